@@ -1,0 +1,58 @@
+# make demo    the sample town, from its sources to the browser   (make demo SERVE=no does all but serve)
+# make test    everything: unit, store, API, journeys, viewer in Chromium, notebooks
+# make check   ruff, ruff format, mypy --strict, import floors
+# make bench   figures against named peers, as ratios of one run
+# make proof   what takes long: full corpora, soak, many kills
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SERVE ?= yes
+TOWN ?= town
+CODE := twin_model ingest tiles api_config data_samples tests
+
+.PHONY: demo test check bench proof viewer system clean help
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n 's/^# make /make /p' Makefile
+
+$(VENV)/.ready: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is %d.%d" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+viewer/dist/index.html: viewer/package-lock.json viewer/package.json viewer/index.html $(shell find viewer/src viewer/public -type f 2>/dev/null)
+	cd viewer && npm ci --no-audit --no-fund --loglevel=error && npm run build --silent
+	touch $@
+
+viewer: viewer/dist/index.html
+
+tests/tiles/gltf_validator/node_modules/.ready: tests/tiles/gltf_validator/package-lock.json
+	cd tests/tiles/gltf_validator && npm ci --no-audit --no-fund --loglevel=error
+	touch $@
+
+demo: $(VENV)/.ready viewer
+	$(BIN)/twin --town $(TOWN) demo $(if $(filter no,$(SERVE)),--no-serve)
+
+system:
+	$(PYTHON) tests/system_packages.py
+
+test: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
+	$(BIN)/python -m pytest -m "not proof"
+
+check: $(VENV)/.ready
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.ready
+	$(BIN)/python -m tests.benchmarks.run
+
+proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf out viewer/dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
