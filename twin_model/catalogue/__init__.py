@@ -1,0 +1,142 @@
+"""The catalogue names every layer once; store, collections, tiles, viewer and documents are made from it.
+
+Here: the `*.toml` tables and how they are read. A town adds or changes layers in its own `catalogue/` folder;
+no code changes. What a `Layer` is stands in `twin_model/layer.py`.
+
+    catalogue = read_catalogue(Path("town/catalogue"))
+    catalogue["building"].title("zh")       # 建筑物
+"""
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, get_args
+
+from twin_model.errors import CatalogueError, LayerNotFound
+from twin_model.layer import Field, FieldType, GeometryType, Layer, Text, ZoomRule
+
+__all__ = ["CIM_CLASSES", "Catalogue", "read_catalogue"]
+
+CIM_CLASSES: Mapping[str, Text] = {
+    "base": Text("时空基础", "Spatio-temporal base"),
+    "survey": Text("资源调查", "Resource survey"),
+    "planning": Text("规划管控", "Planning and control"),
+    "project": Text("工程建设项目", "Construction projects"),
+    "public": Text("公共专题", "Public themes"),
+    "sensing": Text("物联感知", "Sensing"),
+    "results": Text("CIM成果", "CIM results"),
+}
+"""The roots of a CIM catalogue in their customary order (CIM platform guide; shared reference `cim_data_classes`)."""
+
+_LAYER_KEYS = {"kind", "title", "description", "cim_class", "cim_level", "geometry", "identity", "prefix", "fields",
+               "zoom", "standard", "tolerance", "plan_error", "valid_from_field", "underground", "style", "model"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Every layer by id, in the order the catalogue lists them."""
+
+    layers: Mapping[str, Layer]
+
+    def __getitem__(self, layer_id: str) -> Layer:
+        try:
+            return self.layers[layer_id]
+        except KeyError:
+            nearest = get_close_matches(layer_id, self.layers, 3, 0.4) or sorted(self.layers)[:5]
+            raise LayerNotFound(name=layer_id, nearest=nearest) from None
+
+    def __contains__(self, layer_id: object) -> bool:
+        return layer_id in self.layers
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers.values())
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+
+def read_catalogue(*folders: Path) -> Catalogue:
+    """Return the house's catalogue, then that of each folder laid over it (a layer named again is changed there)."""
+    tables: dict[str, dict[str, Any]] = {}
+    codes: dict[str, dict[str, Any]] = {}
+    for folder in (Path(__file__).parent, *folders):
+        for path in sorted(folder.glob("*.toml")):
+            for layer_id, table in _read_toml(path).items():
+                if layer_id == "codes":
+                    codes |= table
+                else:
+                    tables[layer_id] = _laid_over(tables.get(layer_id, {}), table)
+    return Catalogue({layer_id: _layer(layer_id, table, codes) for layer_id, table in tables.items()})
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError("catalogue.not_toml", path=str(path), cause=str(error)) from error
+
+
+def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for key, value in above.items():
+        merged[key] = (
+            _laid_over(merged[key], value)
+            if isinstance(value, dict) and isinstance(merged.get(key), dict)
+            else value
+        )
+    return merged
+
+
+def _layer(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any]) -> Layer:
+    unknown = set(table) - _LAYER_KEYS
+    if unknown or not layer_id.replace("_", "").isalnum() or not layer_id.islower():
+        raise CatalogueError(
+            "catalogue.invalid", layer=layer_id, key=sorted(unknown) or layer_id, expected=sorted(_LAYER_KEYS)
+        )
+    if table.get("geometry", "None") not in get_args(GeometryType):
+        raise CatalogueError(
+            "catalogue.invalid",
+            layer=layer_id,
+            key=f"geometry = {table.get('geometry')!r}",
+            expected=get_args(GeometryType),
+        )
+    zoom = table.get("zoom", {})
+    return Layer(
+        id=layer_id, kind=table.get("kind", "feature"),
+        title=_text(table.get("title", layer_id)), description=_text(table.get("description", "")),
+        cim_class=table.get("cim_class", "base"), cim_level=table.get("cim_level", ""),
+        geometry=table.get("geometry", "None"), identity=table.get("identity", "match"),
+        fields=tuple(_field(layer_id, name, spec, codes) for name, spec in table.get("fields", {}).items()),
+        zoom=ZoomRule(int(zoom.get("start", 0)), float(zoom.get("pixels", 0)), int(zoom.get("latest", 17))),
+        standard=table.get("standard", ""), tolerance=float(table.get("tolerance", 0.001)),
+        plan_error=float(table.get("plan_error", 0.6)), valid_from_field=table.get("valid_from_field"),
+        prefix=tuple(table.get("prefix", ())), underground=bool(table.get("underground", False)),
+        style=table.get("style", {}), model=table.get("model", {}),
+    )  # fmt: skip
+
+
+def _field(layer_id: str, name: str, spec: dict[str, Any], codes: Mapping[str, Any]) -> Field:
+    if spec.get("type", "string") not in get_args(FieldType):
+        raise CatalogueError(
+            "catalogue.invalid",
+            layer=layer_id,
+            key=f"{name}: type = {spec.get('type')!r}",
+            expected=get_args(FieldType),
+        )
+    listed = spec.get("codes", {})
+    listed = codes.get(listed, {}) if isinstance(listed, str) else listed
+    return Field(
+        name=name, type=spec.get("type", "string"), title=Text(spec.get("zh", name), spec.get("en", name)),
+        unit=spec.get("unit", ""), codes={code: _text(words) for code, words in listed.items()},
+        queryable=bool(spec.get("queryable", True)), format=spec.get("format", ""),
+    )  # fmt: skip
+
+
+def _text(value: Any) -> Text:
+    return (
+        Text(value.get("zh", ""), value.get("en", ""))
+        if isinstance(value, dict)
+        else Text(str(value), str(value))
+    )

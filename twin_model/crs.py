@@ -1,0 +1,223 @@
+"""Coordinate reference systems: the only room that knows pyproj, axis order and datums.
+
+Inside the house coordinates are x, y (east, north). CGCS2000 and WGS 84 are taken as one datum, by name and on
+purpose (they differ by centimetres; PROJ has no real operation between them and answers "ballpark"). Every other
+change of datum needs an operation that PROJ really has; those of Xian 1980 and Beijing 1954 are refused, because
+their parameters are the town's own and come from its `private/` folder.
+"""
+
+from collections.abc import Callable
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from pyproj.transformer import TransformerGroup
+
+from twin_model.errors import CrsRefused
+
+__all__ = [
+    "CRS84",
+    "area_of_use",
+    "authority_axis_swapped",
+    "crs_code",
+    "epsg_of",
+    "is_projected",
+    "lonlat_of",
+    "same_crs",
+    "transform_bounds",
+    "transform_geometries",
+    "transform_xy",
+    "uri_of",
+    "well_known_text",
+]
+
+CRS84 = "OGC:CRS84"
+Floats = NDArray[np.float64]
+
+_ONE_DATUM = ("China 2000", "World Geodetic System 1984", "China Geodetic Coordinate System 2000")
+_TOWN_PARAMETERS_ONLY = ("Xian 1980", "Beijing 1954", "New Beijing")
+_URI_PREFIXES = ("http://www.opengis.net/def/crs/", "https://www.opengis.net/def/crs/")
+
+
+@lru_cache(maxsize=256)
+def _crs(code: str) -> pyproj.CRS:
+    try:
+        return pyproj.CRS.from_user_input(code)
+    except pyproj.exceptions.CRSError as error:
+        nearest = get_close_matches(
+            code, ("EPSG:4548", "EPSG:4527", "EPSG:4490", "EPSG:4326", "EPSG:3857", CRS84), 3, 0.3
+        )
+        raise CrsRefused("crs.unknown", crs=code, nearest=nearest or ["EPSG:4548"]) from error
+
+
+def crs_code(crs: Any) -> str:
+    """Return the short code ("EPSG:4548", "OGC:CRS84") of a code, an OGC URI or CURIE, WKT or CRS object.
+
+    WKT that names no authority but equals an EPSG system gets that code; else its WKT is the code.
+    """
+    if isinstance(crs, int):
+        return f"EPSG:{crs}"
+    text = str(crs if isinstance(crs, str) else crs.to_wkt())
+    text = text.strip("[]") if text.startswith("[") else text
+    for prefix in _URI_PREFIXES:
+        if text.startswith(prefix):
+            authority, _, code = (
+                text.removeprefix(prefix).split("/")[:3] if text.count("/") >= 7 else ("", "", "")
+            )
+            text = f"{authority}:{code}"
+    if text.lower().startswith("urn:ogc:def:crs:"):
+        text = ":".join((text.split(":")[4], text.split(":")[-1]))
+    if text.upper() in {CRS84, "CRS84", "OGC:CRS84H"}:
+        return CRS84
+    found = _crs(text)
+    authority = found.to_authority(min_confidence=70)
+    return f"{authority[0]}:{authority[1]}" if authority else found.to_wkt()
+
+
+def epsg_of(crs: Any) -> int | None:
+    """Return the EPSG number, 4326 for CRS84, None where there is none."""
+    code = crs_code(crs)
+    if code == CRS84:
+        return 4326
+    return int(code.split(":")[1]) if code.startswith("EPSG:") else None
+
+
+def uri_of(crs: Any) -> str:
+    """Return OGC's URI of a system, as `Content-Crs` and `crs` lists want it."""
+    code = crs_code(crs)
+    if code == CRS84:
+        return "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+    authority, _, number = code.partition(":")
+    return f"http://www.opengis.net/def/crs/{authority}/0/{number}"
+
+
+def well_known_text(crs: Any, *, version: str = "WKT1_GDAL") -> str:
+    """Return the WKT of a system; GeoPackage and shapefiles want WKT1."""
+    return str(_crs(crs_code(crs)).to_wkt(version))
+
+
+def is_projected(crs: Any) -> bool:
+    return bool(_crs(crs_code(crs)).is_projected)
+
+
+def title_of(crs: Any) -> str:
+    """Return the name of a system as its authority writes it."""
+    return str(_crs(crs_code(crs)).name)
+
+
+def authority_axis_swapped(crs: Any) -> bool:
+    """Say whether the authority's axis order is north, east (EPSG:4490, 4326, 4548), unlike x, y inside the house."""
+    axes = _crs(crs_code(crs)).axis_info
+    return bool(axes) and axes[0].direction.lower() in {"north", "south"}
+
+
+def same_crs(a: Any, b: Any) -> bool:
+    """Say whether coordinates need no change between two systems (4490, 4326 and CRS84 are one; so is x, y order)."""
+    return crs_code(a) == crs_code(b) or (_merged(crs_code(a)) == _merged(crs_code(b)))
+
+
+def _merged(code: str) -> str:
+    return CRS84 if code in {"EPSG:4326", "EPSG:4490", CRS84, "EPSG:4979", "EPSG:4480"} else code
+
+
+def area_of_use(crs: Any) -> tuple[float, float, float, float] | None:
+    """Return west, south, east, north in degrees of the system's area of use, None where unknown."""
+    area = _crs(crs_code(crs)).area_of_use
+    return (area.west, area.south, area.east, area.north) if area else None
+
+
+def _datum(code: str) -> str:
+    geodetic = _crs(code).geodetic_crs
+    name = geodetic.datum.name if geodetic is not None and geodetic.datum is not None else ""
+    return "CGCS2000/WGS 84" if any(name.startswith(one) for one in _ONE_DATUM) else name
+
+
+def _steps(source: str, target: str) -> list[Callable[..., Any]]:
+    """Return the transformations that lead from one system to the other, each a real one."""
+    if _datum(source) == _datum(target) == "CGCS2000/WGS 84":
+        a, b = _crs(source).geodetic_crs, _crs(target).geodetic_crs
+        pairs: list[tuple[Any, Any]] = [(_crs(source), a)] if _crs(source).is_projected else []
+        pairs += [(b, _crs(target))] if _crs(target).is_projected else []
+        return [pyproj.Transformer.from_crs(s, t, always_xy=True).transform for s, t in pairs]
+    if _datum(source) != _datum(target):
+        _ensure_real_operation(source, target)
+    return [
+        pyproj.Transformer.from_crs(
+            _crs(source), _crs(target), always_xy=True, allow_ballpark=False
+        ).transform
+    ]
+
+
+def _ensure_real_operation(source: str, target: str) -> None:
+    named = (_crs(source).geodetic_crs, _crs(target).geodetic_crs)
+    if any(own in (one.name if one else "") for one in named for own in _TOWN_PARAMETERS_ONLY):
+        raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
+    group = TransformerGroup(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
+    if not group.transformers:
+        raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
+
+
+@lru_cache(maxsize=256)
+def _transformer(source: str, target: str) -> tuple[Callable[..., Any], ...]:
+    return () if same_crs(source, target) else tuple(_steps(source, target))
+
+
+def transform_xy(x: Floats, y: Floats, source: Any, target: Any) -> tuple[Floats, Floats]:
+    """Return x, y of `source` in `target`, both in east, north (longitude, latitude) order. Built once per pair."""
+    for step in _transformer(crs_code(source), crs_code(target)):
+        x, y = step(x, y)
+    return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+
+
+def transform_geometries(geometries: NDArray[Any], source: Any, target: Any) -> NDArray[Any]:
+    """Return shapely geometries in `target`, Z kept as it is; None stays None."""
+    source, target = crs_code(source), crs_code(target)
+    if not _transformer(source, target):
+        return geometries
+    with_z = bool(shapely.has_z(geometries).any())
+
+    def moved(xyz: Floats) -> Floats:
+        x, y = transform_xy(xyz[:, 0].copy(), xyz[:, 1].copy(), source, target)
+        return np.column_stack((x, y, xyz[:, 2])) if with_z else np.column_stack((x, y))
+
+    if not with_z:
+        return np.asarray(shapely.transform(geometries, moved))
+    return _transform_mixed(geometries, moved)
+
+
+def _transform_mixed(geometries: NDArray[Any], moved: Callable[[Floats], Floats]) -> NDArray[Any]:
+    """Transform geometries of which some have Z and some not, so that the flat ones stay flat."""
+    flat = ~shapely.has_z(geometries)
+    done = shapely.transform(geometries, moved, include_z=True)
+    if flat.any():
+        done[flat] = shapely.force_2d(done[flat])
+    return np.asarray(done)
+
+
+def transform_bounds(
+    bounds: tuple[float, float, float, float], source: Any, target: Any
+) -> tuple[float, float, float, float]:
+    """Return the envelope of a box in another system, its edges densified to 21 points a side."""
+    t = np.linspace(0.0, 1.0, 21)
+    minx, miny, maxx, maxy = bounds
+    xs, ys = minx + (maxx - minx) * t, miny + (maxy - miny) * t
+    x = np.concatenate((xs, xs, np.full_like(t, minx), np.full_like(t, maxx)))
+    y = np.concatenate((np.full_like(t, miny), np.full_like(t, maxy), ys, ys))
+    x, y = transform_xy(x, y, source, target)
+    keep = np.isfinite(x) & np.isfinite(y)
+    if not keep.any():
+        raise CrsRefused("crs.outside", bounds=bounds, source=title_of(source), target=title_of(target))
+    return float(x[keep].min()), float(y[keep].min()), float(x[keep].max()), float(y[keep].max())
+
+
+def lonlat_of(crs: Any) -> Callable[[Floats, Floats], tuple[Floats, Floats]]:
+    """Return a function x, y -> longitude, latitude in degrees (CRS84) for arrays of one system."""
+    code = crs_code(crs)
+    _transformer(code, CRS84)
+    return lambda x, y: transform_xy(
+        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), code, CRS84
+    )

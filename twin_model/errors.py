@@ -1,0 +1,98 @@
+"""The tree of our errors. They know nothing of HTTP: `api_config.problems` turns a class into a status.
+
+An error carries a rule id and named values; its words come from `twin_model/messages/{zh,en}.toml`.
+"""
+
+from typing import Any, ClassVar
+
+from twin_model.messages import render
+
+
+class TwinError(Exception):
+    """We cannot go on. `str(error)` is the English sentence; `error.text("zh")` the Chinese one."""
+
+    rule: ClassVar[str] = "error"
+
+    def __init__(self, rule: str | None = None, /, **values: Any) -> None:
+        super().__init__(rule or type(self).rule, values)
+        self.rule_id = rule or type(self).rule
+        self.values = values
+
+    def text(self, lang: str = "en") -> str:
+        """Return the four-part message in `lang` ("zh" or "en")."""
+        return render(self.rule_id, lang, self.values)
+
+    def __str__(self) -> str:
+        return self.text("en")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuilt, (type(self), self.rule_id, self.values)
+
+
+def _rebuilt(kind: type["TwinError"], rule: str, values: dict[str, Any]) -> "TwinError":
+    """Make an error again in another process."""
+    return kind(rule, **values)
+
+
+class NotFound(TwinError):
+    """What was asked for is not there; `nearest` among the values says what is."""
+
+
+class LayerNotFound(NotFound):
+    rule = "layer.not_found"
+
+
+class FeatureNotFound(NotFound):
+    rule = "feature.not_found"
+
+
+class TownNotFound(NotFound):
+    rule = "town.not_found"
+
+
+class CalledWrongly(TwinError):
+    """The caller can mend this: a bad argument, query or option."""
+
+
+class QueryRefused(CalledWrongly):
+    rule = "query.refused"
+
+
+class CrsRefused(CalledWrongly):
+    """A coordinate reference system is unknown, or a change of datum has no sanctioned parameters."""
+
+    rule = "crs.unknown"
+
+
+class TownExists(CalledWrongly):
+    rule = "town.exists"
+
+
+class CatalogueError(CalledWrongly):
+    rule = "catalogue.invalid"
+
+
+class SourceRefused(TwinError):
+    """The data says no: a file that cannot be read as what it claims to be. Nothing of it was stored."""
+
+    rule = "source.refused"
+
+
+class StoreError(TwinError):
+    rule = "store.error"
+
+
+class StoreTooNew(StoreError):
+    rule = "store.too_new"
+
+
+class VersionConflict(StoreError):
+    """An edit was based on a version that is no longer the newest."""
+
+    rule = "store.version_conflict"
+
+
+class AccessRefused(TwinError):
+    """The `View` does not admit this layer."""
+
+    rule = "view.refused"

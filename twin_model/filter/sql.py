@@ -1,0 +1,262 @@
+"""`Expression` -> the WHERE clause of one store: every value a parameter, every identifier from the mapping.
+
+What is common to both dialects lives here; what SQLite and PostGIS write differently in `sqlite` and
+`postgis`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, tzinfo
+from typing import Any, ClassVar
+
+from shapely.geometry.base import BaseGeometry
+
+from twin_model.filter.expression import (
+    Arithmetic,
+    Between,
+    Boolean,
+    Call,
+    Comparison,
+    Constant,
+    Expression,
+    In,
+    Instant,
+    Interval,
+    IsNull,
+    Like,
+    Logical,
+    Not,
+    Property,
+    Scalar,
+    Spatial,
+    Temporal,
+)
+from twin_model.filter.instant import day_bounds, local_day
+from twin_model.filter.spatial import to_storage
+
+__all__ = ["BBox", "Compiler", "Fragment", "SqlFilter", "Transform"]
+
+BBox = tuple[float, float, float, float]
+Transform = Callable[[BaseGeometry], BaseGeometry]
+FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+# Terms joined in one row make a left-deep tree, and SQLite allows a depth of 1000: longer rows are grouped.
+TERMS_IN_A_ROW = 50
+# One end of the left interval against one end of the right; all must hold (of "disjoint": one must).
+TEMPORAL: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "after": (("start", ">", "end"),),
+    "before": (("end", "<", "start"),),
+    "disjoint": (("end", "<", "start"), ("start", ">", "end")),
+    "intersects": (("start", "<=", "end"), ("end", ">=", "start")),
+    "equals": (("start", "=", "start"), ("end", "=", "end")),
+    "contains": (("start", "<", "start"), ("end", ">", "end")),
+    "during": (("start", ">", "start"), ("end", "<", "end")),
+    "finishedby": (("start", "<", "start"), ("end", "=", "end")),
+    "finishes": (("start", ">", "start"), ("end", "=", "end")),
+    "meets": (("end", "=", "start"),),
+    "metby": (("start", "=", "end"),),
+    "overlaps": (("start", "<", "start"), ("end", ">", "start"), ("end", "<", "end")),
+    "overlappedby": (("start", ">", "start"), ("start", "<", "end"), ("end", ">", "end")),
+    "startedby": (("start", "=", "start"), ("end", ">", "end")),
+    "starts": (("start", "=", "start"), ("end", "<", "end")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SqlFilter:
+    """A condition to put after WHERE, its parameters in order, and a box for the spatial index.
+
+    `bounding_box` is in the storage CRS; every match intersects it, so the store may ask its R-tree first.
+    None means that nothing is known about where matches lie.
+    """
+
+    text: str
+    parameters: tuple[Any, ...]
+    bounding_box: BBox | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A piece of SQL and the parameters of its placeholders, in order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class Compiler(ABC):
+    """What a dialect needs to know: the column of each queryable, and which of them hold datetimes."""
+
+    columns: Mapping[str, str]
+    datetimes: frozenset[str]
+    timezone: tzinfo
+    transform: Transform | None
+    srid: int
+
+    placeholder: ClassVar[str]
+
+    @abstractmethod
+    def like(self, value: Fragment, pattern: Scalar) -> Fragment: ...
+
+    @abstractmethod
+    def call(self, node: Call) -> Fragment: ...
+
+    @abstractmethod
+    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment: ...
+
+    @abstractmethod
+    def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment: ...
+
+    @abstractmethod
+    def instant(self, value: date | datetime) -> Any:
+        """Return the parameter that compares with a column of dates or of datetimes."""
+
+    def column(self, name: str) -> Fragment:
+        return Fragment(self.columns[name])
+
+    def bind(self, value: Any) -> Fragment:
+        return Fragment(self.placeholder, (value,))
+
+    def condition(self, node: Expression) -> Fragment:
+        """Return the SQL of a predicate, in brackets where it needs them."""
+        match node:
+            case Boolean():
+                return truth(node.value)
+            case Logical():
+                return joined(f" {node.operator.upper()} ", [self.condition(one) for one in node.arguments])
+            case Not():
+                return filled("(NOT {})", self.condition(node.argument))
+            case Comparison():
+                return self.compare(node.operator, node.left, node.right)
+            case Between():
+                return self._between(node)
+            case In():
+                return self._in(node)
+            case Like():
+                return self.like(self.scalar(node.value), node.pattern)
+            case IsNull():
+                return filled("({} IS NULL)", self.scalar(node.value))
+            case Spatial():
+                shape = to_storage(node.geometry.shape, self.transform)
+                return self.spatial(node.operator, self.column(node.property.name), shape)
+            case Temporal():
+                return self._temporal(node)
+
+    def scalar(self, node: Scalar) -> Fragment:
+        match node:
+            case Property():
+                return self.column(node.name)
+            case Constant():
+                return self.bind(node.value)
+            case Instant():
+                return self.bind(self.instant(node.value))
+            case Call():
+                return self.call(node)
+            case Arithmetic():
+                return self.arithmetic(node.operator, self.scalar(node.left), self.scalar(node.right))
+
+    def compare(self, operator: str, left: Scalar, right: Scalar) -> Fragment:
+        """Return a comparison. Dates and datetimes meet at the coarser granularity: the local day."""
+        if isinstance(left, Instant) and isinstance(right, Instant):
+            return truth(_compared(operator, left, right, self.timezone))
+        if isinstance(left, Instant):
+            left, right, operator = right, left, FLIPPED[operator]
+        if isinstance(right, Instant):
+            return self._compare_instant(operator, left, right)
+        return filled(f"({{}} {operator} {{}})", self.scalar(left), self.scalar(right))
+
+    def _compare_instant(self, operator: str, left: Scalar, right: Instant) -> Fragment:
+        column = self.scalar(left)
+        is_datetime = isinstance(left, Property) and left.name in self.datetimes
+        if not is_datetime:
+            day = self.bind(self.instant(local_day(right, self.timezone)))
+            return filled(f"({{}} {operator} {{}})", column, day)
+        if isinstance(right.value, datetime):
+            return filled(f"({{}} {operator} {{}})", column, self.scalar(right))
+        first, following = (self.bind(self.instant(one)) for one in day_bounds(right.value, self.timezone))
+        match operator:
+            case "=":
+                return filled("({} >= {} AND {} < {})", column, first, column, following)
+            case "<>":
+                return filled("({} < {} OR {} >= {})", column, first, column, following)
+            case "<" | ">=":
+                return filled(f"({{}} {operator} {{}})", column, first)
+        return filled(f"({{}} {'<' if operator == '<=' else '>='} {{}})", column, following)
+
+    def _between(self, node: Between) -> Fragment:
+        if any(isinstance(one, Instant) for one in (node.value, node.lower, node.upper)):
+            ends = (self.compare(">=", node.value, node.lower), self.compare("<=", node.value, node.upper))
+            return filled("({} AND {})", *ends)
+        return filled("({} BETWEEN {} AND {})", *map(self.scalar, (node.value, node.lower, node.upper)))
+
+    def _in(self, node: In) -> Fragment:
+        if any(isinstance(one, Instant) for one in (node.value, *node.items)):
+            return joined(" OR ", [self.compare("=", node.value, item) for item in node.items])
+        items = [self.scalar(item) for item in node.items]
+        places = ", ".join("{}" for _ in items)
+        return filled(f"({{}} IN ({places}))", self.scalar(node.value), *items)
+
+    def _temporal(self, node: Temporal) -> Fragment:
+        rules = TEMPORAL[node.operator]
+        conditions = [
+            self._compare_ends(_end(node.left, one), op, _end(node.right, two)) for one, op, two in rules
+        ]
+        return joined(" OR " if node.operator == "disjoint" else " AND ", conditions)
+
+    def _compare_ends(
+        self, left: Property | Instant | float, operator: str, right: Property | Instant | float
+    ) -> Fragment:
+        """Compare two ends of intervals, of which an open one is infinite."""
+        if not isinstance(left, float) and not isinstance(right, float):
+            return self.compare(operator, left, right)
+        one = left if isinstance(left, float) else 0.0
+        two = right if isinstance(right, float) else 0.0
+        result = _ordered(operator, one, two)
+        known = right if isinstance(left, float) else left
+        if isinstance(known, Property):
+            # Not simply true or false: of a feature without a date it is unknown, and a column tells by
+            # itself.
+            column = self.column(known.name)
+            return filled("({} = {})" if result else "({} <> {})", column, column)
+        return truth(result)
+
+
+def truth(value: bool) -> Fragment:
+    return Fragment("(1 = 1)" if value else "(1 = 0)")
+
+
+def filled(template: str, *fragments: Fragment) -> Fragment:
+    """Return `template` with `{}` replaced by the fragments, and their parameters in that order."""
+    text = template.format(*(one.text for one in fragments))
+    return Fragment(text, tuple(value for one in fragments for value in one.parameters))
+
+
+def joined(operator: str, fragments: Sequence[Fragment]) -> Fragment:
+    """Return the fragments joined by AND or OR, in brackets; long rows are grouped to stay shallow."""
+    if len(fragments) == 1:
+        return fragments[0]
+    while len(fragments) > TERMS_IN_A_ROW:
+        starts = range(0, len(fragments), TERMS_IN_A_ROW)
+        fragments = [joined(operator, fragments[start : start + TERMS_IN_A_ROW]) for start in starts]
+    parameters = tuple(value for one in fragments for value in one.parameters)
+    return Fragment(f"({operator.join(one.text for one in fragments)})", parameters)
+
+
+def _end(side: Property | Instant | Interval, which: str) -> Property | Instant | float:
+    if not isinstance(side, Interval):
+        return side
+    if which == "start":
+        return float("-inf") if side.start is None else side.start
+    return float("inf") if side.end is None else side.end
+
+
+def _compared(operator: str, left: Instant, right: Instant, timezone: tzinfo) -> bool:
+    if isinstance(left.value, datetime) and isinstance(right.value, datetime):
+        return _ordered(operator, left.value.astimezone(UTC), right.value.astimezone(UTC))
+    return _ordered(operator, local_day(left, timezone), local_day(right, timezone))
+
+
+def _ordered(operator: str, left: Any, right: Any) -> bool:
+    outcomes = {"=": left == right, "<>": left != right, "<": left < right, ">": left > right}
+    outcomes |= {"<=": left <= right, ">=": left >= right}
+    return bool(outcomes[operator])

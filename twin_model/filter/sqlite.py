@@ -1,0 +1,161 @@
+"""The SQLite dialect: GeoPackage blobs, ISO texts for dates, and functions that `register_functions` adds."""
+
+import math
+import sqlite3
+import unicodedata
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from functools import wraps
+from typing import Any, ClassVar
+
+import shapely
+from shapely.errors import GEOSException
+from shapely.geometry.base import BaseGeometry
+
+from twin_model.filter.errors import InvalidLiteral, shown
+from twin_model.filter.expression import Call, Constant, Scalar
+from twin_model.filter.like_pattern import to_glob
+from twin_model.filter.spatial import holds
+from twin_model.filter.sql import Compiler, Fragment, filled
+
+__all__ = ["SqliteCompiler", "register_functions", "without_accents"]
+
+ENVELOPE_BYTES = (0, 32, 48, 48, 64)
+HEADER_BYTES = 8
+# SQLITE_MAX_LIKE_PATTERN_LENGTH, of GLOB too.
+MAX_PATTERN_BYTES = 50_000
+PREPARED_LITERALS = 16
+ARITHMETIC = {"/": "twin_divide", "div": "twin_divide_whole", "%": "twin_modulo", "^": "twin_power"}
+
+
+class SqliteCompiler(Compiler):
+    """Conditions for a connection that has been through `register_functions`."""
+
+    placeholder: ClassVar[str] = "?"
+
+    def like(self, value: Fragment, pattern: Scalar) -> Fragment:
+        glob = to_glob(_pattern_text(pattern))
+        if len(glob.encode()) > MAX_PATTERN_BYTES:
+            expected = f"a pattern of at most {MAX_PATTERN_BYTES} bytes"
+            raise InvalidLiteral(kind="pattern", text=shown(glob), expected=expected)
+        return filled("({} GLOB {})", value, self.bind(glob))
+
+    def call(self, node: Call) -> Fragment:
+        if isinstance(node.argument, Constant):
+            return self.bind(_called(node.function, str(node.argument.value)))
+        function = "twin_casefold" if node.function == "casei" else "twin_unaccent"
+        return filled(f"{function}({{}})", self.scalar(node.argument))
+
+    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
+        """SQLite divides and takes remainders of integers in its own way, so these are functions of ours."""
+        if operator in ARITHMETIC:
+            return filled(f"{ARITHMETIC[operator]}({{}}, {{}})", left, right)
+        return filled(f"({{}} {operator} {{}})", left, right)
+
+    def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
+        return filled(f"twin_spatial('{operator}', {{}}, {{}})", column, self.bind(shapely.to_wkb(geometry)))
+
+    def instant(self, value: date | datetime) -> str:
+        if not isinstance(value, datetime):
+            return value.isoformat()
+        # Stored to the millisecond. What a literal has beyond it stands after the Z: texts then order as
+        # times do.
+        beyond = value.microsecond % 1000
+        text = value.astimezone(UTC).strftime("%m-%dT%H:%M:%S")
+        rest = f".{value.microsecond // 1000:03}Z" + (f"{beyond:03}" if beyond else "")
+        return f"{value.astimezone(UTC).year:04}-{text}{rest}"
+
+
+def register_functions(connection: sqlite3.Connection) -> None:
+    """Give `connection` the functions that compiled filters call; do so once, right after connecting.
+
+    Each answers NULL to NULL. `twin_spatial(operator, geopackage_blob, wkb)` prepares a literal when it first
+    meets it and keeps the last 16. A blob that holds no readable geometry gives NULL: unknown, so no match.
+    """
+    for name, function, count in (
+        ("twin_casefold", str.casefold, 1),
+        ("twin_unaccent", without_accents, 1),
+        ("twin_divide", _divide, 2),
+        ("twin_divide_whole", _divide_whole, 2),
+        ("twin_modulo", _modulo, 2),
+        ("twin_power", _power, 2),
+        ("twin_spatial", _spatial_function(), 3),
+    ):
+        connection.create_function(name, count, _null_aware(function), deterministic=True)
+
+
+def without_accents(text: str) -> str:
+    """Return `text` without the combining marks of U+0300 to U+036F: é becomes e, 高铁 stays."""
+    bare = (one for one in unicodedata.normalize("NFD", text) if not "\u0300" <= one <= "\u036f")
+    return unicodedata.normalize("NFC", "".join(bare))
+
+
+def _called(function: str, text: str) -> str:
+    return text.casefold() if function == "casei" else without_accents(text)
+
+
+def _pattern_text(pattern: Scalar) -> str:
+    """Return the pattern with CASEI and ACCENTI applied; they leave wildcards and backslashes alone."""
+    if isinstance(pattern, Call):
+        return _called(pattern.function, _pattern_text(pattern.argument))
+    assert isinstance(pattern, Constant)  # the reader of LIKE admits nothing else
+    return str(pattern.value)
+
+
+def _null_aware(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Let `function` answer NULL to NULL, and to what it has no value for (0 / 0, a number too large)."""
+
+    @wraps(function)
+    def answer(*arguments: Any) -> Any:
+        if None in arguments:
+            return None
+        try:
+            return function(*arguments)
+        except (ArithmeticError, TypeError, ValueError):
+            return None
+
+    return answer
+
+
+def _divide(left: float, right: float) -> float:
+    return left / right
+
+
+def _divide_whole(left: float, right: float) -> float:
+    """Return the quotient cut towards zero; a float, because it may exceed SQLite's integers."""
+    return float(math.trunc(left / right))
+
+
+def _modulo(left: float, right: float) -> float:
+    """Return the remainder, with the sign of `left`."""
+    return math.fmod(left, right)
+
+
+def _power(left: float, right: float) -> float:
+    return math.pow(left, right)
+
+
+def _spatial_function() -> Callable[[str, bytes, bytes], int | None]:
+    """Return `twin_spatial` with its own memory of prepared literals, most recent first."""
+    prepared: list[tuple[bytes, BaseGeometry]] = []
+
+    def literal(wkb: bytes) -> BaseGeometry:
+        # Comparing bytes is a memcmp; hashing a large literal for every row would cost more than the
+        # predicate.
+        for known, geometry in prepared:
+            if known == wkb:
+                return geometry
+        geometry = shapely.from_wkb(wkb)
+        shapely.prepare(geometry)
+        prepared.insert(0, (wkb, geometry))
+        del prepared[PREPARED_LITERALS:]
+        return geometry
+
+    def twin_spatial(operator: str, blob: bytes, wkb: bytes) -> int | None:
+        try:
+            feature = shapely.from_wkb(blob[HEADER_BYTES + ENVELOPE_BYTES[blob[3] >> 1 & 7] :])
+            return int(holds(operator, literal(wkb), feature))
+        except (GEOSException, IndexError):
+            return None
+
+    return twin_spatial

@@ -1,0 +1,80 @@
+"""Which known feature a delivered one is, by place: for layers whose sources carry no lasting numbers.
+
+Points within twice the plan error, lines whose ends fall together, areas that overlap by at least 0.6 of the larger;
+one to one, the best pair first. Drawing handles are never identity.
+"""
+
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from twin_model.layer import Layer
+
+__all__ = ["OVERLAP", "match_by_place"]
+
+OVERLAP = 0.6
+"""Least share of intersection in union for two areas to be the same one."""
+
+
+def match_by_place(
+    layer: Layer, new: NDArray[Any], known: NDArray[Any], fids: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return for each geometry of `new` the fid of the known feature that it is, 0 where it is none of them."""
+    matched = np.zeros(len(new), dtype=np.int64)
+    if not len(known) or not len(new):
+        return matched
+    reach = 2 * layer.plan_error
+    pairs = _candidates(new, known, reach)
+    score = (_distance_score, _line_score, _overlap_score)[layer.dimension](
+        new[pairs[0]], known[pairs[1]], reach
+    )
+    taken_new, taken_known = np.zeros(len(new), dtype=bool), np.zeros(len(known), dtype=bool)
+    order = np.argsort(-score, kind="stable")
+    for a, b in zip(pairs[0][order][score[order] > 0], pairs[1][order][score[order] > 0], strict=True):
+        if not taken_new[a] and not taken_known[b]:
+            taken_new[a] = taken_known[b] = True
+            matched[a] = fids[b]
+    return matched
+
+
+def _candidates(
+    new: NDArray[Any], known: NDArray[Any], reach: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    tree = shapely.STRtree(known)
+    usable = np.flatnonzero(~shapely.is_missing(new))
+    found = tree.query(new[usable], predicate="dwithin", distance=reach)
+    return usable[found[0]], found[1]
+
+
+def _distance_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray[np.float64]:
+    return np.asarray(1.0 - shapely.distance(new, known) / reach + 1e-9)
+
+
+def _overlap_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray[np.float64]:
+    common = shapely.area(shapely.intersection(new, known))
+    union = shapely.area(new) + shapely.area(known) - common
+    share = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
+    return np.where(share >= OVERLAP, share, 0.0)
+
+
+def _line_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray[np.float64]:
+    """Both ends of one line lie at the ends of the other, whichever way round they were drawn."""
+    a, b = _ends(new), _ends(known)
+    same_way = np.maximum(_gap(a[:, 0], b[:, 0]), _gap(a[:, 1], b[:, 1]))
+    turned = np.maximum(_gap(a[:, 0], b[:, 1]), _gap(a[:, 1], b[:, 0]))
+    gap = np.minimum(same_way, turned)
+    return np.where(gap <= reach, 1.0 - gap / reach + 1e-9, 0.0)
+
+
+def _gap(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.hypot(*(a - b).T))
+
+
+def _ends(lines: NDArray[Any]) -> NDArray[np.float64]:
+    """Return first and last coordinate of each (multi) line, shape (n, 2, 2)."""
+    coordinates, index = shapely.get_coordinates(lines, return_index=True)
+    first = np.searchsorted(index, np.arange(len(lines)), side="left")
+    last = np.searchsorted(index, np.arange(len(lines)), side="right") - 1
+    return np.stack((coordinates[first], coordinates[last]), axis=1)

@@ -1,0 +1,106 @@
+"""A layer: a named set of features of one kind, as the catalogue describes it. The same as published: a collection."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+__all__ = ["Field", "FieldType", "Layer", "Text", "ZoomRule"]
+
+FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
+GeometryType = Literal[
+    "Point", "PointZ", "MultiLineString", "LineString", "LineStringZ", "MultiLineStringZ",
+    "MultiPolygon", "MultiPolygonZ", "None",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Text:
+    """One sentence or title in both languages."""
+
+    zh: str = ""
+    en: str = ""
+
+    def __call__(self, lang: str) -> str:
+        return (self.zh if lang == "zh" else self.en) or self.en or self.zh
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """One attribute of a layer: its type, unit and titles; `codes` names the meaning of each code.
+
+    A string of `format` "json" holds JSON text and leaves the house as what it means.
+    """
+
+    name: str
+    type: FieldType
+    title: Text
+    unit: str = ""
+    codes: Mapping[str, Text] = field(default_factory=dict)
+    queryable: bool = True
+    format: Literal["", "json"] = ""
+
+
+@dataclass(frozen=True)
+class ZoomRule:
+    """From which zoom a feature is drawn: `start`, or where its size reaches `pixels`, but never before `start`."""
+
+    start: int = 0
+    pixels: float = 0.0
+    latest: int = 17
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer of the catalogue. A catalogue is read once, so a layer is equal to itself only.
+
+    `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number
+    where numbers repeat. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed.
+    """
+
+    id: str
+    kind: Literal["feature", "raster", "observation"]
+    title: Text
+    description: Text
+    cim_class: str
+    cim_level: str
+    geometry: GeometryType
+    identity: str
+    fields: tuple[Field, ...]
+    zoom: ZoomRule = ZoomRule()
+    standard: str = ""
+    tolerance: float = 0.001
+    plan_error: float = 0.6
+    valid_from_field: str | None = None
+    prefix: tuple[str, ...] = ()
+    underground: bool = False
+    style: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def has_z(self) -> bool:
+        return self.geometry.endswith("Z")
+
+    @property
+    def is_multi(self) -> bool:
+        return self.geometry.startswith("Multi")
+
+    @property
+    def has_geometry(self) -> bool:
+        return self.geometry != "None"
+
+    @property
+    def dimension(self) -> int:
+        """0 for points, 1 for lines, 2 for areas, -1 without geometry."""
+        flat = self.geometry.removesuffix("Z").removeprefix("Multi")
+        return {"Point": 0, "LineString": 1, "Polygon": 2}.get(flat, -1)
+
+    @property
+    def field_names(self) -> tuple[str, ...]:
+        return tuple(one.name for one in self.fields)
+
+    def field_of(self, name: str) -> Field | None:
+        return next((one for one in self.fields if one.name == name), None)
+
+    @property
+    def identity_field(self) -> str | None:
+        return self.identity.removeprefix("field:") if self.identity.startswith("field:") else None

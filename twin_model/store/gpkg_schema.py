@@ -1,0 +1,179 @@
+"""The tables of a GeoPackage store, made from the catalogue.
+
+Current rows of a layer lie in the table named as the layer; closed and planned rows in `history_<layer>`, so that
+"now" stays as fast as without history. Clients list catalogue layers only: the rest is not in `gpkg_contents`, and the
+`gdal_aspatial` extension tells GDAL to list nothing else. Writes from outside are refused by triggers: our own
+connection puts a row into `twin_writer` inside its transaction, which nobody else can see.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+
+from twin_model.crs import epsg_of, title_of, well_known_text
+from twin_model.layer import Field, Layer
+from twin_model.store.gpkg_style import qml, sld
+
+__all__ = ["FORMAT", "add_field", "create_core", "create_layer", "quoted", "row_columns", "srs_id"]
+
+FORMAT = 1
+"""Number of the store's format; migrations lead from each earlier number to the next."""
+
+_APPLICATION_ID, _USER_VERSION = 0x47504B47, 10300
+_SQL_TYPE = {
+    "string": "TEXT",
+    "integer": "INTEGER",
+    "number": "REAL",
+    "boolean": "BOOLEAN",
+    "date": "DATE",
+    "datetime": "DATETIME",
+}
+_REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城镇服务维护，请用 twin ingest 或接口写入。"
+
+_CORE = """
+CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY, organization TEXT NOT NULL,
+  organization_coordsys_id INTEGER NOT NULL, definition TEXT NOT NULL, description TEXT);
+CREATE TABLE gpkg_contents (table_name TEXT NOT NULL PRIMARY KEY, data_type TEXT NOT NULL, identifier TEXT UNIQUE,
+  description TEXT DEFAULT '', last_change DATETIME NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')),
+  min_x DOUBLE, min_y DOUBLE, max_x DOUBLE, max_y DOUBLE, srs_id INTEGER,
+  CONSTRAINT fk_gc_r_srs_id FOREIGN KEY (srs_id) REFERENCES gpkg_spatial_ref_sys(srs_id));
+CREATE TABLE gpkg_geometry_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, geometry_type_name TEXT NOT NULL,
+  srs_id INTEGER NOT NULL, z TINYINT NOT NULL, m TINYINT NOT NULL, CONSTRAINT pk_geom_cols PRIMARY KEY (table_name, column_name),
+  CONSTRAINT uk_gc_table_name UNIQUE (table_name));
+CREATE TABLE gpkg_extensions (table_name TEXT, column_name TEXT, extension_name TEXT NOT NULL, definition TEXT NOT NULL,
+  scope TEXT NOT NULL, CONSTRAINT ge_tce UNIQUE (table_name, column_name, extension_name));
+CREATE TABLE gpkg_data_columns (table_name TEXT NOT NULL, column_name TEXT NOT NULL, name TEXT, title TEXT, description TEXT,
+  mime_type TEXT, constraint_name TEXT, CONSTRAINT pk_gdc PRIMARY KEY (table_name, column_name));
+CREATE TABLE gpkg_data_column_constraints (constraint_name TEXT NOT NULL, constraint_type TEXT NOT NULL, value TEXT,
+  min NUMERIC, min_is_inclusive BOOLEAN, max NUMERIC, max_is_inclusive BOOLEAN, description TEXT,
+  CONSTRAINT gdcc_ntv UNIQUE (constraint_name, constraint_type, value));
+CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT(256), f_table_schema TEXT(256),
+  f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN,
+  description TEXT, owner TEXT(30), ui TEXT(30), update_time DATETIME DEFAULT CURRENT_TIMESTAMP);
+INSERT INTO gpkg_extensions VALUES (NULL, NULL, 'gdal_aspatial', 'http://gdal.org/geopackage_aspatial.html', 'read-write');
+INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', 'http://www.geopackage.org/spec121/#extension_schema', 'read-write');
+INSERT INTO gpkg_extensions VALUES ('gpkg_data_column_constraints', NULL, 'gpkg_schema', 'http://www.geopackage.org/spec121/#extension_schema', 'read-write');
+CREATE TABLE twin_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE twin_writer (pid INTEGER);
+CREATE TABLE twin_layer (layer TEXT PRIMARY KEY, next_fid INTEGER NOT NULL DEFAULT 1, features INTEGER NOT NULL DEFAULT 0,
+  version INTEGER NOT NULL DEFAULT 0, next_planned TEXT) WITHOUT ROWID;
+CREATE TABLE twin_changeset (number INTEGER PRIMARY KEY, recorded TEXT NOT NULL UNIQUE, effective TEXT NOT NULL,
+  author TEXT NOT NULL, reason TEXT NOT NULL, source TEXT, sha256 TEXT, kind TEXT, delivery TEXT, counts TEXT NOT NULL,
+  previous TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE INDEX twin_changeset_sha256 ON twin_changeset(sha256);
+CREATE TABLE twin_change (version INTEGER NOT NULL, layer TEXT NOT NULL, inserted INTEGER NOT NULL, updated INTEGER NOT NULL,
+  terminated INTEGER NOT NULL, unchanged INTEGER NOT NULL, min_x REAL, min_y REAL, max_x REAL, max_y REAL,
+  PRIMARY KEY (version, layer)) WITHOUT ROWID;
+CREATE VIRTUAL TABLE twin_touched USING rtree(id, minx, maxx, miny, maxy, +layer TEXT, +version INTEGER);
+CREATE TABLE twin_part (layer TEXT NOT NULL, fid INTEGER NOT NULL, part INTEGER NOT NULL, content BLOB NOT NULL, scope TEXT,
+  version_from INTEGER NOT NULL, version_to INTEGER, PRIMARY KEY (layer, fid, part, version_from)) WITHOUT ROWID;
+CREATE TABLE twin_alias (layer TEXT NOT NULL, alias TEXT NOT NULL, fid INTEGER NOT NULL, version INTEGER NOT NULL,
+  PRIMARY KEY (layer, alias, fid)) WITHOUT ROWID;
+CREATE TABLE twin_link (version INTEGER NOT NULL, kind TEXT NOT NULL, layer TEXT NOT NULL, from_fid INTEGER NOT NULL,
+  to_fid INTEGER NOT NULL, PRIMARY KEY (layer, from_fid, to_fid, kind, version)) WITHOUT ROWID;
+CREATE TABLE twin_blob (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+"""
+
+
+def quoted(name: str) -> str:
+    """Return an SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def row_columns(layer: Layer) -> tuple[str, ...]:
+    """Return the columns of a layer's rows in the order they are written."""
+    geometry = ("geom",) if layer.has_geometry else ()
+    return (
+        "fid",
+        *geometry,
+        "id",
+        *layer.field_names,
+        "valid_from",
+        "valid_to",
+        "valid_precision",
+        "version_from",
+        "min_zoom",
+    )
+
+
+def create_core(connection: sqlite3.Connection, crs: str) -> None:
+    """Make the tables that every store has, for a town in `crs`."""
+    connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {_USER_VERSION}")
+    for statement in _CORE.split(";\n"):
+        connection.execute(statement)
+    rows = [("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", ""), ("Undefined geographic SRS", 0, "NONE", 0, "undefined", ""),
+            ("WGS 84 geodetic", 4326, "EPSG", 4326, well_known_text("EPSG:4326"), "longitude/latitude")]  # fmt: skip
+    if srs_id(crs) != 4326:
+        rows.append(
+            (title_of(crs), srs_id(crs), "EPSG", srs_id(crs), well_known_text(crs), "x east, y north")
+        )
+    connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", rows)
+    connection.executemany("INSERT INTO twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)])
+
+
+def srs_id(crs: str) -> int:
+    """Return the GeoPackage number of a CRS: its EPSG number, else a number of our own for the town's system."""
+    return epsg_of(crs) or 999_001
+
+
+def create_layer(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
+    """Make the tables, R-trees, guards, titles, aliases and style of one layer."""
+    for statement in _layer_statements(layer):
+        connection.execute(statement)
+    _describe(connection, layer, crs)
+    connection.execute("INSERT INTO twin_layer (layer) VALUES (?)", (layer.id,))
+
+
+def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
+    """Add a field that the catalogue has since gained."""
+    for table in (layer.id, f"history_{layer.id}"):
+        connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}")
+    connection.execute(*_alias_row(layer, one))
+
+
+def _layer_statements(layer: Layer) -> Iterator[str]:
+    fields = ", ".join(f"{quoted(one.name)} {_SQL_TYPE[one.type]}" for one in layer.fields)
+    geometry = f"geom {layer.geometry.removesuffix('Z').upper()}, " if layer.has_geometry else ""
+    common = f"{fields}, valid_from DATETIME NOT NULL, valid_to DATETIME, valid_precision TEXT, version_from INTEGER NOT NULL, min_zoom INTEGER"
+    now, past = quoted(layer.id), quoted(f"history_{layer.id}")
+    yield f"CREATE TABLE {now} (fid INTEGER PRIMARY KEY NOT NULL, {geometry}id TEXT NOT NULL UNIQUE, {common})"
+    yield f"CREATE TABLE {past} (row INTEGER PRIMARY KEY, fid INTEGER NOT NULL, {geometry}id TEXT NOT NULL, {common}, version_to INTEGER)"
+    yield f"CREATE INDEX {quoted(f'history_{layer.id}_fid')} ON {past}(fid)"
+    yield f"CREATE INDEX {quoted(f'history_{layer.id}_id')} ON {past}(id)"
+    if layer.zoom.pixels > 0:
+        yield f"CREATE INDEX {quoted(f'{layer.id}_min_zoom')} ON {now}(min_zoom)"
+    if layer.has_geometry:
+        yield f"CREATE VIRTUAL TABLE {quoted(f'rtree_{layer.id}_geom')} USING rtree(id, minx, maxx, miny, maxy)"
+        yield f"CREATE VIRTUAL TABLE {quoted(f'rtree_history_{layer.id}')} USING rtree(id, minx, maxx, miny, maxy)"
+    for verb in ("INSERT", "UPDATE", "DELETE"):
+        yield (f"CREATE TRIGGER {quoted(f'guard_{layer.id}_{verb.lower()}')} BEFORE {verb} ON {now} "
+               f"WHEN NOT EXISTS (SELECT 1 FROM twin_writer) BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END")  # fmt: skip
+
+
+def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
+    number = srs_id(crs)
+    connection.execute(
+        "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) VALUES (?,?,?,?,?)",
+        (layer.id, "features" if layer.has_geometry else "attributes", f"{layer.title('zh')} {layer.title('en')}",
+         f"{layer.description('zh')} / {layer.description('en')}", number),
+    )  # fmt: skip
+    for one in layer.fields:
+        connection.execute(*_alias_row(layer, one))
+    if not layer.has_geometry:
+        return
+    kind = layer.geometry.removesuffix("Z").upper()
+    connection.execute("INSERT INTO gpkg_geometry_columns VALUES (?,?,?,?,?,0)",
+                       (layer.id, "geom", kind, number, 2 if layer.has_z else 0))  # fmt: skip
+    connection.execute("INSERT INTO gpkg_extensions VALUES (?,?,?,?,?)", (layer.id, "geom", "gpkg_rtree_index",
+                       "http://www.geopackage.org/spec120/#extension_rtree", "write-only"))  # fmt: skip
+    connection.execute(
+        "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, styleSLD,"
+        " useAsDefault, description, owner) VALUES ('', '', ?, 'geom', 'default', ?, ?, 1, ?, '')",
+        (layer.id, qml(layer), sld(layer), layer.title("zh")),
+    )
+
+
+def _alias_row(layer: Layer, one: Field) -> tuple[str, tuple[str, ...]]:
+    unit = f" ({one.unit})" if one.unit else ""
+    return ("INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description) VALUES (?,?,?,?,?)",
+            (layer.id, one.name, one.title("zh") + unit, one.title("en") + unit, f"{one.title('zh')} / {one.title('en')}{unit}"))  # fmt: skip

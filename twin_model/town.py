@@ -1,0 +1,189 @@
+"""A town: its folder, its settings in `town.toml`, its store. `open_town(path)` is how a notebook begins."""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+
+from twin_model.catalogue import Catalogue, read_catalogue
+from twin_model.changeset import Box
+from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds
+from twin_model.errors import CalledWrongly, CrsRefused, StoreError, TownExists, TownNotFound
+from twin_model.filter import parse_filter
+from twin_model.layer import Text
+from twin_model.store.base import FeatureQuery, SortKey, Store
+from twin_model.store.geopackage import GeoPackageStore
+from twin_model.temporal import parse_when
+from twin_model.view import View
+
+__all__ = ["Town", "TownSettings", "init_town", "open_town"]
+
+_FILE = "town.toml"
+
+
+@dataclass(frozen=True)
+class TownSettings:
+    """What `town.toml` says. `height_offset` is added to every height that leaves for a globe, or is 0 for all."""
+
+    name: Text
+    crs: str
+    store: str = "store.gpkg"
+    timezone: str = "Asia/Shanghai"
+    height_datum: str = "1985国家高程基准"
+    height_offset: float = 0.0
+    storey_height: float = 3.0
+    languages: tuple[str, ...] = ("zh", "en")
+    publish_underground: bool = False
+    closed: tuple[str, ...] = ()
+    map_approval: Mapping[str, str] = field(default_factory=dict)
+    scenes: tuple[Mapping[str, Any], ...] = ()
+
+
+class Town:
+    """The town in a folder. Closes its store when left as a context.
+
+    >>> town = open_town("town")                                    # doctest: +SKIP
+    >>> town.features("building", where="storeys > 10")             # doctest: +SKIP
+    """
+
+    def __init__(self, path: Path, settings: TownSettings, catalogue: Catalogue, store: Store) -> None:
+        self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
+
+    def __enter__(self) -> "Town":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+    @property
+    def cache(self) -> Path:
+        """The folder that may be deleted at any time."""
+        return self.path / "cache"
+
+    def layers(self, lang: str = "zh") -> pd.DataFrame:
+        """Return one row a layer that holds features: title, geometry, number of features, CIM class."""
+        rows = []
+        for layer in self.catalogue:
+            if layer.kind != "feature":
+                continue
+            summary = self.store.summary(layer.id)
+            rows.append({"layer": layer.id, "title": layer.title(lang), "geometry": layer.geometry, "features": summary.features,
+                         "cim_class": layer.cim_class})  # fmt: skip
+        frame = pd.DataFrame(rows).set_index("layer")
+        return frame[frame["features"] > 0]
+
+    def features(
+        self, layer: str, *, bbox: Box | None = None, bbox_crs: str | None = None, where: str | dict[str, Any] | None = None,
+        datetime: str | None = None, recorded: int | None = None, fields: Sequence[str] | None = None,
+        sort: str | None = None, limit: int | None = None, crs: str | None = None,
+    ) -> gpd.GeoDataFrame:  # fmt: skip
+        """Return features of a layer: index is the feature id, CRS the town's unless `crs` says otherwise.
+
+        `bbox` is minx, miny, maxx, maxy in the town's CRS, or in `bbox_crs` (x, y order). `where` is CQL2, text or
+        JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. Without `datetime` the state is that of now.
+        """
+        if bbox is not None and bbox_crs is not None:
+            bbox = transform_bounds(bbox, bbox_crs, self.store.crs)
+        query = FeatureQuery(
+            self.catalogue[layer].id, view=View(parse_when(datetime, self.settings.timezone), recorded), bbox=bbox,
+            where=None if where is None else parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json"),
+            fields=None if fields is None else tuple(fields), limit=limit,
+            sort=tuple(SortKey(one.lstrip("+-"), not one.startswith("-")) for one in (sort or "").split(",") if one),
+        )  # fmt: skip
+        frame = self.store.features(query)
+        return frame if crs is None else frame.to_crs(crs)
+
+    def extent(self, crs: str = CRS84) -> Box | None:
+        """Return the box of everything the town holds, None while it is empty."""
+        boxes = [
+            s.extent
+            for s in (self.store.summary(layer.id) for layer in self.catalogue if layer.kind == "feature")
+            if s.extent
+        ]
+        if not boxes:
+            return None
+        low, high = (
+            (min(b[0] for b in boxes), min(b[1] for b in boxes)),
+            (max(b[2] for b in boxes), max(b[3] for b in boxes)),
+        )
+        return transform_bounds((*low, *high), self.store.crs, crs)
+
+
+def init_town(
+    path: Path, *, name: str, crs: str, store: str = "store.gpkg", catalogue: Catalogue | None = None
+) -> Town:
+    """Make an empty town in a folder and return it; a folder that already holds one is refused."""
+    if (path / _FILE).exists():
+        raise TownExists(path=str(path), name=_read_settings(path).name("zh"))
+    code = crs_code(crs)
+    if not is_projected(code):
+        raise CrsRefused("crs.not_projected", crs=code, title=title_of(code))
+    for folder in ("catalogue", "mappings", "private", "sources", "cache", "backups"):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    (path / "private").chmod(0o700)
+    _store_path(path, store)
+    catalogue = catalogue or read_catalogue(path / "catalogue")
+    GeoPackageStore.create(_store_path(path, store), catalogue, code).close()
+    part = path / f".{_FILE}.{os.getpid()}"
+    part.write_text(_template(name, code, store), "utf-8")
+    part.replace(path / _FILE)
+    return open_town(path)
+
+
+def open_town(path: str | Path = "town") -> Town:
+    """Return the town in a folder; its store is opened, its catalogue read with the town's own tables laid over."""
+    folder = Path(path)
+    settings = _read_settings(folder)
+    catalogue = read_catalogue(folder / "catalogue")
+    store = GeoPackageStore(_store_path(folder, settings.store), catalogue, zone=settings.timezone)
+    return Town(folder, settings, catalogue, store)
+
+
+def _store_path(folder: Path, store: str) -> Path:
+    if re.match(r"^[a-z]+://", store):
+        raise StoreError("store.unsupported_url", url=store)
+    return folder / store
+
+
+def _read_settings(folder: Path) -> TownSettings:
+    path = folder / _FILE
+    if not path.is_file():
+        raise TownNotFound(path=str(folder))
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CalledWrongly("town.invalid", path=str(folder), key=str(error), expected="TOML") from error
+    known: dict[str, Callable[[Any], Any]] = {
+        "name": lambda v: Text(v.get("zh", ""), v.get("en", "")) if isinstance(v, dict) else Text(str(v), str(v)),
+        "crs": crs_code, "store": str, "timezone": str, "height_datum": str, "height_offset": float, "storey_height": float,
+        "languages": tuple, "publish_underground": bool, "closed": tuple, "map_approval": dict, "scenes": tuple,
+    }  # fmt: skip
+    unknown = sorted(set(table) - set(known))
+    if unknown or "name" not in table or "crs" not in table:
+        raise CalledWrongly(
+            "town.invalid", path=str(folder), key=unknown or "name, crs", expected=sorted(known)
+        )
+    return TownSettings(**{key: known[key](value) for key, value in table.items()})
+
+
+def _template(name: str, crs: str, store: str) -> str:
+    def shown(text: str) -> str:
+        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+    return f"""# The town. Names, storage CRS and heights; everything else has a default (see README, The town's folder).
+name = {{ zh = {shown(name)}, en = {shown(name)} }}
+crs = {shown(crs)}
+store = {shown(store)}
+timezone = "Asia/Shanghai"
+height_datum = "1985国家高程基准"
+height_offset = 0.0            # added to every height that leaves for a globe
+storey_height = 3.0
+publish_underground = false    # true publishes pipelines on an address that is not loopback
+closed = []                    # layers that are not open to everybody
+"""
