@@ -1,0 +1,213 @@
+"""A draft: what a reader produced, not yet stored. A spool on disk with its findings; memory does not grow with it.
+
+Readers call `add`, `set_aside`, `decorate` and `report`; `twin_model.versioning` turns a draft into a changeset.
+How a frame is made to fit its layer (CRS, geometry type, repair, values, identity) stands in `ingest/fitting.py`.
+
+    with Draft(source, catalogue, storage_crs="EPSG:4548") as draft:
+        read_vector(path, draft, options)
+        version = commit(store, draft.to_changeset(...))
+"""
+
+import pickle
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+
+from ingest.fitting import Fitted, Fitting
+from twin_model.catalogue import Catalogue
+from twin_model.changeset import Changeset, Delivered, Source
+from twin_model.crs import crs_code, transform_xy
+from twin_model.errors import CrsRefused, SourceRefused
+from twin_model.finding import Finding
+from twin_model.temporal import Instant, now
+
+__all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
+
+FRAME_ROWS = 50_000
+"""Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none."""
+
+    kind: str | None = None
+    mapping: Any = None
+    crs: str | None = None
+    effective: Instant | None = None
+    encoding: str | None = None
+
+
+@dataclass
+class Counts:
+    """read = stored + quarantined + decoration: every record of the source ends in exactly one of the three."""
+
+    read: int = 0
+    stored: int = 0
+    quarantined: int = 0
+    decoration: int = 0
+    features: Counter[str] = field(default_factory=Counter)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"read": self.read, "stored": self.stored, "quarantined": self.quarantined,
+                "decoration": self.decoration, "features": dict(self.features)}  # fmt: skip
+
+
+class Draft:
+    """A spool of frames that fit their layers, in the storage CRS, with findings and quarantined records.
+
+    A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
+    """
+
+    def __init__(
+        self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
+        effective: Instant | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+    ) -> None:  # fmt: skip
+        self.source = source
+        self.catalogue = catalogue
+        self.storage_crs = crs_code(storage_crs)
+        self.effective = effective
+        self.surveyed: Instant | None = None
+        self.counts = Counts()
+        self.crs: str | None = None
+        self._found: list[tuple[Finding, bool]] = []
+        self._tick = tick
+        self._fitting = Fitting(catalogue, self.storage_crs, zone)
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
+        self._chunks: list[tuple[str, Path]] = []
+        self._blob_files: list[Path] = []
+
+    def __enter__(self) -> "Draft":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def add(self, layer_id: str, frame: gpd.GeoDataFrame, *, records: int | None = None) -> None:
+        """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
+
+        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings)
+        and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
+        A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
+        """
+        if frame.crs is None:
+            raise SourceRefused("source.no_crs", source=self.source.name)
+        self.crs = self.crs or crs_code(frame.crs)
+        for start in range(0, len(frame), FRAME_ROWS):
+            self._add_part(layer_id, frame.iloc[start : start + FRAME_ROWS])
+        extra = (len(frame) if records is None else records) - len(frame)
+        self.counts.read += extra
+        self.counts.stored += extra
+        self._tick(len(frame) + extra)
+
+    def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame) -> None:
+        fitted: Fitted = self._fitting.fit(self.catalogue[layer_id], frame)
+        self._found.extend((one, True) for one in fitted.findings)
+        self.counts.read += fitted.records
+        self.counts.stored += fitted.records - fitted.quarantined
+        self.counts.quarantined += fitted.quarantined
+        self.counts.features[layer_id] += len(fitted.frame)
+        if len(fitted.frame):
+            path = self._folder / f"{len(self._chunks):06d}.pickle"
+            with path.open("wb") as file:
+                pickle.dump(fitted.frame, file, protocol=5)
+            self._chunks.append((layer_id, path))
+
+    def set_aside(self, finding: Finding) -> None:
+        """Quarantine one record: `finding.raw` is the record as it was read. Counts as read."""
+        if finding.raw is None:
+            raise ValueError("a record set aside needs its raw content")
+        self.counts.read += 1
+        self.counts.quarantined += 1
+        self._found.append((finding, False))
+        self._tick(1)
+
+    def decorate(self, records: int) -> None:
+        """Count records that are symbol decoration or otherwise no feature of their own."""
+        self.counts.read += records
+        self.counts.decoration += records
+        self._tick(records)
+
+    def report(self, finding: Finding) -> None:
+        """Note a finding about data that is stored all the same."""
+        self._found.append((finding, False))
+
+    @property
+    def findings(self) -> list[Finding]:
+        """Everything noticed, with places in the storage CRS."""
+        return [one if in_storage else self._placed(one) for one, in_storage in self._found]
+
+    def _placed(self, finding: Finding) -> Finding:
+        """Bring the place a reader named, in the source's CRS, to the storage CRS; one that has no place there loses it."""
+        if finding.point is None or self.crs is None:
+            return replace(finding, point=None)
+        try:
+            x, y = transform_xy(
+                np.array([finding.point[0]]), np.array([finding.point[1]]), self.crs, self.storage_crs
+            )
+        except CrsRefused:
+            return replace(finding, point=None)
+        usable = bool(np.isfinite([x[0], y[0]]).all())
+        return replace(finding, point=(float(x[0]), float(y[0])) if usable else None)
+
+    def keep_blob(self, digest: str, content: bytes) -> None:
+        """Keep a content-addressed blob (a mesh) to be stored with the changeset; `digest` is its SHA-256 in hex."""
+        path = self._folder / f"{digest}.blob"
+        if not path.exists():
+            path.write_bytes(content)
+            self._blob_files.append(path)
+
+    def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
+        """Yield layer id and frame in the order they were added; each frame is read from disk anew."""
+        for layer_id, path in self._chunks:
+            with path.open("rb") as file:
+                yield layer_id, pickle.load(file)
+
+    def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
+        for path in self._blob_files:
+            yield path.stem, path.read_bytes()
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
+
+    def to_changeset(
+        self, *, author: str, reason: str, details: Mapping[str, Any] | None = None
+    ) -> Changeset:
+        """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft."""
+        effective = self.effective or self.surveyed
+        if effective is None:
+            self.report(Finding("time.assumed_today", "info", values={"source": self.source.name}))
+        return Changeset(
+            author=author, reason=reason, source=self.source, effective=effective or now(),
+            delivered=tuple(Delivered(layer_id, chunk) for layer_id, chunk in self._lazy_frames()),
+            findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
+        )  # fmt: skip
+
+    def _lazy_frames(self) -> Iterator[tuple[str, Callable[[], gpd.GeoDataFrame]]]:
+        for layer_id, path in self._chunks:
+            yield layer_id, _Reading(path)
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """A frame of the spool that is read when called."""
+
+    path: Path
+
+    def __call__(self) -> gpd.GeoDataFrame:
+        with self.path.open("rb") as file:
+            frame: gpd.GeoDataFrame = pickle.load(file)
+        return frame

@@ -1,0 +1,456 @@
+"""Making a frame fit its layer: CRS, geometry type, repair, values, identity, validity, smallest zoom, content hash.
+
+What is safe is repaired and said; what cannot be used is set aside with the record as it was read.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from hashlib import blake2b
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import orjson
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from twin_model.catalogue import Catalogue
+from twin_model.crs import area_of_use, crs_code, is_projected, transform_bounds, transform_geometries
+from twin_model.errors import CrsRefused, QueryRefused, TwinError
+from twin_model.finding import Finding
+from twin_model.layer import Field, Layer
+from twin_model.temporal import parse_instant
+
+__all__ = ["Fitted", "Fitting"]
+
+Geometries = NDArray[Any]
+Mask = NDArray[np.bool_]
+_SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
+_METRES_PER_DEGREE = 111_320.0
+_MERCATOR_PIXEL = 156_543.03392804097
+
+
+@dataclass
+class Fitted:
+    """A frame that fits, with what was noticed; `records` = rows taken in, `quarantined` = rows set aside."""
+
+    frame: gpd.GeoDataFrame
+    findings: list[Finding]
+    records: int
+    quarantined: int
+
+
+@dataclass
+class _Work:
+    """The rows of one frame while they are made to fit; `keep` marks those still to be stored."""
+
+    layer: Layer
+    frame: gpd.GeoDataFrame
+    geometry: Geometries
+    keep: Mask
+    source_crs: str
+    findings: list[Finding] = field(default_factory=list)
+    moved: bool = False
+
+    def place(self, row: int) -> str:
+        return str(self.frame["place"].iat[row]) if "place" in self.frame else f"row {self.frame.index[row]}"
+
+    def report(
+        self, rule: str, rows: Iterable[int], severity: Any = "warning", **values: Callable[[int], Any]
+    ) -> None:
+        for row in rows:
+            self.findings.append(
+                self._finding(rule, row, severity, {k: v(row) for k, v in values.items()}, raw=False)
+            )
+
+    def set_aside(self, rule: str, mask: Mask, **values: Callable[[int], Any]) -> None:
+        for row in np.flatnonzero(mask & self.keep):
+            shown = {k: v(int(row)) for k, v in values.items()}
+            self.findings.append(self._finding(rule, int(row), "error", shown, raw=True))
+        self.keep &= ~mask
+
+    def _finding(self, rule: str, row: int, severity: Any, values: dict[str, Any], *, raw: bool) -> Finding:
+        return Finding(rule, severity, layer=self.layer.id, place=self.place(row), point=_point(self.geometry[row]) if self.moved else None,
+                       values=values, raw=_raw(self.frame.iloc[row]) if raw else None)  # fmt: skip
+
+
+class Fitting:
+    """Makes frames fit; keeps the ids already seen in this draft, and what was already said once per source."""
+
+    def __init__(self, catalogue: Catalogue, storage_crs: str, zone: str) -> None:
+        self._catalogue = catalogue
+        self._crs = storage_crs
+        self._zone = zone
+        self._seen: dict[str, set[str]] = {}
+        self._said: set[str] = set()
+
+    def fit(self, layer: Layer, frame: gpd.GeoDataFrame) -> Fitted:
+        """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings."""
+        unknown = set(frame.columns) - set(layer.field_names) - set(_SPECIAL)
+        if unknown:
+            raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
+        frame = frame.reset_index(drop=True)
+        geometry = np.array(frame.geometry.to_numpy(), dtype=object)
+        work = _Work(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs))
+        self._fit_geometry(work)
+        self._warn_outside(work)
+        values = {one.name: self._values(work, one) for one in layer.fields}
+        ids = self._identity(work, values)
+        valid_from, precision = self._validity(work, values)
+        kept = np.flatnonzero(work.keep)
+        columns: dict[str, Any] = {"id": ids[kept]} | {name: column[kept] for name, column in values.items()}
+        columns |= {"valid_from": valid_from[kept], "valid_precision": precision[kept]}
+        columns["min_zoom"] = min_zoom(layer, work.geometry[kept], self._crs)
+        columns["content"] = content_hashes(
+            layer, work.geometry[kept], [values[one.name][kept] for one in layer.fields]
+        )
+        fitted = gpd.GeoDataFrame(
+            columns, geometry=gpd.array.from_shapely(work.geometry[kept]), crs=frame.crs
+        )
+        fitted = fitted.set_crs(self._crs, allow_override=True)
+        parts, sources = _split_single(layer, fitted)
+        return Fitted(parts, work.findings, len(frame), len(frame) - sources)
+
+    def _fit_geometry(self, work: _Work) -> None:
+        layer = work.layer
+        if not layer.has_geometry:
+            work.geometry = np.full(len(work.frame), None, dtype=object)
+            return
+        work.set_aside(
+            "geometry.not_finite",
+            ~_finite(work.geometry),
+            geometry=lambda r: shapely.to_wkt(work.geometry[r])[:120],
+        )
+        work.geometry[shapely.is_empty(work.geometry)] = None
+        self._move(work)
+        missing = shapely.is_missing(work.geometry) & work.keep
+        work.report("geometry.missing", np.flatnonzero(missing).tolist())
+        _repair(work)
+        _coerce(work)
+
+    def _move(self, work: _Work) -> None:
+        usable = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry))
+        moved = transform_geometries(work.geometry[usable], work.source_crs, self._crs)
+        before = work.geometry.copy()
+        work.geometry[usable] = moved
+        lost = np.zeros(len(work.geometry), dtype=bool)
+        lost[usable] = ~_finite(moved)
+        if lost.any():
+            after, work.geometry = work.geometry, before
+            work.set_aside(
+                "geometry.outside_crs",
+                lost,
+                crs=lambda r: work.source_crs,
+                geometry=lambda r: shapely.to_wkt(before[r])[:120],
+            )
+            work.geometry = after
+        work.moved = True
+
+    def _warn_outside(self, work: _Work) -> None:
+        """Say once per source that coordinates lie outside the CRS's area of use; they are stored all the same."""
+        area = area_of_use(self._crs)
+        if area is None or "outside" in self._said or not work.keep.any():
+            return
+        bounds = shapely.total_bounds(work.geometry[work.keep])
+        if not np.isfinite(bounds).all():
+            return
+        try:
+            west, south, east, north = transform_bounds(tuple(bounds), self._crs, "OGC:CRS84")
+        except CrsRefused:
+            return
+        if west < area[0] - 1 or south < area[1] - 1 or east > area[2] + 1 or north > area[3] + 1:
+            self._said.add("outside")
+            shown = [round(v, 4) for v in (west, south, east, north)]
+            work.findings.append(Finding("geometry.outside_area", "warning", layer=work.layer.id,
+                                         values={"bounds": shown, "crs": self._crs, "area": [round(v, 2) for v in area]}))  # fmt: skip
+
+    def _values(self, work: _Work, one: Field) -> NDArray[Any]:
+        if one.name not in work.frame:
+            return np.full(len(work.frame), None, dtype=object)
+        raw = work.frame[one.name].to_numpy(dtype=object)
+        typed, wrong = _typed(raw, one, self._zone)
+        work.report("value.unreadable", (r for r in wrong if work.keep[r]), "warning", field=lambda r: one.name,
+                    value=lambda r: str(raw[r])[:80], expected=lambda r: one.type)  # fmt: skip
+        return typed
+
+    def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
+        if layer.identity_field is None:
+            return ids
+        own = values[layer.identity_field]
+        prefixes = [values[name] for name in layer.prefix]
+        seen = self._seen.setdefault(layer.id, set())
+        duplicate = np.zeros(len(ids), dtype=bool)
+        for row in np.flatnonzero(work.keep):
+            if own[row] is None:
+                continue
+            ids[row] = ".".join(str(p[row]) for p in (*prefixes, own) if p[row] is not None)
+            duplicate[row] = ids[row] in seen
+            seen.add(ids[row])
+        missing = np.array([value is None for value in ids]) & work.keep
+        work.report(
+            "identity.missing",
+            np.flatnonzero(missing).tolist(),
+            "warning",
+            field=lambda r: layer.identity_field,
+        )
+        work.set_aside(
+            "identity.duplicate", duplicate, id=lambda r: ids[r], field=lambda r: layer.identity_field
+        )
+        return ids
+
+    def _validity(self, work: _Work, values: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return instant and precision from the row's own `valid_from`, else the layer's date field, else None."""
+        instants, precisions = (np.full(len(work.frame), None, dtype=object) for _ in range(2))
+        given = work.frame["valid_from"].to_numpy(dtype=object) if "valid_from" in work.frame else None
+        if given is None and work.layer.valid_from_field:
+            given = work.frame.get(work.layer.valid_from_field)
+            given = None if given is None else given.to_numpy(dtype=object)
+        if given is None:
+            return instants, precisions
+        for row, value in enumerate(given):
+            if not _absent(value):
+                try:
+                    instants[row], precisions[row] = parse_instant(_date_text(value), self._zone)
+                except QueryRefused:
+                    continue
+        return instants, precisions
+
+
+def _finite(geometry: Geometries) -> Mask:
+    """Return which geometries have only finite x, y (missing ones count as finite)."""
+    coordinates, index = shapely.get_coordinates(geometry, return_index=True)
+    bad = ~np.isfinite(coordinates).all(axis=1)
+    finite = np.ones(len(geometry), dtype=bool)
+    finite[index[bad]] = False
+    return finite
+
+
+def _repair(work: _Work) -> None:
+    """Make invalid areas valid, keep their polygons; say what was wrong. What leaves no polygon is set aside."""
+    if work.layer.dimension < 1:
+        return
+    wrong = work.keep & ~shapely.is_missing(work.geometry) & ~shapely.is_valid(work.geometry)
+    rows = np.flatnonzero(wrong)
+    if not len(rows):
+        return
+    reasons = dict(zip(rows.tolist(), shapely.is_valid_reason(work.geometry[rows]), strict=True))
+    repaired = np.array(
+        [_of_dimension(shapely.make_valid(g), work.layer.dimension) for g in work.geometry[rows]],
+        dtype=object,
+    )
+    gone = np.zeros(len(work.keep), dtype=bool)
+    gone[rows] = shapely.is_missing(repaired) | shapely.is_empty(repaired)
+    work.set_aside("geometry.beyond_repair", gone, reason=lambda r: reasons[r])
+    good = ~gone[rows]
+    work.geometry[rows[good]] = repaired[good]
+    work.report("geometry.repaired", rows[good].tolist(), "warning", reason=lambda r: reasons[r])
+
+
+def _of_dimension(geometry: Any, dimension: int) -> Any:
+    """Return the parts of a geometry that have the wanted dimension, as one geometry, or None."""
+    parts = shapely.get_parts(geometry)
+    parts = np.concatenate([shapely.get_parts(p) for p in parts]) if len(parts) else parts
+    wanted = parts[shapely.get_dimensions(parts) == dimension]
+    if not len(wanted):
+        return None
+    return wanted[0] if len(wanted) == 1 else shapely.union_all(wanted)
+
+
+def _coerce(work: _Work) -> None:
+    """Give every geometry its layer's type: single or multi, Z kept or dropped; set aside another dimension."""
+    layer = work.layer
+    present = ~shapely.is_missing(work.geometry)
+    collections = np.flatnonzero(present & (shapely.get_type_id(work.geometry) == 7))
+    work.geometry[collections] = np.array(
+        [_of_dimension(work.geometry[r], layer.dimension) for r in collections], dtype=object
+    )
+    present &= ~shapely.is_missing(work.geometry)
+    dimensions = np.where(present, shapely.get_dimensions(work.geometry), layer.dimension)
+    rings_as_lines = present & (shapely.get_type_id(work.geometry) == 2)
+    work.geometry[rings_as_lines] = shapely.linestrings_from_rings(work.geometry[rings_as_lines]) if hasattr(shapely, "linestrings_from_rings") else np.array([shapely.LineString(g.coords) for g in work.geometry[rings_as_lines]], dtype=object)  # fmt: skip
+    work.set_aside("geometry.wrong_type", dimensions != layer.dimension, expected=lambda r: layer.geometry,
+                   found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-")  # fmt: skip
+    rows = np.flatnonzero(present & work.keep)
+    if not layer.has_z:
+        work.geometry[rows] = shapely.force_2d(work.geometry[rows])
+    else:
+        _drop_unknown_z(work, rows)
+    if layer.is_multi:
+        single = rows[shapely.get_type_id(work.geometry[rows]) < 4]
+        work.geometry[single] = _to_multi(work.geometry[single], layer.dimension)
+
+
+def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
+    """A height that is not a number is no height: such a geometry is kept flat, and said so."""
+    coordinates, index = shapely.get_coordinates(work.geometry[rows], include_z=True, return_index=True)
+    bad = np.unique(index[~np.isfinite(coordinates[:, 2])])
+    bad = bad[shapely.has_z(work.geometry[rows[bad]])]
+    work.geometry[rows[bad]] = shapely.force_2d(work.geometry[rows[bad]])
+    work.report("geometry.height_unknown", rows[bad].tolist(), "info")
+
+
+def _to_multi(geometry: Geometries, dimension: int) -> Geometries:
+    if not len(geometry):
+        return geometry
+    builder = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[dimension]
+    return np.asarray(builder(geometry, indices=np.arange(len(geometry))), dtype=object)
+
+
+def _split_single(layer: Layer, frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, int]:
+    """Split multi geometries of a layer of single ones into features of their own; return them and the rows before."""
+    rows = len(frame)
+    if (
+        layer.is_multi
+        or layer.dimension < 0
+        or not (shapely.get_num_geometries(frame.geometry.to_numpy()) > 1).any()
+    ):
+        if not layer.is_multi and layer.dimension >= 0:
+            geometry = frame.geometry.to_numpy().copy()
+            multi = np.flatnonzero(shapely.get_type_id(geometry) >= 4)
+            frame = frame.set_geometry(
+                gpd.GeoSeries(_first_parts(geometry, multi), crs=frame.crs, index=frame.index)
+            )
+        return frame, rows
+    split = frame.explode(index_parts=False)
+    nth = split.groupby(level=0).cumcount().to_numpy()
+    ids = split["id"].to_numpy(dtype=object)
+    split["id"] = [
+        f"{one}.{n + 1}" if one is not None and n else one for one, n in zip(ids, nth, strict=True)
+    ]
+    split = split.reset_index(drop=True)
+    columns = [split[name].to_numpy(dtype=object) for name in layer.field_names]
+    split["content"] = content_hashes(layer, split.geometry.to_numpy(), columns)
+    return split, rows
+
+
+def _first_parts(geometry: Any, rows: NDArray[np.intp]) -> Geometries:
+    parts = np.array(geometry, dtype=object)
+    parts[rows] = shapely.get_geometry(parts[rows], 0)
+    return parts
+
+
+def _typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
+    """Return the values of a column as the field's type, None where absent, and the rows that could not be read."""
+    cast = {"string": _text, "integer": _integer, "number": _number, "boolean": _boolean}.get(one.type)
+    cast = cast or (
+        lambda value: _day(value, zone) if one.type == "date" else parse_instant(_date_text(value), zone)[0]
+    )
+    typed, wrong = np.full(len(raw), None, dtype=object), []
+    for row, value in enumerate(raw):
+        if value is None or _absent(value):
+            continue
+        try:
+            typed[row] = cast(value)
+        except (ValueError, TypeError, OverflowError, TwinError):
+            wrong.append(row)
+    return typed, wrong
+
+
+def _absent(value: Any) -> bool:
+    return (
+        value is None
+        or value is pd.NaT
+        or value is pd.NA
+        or (isinstance(value, float) and math.isnan(value))
+        or value == ""
+    )
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).replace("\x00", "").strip() or None
+
+
+def _integer(value: Any) -> int:
+    number = float(value)
+    if not number.is_integer():
+        raise ValueError(value)
+    return int(number)
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _boolean(value: Any) -> bool:
+    text = str(value).strip().lower()
+    if text in {"1", "true", "t", "yes", "y", "是", "1.0"}:
+        return True
+    if text in {"0", "false", "f", "no", "n", "否", "0.0"}:
+        return False
+    raise ValueError(value)
+
+
+def _date_text(value: Any) -> str:
+    if isinstance(value, datetime | date | pd.Timestamp):
+        return value.isoformat()
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value).strip().replace("/", "-") if "T" not in str(value) else str(value)
+
+
+def _day(value: Any, zone: str) -> str:
+    """Return the text of a date as it was said: "2019", "2019-05" or "2019-05-01"; a bare year keeps its precision."""
+    text = _date_text(value)
+    parse_instant(text, zone)
+    digits = text.split("T")[0].split(" ")[0]
+    if digits.isdigit() and len(digits) == 8:
+        return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+    return digits
+
+
+def min_zoom(layer: Layer, geometry: Geometries, crs: str) -> NDArray[np.int16]:
+    """Return from which zoom each feature is drawn, by its size and the layer's rule (Web Mercator pixels of 1/256)."""
+    rule = layer.zoom
+    zooms = np.full(len(geometry), rule.start, dtype=np.int16)
+    if rule.pixels <= 0 or not len(geometry):
+        return zooms
+    box = shapely.bounds(geometry)
+    size = np.fmax(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
+    size = size if is_projected(crs) else size * _METRES_PER_DEGREE
+    with np.errstate(divide="ignore", invalid="ignore"):
+        wanted = np.ceil(np.log2(rule.pixels * _MERCATOR_PIXEL / np.maximum(size, 1e-3)))
+    clipped = np.clip(np.nan_to_num(wanted, nan=rule.start), rule.start, max(rule.start, rule.latest))
+    return np.asarray(clipped, dtype=np.int16)
+
+
+def content_hashes(layer: Layer, geometry: Geometries, columns: list[NDArray[Any]]) -> NDArray[Any]:
+    """Return a 16-byte hash of each feature's content: geometry to the layer's tolerance, normalised, and values.
+
+    The order of fields is the catalogue's; ring start, direction and representation do not count.
+    """
+    steps = 1.0 / layer.tolerance
+    rounded = shapely.transform(geometry, lambda c: np.round(c * steps) + 0.0, include_z=layer.has_z)
+    wkb = shapely.to_wkb(shapely.normalize(rounded), output_dimension=3 if layer.has_z else 2)
+    rows = zip(*columns, strict=True) if columns else iter([()] * len(geometry))
+    hashes = np.empty(len(geometry), dtype=object)
+    for row, (shape, values) in enumerate(zip(wkb, rows, strict=True)):
+        digest = blake2b(shape or b"", digest_size=16)
+        digest.update(orjson.dumps(values))
+        hashes[row] = digest.digest()
+    return hashes
+
+
+def _point(geometry: Any) -> tuple[float, float] | None:
+    if geometry is None or geometry.is_empty:
+        return None
+    point = (
+        geometry.representative_point()
+        if geometry.geom_type in {"Point", "LineString"}
+        else geometry.envelope.centroid
+    )
+    return (point.x, point.y) if math.isfinite(point.x) and math.isfinite(point.y) else None
+
+
+def _raw(row: Any) -> dict[str, Any]:
+    """Return a record as it was read, as plain JSON values; geometry as WKT."""
+    return {name: value.wkt if hasattr(value, "wkt") else None if _absent(value) else value if isinstance(value, int | float | str | bool) else str(value)
+            for name, value in row.items()}  # fmt: skip

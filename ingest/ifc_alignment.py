@@ -1,0 +1,156 @@
+"""Axes of alignments from their design parameters (IFC4X3): curvature integrated along, gradients above it.
+
+The parameters are preferred to the Axis curve: ifcopenshell 0.9 sets a clothoid that runs out into a straight (end radius
+infinite) some 40 m beside the line. A polyline axis is read as it is; any other curve without parameters is not guessed.
+Segment types and their formulas: ISO 16739-1, IfcAlignmentHorizontalSegmentTypeEnum and IfcAlignmentVerticalSegmentTypeEnum.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import ifcopenshell.util.placement
+import ifcopenshell.util.unit
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["alignment_line", "horizontal_points", "vertical_heights"]
+
+Float64 = NDArray[np.float64]
+
+_STEP = 2.0
+_FINE = 16
+
+_TRANSITIONS: dict[str, Callable[[Float64], Float64]] = {
+    "LINE": lambda t: t * 0.0,
+    "CIRCULARARC": lambda t: t * 0.0,
+    "CLOTHOID": lambda t: t,
+    "BLOSSCURVE": lambda t: t * t * (3.0 - 2.0 * t),
+    "COSINECURVE": lambda t: (1.0 - np.cos(math.pi * t)) / 2.0,
+    "SINECURVE": lambda t: t - np.sin(2.0 * math.pi * t) / (2.0 * math.pi),
+    "HELMERTCURVE": lambda t: np.where(t < 0.5, 2.0 * t * t, 1.0 - 2.0 * (1.0 - t) ** 2),
+}
+"""Share of the change of curvature done at share t of a segment's length."""
+
+
+def alignment_line(model: Any, alignment: Any) -> Float64 | None:
+    """Return the axis of an alignment in model metres, (n, 3), a vertex every 2 m; None where it cannot be made.
+
+    An alignment without vertical part lies at height 0 of its placement.
+    """
+    unit = float(ifcopenshell.util.unit.calculate_unit_scale(model))
+    angle = float(ifcopenshell.util.unit.calculate_unit_scale(model, "PLANEANGLEUNIT"))
+    line = _from_parameters(alignment, unit, angle)
+    line = _from_polyline(alignment, unit) if line is None else line
+    if line is None or len(line) < 2 or not np.isfinite(line).all():
+        return None
+    placement = alignment.ObjectPlacement
+    matrix = (
+        np.array(ifcopenshell.util.placement.get_local_placement(placement), dtype=np.float64)
+        if placement
+        else np.eye(4)
+    )
+    return np.asarray(line @ matrix[:3, :3].T + matrix[:3, 3] * unit)
+
+
+def _from_parameters(alignment: Any, unit: float, angle: float) -> Float64 | None:
+    parts = {part.is_a(): part for part in _nested(alignment)}
+    if "IfcAlignmentHorizontal" not in parts:
+        return None
+    along: list[float] = [0.0]
+    points: list[Float64] = []
+    for one in _parameters(parts["IfcAlignmentHorizontal"]):
+        length = float(one.SegmentLength) * unit
+        if one.PredefinedType not in _TRANSITIONS:
+            return None
+        if length <= 0.0:
+            continue
+        start = np.array(one.StartPoint.Coordinates[:2], dtype=np.float64) * unit
+        bends = [
+            1.0 / (radius * unit) if radius else 0.0
+            for radius in (one.StartRadiusOfCurvature, one.EndRadiusOfCurvature)
+        ]
+        found = horizontal_points(
+            start, float(one.StartDirection) * angle, (bends[0], bends[1]), length, one.PredefinedType
+        )
+        distances = along[-1] + np.linspace(0.0, length, len(found))
+        points.append(found if not points else found[1:])
+        along.extend(distances[1:].tolist())
+    if not points:
+        return None
+    vertical = parts.get("IfcAlignmentVertical")
+    heights = vertical_heights(
+        np.array(along), list(_parameters(vertical)) if vertical is not None else [], unit
+    )
+    return np.column_stack((np.concatenate(points), heights))
+
+
+def _nested(thing: Any) -> Iterator[Any]:
+    for relation in thing.IsNestedBy or ():
+        yield from relation.RelatedObjects
+
+
+def _parameters(part: Any) -> Iterator[Any]:
+    for segment in _nested(part):
+        if segment.is_a("IfcAlignmentSegment") and segment.DesignParameters is not None:
+            yield segment.DesignParameters
+
+
+def horizontal_points(
+    start: Float64, direction: float, bends: tuple[float, float], length: float, kind: str
+) -> Float64:
+    """Return points (n, 2) along a segment, at most 2 m apart: its curvature (1/m, left is positive) integrated twice.
+
+    Trapezoids of an eighth of a metre or less: within 1 micrometre per 100 m at radius 300 m.
+    """
+    pieces = max(1, math.ceil(length / _STEP))
+    t = np.linspace(0.0, 1.0, pieces * _FINE + 1)
+    step = length / (len(t) - 1)
+    bend = bends[0] + (bends[1] - bends[0]) * _TRANSITIONS[kind](t)
+    heading = direction + _summed(bend, step)
+    x, y = start[0] + _summed(np.cos(heading), step), start[1] + _summed(np.sin(heading), step)
+    return np.column_stack((x, y))[::_FINE]
+
+
+def _summed(values: Float64, step: float) -> Float64:
+    """Return the running integral of sampled values by trapezoids, from 0."""
+    return np.concatenate(([0.0], np.cumsum((values[1:] + values[:-1]) / 2.0) * step))
+
+
+def vertical_heights(along: Float64, segments: list[Any], unit: float) -> Float64:
+    """Return heights at distances along; before the first and after the last segment its end's height holds."""
+    heights = np.zeros_like(along)
+    for nth, one in enumerate(segments):
+        start, length = float(one.StartDistAlong) * unit, float(one.HorizontalLength) * unit
+        inside = along >= start if nth else along >= -math.inf
+        x = np.clip(along[inside] - start, 0.0, length)
+        heights[inside] = float(one.StartHeight) * unit + _rise(one, x, length)
+    return heights
+
+
+def _rise(one: Any, x: Float64, length: float) -> Float64:
+    """Return the rise at horizontal distances x from a segment's start: straight, circular, else parabolic."""
+    first, last = float(one.StartGradient), float(one.EndGradient)
+    if one.PredefinedType == "CONSTANTGRADIENT" or length <= 0.0 or first == last:
+        return first * x
+    if one.PredefinedType == "CIRCULARARC":
+        sine_a, sine_b = first / math.hypot(1.0, first), last / math.hypot(1.0, last)
+        radius = length / (sine_b - sine_a)
+        return np.asarray(radius * (math.sqrt(1.0 - sine_a**2) - np.sqrt(1.0 - (sine_a + x / radius) ** 2)))
+    return first * x + (last - first) / (2.0 * length) * x * x
+
+
+def _from_polyline(alignment: Any, unit: float) -> Float64 | None:
+    """Return the vertices of an axis given as a polyline."""
+    shapes = alignment.Representation.Representations if alignment.Representation is not None else ()
+    for item in (
+        item for shape in shapes if shape.RepresentationIdentifier == "Axis" for item in shape.Items
+    ):
+        points = [one.Coordinates for one in item.Points] if item.is_a("IfcPolyline") else None
+        if points is None and item.is_a("IfcIndexedPolyCurve") and not item.Segments:
+            points = item.Points.CoordList
+        if points:
+            line = np.zeros((len(points), 3))
+            line[:, : len(points[0])] = np.array(points, dtype=np.float64) * unit
+            return line
+    return None

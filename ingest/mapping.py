@@ -1,0 +1,101 @@
+"""A mapping: source names -> ours. Tables of `*.toml`, replaceable by the office's own with `--mapping`.
+
+    [[layer]]
+    from = ["道路面", "road*"]      # source layer, table or DXF layer; shell patterns
+    to = "road_area"
+    fields = { name = ["路名", "name"], width = "宽度" }
+    constants = { surface = "沥青" }
+    values = { kind = { "1" = "主干路" } }
+
+The first entry whose `from` fits wins. `crs` at the top declares the CRS of sources that carry none.
+"""
+
+import tomllib
+from collections.abc import Mapping as Map
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from twin_model.errors import CatalogueError
+
+__all__ = ["LayerMapping", "Mapping", "read_mapping", "standard_mapping"]
+
+_KEYS = {"from", "to", "fields", "constants", "values", "valid_from"}
+
+
+@dataclass(frozen=True)
+class LayerMapping:
+    """How one kind of source layer becomes one of ours: field -> source names in order of preference."""
+
+    patterns: tuple[str, ...]
+    to: str
+    fields: Map[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: Map[str, Any] = field(default_factory=dict)
+    values: Map[str, Map[str, Any]] = field(default_factory=dict)
+    valid_from: str | None = None
+
+    def fits(self, source_layer: str) -> bool:
+        return any(fnmatchcase(source_layer.lower(), pattern.lower()) for pattern in self.patterns)
+
+    def source_fields(self, available: Sequence[str]) -> dict[str, str]:
+        """Return our field -> the source column that feeds it, of the columns there are (names cut to ten bytes too)."""
+        by_name = {name.strip().lower(): name for name in available}
+        found: dict[str, str] = {}
+        for ours, wanted in self.fields.items():
+            hit = next((by_name[w.lower()] for w in wanted if w.lower() in by_name), None)
+            hit = hit or next((name for w in wanted for key, name in by_name.items() if _cut(w) == key), None)
+            if hit is not None:
+                found[ours] = hit
+        return found
+
+
+def _cut(name: str) -> str:
+    """Return a name as a shapefile cuts it: ten bytes of GBK."""
+    return name.encode("gbk", "ignore")[:10].decode("gbk", "ignore").lower()
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A list of layer mappings, tried in order, and the CRS of sources that carry none."""
+
+    name: str
+    layers: tuple[LayerMapping, ...]
+    crs: str | None = None
+    options: Map[str, Any] = field(default_factory=dict)
+
+    def layer_for(self, source_layer: str) -> LayerMapping | None:
+        return next((one for one in self.layers if one.fits(source_layer)), None)
+
+
+def read_mapping(path: Path) -> Mapping:
+    """Return the mapping of a TOML file; a key that means nothing is refused with the ones that do."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CatalogueError("mapping.unreadable", path=str(path), cause=str(error)) from error
+    entries = tuple(_layer_mapping(entry, path) for entry in table.get("layer", ()))
+    return Mapping(path.stem, entries, table.get("crs"), table.get("options", {}))
+
+
+def standard_mapping(name: str) -> Mapping:
+    """Return one of the mappings that come with the house, by file name without ending ("vector", ...)."""
+    return read_mapping(Path(__file__).parent / "mappings" / f"{name}.toml")
+
+
+def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:
+    unknown = set(entry) - _KEYS
+    if unknown or "from" not in entry or "to" not in entry:
+        raise CatalogueError(
+            "mapping.invalid", path=str(path), key=sorted(unknown) or "from, to", expected=sorted(_KEYS)
+        )
+    return LayerMapping(
+        patterns=_names(entry["from"]), to=entry["to"],
+        fields={ours: _names(theirs) for ours, theirs in entry.get("fields", {}).items()},
+        constants=entry.get("constants", {}), values=entry.get("values", {}), valid_from=entry.get("valid_from"),
+    )  # fmt: skip
+
+
+def _names(value: str | list[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)

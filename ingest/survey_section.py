@@ -1,0 +1,65 @@
+"""The section of a pipe as offices write it: 300, DN300, Φ300, 1200X800, 400×300 -> one text, a shape, width
+and height.
+
+The numbers are nominal: outer diameter for PE, bore for concrete, DN for steel; no wall thickness is added.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+__all__ = ["Section", "read_section"]
+
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_MARK = r"(?P<mark>DN|DE|D|Φ|Ø|⌀|∅|管径)?"
+_ROUND = re.compile(rf"^{_MARK}[=:]?(?P<size>\d+(?:\.\d+)?)(?:MM|毫米)?(?:[X×*]\d+(?:\.\d+)?)?$")
+_BOX = re.compile(
+    rf"^(?:方沟|箱涵|矩形|管沟|管块|方管|宽[X×*]高|B[X×*]H)?[=:]?{_NUMBER}(?:MM)?[X×*]{_NUMBER}(?:MM|毫米)?$"
+)
+_LEAST_MM = 10.0
+
+
+@dataclass(frozen=True)
+class Section:
+    """`text` in one form ("DN300", "1200x800"); shape "round", "rectangle" or None where the text says
+    neither."""
+
+    text: str | None
+    shape: str | None = None
+    width_mm: float | None = None
+    height_mm: float | None = None
+
+
+def read_section(said: str) -> Section:
+    """Return what a section text means; a text that means no section is kept as said, without shape and size.
+
+    >>> read_section("1200×800")
+    Section(text='1200x800', shape='rectangle', width_mm=1200.0, height_mm=800.0)
+    """
+    # NFKC leaves × and Φ alone; φ becomes Φ by upper().
+    form = (
+        "".join(unicodedata.normalize("NFKC", said).upper().split())
+        .replace("✕", "X")
+        .replace("╳", "X")
+        .replace("乘", "X")
+    )
+    if not form or form in {"0", "0.0", "0X0"}:
+        return Section(None)
+    box = _BOX.match(form)
+    if box and min(map(float, box.groups())) >= _LEAST_MM:
+        width, height = (float(side) for side in box.groups())
+        return Section(f"{_plain(width)}x{_plain(height)}", "rectangle", width, height)
+    pipe = _ROUND.match(form)
+    if pipe and (pipe["mark"] or not box) and float(pipe["size"]) >= _LEAST_MM:
+        size = float(pipe["size"])
+        return Section(_named(pipe["mark"], size), "round", size, size)
+    return Section(said.strip())
+
+
+def _named(mark: str | None, size: float) -> str:
+    """Return the size with the mark that tells what is meant by it; the many signs for a diameter are one."""
+    return {"DN": "DN", "DE": "De"}.get(mark or "", "") + _plain(size)
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number.is_integer() else str(number)

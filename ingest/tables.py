@@ -1,0 +1,176 @@
+"""Tables as text: CSV in whatever encoding an office used, and every sheet of a workbook, cell by cell as
+text.
+
+Here: bytes -> rows of text with their row numbers. What the columns mean stands with the readers
+(`survey_heading`). `openpyxl` and `csv` are at home only here.
+"""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+
+from twin_model.errors import SourceRefused
+
+__all__ = ["TextTable", "is_table_file", "read_tables"]
+
+_SPREADSHEET_SUFFIXES = {".xlsx", ".xlsm", ".xltx"}
+_TEXT_SUFFIXES = {".csv", ".txt", ".tsv"}
+_ENCODINGS = ("utf-8-sig", "gb18030")
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_OLD_EXCEL = b"\xd0\xcf\x11\xe0"
+_UNPACKED_LIMIT = 2 * 1024**3
+_HEAD_BYTES = 65_536
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """One sheet or one CSV: `rows[i]` is a list of stripped text, `numbers[i]` its row number in the file,
+    from 1.
+
+    Empty rows are left out; short rows are as short as they stand in the file.
+    """
+
+    name: str
+    file: str
+    rows: list[list[str]]
+    numbers: list[int]
+
+
+def is_table_file(path: Path) -> bool:
+    """Say whether a file is called like a table (CSV or workbook) and is not an office program's lock
+    file."""
+    return path.suffix.lower() in _SPREADSHEET_SUFFIXES | _TEXT_SUFFIXES and not path.name.startswith(
+        ("~$", ".")
+    )
+
+
+def read_tables(path: Path, *, encoding: str | None = None, limit: int | None = None) -> list[TextTable]:
+    """Return every table of a file: the sheets of a workbook, or the one table of a CSV.
+
+    A CSV may be UTF-8 (with or without mark), UTF-16 with mark, or GBK; its separator is comma, semicolon or
+    tab. `limit` reads only that many rows of each table. Raises `SourceRefused` for what is no table at all.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+    except OSError as error:
+        raise SourceRefused(
+            "survey.unreadable", source=path.name, cause=error.strerror or type(error).__name__
+        ) from error
+    if not head:
+        raise SourceRefused("survey.empty_file", source=path.name)
+    if head == _OLD_EXCEL:
+        raise SourceRefused("survey.old_workbook", source=path.name)
+    if head.startswith(b"PK"):
+        return list(_read_workbook(path, limit))
+    if path.suffix.lower() in _SPREADSHEET_SUFFIXES:
+        raise SourceRefused("survey.not_workbook", source=path.name, found=_shown(head))
+    return [_read_text(path, encoding, limit)]
+
+
+def _shown(head: bytes) -> str:
+    return " ".join(f"{byte:02X}" for byte in head)
+
+
+def _read_workbook(path: Path, limit: int | None) -> Iterator[TextTable]:
+    """Yield the sheets of a workbook; whatever openpyxl raises on a damaged one becomes one refusal."""
+    _ensure_unpackable(path)
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        try:
+            for sheet in book.worksheets:
+                sheet.reset_dimensions()
+                rows = islice(sheet.iter_rows(values_only=True), limit)
+                yield _table(sheet.title, path.name, ([_cell_text(v) for v in row] for row in rows))
+        finally:
+            book.close()
+    except SourceRefused:
+        raise
+    except (
+        Exception
+    ) as error:  # openpyxl lets KeyError, ValueError, zlib.error, XML errors ... of a damaged file through
+        raise SourceRefused("survey.damaged_workbook", source=path.name, cause=_cause(error)) from error
+
+
+def _ensure_unpackable(path: Path) -> None:
+    try:
+        with zipfile.ZipFile(path) as package:
+            names, size = set(package.namelist()), sum(entry.file_size for entry in package.infolist())
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SourceRefused("survey.damaged_workbook", source=path.name, cause=_cause(error)) from error
+    if "xl/workbook.xml" not in names and "[Content_Types].xml" not in names:
+        raise SourceRefused("survey.not_workbook", source=path.name, found=sorted(names)[:3])
+    if size > _UNPACKED_LIMIT:
+        raise SourceRefused(
+            "survey.too_big", source=path.name, size_mb=size // 1024**2, limit_mb=_UNPACKED_LIMIT // 1024**2
+        )
+
+
+def _cause(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip(chr(39))[:120]}"
+
+
+def _cell_text(value: Any) -> str:
+    """Return a cell as a surveyor would write it: 12, not 12.0; a date without its empty clock."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime):
+        return value.date().isoformat() if value.time() == time() else value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value).strip()
+
+
+def _read_text(path: Path, encoding: str | None, limit: int | None) -> TextTable:
+    content = path.read_bytes() if limit is None else _head_lines(path)
+    text = _decoded(content, path.name, encoding)
+    try:
+        rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
+        return _table(path.stem, path.name, ([cell.strip() for cell in row] for row in islice(rows, limit)))
+    except csv.Error as error:
+        raise SourceRefused("survey.not_text", source=path.name, cause=str(error)) from error
+
+
+def _head_lines(path: Path) -> bytes:
+    """Return the first whole lines of a file, so that no character is cut in two."""
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return head if len(head) < _HEAD_BYTES or head[:2] in _MARKS else head[: head.rfind(b"\n") + 1] or head
+
+
+def _decoded(content: bytes, name: str, encoding: str | None) -> str:
+    """Return the text of a file: by its mark, by what the caller says, else UTF-8 if it is that, else GBK."""
+    marked = _MARKS.get(content[:2])
+    tried = (marked,) if marked else (encoding,) if encoding else _ENCODINGS
+    for one in tried:
+        try:
+            text = content.decode(one)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        if "\x00" in text:
+            break
+        return text.removeprefix("\ufeff")
+    raise SourceRefused("survey.encoding", source=name, tried=tried, found=_shown(content[:8]))
+
+
+def _separator(text: str) -> str:
+    """Return which of comma, tab and semicolon divides the first lines most often."""
+    head = text[:4000]
+    return max((",", "\t", ";"), key=head.count)
+
+
+def _table(name: str, file: str, rows: Iterable[list[str]]) -> TextTable:
+    kept = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    return TextTable(name, file, [row for _, row in kept], [number for number, _ in kept])
