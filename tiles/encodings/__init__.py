@@ -1,0 +1,1 @@
+"""Exchange encodings: a frame -> bytes of one format. One file a format."""

@@ -1,0 +1,91 @@
+"""Triangle meshes on their way to a tile: what a sweep or an extrusion answers with and a GLB is made from.
+
+Coordinates are projected metres (x east, y north, z up). Nothing here knows glTF; `tiles/gltf.py` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float64 = NDArray[np.float64]
+Float32 = NDArray[np.float32]
+UInt32 = NDArray[np.uint32]
+UInt8 = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """Triangles of many features, each vertex knowing the row number of its feature.
+
+    `positions` (n, 3) metres, `normals` (n, 3) unit vectors or None, `triangles` (m, 3) counter-clockwise
+    seen from outside, `feature` (n,) row numbers, `colors` (n, 4) sRGB with alpha, 0-255, or None.
+    """
+
+    positions: Float64
+    normals: Float32 | None
+    triangles: UInt32
+    feature: UInt32
+    colors: UInt8 | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether there is nothing to draw."""
+        return len(self.triangles) == 0
+
+    @property
+    def volume(self) -> float:
+        """Return the cubic metres enclosed (divergence theorem); meaningful for closed meshes only."""
+        if self.is_empty:
+            return 0.0
+        a, b, c = (self.positions - self.positions[0])[self.triangles].transpose(1, 0, 2)
+        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+
+def empty_mesh() -> Mesh:
+    """Return a mesh without vertices."""
+    return Mesh(
+        np.empty((0, 3)),
+        np.empty((0, 3), np.float32),
+        np.empty((0, 3), np.uint32),
+        np.empty(0, np.uint32),
+    )
+
+
+def merge(meshes: Sequence[Mesh]) -> Mesh:
+    """Return one mesh with the triangles of all, feature rows as they are.
+
+    Normals survive if every mesh has them. Colours survive if any mesh has them; the others turn white.
+    """
+    filled = [mesh for mesh in meshes if not mesh.is_empty]
+    if not filled:
+        return empty_mesh()
+    if len(filled) == 1:
+        return filled[0]
+    first_vertex = np.cumsum([0] + [len(mesh.positions) for mesh in filled[:-1]])
+    triangles = [mesh.triangles + np.uint32(first) for mesh, first in zip(filled, first_vertex, strict=True)]
+    return Mesh(
+        np.concatenate([mesh.positions for mesh in filled]),
+        _merged_normals(filled),
+        np.concatenate(triangles),
+        np.concatenate([mesh.feature for mesh in filled]),
+        _merged_colors(filled),
+    )
+
+
+def _merged_normals(meshes: Sequence[Mesh]) -> Float32 | None:
+    normals = [mesh.normals for mesh in meshes if mesh.normals is not None]
+    return np.concatenate(normals) if len(normals) == len(meshes) else None
+
+
+def _merged_colors(meshes: Sequence[Mesh]) -> UInt8 | None:
+    if all(mesh.colors is None for mesh in meshes):
+        return None
+    return np.concatenate([_colors_or_white(mesh) for mesh in meshes])
+
+
+def _colors_or_white(mesh: Mesh) -> UInt8:
+    return mesh.colors if mesh.colors is not None else np.full((len(mesh.positions), 4), 255, np.uint8)

@@ -1,0 +1,246 @@
+"""Features of a layer -> what a 3D tile holds: boxes for the tree, a GLB for a node. How a layer becomes solid is the
+catalogue's `model` table: "extrude" (footprint and height), "sweep" (pipes), "mesh" (BIM elements).
+
+Geometry comes in projected metres, x east, y north, heights of the town's datum; `ground` gives the height of the
+ground at x, y where the features do not know theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import orjson
+import shapely
+from numpy.typing import NDArray
+
+from tiles.extrude import extrude
+from tiles.gltf import Material, encode_glb, encode_instanced_glb
+from tiles.instances import Instances
+from tiles.local_frame import LocalFrame, ToLonLat
+from tiles.mesh import Mesh
+from tiles.property_table import PropertyType
+from tiles.sweep import sweep
+from twin_model.building.mesh import Mesh as StoredMesh
+from twin_model.layer import Layer
+
+__all__ = ["Solids", "feature_colors", "outlier_free"]
+
+Floats = NDArray[np.float64]
+Ground = Callable[[Floats, Floats], Floats]
+_EPOCH = np.datetime64("1970-01-01")
+_DEFAULT_PIPE_MM = 100.0
+_SIDES = 8
+_UNKNOWN = "#e9e4da"
+_PROPERTY_TYPE = {"string": PropertyType.STRING, "integer": PropertyType.INT32, "number": PropertyType.FLOAT64, "boolean": PropertyType.FLAG,
+                  "date": PropertyType.STRING, "datetime": PropertyType.STRING}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Solids:
+    """Turns frames of one layer into boxes and GLBs; `blobs` fetches stored meshes by their digests."""
+
+    layer: Layer
+    ground: Ground
+    to_lonlat: ToLonLat
+    height_offset: float
+    blobs: Callable[[list[str]], dict[str, bytes]]
+
+    @property
+    def kind(self) -> str:
+        return str(self.layer.model.get("kind", ""))
+
+    def usable(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Return the features that have a place in the town: with geometry, heights for pipes, a mesh for BIM elements."""
+        keep = frame.geometry.notna().to_numpy() & ~frame.geometry.is_empty.to_numpy()
+        if self.kind == "sweep":
+            keep &= shapely.has_z(frame.geometry.to_numpy())
+        if self.kind == "mesh":
+            keep &= frame["mesh"].notna().to_numpy() & frame["matrix"].notna().to_numpy()
+        return frame[keep]
+
+    def boxes(self, frame: gpd.GeoDataFrame) -> Floats:
+        """Return minx, miny, minz, maxx, maxy, maxz (n, 6) of usable features in projected metres."""
+        bounds = shapely.bounds(frame.geometry.to_numpy())
+        low, high = {
+            "extrude": self._building_heights,
+            "sweep": self._pipe_heights,
+            "mesh": self._element_heights,
+        }[self.kind](frame)
+        if self.kind == "sweep":
+            reach = self._sections(frame).max(axis=1, initial=0.0)[:, None] / 2
+            bounds = np.hstack((bounds[:, :2] - reach, bounds[:, 2:] + reach))
+        return np.column_stack((bounds[:, :2], low, bounds[:, 2:], high))
+
+    def weights(self, frame: gpd.GeoDataFrame) -> NDArray[np.int64]:
+        """Return about how many vertices each feature will have."""
+        corners = shapely.get_num_coordinates(frame.geometry.to_numpy())
+        per_corner = {"extrude": 6, "sweep": 2 * _SIDES, "mesh": 40}[self.kind]
+        return np.asarray(corners * per_corner, dtype=np.int64)
+
+    def encode(self, frame: gpd.GeoDataFrame, at: LocalFrame) -> bytes:
+        """Return the GLB of these features, in their order, with feature ids and metadata."""
+        properties, types = self._properties(frame)
+        if self.kind == "mesh":
+            return encode_instanced_glb(self._instances(frame), frame=at, to_lonlat=self.to_lonlat, height_offset=self.height_offset,
+                                        properties=properties, property_types=types, class_name=self.layer.id)  # fmt: skip
+        mesh = self._extruded(frame) if self.kind == "extrude" else self._swept(frame)
+        return encode_glb(mesh, frame=at, to_lonlat=self.to_lonlat, height_offset=self.height_offset, properties=properties, property_types=types,
+                          class_name=self.layer.id, material=Material())  # fmt: skip
+
+    def _properties(self, frame: gpd.GeoDataFrame) -> tuple[dict[str, Any], dict[str, PropertyType]]:
+        names = [str(name) for name in self.layer.model.get("properties", ())]
+        properties: dict[str, Any] = {"id": frame.index.to_numpy()} | {
+            name: frame[name].to_numpy(dtype=object) for name in names
+        }
+        types = {"id": PropertyType.STRING} | {
+            name: _PROPERTY_TYPE[one.type] for name in names if (one := self.layer.field_of(name))
+        }
+        for name in ("valid_from", "valid_to"):
+            properties[f"{name}_day"] = _days(frame[name].to_numpy(dtype=object))
+            types[f"{name}_day"] = PropertyType.INT32
+        return properties, types
+
+    def _bases(self, frame: gpd.GeoDataFrame) -> Floats:
+        """Return the height at which each building stands: its own, else the lowest ground at its corners."""
+        column = self.layer.model.get("base")
+        own = frame[column].to_numpy(dtype=np.float64, copy=True) if column else np.full(len(frame), np.nan)
+        unknown = np.flatnonzero(np.isnan(own))
+        if len(unknown):
+            own[unknown] = _lowest_ground(frame.geometry.to_numpy()[unknown], self.ground)
+        return own
+
+    def _building_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
+        base = self._bases(frame)
+        height = frame[self.layer.model["height"]].to_numpy(dtype=np.float64)
+        return base, base + np.nan_to_num(height, nan=0.0)
+
+    def _extruded(self, frame: gpd.GeoDataFrame) -> Mesh:
+        height = frame[self.layer.model["height"]].to_numpy(dtype=np.float64)
+        return extrude(
+            frame.geometry.to_numpy(),
+            self._bases(frame),
+            height,
+            colors=feature_colors(self.layer, frame),
+            flat_color=_rgba(_UNKNOWN),
+        )
+
+    def _sections(self, frame: gpd.GeoDataFrame) -> Floats:
+        """Return width and height of each pipe's section in metres; one that is not known is drawn 100 mm wide."""
+        width = frame[self.layer.model["width_mm"]].to_numpy(dtype=np.float64)
+        height = frame[self.layer.model["height_mm"]].to_numpy(dtype=np.float64)
+        width = np.where(width > 0, width, _DEFAULT_PIPE_MM)
+        return np.column_stack((width, np.where(height > 0, height, width))) / 1000.0
+
+    def _pipe_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
+        coordinates, index = shapely.get_coordinates(
+            frame.geometry.to_numpy(), include_z=True, return_index=True
+        )
+        starts = np.searchsorted(index, np.arange(len(frame)))
+        reach = self._sections(frame).max(axis=1) / 2
+        return np.minimum.reduceat(coordinates[:, 2], starts) - reach, np.maximum.reduceat(
+            coordinates[:, 2], starts
+        ) + reach
+
+    def _swept(self, frame: gpd.GeoDataFrame) -> Mesh:
+        sections = self._sections(frame)
+        shape = frame[self.layer.model["shape"]].to_numpy(dtype=object)
+        return sweep(
+            frame.geometry.to_numpy(),
+            sections[:, 0],
+            sections[:, 1],
+            shape != "rectangle",
+            sides=_SIDES,
+            colors=feature_colors(self.layer, frame),
+        )
+
+    def _element_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
+        low, high = (frame[name].to_numpy(dtype=np.float64) for name in ("bottom", "top"))
+        ground = np.nan_to_num(
+            self.ground(*shapely.get_coordinates(shapely.centroid(frame.geometry.to_numpy())).T), nan=0.0
+        )
+        low = np.where(np.isnan(low), ground, low)
+        return low, np.maximum(np.where(np.isnan(high), low, high), low)
+
+    def _instances(self, frame: gpd.GeoDataFrame) -> list[Instances]:
+        """Return each stored mesh once a colour, with the places of the elements that share it."""
+        stored = {
+            digest: StoredMesh.from_bytes(blob)
+            for digest, blob in self.blobs(sorted(set(frame["mesh"]))).items()
+        }
+        colors = feature_colors(self.layer, frame)
+        own = [
+            _rgba(value) if isinstance(value, str) and value.startswith("#") else None
+            for value in frame["color"]
+        ]
+        shared: dict[tuple[str, tuple[int, ...]], list[int]] = {}
+        for row, digest in enumerate(frame["mesh"]):
+            if digest in stored and not stored[digest].is_empty:
+                shared.setdefault((digest, tuple(own[row] or colors[row].tolist())), []).append(row)
+        matrices = [
+            np.array(orjson.loads(text), dtype=np.float64).reshape(4, 4).T for text in frame["matrix"]
+        ]
+        return [Instances(_drawn(stored[digest], color), np.stack([matrices[row] for row in rows]), np.array(rows, dtype=np.uint32))
+                for (digest, color), rows in shared.items()]  # fmt: skip
+
+
+def _drawn(stored: StoredMesh, color: tuple[int, ...]) -> Mesh:
+    """Return a stored mesh as a tile draws it: flat shaded, one colour a triangle where the model gives them."""
+    corners = stored.vertices[stored.triangles.ravel()]
+    triangles = np.arange(len(corners), dtype=np.uint32).reshape(-1, 3)
+    a, b, c = corners[0::3], corners[1::3], corners[2::3]
+    normal = np.cross(b - a, c - a)
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = np.divide(normal, length, out=np.tile([0.0, 0.0, 1.0], (len(normal), 1)), where=length > 0)
+    painted = stored.triangle_colors
+    colors = (
+        np.repeat(painted, 3, axis=0)
+        if painted is not None
+        else np.tile(np.array(color, dtype=np.uint8), (len(corners), 1))
+    )
+    return Mesh(
+        corners,
+        np.repeat(normal, 3, axis=0).astype(np.float32),
+        triangles,
+        np.zeros(len(corners), dtype=np.uint32),
+        colors,
+    )
+
+
+def feature_colors(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[np.uint8]:
+    """Return the RGBA colour (n, 4) of each feature by the catalogue's style: one for all, or by a field's value."""
+    style: Mapping[str, Any] = layer.style
+    default = _rgba(str(style.get("color") or style.get("line_color") or "#cccccc"))
+    table = {str(value): _rgba(str(color)) for value, color in style.get("colors", {}).items()}
+    if not table or style.get("by") not in frame:
+        return np.tile(np.array(default, dtype=np.uint8), (len(frame), 1))
+    return np.array([table.get(str(value), default) for value in frame[style["by"]]], dtype=np.uint8).reshape(
+        -1, 4
+    )
+
+
+def _rgba(color: str) -> tuple[int, int, int, int]:
+    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), 255
+
+
+def _days(instants: NDArray[Any]) -> list[int | None]:
+    """Return instants as days since 1970-01-01, None where open."""
+    return [
+        None if not isinstance(one, str) else int((np.datetime64(one[:10]) - _EPOCH).astype(int))
+        for one in instants
+    ]
+
+
+def _lowest_ground(footprints: NDArray[Any], ground: Ground) -> Floats:
+    coordinates, index = shapely.get_coordinates(footprints, return_index=True)
+    heights = np.nan_to_num(ground(coordinates[:, 0], coordinates[:, 1]), nan=0.0)
+    starts = np.searchsorted(index, np.arange(len(footprints)))
+    return np.asarray(np.minimum.reduceat(heights, starts)) if len(coordinates) else np.zeros(len(footprints))
+
+
+def outlier_free(boxes: Floats) -> NDArray[np.bool_]:
+    """Return which boxes are finite: a broken height must not hide a whole layer."""
+    return np.asarray(np.isfinite(boxes).all(axis=1))
