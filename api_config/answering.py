@@ -1,0 +1,74 @@
+"""Answers: validators, caching headers and compression, off the event loop where it takes time."""
+
+import gzip
+from hashlib import blake2b
+from http import HTTPStatus
+from typing import Any
+
+import anyio.to_thread
+import brotli
+import orjson
+import zstandard
+from starlette.requests import Request
+from starlette.responses import Response
+
+__all__ = ["answer", "answer_json", "etag_of", "not_modified"]
+
+_WORTH_COMPRESSING = 1_400
+_CODINGS = ("br", "zstd", "gzip")
+_COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
+
+
+def etag_of(*parts: Any) -> str:
+    """Return a weak validator of everything an answer depends on; nothing is read to make it."""
+    return 'W/"' + blake2b(repr(parts).encode(), digest_size=12).hexdigest() + '"'
+
+
+def not_modified(request: Request, etag: str) -> Response | None:
+    """Return 304 when the client holds this very answer."""
+    held = request.headers.get("if-none-match")
+    if held is None or not any(one.strip() in {etag, "*"} for one in held.split(",")):
+        return None
+    return Response(
+        status_code=HTTPStatus.NOT_MODIFIED,
+        headers={"ETag": etag, "Vary": "Accept, Accept-Encoding, Accept-Language"},
+    )
+
+
+async def answer(request: Request, body: bytes, media_type: str, *, etag: str | None = None, max_age: int = 0, headers: dict[str, str] | None = None,
+                 status: int = 200) -> Response:  # fmt: skip
+    """Return a response, compressed as the client likes; `Vary` names everything the body depends on."""
+    out = {
+        "Vary": "Accept, Accept-Encoding, Accept-Language",
+        "Cache-Control": f"max-age={max_age}" if max_age else "no-cache",
+    } | (headers or {})
+    if etag is not None:
+        out["ETag"] = etag
+    coding = _coding(request.headers.get("accept-encoding", ""))
+    if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
+        body = await anyio.to_thread.run_sync(_compress, coding, body)
+        out["Content-Encoding"] = coding
+    return Response(body, status, out, media_type=media_type)
+
+
+async def answer_json(
+    request: Request, content: Any, *, media_type: str = "application/json", **options: Any
+) -> Response:
+    return await answer(request, orjson.dumps(content), media_type, **options)
+
+
+def _coding(accepted: str) -> str | None:
+    offers = {
+        part.split(";")[0].strip().lower()
+        for part in accepted.split(",")
+        if not part.replace(" ", "").endswith(";q=0")
+    }
+    return next((coding for coding in _CODINGS if coding in offers), None)
+
+
+def _compress(coding: str, body: bytes) -> bytes:
+    if coding == "br":
+        return bytes(brotli.compress(body, quality=4))
+    if coding == "zstd":
+        return zstandard.ZstdCompressor(level=3).compress(body)
+    return gzip.compress(body, compresslevel=5, mtime=0)

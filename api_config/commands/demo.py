@@ -1,0 +1,66 @@
+"""`twin demo`: the sample town from its sources to the browser, with one command. A second run redoes only what changed."""
+
+import subprocess
+import sys
+from pathlib import Path
+from shutil import copyfile
+
+import click
+
+from api_config.commands.frame import Frame, command, words
+from api_config.commands.ingest import ProgressReporter, exit_code, print_outcomes, progress_bar
+from api_config.commands.serve import serve_town
+from api_config.commands.tiles import build_tiles
+from api_config.delivering import Delivery, deliver
+from api_config.settings import user_name
+from ingest.draft import ReadOptions
+from twin_model.errors import CalledWrongly
+from twin_model.town import init_town
+
+__all__ = ["demo_command"]
+
+_SAMPLES = Path(__file__).resolve().parents[2] / "data_samples"
+_CRS = "EPSG:4548"
+"""The survey tables and drawings of the sample town carry no CRS, as those of real offices; this is what theirs is."""
+_DELIVERIES = ("planning", "topo", "survey", "ifc")
+
+
+def demo_command(lang: str) -> click.Command:
+    @click.command("demo", help=words("demo", lang))
+    @click.option("--serve/--no-serve", default=True, help=words("demo_serve", lang))
+    @click.option("--samples", type=click.Path(path_type=Path), default=_SAMPLES, show_default=False)
+    @command
+    def demo(frame: Frame, serve: bool, samples: Path) -> int:
+        code = make_demo(frame, samples)
+        if code == 0 and serve:
+            serve_town(frame)
+        return code
+
+    return demo
+
+
+def make_demo(frame: Frame, samples: Path) -> int:
+    """Write the sample sources, make the town where there is none, deliver, build tiles."""
+    generator = _SAMPLES / "make_samples.py"
+    if not generator.is_file():
+        raise CalledWrongly("help.samples_missing", path=str(generator))
+    subprocess.run([sys.executable, str(generator), "--out", str(samples)], check=True)
+    folder = frame.settings.town
+    if not (folder / "town.toml").exists():
+        init_town(folder, name="高铁新城", crs=_CRS).store.close()
+        demo_settings = _SAMPLES / "demo_town.toml"
+        if demo_settings.is_file():
+            copyfile(demo_settings, folder / "town.toml")
+    paths = [samples / name for name in _DELIVERIES if (samples / name).is_dir()]
+    with progress_bar(frame) as progress:
+        outcomes = deliver(
+            frame.town,
+            paths,
+            Delivery(ReadOptions(crs=_CRS), user_name(frame.settings), "demo"),
+            ProgressReporter(progress, frame.lang),
+        )
+    print_outcomes(frame, outcomes)
+    if exit_code(outcomes, strict=False):
+        return 1
+    build_tiles(frame)
+    return 0

@@ -1,0 +1,78 @@
+"""What every verb of `twin` shares: words in the user's language, the town, JSON answers, errors as sentences."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from api_config.settings import Settings
+from twin_model.errors import CalledWrongly, NotFound, TwinError
+from twin_model.messages import render
+from twin_model.town import Town, open_town
+
+__all__ = ["Frame", "command", "words"]
+
+
+@dataclass
+class Frame:
+    """The settings, the language and where output goes; `town` is opened when first asked for."""
+
+    settings: Settings
+    lang: str
+    out: Console
+    err: Console
+    _town: Town | None = None
+
+    @property
+    def town(self) -> Town:
+        if self._town is None:
+            self._town = open_town(self.settings.town)
+        return self._town
+
+    def json(self, content: Any) -> None:
+        click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
+
+    def complain(self, error: TwinError) -> None:
+        self.err.print(error.text(self.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        if self._town is not None:
+            self._town.store.close()
+
+
+def words(key: str, lang: str) -> str:
+    return render(f"help.{key}", lang, {})
+
+
+def command(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Give a verb its frame and its outer wall: errors become sentences, exits 0 done, 1 the data says no, 2 called wrongly."""
+
+    @click.pass_obj
+    @wraps(function)
+    def run(frame: Frame, *args: Any, **kwargs: Any) -> None:
+        try:
+            code = function(frame, *args, **kwargs) or 0
+        except (CalledWrongly, NotFound) as error:
+            frame.complain(error)
+            code = 2
+        except TwinError as error:
+            frame.complain(error)
+            code = 1
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 0
+        except KeyboardInterrupt:
+            frame.err.print(
+                {"zh": "已停止；已存入的内容完好。", "en": "Stopped. What was stored is whole."}[frame.lang]
+            )
+            code = 130
+        finally:
+            frame.close()
+        raise SystemExit(code)
+
+    return run

@@ -1,0 +1,56 @@
+"""`twin serve` and `twin config`: open the doors."""
+
+import click
+import uvicorn
+
+from api_config.commands.frame import Frame, command, words
+from api_config.ogc.stock import stock_configuration
+from api_config.serving import ensure_publishable, run_workers
+
+__all__ = ["config_group", "serve_command"]
+
+
+def serve_command(lang: str) -> click.Command:
+    @click.command("serve", help=words("serve", lang))
+    @click.option("--host", help=words("serve_host", lang))
+    @click.option("--port", type=int, help=words("serve_port", lang))
+    @click.option("--workers", type=click.IntRange(1), help=words("serve_workers", lang))
+    @command
+    def serve(frame: Frame, host: str | None, port: int | None, workers: int | None) -> None:
+        serve_town(frame, host, port, workers)
+
+    return serve
+
+
+def serve_town(
+    frame: Frame, host: str | None = None, port: int | None = None, workers: int | None = None
+) -> None:
+    """Serve the town until interrupted; addresses are printed first."""
+    settings = frame.settings
+    host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
+    ensure_publishable(frame.town, host)
+    shown = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"
+    labels = {"zh": ("首页", "三维", "示例查询"), "en": ("landing page", "3D viewer", "example query")}[
+        frame.lang
+    ]
+    addresses = (
+        f"{shown}/",
+        f"{shown}/viewer/",
+        f"{shown}/collections/building/items?limit=3&filter=storeys%20%3E%2020",
+    )
+    for label, address in zip(labels, addresses, strict=True):
+        frame.out.print(f"  {label}: {address}", highlight=False, soft_wrap=True)
+    run_workers(settings, host, port, workers, uvicorn)
+
+
+def config_group(lang: str) -> click.Group:
+    @click.group("config", help=words("config", lang))
+    def config() -> None: ...
+
+    @config.command("pygeoapi", help=words("config_pygeoapi", lang))
+    @click.option("--url", default="http://localhost:5000", show_default=True)
+    @command
+    def pygeoapi(frame: Frame, url: str) -> None:
+        click.echo(stock_configuration(frame.town, url))
+
+    return config

@@ -1,0 +1,44 @@
+"""Keyset cursors: version, sort values and fid of the last row, tied to the query by a checksum.
+
+They hold no open read transaction: who pages while someone writes goes on in the state of the first page.
+"""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from twin_model.errors import QueryRefused
+
+__all__ = ["Cursor"]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page ended: the version it was read in, and the sort values and fid of its last row."""
+
+    version: int
+    after: tuple[Any, ...]
+
+    def text(self, checksum: bytes) -> str:
+        body = orjson.dumps([self.version, *self.after])
+        return base64.urlsafe_b64encode(checksum + body).decode().rstrip("=")
+
+    @classmethod
+    def read(cls, text: str, checksum: bytes) -> "Cursor":
+        """Return the cursor of a text; one of another query, or a damaged one, is refused."""
+        try:
+            raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+            version, *after = orjson.loads(raw[len(checksum) :])
+        except (binascii.Error, ValueError, TypeError) as error:
+            raise QueryRefused("query.cursor") from error
+        if (
+            raw[: len(checksum)] != checksum
+            or not isinstance(version, int)
+            or not after
+            or not isinstance(after[-1], int)
+        ):
+            raise QueryRefused("query.cursor")
+        return cls(version, tuple(after))

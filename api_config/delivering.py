@@ -1,0 +1,169 @@
+"""A delivery from files to the store: find the sources, read each into a draft, commit, keep the source's bytes.
+
+Each source is a changeset of its own; one refused file does not undo the others. Progress is told to a `Reporter`.
+"""
+
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from ingest.archive import is_archive, unpack
+from ingest.draft import Draft, ReadOptions
+from ingest.reading import ensure_kind, find_sources, identify, kind_of, parts_of
+from twin_model.catalogue import Catalogue, read_catalogue
+from twin_model.changeset import Source, Version
+from twin_model.errors import TwinError
+from twin_model.finding import Finding
+from twin_model.town import Town
+from twin_model.versioning import commit, plan_changeset
+
+__all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
+
+
+class Reporter(Protocol):
+    """Hears how a delivery goes on; may raise to stop it."""
+
+    def source(self, name: str, number: int, total: int) -> None: ...
+
+    def read(self, records: int) -> None: ...
+
+    def stage(self, name: str) -> None: ...
+
+
+class Silent:
+    def source(self, name: str, number: int, total: int) -> None: ...
+
+    def read(self, records: int) -> None: ...
+
+    def stage(self, name: str) -> None: ...
+
+
+@dataclass
+class Outcome:
+    """What became of one source: `version` None with an `error` where it was refused, or where it was only looked at."""
+
+    source: str
+    kind: str = ""
+    version: Version | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    planned: dict[str, dict[str, int]] = field(default_factory=dict)
+    error: TwinError | None = None
+    already: int | None = None
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How sources are to be read: as what, with which mapping and CRS, true since when, by whom."""
+
+    options: ReadOptions = field(default_factory=ReadOptions)
+    author: str = "twin"
+    reason: str = ""
+    dry_run: bool = False
+
+
+def deliver(
+    town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None
+) -> list[Outcome]:
+    """Read and commit every source below the paths; return what became of each."""
+    ensure_kind(delivery.options.kind, town.catalogue)
+    reporter = reporter or Silent()
+    with ExitStack() as stack:
+        sources = list(_sources(paths, stack))
+        delivery_id = uuid.uuid4().hex if len(sources) > 1 else ""
+        outcomes = []
+        for number, path in enumerate(sources):
+            reporter.source(path.name, number + 1, len(sources))
+            outcomes.append(_deliver_one(town, path, delivery, delivery_id, reporter))
+    return outcomes
+
+
+def _sources(paths: list[Path], stack: ExitStack) -> Iterator[Path]:
+    for path in paths:
+        for found in find_sources(path):
+            if is_archive(found):
+                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twin-zip-")))
+                yield from find_sources(unpack(found, folder))
+            else:
+                yield found
+
+
+def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, reporter: Reporter) -> Outcome:
+    outcome = Outcome(path.name)
+    try:
+        kind = kind_of(path, delivery.options)
+        outcome.kind = kind.name
+        source = identify(path, kind, delivery=delivery_id)
+        outcome.already = town.store.has_source(source.sha256)
+        if outcome.already is not None and not delivery.dry_run:
+            return outcome
+        with _draft(town, source, delivery.options, reporter) as draft:
+            reporter.stage("read")
+            kind.read(path, draft, delivery.options)
+            changeset = draft.to_changeset(author=delivery.author, reason=delivery.reason or path.name)
+            outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
+            if delivery.dry_run:
+                outcome.planned = {
+                    name: _counts(plan.decisions)
+                    for name, plan in plan_changeset(town.store, changeset).items()
+                }
+                return outcome
+            reporter.stage("commit")
+            outcome.version = commit(town.store, changeset)
+        _keep(town, path, source)
+    except TwinError as error:
+        outcome.error = error
+    return outcome
+
+
+def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter) -> Draft:
+    return Draft(source, town.catalogue, storage_crs=town.store.crs, zone=town.settings.timezone, effective=options.effective,
+                 folder=town.cache / "drafts", tick=reporter.read)  # fmt: skip
+
+
+def _counts(decisions: Any) -> dict[str, int]:
+    return {
+        "new": int((decisions == 0).sum()),
+        "changed": int((decisions > 0).sum()),
+        "unchanged": int((decisions < 0).sum()),
+    }
+
+
+def _keep(town: Town, path: Path, source: Source) -> None:
+    """Keep the bytes of a source under their hash; a second copy is not made."""
+    target = town.path / "sources" / source.sha256
+    if target.exists():
+        return
+    part = target.with_name(f".{target.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for one in parts_of(path, source.kind):
+        shutil.copy2(one, part / one.name)
+    part.replace(target)
+
+
+def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:
+    """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
+    crs = town.store.crs if town else options.crs or "EPSG:4548"
+    catalogue = town.catalogue if town else read_catalogue()
+    ensure_kind(options.kind, catalogue)
+    with ExitStack() as stack:
+        return [_inspect_one(one, options, catalogue, crs) for one in _sources([path], stack)]
+
+
+def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: str) -> Outcome:
+    outcome = Outcome(path.name)
+    try:
+        kind = kind_of(path, options)
+        outcome.kind = kind.name
+        with Draft(identify(path, kind), catalogue, storage_crs=crs) as draft:
+            kind.read(path, draft, options)
+            outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
+    except TwinError as error:
+        outcome.error = error
+    return outcome

@@ -1,0 +1,42 @@
+"""Rows of the store -> features of the API: what both our routes and the pygeoapi provider answer."""
+
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from twin_model.layer import Layer
+
+__all__ = ["properties_of", "property_shapers"]
+
+_SYSTEM = ("valid_from", "valid_to", "version")
+
+
+@lru_cache(maxsize=512)
+def property_shapers(layer: Layer, columns: tuple[str, ...]) -> tuple[tuple[int, str, str], ...]:
+    """Return position, name and kind ("", "boolean", "json") of each column that is a property."""
+    shapers = []
+    for position, name in enumerate(columns):
+        one = layer.field_of(name)
+        if one is not None:
+            shapers.append(
+                (
+                    position,
+                    name,
+                    "json" if one.format == "json" else "boolean" if one.type == "boolean" else "",
+                )
+            )
+        elif name in _SYSTEM:
+            shapers.append((position, name, ""))
+    return tuple(shapers)
+
+
+def properties_of(layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return the properties of one row; JSON texts become what they mean."""
+    values: dict[str, Any] = {}
+    for position, name, kind in property_shapers(layer, columns):
+        value = row[position]
+        if kind and value is not None:
+            value = bool(value) if kind == "boolean" else orjson.Fragment(value)
+        values[name] = value
+    return values

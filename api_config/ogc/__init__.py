@@ -1,0 +1,1 @@
+"""The only room that knows pygeoapi: landing page, collections and OpenAPI come through this bridge."""

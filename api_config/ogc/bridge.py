@@ -1,0 +1,191 @@
+"""pygeoapi through a bridge: its API is built in memory from the catalogue; what it says is patched before a client hears it.
+
+From pygeoapi come landing page, collections, schema and the OpenAPI skeleton. Items, tiles, pages and errors are ours.
+What is patched: media types and links that do not exist here (JSON-LD, HTML twins), conformance classes, CRS lists.
+"""
+
+import threading
+from collections import OrderedDict
+from copy import deepcopy
+from typing import Any
+
+import orjson
+import pygeoapi.api as core
+from pygeoapi.api import API, APIRequest
+from pygeoapi.openapi import get_oas
+
+from api_config.conformance import CONFORMANCE
+from api_config.ogc.openapi import patched_openapi
+from api_config.ogc.resources import configuration, crs_list, extent_of
+from tiles.grid import TILE_MATRIX_SETS
+from twin_model.crs import uri_of
+from twin_model.layer import Layer
+from twin_model.town import Town
+from twin_model.view import Policy
+
+__all__ = ["Bridge"]
+
+_KEPT = 16
+_REL = "http://www.opengis.net/def/rel/ogc/1.0"
+
+
+class _Ask:
+    """A request as pygeoapi's `APIRequest` reads it: parameters, headers, path."""
+
+    def __init__(self, lang: str, path: str) -> None:
+        self.args = {"f": "json", "lang": "zh-CN" if lang == "zh" else "en-US"}
+        self.headers: dict[str, str] = {}
+        self.path_info = path
+        self.path = path
+        self.method = "GET"
+        self.data = b""
+
+
+class Bridge:
+    """Answers what pygeoapi answers, as dicts, for one town."""
+
+    def __init__(self, town: Town) -> None:
+        self._town = town
+        self._apis: OrderedDict[tuple[str, int, str], tuple[API, dict[str, Any]]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def published(self, policy: Policy) -> list[Layer]:
+        """Return the layers this policy may see; the ones without features too, so that clients can rely on addresses."""
+        return [
+            layer for layer in self._town.catalogue if layer.kind == "feature" and policy.admits(layer.id)
+        ]
+
+    def _api(self, base: str, policy: Policy) -> tuple[API, dict[str, Any]]:
+        """Return pygeoapi's API and OpenAPI document for the town as of now; built anew when the town changes."""
+        key = (base, self._town.store.version(), policy.digest)
+        with self._lock:
+            if key not in self._apis:
+                config = configuration(self._town, base, layers=self.published(policy))
+                openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
+                self._apis[key] = (API(config, openapi), openapi)
+                while len(self._apis) > _KEPT:
+                    self._apis.popitem(last=False)
+            return self._apis[key]
+
+    def _ask(
+        self, function: Any, base: str, lang: str, policy: Policy, path: str, *args: Any
+    ) -> dict[str, Any]:
+        api, _ = self._api(base, policy)
+        request = APIRequest.from_flask(_Ask(lang, path), api.locales)
+        _, status, content = function(api, request, *args)
+        if int(status) != 200:
+            raise RuntimeError(f"pygeoapi answered {status} for {path}")
+        answer: dict[str, Any] = orjson.loads(content)
+        return answer
+
+    def landing(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
+        page = self._ask(core.landing_page, base, lang, policy, "/")
+        page["links"] = [
+            _link(f"{base}/", "self", "application/json", "本文档" if lang == "zh" else "This document"),
+            _link(f"{base}/?f=html", "alternate", "text/html", "网页" if lang == "zh" else "As a page"),
+            _link(f"{base}/api", "service-desc", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI"),
+            _link(
+                f"{base}/api?f=html",
+                "service-doc",
+                "text/html",
+                "接口文档" if lang == "zh" else "Documentation of the API",
+            ),
+            _link(
+                f"{base}/conformance",
+                "conformance",
+                "application/json",
+                "一致性类" if lang == "zh" else "Conformance classes",
+            ),
+            _link(
+                f"{base}/collections", "data", "application/json", "图层" if lang == "zh" else "Collections"
+            ),
+            _link(
+                f"{base}/tileMatrixSets",
+                f"{_REL}/tiling-schemes",
+                "application/json",
+                "瓦片矩阵集" if lang == "zh" else "Tile matrix sets",
+            ),
+            _link(f"{base}/viewer/", "related", "text/html", "三维场景" if lang == "zh" else "3D viewer"),
+        ]
+        return page
+
+    def conformance(self) -> dict[str, Any]:
+        """Return the classes that tests stand behind; pygeoapi's own list claims what our routes do not do its way."""
+        return {"conformsTo": sorted(CONFORMANCE)}
+
+    def collections(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
+        answer = self._ask(core.describe_collections, base, lang, policy, "/collections")
+        answer["collections"] = [self._collection(one, base, lang) for one in answer["collections"]]
+        answer["links"] = [_link(f"{base}/collections", "self", "application/json", "本文档" if lang == "zh" else "This document"),
+                           _link(f"{base}/collections?f=html", "alternate", "text/html", "网页" if lang == "zh" else "As a page")]  # fmt: skip
+        answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
+        return answer
+
+    def collection(self, layer: Layer, base: str, lang: str, policy: Policy) -> dict[str, Any]:
+        answer = self._ask(
+            core.describe_collections, base, lang, policy, f"/collections/{layer.id}", layer.id
+        )
+        return self._collection(answer, base, lang)
+
+    def _collection(self, answer: dict[str, Any], base: str, lang: str) -> dict[str, Any]:
+        """Patch pygeoapi's words on one collection: links of ours, CRS lists, counts, style hints for the viewer."""
+        layer = self._town.catalogue[answer["id"]]
+        zh, here = lang == "zh", f"{base}/collections/{layer.id}"
+        links = [
+            _link(here, "self", "application/json", "本文档" if zh else "This document"),
+            _link(f"{here}?f=html", "alternate", "text/html", "网页" if zh else "As a page"),
+            _link(
+                f"{here}/items",
+                "items",
+                "application/geo+json",
+                "要素 GeoJSON" if zh else "Features as GeoJSON",
+            ),
+            _link(f"{here}/items?f=html", "items", "text/html", "要素网页" if zh else "Features as a page"),
+            _link(
+                f"{here}/queryables",
+                f"{_REL}/queryables",
+                "application/schema+json",
+                "可查询属性" if zh else "Queryables",
+            ),
+            _link(
+                f"{here}/sortables",
+                f"{_REL}/sortables",
+                "application/schema+json",
+                "可排序属性" if zh else "Sortables",
+            ),
+            _link(f"{here}/schema", f"{_REL}/schema", "application/schema+json", "模式" if zh else "Schema"),
+        ]
+        if layer.has_geometry:
+            links += [
+                _link(
+                    f"{here}/tiles",
+                    f"{_REL}/tilesets-vector",
+                    "application/json",
+                    "矢量瓦片" if zh else "Vector tiles",
+                )
+            ]
+        if layer.model.get("kind"):
+            links += [
+                _link(
+                    f"{here}/3dtiles/tileset.json",
+                    f"{_REL}/3dtiles",
+                    "application/json+3dtiles",
+                    "三维瓦片" if zh else "3D Tiles",
+                )
+            ]
+        answer["links"] = links
+        answer["itemType"] = "feature"
+        answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
+        answer["storageCrs"] = uri_of(self._town.store.crs)
+        answer["extent"]["spatial"] = {"bbox": [extent_of(self._town, layer)], "crs": uri_of("OGC:CRS84")}
+        answer["x-features"] = self._town.store.summary(layer.id).features
+        answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
+        return answer
+
+    def openapi(self, base: str, policy: Policy) -> dict[str, Any]:
+        _, document = self._api(base, policy)
+        return patched_openapi(deepcopy(document), base, self.published(policy), list(TILE_MATRIX_SETS))
+
+
+def _link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:
+    return {"href": href, "rel": rel, "type": media_type, "title": title}

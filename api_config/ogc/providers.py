@@ -1,0 +1,117 @@
+"""Ordinary pygeoapi plugins over a town, read-only: an unmodified `pygeoapi serve` can publish it with them."""
+
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from pygeoapi.provider.base import BaseProvider, ProviderItemNotFoundError, ProviderQueryError
+
+from api_config.items import properties_of
+from tiles.encodings.geojson import geometry_fragments
+from twin_model.crs import CRS84, transform_bounds
+from twin_model.errors import TwinError
+from twin_model.filter import parse_filter
+from twin_model.store.base import FeatureQuery, SortKey
+from twin_model.store.gpkg_binary import from_blobs
+from twin_model.temporal import parse_when
+from twin_model.town import Town, open_town
+from twin_model.view import View
+
+__all__ = ["TownFeatureProvider"]
+
+_JSON_TYPES = {
+    "string": "string",
+    "integer": "integer",
+    "number": "number",
+    "boolean": "boolean",
+    "date": "string",
+    "datetime": "string",
+}
+
+
+@lru_cache(maxsize=8)
+def _town(path: str) -> Town:
+    return open_town(path)
+
+
+class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
+    """Features of one layer in longitude, latitude. `data` names the town's folder and the layer."""
+
+    def __init__(self, provider_def: dict[str, Any]) -> None:
+        super().__init__(provider_def)
+        self._known_fields: dict[str, dict[str, str]] = {}
+        self._town = _town(provider_def["data"]["town"])
+        self._layer = self._town.catalogue[provider_def["data"]["layer"]]
+        self.get_fields()
+
+    def get_fields(self) -> dict[str, dict[str, str]]:
+        if not self._known_fields:
+            formats = {"date": {"format": "date"}, "datetime": {"format": "date-time"}}
+            self._known_fields = {
+                one.name: {"type": _JSON_TYPES[one.type], **formats.get(one.type, {})}
+                for one in self._layer.fields
+            }
+        self._fields = self._known_fields
+        return self._known_fields
+
+    def query(self, offset: int = 0, limit: int = 10, resulttype: str = "results", bbox: Any = None, datetime_: str | None = None,
+              properties: Any = None, sortby: Any = None, select_properties: Any = None, skip_geometry: bool = False, q: str | None = None,
+              **_: Any) -> dict[str, Any]:  # fmt: skip
+        """Return a FeatureCollection as pygeoapi wants it; what our store refuses is a query error."""
+        try:
+            query = self._query(bbox, datetime_, properties, sortby, select_properties, skip_geometry, q)
+            matched = self._town.store.count(query)
+            features = (
+                [] if resulttype == "hits" else self._features(query.with_(limit=offset + limit))[offset:]
+            )
+        except TwinError as error:
+            raise ProviderQueryError(str(error)) from error
+        return {
+            "type": "FeatureCollection",
+            "features": features,
+            "numberMatched": matched,
+            "numberReturned": len(features),
+        }
+
+    def get(self, identifier: str, **_: Any) -> dict[str, Any]:
+        found = self._features(FeatureQuery(self._layer.id, ids=(identifier,)))
+        if not found:
+            raise ProviderItemNotFoundError(f"item {identifier} not found")
+        return found[0]
+
+    def _query(
+        self,
+        bbox: Any,
+        datetime_: str | None,
+        properties: Any,
+        sortby: Any,
+        fields: Any,
+        skip_geometry: bool,
+        q: str | None,
+    ) -> FeatureQuery:
+        wanted = [{"op": "=", "args": [{"property": name}, value]} for name, value in properties or ()]
+        where = (
+            parse_filter({"op": "and", "args": wanted} if len(wanted) > 1 else wanted[0], lang="cql2-json")
+            if wanted
+            else None
+        )
+        box = None
+        if bbox:
+            minx, miny, maxx, maxy = bbox if len(bbox) == 4 else (bbox[0], bbox[1], bbox[3], bbox[4])
+            box = transform_bounds(
+                (float(minx), float(miny), float(maxx), float(maxy)), CRS84, self._town.store.crs
+            )
+        return FeatureQuery(
+            self._layer.id, view=View(parse_when(datetime_, self._town.settings.timezone)), bbox=box, where=where, text=q,
+            sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
+            fields=tuple(fields) if fields else None, geometry=not skip_geometry,
+        )  # fmt: skip
+
+    def _features(self, query: FeatureQuery) -> list[dict[str, Any]]:
+        columns, rows = self._town.store.rows(query)
+        shapes = [b"null"] * len(rows)
+        if "geometry" in columns and rows:
+            geometry = from_blobs([row[columns.index("geometry")] for row in rows])
+            shapes = geometry_fragments(geometry, self._town.store.crs, CRS84)
+        return [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": orjson.loads(orjson.dumps(properties_of(self._layer, columns, row)))}
+                for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip

@@ -1,0 +1,67 @@
+"""The catalogue as pygeoapi's configuration, made in memory: never from environment variables, never at import."""
+
+from typing import Any
+
+from twin_model.crs import CRS84, transform_bounds, uri_of
+from twin_model.layer import Layer
+from twin_model.town import Town
+
+__all__ = ["PROVIDER", "configuration", "crs_list", "extent_of"]
+
+PROVIDER = "api_config.ogc.providers.TownFeatureProvider"
+_COMMON_CRS = ("OGC:CRS84", "EPSG:4326", "EPSG:4490", "EPSG:3857")
+
+
+def crs_list(town: Town) -> tuple[str, ...]:
+    """Return the CRSs a town's collections are offered in; the first is the default, the storage CRS among them."""
+    return tuple(dict.fromkeys((*_COMMON_CRS, town.store.crs)))
+
+
+def extent_of(town: Town, layer: Layer) -> list[float]:
+    """Return west, south, east, north of a layer, the whole town's while the layer is empty."""
+    summary = town.store.summary(layer.id)
+    if summary.extent is not None:
+        return [round(v, 7) for v in transform_bounds(summary.extent, town.store.crs, CRS84)]
+    return [round(v, 7) for v in town.extent() or (73.62, 16.7, 134.77, 53.56)]
+
+
+def configuration(town: Town, url: str, *, layers: list[Layer], stock: bool = False) -> dict[str, Any]:
+    """Return the configuration of pygeoapi for these layers.
+
+    `stock` is for an unmodified `pygeoapi serve`: it swaps northing-first systems, so there only longitude, latitude
+    is offered, and the provider answers in it.
+    """
+    name = town.settings.name
+    return {
+        "server": {"bind": {"host": "0.0.0.0", "port": 5000}, "url": url, "mimetype": "application/json; charset=UTF-8", "encoding": "utf-8",
+                   "gzip": False, "languages": ["en-US"] if stock else ["zh-CN", "en-US"], "pretty_print": False, "admin": False,
+                   "limits": {"default_items": 100, "max_items": 10_000, "on_exceed": "throttle"},
+                   "map": {"url": "", "attribution": ""}},
+        "logging": {"level": "ERROR"},
+        "metadata": {
+            "identification": {"title": _texts(name.zh, name.en, stock), "description": _texts(f"{name.zh} 数字孪生空间数据服务", f"Digital twin of {name.en}", stock),
+                               "keywords": {"en": ["digital twin", "CIM", "OGC API"]} if not stock else ["digital twin", "CIM"], "keywords_type": "theme",
+                               "terms_of_service": "", "url": url},
+            "license": {"name": "see the town's office", "url": url},
+            "provider": {"name": name.en, "url": url},
+            "contact": {"name": name.en, "url": url},
+        },
+        "resources": {layer.id: _resource(town, layer, stock) for layer in layers},
+    }  # fmt: skip
+
+
+def _texts(zh: str, en: str, stock: bool) -> Any:
+    return f"{zh} {en}" if stock else {"zh": zh, "en": en}
+
+
+def _resource(town: Town, layer: Layer, stock: bool) -> dict[str, Any]:
+    storage = uri_of("OGC:CRS84" if stock else town.store.crs)
+    crs = [uri_of("OGC:CRS84")] if stock else [uri_of(one) for one in crs_list(town)]
+    return {
+        "type": "collection", "title": _texts(layer.title.zh, layer.title.en, stock),
+        "description": _texts(layer.description.zh, layer.description.en, stock),
+        "keywords": [layer.id] if stock else {"zh": [layer.title.zh], "en": [layer.id]}, "links": [],
+        "extents": {"spatial": {"bbox": extent_of(town, layer), "crs": uri_of("OGC:CRS84")}},
+        "providers": [{"type": "feature", "name": PROVIDER, "data": {"town": str(town.path.resolve()), "layer": layer.id},
+                       "id_field": "id", "storage_crs": storage, "crs": crs}],
+    }  # fmt: skip

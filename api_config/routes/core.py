@@ -1,0 +1,241 @@
+"""Landing page, conformance, OpenAPI, collections and their schemas, search, health: what clients read first."""
+
+from typing import Any
+
+import anyio.to_thread
+import numpy as np
+import orjson
+import shapely
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from api_config import pages
+from api_config.answering import answer, answer_json, etag_of, not_modified
+from api_config.asking import Call
+from api_config.items import properties_of
+from api_config.ogc.bridge import Bridge
+from api_config.routes.items import layer_of
+from api_config.schema import queryables_schema, schema_of, sortables_schema
+from tiles.encodings.geojson import geometry_fragments
+from twin_model.crs import CRS84, crs_code, transform_xy, uri_of
+from twin_model.errors import QueryRefused
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery
+from twin_model.store.gpkg_binary import from_blobs
+
+__all__ = ["ROUTES"]
+
+_FORMATS = {"json": "application/json", "html": "text/html"}
+_SCHEMAS = {"json": "application/schema+json", "html": "text/html"}
+_OPENAPI = {"json": "application/vnd.oai.openapi+json;version=3.0", "html": "text/html"}
+HTML = "text/html; charset=utf-8"
+_SAMPLE = 300
+_SEARCH_MOST = 100
+
+
+def _bridge(call: Call) -> Bridge:
+    bridge: Bridge = call.request.app.state.bridge
+    return bridge
+
+
+async def landing(request: Request) -> Response:
+    call = Call(request)
+    call.allow("f")
+    form = call.format(_FORMATS, "json")
+    document = await anyio.to_thread.run_sync(_bridge(call).landing, call.base, call.lang, call.door.policy)
+    if form == "html":
+        listed = await anyio.to_thread.run_sync(
+            _bridge(call).collections, call.base, call.lang, call.door.policy
+        )
+        return await answer(
+            request, pages.landing_page(call, document | {"collections": listed["collections"]}), HTML
+        )
+    return await answer_json(request, document)
+
+
+async def conformance(request: Request) -> Response:
+    call = Call(request)
+    call.allow("f")
+    document = _bridge(call).conformance()
+    if call.format(_FORMATS, "json") == "html":
+        return await answer(request, pages.conformance_page(call, document), HTML)
+    return await answer_json(request, document)
+
+
+async def openapi(request: Request) -> Response:
+    call = Call(request)
+    call.allow("f")
+    form = call.format(_OPENAPI, "json")
+    document = await anyio.to_thread.run_sync(_bridge(call).openapi, call.base, call.door.policy)
+    if form == "html":
+        return await answer(request, pages.api_page(call, document), HTML)
+    return await answer_json(request, document, media_type=_OPENAPI["json"])
+
+
+async def collections(request: Request) -> Response:
+    call = Call(request)
+    call.allow("f")
+    form = call.format(_FORMATS, "json")
+    etag = etag_of(call.town.store.version(), call.base, call.lang, form, call.door.policy.digest)
+    held = not_modified(request, etag)
+    if held is not None:
+        return held
+    document = await anyio.to_thread.run_sync(
+        _bridge(call).collections, call.base, call.lang, call.door.policy
+    )
+    if form == "html":
+        return await answer(request, pages.collections_page(call, document), HTML, etag=etag)
+    return await answer_json(request, document, etag=etag)
+
+
+async def collection(request: Request) -> Response:
+    call = Call(request)
+    call.allow("f")
+    layer = layer_of(call)
+    form = call.format(_FORMATS, "json")
+    document = await anyio.to_thread.run_sync(
+        _bridge(call).collection, layer, call.base, call.lang, call.door.policy
+    )
+    if form == "html":
+        sample = await anyio.to_thread.run_sync(_sample, call, layer)
+        return await answer(request, pages.collection_page(call, layer, document, sample=sample), HTML)
+    return await answer_json(request, document)
+
+
+def _sample(call: Call, layer: Layer) -> dict[str, Any]:
+    return _collected(call, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
+
+
+def _collected(call: Call, layer: Layer, query: FeatureQuery) -> dict[str, Any]:
+    """Return features in longitude, latitude as a plain FeatureCollection."""
+    columns, rows = call.town.store.rows(query)
+    shapes = [b"null"] * len(rows)
+    if "geometry" in columns and rows:
+        shapes = geometry_fragments(
+            from_blobs([row[columns.index("geometry")] for row in rows]), call.town.store.crs, CRS84
+        )
+    features = [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": properties_of(layer, columns, row)}
+                for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip
+    return {"type": "FeatureCollection", "features": features, "numberReturned": len(features)}
+
+
+def _schema_route(make: Any) -> Any:
+    async def route(request: Request) -> Response:
+        call = Call(request)
+        call.allow("f")
+        layer = layer_of(call)
+        document = make(layer, call.base, call.lang)
+        if call.format(_SCHEMAS, "json") == "html":
+            return await answer(request, pages.queryables_page(call, layer, document), HTML)
+        return await answer_json(request, document, media_type="application/schema+json")
+
+    return route
+
+
+async def search(request: Request) -> Response:
+    """Answer features of any layer whose id, name, number or address holds the words of `q`."""
+    call = Call(request)
+    call.allow("q", "limit", "datetime", "recorded", "f")
+    words = call.params.get("q", "").strip()
+    if not words:
+        raise QueryRefused("query.refused", cause="q", expected="q=...")
+    limit = call.integer("limit", 20, _SEARCH_MOST)
+    document = await anyio.to_thread.run_sync(_searched, call, words, limit)
+    return await answer_json(request, document, media_type="application/geo+json")
+
+
+def _searched(call: Call, words: str, limit: int) -> dict[str, Any]:
+    features: list[dict[str, Any]] = []
+    for layer in call.town.catalogue:
+        if len(features) >= limit:
+            break
+        if (
+            layer.kind != "feature"
+            or layer.id == "finding"
+            or not call.door.policy.admits(layer.id)
+            or not call.town.store.summary(layer.id).features
+        ):
+            continue
+        query = FeatureQuery(layer.id, view=call.view(), text=words, limit=limit - len(features))
+        columns, rows = call.town.store.rows(query)
+        features += [_hit(call, layer, columns, row) for row in rows]
+    return {"type": "FeatureCollection", "features": features, "numberReturned": len(features)}
+
+
+def _hit(call: Call, layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
+    """Return a hit small enough for a list: a point to fly to, a title, where it comes from."""
+    by_name = dict(zip(columns, row, strict=True))
+    point = None
+    if by_name.get("geometry") is not None:
+        (shape,) = from_blobs([by_name["geometry"]])
+        at = shapely.point_on_surface(shape)
+        (fragment,) = geometry_fragments(_array(shapely.force_2d(at)), call.town.store.crs, CRS84)
+        point = orjson.loads(fragment)
+    names = (
+        "name",
+        "text",
+        "long_name",
+        "survey_no",
+        "segment_key",
+        "number",
+        "parcel_no",
+        "pole_no",
+        "structure",
+    )
+    title = next((str(by_name[name]) for name in names if by_name.get(name)), str(row[1]))
+    return {
+        "type": "Feature",
+        "id": row[1],
+        "geometry": point,
+        "properties": {"collection": layer.id, "layer": layer.title(call.lang), "title": title},
+    }
+
+
+def _array(geometry: Any) -> Any:
+    return np.array([geometry], dtype=object)
+
+
+async def transform(request: Request) -> Response:
+    """Answer one coordinate in another system, as surveyors write it: X north, Y east."""
+    call = Call(request)
+    call.allow("lon", "lat", "to")
+    try:
+        lon, lat = float(call.params.get("lon", "")), float(call.params.get("lat", ""))
+    except ValueError as error:
+        raise QueryRefused("query.refused", cause="lon, lat", expected="lon=118.3&lat=35.1") from error
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):
+        raise QueryRefused("query.refused", cause=f"{lon}, {lat}", expected="-180..180, -90..90")
+    target = crs_code(call.params.get("to", call.town.store.crs))
+    x, y = transform_xy(np.array([lon]), np.array([lat]), CRS84, target)
+    if not np.isfinite([x[0], y[0]]).all():
+        raise QueryRefused("query.refused", cause=f"{lon}, {lat}", expected=target)
+    return await answer_json(
+        request, {"crs": uri_of(target), "x_north": round(float(y[0]), 4), "y_east": round(float(x[0]), 4)}
+    )
+
+
+async def healthz(request: Request) -> Response:
+    return PlainTextResponse("ok")
+
+
+async def readyz(request: Request) -> Response:
+    """Answer 200 once the store can be read."""
+    version = await anyio.to_thread.run_sync(request.app.state.door.town.store.version)
+    return PlainTextResponse(f"ready, version {version}")
+
+
+ROUTES = [
+    Route("/", landing, methods=["GET", "HEAD"]),
+    Route("/conformance", conformance, methods=["GET", "HEAD"]),
+    Route("/api", openapi, methods=["GET", "HEAD"]),
+    Route("/collections", collections, methods=["GET", "HEAD"]),
+    Route("/collections/{collection}", collection, methods=["GET", "HEAD"]),
+    Route("/collections/{collection}/queryables", _schema_route(queryables_schema), methods=["GET", "HEAD"]),
+    Route("/collections/{collection}/sortables", _schema_route(sortables_schema), methods=["GET", "HEAD"]),
+    Route("/collections/{collection}/schema", _schema_route(schema_of), methods=["GET", "HEAD"]),
+    Route("/search", search, methods=["GET"]),
+    Route("/crs/transform", transform, methods=["GET"]),
+    Route("/healthz", healthz, methods=["GET"]),
+    Route("/readyz", readyz, methods=["GET"]),
+]

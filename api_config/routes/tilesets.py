@@ -1,0 +1,125 @@
+"""3D Tiles and terrain: `/collections/{c}/3dtiles/tileset.json`, contents, `/terrain/layer.json`."""
+
+import anyio.to_thread
+import numpy as np
+from numpy.typing import NDArray
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
+
+from api_config.answering import answer, answer_json, etag_of, not_modified
+from api_config.asking import Call
+from api_config.routes.items import layer_of
+from api_config.scene import Scene
+from twin_model.crs import CRS84, transform_xy
+from twin_model.errors import LayerNotFound, NotFound
+from twin_model.layer import Layer
+
+__all__ = ["ROUTES", "terrain_tile_bytes"]
+
+_FOREVER = 31_536_000
+TERRAIN_ZOOM = 16
+
+
+def scene_of(call: Call) -> Scene:
+    scene: Scene = call.request.app.state.scene
+    return scene
+
+
+def _solid_layer(call: Call) -> Layer:
+    layer = layer_of(call)
+    if not layer.model.get("kind"):
+        solid = [one.id for one in call.town.catalogue if one.model.get("kind")]
+        raise LayerNotFound(name=layer.id, nearest=solid)
+    return layer
+
+
+async def tileset(request: Request) -> Response:
+    """Answer the tileset of a layer, or the part of it that begins at a node."""
+    call = Call(request)
+    call.allow("recorded", "datetime")
+    layer, view = _solid_layer(call), call.view()
+    key = (
+        "/".join(str(request.path_params[name]) for name in ("level", "x", "y"))
+        if "level" in request.path_params
+        else None
+    )
+    scene, store = scene_of(call), call.town.store
+    etag = etag_of(
+        layer.id, key, view, store.changed_since(layer.id, None), scene.ground_version, layer.style
+    )
+    held = not_modified(request, etag)
+    if held is not None:
+        return held
+    document = await anyio.to_thread.run_sync(scene.tileset, layer, view, key)
+    return await answer_json(request, document, etag=etag)
+
+
+async def content(request: Request) -> Response:
+    """Answer the GLB of a node; its address names its content, so it never changes."""
+    call = Call(request)
+    call.allow("recorded", "datetime")
+    layer = _solid_layer(call)
+    key = "/".join(str(request.path_params[name]) for name in ("level", "x", "y"))
+    name = request.path_params["name"]
+    etag = f'"{name}"'
+    held = not_modified(request, etag)
+    if held is not None:
+        return held
+    glb = await anyio.to_thread.run_sync(scene_of(call).content, layer, call.view(), key, name)
+    return await answer(request, glb, "model/gltf-binary", etag=etag, max_age=_FOREVER)
+
+
+async def terrain_layer(request: Request) -> Response:
+    """Answer the description of the terrain."""
+    call = Call(request)
+    call.allow()
+    bounds = call.town.extent()
+    if bounds is None:
+        raise NotFound("layer.not_found", name="terrain", nearest=["spot_height", "contour"])
+    return await answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
+
+
+async def terrain_tile(request: Request) -> Response:
+    """Answer a quantized-mesh tile of the ground."""
+    call = Call(request)
+    z, x, y = (request.path_params[name] for name in ("z", "x", "y"))
+    bounds = call.town.extent()
+    if bounds is None or not is_available(bounds, z, x, y, TERRAIN_ZOOM):
+        raise NotFound("tile.outside", tile=f"{z}/{x}/{y}", name="terrain")
+    scene = scene_of(call)
+    normals = NORMALS in request.headers.get("accept", "")
+    etag = etag_of("terrain", normals, z, x, y, scene.ground_version, call.town.settings.height_offset)
+    held = not_modified(request, etag)
+    if held is not None:
+        return held
+    body = await anyio.to_thread.run_sync(terrain_tile_bytes, scene, (z, x, y), normals)
+    return await answer(request, body, MEDIA_TYPE, etag=etag)
+
+
+def terrain_tile_bytes(scene: Scene, address: tuple[int, int, int], normals: bool) -> bytes:
+    """Return one terrain tile; heights beyond the survey are held at the nearest known one."""
+    town = scene.town
+
+    def height(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
+        if scene.surface() is None:
+            return np.full(lon.shape, town.settings.height_offset)
+        west, south, east, north = town.extent() or (0.0, 0.0, 0.0, 0.0)
+        near_lon, near_lat = np.clip(lon, west - 0.2, east + 0.2), np.clip(lat, south - 0.2, north + 0.2)
+        px, py = transform_xy(near_lon.ravel(), near_lat.ravel(), CRS84, town.store.crs)
+        return (scene.ground(px, py) + town.settings.height_offset).reshape(lon.shape)
+
+    return encode_terrain_tile(*address, height, held=town.settings.height_offset, normals=normals)
+
+
+_NODE = "{level:int}/{x:int}/{y:int}"
+ROUTES = [
+    Route("/collections/{collection}/3dtiles/tileset.json", tileset, methods=["GET", "HEAD"]),
+    Route(f"/collections/{{collection}}/3dtiles/{_NODE}/tileset.json", tileset, methods=["GET", "HEAD"]),
+    Route(
+        f"/collections/{{collection}}/3dtiles/content/{_NODE}/{{name}}.glb", content, methods=["GET", "HEAD"]
+    ),
+    Route("/terrain/layer.json", terrain_layer, methods=["GET", "HEAD"]),
+    Route("/terrain/{z:int}/{x:int}/{y:int}.terrain", terrain_tile, methods=["GET", "HEAD"]),
+]

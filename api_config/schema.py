@@ -1,0 +1,83 @@
+"""JSON Schemas of a layer: all properties, those that can be asked for, those that can be sorted by (OGC API parts 3 and 5)."""
+
+from typing import Any
+
+from twin_model.layer import Field, Layer
+from twin_model.store.gpkg_select import queryables
+
+__all__ = ["queryables_schema", "schema_of", "sortables_schema"]
+
+_DRAFT = "https://json-schema.org/draft/2020-12/schema"
+_TYPES: dict[str, dict[str, str]] = {
+    "string": {"type": "string"}, "integer": {"type": "integer"}, "number": {"type": "number"}, "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"}, "datetime": {"type": "string", "format": "date-time"},
+}  # fmt: skip
+_GEOMETRY = {"Point": "geometry-point", "MultiLineString": "geometry-multilinestring", "LineString": "geometry-linestring",
+             "MultiPolygon": "geometry-multipolygon"}  # fmt: skip
+
+
+def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
+    """Return the schema of the layer's features."""
+    properties = {"id": {"type": "string", "x-ogc-role": "id", "readOnly": True}} | {
+        one.name: _field(one, lang) for one in layer.fields
+    }
+    properties |= {
+        name: {"type": "string", "format": "date-time", "readOnly": True}
+        for name in ("valid_from", "valid_to")
+    }
+    properties["version"] = {"type": "integer", "readOnly": True}
+    return _document(layer, base, lang, "schema", properties | _geometry(layer))
+
+
+def queryables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
+    """Return what `filter` and plain parameters may name."""
+    known = queryables(layer)
+    properties = {name: _named(layer, name, kind, lang) for name, kind in known.items() if name != "geometry"}
+    return _document(layer, base, lang, "queryables", properties | _geometry(layer)) | {
+        "additionalProperties": False
+    }
+
+
+def sortables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
+    """Return what `sortby` may name."""
+    kinds = (
+        {"id": "string"}
+        | {one.name: one.type for one in layer.fields if one.format != "json"}
+        | {"valid_from": "datetime", "version": "integer"}
+    )
+    return _document(
+        layer,
+        base,
+        lang,
+        "sortables",
+        {name: _named(layer, name, kind, lang) for name, kind in kinds.items()},
+    ) | {"additionalProperties": False}
+
+
+def _document(layer: Layer, base: str, lang: str, name: str, properties: dict[str, Any]) -> dict[str, Any]:
+    return {"$schema": _DRAFT, "$id": f"{base}/collections/{layer.id}/{name}", "type": "object", "title": layer.title(lang),
+            "description": layer.description(lang), "properties": properties}  # fmt: skip
+
+
+def _named(layer: Layer, name: str, kind: str, lang: str) -> dict[str, Any]:
+    one = layer.field_of(name)
+    return _field(one, lang) if one is not None else {"title": name, **_TYPES[kind]}
+
+
+def _field(one: Field, lang: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"title": one.title(lang), **_TYPES[one.type]}
+    if one.format == "json":
+        schema = {"title": one.title(lang)}
+    if one.unit:
+        schema["x-ogc-unit"] = one.unit
+    if one.codes:
+        schema["oneOf"] = [{"const": code, "title": words(lang)} for code, words in one.codes.items()]
+    return schema
+
+
+def _geometry(layer: Layer) -> dict[str, Any]:
+    if not layer.has_geometry:
+        return {}
+    return {
+        "geometry": {"x-ogc-role": "primary-geometry", "format": _GEOMETRY[layer.geometry.removesuffix("Z")]}
+    }

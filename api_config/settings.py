@@ -1,0 +1,71 @@
+"""The settings of the program: made once at the top; each with its default, its variable and its help in one line."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Settings", "settings_from"]
+
+
+def _setting(default: Any, variable: str, zh: str, en: str) -> Any:
+    return field(default=default, metadata={"variable": variable, "zh": zh, "en": en})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set from outside. Below `api_config` functions take plain arguments."""
+
+    town: Path = _setting(Path("town"), "TWIN_TOWN", "城镇文件夹", "folder of the town")
+    host: str = _setting("127.0.0.1", "TWIN_HOST", "监听地址", "address to listen on")
+    port: int = _setting(8000, "TWIN_PORT", "端口", "port to listen on")
+    workers: int = _setting(1, "TWIN_WORKERS", "进程数", "number of worker processes")
+    url: str = _setting("", "TWIN_URL", "对外地址", "address clients see, when behind a proxy")
+    lang: str = _setting("", "TWIN_LANG", "语言 zh 或 en", "language, zh or en")
+    page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
+    page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
+    filter_length: int = _setting(
+        16_384, "TWIN_FILTER_LENGTH", "过滤条件最大长度", "longest filter in characters"
+    )
+    tile_features: int = _setting(
+        20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
+    )
+    viewer: Path = _setting(
+        Path(__file__).resolve().parent.parent / "viewer" / "dist",
+        "TWIN_VIEWER",
+        "浏览器文件夹",
+        "folder of the built viewer",
+    )
+    author: str = _setting("", "TWIN_AUTHOR", "提交者", "name written into changesets")
+
+
+_KINDS: dict[str, Any] = {
+    "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
+    "filter_length": int, "tile_features": int,
+}  # fmt: skip
+
+
+def settings_from(environment: Mapping[str, str], **given: Any) -> Settings:
+    """Return the settings: what was given, else the environment's variable, else the default."""
+    values: dict[str, Any] = {}
+    for one in fields(Settings):
+        raw = given.get(one.name)
+        raw = environment.get(one.metadata["variable"]) if raw is None else raw
+        if raw not in (None, ""):
+            values[one.name] = _KINDS.get(one.name, str)(raw)
+    return Settings(**values)
+
+
+def language(settings: Settings, environment: Mapping[str, str]) -> str:
+    """Return "zh" or "en": the setting, else the locale."""
+    if settings.lang in {"zh", "en"}:
+        return settings.lang
+    locale = next(
+        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), ""
+    )
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def user_name(settings: Settings) -> str:
+    return settings.author or os.environ.get("USER") or os.environ.get("LOGNAME") or "twin"
