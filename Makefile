@@ -49,7 +49,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready
-	$(BIN)/python -m tests.benchmarks.run
+	$(BIN)/python tests/benchmarks/run.py
 
 proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
 	$(BIN)/python -m pytest

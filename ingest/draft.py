@@ -23,7 +23,7 @@ import numpy as np
 
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Changeset, Delivered, Source
+from twin_model.changeset import Changeset, Delivered, Rows, Source
 from twin_model.crs import crs_code, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
@@ -118,11 +118,11 @@ class Draft:
         self.counts.read += fitted.records
         self.counts.stored += fitted.records - fitted.quarantined
         self.counts.quarantined += fitted.quarantined
-        self.counts.features[layer_id] += len(fitted.frame)
-        if len(fitted.frame):
+        self.counts.features[layer_id] += len(fitted.rows)
+        if len(fitted.rows):
             path = self._folder / f"{len(self._chunks):06d}.pickle"
             with path.open("wb") as file:
-                pickle.dump(fitted.frame, file, protocol=5)
+                pickle.dump(fitted.rows, file, protocol=5)
             self._chunks.append((layer_id, path))
 
     def set_aside(self, finding: Finding) -> None:
@@ -147,20 +147,26 @@ class Draft:
     @property
     def findings(self) -> list[Finding]:
         """Everything noticed, with places in the storage CRS."""
-        return [one if in_storage else self._placed(one) for one, in_storage in self._found]
+        elsewhere = [one for one, in_storage in self._found if not in_storage]
+        placed = iter(self._placed(elsewhere))
+        return [one if in_storage else next(placed) for one, in_storage in self._found]
 
-    def _placed(self, finding: Finding) -> Finding:
-        """Bring the place a reader named, in the source's CRS, to the storage CRS; one that has no place there loses it."""
-        if finding.point is None or self.crs is None:
-            return replace(finding, point=None)
+    def _placed(self, findings: list[Finding]) -> list[Finding]:
+        """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
+        points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(
+            -1, 2
+        )
         try:
             x, y = transform_xy(
-                np.array([finding.point[0]]), np.array([finding.point[1]]), self.crs, self.storage_crs
+                points[:, 0].copy(), points[:, 1].copy(), self.crs or self.storage_crs, self.storage_crs
             )
         except CrsRefused:
-            return replace(finding, point=None)
-        usable = bool(np.isfinite([x[0], y[0]]).all())
-        return replace(finding, point=(float(x[0]), float(y[0])) if usable else None)
+            x = y = np.full(len(findings), np.nan)
+        usable = np.isfinite(x) & np.isfinite(y) & (self.crs is not None)
+        return [
+            replace(one, point=(float(x[n]), float(y[n])) if usable[n] else None)
+            for n, one in enumerate(findings)
+        ]
 
     def keep_blob(self, digest: str, content: bytes) -> None:
         """Keep a content-addressed blob (a mesh) to be stored with the changeset; `digest` is its SHA-256 in hex."""
@@ -170,10 +176,9 @@ class Draft:
             self._blob_files.append(path)
 
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
-        """Yield layer id and frame in the order they were added; each frame is read from disk anew."""
+        """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
         for layer_id, path in self._chunks:
-            with path.open("rb") as file:
-                yield layer_id, pickle.load(file)
+            yield layer_id, _Reading(path)().to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         for path in self._blob_files:
@@ -192,22 +197,18 @@ class Draft:
             self.report(Finding("time.assumed_today", "info", values={"source": self.source.name}))
         return Changeset(
             author=author, reason=reason, source=self.source, effective=effective or now(),
-            delivered=tuple(Delivered(layer_id, chunk) for layer_id, chunk in self._lazy_frames()),
+            delivered=tuple(Delivered(layer_id, _Reading(path)) for layer_id, path in self._chunks),
             findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
         )  # fmt: skip
-
-    def _lazy_frames(self) -> Iterator[tuple[str, Callable[[], gpd.GeoDataFrame]]]:
-        for layer_id, path in self._chunks:
-            yield layer_id, _Reading(path)
 
 
 @dataclass(frozen=True)
 class _Reading:
-    """A frame of the spool that is read when called."""
+    """Rows of the spool that are read when called."""
 
     path: Path
 
-    def __call__(self) -> gpd.GeoDataFrame:
+    def __call__(self) -> Rows:
         with self.path.open("rb") as file:
-            frame: gpd.GeoDataFrame = pickle.load(file)
-        return frame
+            rows: Rows = pickle.load(file)
+        return rows

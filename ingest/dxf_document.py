@@ -74,7 +74,7 @@ def open_drawing(path: Path, name: str, encoding: str | None = None) -> OpenedDr
     chosen, declared = _encoding(content) if encoding is None else (encoding, encoding)
     if chosen != declared:
         findings.append(Finding("dxf.code_page", "warning", values={"declared": declared, "found": chosen}))
-    opened = _load(path, name, chosen, content)
+    opened = _load(path, name, chosen, content if chosen == declared else _honest(content, chosen))
     return OpenedDrawing(opened.document, findings + opened.findings)
 
 
@@ -115,6 +115,16 @@ def _encoding(content: bytes) -> tuple[str, str]:
     if declared in ("utf-8", "cp1252") and _wide_share(sample, "gbk") > 0.9:
         return "gbk", declared
     return declared, declared
+
+
+def _honest(content: bytes, encoding: str) -> bytes:
+    """Return a file whose text is what its code page says, for the recovery, which believes it."""
+    version = _VERSION.search(content)
+    text = content.decode(encoding, "surrogateescape")
+    if version is not None and version[1].decode() >= _UTF8_RELEASE:
+        return text.encode("utf-8", "surrogateescape")
+    honest = text.encode("gb18030", "surrogateescape")
+    return _CODE_PAGE.sub(lambda found: found[0].replace(found[1], b"ANSI_936"), honest, count=1)
 
 
 def _is_utf8(sample: bytes) -> bool:

@@ -6,20 +6,20 @@ What is safe is repaired and said; what cannot be used is set aside with the rec
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from hashlib import blake2b
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import orjson
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from ingest.values import date_text, is_absent, typed
 from twin_model.catalogue import Catalogue
+from twin_model.changeset import Rows
+from twin_model.content import content_hashes
 from twin_model.crs import area_of_use, crs_code, is_projected, transform_bounds, transform_geometries
-from twin_model.errors import CrsRefused, QueryRefused, TwinError
+from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
 from twin_model.temporal import parse_instant
@@ -35,9 +35,9 @@ _MERCATOR_PIXEL = 156_543.03392804097
 
 @dataclass
 class Fitted:
-    """A frame that fits, with what was noticed; `records` = rows taken in, `quarantined` = rows set aside."""
+    """Rows that fit, with what was noticed; `records` = rows taken in, `quarantined` = rows set aside."""
 
-    frame: gpd.GeoDataFrame
+    rows: Rows
     findings: list[Finding]
     records: int
     quarantined: int
@@ -101,18 +101,14 @@ class Fitting:
         ids = self._identity(work, values)
         valid_from, precision = self._validity(work, values)
         kept = np.flatnonzero(work.keep)
-        columns: dict[str, Any] = {"id": ids[kept]} | {name: column[kept] for name, column in values.items()}
-        columns |= {"valid_from": valid_from[kept], "valid_precision": precision[kept]}
-        columns["min_zoom"] = min_zoom(layer, work.geometry[kept], self._crs)
-        columns["content"] = content_hashes(
-            layer, work.geometry[kept], [values[one.name][kept] for one in layer.fields]
-        )
-        fitted = gpd.GeoDataFrame(
-            columns, geometry=gpd.array.from_shapely(work.geometry[kept]), crs=frame.crs
-        )
-        fitted = fitted.set_crs(self._crs, allow_override=True)
-        parts, sources = _split_single(layer, fitted)
-        return Fitted(parts, work.findings, len(frame), len(frame) - sources)
+        geometry, origin = _split(layer, work.geometry[kept])
+        columns = {name: column[kept][origin] for name, column in values.items()}
+        rows = Rows(
+            ids=_numbered(ids[kept], origin), wkb=np.asarray(shapely.to_wkb(geometry, byte_order=1, flavor="iso"), dtype=object),
+            bounds=shapely.bounds(geometry), columns=columns, valid_from=valid_from[kept][origin], valid_precision=precision[kept][origin],
+            min_zoom=min_zoom(layer, geometry, self._crs), content=content_hashes(layer, geometry, list(columns.values())),
+        )  # fmt: skip
+        return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
     def _fit_geometry(self, work: _Work) -> None:
         layer = work.layer
@@ -127,7 +123,8 @@ class Fitting:
         work.geometry[shapely.is_empty(work.geometry)] = None
         self._move(work)
         missing = shapely.is_missing(work.geometry) & work.keep
-        work.report("geometry.missing", np.flatnonzero(missing).tolist())
+        if not layer.geometry_optional:
+            work.report("geometry.missing", np.flatnonzero(missing).tolist())
         _repair(work)
         _coerce(work)
 
@@ -170,11 +167,12 @@ class Fitting:
     def _values(self, work: _Work, one: Field) -> NDArray[Any]:
         if one.name not in work.frame:
             return np.full(len(work.frame), None, dtype=object)
-        raw = work.frame[one.name].to_numpy(dtype=object)
-        typed, wrong = _typed(raw, one, self._zone)
+        raw = work.frame[one.name].to_numpy()
+        raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
+        column, wrong = typed(raw, one, self._zone)
         work.report("value.unreadable", (r for r in wrong if work.keep[r]), "warning", field=lambda r: one.name,
                     value=lambda r: str(raw[r])[:80], expected=lambda r: one.type)  # fmt: skip
-        return typed
+        return column
 
     def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
@@ -211,13 +209,22 @@ class Fitting:
             given = None if given is None else given.to_numpy(dtype=object)
         if given is None:
             return instants, precisions
-        for row, value in enumerate(given):
-            if not _absent(value):
-                try:
-                    instants[row], precisions[row] = parse_instant(_date_text(value), self._zone)
-                except QueryRefused:
-                    continue
+        try:
+            codes, distinct = pd.factorize(given)
+        except TypeError:
+            codes, distinct = np.arange(len(given)), given
+        read = [self._instant(value) for value in distinct] + [(None, None)]
+        instants[:] = [read[code][0] for code in codes]
+        precisions[:] = [read[code][1] for code in codes]
         return instants, precisions
+
+    def _instant(self, value: Any) -> tuple[str | None, str | None]:
+        if is_absent(value):
+            return None, None
+        try:
+            return parse_instant(date_text(value), self._zone)
+        except QueryRefused:
+            return None, None
 
 
 def _finite(geometry: Geometries) -> Mask:
@@ -300,111 +307,32 @@ def _to_multi(geometry: Geometries, dimension: int) -> Geometries:
     return np.asarray(builder(geometry, indices=np.arange(len(geometry))), dtype=object)
 
 
-def _split_single(layer: Layer, frame: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, int]:
-    """Split multi geometries of a layer of single ones into features of their own; return them and the rows before."""
-    rows = len(frame)
+def _split(layer: Layer, geometry: Geometries) -> tuple[Geometries, NDArray[np.intp]]:
+    """Return the geometries of a layer of single ones with each part on its own, and from which row each comes."""
+    rows = np.arange(len(geometry))
     if (
         layer.is_multi
         or layer.dimension < 0
-        or not (shapely.get_num_geometries(frame.geometry.to_numpy()) > 1).any()
+        or not len(geometry)
+        or not (shapely.get_type_id(geometry) >= 4).any()
     ):
-        if not layer.is_multi and layer.dimension >= 0:
-            geometry = frame.geometry.to_numpy().copy()
-            multi = np.flatnonzero(shapely.get_type_id(geometry) >= 4)
-            frame = frame.set_geometry(
-                gpd.GeoSeries(_first_parts(geometry, multi), crs=frame.crs, index=frame.index)
-            )
-        return frame, rows
-    split = frame.explode(index_parts=False)
-    nth = split.groupby(level=0).cumcount().to_numpy()
-    ids = split["id"].to_numpy(dtype=object)
-    split["id"] = [
-        f"{one}.{n + 1}" if one is not None and n else one for one, n in zip(ids, nth, strict=True)
-    ]
-    split = split.reset_index(drop=True)
-    columns = [split[name].to_numpy(dtype=object) for name in layer.field_names]
-    split["content"] = content_hashes(layer, split.geometry.to_numpy(), columns)
-    return split, rows
+        return geometry, rows
+    parts, origin = shapely.get_parts(geometry, return_index=True)
+    without = np.flatnonzero(shapely.is_missing(geometry))
+    origin = np.concatenate((origin, without))
+    parts = np.concatenate((parts, np.full(len(without), None, dtype=object)))
+    order = np.argsort(origin, kind="stable")
+    return parts[order], origin[order]
 
 
-def _first_parts(geometry: Any, rows: NDArray[np.intp]) -> Geometries:
-    parts = np.array(geometry, dtype=object)
-    parts[rows] = shapely.get_geometry(parts[rows], 0)
-    return parts
-
-
-def _typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
-    """Return the values of a column as the field's type, None where absent, and the rows that could not be read."""
-    cast = {"string": _text, "integer": _integer, "number": _number, "boolean": _boolean}.get(one.type)
-    cast = cast or (
-        lambda value: _day(value, zone) if one.type == "date" else parse_instant(_date_text(value), zone)[0]
-    )
-    typed, wrong = np.full(len(raw), None, dtype=object), []
-    for row, value in enumerate(raw):
-        if value is None or _absent(value):
-            continue
-        try:
-            typed[row] = cast(value)
-        except (ValueError, TypeError, OverflowError, TwinError):
-            wrong.append(row)
-    return typed, wrong
-
-
-def _absent(value: Any) -> bool:
-    return (
-        value is None
-        or value is pd.NaT
-        or value is pd.NA
-        or (isinstance(value, float) and math.isnan(value))
-        or value == ""
-    )
-
-
-def _text(value: Any) -> str | None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return str(value).replace("\x00", "").strip() or None
-
-
-def _integer(value: Any) -> int:
-    number = float(value)
-    if not number.is_integer():
-        raise ValueError(value)
-    return int(number)
-
-
-def _number(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(value)
-    return number
-
-
-def _boolean(value: Any) -> bool:
-    text = str(value).strip().lower()
-    if text in {"1", "true", "t", "yes", "y", "是", "1.0"}:
-        return True
-    if text in {"0", "false", "f", "no", "n", "否", "0.0"}:
-        return False
-    raise ValueError(value)
-
-
-def _date_text(value: Any) -> str:
-    if isinstance(value, datetime | date | pd.Timestamp):
-        return value.isoformat()
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value).strip().replace("/", "-") if "T" not in str(value) else str(value)
-
-
-def _day(value: Any, zone: str) -> str:
-    """Return the text of a date as it was said: "2019", "2019-05" or "2019-05-01"; a bare year keeps its precision."""
-    text = _date_text(value)
-    parse_instant(text, zone)
-    digits = text.split("T")[0].split(" ")[0]
-    if digits.isdigit() and len(digits) == 8:
-        return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
-    return digits
+def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:
+    """Return ids for split features: the first part keeps the id, the others add their number."""
+    first = np.r_[True, np.diff(origin) > 0] if len(origin) else np.empty(0, dtype=bool)
+    nth = np.arange(len(origin)) - np.maximum.accumulate(np.where(first, np.arange(len(origin)), 0))
+    named = ids[origin]
+    for row in np.flatnonzero(nth > 0):
+        named[row] = None if named[row] is None else f"{named[row]}.{nth[row] + 1}"
+    return named
 
 
 def min_zoom(layer: Layer, geometry: Geometries, crs: str) -> NDArray[np.int16]:
@@ -422,23 +350,6 @@ def min_zoom(layer: Layer, geometry: Geometries, crs: str) -> NDArray[np.int16]:
     return np.asarray(clipped, dtype=np.int16)
 
 
-def content_hashes(layer: Layer, geometry: Geometries, columns: list[NDArray[Any]]) -> NDArray[Any]:
-    """Return a 16-byte hash of each feature's content: geometry to the layer's tolerance, normalised, and values.
-
-    The order of fields is the catalogue's; ring start, direction and representation do not count.
-    """
-    steps = 1.0 / layer.tolerance
-    rounded = shapely.transform(geometry, lambda c: np.round(c * steps) + 0.0, include_z=layer.has_z)
-    wkb = shapely.to_wkb(shapely.normalize(rounded), output_dimension=3 if layer.has_z else 2)
-    rows = zip(*columns, strict=True) if columns else iter([()] * len(geometry))
-    hashes = np.empty(len(geometry), dtype=object)
-    for row, (shape, values) in enumerate(zip(wkb, rows, strict=True)):
-        digest = blake2b(shape or b"", digest_size=16)
-        digest.update(orjson.dumps(values))
-        hashes[row] = digest.digest()
-    return hashes
-
-
 def _point(geometry: Any) -> tuple[float, float] | None:
     if geometry is None or geometry.is_empty:
         return None
@@ -452,5 +363,5 @@ def _point(geometry: Any) -> tuple[float, float] | None:
 
 def _raw(row: Any) -> dict[str, Any]:
     """Return a record as it was read, as plain JSON values; geometry as WKT."""
-    return {name: value.wkt if hasattr(value, "wkt") else None if _absent(value) else value if isinstance(value, int | float | str | bool) else str(value)
+    return {name: value.wkt if hasattr(value, "wkt") else None if is_absent(value) else value if isinstance(value, int | float | str | bool) else str(value)
             for name, value in row.items()}  # fmt: skip

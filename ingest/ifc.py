@@ -4,7 +4,7 @@ A *record* is the IfcProject or one IfcProduct. Elements, spaces, storeys, align
 products that only carry others or cut them (sites and buildings without a body, openings, ports, grids, annotations,
 parts of alignments) are counted as decoration. So products = shapes + without representation + findings.
 
-    file       unpacked, schema, opened    ifc_file.py, ifc_syntax.py
+    file       unpacked, schema, opened    ifc_file.py, ifc_text.py, ifc_syntax.py
     place      read, then judged           ifc_georeference.py, ifc_placement.py
     relations  storeys, types, materials   ifc_relations.py, ifc_properties.py
     shapes     meshes and footprints       ifc_shapes.py, ifc_footprint.py
@@ -16,6 +16,7 @@ metres, so that it can be viewed alone and placed later.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from ingest.ifc_file import IfcFile, opened_ifc, recognises_ifc
 from ingest.ifc_georeference import Georeference, georeference_of
 from ingest.ifc_placement import Placement, place
 from ingest.ifc_products import Products, products_of
-from ingest.ifc_relations import read_relations
+from ingest.ifc_relations import Relations, read_relations
 from ingest.ifc_rows import Rows
 from ingest.ifc_shapes import Shape, read_shapes
 from twin_model.errors import SourceRefused
@@ -49,31 +50,50 @@ def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
     Schemas IFC2X3, IFC4 and IFC4X3_ADD2. SourceRefused with the cause for any other schema, ifcXML, a damaged file or
     one without IfcProject; a product whose shape cannot be made is stored without geometry, with a finding.
     """
-    with opened_ifc(path, draft.source.name) as file:
+    with opened_ifc(path, draft.source.name, options.encoding) as file:
         for finding in file.findings:
             draft.report(finding)
         try:
-            _read_model(file, draft, options)
+            outline = _outline_of(file.model, draft)
         except (RuntimeError, AttributeError, TypeError, ValueError, IndexError) as error:
+            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
+        try:
+            _read_model(file, outline, draft, options)
+        except RuntimeError as error:
             raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
 
 
-def _read_model(file: IfcFile, draft: Draft, options: ReadOptions) -> None:
-    project = _project(file.model, draft)
-    products = products_of(file.model)
-    reference = georeference_of(file.model, project)
+@dataclass(frozen=True)
+class _Outline:
+    """What is read of a model before its shapes: entities that lack what the schema demands show here."""
+
+    project: Any
+    products: Products
+    reference: Georeference
+    relations: Relations
+    lines: Lines
+
+
+def _outline_of(model: Any, draft: Draft) -> _Outline:
+    project = _project(model, draft)
+    products = products_of(model)
+    lines = [(one, alignment_line(model, one)) for one in products.alignments]
+    return _Outline(project, products, georeference_of(model, project), read_relations(model), lines)
+
+
+def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOptions) -> None:
+    products, reference, lines = outline.products, outline.reference, outline.lines
     shapes = read_shapes(file.model, products.with_body, draft.keep_blob)
     first = next(shapes, None)
-    lines = [(one, alignment_line(file.model, one)) for one in products.alignments]
     placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
     for finding in placement.findings:
         draft.report(finding)
-    rows = Rows(project.GlobalId, products, read_relations(file.model), placement.matrix, draft.storage_crs)
+    rows = Rows(outline.project.GlobalId, products, outline.relations, placement.matrix, draft.storage_crs)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
     _add_shapeless(rows, products, draft)
     _add_alignments(rows, lines, draft)
     _add_storeys(rows, products, draft)
-    draft.add("bim_model", rows.model_frame(_model_row(file, project, products, rows, reference, placement)))
+    draft.add("bim_model", rows.model_frame(_model_row(file, outline, rows, placement)))
     draft.decorate(len(products.others))
     _report_whole(rows, products, draft)
 
@@ -136,13 +156,12 @@ def _add_storeys(rows: Rows, products: Products, draft: Draft) -> None:
         draft.add("bim_storey", rows.of_storeys())
 
 
-def _model_row(
-    file: IfcFile, project: Any, products: Products, rows: Rows, reference: Georeference, placement: Placement
-) -> dict[str, Any]:
+def _model_row(file: IfcFile, outline: _Outline, rows: Rows, placement: Placement) -> dict[str, Any]:
+    project, products = outline.project, outline.products
     tools = file.model.by_type("IfcApplication")
     return {
         "name": project.LongName or project.Name, "schema": file.schema, "placement": placement.kind,
-        "georeference": reference.level, "elements": len(products.elements), "storeys": len(products.storeys),
+        "georeference": outline.reference.level, "elements": len(products.elements), "storeys": len(products.storeys),
         "without_shape": sum(one.id() not in rows.shaped for one in products.elements), "stage": project.Phase,
         "authoring_tool": f"{tools[0].ApplicationFullName} {tools[0].Version}".strip() if tools else None,
     }  # fmt: skip

@@ -1,9 +1,8 @@
 """An IFC file as it is delivered: recognised by content, unpacked, its schema known, opened by ifcopenshell.
 
-What lies in it is read by `ingest/ifc.py`; the syntax of the text is checked in `ingest/ifc_syntax.py`.
+What lies in it is read by `ingest/ifc.py`; its text is mended in `ingest/ifc_text.py`, checked in `ingest/ifc_syntax.py`.
 """
 
-import re
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,20 +13,12 @@ from typing import Any
 
 import ifcopenshell
 
-from ingest.ifc_syntax import check_syntax
+from ingest.ifc_text import mend, schema_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
-__all__ = ["READ_SCHEMAS", "IfcFile", "opened_ifc", "recognises_ifc"]
+__all__ = ["IfcFile", "opened_ifc", "recognises_ifc"]
 
-READ_SCHEMAS = ("IFC2X3", "IFC4", "IFC4X3_ADD2")
-"""The schemas that are read as they are; those of `_RELABELLED` are the same one under an earlier name."""
-
-_RELABELLED = {
-    "IFC4X3": "IFC4X3_ADD2", "IFC4X3_TC1": "IFC4X3_ADD2", "IFC4X3_ADD1": "IFC4X3_ADD2",
-    "IFC4_ADD1": "IFC4", "IFC4_ADD2": "IFC4", "IFC4_ADD2_TC1": "IFC4", "IFC2X3_TC1": "IFC2X3", "IFC2X3_FINAL": "IFC2X3",
-}  # fmt: skip
-_FILE_SCHEMA = re.compile(rb"FILE_SCHEMA\s*\(\s*\(\s*'([^']*)'", re.IGNORECASE)
 _ISO = b"ISO-10303-21"
 _BOM = b"\xef\xbb\xbf"
 _HEAD_BYTES = 65_536
@@ -38,7 +29,7 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class IfcFile:
-    """An opened model, the schema its file names, what was noticed on the way, and the system that wrote it."""
+    """An opened model, the schema its file names and what was noticed on the way."""
 
     model: Any
     schema: str
@@ -55,8 +46,7 @@ def recognises_ifc(path: Path) -> bool:
     if head.startswith(b"PK\x03\x04"):
         return _zip_holds_ifc(path)
     if _ISO in head[:256]:
-        found = _FILE_SCHEMA.search(head)
-        return found is not None and found.group(1).strip().upper().startswith(b"IFC")
+        return schema_of(head).startswith("IFC")
     return _is_ifcxml(head)
 
 
@@ -76,27 +66,31 @@ def _zip_holds_ifc(path: Path) -> bool:
 
 
 @contextmanager
-def opened_ifc(path: Path, name: str) -> Iterator[IfcFile]:
-    """Yield the opened model of an .ifc or .ifczip file; SourceRefused with the cause where it cannot be read."""
+def opened_ifc(path: Path, name: str, encoding: str | None = None) -> Iterator[IfcFile]:
+    """Yield the opened model of an .ifc or .ifczip file; SourceRefused with the cause where it cannot be read.
+
+    `encoding` is that of texts which are not escaped as the standard wants; without it UTF-8, then GBK.
+    """
     with tempfile.TemporaryDirectory(prefix="ifc-") as folder:
-        plain = _unpacked(path, name, Path(folder)) if _is_zip(path) else path
-        content = plain.read_bytes()
+        plain, content = _plain(path, name, Path(folder))
         if _is_ifcxml(content[:4096]):
             raise SourceRefused("ifc.xml", source=name)
-        findings = []
-        text = content.removeprefix(_BOM)
-        if text is not content:
-            findings.append(Finding("ifc.byte_order_mark", "info"))
-        schema, label = _schema(text, name)
-        findings += check_syntax(text, name)
-        if label != schema:
-            findings.append(Finding("ifc.relabelled", "info", values={"schema": schema, "read_as": label}))
-            text = _FILE_SCHEMA.sub(f"FILE_SCHEMA(('{label}'".encode(), text, count=1)
-        if text is not content:
+        text = mend(content, name, encoding)
+        if text.content is not content:
             plain = Path(folder) / "mended.ifc"
-            plain.write_bytes(text)
+            plain.write_bytes(text.content)
+        schema, findings = text.schema, text.findings
         del content, text
-        yield IfcFile(_open(plain, name), schema, tuple(findings))
+        yield IfcFile(_open(plain, name), schema, findings)
+
+
+def _plain(path: Path, name: str, folder: Path) -> tuple[Path, bytes]:
+    """Return where the plain file lies and its bytes."""
+    try:
+        plain = _unpacked(path, name, folder) if _is_zip(path) else path
+        return plain, plain.read_bytes()
+    except OSError as error:
+        raise SourceRefused("ifc.unreadable", source=name, cause=error.strerror or str(error)) from error
 
 
 def _is_zip(path: Path) -> bool:
@@ -137,20 +131,6 @@ def _copy_at_most(packed: Any, file: Any, most: int, name: str) -> None:
         if written > most:
             raise SourceRefused("ifc.zip_bomb", source=name, most_mb=most // _CHUNK)
         file.write(chunk)
-
-
-def _schema(text: bytes, name: str) -> tuple[str, str]:
-    """Return the schema a file names and the one it is read as."""
-    if _ISO not in text[:256]:
-        raise SourceRefused("ifc.no_header", source=name)
-    found = _FILE_SCHEMA.search(text[:_HEAD_BYTES])
-    schema = found.group(1).decode("ascii", "replace").strip().upper() if found else ""
-    label = schema if schema in READ_SCHEMAS else _RELABELLED.get(schema)
-    if label is None:
-        raise SourceRefused(
-            "ifc.schema", source=name, schema=schema or "-", read=[*READ_SCHEMAS, *_RELABELLED]
-        )
-    return schema, label
 
 
 def _open(path: Path, name: str) -> Any:

@@ -3,7 +3,7 @@
 Model metres = the project's coordinates times its length unit, as the geometry kernel gives them. The map conversion
 is the Helmert formula of ISO 16739-1 (IfcMapConversion): map = (E, N, H) + scale x rotation x model. A CRS that is not
 the storage CRS is brought over by an affine fit at the model (central differences over 200 m): true to the second
-order, i.e. below 1 mm within 500 m and about 40 mm at 3 km of the model's first element for Gauss-Kruger and UTM.
+order, i.e. below 1 mm within 500 m and about 30 mm at 3 km of the model's first element for Gauss-Kruger and UTM.
 """
 
 import math

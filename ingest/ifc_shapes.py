@@ -1,8 +1,8 @@
 """Shapes of products: meshes in local metres, their matrices and footprints, as the geometry kernel yields them.
 
 One pass of ifcopenshell's iterator with the kernel `hybrid-cgal-simple-opencascade`, several times faster than
-opencascade alone. It yields a shape for every product, but some come without a triangle (10 cabinets of Duplex, whose
-solids its fast half cannot cut): those geometries are made once more with opencascade. Local coordinates plus matrix
+opencascade alone. It yields a shape for every product, but some come without a triangle (ten pieces of furniture with
+openings in Duplex, lost in its fast boolean): those are made once more with opencascade. Local coordinates plus matrix
 keep shared geometry shared: it is converted, hashed and outlined once, however many elements show it.
 """
 

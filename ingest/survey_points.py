@@ -100,7 +100,7 @@ class PointPlaces:
         much."""
         if said >= _NEAREST_SOUGHT:
             return []
-        return get_close_matches(number, self.number.tolist(), 3, 0.6)
+        return get_close_matches(number, self.number.tolist(), 3, 0.0)
 
 
 def _lookup(keys: Texts, wanted: Texts) -> NDArray[np.intp]:

@@ -1,8 +1,12 @@
-"""What every test may ask for: real files nobody here made, and the sample town's sources, made once a session."""
+"""What every test may ask for: real files nobody here made, the sample town's sources, the town made of them, served."""
 
 import os
+import shutil
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +15,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 REALDATA = ROOT.parent / "shared" / "realdata"
 IN_CI = os.environ.get("CI") == "true"
+TWIN = Path(sys.executable).with_name("twin")
 
 
 def missing(what: str) -> None:
@@ -29,10 +34,81 @@ def realdata() -> Path:
 
 
 @pytest.fixture(scope="session")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The sources of the sample town, written by the generator into a folder of this session (or an earlier, equal one)."""
+def chromium() -> str:
+    """The path of a real Chromium."""
+    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        missing("chromium")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def ogrinfo() -> str:
+    """The path of GDAL's own `ogrinfo`, a client that is not ours."""
+    found = shutil.which("ogrinfo")
+    if found is None:
+        missing("ogrinfo")
+    return str(found)
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """The sources of the sample town, written by the generator; a second session finds them unchanged."""
     folder = ROOT / "out" / "samples"
+    generator = ROOT / "data_samples" / "make_samples.py"
     subprocess.run(
-        [sys.executable, str(ROOT / "data_samples" / "make_samples.py"), "--out", str(folder)], check=True
+        [sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
     )
-    yield folder
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_town(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sample town, made as a newcomer makes it; tests read it and must not change it."""
+    folder = tmp_path_factory.mktemp("demo") / "town"
+    command = [str(TWIN), "--town", str(folder), "demo", "--no-serve", "--samples", str(samples)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder
+
+
+def serve(town: Path, *, workers: int = 1, environment: dict[str, str] | None = None) -> Iterator[str]:
+    """Run `twin serve` on a free port and yield its address; the process is stopped afterwards."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [str(TWIN), "--town", str(town), "serve", "--port", str(port), "--workers", str(workers)]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **(environment or {})},
+    )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait_until_ready(address, process)
+        yield address
+    finally:
+        process.terminate()
+        process.wait(timeout=15)
+
+
+def _wait_until_ready(address: str, process: "subprocess.Popen[str]") -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(process.stdout.read() if process.stdout else "")
+        try:
+            with urllib.request.urlopen(f"{address}/readyz", timeout=2) as answer:
+                if answer.status == 200:
+                    return
+        except OSError:
+            time.sleep(0.1)
+    raise AssertionError("the service did not become ready within 60 s")
+
+
+@pytest.fixture(scope="session")
+def served_town(demo_town: Path) -> Iterator[str]:
+    """The address of a real service over the sample town."""
+    yield from serve(demo_town)

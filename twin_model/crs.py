@@ -61,21 +61,23 @@ def crs_code(crs: Any) -> str:
     """
     if isinstance(crs, int):
         return f"EPSG:{crs}"
-    text = str(crs if isinstance(crs, str) else crs.to_wkt())
+    return _code_of(crs if isinstance(crs, str) else crs.to_wkt())
+
+
+@lru_cache(maxsize=1024)
+def _code_of(text: str) -> str:
     text = text.strip("[]") if text.startswith("[") else text
     for prefix in _URI_PREFIXES:
         if text.startswith(prefix):
-            authority, _, code = (
-                text.removeprefix(prefix).split("/")[:3] if text.count("/") >= 7 else ("", "", "")
-            )
-            text = f"{authority}:{code}"
+            parts = text.removeprefix(prefix).split("/")
+            text = f"{parts[0]}:{parts[2]}" if len(parts) == 3 else text
     if text.lower().startswith("urn:ogc:def:crs:"):
         text = ":".join((text.split(":")[4], text.split(":")[-1]))
     if text.upper() in {CRS84, "CRS84", "OGC:CRS84H"}:
         return CRS84
     found = _crs(text)
     authority = found.to_authority(min_confidence=70)
-    return f"{authority[0]}:{authority[1]}" if authority else found.to_wkt()
+    return f"{authority[0]}:{authority[1]}" if authority else str(found.to_wkt())
 
 
 def epsg_of(crs: Any) -> int | None:

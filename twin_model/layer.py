@@ -54,7 +54,8 @@ class Layer:
     """One layer of the catalogue. A catalogue is read once, so a layer is equal to itself only.
 
     `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number
-    where numbers repeat. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed.
+    where numbers repeat. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed, and
+    `geometry_optional` says that they are nothing to remark on (a model that has no place yet).
     """
 
     id: str
@@ -73,6 +74,7 @@ class Layer:
     valid_from_field: str | None = None
     prefix: tuple[str, ...] = ()
     underground: bool = False
+    geometry_optional: bool = False
     style: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
 

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.changeset import Changeset, Version
+from twin_model.changeset import Changeset, Rows, Version
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
@@ -52,76 +51,71 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
     plans = {}
     for layer_id in dict.fromkeys(one.layer for one in changeset.delivered):
         layer = store.catalogue[layer_id]
-        frames = (one.frame() for one in changeset.delivered if one.layer == layer_id)
-        plans[layer_id] = LayerPlan(layer_id, _decisions(store, layer, frames))
+        deliveries = (one.rows() for one in changeset.delivered if one.layer == layer_id)
+        plans[layer_id] = LayerPlan(layer_id, _decisions(store, layer, deliveries))
     return plans
 
 
-def _decisions(store: "Store", layer: Layer, frames: Iterator[gpd.GeoDataFrame]) -> NDArray[np.int64]:
+def _decisions(store: "Store", layer: Layer, deliveries: Iterator[Rows]) -> NDArray[np.int64]:
     if store.summary(layer.id).features == 0 and store.version() == 0:
-        return np.concatenate([np.zeros(len(frame), dtype=np.int64) for frame in frames])
+        return np.concatenate([np.zeros(len(rows), dtype=np.int64) for rows in deliveries])
     known = store.known(layer.id)
     if not len(known.fids):
-        return np.concatenate([np.zeros(len(frame), dtype=np.int64) for frame in frames])
+        return np.concatenate([np.zeros(len(rows), dtype=np.int64) for rows in deliveries])
     if layer.identity_field is not None:
-        return np.concatenate([_by_id(frame, known.fids, known.ids, known.contents) for frame in frames])
-    return _by_content_then_place(store, layer, frames, known.fids, known.contents)
+        return np.concatenate([_by_id(rows, known.fids, known.ids, known.contents) for rows in deliveries])
+    return _by_content_then_place(store, layer, deliveries, known.fids, known.contents)
 
 
 def _by_id(
-    frame: gpd.GeoDataFrame, fids: NDArray[np.int64], ids: NDArray[Any], contents: NDArray[Any]
+    rows: Rows, fids: NDArray[np.int64], ids: NDArray[Any], contents: NDArray[Any]
 ) -> NDArray[np.int64]:
-    row_of = pd.Index(ids).get_indexer(pd.Index(frame["id"].to_numpy(dtype=object)))
+    row_of = pd.Index(ids).get_indexer(pd.Index(rows.ids))
     decided = np.where(row_of >= 0, fids[np.maximum(row_of, 0)], NEW)
     same = np.array(
-        [r >= 0 and contents[r] == c for r, c in zip(row_of, frame["content"], strict=True)], dtype=bool
+        [r >= 0 and contents[r] == c for r, c in zip(row_of, rows.content, strict=True)], dtype=bool
     )
     decided[same] = UNCHANGED
-    nameless = frame["id"].isna().to_numpy()
-    decided[nameless] = NEW
-    return decided.astype(np.int64)
+    decided[np.array([one is None for one in rows.ids], dtype=bool)] = NEW
+    return np.asarray(decided, dtype=np.int64)
 
 
 def _by_content_then_place(
-    store: "Store",
-    layer: Layer,
-    frames: Iterator[gpd.GeoDataFrame],
-    fids: NDArray[np.int64],
-    contents: NDArray[Any],
+    store: "Store", layer: Layer, deliveries: Iterator[Rows], fids: NDArray[np.int64], contents: NDArray[Any]
 ) -> NDArray[np.int64]:
     """Take out what is the same to the last digit, one to one; match what is left by place, within its box."""
     waiting: dict[bytes, list[int]] = {}
     for fid, content in zip(fids.tolist(), contents.tolist(), strict=True):
         waiting.setdefault(content, []).append(fid)
     decisions: list[NDArray[np.int64]] = []
-    left: list[tuple[int, gpd.GeoDataFrame]] = []
-    for frame in frames:
-        decided = np.zeros(len(frame), dtype=np.int64)
-        for row, content in enumerate(frame["content"]):
+    left: list[tuple[int, Rows]] = []
+    for rows in deliveries:
+        decided = np.zeros(len(rows), dtype=np.int64)
+        for row, content in enumerate(rows.content.tolist()):
             if waiting.get(content):
                 waiting[content].pop()
                 decided[row] = UNCHANGED
         if (decided == NEW).any():
-            left.append((len(decisions), frame[decided == NEW]))
+            left.append((len(decisions), rows.take(decided == NEW)))
         decisions.append(decided)
     free = np.array(sorted(fid for fids_left in waiting.values() for fid in fids_left), dtype=np.int64)
-    for number, frame in left:
-        matched = _match(store, layer, frame, free)
+    for number, rows in left:
+        matched = _match(store, layer, rows, free)
         decisions[number][decisions[number] == NEW] = matched
         free = np.setdiff1d(free, matched)
     return np.concatenate(decisions)
 
 
-def _match(
-    store: "Store", layer: Layer, frame: gpd.GeoDataFrame, free: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def _match(store: "Store", layer: Layer, rows: Rows, free: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for each row the fid of the one known feature at its place, 0 where there is none."""
-    if not layer.has_geometry or not len(free) or frame.geometry.is_empty.all():
-        return np.zeros(len(frame), dtype=np.int64)
-    minx, miny, maxx, maxy = frame.total_bounds
+    there = np.isfinite(rows.bounds[:, 0])
+    if not layer.has_geometry or not len(free) or not there.any():
+        return np.zeros(len(rows), dtype=np.int64)
     reach = 2 * layer.plan_error
+    minx, miny = rows.bounds[there, :2].min(axis=0) - reach
+    maxx, maxy = rows.bounds[there, 2:].max(axis=0) + reach
     near = store.features(
-        FeatureQuery(layer.id, bbox=(minx - reach, miny - reach, maxx + reach, maxy + reach), fields=())
+        FeatureQuery(layer.id, bbox=(float(minx), float(miny), float(maxx), float(maxy)), fields=())
     )
     near = near[np.isin(near["fid"].to_numpy(), free)]
-    return match_by_place(layer, frame.geometry.to_numpy(), near.geometry.to_numpy(), near["fid"].to_numpy())
+    return match_by_place(layer, rows.geometry(), near.geometry.to_numpy(), near["fid"].to_numpy())

@@ -2,10 +2,11 @@
 
     python tests/benchmarks/ifc_ingest.py ../shared/realdata/ifc
 
-Goal: whole read <= 1.8 times bare iteration of the same kernel on the opened model, and no shape lost against
-opencascade. What a profile of Duplex says: 60 % is the kernel itself; property sets 10 % (6,342 properties, each
-definition read once), syntax check 8 %, writing 166 blobs 7 %, opening 5 %, footprints 5 %, fitting and spool 4 %.
-A part of the ratio buys shapes: ten cabinets the bare iteration leaves empty are made by the second kernel.
+Bare iteration = the same kernel over the opened model and opencascade once more over what it left empty: the least that
+loses no shape. Goal: whole read <= 1.8 times that, no shape lost against opencascade. CPU seconds, best of five, so that
+other work on the machine counts little. What a profile of Duplex says, in shares of the whole: first kernel 38 %, second
+kernel 25 % (ten pieces of furniture), writing 162 blobs 10 %, property sets 7 % (6,342 properties, each definition read
+once), syntax check 5 %, opening 4 %, footprints 4 %, fitting and spool 4 %, relations 3 %.
 """
 
 import sys
@@ -19,27 +20,41 @@ import ifcopenshell.geom
 
 from ingest.draft import Draft, ReadOptions
 from ingest.ifc import read_ifc
-from ingest.ifc_shapes import KERNEL
+from ingest.ifc_shapes import KERNEL, SECOND_KERNEL
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 
 FILES = ("Duplex_A_20110907.ifc", "SampleHouse4.ifc")
 ROUNDS = 5
+GOAL = 1.8
 
 
-def iterate(path: Path, kernel: str) -> tuple[float, dict[int, int]]:
-    """Return CPU seconds of a bare iteration and triangles by step number; openings and empty shapes included."""
+def iterate(path: Path, kernels: tuple[str, ...]) -> tuple[float, int]:
+    """Return CPU seconds and shapes with triangles; each further kernel tries what the one before left empty."""
     model = ifcopenshell.open(str(path))
     started = time.process_time()
-    iterator = ifcopenshell.geom.iterator(ifcopenshell.geom.settings(), model, 1, geometry_library=kernel)
+    filled, wanted = 0, None
+    for kernel in kernels:
+        counts = _triangles(model, kernel, wanted)
+        filled += sum(count > 0 for count in counts.values())
+        wanted = [model.by_id(number) for number, count in counts.items() if count == 0]
+        if not wanted:
+            break
+    return time.process_time() - started, filled
+
+
+def _triangles(model: Any, kernel: str, products: list[Any] | None) -> dict[int, int]:
+    """Return triangles by step number for the products (all of them where None), openings included."""
+    make: Any = ifcopenshell.geom.iterator
+    chosen = {} if products is None else {"include": products}
+    iterator = make(ifcopenshell.geom.settings(), model, 1, geometry_library=kernel, **chosen)
     triangles: dict[int, int] = {}
-    if iterator.initialize():
-        while True:
-            shape = iterator.get()
-            triangles[shape.id] = len(shape.geometry.faces_buffer) // 12
-            if not iterator.next():
-                break
-    return time.process_time() - started, triangles
+    more = iterator.initialize()
+    while more:
+        shape = iterator.get()
+        triangles[shape.id] = len(shape.geometry.faces_buffer) // 12
+        more = iterator.next()
+    return triangles
 
 
 def read(path: Path) -> tuple[float, int]:
@@ -58,17 +73,21 @@ def best(measure: Callable[[], tuple[float, Any]]) -> tuple[float, Any]:
 
 
 def main(folder: Path) -> int:
-    worst, lost = 0.0, 0
+    good = True
     for name in FILES:
         path = folder / name
-        bare, fast = best(lambda path=path: iterate(path, KERNEL))
-        whole, missing = best(lambda path=path: read(path))
-        full, slow = iterate(path, "opencascade")
-        filled = sum(count > 0 for count in slow.values())
-        print(f"{name}: bare {bare:.2f} s ({sum(c > 0 for c in fast.values())} shapes), opencascade {full:.2f} s "
-              f"({filled} shapes), whole read {whole:.2f} s ({missing} lost), ratio {whole / bare:.2f}")  # fmt: skip
-        worst, lost = max(worst, whole / bare), lost + missing
-    return 0 if worst <= 1.8 and not lost else 1
+        fast, half = best(lambda path=path: iterate(path, (KERNEL,)))
+        bare, found = best(lambda path=path: iterate(path, (KERNEL, SECOND_KERNEL)))
+        slow, most = iterate(path, (SECOND_KERNEL,))
+        whole, lost = best(lambda path=path: read(path))
+        print(
+            f"{name}: {KERNEL} {fast:.2f} s ({half} shapes), opencascade {slow:.2f} s ({most}), both {bare:.2f} s ({found})"
+        )
+        print(
+            f"    whole read {whole:.2f} s, {lost} lost: {whole / bare:.2f} times both, {whole / fast:.2f} times the first alone"
+        )
+        good &= whole <= GOAL * bare and not lost and found == most
+    return 0 if good else 1
 
 
 if __name__ == "__main__":

@@ -516,23 +516,26 @@ def test_storey_height_is_an_option_of_the_mapping(tmp_path: Path) -> None:
     assert found["building"].height.tolist() == pytest.approx([10.8])
 
 
+@pytest.mark.parametrize("damaged", [False, True])
 @pytest.mark.parametrize(
     ("declared", "written"), [("ANSI_936", "gbk"), ("ANSI_936", "utf-8"), ("ANSI_1252", "gbk")]
 )
 def test_chinese_text_is_read_right_even_where_the_code_page_lies(
-    tmp_path: Path, declared: str, written: str
+    tmp_path: Path, declared: str, written: str, damaged: bool
 ) -> None:
-    path = drawn(
-        tmp_path / "a.dxf", lambda d: (draw_house(d, "混5-2"), d.text("沂蒙路社区", 50, 50, layer="ZJ"))[0]
-    )
+    drawing = Cass()
+    draw_house(drawing, "混5-2")
+    drawing.text("沂蒙路社区", 50, 50, layer="ZJ")
+    path = drawing.save(tmp_path / "a.dxf")
     text = path.read_text("gbk").replace("ANSI_936", declared)
-    path.write_bytes(text.encode(written))
+    path.write_bytes(text.removesuffix("  0\nEOF\n" if damaged else "").encode(written))
 
     found = read(path)
 
     assert found["building"].structure.tolist() == ["混"]
     assert found["annotation"].text.tolist() == ["沂蒙路社区"]
     assert len(found.found("dxf.code_page")) == (0 if (declared, written) == ("ANSI_936", "gbk") else 1)
+    assert len(found.found("dxf.recovered")) == int(damaged)
 
 
 @pytest.mark.parametrize("release", ["R12", "R2000", "R2007", "R2018"])

@@ -26,8 +26,6 @@ from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.messages import messages
 
-ROOT = Path(__file__).resolve().parents[2]
-SAMPLES = ROOT / "data_samples"
 REAL = (
     "AV Berninaplatz Bergauer", "Graz_10km_3m", "Leica_Disto_S910", "R12_with_trash_beyond_EOF", "bin_dxf_r14",
     "block-color", "duplicate_handles", "dxf_unicode", "empty", "empty_handles", "extendeddata",
@@ -340,10 +338,10 @@ def test_both_languages_say_the_same_things_with_the_same_values() -> None:
 
 
 @pytest.fixture(scope="module")
-def sheets() -> list[tuple[dict[str, Any], Path, Read]]:
+def sheets(samples: Path) -> list[tuple[dict[str, Any], Path, Read]]:
     """Every sheet of the sample town: what the plan says of it, its file, what was read."""
-    plan = json.loads((SAMPLES / "town_plan.json").read_text("utf-8"))
-    told = [(sheet, SAMPLES / sheet["file"]) for sheet in plan["topo"]["sheets"]]
+    plan = json.loads((samples / "town_plan.json").read_text("utf-8"))
+    told = [(sheet, samples / sheet["file"]) for sheet in plan["topo"]["sheets"]]
     return [(sheet, path, read(path, crs="EPSG:4548")) for sheet, path in told]
 
 
@@ -366,9 +364,10 @@ def test_a_sheet_of_the_sample_town_holds_what_the_plan_says(
 
 
 def test_the_buildings_of_all_sample_sheets_carry_what_their_texts_say(
+    samples: Path,
     sheets: list[tuple[dict[str, Any], Path, Read]],
 ) -> None:
-    plan = json.loads((SAMPLES / "town_plan.json").read_text("utf-8"))["topo"]["buildings"]
+    plan = json.loads((samples / "town_plan.json").read_text("utf-8"))["topo"]["buildings"]
     buildings = pd.concat([found["building"] for _, _, found in sheets], ignore_index=True)
     words = "|".join("砼混砖钢简棚建").encode("gbk")
     basements = sum(

@@ -85,6 +85,12 @@ def test_a_line_to_an_unknown_number_is_set_aside_and_the_nearest_number_named(t
     assert len(frames["pipe_line"]) == 2
 
 
+def test_a_number_like_no_other_still_gets_the_nearest_named(tmp_path: Path) -> None:
+    _, draft = read(survey(tmp_path, lines=[["W1", "X9999", "3", "3", "400", "PE"]]))
+
+    assert len(found(draft, "survey.number_unknown")[0].values["nearest"]) == 3
+
+
 def test_a_number_of_another_class_does_not_stand_in_for_a_missing_one(tmp_path: Path) -> None:
     survey(tmp_path, lines=[["W1", "J9", "3", "3", "400", "PE"]])
     save(tmp_path / "JSPoint.csv", POINT_HEADING, [["J9", "3885060", "617000", "65", "三通", ""]])

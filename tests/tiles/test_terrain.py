@@ -178,6 +178,18 @@ def test_neighbours_share_exactly_the_heights_of_their_edge(
         np.testing.assert_array_equal(mine, theirs)
 
 
+def test_tiles_on_both_sides_of_180_degrees_ask_for_the_same_places() -> None:
+    def rising(lon: Float64, lat: Float64) -> Float64:
+        return np.asarray(100.0 + lon / 4.0 + lat)
+
+    west, east = (4, 0, 9), (4, 31, 9)
+
+    far_west = decode(encode_terrain_tile(*west, rising), *west)
+    far_east = decode(encode_terrain_tile(*east, rising), *east)
+
+    np.testing.assert_array_equal(shared(far_east, "east")[1], shared(far_west, "west")[1])
+
+
 def test_neighbours_agree_where_one_is_flat_and_the_other_steep() -> None:
     z, x, y = TILE
     border = terrain_tile_bounds(z, x, y)[2]

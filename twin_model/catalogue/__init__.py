@@ -31,7 +31,7 @@ CIM_CLASSES: Mapping[str, Text] = {
 """The roots of a CIM catalogue in their customary order (CIM platform guide; shared reference `cim_data_classes`)."""
 
 _LAYER_KEYS = {"kind", "title", "description", "cim_class", "cim_level", "geometry", "identity", "prefix", "fields",
-               "zoom", "standard", "tolerance", "plan_error", "valid_from_field", "underground", "style", "model"}  # fmt: skip
+               "zoom", "standard", "tolerance", "plan_error", "valid_from_field", "underground", "geometry_optional", "style", "model"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def _layer(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any]) -> La
         zoom=ZoomRule(int(zoom.get("start", 0)), float(zoom.get("pixels", 0)), int(zoom.get("latest", 17))),
         standard=table.get("standard", ""), tolerance=float(table.get("tolerance", 0.001)),
         plan_error=float(table.get("plan_error", 0.6)), valid_from_field=table.get("valid_from_field"),
-        prefix=tuple(table.get("prefix", ())), underground=bool(table.get("underground", False)),
+        prefix=tuple(table.get("prefix", ())), underground=bool(table.get("underground", False)), geometry_optional=bool(table.get("geometry_optional", False)),
         style=table.get("style", {}), model=table.get("model", {}),
     )  # fmt: skip
 

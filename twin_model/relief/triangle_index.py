@@ -36,6 +36,7 @@ class TriangleIndex:
         self.origin: Float64 = xy.min(axis=0)
         self.corners: Float64 = (xy - self.origin)[triangles]
         self._low, self._high = self.corners.min(axis=1) - TOLERANCE, self.corners.max(axis=1) + TOLERANCE
+        self._reach = self._low.min(axis=0), self._high.max(axis=0)
         self._levels = _levels(self.corners)
 
     def find(self, x: Float64, y: Float64) -> tuple[Index, Float64]:
@@ -43,7 +44,7 @@ class TriangleIndex:
         place = np.stack([x, y], axis=1) - self.origin
         found = np.full(len(place), -1, np.intp)
         weights = np.full((len(place), 3), np.nan)
-        low, high = self._low.min(axis=0), self._high.max(axis=0)
+        low, high = self._reach
         inside = np.flatnonzero((place >= low).all(axis=1) & (place <= high).all(axis=1))
         for start in range(0, len(inside), CHUNK):
             some = inside[start : start + CHUNK]

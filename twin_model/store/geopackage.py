@@ -21,7 +21,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Box, Changeset, Touched, Version
+from twin_model.changeset import Box, Changeset, Rows, Touched, Version
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
@@ -30,7 +30,7 @@ from twin_model.store.base import Boxes, ChangesetRecord, FeatureQuery, Known, S
 from twin_model.store.gpkg_binary import from_blobs
 from twin_model.store.gpkg_schema import quoted, srs_id
 from twin_model.store.gpkg_select import Context, select, shown_fields
-from twin_model.store.gpkg_write import LayerWriter, chain_hash, finding_rows
+from twin_model.store.gpkg_write import LayerWriter, chain_hash, finding_columns
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -302,13 +302,19 @@ class GeoPackageStore:
             "SELECT number, recorded, effective, author, reason, coalesce(source, ''), coalesce(sha256, ''), counts, hash FROM twin_changeset "
             "ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,),
         ).fetchall()  # fmt: skip
-        return [ChangesetRecord(*known, counts=orjson.loads(counts), hash=digest) for *known, counts, digest in rows]
+        return [
+            ChangesetRecord(*known, counts=orjson.loads(counts), hash=digest)
+            for *known, counts, digest in rows
+        ]
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         """Return what a version changed, by layer."""
         rows = self._connection().execute("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM twin_change "
                                           "WHERE version = ?", (version,)).fetchall()  # fmt: skip
-        return {row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None) for row in rows}
+        return {
+            row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
+            for row in rows
+        }
 
     def recorded_at(self, instant: str) -> int:
         """Return the version that was the newest at an instant."""
@@ -362,7 +368,7 @@ class GeoPackageStore:
     ) -> Version:
         moment = max(now(), self._last_recorded(connection))
         nothing = all(one.is_empty for one in plans.values()) and not changeset.terminated
-        if nothing and (changeset.source is None or changeset.findings == () or (base == 0 and not plans)):
+        if nothing and (plans or not changeset.findings):
             return Version(
                 base,
                 moment,
@@ -376,10 +382,10 @@ class GeoPackageStore:
         }
         position = dict.fromkeys(plans, 0)
         for one in changeset.delivered:
-            frame = one.frame()
+            rows = one.rows()
             start = position[one.layer]
-            writers[one.layer].write(frame, plans[one.layer].decisions[start : start + len(frame)])
-            position[one.layer] = start + len(frame)
+            writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])
+            position[one.layer] = start + len(rows)
         for name, ids in changeset.terminated.items():
             fids = self.known(name, np.array(ids, dtype=object)).fids
             writers[name].terminate(fids.tolist(), changeset.effective)
@@ -405,24 +411,23 @@ class GeoPackageStore:
             connection, self._catalogue[name], srs_id(self._crs), version, changeset.effective, moment
         )
 
-    def _findings(self, changeset: Changeset, version: int) -> tuple[gpd.GeoDataFrame, NDArray[np.int64]]:
+    def _findings(self, changeset: Changeset, version: int) -> tuple[Rows, NDArray[np.int64]]:
         layer = self._catalogue["finding"]
-        columns = finding_rows(changeset.findings, changeset.source.name if changeset.source else "", version)
+        found = finding_columns(
+            changeset.findings, changeset.source.name if changeset.source else "", version
+        )
         points = np.array(
-            [None if f.point is None else shapely.Point(f.point) for f in changeset.findings], dtype=object
+            [None if one.point is None else shapely.Point(one.point) for one in changeset.findings],
+            dtype=object,
         )
-        rows = len(changeset.findings)
-        content = {"id": columns["finding_key"]} | {
-            name: columns.get(name, [None] * rows) for name in layer.field_names
-        }
-        content |= {"valid_from": [None] * rows, "valid_precision": [None] * rows, "min_zoom": [layer.zoom.start] * rows,
-                    "content": [key.encode() for key in columns["finding_key"]]}  # fmt: skip
-        frame = gpd.GeoDataFrame(
-            {k: np.array(v, dtype=object) for k, v in content.items()},
-            geometry=gpd.array.from_shapely(points),
-            crs=self._crs,
-        )
-        return frame, np.zeros(rows, dtype=np.int64)
+        empty = np.full(len(points), None, dtype=object)
+        columns = {name: np.array(found[name], dtype=object) for name in layer.field_names}
+        keys = columns["finding_key"]
+        rows = Rows(
+            keys, np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object), shapely.bounds(points), columns, empty, empty,
+            np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([key.encode() for key in keys], dtype=object),
+        )  # fmt: skip
+        return rows, np.zeros(len(points), dtype=np.int64)
 
     def _last_recorded(self, connection: sqlite3.Connection) -> str:
         """Return an instant strictly after the last changeset's, so that recorded time is strictly monotonic."""

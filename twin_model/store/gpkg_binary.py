@@ -24,14 +24,13 @@ def header_bytes(layer: Layer) -> int:
     return 8 if layer.dimension == 0 else 40
 
 
-def to_blobs(layer: Layer, geometry: NDArray[Any], srs_id: int) -> list[bytes | None]:
-    """Return the blobs of shapely geometries (ISO WKB, little endian); None stays None."""
-    wkb = shapely.to_wkb(geometry, byte_order=1, flavor="iso")
+def to_blobs(layer: Layer, wkb: NDArray[Any], bounds: NDArray[np.float64], srs_id: int) -> list[bytes | None]:
+    """Return the blobs of ISO WKB (little endian) with bounds minx, miny, maxx, maxy (n, 4); None stays None."""
     if layer.dimension == 0:
         head = b"GP\x00" + bytes([_LITTLE_ENDIAN]) + struct.pack("<i", srs_id)
         return [None if one is None else head + one for one in wkb]
     head = b"GP\x00" + bytes([_LITTLE_ENDIAN | _ENVELOPE_XY]) + struct.pack("<i", srs_id)
-    envelopes = np.ascontiguousarray(shapely.bounds(geometry)[:, [0, 2, 1, 3]], dtype="<f8").tobytes()
+    envelopes = np.ascontiguousarray(bounds[:, [0, 2, 1, 3]], dtype="<f8").tobytes()
     return [
         None if one is None else head + envelopes[32 * n : 32 * n + 32] + one for n, one in enumerate(wkb)
     ]

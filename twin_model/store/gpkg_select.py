@@ -94,7 +94,14 @@ def select(context: Context, query: FeatureQuery, *, what: str = "rows") -> Sele
         text = f"SELECT {', '.join(shown)} FROM {quoted(layer.id)} m WHERE {build.where('now')}"
         order = [*sorts, "m.fid"]
     else:
-        inner = ", ".join([*shown, *(f"{sort} AS k{n}" for n, sort in enumerate(sorts)), "m.fid AS k_fid", "m.valid_from AS k_from"])
+        inner = ", ".join(
+            [
+                *shown,
+                *(f"{sort} AS k{n}" for n, sort in enumerate(sorts)),
+                "m.fid AS k_fid",
+                "m.valid_from AS k_from",
+            ]
+        )
         text = f"SELECT {inner} FROM {quoted(layer.id)} m WHERE {build.where('now')} UNION ALL "
         text += f"SELECT {inner} FROM {quoted(f'history_{layer.id}')} m WHERE {build.where('history')}"
         if isinstance(view.datetime, Interval):
@@ -103,7 +110,10 @@ def select(context: Context, query: FeatureQuery, *, what: str = "rows") -> Sele
         order = [*(f"k{n}" for n in range(len(sorts))), "k_fid"]
     if what == "count":
         return Select(f"SELECT count(*) FROM ({text})", tuple(build.parameters), ("count",))
-    text += " ORDER BY " + ", ".join(f"{one} {'ASC' if up else 'DESC'}" for one, up in zip(order, [*(k.ascending for k in query.sort), True], strict=True))
+    text += " ORDER BY " + ", ".join(
+        f"{one} {'ASC' if up else 'DESC'}"
+        for one, up in zip(order, [*(k.ascending for k in query.sort), True], strict=True)
+    )
     if query.limit is not None:
         text += " LIMIT ?"
         build.parameters.append(query.limit)

@@ -11,20 +11,19 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import orjson
-import shapely
 from numpy.typing import NDArray
 
-from twin_model.changeset import Box, Touched
+from twin_model.changeset import Box, Rows, Touched
 from twin_model.finding import Finding
 from twin_model.layer import Layer
 from twin_model.store.gpkg_binary import to_blobs
+from twin_model.store.gpkg_rtree import insert
 from twin_model.store.gpkg_schema import quoted, row_columns
 from twin_model.temporal import Instant
 
-__all__ = ["LayerWriter", "chain_hash", "touched_cells"]
+__all__ = ["LayerWriter", "chain_hash", "finding_columns", "touched_cells"]
 
 _CELL = 256.0
 """Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
@@ -66,26 +65,28 @@ class LayerWriter:
     _boxes: list[NDArray[np.float64]] = field(default_factory=list)
     _digest: Any = field(default_factory=lambda: sha256())
 
-    def write(self, frame: gpd.GeoDataFrame, decisions: NDArray[np.int64]) -> None:
-        """Write the rows of one frame: new ones, new versions of known ones; leave out those without change."""
+    def write(self, rows: Rows, decisions: NDArray[np.int64]) -> None:
+        """Write delivered rows: new ones, new versions of known ones; leave out those without change."""
         self.unchanged += int((decisions == -1).sum())
-        self._insert(frame[decisions == 0])
+        self._insert(rows.take(decisions == 0) if (decisions != 0).any() else rows)
         updates = decisions > 0
         if updates.any():
-            self._update(frame[updates], decisions[updates])
+            self._update(rows.take(updates), decisions[updates])
 
-    def _insert(self, frame: gpd.GeoDataFrame) -> None:
-        if not len(frame):
+    def _insert(self, rows: Rows) -> None:
+        if not len(rows):
             return
-        first = self._take_fids(len(frame))
-        fids = np.arange(first, first + len(frame), dtype=np.int64)
-        rows = self._rows(frame, fids, [None] * len(frame))
-        marks = ", ".join("?" * len(row_columns(self.layer)))
-        columns = ", ".join(quoted(c) for c in row_columns(self.layer))
-        self.connection.executemany(f"INSERT INTO {quoted(self.layer.id)} ({columns}) VALUES ({marks})", rows)
-        self._index(f"rtree_{self.layer.id}_geom", fids, frame)
-        self._parts(fids, frame["content"])
-        self.inserted += len(frame)
+        first = self._take_fids(len(rows))
+        fids = np.arange(first, first + len(rows), dtype=np.int64)
+        columns = row_columns(self.layer)
+        self.connection.executemany(
+            f"INSERT INTO {quoted(self.layer.id)} ({', '.join(quoted(c) for c in columns)}) VALUES ({', '.join('?' * len(columns))})",
+            self._records(rows, fids, [None] * len(rows)),
+        )
+        self._index(fids, rows)
+        self._parts(fids, rows.content)
+        self._digest.update(b"".join(rows.content.tolist()))
+        self.inserted += len(rows)
 
     def _take_fids(self, count: int) -> int:
         first: int = self.connection.execute(
@@ -96,76 +97,63 @@ class LayerWriter:
         )
         return first
 
-    def _rows(
-        self, frame: gpd.GeoDataFrame, fids: NDArray[np.int64], ids: list[str | None]
+    def _records(
+        self, rows: Rows, fids: NDArray[np.int64], known_ids: list[str | None]
     ) -> Iterable[tuple[Any, ...]]:
-        geometry = frame.geometry.to_numpy()
-        given = frame["id"].to_numpy(dtype=object)
-        names = [
-            known or own or f"{self.layer.id}.{fid}"
-            for known, own, fid in zip(ids, given, fids.tolist(), strict=True)
-        ]
-        since = [value or self.effective for value in frame["valid_from"]]
+        """Return tuples in the order of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
+        given = zip(known_ids, rows.ids.tolist(), fids.tolist(), strict=True)
         columns: list[Any] = [fids.tolist()]
-        columns += [to_blobs(self.layer, geometry, self.srs_id)] if self.layer.has_geometry else []
-        columns += [names, *(frame[name].tolist() for name in self.layer.field_names)]
+        columns += (
+            [to_blobs(self.layer, rows.wkb, rows.bounds, self.srs_id)] if self.layer.has_geometry else []
+        )
+        columns += [[known or own or f"{self.layer.id}.{fid}" for known, own, fid in given]]
+        columns += [rows.columns[name].tolist() for name in self.layer.field_names]
         columns += [
-            since,
+            [one or self.effective for one in rows.valid_from.tolist()],
             [None] * len(fids),
-            frame["valid_precision"].tolist(),
-            [self.version] * len(fids),
-            frame["min_zoom"].tolist(),
+            rows.valid_precision.tolist(),
         ]
-        return zip(*columns, strict=True)
+        return zip(*columns, [self.version] * len(fids), rows.min_zoom.tolist(), strict=True)
 
-    def _index(self, table: str, keys: NDArray[np.int64], frame: gpd.GeoDataFrame) -> None:
-        for content in frame["content"]:
-            self._digest.update(content)
-        if not self.layer.has_geometry:
-            return
-        bounds = shapely.bounds(frame.geometry.to_numpy())
-        self._boxes.append(bounds)
-        known = np.isfinite(bounds[:, 0])
-        rows = zip(keys[known].tolist(), *bounds[known][:, [0, 2, 1, 3]].T.tolist(), strict=True)
-        self.connection.executemany(f"INSERT INTO {quoted(table)} VALUES (?,?,?,?,?)", rows)
+    def _index(self, fids: NDArray[np.int64], rows: Rows) -> None:
+        if self.layer.has_geometry:
+            self._boxes.append(rows.bounds)
+            there = np.isfinite(rows.bounds[:, 0])
+            insert(self.connection, f"rtree_{self.layer.id}_geom", fids[there], rows.bounds[there])
 
-    def _parts(self, fids: NDArray[np.int64], contents: Iterable[bytes]) -> None:
+    def _parts(self, fids: NDArray[np.int64], contents: NDArray[Any]) -> None:
         self.connection.executemany(
             "INSERT OR REPLACE INTO twin_part (layer, fid, part, content, version_from) VALUES (?, ?, 0, ?, ?)",
             (
                 (self.layer.id, fid, content, self.version)
-                for fid, content in zip(fids.tolist(), contents, strict=True)
+                for fid, content in zip(fids.tolist(), contents.tolist(), strict=True)
             ),
         )
 
-    def _update(self, frame: gpd.GeoDataFrame, fids: NDArray[np.int64]) -> None:
+    def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later."""
-        since = [value or self.effective for value in frame["valid_from"]]
         for position, fid in enumerate(fids.tolist()):
-            self._update_one(frame.iloc[position : position + 1], fid, since[position])
+            self._update_one(rows.take(np.array([position])), fid)
         self.connection.execute("UPDATE twin_part SET version_to = ? WHERE layer = ? AND version_to IS NULL AND version_from < ? AND fid IN "
                                 "(SELECT value FROM json_each(?))", (self.version, self.layer.id, self.version, orjson.dumps(fids.tolist()).decode()))  # fmt: skip
-        self._parts(fids, frame["content"])
+        self._parts(fids, rows.content)
+        self._digest.update(b"".join(rows.content.tolist()))
         self.updated += len(fids)
 
-    def _update_one(self, frame: gpd.GeoDataFrame, fid: int, since: Instant) -> None:
+    def _update_one(self, row: Rows, fid: int) -> None:
         timeline = self._timeline(fid)
-        name = str(timeline[0]["id"])
-        (new_row,) = self._rows(frame, np.array([fid]), [name])
-        state = dict(zip(row_columns(self.layer), new_row, strict=True)) | {"valid_from": since}
-        later = [row["valid_from"] for row in timeline if row["valid_from"] > since]
-        state["valid_to"] = min(later, default=None)
-        keep: list[dict[str, Any]] = [state]
-        for row in timeline:
-            if row["valid_from"] >= since and row["valid_from"] not in later:
-                continue
-            if row["valid_from"] < since and (row["valid_to"] is None or row["valid_to"] > since):
-                keep.append(row | {"valid_to": since, "version_from": self.version})
-            else:
-                keep.append(row)
+        (record,) = self._records(row, np.array([fid]), [str(timeline[0]["id"])])
+        state = dict(zip(row_columns(self.layer), record, strict=True))
+        since = state["valid_from"]
+        later = [known["valid_from"] for known in timeline if known["valid_from"] > since]
+        keep: list[dict[str, Any]] = [state | {"valid_to": min(later, default=None)}]
+        for known in timeline:
+            if known["valid_from"] > since:
+                keep.append(known)
+            elif known["valid_from"] < since:
+                open_then = known["valid_to"] is None or known["valid_to"] > since
+                keep.append(known | {"valid_to": since, "version_from": self.version} if open_then else known)
         self._rewrite(fid, timeline, keep)
-        for content in frame["content"]:
-            self._digest.update(content)
 
     def _timeline(self, fid: int) -> list[dict[str, Any]]:
         """Return the rows that are recorded as of now for a feature, by valid time; `_row` names those in the history."""
@@ -283,18 +271,15 @@ def _blob_bounds(layer: Layer, blob: bytes) -> tuple[float, float, float, float]
     return minx, miny, maxx, maxy
 
 
-def finding_rows(findings: Iterable[Finding], source: str, version: int) -> dict[str, list[Any]]:
-    """Return findings as columns of the `finding` layer; the same thing noticed twice keeps its key."""
+def finding_columns(findings: Iterable[Finding], source: str, version: int) -> dict[str, list[Any]]:
+    """Return findings as columns of the `finding` layer, numbered within their version."""
     columns: dict[str, list[Any]] = defaultdict(list)
     for number, one in enumerate(findings):
-        columns["finding_key"].append(f"{version}-{number + 1}")
-        columns["rule"].append(one.rule)
-        columns["severity"].append(one.severity)
-        columns["layer"].append(one.layer)
-        columns["feature_id"].append(one.feature_id)
-        columns["source"].append(source)
-        columns["place"].append(one.place or None)
-        columns["details"].append(orjson.dumps(dict(one.values), default=str).decode())
-        columns["raw"].append(None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode())
-        columns["status"].append("open")
+        record = {
+            "finding_key": f"{version}-{number + 1}", "rule": one.rule, "severity": one.severity, "layer": one.layer, "feature_id": one.feature_id,
+            "source": source, "place": one.place or None, "details": orjson.dumps(dict(one.values), default=str).decode(),
+            "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(), "status": "open",
+        }  # fmt: skip
+        for name, value in record.items():
+            columns[name].append(value)
     return columns

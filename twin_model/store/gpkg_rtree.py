@@ -1,0 +1,123 @@
+"""Filling an empty SQLite R-tree at once: boxes are packed into full nodes and the shadow tables written directly.
+
+SQLite's own way inserts box by box and takes a third of a bulk load's time; packed nodes are also fuller, so queries
+touch fewer of them. The layout is that of SQLite's rtree module (ext/rtree/rtree.c, "Database Format of R-Tree
+Tables"): a node is depth (of the root), number of cells, then cells of a 64-bit id and float32 bounds, big-endian.
+Boxes are rounded outwards to float32, as SQLite does. `rtreecheck` agrees, and a test says so.
+"""
+
+import sqlite3
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["fill", "insert"]
+
+_CELL = np.dtype([("id", ">i8"), ("bounds", ">f4", (4,))])
+_MOST_CELLS = 51
+_WORTH_PACKING = 2_000
+
+
+def insert(
+    connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]
+) -> None:
+    """Put boxes (minx, miny, maxx, maxy) into an R-tree; into an empty one all at once."""
+    if (
+        len(ids) >= _WORTH_PACKING
+        and connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0] == 0
+    ):
+        fill(connection, table, ids, bounds)
+        return
+    rows = zip(ids.tolist(), *bounds[:, [0, 2, 1, 3]].T.tolist(), strict=True)
+    connection.executemany(f'INSERT INTO "{table}" VALUES (?,?,?,?,?)', rows)
+
+
+def fill(
+    connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]
+) -> None:
+    """Fill an empty R-tree with two dimensions; every node but the last of a level is full."""
+    order = _tiles(bounds)
+    cells = np.empty(len(ids), dtype=_CELL)
+    cells["id"], cells["bounds"] = ids[order], _rounded(bounds[order])
+    levels = [cells]
+    while len(levels[-1]) > _MOST_CELLS:
+        levels.append(_parents(levels[-1]))
+    size = len(connection.execute(f'SELECT data FROM "{table}_node" WHERE nodeno = 1').fetchone()[0])
+    first = _first_numbers(levels)
+    for depth, level in enumerate(levels):
+        _write_level(connection, table, level, depth, first, size, root_depth=len(levels) - 1)
+
+
+def _rounded(bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return minx, maxx, miny, maxy as float32 that hold the float64 box."""
+    sides = bounds[:, [0, 2, 1, 3]]
+    near = sides.astype(np.float32)
+    low, high = near[:, [0, 2]], near[:, [1, 3]]
+    low = np.where(low > sides[:, [0, 2]], np.nextafter(low, np.float32(-np.inf)), low)
+    high = np.where(high < sides[:, [1, 3]], np.nextafter(high, np.float32(np.inf)), high)
+    return np.column_stack((low[:, 0], high[:, 0], low[:, 1], high[:, 1])).astype(np.float32)
+
+
+def _tiles(bounds: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return an order in which runs of 51 boxes lie close together: sort-tile-recursive (Leutenegger et al. 1997)."""
+    x, y = bounds[:, 0] + bounds[:, 2], bounds[:, 1] + bounds[:, 3]
+    nodes = -(-len(x) // _MOST_CELLS)
+    slices = int(np.ceil(np.sqrt(nodes)))
+    by_x = np.argsort(x, kind="stable")
+    slice_of = np.empty(len(x), dtype=np.int64)
+    slice_of[by_x] = np.arange(len(x)) // (slices * _MOST_CELLS)
+    return np.lexsort((y, slice_of))
+
+
+def _parents(level: NDArray[np.void]) -> NDArray[np.void]:
+    """Return one cell per node of a level; its id is filled in when nodes get their numbers."""
+    starts = np.arange(0, len(level), _MOST_CELLS)
+    cells = np.empty(len(starts), dtype=_CELL)
+    bounds = level["bounds"]
+    low = np.minimum.reduceat(bounds[:, [0, 2]], starts)
+    high = np.maximum.reduceat(bounds[:, [1, 3]], starts)
+    cells["bounds"] = np.column_stack((low[:, 0], high[:, 0], low[:, 1], high[:, 1]))
+    return cells
+
+
+def _first_numbers(levels: list[NDArray[np.void]]) -> list[int]:
+    """Return the number of the first node of each level: the root is 1, its children follow, the leaves come last."""
+    numbers, following = [0] * len(levels), 1
+    for depth in range(len(levels) - 1, -1, -1):
+        numbers[depth] = following
+        following += -(-len(levels[depth]) // _MOST_CELLS)
+    for depth in range(1, len(levels)):
+        levels[depth]["id"] = np.arange(len(levels[depth])) + numbers[depth - 1]
+    return numbers
+
+
+def _write_level(
+    connection: sqlite3.Connection,
+    table: str,
+    level: NDArray[np.void],
+    depth: int,
+    first: list[int],
+    size: int,
+    *,
+    root_depth: int,
+) -> None:
+    packed = level.tobytes()
+    nodes = range(-(-len(level) // _MOST_CELLS))
+    blobs = []
+    for node in nodes:
+        start, end = node * _MOST_CELLS, min((node + 1) * _MOST_CELLS, len(level))
+        head = (root_depth if depth == root_depth else 0).to_bytes(2, "big") + (end - start).to_bytes(
+            2, "big"
+        )
+        blobs.append(
+            (
+                first[depth] + node,
+                (head + packed[start * _CELL.itemsize : end * _CELL.itemsize]).ljust(size, b"\0"),
+            )
+        )
+    connection.executemany(f'INSERT OR REPLACE INTO "{table}_node" VALUES (?,?)', blobs)
+    owners = (np.arange(len(level)) // _MOST_CELLS + first[depth]).tolist()
+    below = "rowid" if depth == 0 else "parent"
+    pairs = sorted(zip(level["id"].tolist(), owners, strict=True))
+    columns = "(rowid, nodeno)" if depth == 0 else "(nodeno, parentnode)"
+    connection.executemany(f'INSERT INTO "{table}_{below}" {columns} VALUES (?,?)', pairs)
