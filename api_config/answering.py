@@ -12,8 +12,9 @@ import zstandard
 from starlette.requests import Request
 from starlette.responses import Response
 
-__all__ = ["answer", "answer_json", "etag_of", "not_modified"]
+__all__ = ["VARY", "answer", "answer_json", "etag_of", "not_modified"]
 
+VARY = "Accept, Accept-Encoding, Accept-Language"
 _WORTH_COMPRESSING = 1_400
 _CODINGS = ("br", "zstd", "gzip")
 _COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
@@ -25,25 +26,31 @@ def etag_of(*parts: Any) -> str:
 
 
 def not_modified(request: Request, etag: str) -> Response | None:
-    """Return 304 when the client holds this very answer."""
+    """Return 304 when the client holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
     held = request.headers.get("if-none-match")
-    if held is None or not any(one.strip() in {etag, "*"} for one in held.split(",")):
+    if held is None or not any(
+        one.strip().removeprefix("W/") in {etag.removeprefix("W/"), "*"} for one in held.split(",")
+    ):
         return None
-    return Response(
-        status_code=HTTPStatus.NOT_MODIFIED,
-        headers={"ETag": etag, "Vary": "Accept, Accept-Encoding, Accept-Language"},
-    )
+    return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
 
 
 async def answer(request: Request, body: bytes, media_type: str, *, etag: str | None = None, max_age: int = 0, headers: dict[str, str] | None = None,
                  status: int = 200) -> Response:  # fmt: skip
-    """Return a response, compressed as the client likes; `Vary` names everything the body depends on."""
+    """Return a response, compressed as the client likes; `Vary` names everything the body depends on.
+
+    Without an `etag` the body's own hash is one, so that here too a client that holds the answer is told so.
+    """
+    if etag is None:
+        etag = etag_of(body)
+        held = not_modified(request, etag)
+        if held is not None:
+            return held
     out = {
-        "Vary": "Accept, Accept-Encoding, Accept-Language",
+        "Vary": VARY,
         "Cache-Control": f"max-age={max_age}" if max_age else "no-cache",
     } | (headers or {})
-    if etag is not None:
-        out["ETag"] = etag
+    out["ETag"] = etag
     coding = _coding(request.headers.get("accept-encoding", ""))
     if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
         body = await anyio.to_thread.run_sync(_compress, coding, body)
@@ -58,11 +65,11 @@ async def answer_json(
 
 
 def _coding(accepted: str) -> str | None:
-    offers = {
-        part.split(";")[0].strip().lower()
-        for part in accepted.split(",")
-        if not part.replace(" ", "").endswith(";q=0")
-    }
+    offers = set()
+    for part in accepted.lower().split(","):
+        name, _, quality = part.replace(" ", "").partition(";q=")
+        if quality.strip("0.") or not quality:
+            offers.add(name)
     return next((coding for coding in _CODINGS if coding in offers), None)
 
 

@@ -9,19 +9,20 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio.to_thread
+import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_config.asking import Call, Door
 from api_config.ogc.bridge import Bridge
-from api_config.pages import CSP
-from api_config.problems import problem, problem_of, unforeseen
+from api_config.pages import CSP, problem_page
+from api_config.problems import problem_of, refusal, unforeseen
 from api_config.routes import core, items, tiles, tilesets, viewer
 from api_config.scene import Scene
 from api_config.settings import Settings, settings_from
@@ -32,12 +33,13 @@ __all__ = ["app_from_environment", "make_app"]
 
 _THREADS = 8
 _STATIC = Path(__file__).parent / "static"
-_CODES = {404: "NotFound", 405: "NotAllowed", 406: "NotAcceptable"}
 
 
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
     town = open_town(settings.town)
+    door = Door(town, settings)
+    door.policy.admits("")  # made now: a closed layer that does not exist is told at once
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -47,11 +49,12 @@ def make_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=[*core.ROUTES, *items.ROUTES, *tiles.ROUTES, *tilesets.ROUTES, Mount("/static", StaticFiles(directory=_STATIC)), *viewer.routes(settings.viewer)],
-        exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: unforeseen},
+        exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
         middleware=[Middleware(SecurityHeaders)], lifespan=lifespan,
     )  # fmt: skip
-    app.state.door = Door(town, settings)
-    app.state.bridge = Bridge(town)
+    app.router.redirect_slashes = False
+    app.state.door = door
+    app.state.bridge = Bridge(town, page_most=settings.page_most)
     app.state.scene = Scene(town)
     return app
 
@@ -63,17 +66,39 @@ def app_from_environment() -> Starlette:
 
 async def _our_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, TwinError)
-    return problem_of(error, Call(request).lang, request.url.path)
+    return _readable(request, problem_of(error, Call(request).lang, request.url.path))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
+    """Answer what no route takes; a slash too many leads to the address without it."""
     assert isinstance(error, HTTPException)
-    return problem(
-        error.status_code,
-        _CODES.get(error.status_code, "NoApplicableCode"),
-        str(error.detail),
-        request.url.path,
-        headers=dict(error.headers or {}),
+    call, path = Call(request), request.url.path
+    if (
+        error.status_code == 404
+        and request.method in {"GET", "HEAD"}
+        and path.rstrip("/") != path
+        and path.strip("/")
+    ):
+        return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
+    return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    return unforeseen(request, Call(request).lang, error)
+
+
+def _readable(request: Request, problem: Response) -> Response:
+    """Return the problem as a page where the client is a browser."""
+    call = Call(request)
+    first = request.headers.get("accept", "").split(",")[0].strip()
+    if call.params.get("f", first) not in {"html", "text/html"}:
+        return problem
+    kept = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
+    return Response(
+        problem_page(call, orjson.loads(bytes(problem.body))),
+        problem.status_code,
+        kept,
+        "text/html; charset=utf-8",
     )
 
 

@@ -9,15 +9,20 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
-from twin_model.errors import QueryRefused
+from twin_model.errors import LayerNotFound, QueryRefused
+from twin_model.filter import Expression, parse_filter
+from twin_model.layer import Layer
 from twin_model.temporal import parse_instant, parse_when
 from twin_model.town import Town
 from twin_model.view import OPEN, Policy, View
 
 __all__ = ["Call", "Door"]
+
+_SPOKEN = ("zh", "en")
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,25 @@ class Door:
 
     @cached_property
     def policy(self) -> Policy:
+        """What those may see who are not signed in: closed layers not at all, nor what findings say about them."""
         closed = set(self.town.settings.closed)
-        return (
-            OPEN
-            if not closed
-            else Policy(layers=frozenset(layer.id for layer in self.town.catalogue if layer.id not in closed))
-        )
+        for name in closed:
+            _ensure_layer(self.town, name)
+        if not closed:
+            return OPEN
+        rows = {"finding": _not_about(closed)} if "finding" in self.town.catalogue else {}
+        return Policy(frozenset(layer.id for layer in self.town.catalogue if layer.id not in closed), rows)
+
+
+def _ensure_layer(town: Town, name: str) -> None:
+    """Refuse a closed layer that is none: with a slip of the pen in `town.toml` the layer meant would stand open."""
+    town.catalogue[name]
+
+
+def _not_about(closed: set[str]) -> Expression:
+    about = {"op": "in", "args": [{"property": "layer"}, sorted(closed)]}
+    unnamed = {"op": "isNull", "args": [{"property": "layer"}]}
+    return parse_filter({"op": "or", "args": [unnamed, {"op": "not", "args": [about]}]}, lang="cql2-json")
 
 
 class Call:
@@ -49,14 +67,15 @@ class Call:
 
     @property
     def lang(self) -> str:
-        """The language of words: `lang`, else the first of Accept-Language that we speak, else Chinese."""
+        """The language of words: `lang`, else the one Accept-Language likes best of those we speak, else the town's."""
         wanted = self.params.get("lang", "").lower()
-        if wanted[:2] in {"zh", "en"}:
+        if wanted[:2] in _SPOKEN:
             return wanted[:2]
-        for part in self.request.headers.get("accept-language", "").lower().split(","):
-            if part.strip()[:2] in {"zh", "en"}:
-                return part.strip()[:2]
-        return "en" if self.request.headers.get("accept-language") else self.town.settings.languages[0]
+        header = self.request.headers.get("accept-language", "")
+        for tag, _ in sorted(_accepted(header), key=lambda pair: -pair[1]):
+            if tag[:2] in _SPOKEN:
+                return tag[:2]
+        return "en" if header else self.town.settings.languages[0]
 
     @property
     def base(self) -> str:
@@ -64,23 +83,59 @@ class Call:
         return (self.settings.url or str(self.request.base_url)).rstrip("/")
 
     @property
+    def here(self) -> str:
+        """The address of this very request, as the client sees it."""
+        query = self.request.url.query
+        return self.base + self.request.url.path + (f"?{query}" if query else "")
+
+    @property
     def path(self) -> dict[str, Any]:
         return self.request.path_params
 
     def allow(self, *names: str) -> None:
-        """Refuse a parameter that means nothing here (OGC API - Features, 7.15.1: 400)."""
+        """Refuse a parameter that means nothing here (OGC API - Features, 7.15.1: 400), or that is there twice."""
         known = {*names, "lang"}
         for name in self.params:
             if name not in known:
                 nearest = get_close_matches(name, sorted(known), 3, 0.5) or sorted(known)
-                raise QueryRefused("query.unknown_parameter", name=name, nearest=nearest)
+                raise QueryRefused("query.unknown_parameter", name=name[:100], nearest=nearest)
+        given = [name for name, _ in self.request.query_params.multi_items()]
+        twice = next((name for name in self.params if given.count(name) > 1), None)
+        if twice is not None:
+            raise QueryRefused(
+                "query.refused", cause=f"{twice}={self.params[twice][:100]}, ...", expected=f"{twice}=..."
+            )
+        if self.params.get("lang", "zh").lower()[:2] not in _SPOKEN:
+            raise QueryRefused(
+                "query.refused", cause=f"lang={self.params['lang'][:100]}", expected=", ".join(_SPOKEN)
+            )
+
+    def layer(self) -> Layer:
+        """Return the collection of the address; one that is closed to the caller is as absent as one that is not there."""
+        name = str(self.path["collection"])
+        admitted = [
+            one.id for one in self.town.catalogue if one.kind == "feature" and self.door.policy.admits(one.id)
+        ]
+        if name not in admitted:
+            raise LayerNotFound(
+                name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or admitted[:5]
+            )
+        layer: Layer = self.town.catalogue[name]
+        return layer
+
+    def whole(self, *names: str) -> tuple[int, ...]:
+        """Return whole numbers of the address; what is none leads nowhere (404)."""
+        texts = [str(self.path[name]) for name in names]
+        if not all(text.isascii() and text.isdigit() and len(text) < 11 for text in texts):
+            raise HTTPException(404)
+        return tuple(int(text) for text in texts)
 
     def format(self, offered: Mapping[str, str], default: str) -> str:
         """Return the format asked for by `f`, else by Accept; `offered` is name -> media type."""
         named = self.params.get("f")
         if named is not None:
             if named not in offered:
-                raise QueryRefused("query.format", value=named, nearest=list(offered))
+                raise QueryRefused("query.format", value=named[:100], nearest=list(offered))
             return named
         accept = self.request.headers.get("accept", "*/*")
         wanted = sorted(_accepted(accept), key=lambda pair: -pair[1])
@@ -98,13 +153,24 @@ class Call:
     def view(self) -> View:
         """Return how this client looks: valid time, recorded state, policy."""
         zone = self.town.settings.timezone
-        return View(parse_when(self.params.get("datetime"), zone), self._recorded(zone), self.door.policy)
+        try:
+            return View(parse_when(self.params.get("datetime"), zone), self._recorded(zone), self.door.policy)
+        except OverflowError as error:
+            # In UTC the instant lies before the year 1 or after 9999.
+            raise QueryRefused(
+                "query.datetime", value=self.params.get("datetime") or self.params.get("recorded")
+            ) from error
 
     def _recorded(self, zone: str) -> int | None:
         value = self.params.get("recorded")
         if value is None:
             return None
-        if value.isdigit() and len(value) < 9 and not (len(value) == 4 and 1900 <= int(value) <= 2200):
+        if (
+            value.isascii()
+            and value.isdigit()
+            and len(value) < 9
+            and not (len(value) == 4 and 1900 <= int(value) <= 2200)
+        ):
             number = int(value)
             self.town.store.ensure_version(number)
             return number
@@ -116,7 +182,7 @@ class Call:
         if value is None:
             return default
         if not value.isascii() or not value.isdigit() or not int(value[:12]) >= 1:
-            raise QueryRefused("query.limit", value=value, most=most)
+            raise QueryRefused("query.limit", value=value[:100], most=most)
         return min(int(value[:12]), most)
 
 

@@ -27,18 +27,26 @@ class Cursor:
         return base64.urlsafe_b64encode(checksum + body).decode().rstrip("=")
 
     @classmethod
-    def read(cls, text: str, checksum: bytes) -> "Cursor":
-        """Return the cursor of a text; one of another query, or a damaged one, is refused."""
+    def read(cls, text: str, checksum: bytes, *, keys: int, newest: int) -> "Cursor":
+        """Return the cursor of a text; one of another query, or a damaged one, is refused.
+
+        `keys` is the number of sort keys, `newest` the store's version. A checksum is no secret, so nothing of the
+        content is taken on trust.
+        """
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
             version, *after = orjson.loads(raw[len(checksum) :])
         except (binascii.Error, ValueError, TypeError) as error:
             raise QueryRefused("query.cursor") from error
+        whole = [one for one in (version, *after) if isinstance(one, int)]
         if (
             raw[: len(checksum)] != checksum
-            or not isinstance(version, int)
-            or not after
-            or not isinstance(after[-1], int)
+            or type(version) is not int
+            or not 0 <= version <= newest
+            or len(after) != keys + 1
+            or type(after[-1]) is not int
+            or not all(one is None or isinstance(one, (str, int, float)) for one in after)
+            or any(abs(one) >= 2**63 for one in whole)
         ):
             raise QueryRefused("query.cursor")
         return cls(version, tuple(after))

@@ -1,5 +1,6 @@
 """Rows of the store -> features of the API: what both our routes and the pygeoapi provider answer."""
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -9,12 +10,14 @@ from twin_model.layer import Layer
 
 __all__ = ["properties_of", "property_shapers"]
 
+# A year alone ("2017") comes out of a column of dates as a number: SQLite's affinity.
+_SHAPES: dict[str, Callable[[Any], Any]] = {"boolean": bool, "date": str, "json": orjson.Fragment}
 _SYSTEM = ("valid_from", "valid_to", "version")
 
 
 @lru_cache(maxsize=512)
 def property_shapers(layer: Layer, columns: tuple[str, ...]) -> tuple[tuple[int, str, str], ...]:
-    """Return position, name and kind ("", "boolean", "json") of each column that is a property."""
+    """Return position, name and kind ("", "boolean", "date", "json") of each column that is a property."""
     shapers = []
     for position, name in enumerate(columns):
         one = layer.field_of(name)
@@ -23,7 +26,7 @@ def property_shapers(layer: Layer, columns: tuple[str, ...]) -> tuple[tuple[int,
                 (
                     position,
                     name,
-                    "json" if one.format == "json" else "boolean" if one.type == "boolean" else "",
+                    "json" if one.format == "json" else one.type if one.type in ("boolean", "date") else "",
                 )
             )
         elif name in _SYSTEM:
@@ -37,6 +40,6 @@ def properties_of(layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) 
     for position, name, kind in property_shapers(layer, columns):
         value = row[position]
         if kind and value is not None:
-            value = bool(value) if kind == "boolean" else orjson.Fragment(value)
+            value = _SHAPES[kind](value)
         values[name] = value
     return values

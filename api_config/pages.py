@@ -1,8 +1,8 @@
 """HTML for people: the documents of the service as pages, in Chinese or English.
 
-Every function takes the `Call` and the JSON document that the same address answers, and returns bytes. Markup lies
-in `templates/`, which also holds the words (`words.html`); styles and scripts in `static/`. Nothing here trusts a
-value: Jinja escapes, `safe_href` decides what may be a link, and `CSP` is the second lock.
+Every function takes the `Call` and the JSON document that the same address answers, and returns bytes. Markup
+lies in `templates/`, which also holds the words (`words.html`); styles and scripts in `static/`. Nothing here
+trusts a value: Jinja escapes, `safe_href` decides what may be a link, and `CSP` is the second lock.
 """
 
 import math
@@ -28,8 +28,20 @@ from twin_model.crs import CRS84, authority_axis_swapped, crs_code, transform_ge
 from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
 
-__all__ = ["CSP", "api_page", "collection_page", "collections_page", "conformance_page", "item_page", "items_page", "landing_page",
-           "problem_page", "queryables_page", "safe_href", "search_page"]  # fmt: skip
+__all__ = [
+    "CSP",
+    "api_page",
+    "collection_page",
+    "collections_page",
+    "conformance_page",
+    "item_page",
+    "items_page",
+    "landing_page",
+    "problem_page",
+    "queryables_page",
+    "safe_href",
+    "search_page",
+]
 
 CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
@@ -52,13 +64,19 @@ _CHIPS = ("filter", "q", "datetime", "recorded", "bbox", "sortby", "properties",
 def landing_page(call: Call, document: Document, sketch: Mapping[str, Document] | None = None) -> bytes:
     """Return the front page: what is here, layers by CIM class, addresses to copy.
 
-    `document` is the landing page with the `collections` of `/collections`. `sketch` holds a FeatureCollection for
-    each layer id that the map of the front page shows, the lowest first; without it there is no map.
+    `document` is the landing page with the `collections` of `/collections`. `sketch` holds, for each
+    layer id on the map of the front page, a FeatureCollection, the lowest first; without it there is no map.
     """
-    drawn = [Drawn(call.town.catalogue[name], one) for name, one in (sketch or {}).items()]
+    drawn = [Drawn(call.town.catalogue[name], one, linked=False) for name, one in (sketch or {}).items()]
     groups = _groups(call, document.get("collections", ()))
-    return _render(call, "landing", document=document, groups=groups, example=_example_layer(groups),
-                   map=draw_map(call, drawn, extent=call.town.extent(), locate=False) if drawn else None)  # fmt: skip
+    return _render(
+        call,
+        "landing",
+        document=document,
+        groups=groups,
+        example=_example_layer(groups),
+        map=draw_map(call, drawn, extent=call.town.extent(), locate=False) if drawn else None,
+    )
 
 
 def collections_page(call: Call, document: Document) -> bytes:
@@ -67,30 +85,57 @@ def collections_page(call: Call, document: Document) -> bytes:
 
 
 def collection_page(call: Call, layer: Layer, document: Document, sample: Document | None = None) -> bytes:
-    """Return one collection: what it is, its extent, fields, addresses; `sample` is a first page of it for the map."""
+    """Return one collection: what it is, extent, fields, addresses; `sample` is a first page for the map."""
     extent = _extent_of(document)
     drawn = [Drawn(layer, sample or {"features": []})]
-    return _render(call, "collection", layer=layer, document=document, extent=extent,
-                   map=draw_map(call, drawn, extent=extent) if layer.has_geometry else None)  # fmt: skip
+    return _render(
+        call,
+        "collection",
+        layer=layer,
+        document=document,
+        extent=extent,
+        map=draw_map(call, drawn, extent=extent) if layer.has_geometry else None,
+    )
 
 
 def items_page(call: Call, layer: Layer, document: Document) -> bytes:
-    """Return a page of features: map, table, filter, sorting, paging and downloads. `document` is the FeatureCollection."""
+    """Return a page of features: map, table, filter, sorting, paging and downloads."""
     features = document["features"]
     return _render(
-        call, "items", layer=layer, document=document, columns=_columns(layer, features), order=_order(call), next=_next_query(document),
-        examples=_filter_examples(layer, features), chips=[(name, call.params[name]) for name in _CHIPS if name in call.params],
+        call,
+        "items",
+        layer=layer,
+        document=document,
+        columns=_columns(layer, features),
+        order=_order(call),
+        next=_next_query(document),
+        examples=_filter_examples(layer, features),
+        chips=[(name, call.params[name]) for name in _CHIPS if name in call.params],
         map=draw_map(call, [Drawn(layer, document)]) if layer.has_geometry else None,
-    )  # fmt: skip
+    )
 
 
 def item_page(call: Call, layer: Layer, document: Document, nearby: Document | None = None) -> bytes:
-    """Return one feature: attributes with units and meanings, property sets, validity. `nearby` is drawn behind it."""
+    """Return one feature: attributes with units and meanings, property sets, validity.
+
+    `nearby`, a FeatureCollection of the same layer, is drawn behind it.
+    """
     drawn = [Drawn(layer, nearby, muted=True)] if nearby else []
     drawn.append(Drawn(layer, {"features": [document]}, linked=False))
-    plan = draw_map(call, drawn) if layer.has_geometry and document.get("geometry") else None
-    return _render(call, "item", layer=layer, document=document, map=plan, center=_center(call, plan),
-                   finding=_finding_text(call, layer, document))  # fmt: skip
+    plan = (
+        draw_map(call, drawn, width=_NARROW, margin=0.4)
+        if layer.has_geometry and document.get("geometry")
+        else None
+    )
+    return _render(
+        call,
+        "item",
+        layer=layer,
+        document=document,
+        map=plan,
+        center=_center(call, plan),
+        finding=_finding_text(call, layer, document),
+    )
 
 
 def queryables_page(call: Call, layer: Layer, document: Document) -> bytes:
@@ -108,7 +153,7 @@ def conformance_page(call: Call, document: Document) -> bytes:
 
 
 def api_page(call: Call, document: Document) -> bytes:
-    """Return the OpenAPI document as a list of operations with their parameters, readable offline and without script."""
+    """Return the OpenAPI document as a list of operations, readable offline and without script."""
     shared = document.get("components", {}).get("parameters", {})
     tags: dict[str, list[dict[str, Any]]] = {}
     for path, methods in document["paths"].items():
@@ -127,7 +172,7 @@ def search_page(call: Call, document: Document) -> bytes:
 
 
 def problem_page(call: Call, problem: Document) -> bytes:
-    """Return an error for a reader: what happened and where to go on. `problem` is the problem+json document."""
+    """Return an error for a reader: what happened, where to go on; `problem` is the problem+json document."""
     return _render(call, "problem", problem=problem)
 
 
@@ -137,9 +182,22 @@ def problem_page(call: Call, problem: Document) -> bytes:
 @cache
 def _environment() -> Environment:
     """Return the one environment of all pages; templates are compiled once."""
-    environment = Environment(loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, auto_reload=False,
-                              undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
-    environment.filters |= {"safe_href": safe_href, "value_href": _value_href, "number": _number, "unit": _unit, "group": _grouped, "pretty": _pretty}
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        auto_reload=False,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "safe_href": safe_href,
+        "value_href": _value_href,
+        "number": _number,
+        "unit": _unit,
+        "group": _grouped,
+        "pretty": _pretty,
+    }
     environment.tests["mapping_value"] = lambda value: isinstance(value, Mapping)
     environment.tests["list_value"] = lambda value: isinstance(value, list)
     return environment
@@ -148,17 +206,26 @@ def _environment() -> Environment:
 def _render(call: Call, name: str, **values: Any) -> bytes:
     environment = _environment()
     words = getattr(environment.get_template("words.html").module, call.lang)
-    address = Address(urlsplit(call.base).path, call.base, dict(call.params))
     zone = ZoneInfo(call.town.settings.timezone)
     page = environment.get_template(f"{name}.html").render(
-        t=words, lang=call.lang, at=address, town=call.town.settings, instant=lambda value: _instant(value, zone), title_of=_feature_title, **values
-    )  # fmt: skip
+        t=words,
+        lang=call.lang,
+        at=address_of(call),
+        town=call.town.settings,
+        instant=lambda value: _instant(value, zone),
+        title_of=_feature_title,
+        **values,
+    )
     return page.encode()
+
+
+def address_of(call: Call) -> "Address":
+    return Address(urlsplit(call.base).path, call.base, dict(call.params))
 
 
 @dataclass(frozen=True)
 class Address:
-    """Addresses of this service: `root` is the path it stands at, `base` the whole address for other programs."""
+    """Addresses of this service: `root` is the path it stands at, `base` the whole address for programs."""
 
     root: str
     base: str
@@ -176,9 +243,15 @@ class Address:
         return path + ("?" + urlencode(query) if query else "")
 
     def query(self, *without: str, **changes: str) -> str:
-        """Return this page's address with other parameters, relative to itself; paging begins anew unless it is given."""
-        kept = {name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}}
+        """Return this page with other parameters, relative to itself; paging begins anew."""
+        kept = {
+            name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}
+        }
         return "?" + urlencode(kept | changes)
+
+    def again(self, **changes: str) -> str:
+        """Return this very page, as far as the reader has paged, in another form or language."""
+        return "?" + urlencode({**self.params, **changes})
 
     def kept(self, *without: str) -> list[tuple[str, str]]:
         """Return the parameters a form must carry on."""
@@ -188,7 +261,8 @@ class Address:
 def safe_href(url: object) -> str | None:
     """Return a URL that may become a link: http, https or relative within this host; None for every other.
 
-    Control characters, blanks and backslashes are refused, as browsers drop or turn them: `java\\nscript:`, `/\\host`.
+    Control characters, blanks and backslashes are refused: browsers drop or turn them, as in `java\\nscript:`
+    and `/\\host`.
     """
     text = str(url)
     if not text or re.search(r"[\x00-\x20\\\x7f-\xa0]", text):
@@ -204,7 +278,11 @@ def safe_href(url: object) -> str | None:
 
 def _value_href(value: object) -> str | None:
     """Return an attribute value that is a whole http(s) address; anything else stays text."""
-    return safe_href(value) if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None
+    return (
+        safe_href(value)
+        if isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+        else None
+    )
 
 
 # --- values
@@ -212,7 +290,11 @@ def _value_href(value: object) -> str | None:
 
 def _number(value: float) -> str:
     """Return a number without noise of binary fractions: at most three decimals, none where they are zero."""
-    return str(value) if isinstance(value, int) or not math.isfinite(value) else f"{value:.3f}".rstrip("0").rstrip(".")
+    return (
+        str(value)
+        if isinstance(value, int) or not math.isfinite(value)
+        else f"{value:.3f}".rstrip("0").rstrip(".")
+    )
 
 
 def _grouped(value: int) -> str:
@@ -240,7 +322,9 @@ def _instant(value: object, zone: ZoneInfo) -> str:
 def _feature_title(feature: Document) -> str:
     """Return the name a person would call the feature by, else its id."""
     properties = feature.get("properties") or {}
-    return next((str(properties[name]) for name in _TITLE_FIELDS if properties.get(name)), str(feature.get("id", "")))
+    return next(
+        (str(properties[name]) for name in _TITLE_FIELDS if properties.get(name)), str(feature.get("id", ""))
+    )
 
 
 def _finding_text(call: Call, layer: Layer, document: Document) -> str | None:
@@ -251,24 +335,39 @@ def _finding_text(call: Call, layer: Layer, document: Document) -> str | None:
     details = properties.get("details")
     values = details if isinstance(details, dict) else {}
     severity: Literal["info"] = "info"  # the words do not depend on it
-    return Finding(properties["rule"], severity, layer=properties.get("layer"), place=properties.get("place") or "", values=values).text(call.lang)
+    return Finding(
+        properties["rule"],
+        severity,
+        layer=properties.get("layer"),
+        place=properties.get("place") or "",
+        values=values,
+    ).text(call.lang)
 
 
 # --- what the pages list
 
 
 def _groups(call: Call, collections: Iterable[Document]) -> list[tuple[str, list[tuple[Layer, Document]]]]:
-    """Return title and collections of each CIM class, in the customary order; collections without features last."""
+    """Return title and collections of each CIM class, in customary order; those without features last."""
     pairs = [(call.town.catalogue[one["id"]], one) for one in collections if one["id"] in call.town.catalogue]
     pairs.sort(key=lambda pair: not pair[1].get("x-features"))
-    found = [(text(call.lang), [pair for pair in pairs if pair[0].cim_class == name]) for name, text in CIM_CLASSES.items()]
+    found = [
+        (text(call.lang), [pair for pair in pairs if pair[0].cim_class == name])
+        for name, text in CIM_CLASSES.items()
+    ]
     return [(title, members) for title, members in found if members]
 
 
 def _example_layer(groups: Sequence[tuple[str, Sequence[tuple[Layer, Document]]]]) -> str:
     """Return the id of a layer to show addresses with: buildings where there are some, else the fullest."""
-    counts = {layer.id: document.get("x-features") or 0 for _, members in groups for layer, document in members}
-    return "building" if counts.get("building") else max(counts, key=lambda name: counts[name], default="building")
+    counts = {
+        layer.id: document.get("x-features") or 0 for _, members in groups for layer, document in members
+    }
+    return (
+        "building"
+        if counts.get("building")
+        else max(counts, key=lambda name: counts[name], default="building")
+    )
 
 
 def _extent_of(document: Document) -> Bounds | None:
@@ -282,14 +381,23 @@ def _extent_of(document: Document) -> Bounds | None:
 
 def _columns(layer: Layer, features: Sequence[Document]) -> list[Field]:
     """Return the fields worth a column: those with a value on this page, plain ones, the first few."""
-    filled = {name for one in features for name, value in (one.get("properties") or {}).items() if value not in (None, "")}
-    return [one for one in layer.fields if one.name in filled and one.format != "json" and one.queryable][:_COLUMNS]
+    filled = {
+        name
+        for one in features
+        for name, value in (one.get("properties") or {}).items()
+        if value not in (None, "")
+    }
+    return [one for one in layer.fields if one.name in filled and one.format != "json" and one.queryable][
+        :_COLUMNS
+    ]
 
 
 def _order(call: Call) -> dict[str, str]:
     """Return the sort direction of each field that `sortby` names."""
     parts = [part.strip() for part in call.params.get("sortby", "").split(",")]
-    return {part.lstrip("+-"): "descending" if part.startswith("-") else "ascending" for part in parts if part}
+    return {
+        part.lstrip("+-"): "descending" if part.startswith("-") else "ascending" for part in parts if part
+    }
 
 
 def _next_query(document: Document) -> str | None:
@@ -299,7 +407,7 @@ def _next_query(document: Document) -> str | None:
 
 
 def _filter_examples(layer: Layer, features: Sequence[Document]) -> list[str]:
-    """Return up to three CQL2 filters that fit the values on this page: a number, a code, a part of a name."""
+    """Return up to three CQL2 filters that fit the values on this page: a number, a code, a beginning."""
     found: dict[str, str] = {}
     for one in layer.fields:
         values = [v for f in features if (v := (f.get("properties") or {}).get(one.name)) not in (None, "")]
@@ -311,7 +419,10 @@ def _filter_examples(layer: Layer, features: Sequence[Document]) -> list[str]:
         elif one.type == "string" and one.codes:
             found.setdefault("code", f"{one.name} = {_literal(values[0])}")
         elif one.type == "string" and one.name in _TITLE_FIELDS:
-            found.setdefault("text", f"{one.name} LIKE {_literal(str(values[0])[:2].replace('%', '').replace('_', '') + '%')}")
+            found.setdefault(
+                "text",
+                f"{one.name} LIKE {_literal(str(values[0])[:2].replace('%', '').replace('_', '') + '%')}",
+            )
     return [found[kind] for kind in ("number", "code", "text") if kind in found]
 
 
@@ -320,7 +431,7 @@ def _literal(text: object) -> str:
 
 
 def _operation(path: str, method: str, operation: Document, shared: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an operation as the page lists it; parameters that many share are named only, and described once."""
+    """Return an operation as the page lists it; parameters that many share are only named."""
     names, own = [], []
     for one in operation.get("parameters", ()):
         reference = str(one.get("$ref", "")).rpartition("/")[2]
@@ -328,14 +439,21 @@ def _operation(path: str, method: str, operation: Document, shared: Mapping[str,
             names.append(reference)
         elif not reference:
             own.append(one)
-    return {"path": path, "method": method, "summary": operation.get("summary", ""), "shared": names, "own": own,
-            "media": list(operation.get("responses", {}).get("200", {}).get("content", {})), "try": method == "get" and "{" not in path}  # fmt: skip
+    return {
+        "path": path,
+        "method": method,
+        "summary": operation.get("summary", ""),
+        "shared": names,
+        "own": own,
+        "media": list(operation.get("responses", {}).get("200", {}).get("content", {})),
+        "try": method == "get" and "{" not in path,
+    }
 
 
 # --- maps: SVG drawn from the features of the page, in degrees scaled by the cosine of the latitude
 
-_WIDTH, _LOW, _HIGH = 960.0, 360.0, 600.0
-_PADDING = 0.06
+_WIDE, _NARROW = 960.0, 600.0
+_LOWEST, _HIGHEST = 0.375, 0.65
 _METRES = 111_320.0
 """Length of a degree of latitude: enough for a picture and its scale bar, within 0.5 % everywhere."""
 _SMALLEST = 60.0 / _METRES
@@ -356,6 +474,7 @@ class Drawn:
 class Frame:
     """What a map shows: its size in pixels, the west and north edge in degrees, pixels for a degree."""
 
+    width: float
     height: float
     west: float
     north: float
@@ -368,46 +487,70 @@ class Frame:
     def box(self, bounds: Bounds) -> list[float]:
         """Return x, y, width, height of a box of degrees."""
         x, y = (bounds[0] - self.west) * self.sx, (self.north - bounds[3]) * self.sy
-        return [round(v, 1) for v in (x, y, (bounds[2] - bounds[0]) * self.sx, (bounds[3] - bounds[1]) * self.sy)]
+        return [
+            round(v, 1) for v in (x, y, (bounds[2] - bounds[0]) * self.sx, (bounds[3] - bounds[1]) * self.sy)
+        ]
 
 
-def draw_map(call: Call, drawn: Sequence[Drawn], *, extent: Bounds | None = None, locate: bool = True) -> dict[str, Any] | None:
-    """Return what `map.html` draws: groups of shapes by colour, legend, graticule, scale bar, where it lies in the town.
+def draw_map(
+    call: Call,
+    drawn: Sequence[Drawn],
+    *,
+    extent: Bounds | None = None,
+    width: float = _WIDE,
+    margin: float = 0.06,
+    locate: bool = True,
+) -> dict[str, Any] | None:
+    """Return what `map.html` draws: shapes by colour, legend, graticule, scale bar, place in the town.
 
-    The map shows `extent`, else the features. None where there is neither.
+    The map shows `extent`, else the features of the last collection, with a margin as a share of their size.
+    None where there is neither.
     """
     shapes = [_geometries(call, one.document["features"][:_DRAWN]) for one in drawn]
     bounds = extent or _bounds(np.concatenate(shapes[-1:] or [np.empty(0, dtype=object)]))
     if bounds is None:
         return None
-    frame = frame_of(bounds)
-    groups = [group for one, geometries in zip(drawn, shapes, strict=True) for group in _shape_groups(call, one, geometries, frame)]
+    frame = frame_of(bounds, width, margin)
+    groups = [
+        group
+        for one, geometries in zip(drawn, shapes, strict=True)
+        for group in _shape_groups(call, one, geometries, frame)
+    ]
     town = call.town.extent()
     drawn_count = sum(min(len(one.document["features"]), _DRAWN) for one in drawn)
     return {
-        "frame": frame, "width": _WIDTH, "groups": groups, "legend": _legend(call, groups), "bounds": bounds, "town": town and frame.box(town),
-        "meridians": _ticks(frame.west, _WIDTH / frame.sx, "EW"), "parallels": _ticks(frame.north - frame.height / frame.sy, frame.height / frame.sy, "NS"),
-        "scale": _scale_bar(frame), "locator": _locator(town, frame) if locate and town else None, "count": drawn_count,
+        "frame": frame,
+        "groups": groups,
+        "legend": _legend(call, groups),
+        "bounds": bounds,
+        "town": town and frame.box(town),
+        "meridians": _ticks(frame.west, frame.width / frame.sx, "EW"),
+        "parallels": _ticks(frame.north - frame.height / frame.sy, frame.height / frame.sy, "NS"),
+        "scale": _scale_bar(frame),
+        "locator": _locator(town, frame) if locate and town else None,
+        "count": drawn_count,
         "cut": any(len(one.document["features"]) > _DRAWN for one in drawn),
-    }  # fmt: skip
+    }
 
 
-def frame_of(bounds: Bounds) -> Frame:
+def frame_of(bounds: Bounds, width: float, margin: float) -> Frame:
     """Return a frame around a box of degrees, with a margin, never closer than a house and its yard."""
     west, south, east, north = bounds
     middle, cosine = (south + north) / 2, max(math.cos(math.radians((south + north) / 2)), 0.05)
-    across = max((east - west) * cosine, _SMALLEST) * (1 + 2 * _PADDING)
-    down = max(north - south, _SMALLEST) * (1 + 2 * _PADDING)
-    height = round(min(max(_WIDTH * down / across, _LOW), _HIGH))
-    sy = min(_WIDTH / across, height / down)
+    across = max((east - west) * cosine, _SMALLEST) * (1 + 2 * margin)
+    down = max(north - south, _SMALLEST) * (1 + 2 * margin)
+    height = round(width * min(max(down / across, _LOWEST), _HIGHEST))
+    sy = min(width / across, height / down)
     sx = sy * cosine
-    return Frame(height, (west + east) / 2 - _WIDTH / 2 / sx, middle + height / 2 / sy, sx, sy)
+    return Frame(width, height, (west + east) / 2 - width / 2 / sx, middle + height / 2 / sy, sx, sy)
 
 
 def _geometries(call: Call, features: Sequence[Document]) -> NDArray[Any]:
     """Return the features' geometries in longitude, latitude, whatever `crs` the page was asked for in."""
     texts = [orjson.dumps(one["geometry"]).decode() if one.get("geometry") else None for one in features]
-    geometries: NDArray[Any] = shapely.force_2d(shapely.from_geojson(np.array(texts, dtype=object), on_invalid="ignore"))
+    geometries: NDArray[Any] = shapely.force_2d(
+        shapely.from_geojson(np.array(texts, dtype=object), on_invalid="ignore")
+    )
     asked = call.params.get("crs")
     crs = crs_code(asked) if asked else CRS84
     if crs == CRS84:
@@ -418,42 +561,83 @@ def _geometries(call: Call, features: Sequence[Document]) -> NDArray[Any]:
 
 
 def _bounds(geometries: NDArray[Any]) -> Bounds | None:
-    box = shapely.total_bounds(geometries)
-    return None if not np.isfinite(box).all() else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+    present = geometries[~(shapely.is_missing(geometries) | shapely.is_empty(geometries))]
+    if not len(present):
+        return None
+    west, south, east, north = shapely.total_bounds(present).tolist()
+    return west, south, east, north
 
 
 def _shape_groups(call: Call, one: Drawn, geometries: NDArray[Any], frame: Frame) -> list[dict[str, Any]]:
     """Return the shapes of a layer, those of one colour together."""
     pixels = shapely.simplify(shapely.transform(geometries, frame.xy), 0.25)
-    by, colors = one.layer.style.get("by"), one.layer.style.get("colors", {})
+    address, by, colors = address_of(call), one.layer.style.get("by"), one.layer.style.get("colors", {})
     groups: dict[str, dict[str, Any]] = {}
-    for feature, shape, text in zip(one.document["features"], pixels, shapely.to_wkt(pixels, rounding_precision=1), strict=False):
+    for feature, shape, text in zip(
+        one.document["features"], pixels, shapely.to_wkt(pixels, rounding_precision=1), strict=False
+    ):
         if shape is None or shape.is_empty:
             continue
         key = _color_key((feature.get("properties") or {}).get(by) if by else None, colors)
-        group = groups.setdefault(key or "", {"layer": one.layer, "key": key, "by": by, "muted": one.muted, "shapes": [],
-                                              **_presentation(one.layer, colors.get(key) if key else None)})  # fmt: skip
-        group["shapes"].append({"d": _path(text), "title": _feature_title(feature), "id": feature.get("id") if one.linked else None})
+        group = groups.setdefault(
+            key or "",
+            {
+                "layer": one.layer,
+                "key": key,
+                "by": by,
+                "muted": one.muted,
+                "shapes": [],
+                **_presentation(one.layer, colors.get(key) if key else None),
+            },
+        )
+        name = feature.get("id")
+        href = (
+            address.page("collections", one.layer.id, "items", str(name))
+            if one.linked and name is not None
+            else None
+        )
+        group["shapes"].append({"d": _path(text), "title": _feature_title(feature), "id": name, "href": href})
     return list(groups.values())
 
 
 def _color_key(value: object, colors: Mapping[str, str]) -> str | None:
     """Return the key of the colour table that fits a value: itself, else the longest beginning (R for R2)."""
     text = str(value)
-    return next((key for key in sorted(colors, key=len, reverse=True) if text.startswith(key)), None) if value not in (None, "") else None
+    return (
+        next((key for key in sorted(colors, key=len, reverse=True) if text.startswith(key)), None)
+        if value not in (None, "")
+        else None
+    )
 
 
 def _presentation(layer: Layer, color: str | None) -> dict[str, Any]:
     """Return the catalogue's style as SVG presentation attributes."""
     style = layer.style
-    plain = _checked_color(color) or _checked_color(style.get("color")) or _checked_color(style.get("line_color")) or "#5b6b73"
+    plain = (
+        _checked_color(color)
+        or _checked_color(style.get("color"))
+        or _checked_color(style.get("line_color"))
+        or "#5b6b73"
+    )
     line = _checked_color(style.get("line_color")) or plain
     if layer.dimension == 2:
-        return {"swatch": plain, "fill": plain, "opacity": float(style.get("opacity", 0.8)), "stroke": line,
-                "width": float(style.get("line_width", 1)), "cap": "round"}  # fmt: skip
+        return {
+            "swatch": plain,
+            "fill": plain,
+            "opacity": float(style.get("opacity", 0.8)),
+            "stroke": line,
+            "width": float(style.get("line_width", 1)),
+            "cap": "round",
+        }
     width = 7.0 if layer.dimension == 0 else max(float(style.get("line_width", 1.5)), 1.2)
-    return {"swatch": plain if layer.dimension == 0 or color else line, "fill": "none", "opacity": 1.0, "stroke": plain if layer.dimension == 0 or color else line,
-            "width": width, "cap": "square" if style.get("symbol") == "square" else "round"}  # fmt: skip
+    return {
+        "swatch": plain if layer.dimension == 0 or color else line,
+        "fill": "none",
+        "opacity": 1.0,
+        "stroke": plain if layer.dimension == 0 or color else line,
+        "width": width,
+        "cap": "square" if style.get("symbol") == "square" else "round",
+    }
 
 
 def _checked_color(value: object) -> str | None:
@@ -461,7 +645,7 @@ def _checked_color(value: object) -> str | None:
 
 
 def _path(wkt: str) -> str:
-    """Return the path of a geometry in pixels; a point is a line without length, drawn as a dot by its round cap."""
+    """Return the path of a geometry in pixels; a point is a line without length, a dot by its round cap."""
     kind = wkt.split("(", 1)[0]
     runs = re.findall(r"\(([^()]+)\)", wkt)
     close = "h0" if "POINT" in kind else "Z" if "POLYGON" in kind else ""
@@ -474,7 +658,13 @@ def _legend(call: Call, groups: Iterable[Mapping[str, Any]]) -> list[tuple[str, 
     for group in groups:
         layer, key = group["layer"], group["key"]
         one = layer.field_of(group["by"]) if group["by"] else None
-        title = layer.title(call.lang) if key is None else one.codes[key](call.lang) if one and key in one.codes else key
+        title = (
+            layer.title(call.lang)
+            if key is None
+            else one.codes[key](call.lang)
+            if one and key in one.codes
+            else key
+        )
         if not group["muted"]:
             found[(group["swatch"], title)] = None
     return list(found)
@@ -496,17 +686,24 @@ def _ticks(start: float, span: float, names: str) -> list[tuple[float, str]]:
 
 def _scale_bar(frame: Frame) -> tuple[float, str]:
     """Return the length in pixels and the words of a scale bar."""
-    metres = _nice(_WIDTH * 0.2 / frame.sy * _METRES)
-    return round(metres / _METRES * frame.sy, 1), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    metres = _nice(frame.width * 0.2 / frame.sy * _METRES)
+    return round(
+        metres / _METRES * frame.sy, 1
+    ), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
 def _locator(town: Bounds, frame: Frame) -> dict[str, Any] | None:
-    """Return the small map of the town with the box of this one in it; None where this one shows the whole town."""
+    """Return the small map of the town with the box of this one; None where this one shows most of it."""
     cosine = frame.sx / frame.sy
     scale = min(104 / max((town[2] - town[0]) * cosine, 1e-9), 78 / max(town[3] - town[1], 1e-9))
     width, height = (town[2] - town[0]) * cosine * scale, (town[3] - town[1]) * scale
-    view = [(frame.west - town[0]) * cosine * scale, (town[3] - frame.north) * scale, _WIDTH / frame.sx * cosine * scale, frame.height / frame.sy * scale]
-    if view[2] >= width * 0.9 and view[3] >= height * 0.9:
+    view = [
+        (frame.west - town[0]) * cosine * scale,
+        (town[3] - frame.north) * scale,
+        frame.width / frame.sx * cosine * scale,
+        frame.height / frame.sy * scale,
+    ]
+    if view[2] * view[3] >= 0.5 * width * height:
         return None
     grow = [max(0.0, 5 - view[2]), max(0.0, 5 - view[3])]  # a view too small to see is shown as a dot
     box = [view[0] - grow[0] / 2, view[1] - grow[1] / 2, view[2] + grow[0], view[3] + grow[1]]
@@ -514,7 +711,7 @@ def _locator(town: Bounds, frame: Frame) -> dict[str, Any] | None:
 
 
 def _center(call: Call, plan: Mapping[str, Any] | None) -> dict[str, float] | None:
-    """Return the middle of a map in degrees and, as surveyors write it, X north and Y east in the town's system."""
+    """Return the middle of a map in degrees and, as surveyors write it, X north, Y east in the town's CRS."""
     if plan is None:
         return None
     west, south, east, north = plan["bounds"]

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Mapping
 from http import HTTPStatus
 
 import orjson
@@ -18,9 +19,16 @@ from twin_model.errors import (
     VersionConflict,
 )
 
-__all__ = ["problem", "problem_of", "unforeseen"]
+__all__ = ["problem", "problem_of", "refusal", "unforeseen"]
 
 LOGGER = logging.getLogger("twin")
+_VARY = "Accept, Accept-Language"
+_WORDS: dict[int, dict[str, str]] = {
+    404: {"zh": "这里没有 {path}。地址列表见 /api。", "en": "There is nothing at {path}. The addresses are listed in /api."},
+    405: {"zh": "{path} 不支持 {method}。支持的方法见 Allow 头。", "en": "{path} does not take {method}. The header Allow says what it takes."},
+    500: {"zh": "这里出了差错，已记录为 {mark}。请把编号告诉管理员。", "en": "Something went wrong here. It is logged as {mark}. Tell the administrator this number."},
+}  # fmt: skip
+_CODES = {404: "NotFound", 405: "NotAllowed"}
 
 _STATUS: tuple[tuple[type[TwinError], HTTPStatus, str], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND, "NotFound"),
@@ -44,6 +52,13 @@ def problem_of(error: TwinError, lang: str, instance: str) -> Response:
     return problem(status, code, error.text(lang), instance, rule=error.rule_id)
 
 
+def refusal(status: int, lang: str, request: Request, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer to a request that no route takes: there is nothing there, or not by this method."""
+    words = _WORDS.get(status, {}).get(lang, HTTPStatus(status).phrase)
+    detail = words.format(path=request.url.path[:200], method=request.method)
+    return problem(status, _CODES.get(status, "NoApplicableCode"), detail, request.url.path, headers=headers)
+
+
 def problem(
     status: int,
     code: str,
@@ -51,7 +66,7 @@ def problem(
     instance: str,
     *,
     rule: str = "",
-    headers: dict[str, str] | None = None,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem document; `rule` is the id of the message, stable across languages."""
     title = HTTPStatus(status).phrase
@@ -67,18 +82,18 @@ def problem(
     return Response(
         orjson.dumps(body | ({"rule": rule} if rule else {})),
         status,
-        headers,
+        {"Vary": _VARY, "Cache-Control": "no-cache"} | dict(headers or {}),
         media_type="application/problem+json",
     )
 
 
-async def unforeseen(request: Request, error: Exception) -> Response:
+def unforeseen(request: Request, lang: str, error: Exception) -> Response:
     """Log the cause under an id and tell the client only the id: never a stack trace or a database's sentence."""
     mark = uuid.uuid4().hex[:12]
-    LOGGER.exception("error %s at %s", mark, request.url.path, exc_info=error)
+    LOGGER.error("error %s at %s", mark, request.url.path, exc_info=error)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "NoApplicableCode",
-        f"Something went wrong here. It is logged as {mark}.",
+        _WORDS[500][lang].format(mark=mark),
         request.url.path,
     )

@@ -16,12 +16,15 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
+from shapely import Polygon
 
 from tiles.quadtree import Node, build_tree
 from tiles.solids import Solids, outlier_free
 from tiles.tileset import document_roots, node_frame, tileset_json
-from twin_model.crs import lonlat_of
+from twin_model.changeset import Box
+from twin_model.crs import CRS84, lonlat_of, transform_bounds
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.relief import Surface, build_surface
@@ -32,6 +35,9 @@ from twin_model.view import View
 __all__ = ["Scene", "Tree"]
 
 _FORMAT = "1"
+_SHEET_GAP = 1.0
+"""Metres by which neighbouring sheets may miss one another."""
+_FADE = 2_000.0
 _KEPT_TREES = 12
 
 
@@ -51,16 +57,18 @@ class Scene:
     def __init__(self, town: Town) -> None:
         self.town = town
         self._trees: OrderedDict[tuple[Any, ...], Tree] = OrderedDict()
-        self._surfaces: dict[tuple[int, int], Surface | None] = {}
+        self._surfaces: dict[int, Surface | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
     # --- ground
 
     @property
-    def ground_version(self) -> tuple[int, int]:
-        store = self.town.store
-        return store.changed_since("spot_height", None), store.changed_since("contour", None)
+    def ground_version(self) -> int:
+        """Return the last version that changed anything the ground is made of."""
+        return max(
+            self.town.store.changed_since(layer, None) for layer in ("spot_height", "contour", "map_sheet")
+        )
 
     def surface(self) -> Surface | None:
         """Return the ground from spot heights and contours, None where the town has too few."""
@@ -70,8 +78,8 @@ class Scene:
                 self._surfaces = {key: self._cached_surface(key)}
             return self._surfaces[key]
 
-    def _cached_surface(self, key: tuple[int, int]) -> Surface | None:
-        path = self.town.cache / "relief" / f"surface-{_FORMAT}-{key[0]}-{key[1]}.pickle"
+    def _cached_surface(self, key: int) -> Surface | None:
+        path = self.town.cache / "relief" / f"surface-{_FORMAT}-{key}.pickle"
         if path.is_file():
             try:
                 return pickle.loads(path.read_bytes())  # type: ignore[no-any-return]
@@ -93,7 +101,24 @@ class Scene:
             if len(points)
             else np.empty((0, 3))
         )
-        return build_surface(xyz, lines.geometry.to_numpy(), hull=None)
+        return build_surface(xyz, lines.geometry.to_numpy(), hull=self._surveyed())
+
+    def _surveyed(self) -> Polygon | None:
+        """Return the area the sheets cover, so that no sliver of the ground spans what nobody surveyed."""
+        sheets = self.town.store.features(FeatureQuery("map_sheet", fields=())).geometry
+        sheets = sheets[sheets.notna()]
+        area = shapely.union_all(shapely.buffer(sheets.to_numpy(), _SHEET_GAP)) if len(sheets) else None
+        return area if isinstance(area, Polygon) else None
+
+    def terrain_bounds(self) -> Box | None:
+        """Return longitude, latitude bounds of the fine terrain: the surveyed ground and what fades out around it."""
+        surface = self.surface()
+        if surface is None:
+            return self.town.extent()
+        minx, miny, maxx, maxy = surface.bounds
+        return transform_bounds(
+            (minx - _FADE, miny - _FADE, maxx + _FADE, maxy + _FADE), self.town.store.crs, CRS84
+        )
 
     def ground(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the height of the ground, held at the nearest known height beyond the survey; 0 without one."""
@@ -178,20 +203,21 @@ class Scene:
 
     def content(self, layer: Layer, view: View, key: str, name: str) -> bytes:
         """Return the GLB of a node; one whose name is no longer that of the tree is gone."""
-        tree = self.tree(layer, view)
-        if tree.names.get(key) != name:
-            raise NotFound(
-                "feature.not_found",
-                id=f"{key}/{name}",
-                layer=layer.id,
-                example=f"{key}/{tree.names.get(key)}",
-            )
+        tree = self.ensure_content(layer, view, key, name)
         path = self.town.cache / "3dtiles" / layer.id / f"{key.replace('/', '-')}-{name}.glb"
         if path.is_file():
             return path.read_bytes()
         glb = self._encode(layer, view, tree.nodes[key])
         _write(path, glb)
         return glb
+
+    def ensure_content(self, layer: Layer, view: View, key: str, name: str) -> Tree:
+        """Return the tree that has this content; a name of an earlier or of no state is refused."""
+        tree = self.tree(layer, view)
+        if tree.names.get(key) != name:
+            example = next((f"{one}/{named}" for one, named in tree.names.items() if one == key), "-")
+            raise NotFound("feature.not_found", id=f"{key}/{name}"[:100], layer=layer.id, example=example)
+        return tree
 
     def _encode(self, layer: Layer, view: View, node: Node) -> bytes:
         frames = [

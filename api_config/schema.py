@@ -5,7 +5,7 @@ from typing import Any
 from twin_model.layer import Field, Layer
 from twin_model.store.gpkg_select import queryables
 
-__all__ = ["queryables_schema", "schema_of", "sortables_schema"]
+__all__ = ["queryables_schema", "schema_of", "sortables", "sortables_schema"]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: dict[str, dict[str, str]] = {
@@ -38,13 +38,15 @@ def queryables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     }
 
 
+def sortables(layer: Layer) -> dict[str, str]:
+    """Return what `sortby` may name, with types: what may be asked for, and the version."""
+    kinds: dict[str, str] = {name: kind for name, kind in queryables(layer).items() if kind != "geometry"}
+    return kinds | {"version": "integer"}
+
+
 def sortables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
-    """Return what `sortby` may name."""
-    kinds = (
-        {"id": "string"}
-        | {one.name: one.type for one in layer.fields if one.format != "json"}
-        | {"valid_from": "datetime", "version": "integer"}
-    )
+    """Return what `sortby` may name, as a schema."""
+    kinds = sortables(layer)
     return _document(
         layer,
         base,

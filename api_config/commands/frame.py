@@ -1,9 +1,15 @@
 """What every verb of `twin` shares: words in the user's language, the town, JSON answers, errors as sentences."""
 
+import contextlib
 import os
-from collections.abc import Callable
+import sys
+import tempfile
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -15,7 +21,7 @@ from twin_model.errors import CalledWrongly, NotFound, TwinError
 from twin_model.messages import render
 from twin_model.town import Town, open_town
 
-__all__ = ["Frame", "command", "words"]
+__all__ = ["Frame", "clean_stdout", "command", "words"]
 
 
 @dataclass
@@ -49,6 +55,26 @@ def words(key: str, lang: str) -> str:
     return render(f"help.{key}", lang, {})
 
 
+def _unforeseen(lang: str) -> str:
+    """Write what nobody foresaw to a file and return the sentence that names it: no traceback for a user."""
+    path = Path(tempfile.gettempdir()) / f"twin-error-{uuid.uuid4().hex[:8]}.log"
+    path.write_text(traceback.format_exc(), "utf-8")
+    return render("help.unforeseen", lang, {"path": str(path)})
+
+
+@contextlib.contextmanager
+def clean_stdout() -> Iterator[None]:
+    """Send what libraries written in C print to stdout to stderr, so that an answer in JSON stays JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
     """Give a verb its frame and its outer wall: errors become sentences, exits 0 done, 1 the data says no, 2 called wrongly."""
 
@@ -66,6 +92,9 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
+        except Exception:
+            frame.err.print(_unforeseen(frame.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+            code = 1
         except KeyboardInterrupt:
             frame.err.print(
                 {"zh": "已停止；已存入的内容完好。", "en": "Stopped. What was stored is whole."}[frame.lang]

@@ -13,7 +13,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.frame import Frame, clean_stdout, command, words
 from api_config.delivering import Delivery, Outcome, deliver, inspect
 from api_config.settings import user_name
 from ingest.draft import ReadOptions
@@ -68,7 +68,7 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--mapping", type=click.Path(path_type=Path), help=words("ingest_mapping", lang))
     @click.option("--crs", metavar="EPSG:n", help=words("ingest_crs", lang))
     @click.option("--effective", metavar="DATE", help=words("ingest_effective", lang))
-    @click.option("--reason", default="", help="…")
+    @click.option("--reason", default="", help=words("ingest_reason", lang))
     @click.option("--dry-run", is_flag=True, help=words("ingest_dry", lang))
     @click.option("--strict", is_flag=True, help=words("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
@@ -76,7 +76,7 @@ def ingest_command(lang: str) -> click.Command:
     def ingest(frame: Frame, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
                reason: str, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
         options = _options(frame, kind, mapping, crs, effective)
-        with progress_bar(frame) as progress:
+        with clean_stdout(), progress_bar(frame) as progress:
             reporter = ProgressReporter(progress, frame.lang)
             delivery = Delivery(options, user_name(frame.settings), reason, dry_run)
             outcomes = deliver(frame.town, list(paths), delivery, reporter)
@@ -105,9 +105,9 @@ def check_command(lang: str) -> click.Command:
         as_json: bool,
     ) -> int:
         town = frame.town if (frame.settings.town / "town.toml").exists() else None
-        outcomes = [
-            one for path in paths for one in inspect(town, path, _options(frame, kind, mapping, crs, None))
-        ]
+        options = _options(frame, kind, mapping, crs, None)
+        with clean_stdout():
+            outcomes = [one for path in paths for one in inspect(town, path, options)]
         print_outcomes(frame, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
 

@@ -16,7 +16,7 @@ from pygeoapi.openapi import get_oas
 
 from api_config.conformance import CONFORMANCE
 from api_config.ogc.openapi import patched_openapi
-from api_config.ogc.resources import configuration, crs_list, extent_of
+from api_config.ogc.resources import configuration, crs_list, extent_of, features_of
 from tiles.grid import TILE_MATRIX_SETS
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
@@ -44,8 +44,8 @@ class _Ask:
 class Bridge:
     """Answers what pygeoapi answers, as dicts, for one town."""
 
-    def __init__(self, town: Town) -> None:
-        self._town = town
+    def __init__(self, town: Town, *, page_most: int = 10_000) -> None:
+        self._town, self._page_most = town, page_most
         self._apis: OrderedDict[tuple[str, int, str], tuple[API, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -62,7 +62,14 @@ class Bridge:
             if key not in self._apis:
                 config = configuration(self._town, base, layers=self.published(policy))
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
-                self._apis[key] = (API(config, openapi), openapi)
+                document = patched_openapi(
+                    deepcopy(openapi),
+                    base,
+                    self.published(policy),
+                    list(TILE_MATRIX_SETS),
+                    page_most=self._page_most,
+                )
+                self._apis[key] = (API(config, openapi), document)
                 while len(self._apis) > _KEPT:
                     self._apis.popitem(last=False)
             return self._apis[key]
@@ -115,7 +122,7 @@ class Bridge:
 
     def collections(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
         answer = self._ask(core.describe_collections, base, lang, policy, "/collections")
-        answer["collections"] = [self._collection(one, base, lang) for one in answer["collections"]]
+        answer["collections"] = [self._collection(one, base, lang, policy) for one in answer["collections"]]
         answer["links"] = [_link(f"{base}/collections", "self", "application/json", "本文档" if lang == "zh" else "This document"),
                            _link(f"{base}/collections?f=html", "alternate", "text/html", "网页" if lang == "zh" else "As a page")]  # fmt: skip
         answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
@@ -125,9 +132,9 @@ class Bridge:
         answer = self._ask(
             core.describe_collections, base, lang, policy, f"/collections/{layer.id}", layer.id
         )
-        return self._collection(answer, base, lang)
+        return self._collection(answer, base, lang, policy)
 
-    def _collection(self, answer: dict[str, Any], base: str, lang: str) -> dict[str, Any]:
+    def _collection(self, answer: dict[str, Any], base: str, lang: str, policy: Policy) -> dict[str, Any]:
         """Patch pygeoapi's words on one collection: links of ours, CRS lists, counts, style hints for the viewer."""
         layer = self._town.catalogue[answer["id"]]
         zh, here = lang == "zh", f"{base}/collections/{layer.id}"
@@ -177,14 +184,17 @@ class Bridge:
         answer["itemType"] = "feature"
         answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
         answer["storageCrs"] = uri_of(self._town.store.crs)
-        answer["extent"]["spatial"] = {"bbox": [extent_of(self._town, layer)], "crs": uri_of("OGC:CRS84")}
-        answer["x-features"] = self._town.store.summary(layer.id).features
+        answer["extent"]["spatial"] = {
+            "bbox": [extent_of(self._town, layer, policy)],
+            "crs": uri_of("OGC:CRS84"),
+        }
+        answer["x-features"] = features_of(self._town, layer, policy)
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer
 
     def openapi(self, base: str, policy: Policy) -> dict[str, Any]:
-        _, document = self._api(base, policy)
-        return patched_openapi(deepcopy(document), base, self.published(policy), list(TILE_MATRIX_SETS))
+        """Return the OpenAPI document; it is made once a version and must not be changed."""
+        return self._api(base, policy)[1]
 
 
 def _link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:

@@ -7,6 +7,7 @@ import orjson
 from pygeoapi.provider.base import BaseProvider, ProviderItemNotFoundError, ProviderQueryError
 
 from api_config.items import properties_of
+from api_config.ogc.ecql import UnknownNode, cql2_json
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, transform_bounds
 from twin_model.errors import TwinError
@@ -56,15 +57,17 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
 
     def query(self, offset: int = 0, limit: int = 10, resulttype: str = "results", bbox: Any = None, datetime_: str | None = None,
               properties: Any = None, sortby: Any = None, select_properties: Any = None, skip_geometry: bool = False, q: str | None = None,
-              **_: Any) -> dict[str, Any]:  # fmt: skip
+              filterq: Any = None, **_: Any) -> dict[str, Any]:  # fmt: skip
         """Return a FeatureCollection as pygeoapi wants it; what our store refuses is a query error."""
         try:
-            query = self._query(bbox, datetime_, properties, sortby, select_properties, skip_geometry, q)
+            query = self._query(
+                bbox, datetime_, properties, sortby, select_properties, skip_geometry, q, filterq
+            )
             matched = self._town.store.count(query)
             features = (
                 [] if resulttype == "hits" else self._features(query.with_(limit=offset + limit))[offset:]
             )
-        except TwinError as error:
+        except (TwinError, UnknownNode) as error:
             raise ProviderQueryError(str(error)) from error
         return {
             "type": "FeatureCollection",
@@ -88,8 +91,11 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         fields: Any,
         skip_geometry: bool,
         q: str | None,
+        filterq: Any,
     ) -> FeatureQuery:
         wanted = [{"op": "=", "args": [{"property": name}, value]} for name, value in properties or ()]
+        if filterq is not None:
+            wanted.append(cql2_json(filterq))
         where = (
             parse_filter({"op": "and", "args": wanted} if len(wanted) > 1 else wanted[0], lang="cql2-json")
             if wanted

@@ -4,9 +4,11 @@ from typing import Any
 
 from twin_model.crs import CRS84, transform_bounds, uri_of
 from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery
 from twin_model.town import Town
+from twin_model.view import OPEN, Policy, View
 
-__all__ = ["PROVIDER", "configuration", "crs_list", "extent_of"]
+__all__ = ["PROVIDER", "configuration", "crs_list", "extent_of", "features_of"]
 
 PROVIDER = "api_config.ogc.providers.TownFeatureProvider"
 _COMMON_CRS = ("OGC:CRS84", "EPSG:4326", "EPSG:4490", "EPSG:3857")
@@ -17,12 +19,19 @@ def crs_list(town: Town) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_COMMON_CRS, town.store.crs)))
 
 
-def extent_of(town: Town, layer: Layer) -> list[float]:
-    """Return west, south, east, north of a layer, the whole town's while the layer is empty."""
+def extent_of(town: Town, layer: Layer, policy: Policy = OPEN) -> list[float]:
+    """Return west, south, east, north of a layer; the whole town's while it is empty or not to be seen whole."""
     summary = town.store.summary(layer.id)
-    if summary.extent is not None:
+    if summary.extent is not None and layer.id not in policy.rows:
         return [round(v, 7) for v in transform_bounds(summary.extent, town.store.crs, CRS84)]
     return [round(v, 7) for v in town.extent() or (73.62, 16.7, 134.77, 53.56)]
+
+
+def features_of(town: Town, layer: Layer, policy: Policy) -> int:
+    """Return how many features of a layer are to be seen now under a policy."""
+    if layer.id not in policy.rows:
+        return town.store.summary(layer.id).features
+    return town.store.count(FeatureQuery(layer.id, view=View(policy=policy)))
 
 
 def configuration(town: Town, url: str, *, layers: list[Layer], stock: bool = False) -> dict[str, Any]:

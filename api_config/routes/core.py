@@ -1,5 +1,6 @@
 """Landing page, conformance, OpenAPI, collections and their schemas, search, health: what clients read first."""
 
+import re
 from typing import Any
 
 import anyio.to_thread
@@ -15,7 +16,7 @@ from api_config.answering import answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
 from api_config.items import properties_of
 from api_config.ogc.bridge import Bridge
-from api_config.routes.items import layer_of
+from api_config.routes.items import layer_of, words_of
 from api_config.schema import queryables_schema, schema_of, sortables_schema
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, crs_code, transform_xy, uri_of
@@ -28,6 +29,7 @@ __all__ = ["ROUTES"]
 
 _FORMATS = {"json": "application/json", "html": "text/html"}
 _SCHEMAS = {"json": "application/schema+json", "html": "text/html"}
+_SEARCHES = {"json": "application/geo+json", "geojson": "application/geo+json", "html": "text/html"}
 _OPENAPI = {"json": "application/vnd.oai.openapi+json;version=3.0", "html": "text/html"}
 HTML = "text/html; charset=utf-8"
 _SAMPLE = 300
@@ -77,10 +79,12 @@ async def collections(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    etag = etag_of(call.town.store.version(), call.base, call.lang, form, call.door.policy.digest)
+    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.door.policy.digest)
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if request.method == "HEAD":
+        return await answer(request, b"", _FORMATS[form], etag=etag)
     document = await anyio.to_thread.run_sync(
         _bridge(call).collections, call.base, call.lang, call.door.policy
     )
@@ -137,11 +141,14 @@ async def search(request: Request) -> Response:
     """Answer features of any layer whose id, name, number or address holds the words of `q`."""
     call = Call(request)
     call.allow("q", "limit", "datetime", "recorded", "f")
-    words = call.params.get("q", "").strip()
-    if not words:
+    form = call.format(_SEARCHES, "json")
+    words = words_of(call)
+    if words is None:
         raise QueryRefused("query.refused", cause="q", expected="q=...")
     limit = call.integer("limit", 20, _SEARCH_MOST)
     document = await anyio.to_thread.run_sync(_searched, call, words, limit)
+    if form == "html":
+        return await answer(request, pages.search_page(call, document), HTML)
     return await answer_json(request, document, media_type="application/geo+json")
 
 
@@ -192,6 +199,13 @@ def _hit(call: Call, layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...
     }
 
 
+def _code_of(text: str) -> str:
+    """Return the code of any EPSG system; no other text reaches PROJ."""
+    if not re.fullmatch(r"(?i:EPSG):[0-9]{4,6}|OGC:CRS84", text):
+        raise QueryRefused("query.refused", cause=f"to={text[:100]}", expected="EPSG:4548")
+    return crs_code(text)
+
+
 def _array(geometry: Any) -> Any:
     return np.array([geometry], dtype=object)
 
@@ -206,7 +220,7 @@ async def transform(request: Request) -> Response:
         raise QueryRefused("query.refused", cause="lon, lat", expected="lon=118.3&lat=35.1") from error
     if not (-180 <= lon <= 180 and -90 <= lat <= 90):
         raise QueryRefused("query.refused", cause=f"{lon}, {lat}", expected="-180..180, -90..90")
-    target = crs_code(call.params.get("to", call.town.store.crs))
+    target = _code_of(call.params.get("to", call.town.store.crs))
     x, y = transform_xy(np.array([lon]), np.array([lat]), CRS84, target)
     if not np.isfinite([x[0], y[0]]).all():
         raise QueryRefused("query.refused", cause=f"{lon}, {lat}", expected=target)
@@ -234,8 +248,8 @@ ROUTES = [
     Route("/collections/{collection}/queryables", _schema_route(queryables_schema), methods=["GET", "HEAD"]),
     Route("/collections/{collection}/sortables", _schema_route(sortables_schema), methods=["GET", "HEAD"]),
     Route("/collections/{collection}/schema", _schema_route(schema_of), methods=["GET", "HEAD"]),
-    Route("/search", search, methods=["GET"]),
-    Route("/crs/transform", transform, methods=["GET"]),
-    Route("/healthz", healthz, methods=["GET"]),
-    Route("/readyz", readyz, methods=["GET"]),
+    Route("/search", search, methods=["GET", "HEAD"]),
+    Route("/crs/transform", transform, methods=["GET", "HEAD"]),
+    Route("/healthz", healthz, methods=["GET", "HEAD"]),
+    Route("/readyz", readyz, methods=["GET", "HEAD"]),
 ]

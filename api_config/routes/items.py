@@ -1,44 +1,56 @@
 """`/collections/{c}/items` and `/items/{id}`: OGC API - Features parts 1, 2 and 3 over the store."""
 
+import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import anyio.to_thread
 import orjson
+import shapely
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from api_config.answering import answer, etag_of, not_modified
+from api_config.areas import bbox_area, in_storage, meets, stored_area
 from api_config.asking import Call
 from api_config.cursor import Cursor
 from api_config.items import properties_of
 from api_config.ogc.resources import crs_list
 from api_config.pages import item_page, items_page
+from api_config.schema import sortables
 from tiles.encodings.geojson import encode_feature, encode_features, geometry_fragments
 from twin_model.changeset import Box
-from twin_model.crs import CRS84, authority_axis_swapped, crs_code, transform_bounds, uri_of
-from twin_model.errors import CrsRefused, FeatureNotFound, QueryRefused
+from twin_model.crs import CRS84, uri_of
+from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
-from twin_model.filter.expression import Logical
+from twin_model.filter.expression import Boolean, Logical
 from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.gpkg_select import queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["ROUTES", "item_bytes"]
+__all__ = ["ROUTES", "item_bytes", "layer_of", "state_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
                "skipGeometry", "limit", "cursor", "f")  # fmt: skip
 _QUICK_ROWS = 1_000
+_LONGEST_WORDS = 200
+_MOST_KEYS = 16
+_CRS_FORMS = re.compile(
+    r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
+    re.IGNORECASE | re.ASCII,
+)
+"""The spellings of one system: OGC's URI, URN, CURIE with and without brackets."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +99,9 @@ async def item(request: Request) -> Response:
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if request.method == "HEAD":
+        ensure_there(call, layer, query)
+        return await answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         return await answer(
@@ -99,53 +114,72 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
     """Return one feature as GeoJSON with its links; a feature that is not there is refused with an id that is."""
     columns, rows = call.town.store.rows(query)
     if not rows:
-        _, some = call.town.store.rows(
-            FeatureQuery(layer.id, view=query.view, limit=1, fields=(), geometry=False)
-        )
-        raise FeatureNotFound(id=(query.ids or ("",))[0], layer=layer.id, example=some[0][1] if some else "-")
+        ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
     links = [
-        {"href": f"{here}/items/{rows[0][1]}", "rel": "self", "type": GEOJSON},
+        {"href": f"{here}/items/{quote(rows[0][1])}", "rel": "self", "type": GEOJSON},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
     (shape,) = _shapes(call, columns, rows, crs)
     return encode_feature(str(rows[0][1]), properties_of(layer, columns, rows[0]), shape, links=links)
 
 
+def ensure_there(call: Call, layer: Layer, query: FeatureQuery) -> None:
+    """Refuse an id that is not there, with one that is; geometry is not read."""
+    spare = query.with_(fields=(), geometry=False)
+    if not call.town.store.rows(spare)[1]:
+        _, some = call.town.store.rows(spare.with_(ids=None, limit=1))
+        raise FeatureNotFound(
+            id=(query.ids or ("",))[0][:100], layer=layer.id, example=some[0][1] if some else "-"
+        )
+
+
 def layer_of(call: Call) -> Layer:
     """Return the collection of the address; one that is closed to the caller is as absent as one that is not there."""
-    layer: Layer = call.town.catalogue[call.path["collection"]]
-    View(policy=call.door.policy).ensure_admits(layer.id)
-    return layer
+    return call.layer()
 
 
 def _asked(call: Call, layer: Layer) -> Asked:
-    fields = {one.name for one in layer.fields if one.queryable}
+    fields = set(queryables(layer)) - {"geometry", *_PARAMETERS}
     call.allow(*_PARAMETERS, *fields)
     limit = call.integer("limit", call.settings.page_limit, call.settings.page_most)
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(
-        layer.id, view=call.view(), bbox=_bbox(call, layer), where=_where(call, layer, fields), where_crs=_crs(call, layer, "filter-crs"),
-        text=call.params.get("q") or None, sort=_sort(call, layer), fields=_fields(call, layer), geometry=not _flag(call, "skipGeometry"),
-        limit=limit + 1,
+        layer.id, view=call.view(), where=_where(call, layer, fields), where_crs=call.town.store.crs, text=words_of(call),
+        sort=_sort(call, layer), fields=_fields(call, layer), geometry=not _flag(call, "skipGeometry"), limit=limit + 1,
     )  # fmt: skip
-    version = call.town.store.version()
+    query, version = _within(call, layer, query), call.town.store.version()
     cursor = call.params.get("cursor")
     if cursor is not None:
-        mark = Cursor.read(cursor, _checksum(call))
+        mark = Cursor.read(cursor, _checksum(call), keys=len(query.sort), newest=version)
         query = query.with_(after=mark.after)
-        if mark.version != version and query.view.recorded is None:
-            query = query.with_(view=View(query.view.datetime, mark.version, query.view.policy))
+        query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
     return Asked(layer, query, crs, call.format(_FORMATS, "json"), limit, version)
 
 
+def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
+    """Return the query in the state of a version, unless it names a recorded state by itself."""
+    view = query.view
+    return query if view.recorded is not None else query.with_(view=View(view.datetime, version, view.policy))
+
+
+def _rows(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+    """Return the rows of the state that the cursor will name, also where a commit came between the two."""
+    store = call.town.store
+    columns, rows = store.rows(asked.query)
+    if asked.query.view.recorded is None and store.version() != asked.version:
+        columns, rows = store.rows(_as_of(asked.query, asked.version))
+    return columns, rows
+
+
 def _page(call: Call, asked: Asked) -> bytes:
-    columns, rows = call.town.store.rows(asked.query)
+    columns, rows = _rows(call, asked)
     more, rows = len(rows) > asked.limit, rows[: asked.limit]
     shapes = _shapes(call, columns, rows, asked.crs)
+    shown = _shown(columns, asked.query)
     features = encode_features(
-        [row[1] for row in rows], (properties_of(asked.layer, columns, row) for row in rows), shapes
+        [row[1] for row in rows], (properties_of(asked.layer, shown, row) for row in rows), shapes
     )
     members: dict[str, Any] = {"numberReturned": len(rows), "links": _links(call, asked, columns, rows, more)}
     matched = _matched(call, asked, len(rows), more)
@@ -159,6 +193,13 @@ def _page(call: Call, asked: Asked) -> bytes:
         + features
         + b","
         + head
+    )
+
+
+def _shown(columns: tuple[str, ...], query: FeatureQuery) -> tuple[str, ...]:
+    """Return the columns with those blanked that `properties` does not name."""
+    return (
+        columns if query.fields is None else tuple(name if name in query.fields else "" for name in columns)
     )
 
 
@@ -177,6 +218,7 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
     plain = (
         query.bbox is None
         and query.where is None
+        and not _begun(call, asked.layer)
         and query.text is None
         and query.view.is_now
         and not query.view.policy.rows
@@ -188,7 +230,7 @@ def _links(
     call: Call, asked: Asked, columns: tuple[str, ...], rows: list[tuple[Any, ...]], more: bool
 ) -> list[dict[str, str]]:
     here = f"{call.base}/collections/{asked.layer.id}"
-    links = [{"href": str(call.request.url), "rel": "self", "type": GEOJSON}, {"href": here, "rel": "collection", "type": "application/json"},
+    links = [{"href": call.here, "rel": "self", "type": GEOJSON}, {"href": here, "rel": "collection", "type": "application/json"},
              {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"}]  # fmt: skip
     if more:
         names = [key.name for key in asked.query.sort]
@@ -228,10 +270,34 @@ def _checksum(call: Call) -> bytes:
 
 def _validator(call: Call, asked: Asked, *parts: Any) -> str:
     """Return the ETag of an answer: the layer's last change, the last boundary of validity passed, policy and address."""
-    store, layer = call.town.store, asked.layer.id
-    planned = store.next_boundary(layer, "")
-    passed = planned if planned is not None and planned <= now() else None
-    return etag_of(store.changed_since(layer, None), passed, asked.query.view, asked.crs, call.base, *parts)
+    return etag_of(*state_of(call, asked.layer, asked.query.view), asked.crs, call.base, *parts)
+
+
+def state_of(call: Call, layer: Layer, view: View, box: Box | None = None) -> tuple[Any, ...]:
+    """Return what an answer about a layer depends on besides its address, without reading a feature.
+
+    Where something planned has begun since the last commit, the newest beginning and the number of features tell
+    which boundaries of validity have passed.
+    """
+    store, passed = call.town.store, None
+    if view.datetime is None and _begun(call, layer):
+        current = FeatureQuery(layer.id, view=view, fields=(), geometry=False)
+        _, rows = store.rows(current.with_(sort=(SortKey("valid_from", ascending=False),), limit=1))
+        passed = (store.count(current), rows[0][2:] if rows else None)
+    return (
+        layer.id,
+        store.changed_since(layer.id, box),
+        passed,
+        view.datetime,
+        view.recorded,
+        view.policy.digest,
+    )
+
+
+def _begun(call: Call, layer: Layer) -> bool:
+    """Say whether something planned has begun since the last commit, so that counts kept with the layer are behind."""
+    planned = call.town.store.next_boundary(layer.id, "")
+    return planned is not None and planned <= now()
 
 
 def _crs(call: Call, layer: Layer, name: str) -> str:
@@ -243,86 +309,84 @@ def _crs(call: Call, layer: Layer, name: str) -> str:
 
 @lru_cache(maxsize=256)
 def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
-    try:
-        code = crs_code(value)
-    except CrsRefused:
-        code = ""
-    if code not in offered:
-        raise QueryRefused("query.crs", crs=value, layer=layer, nearest=[uri_of(one) for one in offered])
-    return code
+    """Return the code of an offered system, however it is written; nothing else of the text reaches PROJ."""
+    written = _CRS_FORMS.fullmatch(value.strip())
+    authority, _, code = (
+        (":".join(part for part in written.groups() if part) if written else "").upper().rpartition(":")
+    )
+    found = f"{authority or 'OGC'}:{code}"
+    if found not in offered:
+        raise QueryRefused(
+            "query.crs", crs=value[:100], layer=layer, nearest=[uri_of(one) for one in offered]
+        )
+    return found
 
 
-def _bbox(call: Call, layer: Layer) -> Box | None:
-    value = call.params.get("bbox")
+def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
+    """Return the query with its `bbox`: the store's own box where that is exact, else the area it is on the ground."""
+    value, crs, storage = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store.crs
     if value is None:
-        if "bbox-crs" in call.params:
-            _crs(call, layer, "bbox-crs")
-        return None
-    crs = _crs(call, layer, "bbox-crs")
-    return _storage_box(value, crs, call.town.store.crs)
+        return query
+    area, extent = bbox_area(value, crs), call.town.store.summary(layer.id).extent
+    if extent is None:
+        return query.with_(where=_and(query.where, Boolean(False)))
+    if crs == storage:
+        return query.with_(bbox=area.bounds)
+    area = stored_area(area, crs, storage, extent)
+    if shapely.covers(area, shapely.box(*extent)):
+        return query.with_(bbox=extent)
+    return query.with_(where=_and(query.where, meets(area)))
 
 
-@lru_cache(maxsize=1024)
-def _storage_box(value: str, crs: str, storage_crs: str) -> Box:
-    """Return a bbox parameter as a box in the storage CRS, densified; 6 numbers carry heights that are not looked at."""
-    try:
-        numbers = [float(part) for part in value.split(",")]
-    except ValueError as error:
-        raise QueryRefused("query.bbox", value=value[:100], cause="not numbers") from error
-    if len(numbers) not in (4, 6) or not all(-1e9 < n < 1e9 for n in numbers):
-        raise QueryRefused("query.bbox", value=value[:100], cause=f"{len(numbers)} numbers")
-    a, b, c, d = numbers if len(numbers) == 4 else (*numbers[:2], *numbers[3:5])
-    minx, miny, maxx, maxy = (b, a, d, c) if authority_axis_swapped(crs) else (a, b, c, d)
-    if miny > maxy or minx > maxx:
-        raise QueryRefused("query.bbox", value=value[:100], cause="min > max")
-    try:
-        return transform_bounds(_clamped((minx, miny, maxx, maxy), crs), crs, storage_crs)
-    except CrsRefused as error:
-        raise QueryRefused("query.bbox", value=value[:100], cause=str(error)) from error
+def _and(one: Expression | None, other: Expression | None) -> Expression | None:
+    return Logical("and", (one, other)) if one is not None and other is not None else one or other
 
 
-def _clamped(box: Box, crs: str) -> Box:
-    """Keep a box of degrees near what a projection can take: clients ask for the whole world."""
-    if crs not in {"OGC:CRS84", "EPSG:4326", "EPSG:4490"}:
-        return box
-    minx, miny, maxx, maxy = box
-    if minx < -180 or maxx > 180 or miny < -90 or maxy > 90:
-        raise QueryRefused("query.bbox", value=str(box), cause="beyond 180 or 90 degrees")
-    return box
+def words_of(call: Call) -> str | None:
+    """Return the words looked for; nothing but spaces, or very many of them, is refused."""
+    value = call.params.get("q")
+    if value is not None and (
+        not value.strip() or len(value) > _LONGEST_WORDS or len(value.split()) > _MOST_KEYS
+    ):
+        raise QueryRefused(
+            "query.refused",
+            cause=f"q={value[:100]}",
+            expected=f"1-{_MOST_KEYS} words, 1-{_LONGEST_WORDS} characters",
+        )
+    return value
 
 
 def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     source = call.params.get("filter")
     simple = [{"op": "=", "args": [{"property": name}, _typed(layer, name, value)]} for name, value in call.params.items()
-              if name in fields and name not in _PARAMETERS]  # fmt: skip
+              if name in fields]  # fmt: skip
+    _crs(call, layer, "filter-crs")
     lang = call.params.get("filter-lang", "cql2-text")
     if lang not in ("cql2-text", "cql2-json"):
         raise QueryRefused("query.filter_lang", value=lang)
     dialect: FilterLanguage = "cql2-json" if lang == "cql2-json" else "cql2-text"
-    filtered = None
-    if source is not None:
-        filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
     equal = (
         parse_filter({"op": "and", "args": simple} if len(simple) > 1 else simple[0], lang="cql2-json")
         if simple
         else None
     )
-    if filtered is not None and equal is not None:
-        return Logical("and", (filtered, equal))
-    return filtered or equal
+    if source is None:
+        return equal
+    filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
+    extent = call.town.store.summary(layer.id).extent
+    return _and(in_storage(filtered, _crs(call, layer, "filter-crs"), call.town.store.crs, extent), equal)
 
 
 def _typed(layer: Layer, name: str, value: str) -> Any:
     """Return the value of a plain `name=value` parameter in the type of its field."""
-    one = layer.field_of(name)
-    kind = one.type if one else "string"
+    kind = queryables(layer)[name]
     try:
         if kind in ("integer", "number"):
             return float(value)
         if kind == "boolean":
             return {"true": True, "false": False}[value.lower()]
     except (ValueError, KeyError) as error:
-        raise QueryRefused("query.refused", cause=f"{name}={value}", expected=kind) from error
+        raise QueryRefused("query.refused", cause=f"{name}={value[:100]}", expected=kind) from error
     return {"date": value} if kind == "date" else {"timestamp": value} if kind == "datetime" else value
 
 
@@ -334,7 +398,9 @@ def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:
         SortKey(part.strip().lstrip("+-"), not part.strip().startswith("-")) for part in value.split(",")
     )
     for key in keys:
-        _ensure_property(layer, key.name, ("id", "valid_from", "valid_to", "version"))
+        _ensure_property(layer, key.name, tuple(sortables(layer)))
+    if len({key.name for key in keys}) < len(keys):
+        raise QueryRefused("query.refused", cause=f"sortby={value[:100]}", expected="sortby=+a,-b")
     return keys
 
 
@@ -342,19 +408,20 @@ def _fields(call: Call, layer: Layer) -> tuple[str, ...] | None:
     value = call.params.get("properties")
     if value is None:
         return None
-    names = tuple(part.strip() for part in value.split(",") if part.strip())
+    names = tuple(part.strip() for part in value.split(","))
     for name in names:
-        _ensure_property(layer, name, ("id", "valid_from", "valid_to", "version", "geometry"))
+        _ensure_property(
+            layer, name, (*layer.field_names, "id", "valid_from", "valid_to", "version", "geometry")
+        )
     return names
 
 
-def _ensure_property(layer: Layer, name: str, more: tuple[str, ...]) -> None:
-    names = (*layer.field_names, *more)
+def _ensure_property(layer: Layer, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
         raise QueryRefused(
             "query.unknown_property",
             layer=layer.id,
-            name=name,
+            name=name[:100],
             nearest=get_close_matches(name, names, 3, 0.4) or names[:5],
         )
 
@@ -362,7 +429,7 @@ def _ensure_property(layer: Layer, name: str, more: tuple[str, ...]) -> None:
 def _flag(call: Call, name: str) -> bool:
     value = call.params.get(name, "false").lower()
     if value not in {"true", "false"}:
-        raise QueryRefused("query.refused", cause=f"{name}={value}", expected="true, false")
+        raise QueryRefused("query.refused", cause=f"{name}={value[:100]}", expected="true, false")
     return value == "true"
 
 

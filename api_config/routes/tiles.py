@@ -1,5 +1,6 @@
 """Vector tiles: `/collections/{c}/tiles/{tms}/{z}/{row}/{col}` and their metadata (OGC API - Tiles)."""
 
+from functools import lru_cache
 from typing import Any
 
 import anyio.to_thread
@@ -8,23 +9,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import answer, answer_json, etag_of, not_modified
+from api_config.answering import VARY, answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
 from api_config.ogc.resources import extent_of
-from api_config.routes.items import layer_of
+from api_config.routes.items import layer_of, state_of
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
+from twin_model.changeset import Box
 from twin_model.crs import transform_bounds, transform_geometries
-from twin_model.errors import CrsRefused, NotFound
+from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.gpkg_binary import from_blobs
-from twin_model.temporal import now
+from twin_model.view import View
 
 __all__ = ["ROUTES", "encode_layer_tile"]
 
 MVT = "application/vnd.mapbox-vector-tile"
 _BUFFER = 64 / 4096
+_NOWHERE = (0.0, 0.0, 0.0, 0.0)
+_TILE = {"mvt": MVT}
+_JSON = {"json": "application/json"}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
@@ -32,56 +37,72 @@ async def tile(request: Request) -> Response:
     """Answer one tile of one layer; an empty one within range is 204, one out of range 404."""
     call = Call(request)
     call.allow("datetime", "recorded", "f")
+    call.format(_TILE, "mvt")
     layer = layer_of(call)
     grid = tile_matrix_set(request.path_params["tms"])
-    z, row, col = (request.path_params[name] for name in ("z", "row", "col"))
+    z, row, col = call.whole("z", "row", "col")
     if not grid.contains(z, row, col):
         raise NotFound("tile.outside", tile=f"{z}/{row}/{col}", name=grid.id)
-    view, box = call.view(), _storage_box(call, grid, z, row, col)
-    store = call.town.store
-    planned = store.next_boundary(layer.id, "")
-    passed = planned if planned is not None and planned <= now() else None
-    etag = etag_of(layer.id, grid.id, z, row, col, view, store.changed_since(layer.id, box), passed)
+    view, box = call.view(), _storage_box(call, layer, grid, z, row, col)
+    etag = etag_of(grid.id, z, row, col, *state_of(call, layer, view, box))
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if request.method == "HEAD":
+        there = await anyio.to_thread.run_sync(_row_count, call, layer, box, z, view, 1)
+        return await _tile_answer(request, b" " * there, etag, 0)
     data, dropped = await anyio.to_thread.run_sync(encode_layer_tile, call, layer, grid, (z, row, col), view)
-    headers = {"X-Features-Dropped": str(dropped)} if dropped else {}
+    return await _tile_answer(request, data, etag, dropped)
+
+
+async def _tile_answer(request: Request, data: bytes, etag: str, dropped: int) -> Response:
     if not data:
-        return Response(status_code=204, headers={"ETag": etag, "Cache-Control": "no-cache"})
-    return await answer(request, data, MVT, etag=etag, headers=headers)
+        return Response(status_code=204, headers={"ETag": etag, "Cache-Control": "no-cache", "Vary": VARY})
+    headers = {"X-Features-Dropped": str(dropped)} if dropped else {}
+    return await answer(request, b"" if request.method == "HEAD" else data, MVT, etag=etag, headers=headers)
 
 
-def _storage_box(
-    call: Call, grid: TileMatrixSet, z: int, row: int, col: int
-) -> tuple[float, float, float, float] | None:
-    """Return the tile's box with its buffer in the storage CRS; None where the projection does not reach."""
+def _storage_box(call: Call, layer: Layer, grid: TileMatrixSet, z: int, row: int, col: int) -> Box:
+    """Return what the tile with its buffer has of the layer's extent, in the storage CRS; _NOWHERE where they miss.
+
+    An extent only ever grows, so a change within the tile is a change within this box.
+    """
     minx, miny, maxx, maxy = grid.bounds(z, row, col)
     dx, dy = (maxx - minx) * _BUFFER, (maxy - miny) * _BUFFER
-    town = call.town.extent(grid.epsg)
-    box = (minx - dx, miny - dy, maxx + dx, maxy + dy)
-    if town is not None:
-        box = (
-            max(box[0], town[0] - dx),
-            max(box[1], town[1] - dy),
-            min(box[2], town[2] + dx),
-            min(box[3], town[3] + dy),
-        )
-        if box[0] >= box[2] or box[1] >= box[3]:
-            return (0.0, 0.0, 0.0, 0.0)
-    try:
-        return transform_bounds(box, grid.epsg, call.town.store.crs)
-    except CrsRefused:
-        return None
+    extent = call.town.store.summary(layer.id).extent
+    if extent is None:
+        return _NOWHERE
+    west, south, east, north = _extent_in(extent, call.town.store.crs, grid.epsg)
+    box = (max(minx, west) - dx, max(miny, south) - dy, min(maxx, east) + dx, min(maxy, north) + dy)
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return _NOWHERE
+    return transform_bounds(box, grid.epsg, call.town.store.crs)
+
+
+@lru_cache(maxsize=256)
+def _extent_in(extent: Box, crs: str, target: str) -> Box:
+    return transform_bounds(extent, crs, target)
+
+
+def _row_count(call: Call, layer: Layer, box: Box, z: int, view: View, limit: int) -> int:
+    """Return how many rows a tile is made of, at most `limit`; geometry is not read."""
+    if not layer.has_geometry or box == _NOWHERE:
+        return 0
+    drawn = z if z < layer.zoom.latest else None
+    query = FeatureQuery(
+        layer.id, view=view, bbox=box, fields=(), geometry=False, max_zoom=drawn, limit=limit
+    )
+    _, rows = call.town.store.rows(query)
+    return len(rows)
 
 
 def encode_layer_tile(
-    call: Call, layer: Layer, grid: TileMatrixSet, address: tuple[int, int, int], view: Any
+    call: Call, layer: Layer, grid: TileMatrixSet, address: tuple[int, int, int], view: View
 ) -> tuple[bytes, int]:
     """Return a tile of one layer and how many features fell to the limit; only rows drawn at this zoom are read."""
     z, row, col = address
-    box = _storage_box(call, grid, z, row, col)
-    if not layer.has_geometry or box == (0.0, 0.0, 0.0, 0.0):
+    box = _storage_box(call, layer, grid, z, row, col)
+    if not layer.has_geometry or box == _NOWHERE:
         return b"", 0
     names = tuple(one.name for one in layer.fields if one.format != "json" and one.queryable)
     query = FeatureQuery(
@@ -106,11 +127,16 @@ async def tilesets(request: Request) -> Response:
     """Answer the tilesets of a collection."""
     call = Call(request)
     call.allow("f")
+    call.format(_JSON, "json")
     layer = layer_of(call)
     here = f"{call.base}/collections/{layer.id}/tiles"
     listed = [_tileset(call, layer, grid, here) for grid in TILE_MATRIX_SETS.values()]
     return await answer_json(
-        request, {"tilesets": listed, "links": [{"href": here, "rel": "self", "type": "application/json"}]}
+        request,
+        {
+            "tilesets": listed if layer.has_geometry else [],
+            "links": [{"href": here, "rel": "self", "type": "application/json"}],
+        },
     )
 
 
@@ -118,9 +144,10 @@ async def tileset(request: Request) -> Response:
     """Answer the metadata of one tileset, with the limits of what it covers."""
     call = Call(request)
     call.allow("f")
+    call.format(_JSON, "json")
     layer = layer_of(call)
     grid = tile_matrix_set(request.path_params["tms"])
-    extent = transform_bounds(tuple(extent_of(call.town, layer)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
+    extent = transform_bounds(tuple(extent_of(call.town, layer, call.door.policy)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
     limits = [one for one in (grid.limits(extent, z) for z in range(layer.zoom.start, 21)) if one is not None]
     body = _tileset(call, layer, grid, f"{call.base}/collections/{layer.id}/tiles") | {
         "tileMatrixSetLimits": [one.to_dict() for one in limits]
@@ -129,7 +156,7 @@ async def tileset(request: Request) -> Response:
 
 
 def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[str, Any]:
-    west, south, east, north = extent_of(call.town, layer)
+    west, south, east, north = extent_of(call.town, layer, call.door.policy)
     return {
         "title": f"{layer.title(call.lang)} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
         "layers": [{"id": layer.id, "dataType": "vector", "geometryDimension": layer.dimension}],
@@ -145,6 +172,7 @@ def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[s
 async def matrix_sets(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
+    call.format(_JSON, "json")
     listed = [{"id": grid.id, "title": grid.title, "crs": grid.crs_uri,
                "links": [{"href": f"{call.base}/tileMatrixSets/{grid.id}", "rel": "self", "type": "application/json"}]}
               for grid in TILE_MATRIX_SETS.values()]  # fmt: skip
@@ -152,14 +180,16 @@ async def matrix_sets(request: Request) -> Response:
 
 
 async def matrix_set(request: Request) -> Response:
-    Call(request).allow("f")
+    call = Call(request)
+    call.allow("f")
+    call.format(_JSON, "json")
     return await answer_json(request, tile_matrix_set(request.path_params["tms"]).to_dict(), max_age=3600)
 
 
 ROUTES = [
-    Route("/collections/{collection}/tiles", tilesets, methods=["GET"]),
-    Route("/collections/{collection}/tiles/{tms}", tileset, methods=["GET"]),
-    Route("/collections/{collection}/tiles/{tms}/{z:int}/{row:int}/{col:int}", tile, methods=["GET", "HEAD"]),
-    Route("/tileMatrixSets", matrix_sets, methods=["GET"]),
-    Route("/tileMatrixSets/{tms}", matrix_set, methods=["GET"]),
+    Route("/collections/{collection}/tiles", tilesets, methods=["GET", "HEAD"]),
+    Route("/collections/{collection}/tiles/{tms}", tileset, methods=["GET", "HEAD"]),
+    Route("/collections/{collection}/tiles/{tms}/{z}/{row}/{col}", tile, methods=["GET", "HEAD"]),
+    Route("/tileMatrixSets", matrix_sets, methods=["GET", "HEAD"]),
+    Route("/tileMatrixSets/{tms}", matrix_set, methods=["GET", "HEAD"]),
 ]

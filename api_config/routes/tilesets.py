@@ -6,17 +6,17 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 
 from api_config.answering import answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
-from api_config.routes.items import layer_of
+from api_config.routes.items import layer_of, state_of
 from api_config.scene import Scene
+from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from twin_model.crs import CRS84, transform_xy
 from twin_model.errors import LayerNotFound, NotFound
 from twin_model.layer import Layer
 
-__all__ = ["ROUTES", "terrain_tile_bytes"]
+__all__ = ["ROUTES", "is_open_ground", "terrain_tile_bytes"]
 
 _FOREVER = 31_536_000
 TERRAIN_ZOOM = 16
@@ -30,7 +30,9 @@ def scene_of(call: Call) -> Scene:
 def _solid_layer(call: Call) -> Layer:
     layer = layer_of(call)
     if not layer.model.get("kind"):
-        solid = [one.id for one in call.town.catalogue if one.model.get("kind")]
+        solid = [
+            one.id for one in call.town.catalogue if one.model.get("kind") and call.door.policy.admits(one.id)
+        ]
         raise LayerNotFound(name=layer.id, nearest=solid)
     return layer
 
@@ -40,15 +42,9 @@ async def tileset(request: Request) -> Response:
     call = Call(request)
     call.allow("recorded", "datetime")
     layer, view = _solid_layer(call), call.view()
-    key = (
-        "/".join(str(request.path_params[name]) for name in ("level", "x", "y"))
-        if "level" in request.path_params
-        else None
-    )
-    scene, store = scene_of(call), call.town.store
-    etag = etag_of(
-        layer.id, key, view, store.changed_since(layer.id, None), scene.ground_version, layer.style
-    )
+    key = _node(call) if "level" in request.path_params else None
+    scene = scene_of(call)
+    etag = etag_of(key, *state_of(call, layer, view), scene.ground_version, layer.style)
     held = not_modified(request, etag)
     if held is not None:
         return held
@@ -61,31 +57,51 @@ async def content(request: Request) -> Response:
     call = Call(request)
     call.allow("recorded", "datetime")
     layer = _solid_layer(call)
-    key = "/".join(str(request.path_params[name]) for name in ("level", "x", "y"))
-    name = request.path_params["name"]
-    etag = f'"{name}"'
+    key, name = _node(call), request.path_params["name"]
+    etag = etag_of(layer.id, key, name)
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if request.method == "HEAD":
+        await anyio.to_thread.run_sync(scene_of(call).ensure_content, layer, call.view(), key, name)
+        return await answer(request, b"", "model/gltf-binary", etag=etag, max_age=_FOREVER)
     glb = await anyio.to_thread.run_sync(scene_of(call).content, layer, call.view(), key, name)
     return await answer(request, glb, "model/gltf-binary", etag=etag, max_age=_FOREVER)
+
+
+def _node(call: Call) -> str:
+    return "/".join(str(number) for number in call.whole("level", "x", "y"))
+
+
+def is_open_ground(call: Call) -> bool:
+    """Say whether every layer is open of which the ground is made; it would tell their heights."""
+    return all(call.door.policy.admits(name) for name in ("spot_height", "contour"))
+
+
+def _ensure_open_ground(call: Call) -> None:
+    if not is_open_ground(call):
+        raise LayerNotFound(name="terrain", nearest=["/collections"])
 
 
 async def terrain_layer(request: Request) -> Response:
     """Answer the description of the terrain."""
     call = Call(request)
     call.allow()
-    bounds = call.town.extent()
+    _ensure_open_ground(call)
+    bounds = await anyio.to_thread.run_sync(scene_of(call).terrain_bounds)
     if bounds is None:
-        raise NotFound("layer.not_found", name="terrain", nearest=["spot_height", "contour"])
+        raise LayerNotFound(name="terrain", nearest=["spot_height", "contour"])
     return await answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
 
 
 async def terrain_tile(request: Request) -> Response:
     """Answer a quantized-mesh tile of the ground."""
     call = Call(request)
-    z, x, y = (request.path_params[name] for name in ("z", "x", "y"))
-    bounds = call.town.extent()
+    call.allow()
+    _ensure_open_ground(call)
+    z, x, y = call.whole("z", "x", "y")
+    scene = scene_of(call)
+    bounds = await anyio.to_thread.run_sync(scene.terrain_bounds)
     if bounds is None or not is_available(bounds, z, x, y, TERRAIN_ZOOM):
         raise NotFound("tile.outside", tile=f"{z}/{x}/{y}", name="terrain")
     scene = scene_of(call)
@@ -94,6 +110,8 @@ async def terrain_tile(request: Request) -> Response:
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if request.method == "HEAD":
+        return await answer(request, b"", MEDIA_TYPE, etag=etag)
     body = await anyio.to_thread.run_sync(terrain_tile_bytes, scene, (z, x, y), normals)
     return await answer(request, body, MEDIA_TYPE, etag=etag)
 
@@ -113,7 +131,7 @@ def terrain_tile_bytes(scene: Scene, address: tuple[int, int, int], normals: boo
     return encode_terrain_tile(*address, height, held=town.settings.height_offset, normals=normals)
 
 
-_NODE = "{level:int}/{x:int}/{y:int}"
+_NODE = "{level}/{x}/{y}"
 ROUTES = [
     Route("/collections/{collection}/3dtiles/tileset.json", tileset, methods=["GET", "HEAD"]),
     Route(f"/collections/{{collection}}/3dtiles/{_NODE}/tileset.json", tileset, methods=["GET", "HEAD"]),
@@ -121,5 +139,5 @@ ROUTES = [
         f"/collections/{{collection}}/3dtiles/content/{_NODE}/{{name}}.glb", content, methods=["GET", "HEAD"]
     ),
     Route("/terrain/layer.json", terrain_layer, methods=["GET", "HEAD"]),
-    Route("/terrain/{z:int}/{x:int}/{y:int}.terrain", terrain_tile, methods=["GET", "HEAD"]),
+    Route("/terrain/{z}/{x}/{y}.terrain", terrain_tile, methods=["GET", "HEAD"]),
 ]

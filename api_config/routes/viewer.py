@@ -12,7 +12,8 @@ from starlette.staticfiles import StaticFiles
 
 from api_config.answering import answer_json
 from api_config.asking import Call
-from api_config.ogc.resources import extent_of
+from api_config.ogc.resources import extent_of, features_of
+from api_config.routes.tilesets import is_open_ground
 from api_config.scene import Scene
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.layer import Layer, Text
@@ -32,8 +33,8 @@ def _config(call: Call) -> dict[str, Any]:
     west, south, east, north = town.extent() or (118.28, 35.09, 118.32, 35.11)
     scene: Scene = call.request.app.state.scene
     middle = town.extent(town.store.crs)
-    ground = 0.0
-    if middle is not None:
+    ground, open_ground = 0.0, is_open_ground(call) and scene.surface() is not None
+    if middle is not None and open_ground:
         ground = float(
             scene.ground(np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2]))[0]
         )
@@ -42,24 +43,25 @@ def _config(call: Call) -> dict[str, Any]:
                  "timezone": settings.timezone, "extent": [west, south, east, north], "height_offset": settings.height_offset,
                  "center": [(west + east) / 2, (south + north) / 2, ground + settings.height_offset]},
         "layers": [_layer(call, layer) for layer in town.catalogue if layer.kind == "feature" and call.door.policy.admits(layer.id)],
-        "terrain": "/terrain" if scene.surface() is not None else None,
+        "terrain": "/terrain" if open_ground else None,
         "scenes": list(settings.scenes),
     }  # fmt: skip
 
 
 def _layer(call: Call, layer: Layer) -> dict[str, Any]:
-    summary = call.town.store.summary(layer.id)
+    policy = call.door.policy
+    features = features_of(call.town, layer, policy)
     here = f"/collections/{layer.id}"
     return {
         "id": layer.id, "title": _both(layer.title), "description": _both(layer.description), "kind": layer.kind, "geometry": layer.geometry,
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
-        "features": summary.features, "extent": extent_of(call.town, layer) if summary.extent else None,
+        "features": features, "extent": extent_of(call.town, layer, policy) if features else None,
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),
                     "codes": {code: _both(words) for code, words in one.codes.items()}} for one in layer.fields],
         "mvt": f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}" if layer.has_geometry else None,
-        "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and summary.features else None,
+        "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and features else None,
         "map_approval": call.town.settings.map_approval.get(layer.id),
     }  # fmt: skip
 
@@ -75,8 +77,8 @@ async def to_viewer(request: Request) -> Response:
 def routes(folder: Path) -> list[Route | Mount]:
     """Return the viewer's routes; its files are served only where it has been built."""
     found: list[Route | Mount] = [
-        Route("/viewer/config.json", config, methods=["GET"]),
-        Route("/viewer", to_viewer, methods=["GET"]),
+        Route("/viewer/config.json", config, methods=["GET", "HEAD"]),
+        Route("/viewer", to_viewer, methods=["GET", "HEAD"]),
     ]
     if (folder / "index.html").is_file():
         found.append(Mount("/viewer", StaticFiles(directory=folder, html=True)))

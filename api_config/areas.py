@@ -1,0 +1,111 @@
+"""Areas a client asks for: the `bbox` parameter and the geometries in a filter, brought to the storage CRS exactly.
+
+A rectangle of degrees is no rectangle in metres: it becomes an area with curved sides, not the box around it.
+"""
+
+from dataclasses import replace
+from functools import lru_cache
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from twin_model.changeset import Box
+from twin_model.crs import authority_axis_swapped, same_crs, transform_bounds, transform_geometries
+from twin_model.errors import CrsRefused, QueryRefused
+from twin_model.filter.expression import Boolean, Expression, Geometry, Logical, Not, Property, Spatial
+
+__all__ = ["bbox_area", "in_storage", "meets", "stored_area"]
+
+_PIECES = 32
+"""An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
+_MARGIN = 1_000.0
+_GEOGRAPHIC = {"OGC:CRS84", "EPSG:4326", "EPSG:4490"}
+
+
+@lru_cache(maxsize=1024)
+def bbox_area(value: str, crs: str) -> BaseGeometry:
+    """Return the area of a `bbox` parameter as x, y of its CRS; of 6 numbers the heights are not looked at.
+
+    In degrees a west edge east of the east edge means a box across the 180th meridian: two areas.
+    """
+    minx, miny, maxx, maxy = _numbers(value, crs)
+    if miny > maxy or (minx > maxx and crs not in _GEOGRAPHIC):
+        raise QueryRefused("query.bbox", value=value[:100], cause="min > max")
+    if crs in _GEOGRAPHIC and (min(minx, maxx) < -180 or max(minx, maxx) > 180 or miny < -90 or maxy > 90):
+        raise QueryRefused("query.bbox", value=value[:100], cause="beyond 180 or 90 degrees")
+    if minx > maxx:
+        return shapely.union(_rectangle(minx, miny, 180.0, maxy), _rectangle(-180.0, miny, maxx, maxy))
+    return _rectangle(minx, miny, maxx, maxy)
+
+
+def _numbers(value: str, crs: str) -> Box:
+    """Return minx, miny, maxx, maxy; the axes in the text are those of the CRS's authority."""
+    try:
+        numbers = [float(part) for part in value[:1_000].split(",")]
+    except ValueError as error:
+        raise QueryRefused("query.bbox", value=value[:100], cause="not numbers") from error
+    if len(numbers) not in (4, 6) or not all(-1e9 < n < 1e9 for n in numbers):
+        raise QueryRefused("query.bbox", value=value[:100], cause=f"{len(numbers)} numbers")
+    a, b, c, d = numbers if len(numbers) == 4 else (*numbers[:2], *numbers[3:5])
+    return (b, a, d, c) if authority_axis_swapped(crs) else (a, b, c, d)
+
+
+def _rectangle(minx: float, miny: float, maxx: float, maxy: float) -> BaseGeometry:
+    """Return a rectangle; one without width or height is a line or a point."""
+    corners = list(dict.fromkeys(((minx, miny), (maxx, miny), (maxx, maxy), (minx, maxy))))
+    if len(corners) == 4:
+        return shapely.Polygon(corners)
+    return shapely.Point(corners[0]) if len(corners) == 1 else shapely.LineString((corners[0], corners[-1]))
+
+
+@lru_cache(maxsize=1024)
+def stored_area(area: BaseGeometry, crs: str, storage_crs: str, extent: Box) -> BaseGeometry:
+    """Return an area in the storage CRS, cut to the neighbourhood of the extent; empty where it lies elsewhere.
+
+    Cutting changes no answer, because no feature lies beyond the extent; it keeps the whole world away from a
+    projection that is made for a zone.
+    """
+    minx, miny, maxx, maxy = extent
+    margin = _MARGIN + max(maxx - minx, maxy - miny)
+    near = (minx - margin, miny - margin, maxx + margin, maxy + margin)
+    try:
+        limits = shapely.box(*transform_bounds(near, storage_crs, crs))
+    except CrsRefused:
+        return shapely.Point()
+    clipped = area if shapely.covers(limits, area) else shapely.intersection(area, limits)
+    if clipped.is_empty or same_crs(crs, storage_crs):
+        return clipped
+    dense = shapely.segmentize(clipped, _longest_side(clipped) / _PIECES)
+    moved: BaseGeometry = transform_geometries(np.array([dense], dtype=object), crs, storage_crs)[0]
+    return moved
+
+
+def _longest_side(geometry: BaseGeometry) -> float:
+    minx, miny, maxx, maxy = geometry.bounds
+    return max(maxx - minx, maxy - miny, 1e-9)
+
+
+def meets(area: BaseGeometry) -> Expression:
+    """Return the condition that a feature meets an area of the storage CRS."""
+    if area.is_empty:
+        return Boolean(False)
+    return Spatial("intersects", Property("geometry"), Geometry(area))
+
+
+def in_storage(expression: Expression, crs: str, storage_crs: str, extent: Box | None) -> Expression:
+    """Return a filter with its geometries in the storage CRS; as they were written, their axes are the authority's."""
+    if isinstance(expression, Not):
+        return Not(in_storage(expression.argument, crs, storage_crs, extent))
+    if isinstance(expression, Logical):
+        moved = tuple(in_storage(one, crs, storage_crs, extent) for one in expression.arguments)
+        return replace(expression, arguments=moved)
+    if not isinstance(expression, Spatial):
+        return expression
+    shape = expression.geometry.shape
+    if authority_axis_swapped(crs):
+        shape = shapely.transform(shape, lambda xy: xy[:, ::-1])
+    area = shapely.Point() if extent is None else stored_area(shape, crs, storage_crs, extent)
+    if area.is_empty:
+        return Boolean(expression.operator == "disjoint")
+    return replace(expression, geometry=Geometry(area))
