@@ -84,7 +84,7 @@ class Draft:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
-        self._chunks: list[tuple[str, Path]] = []
+        self._chunks: list[tuple[str, Path, int]] = []
         self._blob_files: list[Path] = []
 
     def __enter__(self) -> "Draft":
@@ -123,7 +123,7 @@ class Draft:
             path = self._folder / f"{len(self._chunks):06d}.pickle"
             with path.open("wb") as file:
                 pickle.dump(fitted.rows, file, protocol=5)
-            self._chunks.append((layer_id, path))
+            self._chunks.append((layer_id, path, len(fitted.rows)))
 
     def set_aside(self, finding: Finding) -> None:
         """Quarantine one record: `finding.raw` is the record as it was read. Counts as read."""
@@ -177,7 +177,7 @@ class Draft:
 
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
-        for layer_id, path in self._chunks:
+        for layer_id, path, _ in self._chunks:
             yield layer_id, _Reading(path)().to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
@@ -186,7 +186,7 @@ class Draft:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
+        return tuple(dict.fromkeys(layer_id for layer_id, _, _ in self._chunks))
 
     def to_changeset(
         self, *, author: str, reason: str, details: Mapping[str, Any] | None = None
@@ -197,7 +197,7 @@ class Draft:
             self.report(Finding("time.assumed_today", "info", values={"source": self.source.name}))
         return Changeset(
             author=author, reason=reason, source=self.source, effective=effective or now(),
-            delivered=tuple(Delivered(layer_id, _Reading(path)) for layer_id, path in self._chunks),
+            delivered=tuple(Delivered(layer_id, _Reading(path), count) for layer_id, path, count in self._chunks),
             findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
         )  # fmt: skip
 

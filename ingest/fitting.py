@@ -4,6 +4,7 @@ What is safe is repaired and said; what cannot be used is set aside with the rec
 """
 
 import math
+import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -104,7 +105,7 @@ class Fitting:
         geometry, origin = _split(layer, work.geometry[kept])
         columns = {name: column[kept][origin] for name, column in values.items()}
         rows = Rows(
-            ids=_numbered(ids[kept], origin), wkb=np.asarray(shapely.to_wkb(geometry, byte_order=1, flavor="iso"), dtype=object),
+            ids=_numbered(ids[kept], origin), wkb=_wkb(layer, geometry),
             bounds=shapely.bounds(geometry), columns=columns, valid_from=valid_from[kept][origin], valid_precision=precision[kept][origin],
             min_zoom=min_zoom(layer, geometry, self._crs), content=content_hashes(layer, geometry, list(columns.values())),
         )  # fmt: skip
@@ -283,12 +284,10 @@ def _coerce(work: _Work) -> None:
                    found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-")  # fmt: skip
     rows = np.flatnonzero(present & work.keep)
     if not layer.has_z:
-        work.geometry[rows] = shapely.force_2d(work.geometry[rows])
+        high = rows[shapely.has_z(work.geometry[rows])]
+        work.geometry[high] = shapely.force_2d(work.geometry[high])
     else:
         _drop_unknown_z(work, rows)
-    if layer.is_multi:
-        single = rows[shapely.get_type_id(work.geometry[rows]) < 4]
-        work.geometry[single] = _to_multi(work.geometry[single], layer.dimension)
 
 
 def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
@@ -300,11 +299,17 @@ def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
     work.report("geometry.height_unknown", rows[bad].tolist(), "info")
 
 
-def _to_multi(geometry: Geometries, dimension: int) -> Geometries:
-    if not len(geometry):
-        return geometry
-    builder = (shapely.multipoints, shapely.multilinestrings, shapely.multipolygons)[dimension]
-    return np.asarray(builder(geometry, indices=np.arange(len(geometry))), dtype=object)
+def _wkb(layer: Layer, geometry: Geometries) -> NDArray[Any]:
+    """Return ISO WKB of the layer's type; a single part becomes a multi geometry by the head put before it."""
+    wkb = np.asarray(shapely.to_wkb(geometry, byte_order=1, flavor="iso"), dtype=object)
+    if not layer.is_multi:
+        return wkb
+    single = np.flatnonzero((shapely.get_type_id(geometry) < 4) & ~shapely.is_missing(geometry))
+    kind = 4 + layer.dimension
+    heads = [struct.pack("<BII", 1, kind + 1000 * int(high), 1) for high in (False, True)]
+    high = shapely.has_z(geometry[single])
+    wkb[single] = [heads[int(z)] + one for z, one in zip(high, wkb[single], strict=True)]
+    return wkb
 
 
 def _split(layer: Layer, geometry: Geometries) -> tuple[Geometries, NDArray[np.intp]]:

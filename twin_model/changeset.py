@@ -81,10 +81,11 @@ def _nullable(column: NDArray[Any]) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Delivered:
-    """Features of one layer as a draft has them: `rows()` reads at most 50,000 of them from the spool."""
+    """Features of one layer as a draft has them: `rows()` reads at most 50,000 of them from the spool, `count` of them."""
 
     layer: str
     rows: Callable[[], Rows]
+    count: int
 
 
 @dataclass(frozen=True)

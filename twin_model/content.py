@@ -45,18 +45,22 @@ def _mixed(words: Words) -> Words:
 
 
 def _values(column: NDArray[Any]) -> Words:
-    """Return a word per value; NULL has one of its own, numbers count to six decimals."""
+    """Return a word per value, whatever its neighbours are: NULL has one of its own, numbers count to six decimals."""
     if column.dtype.kind in "fiub":
         numbers = np.round(column.astype(np.float64), _NUMBER_DECIMALS) + 0.0
         numbers[np.isnan(numbers)] = np.nan
         return _mixed(numbers.view(np.uint64))
-    try:
-        return np.asarray(pd.util.hash_array(column, categorize=True), dtype=np.uint64)
-    except TypeError:
-        return np.asarray(
-            pd.util.hash_array(np.array([None if v is None else repr(v) for v in column], dtype=object)),
-            dtype=np.uint64,
-        )
+    there = ~pd.isna(column)
+    if there.any() and all(isinstance(value, int | float | np.number | np.bool_) for value in column[there]):
+        numbers = np.full(len(column), np.nan)
+        numbers[there] = column[there].astype(np.float64)
+        return _values(numbers)
+    words = np.full(len(column), _values(np.array([np.nan]))[0], dtype=np.uint64)
+    texts = np.array(
+        [value if isinstance(value, str) else repr(value) for value in column[there]], dtype=object
+    )
+    words[there] = pd.util.hash_array(texts, categorize=True)
+    return words
 
 
 def _geometries(layer: Layer, geometry: NDArray[Any]) -> list[Words]:

@@ -15,7 +15,6 @@ import numpy as np
 import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyproj.transformer import TransformerGroup
 
 from twin_model.errors import CrsRefused
 
@@ -40,6 +39,7 @@ Floats = NDArray[np.float64]
 
 _ONE_DATUM = ("China 2000", "World Geodetic System 1984", "China Geodetic Coordinate System 2000")
 _TOWN_PARAMETERS_ONLY = ("Xian 1980", "Beijing 1954", "New Beijing")
+_POINTS_A_SIDE = 21
 _URI_PREFIXES = ("http://www.opengis.net/def/crs/", "https://www.opengis.net/def/crs/")
 
 
@@ -57,15 +57,21 @@ def _crs(code: str) -> pyproj.CRS:
 def crs_code(crs: Any) -> str:
     """Return the short code ("EPSG:4548", "OGC:CRS84") of a code, an OGC URI or CURIE, WKT or CRS object.
 
-    WKT that names no authority but equals an EPSG system gets that code; else its WKT is the code.
+    WKT that names no authority but equals an EPSG system gets that code; else its WKT is the code. What is neither
+    geographic nor projected (heights alone, geocentric) is refused like an unknown code.
     """
     if isinstance(crs, int):
-        return f"EPSG:{crs}"
-    return _code_of(crs if isinstance(crs, str) else crs.to_wkt())
+        return _code_of(f"EPSG:{crs}")
+    if isinstance(crs, str):
+        return _code_of(crs)
+    if not hasattr(crs, "to_wkt"):
+        raise CrsRefused("crs.unknown", crs=crs, nearest=["EPSG:4548"])
+    return _code_of(crs.to_wkt())
 
 
 @lru_cache(maxsize=1024)
 def _code_of(text: str) -> str:
+    text = text.strip()
     text = text.strip("[]") if text.startswith("[") else text
     for prefix in _URI_PREFIXES:
         if text.startswith(prefix):
@@ -76,6 +82,8 @@ def _code_of(text: str) -> str:
     if text.upper() in {CRS84, "CRS84", "OGC:CRS84H"}:
         return CRS84
     found = _crs(text)
+    if not (found.is_geographic or found.is_projected):
+        raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"])
     authority = found.to_authority(min_confidence=70)
     return f"{authority[0]}:{authority[1]}" if authority else str(found.to_wkt())
 
@@ -146,20 +154,18 @@ def _steps(source: str, target: str) -> list[Callable[..., Any]]:
         pairs += [(b, _crs(target))] if _crs(target).is_projected else []
         return [pyproj.Transformer.from_crs(s, t, always_xy=True).transform for s, t in pairs]
     if _datum(source) != _datum(target):
-        _ensure_real_operation(source, target)
-    return [
-        pyproj.Transformer.from_crs(
-            _crs(source), _crs(target), always_xy=True, allow_ballpark=False
-        ).transform
-    ]
+        _ensure_sanctioned(source, target)
+    try:
+        one = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
+    except pyproj.exceptions.ProjError as error:
+        raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target)) from error
+    return [one.transform]
 
 
-def _ensure_real_operation(source: str, target: str) -> None:
+def _ensure_sanctioned(source: str, target: str) -> None:
+    """Refuse the datums whose parameters are the town's own, even where PROJ would pick some by area."""
     named = (_crs(source).geodetic_crs, _crs(target).geodetic_crs)
     if any(own in (one.name if one else "") for one in named for own in _TOWN_PARAMETERS_ONLY):
-        raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
-    group = TransformerGroup(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
-    if not group.transformers:
         raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
 
 
@@ -203,17 +209,41 @@ def _transform_mixed(geometries: NDArray[Any], moved: Callable[[Floats], Floats]
 def transform_bounds(
     bounds: tuple[float, float, float, float], source: Any, target: Any
 ) -> tuple[float, float, float, float]:
-    """Return the envelope of a box in another system, its edges densified to 21 points a side."""
-    t = np.linspace(0.0, 1.0, 21)
+    """Return an envelope in another system that holds every point of a box.
+
+    The edges are densified to 21 points a side; what an edge may bulge between two of them is added on all sides.
+    """
+    if not _transformer(crs_code(source), crs_code(target)):
+        return bounds
+    x, y = transform_xy(*_edges(bounds), source, target)
+    finite = np.isfinite(x) & np.isfinite(y)
+    if not finite.any():
+        raise CrsRefused("crs.outside", bounds=bounds, source=title_of(source), target=title_of(target))
+    bulge_x, bulge_y = _bulge(x), _bulge(y)
+    x, y = x[finite], y[finite]
+    return (
+        float(x.min() - bulge_x),
+        float(y.min() - bulge_y),
+        float(x.max() + bulge_x),
+        float(y.max() + bulge_y),
+    )
+
+
+def _edges(bounds: tuple[float, float, float, float]) -> tuple[Floats, Floats]:
+    """Return points along the four edges of a box, one edge after the other."""
+    t = np.linspace(0.0, 1.0, _POINTS_A_SIDE)
     minx, miny, maxx, maxy = bounds
     xs, ys = minx + (maxx - minx) * t, miny + (maxy - miny) * t
     x = np.concatenate((xs, xs, np.full_like(t, minx), np.full_like(t, maxx)))
     y = np.concatenate((np.full_like(t, miny), np.full_like(t, maxy), ys, ys))
-    x, y = transform_xy(x, y, source, target)
-    keep = np.isfinite(x) & np.isfinite(y)
-    if not keep.any():
-        raise CrsRefused("crs.outside", bounds=bounds, source=title_of(source), target=title_of(target))
-    return float(x[keep].min()), float(y[keep].min()), float(x[keep].max()), float(y[keep].max())
+    return x, y
+
+
+def _bulge(values: Floats) -> float:
+    """Return how far a smooth edge may reach beyond its points: an eighth of the largest second difference, doubled."""
+    second = np.abs(np.diff(values.reshape(4, _POINTS_A_SIDE), n=2, axis=1))
+    second = second[np.isfinite(second)]
+    return float(second.max()) / 4.0 if len(second) else 0.0
 
 
 def lonlat_of(crs: Any) -> Callable[[Floats, Floats], tuple[Floats, Floats]]:

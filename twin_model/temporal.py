@@ -5,6 +5,7 @@ A bare date means the town's local day, a bare year its first day, with the prec
 """
 
 import re
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
@@ -22,7 +23,7 @@ _PARTIAL = re.compile(r"^(\d{4})(?:[-./年]?(\d{1,2})(?:[-./月]?(\d{1,2})日?)?
 
 @dataclass(frozen=True)
 class Interval:
-    """A stretch of valid time, half-open; None is unbounded."""
+    """A stretch of valid time; its ends belong to it, None is unbounded."""
 
     start: Instant | None
     end: Instant | None
@@ -43,31 +44,58 @@ def parse_instant(text: str, zone: str = "Asia/Shanghai") -> tuple[Instant, Prec
     >>> parse_instant("2024-06-01")
     ('2024-05-31T16:00:00.000Z', 'day')
     """
-    stripped = text.strip()
-    partial = _PARTIAL.match(stripped)
+    moment, precision = _moment(text, zone)
+    return _as_instant(moment, text), precision
+
+
+def _moment(text: str, zone: str) -> tuple[datetime, Precision]:
+    """Return the aware moment at which what a text names begins, and how precisely it was said."""
+    partial = _PARTIAL.match(text.strip())
     try:
         if partial:
-            year, month, day = (int(part) if part else None for part in partial.groups())
-            local = datetime.combine(date(year or 1, month or 1, day or 1), time(), ZoneInfo(zone))
-            return to_instant(local), "day" if day else "month" if month else "year"
-        moment = datetime.fromisoformat(stripped)
+            year, month, day = (int(part) if part else 0 for part in partial.groups())
+            local = datetime.combine(date(year, month or 1, day or 1), time(), ZoneInfo(zone))
+            return local, "day" if day else "month" if month else "year"
+        moment = datetime.fromisoformat(text.strip())
     except ValueError as error:
         raise QueryRefused("query.datetime", value=text) from error
-    return to_instant(moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone))), "instant"
+    return moment if moment.tzinfo else moment.replace(tzinfo=ZoneInfo(zone)), "instant"
+
+
+def _as_instant(moment: datetime, text: str) -> Instant:
+    try:
+        return to_instant(moment)
+    except OverflowError as error:
+        raise QueryRefused("query.datetime", value=text) from error
+
+
+def _last_instant(text: str, zone: str) -> Instant:
+    """Return the last instant of what a text names: of its day, month or year, or the instant itself."""
+    last, precision = _moment(text, zone)
+    if precision != "instant":
+        month = 12 if precision == "year" else last.month
+        day = last.day if precision == "day" else monthrange(last.year, month)[1]
+        last = last.replace(month=month, day=day, hour=23, minute=59, second=59, microsecond=999_000)
+    return _as_instant(last, text)
 
 
 def parse_when(text: str | None, zone: str = "Asia/Shanghai") -> Instant | Interval | None:
-    """Return what a `datetime` parameter means: None (now), an instant, or an interval "a/b", "a/..", "../b"."""
-    if text is None or not text.strip():
-        if text is not None:
-            raise QueryRefused("query.datetime", value=text)
+    """Return what a `datetime` parameter means: None (now), an instant, or an interval "a/b", "a/..", "../b".
+
+    A day, month or year at the end of an interval is meant whole.
+
+    >>> parse_when("2023/2024")
+    Interval(start='2022-12-31T16:00:00.000Z', end='2024-12-31T15:59:59.999Z')
+    """
+    if text is None:
         return None
     if "/" not in text:
         return parse_instant(text, zone)[0]
-    sides = text.split("/")
-    if len(sides) != 2 or sides in (["..", ".."], ["", ""], ["..", ""], ["", ".."]):
+    sides = ["" if side.strip() == ".." else side.strip() for side in text.split("/")]
+    if len(sides) != 2 or not any(sides):
         raise QueryRefused("query.datetime", value=text)
-    start, end = (None if side.strip() in {"", ".."} else parse_instant(side, zone)[0] for side in sides)
+    start = parse_instant(sides[0], zone)[0] if sides[0] else None
+    end = _last_instant(sides[1], zone) if sides[1] else None
     if start is not None and end is not None and start > end:
         raise QueryRefused("query.datetime_order", value=text)
     return Interval(start, end)

@@ -1,19 +1,23 @@
 """A town: its folder, its settings in `town.toml`, its store. `open_town(path)` is how a notebook begins."""
 
+import json
+import math
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import pandas as pd
 
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Box
-from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds
+from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds, transform_geometries
 from twin_model.errors import CalledWrongly, CrsRefused, StoreError, TownExists, TownNotFound
 from twin_model.filter import parse_filter
 from twin_model.layer import Text
@@ -69,9 +73,7 @@ class Town:
     def layers(self, lang: str = "zh") -> pd.DataFrame:
         """Return one row a layer that holds features: title, geometry, number of features, CIM class."""
         rows = []
-        for layer in self.catalogue:
-            if layer.kind != "feature":
-                continue
+        for layer in self.store.catalogue:
             summary = self.store.summary(layer.id)
             rows.append({"layer": layer.id, "title": layer.title(lang), "geometry": layer.geometry, "features": summary.features,
                          "cim_class": layer.cim_class})  # fmt: skip
@@ -91,20 +93,21 @@ class Town:
         if bbox is not None and bbox_crs is not None:
             bbox = transform_bounds(bbox, bbox_crs, self.store.crs)
         query = FeatureQuery(
-            self.catalogue[layer].id, view=View(parse_when(datetime, self.settings.timezone), recorded), bbox=bbox,
+            self.store.catalogue[layer].id, view=View(parse_when(datetime, self.settings.timezone), recorded), bbox=bbox,
             where=None if where is None else parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json"),
             fields=None if fields is None else tuple(fields), limit=limit,
             sort=tuple(SortKey(one.lstrip("+-"), not one.startswith("-")) for one in (sort or "").split(",") if one),
         )  # fmt: skip
         frame = self.store.features(query)
-        return frame if crs is None else frame.to_crs(crs)
+        if crs is None:
+            return frame
+        moved = transform_geometries(frame.geometry.to_numpy(), self.store.crs, crs)
+        return frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
 
     def extent(self, crs: str = CRS84) -> Box | None:
         """Return the box of everything the town holds, None while it is empty."""
         boxes = [
-            s.extent
-            for s in (self.store.summary(layer.id) for layer in self.catalogue if layer.kind == "feature")
-            if s.extent
+            s.extent for s in (self.store.summary(layer.id) for layer in self.store.catalogue) if s.extent
         ]
         if not boxes:
             return None
@@ -124,12 +127,12 @@ def init_town(
     code = crs_code(crs)
     if not is_projected(code):
         raise CrsRefused("crs.not_projected", crs=code, title=title_of(code))
+    _store_path(path, store)
     for folder in ("catalogue", "mappings", "private", "sources", "cache", "backups"):
         (path / folder).mkdir(parents=True, exist_ok=True)
     (path / "private").chmod(0o700)
-    _store_path(path, store)
     catalogue = catalogue or read_catalogue(path / "catalogue")
-    GeoPackageStore.create(_store_path(path, store), catalogue, code).close()
+    GeoPackageStore.create(_store_path(path, store), catalogue.of_kind("feature"), code).close()
     part = path / f".{_FILE}.{os.getpid()}"
     part.write_text(_template(name, code, store), "utf-8")
     part.replace(path / _FILE)
@@ -141,7 +144,9 @@ def open_town(path: str | Path = "town") -> Town:
     folder = Path(path)
     settings = _read_settings(folder)
     catalogue = read_catalogue(folder / "catalogue")
-    store = GeoPackageStore(_store_path(folder, settings.store), catalogue, zone=settings.timezone)
+    _ensure_known(folder, settings, catalogue)
+    kept = catalogue.of_kind("feature")
+    store = GeoPackageStore(_store_path(folder, settings.store), kept, zone=settings.timezone)
     return Town(folder, settings, catalogue, store)
 
 
@@ -159,22 +164,88 @@ def _read_settings(folder: Path) -> TownSettings:
         table = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CalledWrongly("town.invalid", path=str(folder), key=str(error), expected="TOML") from error
-    known: dict[str, Callable[[Any], Any]] = {
-        "name": lambda v: Text(v.get("zh", ""), v.get("en", "")) if isinstance(v, dict) else Text(str(v), str(v)),
-        "crs": crs_code, "store": str, "timezone": str, "height_datum": str, "height_offset": float, "storey_height": float,
-        "languages": tuple, "publish_underground": bool, "closed": tuple, "map_approval": dict, "scenes": tuple,
-    }  # fmt: skip
-    unknown = sorted(set(table) - set(known))
+    unknown = sorted(set(table) - set(_READERS))
     if unknown or "name" not in table or "crs" not in table:
         raise CalledWrongly(
-            "town.invalid", path=str(folder), key=unknown or "name, crs", expected=sorted(known)
+            "town.invalid", path=str(folder), key=unknown or "name, crs", expected=sorted(_READERS)
         )
-    return TownSettings(**{key: known[key](value) for key, value in table.items()})
+    return TownSettings(**{key: _setting(folder, key, value) for key, value in table.items()})
+
+
+def _setting(folder: Path, key: str, value: Any) -> Any:
+    expected, read = _READERS[key]
+    try:
+        return read(value)
+    except (TypeError, ValueError, KeyError, OSError) as error:
+        raise CalledWrongly(
+            "town.invalid", path=str(folder), key=f"{key} = {value!r}", expected=expected
+        ) from error
+
+
+def _ensure_known(folder: Path, settings: TownSettings, catalogue: Catalogue) -> None:
+    """Refuse a layer that does not exist: a slip of the pen in `closed` would leave a layer open to everybody."""
+    for key, layers in (("closed", settings.closed), ("map_approval", tuple(settings.map_approval))):
+        unknown = [layer for layer in layers if layer not in catalogue]
+        if unknown:
+            nearest = get_close_matches(unknown[0], catalogue.layers, 3, 0.4) or sorted(catalogue.layers)
+            raise CalledWrongly(
+                "town.invalid", path=str(folder), key=f"{key} names {unknown}", expected=nearest
+            )
+
+
+def _kind(*kinds: type) -> Callable[[Any], Any]:
+    """Return a reader that takes a TOML value of these kinds as it is; true and false are no numbers."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise TypeError(value)
+        return value
+
+    return read
+
+
+def _name(value: Any) -> Text:
+    table = value if isinstance(value, dict) else {"zh": value, "en": value}
+    if set(table) - {"zh", "en"} or not any(table.values()):
+        raise ValueError(value)
+    return Text(*(_kind(str)(table.get(lang, "")) for lang in ("zh", "en")))
+
+
+def _metres(value: Any) -> float:
+    number = float(_kind(int, float)(value))
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_kind(str)(one) for one in _kind(list)(value))
+
+
+def _time_zone(value: Any) -> str:
+    return ZoneInfo(_kind(str)(value)).key
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "name": ('a text, or { zh = "...", en = "..." }', _name),
+    "crs": ('a code such as "EPSG:4548"', lambda value: crs_code(_kind(str, int)(value))),
+    "store": ("a path", _kind(str)),
+    "timezone": ('a name such as "Asia/Shanghai"', _time_zone),
+    "height_datum": ("a text", _kind(str)),
+    "height_offset": ("metres", _metres),
+    "storey_height": ("metres", _metres),
+    "languages": ('a list such as ["zh", "en"]', _texts),
+    "publish_underground": ("true or false", _kind(bool)),
+    "closed": ("a list of layers", _texts),
+    "map_approval": ("a table of layers and numbers", lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()}),
+    "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(one) for one in _kind(list)(value))),
+}  # fmt: skip
+"""What each key of `town.toml` expects, in words and as its reader."""
 
 
 def _template(name: str, crs: str, store: str) -> str:
     def shown(text: str) -> str:
-        return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+        return json.dumps(text, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
 
     return f"""# The town. Names, storage CRS and heights; everything else has a default (see README, The town's folder).
 name = {{ zh = {shown(name)}, en = {shown(name)} }}

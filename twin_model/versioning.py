@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.changeset import Changeset, Rows, Version
+from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
@@ -51,17 +51,16 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
     plans = {}
     for layer_id in dict.fromkeys(one.layer for one in changeset.delivered):
         layer = store.catalogue[layer_id]
-        deliveries = (one.rows() for one in changeset.delivered if one.layer == layer_id)
-        plans[layer_id] = LayerPlan(layer_id, _decisions(store, layer, deliveries))
+        delivered = [one for one in changeset.delivered if one.layer == layer_id]
+        plans[layer_id] = LayerPlan(layer_id, _decisions(store, layer, delivered))
     return plans
 
 
-def _decisions(store: "Store", layer: Layer, deliveries: Iterator[Rows]) -> NDArray[np.int64]:
-    if store.summary(layer.id).features == 0 and store.version() == 0:
-        return np.concatenate([np.zeros(len(rows), dtype=np.int64) for rows in deliveries])
+def _decisions(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:
     known = store.known(layer.id)
     if not len(known.fids):
-        return np.concatenate([np.zeros(len(rows), dtype=np.int64) for rows in deliveries])
+        return np.zeros(sum(one.count for one in delivered), dtype=np.int64)
+    deliveries = (one.rows() for one in delivered)
     if layer.identity_field is not None:
         return np.concatenate([_by_id(rows, known.fids, known.ids, known.contents) for rows in deliveries])
     return _by_content_then_place(store, layer, deliveries, known.fids, known.contents)

@@ -1,7 +1,7 @@
 """The catalogue names every layer once; store, collections, tiles, viewer and documents are made from it.
 
 Here: the `*.toml` tables and how they are read. A town adds or changes layers in its own `catalogue/` folder;
-no code changes. What a `Layer` is stands in `twin_model/layer.py`.
+no code changes. What a table must hold to be a layer stands in `sound.py`, what a `Layer` is in `twin_model/layer.py`.
 
     catalogue = read_catalogue(Path("town/catalogue"))
     catalogue["building"].title("zh")       # 建筑物
@@ -12,26 +12,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
+from twin_model.catalogue.sound import CIM_CLASSES, ensure_sound, ensure_table
 from twin_model.errors import CatalogueError, LayerNotFound
-from twin_model.layer import Field, FieldType, GeometryType, Layer, Text, ZoomRule
+from twin_model.layer import Field, Layer, Text, ZoomRule
 
 __all__ = ["CIM_CLASSES", "Catalogue", "read_catalogue"]
-
-CIM_CLASSES: Mapping[str, Text] = {
-    "base": Text("时空基础", "Spatio-temporal base"),
-    "survey": Text("资源调查", "Resource survey"),
-    "planning": Text("规划管控", "Planning and control"),
-    "project": Text("工程建设项目", "Construction projects"),
-    "public": Text("公共专题", "Public themes"),
-    "sensing": Text("物联感知", "Sensing"),
-    "results": Text("CIM成果", "CIM results"),
-}
-"""The roots of a CIM catalogue in their customary order (CIM platform guide; shared reference `cim_data_classes`)."""
-
-_LAYER_KEYS = {"kind", "title", "description", "cim_class", "cim_level", "geometry", "identity", "prefix", "fields",
-               "zoom", "standard", "tolerance", "plan_error", "valid_from_field", "underground", "geometry_optional", "style", "model"}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,10 @@ class Catalogue:
     def __len__(self) -> int:
         return len(self.layers)
 
+    def of_kind(self, kind: str) -> "Catalogue":
+        """Return the layers of one kind: a store keeps those of kind "feature"."""
+        return Catalogue({layer.id: layer for layer in self if layer.kind == kind})
+
 
 def read_catalogue(*folders: Path) -> Catalogue:
     """Return the house's catalogue, then that of each folder laid over it (a layer named again is changed there)."""
@@ -64,6 +55,7 @@ def read_catalogue(*folders: Path) -> Catalogue:
     for folder in (Path(__file__).parent, *folders):
         for path in sorted(folder.glob("*.toml")):
             for layer_id, table in _read_toml(path).items():
+                ensure_table(layer_id, "table", table)
                 if layer_id == "codes":
                     codes |= table
                 else:
@@ -90,47 +82,35 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def _layer(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any]) -> Layer:
-    unknown = set(table) - _LAYER_KEYS
-    if unknown or not layer_id.replace("_", "").isalnum() or not layer_id.islower():
-        raise CatalogueError(
-            "catalogue.invalid", layer=layer_id, key=sorted(unknown) or layer_id, expected=sorted(_LAYER_KEYS)
-        )
-    if table.get("geometry", "None") not in get_args(GeometryType):
-        raise CatalogueError(
-            "catalogue.invalid",
-            layer=layer_id,
-            key=f"geometry = {table.get('geometry')!r}",
-            expected=get_args(GeometryType),
-        )
+    ensure_table(layer_id, "layer", table)
     zoom = table.get("zoom", {})
-    return Layer(
+    layer = Layer(
         id=layer_id, kind=table.get("kind", "feature"),
         title=_text(table.get("title", layer_id)), description=_text(table.get("description", "")),
         cim_class=table.get("cim_class", "base"), cim_level=table.get("cim_level", ""),
         geometry=table.get("geometry", "None"), identity=table.get("identity", "match"),
         fields=tuple(_field(layer_id, name, spec, codes) for name, spec in table.get("fields", {}).items()),
-        zoom=ZoomRule(int(zoom.get("start", 0)), float(zoom.get("pixels", 0)), int(zoom.get("latest", 17))),
+        zoom=ZoomRule(zoom.get("start", 0), float(zoom.get("pixels", 0)), zoom.get("latest", 17)),
         standard=table.get("standard", ""), tolerance=float(table.get("tolerance", 0.001)),
         plan_error=float(table.get("plan_error", 0.6)), valid_from_field=table.get("valid_from_field"),
-        prefix=tuple(table.get("prefix", ())), underground=bool(table.get("underground", False)), geometry_optional=bool(table.get("geometry_optional", False)),
-        style=table.get("style", {}), model=table.get("model", {}),
+        prefix=tuple(table.get("prefix", ())), underground=table.get("underground", False),
+        geometry_optional=table.get("geometry_optional", False), style=table.get("style", {}), model=table.get("model", {}),
     )  # fmt: skip
+    ensure_sound(layer)
+    return layer
 
 
 def _field(layer_id: str, name: str, spec: dict[str, Any], codes: Mapping[str, Any]) -> Field:
-    if spec.get("type", "string") not in get_args(FieldType):
-        raise CatalogueError(
-            "catalogue.invalid",
-            layer=layer_id,
-            key=f"{name}: type = {spec.get('type')!r}",
-            expected=get_args(FieldType),
-        )
+    ensure_table(layer_id, "field", spec)
     listed = spec.get("codes", {})
-    listed = codes.get(listed, {}) if isinstance(listed, str) else listed
+    if isinstance(listed, str) and listed not in codes:
+        nearest = get_close_matches(listed, codes, 3, 0.4) or sorted(codes)
+        raise CatalogueError(layer=layer_id, key=f"{name}: codes = {listed!r}", expected=nearest)
+    listed = codes[listed] if isinstance(listed, str) else listed
     return Field(
         name=name, type=spec.get("type", "string"), title=Text(spec.get("zh", name), spec.get("en", name)),
         unit=spec.get("unit", ""), codes={code: _text(words) for code, words in listed.items()},
-        queryable=bool(spec.get("queryable", True)), format=spec.get("format", ""),
+        queryable=spec.get("queryable", True), format=spec.get("format", ""),
     )  # fmt: skip
 
 

@@ -5,9 +5,10 @@ The tables lie in `en/` and `zh/`, one file an area, one table in it named as th
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import KeysView, Mapping, Sequence
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any
 
 __all__ = ["LANGUAGES", "messages", "render"]
@@ -28,11 +29,17 @@ def messages(lang: str) -> Mapping[str, str]:
     }
 
 
-class _Shown(dict[str, Any]):
-    """Named values for a template; one that is absent shows as a dash instead of failing the message."""
+class _Words(Formatter):
+    """Fills named values into a template; a value that is absent or does not fit its format never fails a message."""
 
-    def __missing__(self, key: str) -> str:
-        return "-"
+    def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
+        return _shown(kwargs.get(field_name)), field_name
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        try:
+            return format(value, format_spec)
+        except (TypeError, ValueError):
+            return str(value)
 
 
 def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
@@ -40,10 +47,11 @@ def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
     template = messages(lang).get(rule)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"
-    return template.format_map(_Shown({k: _shown(v) for k, v in values.items()}))
+    return _Words().vformat(template, (), values)
 
 
 def _shown(value: Any) -> Any:
-    if isinstance(value, list | tuple | set):
+    """Return a list as its members with commas between; what is absent or empty shows as a dash."""
+    if isinstance(value, list | tuple | set | frozenset | KeysView):
         return ", ".join(str(v) for v in value) or "-"
     return "-" if value is None else value

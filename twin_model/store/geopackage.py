@@ -96,6 +96,7 @@ class GeoPackageStore:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if known is None:
             known = self._local.connection = self._connect()
+            known.execute("PRAGMA mmap_size = 1073741824")
             with self._lock:
                 self._open.append(known)
         return known
@@ -112,7 +113,6 @@ class GeoPackageStore:
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA mmap_size = 1073741824")
         connection.execute("PRAGMA temp_store = MEMORY")
         register_functions(connection)
         return connection

@@ -8,12 +8,13 @@ connection puts a row into `twin_writer` inside its transaction, which nobody el
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from twin_model.crs import epsg_of, title_of, well_known_text
 from twin_model.layer import Field, Layer
 from twin_model.store.gpkg_style import qml, sld
 
-__all__ = ["FORMAT", "add_field", "create_core", "create_layer", "quoted", "row_columns", "srs_id"]
+__all__ = ["FORMAT", "add_field", "create_core", "create_layer", "quoted", "row_columns", "srs_id", "unguarded"]
 
 FORMAT = 1
 """Number of the store's format; migrations lead from each earlier number to the next."""
@@ -145,9 +146,26 @@ def _layer_statements(layer: Layer) -> Iterator[str]:
     if layer.has_geometry:
         yield f"CREATE VIRTUAL TABLE {quoted(f'rtree_{layer.id}_geom')} USING rtree(id, minx, maxx, miny, maxy)"
         yield f"CREATE VIRTUAL TABLE {quoted(f'rtree_history_{layer.id}')} USING rtree(id, minx, maxx, miny, maxy)"
+    yield from guards(layer)
+
+
+def guards(layer: Layer) -> Iterator[str]:
+    """Yield the triggers that refuse writes from connections that are not ours."""
     for verb in ("INSERT", "UPDATE", "DELETE"):
-        yield (f"CREATE TRIGGER {quoted(f'guard_{layer.id}_{verb.lower()}')} BEFORE {verb} ON {now} "
-               f"WHEN NOT EXISTS (SELECT 1 FROM twin_writer) BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END")  # fmt: skip
+        yield (
+            f"CREATE TRIGGER {quoted(f'guard_{layer.id}_{verb.lower()}')} BEFORE {verb} ON {quoted(layer.id)} "
+            f"WHEN NOT EXISTS (SELECT 1 FROM twin_writer) BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+        )
+
+
+@contextmanager
+def unguarded(connection: sqlite3.Connection, layer: Layer) -> Iterator[None]:
+    """Take the triggers away for a bulk load within an open transaction; nobody else ever sees the layer without them."""
+    for verb in ("insert", "update", "delete"):
+        connection.execute(f"DROP TRIGGER {quoted(f'guard_{layer.id}_{verb}')}")
+    yield
+    for statement in guards(layer):
+        connection.execute(statement)
 
 
 def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:

@@ -7,6 +7,7 @@ after it is closed (version_to), what was true before it is kept with an end, no
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -20,13 +21,17 @@ from twin_model.finding import Finding
 from twin_model.layer import Layer
 from twin_model.store.gpkg_binary import to_blobs
 from twin_model.store.gpkg_rtree import insert
-from twin_model.store.gpkg_schema import quoted, row_columns
+from twin_model.store.gpkg_schema import quoted, row_columns, unguarded
 from twin_model.temporal import Instant
 
 __all__ = ["LayerWriter", "chain_hash", "finding_columns", "touched_cells"]
 
 _CELL = 256.0
 """Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
+
+
+_BULK = 5_000
+"""From this many rows on, taking the guards away for the load costs less than asking them row by row."""
 
 
 def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -63,12 +68,15 @@ class LayerWriter:
     terminated: int = 0
     unchanged: int = 0
     _boxes: list[NDArray[np.float64]] = field(default_factory=list)
+    _unindexed: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = field(default_factory=list)
     _digest: Any = field(default_factory=lambda: sha256())
 
     def write(self, rows: Rows, decisions: NDArray[np.int64]) -> None:
         """Write delivered rows: new ones, new versions of known ones; leave out those without change."""
         self.unchanged += int((decisions == -1).sum())
-        self._insert(rows.take(decisions == 0) if (decisions != 0).any() else rows)
+        new = rows.take(decisions == 0) if (decisions != 0).any() else rows
+        with unguarded(self.connection, self.layer) if len(new) >= _BULK else nullcontext():
+            self._insert(new)
         updates = decisions > 0
         if updates.any():
             self._update(rows.take(updates), decisions[updates])
@@ -78,10 +86,11 @@ class LayerWriter:
             return
         first = self._take_fids(len(rows))
         fids = np.arange(first, first + len(rows), dtype=np.int64)
-        columns = row_columns(self.layer)
+        columns = self._columns(rows, fids, [None] * len(rows))
+        said = {name: values for name, values in columns.items() if any(value is not None for value in values)}
         self.connection.executemany(
-            f"INSERT INTO {quoted(self.layer.id)} ({', '.join(quoted(c) for c in columns)}) VALUES ({', '.join('?' * len(columns))})",
-            self._records(rows, fids, [None] * len(rows)),
+            f"INSERT INTO {quoted(self.layer.id)} ({', '.join(map(quoted, said))}) VALUES ({', '.join('?' * len(said))})",
+            zip(*said.values(), strict=True),
         )
         self._index(fids, rows)
         self._parts(fids, rows.content)
@@ -97,29 +106,26 @@ class LayerWriter:
         )
         return first
 
-    def _records(
-        self, rows: Rows, fids: NDArray[np.int64], known_ids: list[str | None]
-    ) -> Iterable[tuple[Any, ...]]:
-        """Return tuples in the order of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
+    def _columns(self, rows: Rows, fids: NDArray[np.int64], known_ids: list[str | None]) -> dict[str, list[Any]]:
+        """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
         given = zip(known_ids, rows.ids.tolist(), fids.tolist(), strict=True)
-        columns: list[Any] = [fids.tolist()]
-        columns += (
-            [to_blobs(self.layer, rows.wkb, rows.bounds, self.srs_id)] if self.layer.has_geometry else []
-        )
-        columns += [[known or own or f"{self.layer.id}.{fid}" for known, own, fid in given]]
-        columns += [rows.columns[name].tolist() for name in self.layer.field_names]
-        columns += [
-            [one or self.effective for one in rows.valid_from.tolist()],
-            [None] * len(fids),
-            rows.valid_precision.tolist(),
-        ]
-        return zip(*columns, [self.version] * len(fids), rows.min_zoom.tolist(), strict=True)
+        columns: dict[str, list[Any]] = {"fid": fids.tolist()}
+        if self.layer.has_geometry:
+            columns["geom"] = to_blobs(self.layer, rows.wkb, rows.bounds, self.srs_id)
+        columns["id"] = [known or own or f"{self.layer.id}.{fid}" for known, own, fid in given]
+        columns |= {name: rows.columns[name].tolist() for name in self.layer.field_names}
+        columns["valid_from"] = [one or self.effective for one in rows.valid_from.tolist()]
+        columns["valid_to"] = [None] * len(rows)
+        columns["valid_precision"] = rows.valid_precision.tolist()
+        columns["version_from"] = [self.version] * len(rows)
+        columns["min_zoom"] = rows.min_zoom.tolist()
+        return columns
 
     def _index(self, fids: NDArray[np.int64], rows: Rows) -> None:
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
             there = np.isfinite(rows.bounds[:, 0])
-            insert(self.connection, f"rtree_{self.layer.id}_geom", fids[there], rows.bounds[there])
+            self._unindexed.append((fids[there], rows.bounds[there]))
 
     def _parts(self, fids: NDArray[np.int64], contents: NDArray[Any]) -> None:
         self.connection.executemany(
@@ -142,8 +148,8 @@ class LayerWriter:
 
     def _update_one(self, row: Rows, fid: int) -> None:
         timeline = self._timeline(fid)
-        (record,) = self._records(row, np.array([fid]), [str(timeline[0]["id"])])
-        state = dict(zip(row_columns(self.layer), record, strict=True))
+        columns = self._columns(row, np.array([fid]), [str(timeline[0]["id"])])
+        state: dict[str, Any] = {name: value for name, (value,) in columns.items()}
         since = state["valid_from"]
         later = [known["valid_from"] for known in timeline if known["valid_from"] > since]
         keep: list[dict[str, Any]] = [state | {"valid_to": min(later, default=None)}]
@@ -233,6 +239,9 @@ class LayerWriter:
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
+        if self._unindexed:
+            fids, boxes = (np.concatenate(parts) for parts in zip(*self._unindexed, strict=True))
+            insert(self.connection, f"rtree_{self.layer.id}_geom", fids, boxes)
         bounds = np.concatenate(self._boxes) if self._boxes else np.empty((0, 4))
         cells = touched_cells(bounds)
         self.connection.executemany(
