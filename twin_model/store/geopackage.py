@@ -302,10 +302,9 @@ class GeoPackageStore:
             "SELECT number, recorded, effective, author, reason, coalesce(source, ''), coalesce(sha256, ''), counts, hash FROM twin_changeset "
             "ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,),
         ).fetchall()  # fmt: skip
-        return [
-            ChangesetRecord(*known, counts=orjson.loads(counts), hash=digest)
-            for *known, counts, digest in rows
-        ]
+        names = ("number", "recorded", "effective", "author", "reason", "source", "sha256", "counts", "hash")
+        found = [dict(zip(names, row, strict=True)) for row in rows]
+        return [ChangesetRecord(**one | {"counts": orjson.loads(one["counts"])}) for one in found]
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         """Return what a version changed, by layer."""

@@ -1,0 +1,169 @@
+"""Items over HTTP against a stock pygeoapi in the same run: 8 connections, two workers each, the same requests.
+
+    python tests/benchmarks/items.py [ROWS]
+
+Requests: a box with limit 1000; a box with limit 10, in order; an item by id; and ours in EPSG:4548 beside ours in
+longitude, latitude. Each phase is bounded in time; what is printed is requests a second and the ratio.
+"""
+
+import argparse
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pyogrio
+import stock_pygeoapi
+from workload import CENTRE, buildings, write_shapefile
+
+from api_config.delivering import Delivery, deliver
+from twin_model.crs import CRS84, transform_bounds
+from twin_model.town import init_town
+
+FOLDER = Path(__file__).resolve().parents[2] / "out" / "bench"
+CONNECTIONS, SECONDS = 8, 6.0
+
+
+def town(rows: int) -> Path:
+    folder = FOLDER / f"town-{rows}"
+    if not (folder / "town.toml").exists():
+        source = write_shapefile(FOLDER / f"building_{rows}.shp", rows)
+        with init_town(folder, name="bench", crs="EPSG:4548") as made:
+            (outcome,) = deliver(made, [source], Delivery())
+            if outcome.error:
+                raise outcome.error
+    return folder
+
+
+def peer_file(rows: int) -> Path:
+    path = FOLDER / f"peer_{rows}.gpkg"
+    if not path.exists():
+        pyogrio.write_dataframe(buildings(rows).to_crs(4326), path, layer="building", VERSION="1.2")
+    return path
+
+
+def boxes(rows: int, side: float, count: int = 64) -> list[tuple[float, float, float, float]]:
+    """Return boxes of `side` metres inside the town, in longitude, latitude, fixed seed."""
+    rng = np.random.default_rng(3)
+    half = np.sqrt(rows) * 15.0 - side
+    corners = np.array(CENTRE) + rng.uniform(-half, half, (count, 2))
+    return [transform_bounds((x, y, x + side, y + side), "EPSG:4548", CRS84) for x, y in corners.tolist()]
+
+
+async def load(urls: list[str]) -> float:
+    """Return answered requests a second over eight connections; any answer but 200 stops the run."""
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
+    async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}) as client:
+        for url in urls[:2]:
+            (await client.get(url)).raise_for_status()
+        done, begin = 0, time.perf_counter()
+
+        async def worker(offset: int) -> None:
+            nonlocal done
+            turn = offset
+            while time.perf_counter() - begin < SECONDS:
+                answer = await client.get(urls[turn % len(urls)])
+                answer.raise_for_status()
+                done, turn = done + 1, turn + CONNECTIONS
+
+        await asyncio.gather(*(worker(n) for n in range(CONNECTIONS)))
+        return done / (time.perf_counter() - begin)
+
+
+def wrk(urls: list[str]) -> float:
+    """Return requests a second by wrk, where it is installed: httpx itself is slower than small answers."""
+    script = FOLDER / "urls.lua"
+    paths = [url.split("/", 3)[3] for url in urls]
+    listed = ",".join(f'"/{path}"' for path in paths)
+    script.write_text(f'local p = {{{listed}}}\nlocal n = 0\nrequest = function() n = n + 1; return wrk.format("GET", p[n % #p + 1]) end\n')
+    base = "/".join(urls[0].split("/")[:3])
+    told = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{int(SECONDS)}s", "-s", str(script), base], capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in told:
+        raise RuntimeError(told)
+    return float(next(line for line in told.splitlines() if "Requests/sec" in line).split()[-1])
+
+
+def measure(urls: list[str]) -> float:
+    has_wrk = subprocess.run(["which", "wrk"], capture_output=True, check=False).returncode == 0
+    return wrk(urls) if has_wrk else asyncio.run(load(urls))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait(address: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(address, timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            time.sleep(0.2)
+    raise RuntimeError(f"{address} does not answer")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows", nargs="?", type=int, default=500_000)
+    rows = parser.parse_args().rows
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    folder, gpkg = town(rows), peer_file(rows)
+    wide, near = boxes(rows, 1_200.0), boxes(rows, 400.0)
+    ids = np.random.default_rng(4).integers(1, rows, 64).tolist()
+
+    def ours(base: str) -> dict[str, list[str]]:
+        items = f"{base}/collections/building/items"
+        return {
+            "items, bbox, limit 1000": [f"{items}?bbox={','.join(map(str, b))}&limit=1000" for b in wide],
+            "items, bbox, limit 10, ordered": [f"{items}?bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near],
+            "item by id": [f"{items}/building.{n}" for n in ids],
+            "items, crs=EPSG:4548": [f"{items}?bbox={','.join(map(str, b))}&limit=1000&crs=http://www.opengis.net/def/crs/EPSG/0/4548" for b in wide],
+        }
+
+    def theirs(base: str) -> dict[str, list[str]]:
+        items = f"{base}/collections/building/items"
+        return {
+            "items, bbox, limit 1000": [f"{items}?f=json&bbox={','.join(map(str, b))}&limit=1000" for b in wide],
+            "items, bbox, limit 10, ordered": [f"{items}?f=json&bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near],
+            "item by id": [f"{items}/{n}?f=json" for n in ids],
+        }
+
+    port, peer_port = free_port(), free_port()
+    twin = [str(Path(sys.executable).with_name("twin")), "--town", str(folder), "serve", "--port", str(port), "--workers", "2"]
+    process = subprocess.Popen(twin, stdout=subprocess.DEVNULL, env={**os.environ, "TWIN_LANG": "en"})
+    try:
+        wait(f"http://127.0.0.1:{port}/readyz")
+        own = {name: measure(urls) for name, urls in ours(f"http://127.0.0.1:{port}").items()}
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+    west, south, east, north = transform_bounds(tuple(buildings(1_000).total_bounds), "EPSG:4548", CRS84)
+    with stock_pygeoapi.serving(FOLDER, gpkg, "building", peer_port, [west - 1, south - 1, east + 1, north + 1]) as base:
+        wait(f"{base}/?f=json")
+        peer = {name: measure(urls) for name, urls in theirs(base).items()}
+    report(rows, own, peer)
+
+
+GOALS: dict[str, float] = {"items, bbox, limit 1000": 15.0, "items, bbox, limit 10, ordered": 5.0, "item by id": 10.0}
+
+
+def report(rows: int, own: dict[str, float], peer: dict[str, float]) -> None:
+    print(f"\nitems over HTTP, {rows:,} polygons, {CONNECTIONS} connections, 2 workers")
+    print(f"{'what':34s}{'ours /s':>10s}{'pygeoapi /s':>13s}{'ratio':>8s}{'goal':>8s}")
+    for name, goal in GOALS.items():
+        print(f"{name:34s}{own[name]:10.1f}{peer[name]:13.1f}{own[name] / peer[name]:8.1f}{goal:8.1f}")
+    slower = own["items, bbox, limit 1000"] / own["items, crs=EPSG:4548"]
+    print(f"{'crs=EPSG:4548 against without':34s}{own['items, crs=EPSG:4548']:10.1f}{'':13s}{slower:8.2f}{'<= 1.5':>8s}")
+
+
+
+if __name__ == "__main__":
+    main()

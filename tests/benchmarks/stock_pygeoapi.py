@@ -1,0 +1,59 @@
+"""A stock pygeoapi 0.21 in its own environment, over a lon/lat GeoPackage of the same rows: the peer of the item benchmarks.
+
+It swaps EPSG:4548, so it gets the rows in EPSG:4326 and its OGR provider. GDAL's Python bindings come from the system
+(Debian's python3-gdal), the rest from the package index by name.
+"""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import yaml
+
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+
+
+def environment(folder: Path) -> Path:
+    """Return the Python of pygeoapi's own environment, made when it is not there yet."""
+    python = folder / "venv" / "bin" / "python"
+    if not python.exists():
+        subprocess.run([str(SYSTEM_PYTHON), "-m", "venv", "--system-site-packages", str(folder / "venv")], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-q", "pygeoapi==0.21.0", "uvicorn", "starlette"], check=True)
+    subprocess.run([str(python), "-c", "from osgeo import ogr"], check=True)
+    return python
+
+
+def configuration(gpkg: Path, layer: str, port: int, bbox: list[float]) -> dict[str, object]:
+    return {
+        "server": {"bind": {"host": "127.0.0.1", "port": port}, "url": f"http://127.0.0.1:{port}", "mimetype": "application/json; charset=UTF-8",
+                   "encoding": "utf-8", "gzip": False, "languages": ["en-US"], "pretty_print": False, "admin": False,
+                   "limits": {"default_items": 10, "max_items": 10000}, "map": {"url": "", "attribution": ""}},
+        "logging": {"level": "ERROR"},
+        "metadata": {"identification": {"title": "peer", "description": "peer", "keywords": ["peer"], "keywords_type": "theme", "terms_of_service": "", "url": "http://127.0.0.1"},
+                     "license": {"name": "-", "url": "http://127.0.0.1"}, "provider": {"name": "-", "url": "http://127.0.0.1"}, "contact": {"name": "-"}},
+        "resources": {layer: {"type": "collection", "title": layer, "description": layer, "keywords": [layer], "links": [],
+                              "extents": {"spatial": {"bbox": bbox, "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"}},
+                              "providers": [{"type": "feature", "name": "OGR", "data": {"source_type": "GPKG", "source": str(gpkg),
+                                             "source_capabilities": {"paging": True}}, "id_field": "fid", "layer": layer}]}},
+    }  # fmt: skip
+
+
+@contextmanager
+def serving(folder: Path, gpkg: Path, layer: str, port: int, bbox: list[float]) -> Iterator[str]:
+    """Run it with two workers under uvicorn and yield its address."""
+    python = environment(folder)
+    config, openapi = folder / "config.yml", folder / "openapi.yml"
+    config.write_text(yaml.safe_dump(configuration(gpkg, layer, port, bbox)))
+    env = {**os.environ, "PYGEOAPI_CONFIG": str(config), "PYGEOAPI_OPENAPI": str(openapi)}
+    generate = [str(python.with_name("pygeoapi")), "openapi", "generate", str(config), "--output-file", str(openapi)]
+    subprocess.run(generate, env=env, check=True, capture_output=True)
+    command = [str(python), "-m", "uvicorn", "pygeoapi.starlette_app:APP", "--port", str(port), "--workers", "2", "--log-level", "error"]
+    process = subprocess.Popen(command, env=env, stdout=sys.stderr)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
