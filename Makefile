@@ -51,7 +51,8 @@ check: $(VENV)/.ready
 bench: $(VENV)/.ready
 	$(BIN)/python tests/benchmarks/run.py
 
-proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
+proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready
+	$(PYTHON) tests/system_packages.py --proof
 	$(BIN)/python -m pytest
 
 clean:

@@ -6,20 +6,24 @@ Elsewhere it says what is missing; the tests that need it then skip loudly, and 
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 PACKAGES = {"chromium": "chromium", "ogrinfo": "gdal-bin"}
+PROOF = {"/usr/lib/python3/dist-packages/qgis": "python3-qgis"}
+"""What only `make proof` needs: a real QGIS is a gigabyte."""
 FONT = ("fonts-noto-cjk", Path("/usr/share/fonts/opentype/noto"))
 
 
-def missing() -> list[str]:
+def missing(*, proof: bool) -> list[str]:
     """Return the Debian packages that are not there yet."""
     names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    names += [package for path, package in PROOF.items() if proof and not Path(path).is_dir()]
     return names + ([] if FONT[1].is_dir() else [FONT[0]])
 
 
 def main() -> None:
-    names = missing()
+    names = missing(proof="--proof" in sys.argv)
     if not names:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:

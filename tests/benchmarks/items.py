@@ -58,7 +58,9 @@ def boxes(rows: int, side: float, count: int = 64) -> list[tuple[float, float, f
 async def load(urls: list[str]) -> float:
     """Return answered requests a second over eight connections; any answer but 200 stops the run."""
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-    async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}) as client:
+    async with httpx.AsyncClient(
+        limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}
+    ) as client:
         for url in urls[:2]:
             (await client.get(url)).raise_for_status()
         done, begin = 0, time.perf_counter()
@@ -80,9 +82,16 @@ def wrk(urls: list[str]) -> float:
     script = FOLDER / "urls.lua"
     paths = [url.split("/", 3)[3] for url in urls]
     listed = ",".join(f'"/{path}"' for path in paths)
-    script.write_text(f'local p = {{{listed}}}\nlocal n = 0\nrequest = function() n = n + 1; return wrk.format("GET", p[n % #p + 1]) end\n')
+    script.write_text(
+        f'local p = {{{listed}}}\nlocal n = 0\nrequest = function() n = n + 1; return wrk.format("GET", p[n % #p + 1]) end\n'
+    )
     base = "/".join(urls[0].split("/")[:3])
-    told = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{int(SECONDS)}s", "-s", str(script), base], capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{int(SECONDS)}s", "-s", str(script), base],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     if "Non-2xx" in told:
         raise RuntimeError(told)
     return float(next(line for line in told.splitlines() if "Requests/sec" in line).split()[-1])
@@ -123,21 +132,39 @@ def main() -> None:
         items = f"{base}/collections/building/items"
         return {
             "items, bbox, limit 1000": [f"{items}?bbox={','.join(map(str, b))}&limit=1000" for b in wide],
-            "items, bbox, limit 10, ordered": [f"{items}?bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near],
+            "items, bbox, limit 10, ordered": [
+                f"{items}?bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near
+            ],
             "item by id": [f"{items}/building.{n}" for n in ids],
-            "items, crs=EPSG:4548": [f"{items}?bbox={','.join(map(str, b))}&limit=1000&crs=http://www.opengis.net/def/crs/EPSG/0/4548" for b in wide],
+            "items, crs=EPSG:4548": [
+                f"{items}?bbox={','.join(map(str, b))}&limit=1000&crs=http://www.opengis.net/def/crs/EPSG/0/4548"
+                for b in wide
+            ],
         }
 
     def theirs(base: str) -> dict[str, list[str]]:
         items = f"{base}/collections/building/items"
         return {
-            "items, bbox, limit 1000": [f"{items}?f=json&bbox={','.join(map(str, b))}&limit=1000" for b in wide],
-            "items, bbox, limit 10, ordered": [f"{items}?f=json&bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near],
+            "items, bbox, limit 1000": [
+                f"{items}?f=json&bbox={','.join(map(str, b))}&limit=1000" for b in wide
+            ],
+            "items, bbox, limit 10, ordered": [
+                f"{items}?f=json&bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near
+            ],
             "item by id": [f"{items}/{n}?f=json" for n in ids],
         }
 
     port, peer_port = free_port(), free_port()
-    twin = [str(Path(sys.executable).with_name("twin")), "--town", str(folder), "serve", "--port", str(port), "--workers", "2"]
+    twin = [
+        str(Path(sys.executable).with_name("twin")),
+        "--town",
+        str(folder),
+        "serve",
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+    ]
     process = subprocess.Popen(twin, stdout=subprocess.DEVNULL, env={**os.environ, "TWIN_LANG": "en"})
     try:
         wait(f"http://127.0.0.1:{port}/readyz")
@@ -146,13 +173,19 @@ def main() -> None:
         process.terminate()
         process.wait(timeout=20)
     west, south, east, north = transform_bounds(tuple(buildings(1_000).total_bounds), "EPSG:4548", CRS84)
-    with stock_pygeoapi.serving(FOLDER, gpkg, "building", peer_port, [west - 1, south - 1, east + 1, north + 1]) as base:
+    with stock_pygeoapi.serving(
+        FOLDER, gpkg, "building", peer_port, [west - 1, south - 1, east + 1, north + 1]
+    ) as base:
         wait(f"{base}/?f=json")
         peer = {name: measure(urls) for name, urls in theirs(base).items()}
     report(rows, own, peer)
 
 
-GOALS: dict[str, float] = {"items, bbox, limit 1000": 15.0, "items, bbox, limit 10, ordered": 5.0, "item by id": 10.0}
+GOALS: dict[str, float] = {
+    "items, bbox, limit 1000": 15.0,
+    "items, bbox, limit 10, ordered": 5.0,
+    "item by id": 10.0,
+}
 
 
 def report(rows: int, own: dict[str, float], peer: dict[str, float]) -> None:
@@ -161,8 +194,9 @@ def report(rows: int, own: dict[str, float], peer: dict[str, float]) -> None:
     for name, goal in GOALS.items():
         print(f"{name:34s}{own[name]:10.1f}{peer[name]:13.1f}{own[name] / peer[name]:8.1f}{goal:8.1f}")
     slower = own["items, bbox, limit 1000"] / own["items, crs=EPSG:4548"]
-    print(f"{'crs=EPSG:4548 against without':34s}{own['items, crs=EPSG:4548']:10.1f}{'':13s}{slower:8.2f}{'<= 1.5':>8s}")
-
+    print(
+        f"{'crs=EPSG:4548 against without':34s}{own['items, crs=EPSG:4548']:10.1f}{'':13s}{slower:8.2f}{'<= 1.5':>8s}"
+    )
 
 
 if __name__ == "__main__":

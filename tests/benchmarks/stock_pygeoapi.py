@@ -20,8 +20,13 @@ def environment(folder: Path) -> Path:
     """Return the Python of pygeoapi's own environment, made when it is not there yet."""
     python = folder / "venv" / "bin" / "python"
     if not python.exists():
-        subprocess.run([str(SYSTEM_PYTHON), "-m", "venv", "--system-site-packages", str(folder / "venv")], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-q", "pygeoapi==0.21.0", "uvicorn", "starlette"], check=True)
+        subprocess.run(
+            [str(SYSTEM_PYTHON), "-m", "venv", "--system-site-packages", str(folder / "venv")], check=True
+        )
+        subprocess.run(
+            [str(python), "-m", "pip", "install", "-q", "pygeoapi==0.21.0", "uvicorn", "starlette"],
+            check=True,
+        )
     subprocess.run([str(python), "-c", "from osgeo import ogr"], check=True)
     return python
 
@@ -48,9 +53,27 @@ def serving(folder: Path, gpkg: Path, layer: str, port: int, bbox: list[float]) 
     config, openapi = folder / "config.yml", folder / "openapi.yml"
     config.write_text(yaml.safe_dump(configuration(gpkg, layer, port, bbox)))
     env = {**os.environ, "PYGEOAPI_CONFIG": str(config), "PYGEOAPI_OPENAPI": str(openapi)}
-    generate = [str(python.with_name("pygeoapi")), "openapi", "generate", str(config), "--output-file", str(openapi)]
+    generate = [
+        str(python.with_name("pygeoapi")),
+        "openapi",
+        "generate",
+        str(config),
+        "--output-file",
+        str(openapi),
+    ]
     subprocess.run(generate, env=env, check=True, capture_output=True)
-    command = [str(python), "-m", "uvicorn", "pygeoapi.starlette_app:APP", "--port", str(port), "--workers", "2", "--log-level", "error"]
+    command = [
+        str(python),
+        "-m",
+        "uvicorn",
+        "pygeoapi.starlette_app:APP",
+        "--port",
+        str(port),
+        "--workers",
+        "2",
+        "--log-level",
+        "error",
+    ]
     process = subprocess.Popen(command, env=env, stdout=sys.stderr)
     try:
         yield f"http://127.0.0.1:{port}"

@@ -3,6 +3,7 @@
 500,000 polygons and 200,000 points by default; a variant of 10,000 runs in the tests.
 """
 
+import sys
 from pathlib import Path
 
 import geopandas as gpd
@@ -62,3 +63,7 @@ def write_shapefile(path: Path, rows: int = 500_000) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         pyogrio.write_dataframe(buildings(rows).to_crs(4490), path, encoding="UTF-8")
     return path
+
+
+if __name__ == "__main__":
+    write_shapefile(Path(sys.argv[1]), int(sys.argv[2]))

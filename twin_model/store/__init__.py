@@ -3,7 +3,7 @@
 Here: how rows are kept and found. What is found out about a delivery before it is written (identity, difference)
 stands in `twin_model/versioning.py`; nothing above this room writes SQL.
 
-    store = open_store("town/store.gpkg", catalogue)
+    store = GeoPackageStore(Path("town/store.gpkg"), catalogue)
     store.features(FeatureQuery("building", limit=10))
 """
 

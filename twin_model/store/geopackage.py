@@ -119,7 +119,7 @@ class GeoPackageStore:
 
     def _meta(self) -> dict[str, str]:
         try:
-            meta = dict(self._connection().execute("SELECT key, value FROM twin_meta"))
+            meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
             raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
         if int(meta["format"]) > gpkg_schema.FORMAT:
@@ -128,7 +128,7 @@ class GeoPackageStore:
 
     def _ensure_layers(self) -> None:
         """Make tables of layers, and columns of fields, that the catalogue has gained since the store was made."""
-        known = {row[0] for row in self._connection().execute("SELECT layer FROM twin_layer")}
+        known = {row[0] for row in self._connection().execute("SELECT layer FROM vgpkg_twin_layer")}
         missing = [layer for layer in self._catalogue if layer.kind == "feature" and layer.id not in known]
         gained = [(layer, one) for layer in self._catalogue if layer.id in known for one in layer.fields
                   if one.name not in self._columns(layer)]  # fmt: skip
@@ -148,9 +148,9 @@ class GeoPackageStore:
         connection = self._connect()
         try:
             connection.execute("BEGIN IMMEDIATE")
-            connection.execute("INSERT INTO twin_writer VALUES (?)", (os.getpid(),))
+            connection.execute("INSERT INTO vgpkg_twin_writer VALUES (?)", (os.getpid(),))
             yield connection
-            connection.execute("DELETE FROM twin_writer")
+            connection.execute("DELETE FROM vgpkg_twin_writer")
             connection.execute("COMMIT")
         except sqlite3.OperationalError as error:
             raise self._as_store_error(error) from error
@@ -168,7 +168,7 @@ class GeoPackageStore:
 
     def version(self) -> int:
         return int(
-            self._connection().execute("SELECT coalesce(max(number), 0) FROM twin_changeset").fetchone()[0]
+            self._connection().execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset").fetchone()[0]
         )
 
     def _context(self, query: FeatureQuery) -> Context:
@@ -178,7 +178,7 @@ class GeoPackageStore:
         row = (
             self._connection()
             .execute(
-                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y FROM twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
                 (layer.id,),
             )
             .fetchone()
@@ -231,7 +231,7 @@ class GeoPackageStore:
         row = (
             self._connection()
             .execute(
-                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y FROM twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
                 (layer,),
             )
             .fetchone()
@@ -260,7 +260,7 @@ class GeoPackageStore:
         return Boxes(frame["fid"].to_numpy(dtype=np.int64), shapely.bounds(frame.geometry.to_numpy()))
 
     def known(self, layer: str, ids: NDArray[Any] | None = None) -> Known:
-        text = (f"SELECT m.fid, m.id, p.content FROM {quoted(layer)} m JOIN twin_part p ON p.layer = ? AND p.fid = m.fid "
+        text = (f"SELECT m.fid, m.id, p.content FROM {quoted(layer)} m JOIN vgpkg_twin_part p ON p.layer = ? AND p.fid = m.fid "
                 "AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
         parameters: tuple[Any, ...] = (layer,)
         if ids is not None:
@@ -274,7 +274,7 @@ class GeoPackageStore:
         if bbox is None:
             row = (
                 self._connection()
-                .execute("SELECT version FROM twin_layer WHERE layer = ?", (layer,))
+                .execute("SELECT version FROM vgpkg_twin_layer WHERE layer = ?", (layer,))
                 .fetchone()
             )
         else:
@@ -282,7 +282,7 @@ class GeoPackageStore:
             row = (
                 self._connection()
                 .execute(
-                    "SELECT coalesce(max(version), 0) FROM twin_touched WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?",
+                    "SELECT coalesce(max(version), 0) FROM rtree_twin_touched WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?",
                     (layer, maxx, minx, maxy, miny),
                 )
                 .fetchone()
@@ -292,14 +292,14 @@ class GeoPackageStore:
     def next_boundary(self, layer: str, after: str) -> str | None:
         row = (
             self._connection()
-            .execute("SELECT next_planned FROM twin_layer WHERE layer = ?", (layer,))
+            .execute("SELECT next_planned FROM vgpkg_twin_layer WHERE layer = ?", (layer,))
             .fetchone()
         )
         return row[0] if row and row[0] is not None and row[0] > after else None
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
         rows = self._connection().execute(
-            "SELECT number, recorded, effective, author, reason, coalesce(source, ''), coalesce(sha256, ''), counts, hash FROM twin_changeset "
+            "SELECT number, recorded, effective, author, reason, coalesce(source, ''), coalesce(sha256, ''), counts, hash FROM vgpkg_twin_changeset "
             "ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,),
         ).fetchall()  # fmt: skip
         names = ("number", "recorded", "effective", "author", "reason", "source", "sha256", "counts", "hash")
@@ -308,7 +308,7 @@ class GeoPackageStore:
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         """Return what a version changed, by layer."""
-        rows = self._connection().execute("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM twin_change "
+        rows = self._connection().execute("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM vgpkg_twin_change "
                                           "WHERE version = ?", (version,)).fetchall()  # fmt: skip
         return {
             row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
@@ -319,7 +319,7 @@ class GeoPackageStore:
         """Return the version that was the newest at an instant."""
         row = (
             self._connection()
-            .execute("SELECT coalesce(max(number), 0) FROM twin_changeset WHERE recorded <= ?", (instant,))
+            .execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?", (instant,))
             .fetchone()
         )
         return int(row[0])
@@ -331,7 +331,7 @@ class GeoPackageStore:
     def has_source(self, sha256: str) -> int | None:
         row = (
             self._connection()
-            .execute("SELECT max(number) FROM twin_changeset WHERE sha256 = ?", (sha256,))
+            .execute("SELECT max(number) FROM vgpkg_twin_changeset WHERE sha256 = ?", (sha256,))
             .fetchone()
         )
         return row[0] if row else None
@@ -344,7 +344,7 @@ class GeoPackageStore:
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]:
         rows = self._connection().execute(
-            "SELECT digest, content FROM twin_blob WHERE digest IN (SELECT value FROM json_each(?))",
+            "SELECT digest, content FROM vgpkg_twin_blob WHERE digest IN (SELECT value FROM json_each(?))",
             (orjson.dumps(digests).decode(),),
         )
         return dict(rows.fetchall())
@@ -357,7 +357,7 @@ class GeoPackageStore:
             plans = plan(self, changeset)
             with self._writing() as connection:
                 newest = int(
-                    connection.execute("SELECT coalesce(max(number), 0) FROM twin_changeset").fetchone()[0]
+                    connection.execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset").fetchone()[0]
                 )
                 if newest == base:
                     return self._write(connection, changeset, plans, base)
@@ -388,7 +388,7 @@ class GeoPackageStore:
         for name, ids in changeset.terminated.items():
             fids = self.known(name, np.array(ids, dtype=object)).fids
             writers[name].terminate(fids.tolist(), changeset.effective)
-        connection.executemany("INSERT OR IGNORE INTO twin_blob VALUES (?,?)", changeset.blobs())
+        connection.executemany("INSERT OR IGNORE INTO vgpkg_twin_blob VALUES (?,?)", changeset.blobs())
         if changeset.findings:
             writers["finding"].write(*self._findings(changeset, version))
         finished = {name: writer.finish() for name, writer in writers.items()}
@@ -430,7 +430,7 @@ class GeoPackageStore:
 
     def _last_recorded(self, connection: sqlite3.Connection) -> str:
         """Return an instant strictly after the last changeset's, so that recorded time is strictly monotonic."""
-        row = connection.execute("SELECT max(recorded) FROM twin_changeset").fetchone()
+        row = connection.execute("SELECT max(recorded) FROM vgpkg_twin_changeset").fetchone()
         if row[0] is None:
             return ""
         after = pd.Timestamp(row[0]) + pd.Timedelta(milliseconds=1)
@@ -444,7 +444,7 @@ class GeoPackageStore:
         moment: str,
         digests: Mapping[str, str],
     ) -> str:
-        last = connection.execute("SELECT hash FROM twin_changeset ORDER BY number DESC LIMIT 1").fetchone()
+        last = connection.execute("SELECT hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT 1").fetchone()
         previous = last[0] if last else _GENESIS
         source = changeset.source
         line = {"number": version, "recorded": moment, "effective": changeset.effective, "author": changeset.author, "reason": changeset.reason,
@@ -453,7 +453,7 @@ class GeoPackageStore:
         digest = chain_hash(previous, line)
         columns = ", ".join([*line, "previous", "hash"])
         connection.execute(
-            f"INSERT INTO twin_changeset ({columns}) VALUES ({', '.join('?' * (len(line) + 2))})",
+            f"INSERT INTO vgpkg_twin_changeset ({columns}) VALUES ({', '.join('?' * (len(line) + 2))})",
             (*line.values(), previous, digest),
         )
         return digest

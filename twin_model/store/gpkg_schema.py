@@ -1,9 +1,10 @@
 """The tables of a GeoPackage store, made from the catalogue.
 
-Current rows of a layer lie in the table named as the layer; closed and planned rows in `history_<layer>`, so that
-"now" stays as fast as without history. Clients list catalogue layers only: the rest is not in `gpkg_contents`, and the
-`gdal_aspatial` extension tells GDAL to list nothing else. Writes from outside are refused by triggers: our own
-connection puts a row into `twin_writer` inside its transaction, which nobody else can see.
+Current rows of a layer lie in the table named as the layer; closed and planned rows in `vgpkg_history_<layer>`, so that
+"now" stays as fast as without history. Clients list catalogue layers only: our own tables carry prefixes (`vgpkg_`,
+`rtree_`) that GDAL and QGIS both take for the format's own; beside the layers stands QGIS's `layer_styles`, registered
+as QGIS itself does, for it loads styles and aliases from nowhere else. Writes from outside are refused by triggers: our own
+connection puts a row into `vgpkg_twin_writer` inside its transaction, which nobody else can see.
 """
 
 import sqlite3
@@ -14,7 +15,16 @@ from twin_model.crs import epsg_of, title_of, well_known_text
 from twin_model.layer import Field, Layer
 from twin_model.store.gpkg_style import qml, sld
 
-__all__ = ["FORMAT", "add_field", "create_core", "create_layer", "quoted", "row_columns", "srs_id", "unguarded"]
+__all__ = [
+    "FORMAT",
+    "add_field",
+    "create_core",
+    "create_layer",
+    "quoted",
+    "row_columns",
+    "srs_id",
+    "unguarded",
+]
 
 FORMAT = 1
 """Number of the store's format; migrations lead from each earlier number to the next."""
@@ -50,28 +60,28 @@ CREATE TABLE gpkg_data_column_constraints (constraint_name TEXT NOT NULL, constr
 CREATE TABLE layer_styles (id INTEGER PRIMARY KEY AUTOINCREMENT, f_table_catalog TEXT(256), f_table_schema TEXT(256),
   f_table_name TEXT(256), f_geometry_column TEXT(256), styleName TEXT(30), styleQML TEXT, styleSLD TEXT, useAsDefault BOOLEAN,
   description TEXT, owner TEXT(30), ui TEXT(30), update_time DATETIME DEFAULT CURRENT_TIMESTAMP);
-INSERT INTO gpkg_extensions VALUES (NULL, NULL, 'gdal_aspatial', 'http://gdal.org/geopackage_aspatial.html', 'read-write');
+INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES ('layer_styles', 'attributes', 'layer_styles');
 INSERT INTO gpkg_extensions VALUES ('gpkg_data_columns', NULL, 'gpkg_schema', 'http://www.geopackage.org/spec121/#extension_schema', 'read-write');
 INSERT INTO gpkg_extensions VALUES ('gpkg_data_column_constraints', NULL, 'gpkg_schema', 'http://www.geopackage.org/spec121/#extension_schema', 'read-write');
-CREATE TABLE twin_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE twin_writer (pid INTEGER);
-CREATE TABLE twin_layer (layer TEXT PRIMARY KEY, next_fid INTEGER NOT NULL DEFAULT 1, features INTEGER NOT NULL DEFAULT 0,
+CREATE TABLE vgpkg_twin_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE vgpkg_twin_writer (pid INTEGER);
+CREATE TABLE vgpkg_twin_layer (layer TEXT PRIMARY KEY, next_fid INTEGER NOT NULL DEFAULT 1, features INTEGER NOT NULL DEFAULT 0,
   version INTEGER NOT NULL DEFAULT 0, next_planned TEXT) WITHOUT ROWID;
-CREATE TABLE twin_changeset (number INTEGER PRIMARY KEY, recorded TEXT NOT NULL UNIQUE, effective TEXT NOT NULL,
+CREATE TABLE vgpkg_twin_changeset (number INTEGER PRIMARY KEY, recorded TEXT NOT NULL UNIQUE, effective TEXT NOT NULL,
   author TEXT NOT NULL, reason TEXT NOT NULL, source TEXT, sha256 TEXT, kind TEXT, delivery TEXT, counts TEXT NOT NULL,
   previous TEXT NOT NULL, hash TEXT NOT NULL);
-CREATE INDEX twin_changeset_sha256 ON twin_changeset(sha256);
-CREATE TABLE twin_change (version INTEGER NOT NULL, layer TEXT NOT NULL, inserted INTEGER NOT NULL, updated INTEGER NOT NULL,
+CREATE INDEX vgpkg_twin_changeset_sha256 ON vgpkg_twin_changeset(sha256);
+CREATE TABLE vgpkg_twin_change (version INTEGER NOT NULL, layer TEXT NOT NULL, inserted INTEGER NOT NULL, updated INTEGER NOT NULL,
   terminated INTEGER NOT NULL, unchanged INTEGER NOT NULL, min_x REAL, min_y REAL, max_x REAL, max_y REAL,
   PRIMARY KEY (version, layer)) WITHOUT ROWID;
-CREATE VIRTUAL TABLE twin_touched USING rtree(id, minx, maxx, miny, maxy, +layer TEXT, +version INTEGER);
-CREATE TABLE twin_part (layer TEXT NOT NULL, fid INTEGER NOT NULL, part INTEGER NOT NULL, content BLOB NOT NULL, scope TEXT,
+CREATE VIRTUAL TABLE rtree_twin_touched USING rtree(id, minx, maxx, miny, maxy, +layer TEXT, +version INTEGER);
+CREATE TABLE vgpkg_twin_part (layer TEXT NOT NULL, fid INTEGER NOT NULL, part INTEGER NOT NULL, content BLOB NOT NULL, scope TEXT,
   version_from INTEGER NOT NULL, version_to INTEGER, PRIMARY KEY (layer, fid, part, version_from)) WITHOUT ROWID;
-CREATE TABLE twin_alias (layer TEXT NOT NULL, alias TEXT NOT NULL, fid INTEGER NOT NULL, version INTEGER NOT NULL,
+CREATE TABLE vgpkg_twin_alias (layer TEXT NOT NULL, alias TEXT NOT NULL, fid INTEGER NOT NULL, version INTEGER NOT NULL,
   PRIMARY KEY (layer, alias, fid)) WITHOUT ROWID;
-CREATE TABLE twin_link (version INTEGER NOT NULL, kind TEXT NOT NULL, layer TEXT NOT NULL, from_fid INTEGER NOT NULL,
+CREATE TABLE vgpkg_twin_link (version INTEGER NOT NULL, kind TEXT NOT NULL, layer TEXT NOT NULL, from_fid INTEGER NOT NULL,
   to_fid INTEGER NOT NULL, PRIMARY KEY (layer, from_fid, to_fid, kind, version)) WITHOUT ROWID;
-CREATE TABLE twin_blob (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE vgpkg_twin_blob (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 """
 
 
@@ -109,7 +119,7 @@ def create_core(connection: sqlite3.Connection, crs: str) -> None:
             (title_of(crs), srs_id(crs), "EPSG", srs_id(crs), well_known_text(crs), "x east, y north")
         )
     connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", rows)
-    connection.executemany("INSERT INTO twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)])
+    connection.executemany("INSERT INTO vgpkg_twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)])
 
 
 def srs_id(crs: str) -> int:
@@ -122,12 +132,12 @@ def create_layer(connection: sqlite3.Connection, layer: Layer, crs: str) -> None
     for statement in _layer_statements(layer):
         connection.execute(statement)
     _describe(connection, layer, crs)
-    connection.execute("INSERT INTO twin_layer (layer) VALUES (?)", (layer.id,))
+    connection.execute("INSERT INTO vgpkg_twin_layer (layer) VALUES (?)", (layer.id,))
 
 
 def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
     """Add a field that the catalogue has since gained."""
-    for table in (layer.id, f"history_{layer.id}"):
+    for table in (layer.id, f"vgpkg_history_{layer.id}"):
         connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}")
     connection.execute(*_alias_row(layer, one))
 
@@ -136,11 +146,11 @@ def _layer_statements(layer: Layer) -> Iterator[str]:
     fields = ", ".join(f"{quoted(one.name)} {_SQL_TYPE[one.type]}" for one in layer.fields)
     geometry = f"geom {layer.geometry.removesuffix('Z').upper()}, " if layer.has_geometry else ""
     common = f"{fields}, valid_from DATETIME NOT NULL, valid_to DATETIME, valid_precision TEXT, version_from INTEGER NOT NULL, min_zoom INTEGER"
-    now, past = quoted(layer.id), quoted(f"history_{layer.id}")
+    now, past = quoted(layer.id), quoted(f"vgpkg_history_{layer.id}")
     yield f"CREATE TABLE {now} (fid INTEGER PRIMARY KEY NOT NULL, {geometry}id TEXT NOT NULL UNIQUE, {common})"
     yield f"CREATE TABLE {past} (row INTEGER PRIMARY KEY, fid INTEGER NOT NULL, {geometry}id TEXT NOT NULL, {common}, version_to INTEGER)"
-    yield f"CREATE INDEX {quoted(f'history_{layer.id}_fid')} ON {past}(fid)"
-    yield f"CREATE INDEX {quoted(f'history_{layer.id}_id')} ON {past}(id)"
+    yield f"CREATE INDEX {quoted(f'vgpkg_history_{layer.id}_fid')} ON {past}(fid)"
+    yield f"CREATE INDEX {quoted(f'vgpkg_history_{layer.id}_id')} ON {past}(id)"
     if layer.zoom.pixels > 0:
         yield f"CREATE INDEX {quoted(f'{layer.id}_min_zoom')} ON {now}(min_zoom)"
     if layer.has_geometry:
@@ -154,7 +164,7 @@ def guards(layer: Layer) -> Iterator[str]:
     for verb in ("INSERT", "UPDATE", "DELETE"):
         yield (
             f"CREATE TRIGGER {quoted(f'guard_{layer.id}_{verb.lower()}')} BEFORE {verb} ON {quoted(layer.id)} "
-            f"WHEN NOT EXISTS (SELECT 1 FROM twin_writer) BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
+            f"WHEN NOT EXISTS (SELECT 1 FROM vgpkg_twin_writer) BEGIN SELECT RAISE(ABORT, '{_REFUSAL}'); END"
         )
 
 

@@ -103,7 +103,7 @@ def select(context: Context, query: FeatureQuery, *, what: str = "rows") -> Sele
             ]
         )
         text = f"SELECT {inner} FROM {quoted(layer.id)} m WHERE {build.where('now')} UNION ALL "
-        text += f"SELECT {inner} FROM {quoted(f'history_{layer.id}')} m WHERE {build.where('history')}"
+        text += f"SELECT {inner} FROM {quoted(f'vgpkg_history_{layer.id}')} m WHERE {build.where('history')}"
         if isinstance(view.datetime, Interval):
             text = f"SELECT *, max(k_from) FROM ({text}) GROUP BY k_fid"
         text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}){build.behind()}"
@@ -229,7 +229,7 @@ class _Statement:
         """Ask the R-tree, and for features whose box sticks out of the query's box the geometry itself."""
         minx, miny, maxx, maxy = box
         row = "m.fid" if table == "now" else "m.row"
-        source = quoted(self.context.layer.id if table == "now" else f"history_{self.context.layer.id}")
+        source = quoted(self.context.layer.id if table == "now" else f"vgpkg_history_{self.context.layer.id}")
         key = "fid" if table == "now" else "row"
         if self._covers(box):
             return (

@@ -87,7 +87,9 @@ class LayerWriter:
         first = self._take_fids(len(rows))
         fids = np.arange(first, first + len(rows), dtype=np.int64)
         columns = self._columns(rows, fids, [None] * len(rows))
-        said = {name: values for name, values in columns.items() if any(value is not None for value in values)}
+        said = {
+            name: values for name, values in columns.items() if any(value is not None for value in values)
+        }
         self.connection.executemany(
             f"INSERT INTO {quoted(self.layer.id)} ({', '.join(map(quoted, said))}) VALUES ({', '.join('?' * len(said))})",
             zip(*said.values(), strict=True),
@@ -99,14 +101,16 @@ class LayerWriter:
 
     def _take_fids(self, count: int) -> int:
         first: int = self.connection.execute(
-            "SELECT next_fid FROM twin_layer WHERE layer = ?", (self.layer.id,)
+            "SELECT next_fid FROM vgpkg_twin_layer WHERE layer = ?", (self.layer.id,)
         ).fetchone()[0]
         self.connection.execute(
-            "UPDATE twin_layer SET next_fid = ? WHERE layer = ?", (first + count, self.layer.id)
+            "UPDATE vgpkg_twin_layer SET next_fid = ? WHERE layer = ?", (first + count, self.layer.id)
         )
         return first
 
-    def _columns(self, rows: Rows, fids: NDArray[np.int64], known_ids: list[str | None]) -> dict[str, list[Any]]:
+    def _columns(
+        self, rows: Rows, fids: NDArray[np.int64], known_ids: list[str | None]
+    ) -> dict[str, list[Any]]:
         """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
         given = zip(known_ids, rows.ids.tolist(), fids.tolist(), strict=True)
         columns: dict[str, list[Any]] = {"fid": fids.tolist()}
@@ -129,7 +133,7 @@ class LayerWriter:
 
     def _parts(self, fids: NDArray[np.int64], contents: NDArray[Any]) -> None:
         self.connection.executemany(
-            "INSERT OR REPLACE INTO twin_part (layer, fid, part, content, version_from) VALUES (?, ?, 0, ?, ?)",
+            "INSERT OR REPLACE INTO vgpkg_twin_part (layer, fid, part, content, version_from) VALUES (?, ?, 0, ?, ?)",
             (
                 (self.layer.id, fid, content, self.version)
                 for fid, content in zip(fids.tolist(), contents.tolist(), strict=True)
@@ -140,7 +144,7 @@ class LayerWriter:
         """Give known features a new state from its instant on, up to the next state recorded for later."""
         for position, fid in enumerate(fids.tolist()):
             self._update_one(rows.take(np.array([position])), fid)
-        self.connection.execute("UPDATE twin_part SET version_to = ? WHERE layer = ? AND version_to IS NULL AND version_from < ? AND fid IN "
+        self.connection.execute("UPDATE vgpkg_twin_part SET version_to = ? WHERE layer = ? AND version_to IS NULL AND version_from < ? AND fid IN "
                                 "(SELECT value FROM json_each(?))", (self.version, self.layer.id, self.version, orjson.dumps(fids.tolist()).decode()))  # fmt: skip
         self._parts(fids, rows.content)
         self._digest.update(b"".join(rows.content.tolist()))
@@ -166,7 +170,7 @@ class LayerWriter:
         columns = row_columns(self.layer)
         listed = ", ".join(quoted(c) for c in columns)
         text = (f"SELECT NULL, {listed} FROM {quoted(self.layer.id)} WHERE fid = ? UNION ALL SELECT row, {listed} "
-                f"FROM {quoted(f'history_{self.layer.id}')} WHERE fid = ? AND version_to IS NULL")  # fmt: skip
+                f"FROM {quoted(f'vgpkg_history_{self.layer.id}')} WHERE fid = ? AND version_to IS NULL")  # fmt: skip
         rows = self.connection.execute(text, (fid, fid)).fetchall()
         found = [dict(zip(("_row", *columns), row, strict=True)) for row in rows]
         return sorted(found, key=lambda row: str(row["valid_from"]))
@@ -188,7 +192,7 @@ class LayerWriter:
             row["valid_from"] for row in after if row["valid_from"] > self.moment and row is not current
         ]
         if planned:
-            self.connection.execute("UPDATE twin_layer SET next_planned = min(coalesce(next_planned, ?), ?) WHERE layer = ?",
+            self.connection.execute("UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?), ?) WHERE layer = ?",
                                     (min(planned), min(planned), self.layer.id))  # fmt: skip
 
     def _current_of(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -203,17 +207,17 @@ class LayerWriter:
 
     def _take_out(self, row: dict[str, Any]) -> None:
         past = row.get("_row") is not None
-        key, table = (row["_row"], f"history_{self.layer.id}") if past else (row["fid"], self.layer.id)
+        key, table = (row["_row"], f"vgpkg_history_{self.layer.id}") if past else (row["fid"], self.layer.id)
         column = "row" if past else "fid"
         self.connection.execute(f"DELETE FROM {quoted(table)} WHERE {column} = ?", (key,))
         if self.layer.has_geometry:
-            rtree = f"rtree_{table}" if past else f"rtree_{table}_geom"
+            rtree = f"rtree_history_{self.layer.id}" if past else f"rtree_{table}_geom"
             self.connection.execute(f"DELETE FROM {quoted(rtree)} WHERE id = ?", (key,))
 
     def _put(self, row: dict[str, Any], *, current: bool, version_to: int | None = None) -> None:
         columns = list(row_columns(self.layer)) + ([] if current else ["version_to"])
         values = [row[c] for c in row_columns(self.layer)] + ([] if current else [version_to])
-        table = self.layer.id if current else f"history_{self.layer.id}"
+        table = self.layer.id if current else f"vgpkg_history_{self.layer.id}"
         cursor = self.connection.execute(
             f"INSERT INTO {quoted(table)} ({', '.join(quoted(c) for c in columns)}) VALUES ({', '.join('?' * len(columns))})",
             values,
@@ -221,7 +225,7 @@ class LayerWriter:
         if self.layer.has_geometry and row["geom"] is not None:
             box = _blob_bounds(self.layer, row["geom"])
             self._boxes.append(np.array([box]))
-            rtree = f"rtree_{table}_geom" if current else f"rtree_{table}"
+            rtree = f"rtree_{table}_geom" if current else f"rtree_history_{self.layer.id}"
             self.connection.execute(
                 f"INSERT INTO {quoted(rtree)} VALUES (?,?,?,?,?)",
                 (cursor.lastrowid, box[0], box[2], box[1], box[3]),
@@ -245,21 +249,21 @@ class LayerWriter:
         bounds = np.concatenate(self._boxes) if self._boxes else np.empty((0, 4))
         cells = touched_cells(bounds)
         self.connection.executemany(
-            "INSERT INTO twin_touched (minx, maxx, miny, maxy, layer, version) VALUES (?,?,?,?,?,?)",
+            "INSERT INTO rtree_twin_touched (minx, maxx, miny, maxy, layer, version) VALUES (?,?,?,?,?,?)",
             ((x0, x1, y0, y1, self.layer.id, self.version) for x0, y0, x1, y1 in cells.tolist()),
         )
         box: Box | None = (
             (*cells[:, :2].min(axis=0).tolist(), *cells[:, 2:].max(axis=0).tolist()) if len(cells) else None
         )
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
-        self.connection.execute("INSERT INTO twin_change VALUES (?,?,?,?,?,?,?,?,?,?)", (self.version, self.layer.id, self.inserted,
+        self.connection.execute("INSERT INTO vgpkg_twin_change VALUES (?,?,?,?,?,?,?,?,?,?)", (self.version, self.layer.id, self.inserted,
                                 self.updated, self.terminated, self.unchanged, *(box or (None,) * 4)))  # fmt: skip
         self._summarise(box)
         return touched, self._digest.hexdigest()
 
     def _summarise(self, box: Box | None) -> None:
         self.connection.execute(
-            "UPDATE twin_layer SET version = ?, features = (SELECT count(*) FROM "
+            "UPDATE vgpkg_twin_layer SET version = ?, features = (SELECT count(*) FROM "
             + quoted(self.layer.id)
             + ") WHERE layer = ?",
             (self.version, self.layer.id),
