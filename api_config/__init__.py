@@ -2,5 +2,9 @@
 
 Not here: geometry and SQL (`twin_model`), formats (`ingest`, `tiles`).
 
-    app = make_app(Settings(town=Path("town")))
+    settings = settings_from(os.environ, town=Path("town"))     # api_config.settings
+    app = make_app(settings)                                    # api_config.app: the ASGI application
+    main(["--town", "town", "status"])                          # api_config.cli: the `twin` command
 """
+
+__all__ = ["app", "cli", "commands", "ogc", "problems", "routes", "settings"]

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_config.asking import Call, Door
+from api_config.encoded import EncodedFeatures
 from api_config.ogc.bridge import Bridge
 from api_config.pages import CSP, problem_page
 from api_config.problems import problem_of, refusal, unforeseen
@@ -31,15 +32,13 @@ from twin_model.town import open_town
 
 __all__ = ["app_from_environment", "make_app"]
 
-_THREADS = 8
+_THREADS = 4
 _STATIC = Path(__file__).parent / "static"
 
 
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
     town = open_town(settings.town)
-    door = Door(town, settings)
-    door.policy.admits("")  # made now: a closed layer that does not exist is told at once
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -53,9 +52,10 @@ def make_app(settings: Settings) -> Starlette:
         middleware=[Middleware(SecurityHeaders)], lifespan=lifespan,
     )  # fmt: skip
     app.router.redirect_slashes = False
-    app.state.door = door
+    app.state.door = Door(town, settings)
     app.state.bridge = Bridge(town, page_most=settings.page_most)
     app.state.scene = Scene(town)
+    app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)
     return app
 
 

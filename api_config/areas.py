@@ -14,8 +14,9 @@ from twin_model.changeset import Box
 from twin_model.crs import authority_axis_swapped, same_crs, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.filter.expression import Boolean, Expression, Geometry, Logical, Not, Property, Spatial
+from twin_model.store.base import FeatureQuery
 
-__all__ = ["bbox_area", "in_storage", "meets", "stored_area"]
+__all__ = ["bbox_area", "both", "in_storage", "stored_area", "within"]
 
 _PIECES = 32
 """An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
@@ -86,11 +87,27 @@ def _longest_side(geometry: BaseGeometry) -> float:
     return max(maxx - minx, maxy - miny, 1e-9)
 
 
-def meets(area: BaseGeometry) -> Expression:
-    """Return the condition that a feature meets an area of the storage CRS."""
-    if area.is_empty:
-        return Boolean(False)
-    return Spatial("intersects", Property("geometry"), Geometry(area))
+def within(
+    query: FeatureQuery, area: BaseGeometry, crs: str, storage_crs: str, extent: Box | None
+) -> FeatureQuery:
+    """Return the query narrowed to features that meet an area: by the store's own box where that is exact.
+
+    `extent` is that of the layer, `where_crs` of the query the storage CRS.
+    """
+    if extent is None:
+        return query.with_(where=both(query.where, Boolean(False)))
+    if crs == storage_crs:
+        return query.with_(bbox=area.bounds)
+    stored = stored_area(area, crs, storage_crs, extent)
+    if shapely.covers(stored, shapely.box(*extent)):
+        return query.with_(bbox=extent)
+    meets = Spatial("intersects", Property("geometry"), Geometry(stored))
+    return query.with_(where=both(query.where, Boolean(False) if stored.is_empty else meets))
+
+
+def both(one: Expression | None, other: Expression | None) -> Expression | None:
+    """Return the condition that both hold; None is no condition."""
+    return Logical("and", (one, other)) if one is not None and other is not None else one or other
 
 
 def in_storage(expression: Expression, crs: str, storage_crs: str, extent: Box | None) -> Expression:
@@ -106,6 +123,9 @@ def in_storage(expression: Expression, crs: str, storage_crs: str, extent: Box |
     if authority_axis_swapped(crs):
         shape = shapely.transform(shape, lambda xy: xy[:, ::-1])
     area = shapely.Point() if extent is None else stored_area(shape, crs, storage_crs, extent)
-    if area.is_empty:
-        return Boolean(expression.operator == "disjoint")
-    return replace(expression, geometry=Geometry(area))
+    return replace(expression, geometry=Geometry(_elsewhere(extent) if area.is_empty else area))
+
+
+def _elsewhere(extent: Box | None) -> BaseGeometry:
+    """Return a point where no feature is: it stands for an area that does not come near the layer."""
+    return shapely.Point((extent[2] + 2 * _MARGIN, extent[3] + 2 * _MARGIN) if extent else (0.0, 0.0))

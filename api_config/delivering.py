@@ -9,15 +9,17 @@ import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
 from ingest.archive import is_archive, unpack
 from ingest.draft import Draft, ReadOptions
+from ingest.mapping import ensure_fits
 from ingest.reading import ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Source, Version
-from twin_model.errors import TwinError
+from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
 from twin_model.town import Town
 from twin_model.versioning import commit, plan_changeset
@@ -71,26 +73,49 @@ def deliver(
     town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None
 ) -> list[Outcome]:
     """Read and commit every source below the paths; return what became of each."""
-    ensure_kind(delivery.options.kind, town.catalogue)
+    _ensure_answerable(delivery.options, town.catalogue)
     reporter = reporter or Silent()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
         delivery_id = uuid.uuid4().hex if len(sources) > 1 else ""
         outcomes = []
-        for number, path in enumerate(sources):
-            reporter.source(path.name, number + 1, len(sources))
-            outcomes.append(_deliver_one(town, path, delivery, delivery_id, reporter))
+        for number, one in enumerate(sources):
+            reporter.source(one.name if isinstance(one, Path) else one.source, number + 1, len(sources))
+            outcomes.append(
+                _deliver_one(town, one, delivery, delivery_id, reporter) if isinstance(one, Path) else one
+            )
     return outcomes
 
 
-def _sources(paths: list[Path], stack: ExitStack) -> Iterator[Path]:
+def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:
+    """Refuse what the caller asks for wrongly before the first source is read."""
+    ensure_kind(options.kind, catalogue)
+    if options.mapping is not None:
+        ensure_fits(options.mapping, catalogue)
+
+
+def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
+    """Yield the sources below the paths; a folder or an archive that yields none is an outcome already."""
     for path in paths:
-        for found in find_sources(path):
-            if is_archive(found):
-                folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twin-zip-")))
-                yield from find_sources(unpack(found, folder))
+        try:
+            found = find_sources(path)
+        except SourceRefused as refusal:
+            yield Outcome(path.name, error=refusal)
+            continue
+        for one in found:
+            if is_archive(one):
+                yield from _unpacked(one, stack)
             else:
-                yield found
+                yield one
+
+
+def _unpacked(archive: Path, stack: ExitStack) -> Iterator["Path | Outcome"]:
+    folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twin-zip-")))
+    try:
+        yield from find_sources(unpack(archive, folder))
+    except SourceRefused as refusal:
+        values = refusal.values | {"source": archive.name}
+        yield Outcome(archive.name, "zip", error=SourceRefused(refusal.rule_id, **values))
 
 
 def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, reporter: Reporter) -> Outcome:
@@ -99,13 +124,17 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
         kind = kind_of(path, delivery.options)
         outcome.kind = kind.name
         source = identify(path, kind, delivery=delivery_id)
-        outcome.already = town.store.has_source(source.sha256)
+        outcome.already = _already(town, source, delivery.options)
         if outcome.already is not None and not delivery.dry_run:
+            _keep(town, path, source)
             return outcome
         with _draft(town, source, delivery.options, reporter) as draft:
             reporter.stage("read")
             kind.read(path, draft, delivery.options)
-            changeset = draft.to_changeset(author=delivery.author, reason=delivery.reason or path.name)
+            changeset = draft.to_changeset(
+                author=delivery.author, reason=delivery.reason or path.name,
+                details={"read_as": _said(delivery.options)},
+            )  # fmt: skip
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
             if delivery.dry_run:
                 outcome.planned = {
@@ -118,7 +147,34 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
         _keep(town, path, source)
     except TwinError as error:
         outcome.error = error
+    except OSError as error:
+        outcome.error = _unreadable(path, error)
     return outcome
+
+
+def _unreadable(path: Path, error: OSError) -> SourceRefused:
+    cause = error.strerror or type(error).__name__
+    return SourceRefused(
+        "source.unreadable", source=path.name, kind=path.suffix.lstrip(".") or "?", cause=cause
+    )
+
+
+def _already(town: Town, source: Source, options: ReadOptions) -> int | None:
+    """Return the version that brought in the same bytes read in the same way, None where there is none.
+
+    The same bytes read as another layer, or with a corrected mapping, are another delivery.
+    """
+    if town.store.has_source(source.sha256) is None:
+        return None
+    said = _said(options)
+    same = (one for one in town.store.changesets() if one.sha256 == source.sha256)
+    return next((one.number for one in same if one.counts.get("read_as", said) == said), None)
+
+
+def _said(options: ReadOptions) -> str:
+    """Return a short name of how a source is to be read: what the caller says about it."""
+    said = repr((options.kind, options.crs, options.effective, options.encoding, options.mapping))
+    return sha256(said.encode()).hexdigest()[:16]
 
 
 def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter) -> Draft:
@@ -151,9 +207,12 @@ def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome
     """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
     crs = town.store.crs if town else options.crs or "EPSG:4548"
     catalogue = town.catalogue if town else read_catalogue()
-    ensure_kind(options.kind, catalogue)
+    _ensure_answerable(options, catalogue)
     with ExitStack() as stack:
-        return [_inspect_one(one, options, catalogue, crs) for one in _sources([path], stack)]
+        return [
+            _inspect_one(one, options, catalogue, crs) if isinstance(one, Path) else one
+            for one in _sources([path], stack)
+        ]
 
 
 def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: str) -> Outcome:
@@ -166,4 +225,6 @@ def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: st
             outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
     except TwinError as error:
         outcome.error = error
+    except OSError as error:
+        outcome.error = _unreadable(path, error)
     return outcome

@@ -6,9 +6,11 @@ from typing import Any
 
 import orjson
 
+from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
+from twin_model.store.gpkg_select import queryables
 
-__all__ = ["properties_of", "property_shapers"]
+__all__ = ["properties_of", "property_shapers", "typed_value"]
 
 # A year alone ("2017") comes out of a column of dates as a number: SQLite's affinity.
 _SHAPES: dict[str, Callable[[Any], Any]] = {"boolean": bool, "date": str, "json": orjson.Fragment}
@@ -43,3 +45,16 @@ def properties_of(layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) 
             value = _SHAPES[kind](value)
         values[name] = value
     return values
+
+
+def typed_value(layer: Layer, name: str, value: str) -> Any:
+    """Return the value of a plain `name=value` parameter in the type of its queryable, as CQL2 JSON has it."""
+    kind = queryables(layer).get(name, "string")
+    try:
+        if kind in ("integer", "number"):
+            return float(value)
+        if kind == "boolean":
+            return {"true": True, "false": False}[value.lower()]
+    except (ValueError, KeyError) as error:
+        raise QueryRefused("query.refused", cause=f"{name}={value[:100]}", expected=kind) from error
+    return {"date": value} if kind == "date" else {"timestamp": value} if kind == "datetime" else value

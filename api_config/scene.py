@@ -20,6 +20,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely import Polygon
 
+from api_config.freshness import state_of
 from tiles.quadtree import Node, build_tree
 from tiles.solids import Solids, outlier_free
 from tiles.tileset import document_roots, node_frame, tileset_json
@@ -139,13 +140,7 @@ class Scene:
     def tree(self, layer: Layer, view: View) -> Tree:
         """Return the tree of a layer as it is now for this view; built once a version."""
         store = self.town.store
-        key = (
-            layer.id,
-            view,
-            store.changed_since(layer.id, None),
-            self.ground_version,
-            store.next_boundary(layer.id, ""),
-        )
+        key = (*state_of(store, layer, view), self.ground_version)
         with self._named_lock(layer.id):
             if key not in self._trees:
                 self._trees[key] = self._build_tree(layer, view)

@@ -28,6 +28,9 @@ class Settings:
     filter_length: int = _setting(
         16_384, "TWIN_FILTER_LENGTH", "过滤条件最大长度", "longest filter in characters"
     )
+    feature_cache_mib: int = _setting(
+        128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
+    )
     tile_features: int = _setting(
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
@@ -42,7 +45,7 @@ class Settings:
 
 _KINDS: dict[str, Any] = {
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "tile_features": int,
+    "filter_length": int, "tile_features": int, "feature_cache_mib": int,
 }  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Zip archives of sources: unpacked with care into a folder of ours, then read like any folder."""
 
-import shutil
+import contextlib
+import lzma
 import zipfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from twin_model.errors import SourceRefused
@@ -11,6 +13,8 @@ __all__ = ["is_archive", "unpack"]
 MOST_MIB = 4096
 MOST_RATIO = 200
 _SMALL_MIB = 16
+_UTF8_FLAG = 0x800
+_DAMAGE = (zlib.error, lzma.LZMAError)
 
 
 def is_archive(path: Path) -> bool:
@@ -20,17 +24,19 @@ def is_archive(path: Path) -> bool:
 def unpack(path: Path, folder: Path) -> Path:
     """Unpack an archive into `folder` and return it.
 
-    Refused: more than 4 GiB, more than 200 times its own size (beyond 16 MiB), paths that lead out. Names without the
-    UTF-8 flag are read as GBK, as Chinese Windows writes them.
+    Refused before anything is written: more than 4 GiB, more than 200 times its own size (beyond 16 MiB), paths that
+    lead out. Names without the UTF-8 flag are read as GBK, as Chinese Windows writes them, unless they are UTF-8.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             members = [one for one in archive.infolist() if not one.is_dir()]
             _ensure_modest(path, members)
-            for member in members:
-                _extract(path, archive, member, folder)
-    except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as error:
-        raise SourceRefused("source.unreadable", source=path.name, kind="zip", cause=str(error)) from error
+            places = [_place(path, member) for member in members]
+            for member, place in zip(members, places, strict=True):
+                _extract(path, archive, member, folder.joinpath(*place.parts))
+    except (zipfile.BadZipFile, OSError, RuntimeError, ValueError, EOFError, *_DAMAGE) as error:
+        cause = str(error).rstrip(".") or type(error).__name__
+        raise SourceRefused("source.unreadable", source=path.name, kind="zip", cause=cause) from error
     return folder
 
 
@@ -48,11 +54,15 @@ def _ensure_modest(path: Path, members: list[zipfile.ZipInfo]) -> None:
         )
 
 
-def _extract(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path) -> None:
+def _place(path: Path, member: zipfile.ZipInfo) -> PurePosixPath:
+    """Return where a member goes, below the folder it is unpacked into."""
     name = PurePosixPath(_name(member).replace("\\", "/"))
     if name.is_absolute() or ".." in name.parts or ":" in str(name):
         raise SourceRefused("source.zip_path", source=path.name, path=str(name))
-    target = folder.joinpath(*name.parts)
+    return name
+
+
+def _extract(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as source, target.open("wb") as out:
         left = member.file_size
@@ -71,13 +81,10 @@ def _extract(path: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, fold
 
 
 def _name(member: zipfile.ZipInfo) -> str:
-    if member.flag_bits & 0x800:
+    """Return a member's name: as flagged, else UTF-8 where its bytes are (macOS, Info-ZIP), else GBK."""
+    if member.flag_bits & _UTF8_FLAG:
         return member.filename
-    try:
-        return member.filename.encode("cp437").decode("gbk")
-    except (UnicodeEncodeError, UnicodeDecodeError):
-        return member.filename
-
-
-def discard(folder: Path) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+    for encoding in ("utf-8", "gbk"):
+        with contextlib.suppress(UnicodeEncodeError, UnicodeDecodeError):
+            return member.filename.encode("cp437").decode(encoding)
+    return member.filename

@@ -79,6 +79,7 @@ class Draft:
         self.counts = Counts()
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
+        self._undated = 0
         self._tick = tick
         self._fitting = Fitting(catalogue, self.storage_crs, zone)
         if folder is not None:
@@ -119,6 +120,7 @@ class Draft:
         self.counts.stored += fitted.records - fitted.quarantined
         self.counts.quarantined += fitted.quarantined
         self.counts.features[layer_id] += len(fitted.rows)
+        self._undated += sum(one is None for one in fitted.rows.valid_from)
         if len(fitted.rows):
             path = self._folder / f"{len(self._chunks):06d}.pickle"
             with path.open("wb") as file:
@@ -193,8 +195,12 @@ class Draft:
     ) -> Changeset:
         """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft."""
         effective = self.effective or self.surveyed
-        if effective is None:
-            self.report(Finding("time.assumed_today", "info", values={"source": self.source.name}))
+        if effective is None and self._undated:
+            dated = self._undated < self.counts.features.total()
+            values = {"source": self.source.name, "features": self._undated}
+            self.report(
+                Finding("vector.partly_undated" if dated else "time.assumed_today", "info", values=values)
+            )
         return Changeset(
             author=author, reason=reason, source=self.source, effective=effective or now(),
             delivered=tuple(Delivered(layer_id, _Reading(path), count) for layer_id, path, count in self._chunks),

@@ -31,6 +31,8 @@ Geometries = NDArray[Any]
 Mask = NDArray[np.bool_]
 _SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
 _METRES_PER_DEGREE = 111_320.0
+_LINEAR_RING, _POLYGON, _COLLECTION = 2, 3, 7
+"""Type numbers of shapely."""
 _MERCATOR_PIXEL = 156_543.03392804097
 
 
@@ -242,17 +244,19 @@ def _repair(work: _Work) -> None:
     if work.layer.dimension < 1:
         return
     wrong = work.keep & ~shapely.is_missing(work.geometry) & ~shapely.is_valid(work.geometry)
+    wrong &= (shapely.get_dimensions(work.geometry) == work.layer.dimension) | (
+        shapely.get_type_id(work.geometry) == _COLLECTION
+    )
     rows = np.flatnonzero(wrong)
     if not len(rows):
         return
     reasons = dict(zip(rows.tolist(), shapely.is_valid_reason(work.geometry[rows]), strict=True))
-    repaired = np.array(
-        [_of_dimension(shapely.make_valid(g), work.layer.dimension) for g in work.geometry[rows]],
-        dtype=object,
-    )
+    repaired = np.empty(len(rows), dtype=object)
+    repaired[:] = [_of_dimension(shapely.make_valid(g), work.layer.dimension) for g in work.geometry[rows]]
     gone = np.zeros(len(work.keep), dtype=bool)
     gone[rows] = shapely.is_missing(repaired) | shapely.is_empty(repaired)
-    work.set_aside("geometry.beyond_repair", gone, reason=lambda r: reasons[r])
+    rule = "geometry.beyond_repair" if work.layer.dimension == 2 else "vector.line_without_length"
+    work.set_aside(rule, gone, reason=lambda r: reasons[r])
     good = ~gone[rows]
     work.geometry[rows[good]] = repaired[good]
     work.report("geometry.repaired", rows[good].tolist(), "warning", reason=lambda r: reasons[r])
@@ -260,27 +264,33 @@ def _repair(work: _Work) -> None:
 
 def _of_dimension(geometry: Any, dimension: int) -> Any:
     """Return the parts of a geometry that have the wanted dimension, as one geometry, or None."""
-    parts = shapely.get_parts(geometry)
-    parts = np.concatenate([shapely.get_parts(p) for p in parts]) if len(parts) else parts
+    parts = _parts(geometry)
     wanted = parts[shapely.get_dimensions(parts) == dimension]
     if not len(wanted):
         return None
-    return wanted[0] if len(wanted) == 1 else shapely.union_all(wanted)
+    if len(wanted) == 1:
+        return wanted[0]
+    return (shapely.multipoints, shapely.multilinestrings, shapely.union_all)[dimension](wanted)
+
+
+def _parts(geometry: Any) -> Geometries:
+    """Return the single geometries of a multi or a collection, however deeply it is nested; empty ones left out."""
+    parts = np.asarray(shapely.get_parts(geometry), dtype=object)
+    while (shapely.get_type_id(parts) > _POLYGON).any():
+        parts = np.asarray(shapely.get_parts(parts), dtype=object)
+    return np.asarray(parts[~shapely.is_empty(parts)], dtype=object)
 
 
 def _coerce(work: _Work) -> None:
     """Give every geometry its layer's type: single or multi, Z kept or dropped; set aside another dimension."""
     layer = work.layer
     present = ~shapely.is_missing(work.geometry)
-    collections = np.flatnonzero(present & (shapely.get_type_id(work.geometry) == 7))
-    work.geometry[collections] = np.array(
-        [_of_dimension(work.geometry[r], layer.dimension) for r in collections], dtype=object
-    )
-    present &= ~shapely.is_missing(work.geometry)
+    _unpack_collections(work)
     dimensions = np.where(present, shapely.get_dimensions(work.geometry), layer.dimension)
-    rings_as_lines = present & (shapely.get_type_id(work.geometry) == 2)
+    rings_as_lines = present & (shapely.get_type_id(work.geometry) == _LINEAR_RING)
     work.geometry[rings_as_lines] = shapely.linestrings_from_rings(work.geometry[rings_as_lines]) if hasattr(shapely, "linestrings_from_rings") else np.array([shapely.LineString(g.coords) for g in work.geometry[rings_as_lines]], dtype=object)  # fmt: skip
-    work.set_aside("geometry.wrong_type", dimensions != layer.dimension, expected=lambda r: layer.geometry,
+    misfit = (dimensions != layer.dimension) | (present & (shapely.get_type_id(work.geometry) == _COLLECTION))
+    work.set_aside("geometry.wrong_type", misfit, expected=lambda r: layer.geometry,
                    found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-")  # fmt: skip
     rows = np.flatnonzero(present & work.keep)
     if not layer.has_z:
@@ -288,6 +298,21 @@ def _coerce(work: _Work) -> None:
         work.geometry[high] = shapely.force_2d(work.geometry[high])
     else:
         _drop_unknown_z(work, rows)
+
+
+def _unpack_collections(work: _Work) -> None:
+    """Take from each collection the parts its layer holds, and say which others it held; one without such stays whole."""
+    others: dict[int, list[str]] = {}
+    for row in np.flatnonzero(work.keep & (shapely.get_type_id(work.geometry) == _COLLECTION)).tolist():
+        parts = _parts(work.geometry[row])
+        fitting = shapely.get_dimensions(parts) == work.layer.dimension
+        if not fitting.any():
+            continue
+        work.geometry[row] = _of_dimension(work.geometry[row], work.layer.dimension)
+        others |= {} if fitting.all() else {row: sorted({one.geom_type for one in parts[~fitting]})}
+    work.report(
+        "vector.parts_left_out", others, found=lambda r: others[r], expected=lambda r: work.layer.geometry
+    )
 
 
 def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:

@@ -18,9 +18,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from twin_model.catalogue import Catalogue
+from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
 
-__all__ = ["LayerMapping", "Mapping", "read_mapping", "standard_mapping"]
+__all__ = ["LayerMapping", "Mapping", "ensure_fits", "read_mapping", "standard_mapping"]
 
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from"}
 
@@ -41,19 +43,26 @@ class LayerMapping:
 
     def source_fields(self, available: Sequence[str]) -> dict[str, str]:
         """Return our field -> the source column that feeds it, of the columns there are (names cut to ten bytes too)."""
-        by_name = {name.strip().lower(): name for name in available}
-        found: dict[str, str] = {}
-        for ours, wanted in self.fields.items():
-            hit = next((by_name[w.lower()] for w in wanted if w.lower() in by_name), None)
-            hit = hit or next((name for w in wanted for key, name in by_name.items() if _cut(w) == key), None)
-            if hit is not None:
-                found[ours] = hit
-        return found
+        found = {ours: _among(wanted, available) for ours, wanted in self.fields.items()}
+        return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+    def dated_by(self, available: Sequence[str]) -> str | None:
+        """Return the source column that says since when a row is true, None where the mapping or the source has none."""
+        return _among((self.valid_from,), available) if self.valid_from else None
 
 
-def _cut(name: str) -> str:
-    """Return a name as a shapefile cuts it: ten bytes of GBK."""
-    return name.encode("gbk", "ignore")[:10].decode("gbk", "ignore").lower()
+def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
+    """Return the first wanted name that is there, whole or as a shapefile cuts it."""
+    by_name = {name.strip().lower(): name for name in available}
+    whole = next((by_name[name.lower()] for name in wanted if name.lower() in by_name), None)
+    cut = (by_name[one] for name in wanted for one in _cut(name) if one in by_name)
+    return whole or next(cut, None)
+
+
+def _cut(name: str) -> tuple[str, ...]:
+    """Return a name as a shapefile cuts it: ten bytes of GBK, or of UTF-8."""
+    encoded = ((name.encode(one, "ignore")[:10], one) for one in ("gbk", "utf-8"))
+    return tuple(text.decode(one, "ignore").lower() for text, one in encoded)
 
 
 @dataclass(frozen=True)
@@ -75,8 +84,22 @@ def read_mapping(path: Path) -> Mapping:
         table = tomllib.loads(path.read_text("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError("mapping.unreadable", path=str(path), cause=str(error)) from error
-    entries = tuple(_layer_mapping(entry, path) for entry in table.get("layer", ()))
-    return Mapping(path.stem, entries, table.get("crs"), table.get("options", {}))
+    layers = table.get("layer", [])
+    if not isinstance(layers, list) or not all(isinstance(entry, dict) for entry in layers):
+        raise CatalogueError("mapping.invalid", path=str(path), key="layer", expected=["[[layer]]"])
+    entries = tuple(_layer_mapping(entry, path) for entry in layers)
+    crs = table.get("crs")
+    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), table.get("options", {}))
+
+
+def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
+    """Refuse a mapping that names a layer the town has not, or a field its layer has not."""
+    for entry in mapping.layers:
+        layer = catalogue[entry.to]
+        unknown = sorted({*entry.fields, *entry.constants, *entry.values} - set(layer.field_names))
+        if unknown:
+            key = f"{layer.id}: {', '.join(unknown)}"
+            raise CatalogueError("mapping.invalid", path=mapping.name, key=key, expected=layer.field_names)
 
 
 def standard_mapping(name: str) -> Mapping:
@@ -89,6 +112,17 @@ def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:
     if unknown or "from" not in entry or "to" not in entry:
         raise CatalogueError(
             "mapping.invalid", path=str(path), key=sorted(unknown) or "from, to", expected=sorted(_KEYS)
+        )
+    tables = ("fields", "constants", "values")
+    wrong = [key for key in tables if not isinstance(entry.get(key, {}), dict)]
+    wrong += (
+        [f"values.{key}" for key, one in entry.get("values", {}).items() if not isinstance(one, dict)]
+        if not wrong
+        else []
+    )
+    if wrong:
+        raise CatalogueError(
+            "mapping.invalid", path=str(path), key=wrong, expected=[f"{key} = {{ ... }}" for key in tables]
         )
     return LayerMapping(
         patterns=_names(entry["from"]), to=entry["to"],

@@ -44,7 +44,7 @@ KINDS: tuple[Kind, ...] = (
     Kind(
         "vector",
         "ingest.vector",
-        (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite"),
+        (".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite", ".tab", ".mif"),
         "topography",
     ),
 )
@@ -62,7 +62,7 @@ def ensure_kind(value: str | None, catalogue: Catalogue) -> None:
     raise CalledWrongly(
         "source.unknown_as",
         value=value,
-        kinds=[*TOPICS, *(kind.name for kind in KINDS)],
+        kinds=list(dict.fromkeys([*TOPICS, *(kind.name for kind in KINDS)])),
         nearest=get_close_matches(value, names, 3, 0.3) or names[:4],
     )
 
@@ -73,7 +73,7 @@ def find_sources(path: Path) -> list[Path]:
     Tables of one pipeline survey that belong together (points and lines) are one source, named by its first table.
     """
     if not path.exists():
-        raise SourceRefused("source.not_found", source=str(path))
+        raise CalledWrongly("source.not_found", source=str(path))
     if path.is_file():
         return [path]
     suffixes = {suffix for kind in KINDS for suffix in kind.suffixes} | {".zip"}
@@ -113,10 +113,8 @@ def parts_of(path: Path, kind: str) -> list[Path]:
     if kind == "survey":
         return sorted(import_module("ingest.survey").files_of_survey(path))
     if path.suffix.lower() == ".shp":
-        return [
-            path,
-            *(one for one in sorted(path.parent.glob(f"{path.stem}.*")) if one.suffix.lower() in _COMPANIONS),
-        ]
+        beside = sorted(one for one in path.parent.iterdir() if one.stem == path.stem)
+        return [path, *(one for one in beside if one.suffix.lower() in _COMPANIONS)]
     return [path]
 
 
@@ -130,9 +128,8 @@ def kind_of(path: Path, options: ReadOptions) -> Kind:
             continue
         if kind.recognises(path):
             return kind
-    by_suffix = next(
-        (kind for kind in KINDS if path.suffix.lower() in kind.suffixes and kind.name != "survey"), None
-    )
+    suffix = ".shp" if path.suffix.lower() in _COMPANIONS[:2] else path.suffix.lower()
+    by_suffix = next((kind for kind in KINDS if suffix in kind.suffixes and kind.name != "survey"), None)
     if by_suffix is not None:
         return by_suffix
     with path.open("rb") as file:

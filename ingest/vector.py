@@ -1,13 +1,13 @@
 """Vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite.
 
-A record is one row of one source layer. Names become ours through a mapping (`ingest/mapping.py`); without one the
-standard mapping and our own layer names are tried. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
+A record is one row of one source layer that has a place here; a layer or table without one is left out with a finding.
+Names become ours through a mapping (`ingest/mapping.py`); without one the standard mapping and our own layer names are
+tried. How the file is opened stands in `ingest/vector_file.py`. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
 """
 
-import contextlib
+import itertools
 import math
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,29 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import pyogrio
 import shapely
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError
-from pyogrio.raw import read as read_raw
 
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
-from twin_model.crs import crs_code
+from ingest.vector_file import Batch, SourceLayer, VectorFile, beside
+from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
 
 __all__ = ["read_vector", "recognises_vector"]
 
-_SUFFIXES = {".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".tab", ".mif", ".sqlite", ".db", ".dbf"}
 _LENGTH_OF_HEAD = 512
+_NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
+_DIMENSIONS = {
+    "Point": 0,
+    "MultiPoint": 0,
+    "LineString": 1,
+    "MultiLineString": 1,
+    "Polygon": 2,
+    "MultiPolygon": 2,
+}
 
 
 def recognises_vector(path: Path) -> bool:
@@ -42,6 +48,8 @@ def recognises_vector(path: Path) -> bool:
         head = file.read(_LENGTH_OF_HEAD)
     if head[:4] == b"\x00\x00\x27\x0a" or head[:15] == b"SQLite format 3" or head[:4] == b"fgb\x03":
         return True
+    if path.suffix.lower() in {".tab", ".mif"}:
+        return head[:6].lower() == b"!table" or head[:7].lower() == b"version"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):
         return path.suffix.lower() in {".geojson", ".json"} and b"CityJSON" not in head
@@ -50,212 +58,269 @@ def recognises_vector(path: Path) -> bool:
 
 def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read every layer of a file that a mapping, or `options.kind`, gives a place here."""
-    if path.suffix.lower() == ".shp":
-        _ensure_complete(path, draft)
-    names = _layer_names(path, draft)
-    mapping = options.mapping or standard_mapping("vector")
-    chosen = {
-        name: target
-        for name, _ in names
-        if (target := _target(name, path, draft, mapping, options)) is not None
-    }
-    if not chosen:
-        if not names:
-            raise SourceRefused("source.empty", source=draft.source.name)
-        raise SourceRefused("source.nothing_mapped", source=draft.source.name, found=[name for name, _ in names],
-                            nearest=[layer.id for layer in draft.catalogue if layer.dimension >= 0][:12])  # fmt: skip
+    _ensure_shapefile(path, draft)
+    named = options.mapping.options.get("encoding") if options.mapping else None
+    file = VectorFile(path, draft.source.name, options.encoding or named)
+    found = file.names()
+    chosen = _chosen(found, path, draft, options)
     before = draft.counts.read
-    for name, geometry_type in names:
+    for name, geometry in found:
         if name in chosen:
-            _read_layer(path, name, geometry_type, chosen[name], draft, options)
+            _read_or_leave(file, name, geometry, chosen[name], draft, options, alone=len(chosen) == 1)
         else:
-            draft.report(
-                Finding(
-                    "vector.layer_left_out",
-                    "info",
-                    values={"source_layer": name, "source": draft.source.name},
-                )
-            )
+            _leave_out(file, name, geometry, draft)
     if draft.counts.read == before:
         raise SourceRefused("source.empty", source=draft.source.name)
+    _report_encoding(file, draft)
 
 
-def _ensure_complete(path: Path, draft: Draft) -> None:
+def _ensure_shapefile(path: Path, draft: Draft) -> None:
     """A shapefile without `.shx` is read (GDAL rebuilds it in memory), one without `.dbf` too; both are said."""
-    for suffix in (".dbf", ".shx"):
-        if not _beside(path, suffix):
+    suffix = path.suffix.lower()
+    if suffix in {".dbf", ".shx"}:
+        whole = beside(path, ".shp")
+        raise (
+            SourceRefused("vector.part_of_shapefile", source=draft.source.name, shapefile=whole.name)
+            if whole
+            else SourceRefused("source.incomplete", source=draft.source.name, missing=f"{path.stem}.shp")
+        )
+    for part in (".dbf", ".shx") if suffix == ".shp" else ():
+        if not beside(path, part):
             draft.report(
-                Finding(
-                    "vector.part_missing", "warning", values={"source": draft.source.name, "part": suffix}
-                )
+                Finding("vector.part_missing", "warning", values={"source": draft.source.name, "part": part})
             )
 
 
-def _beside(path: Path, suffix: str) -> Path | None:
-    return next(
-        (one for one in (path.with_suffix(suffix), path.with_suffix(suffix.upper())) if one.exists()), None
-    )
-
-
-def _address(path: Path) -> str:
-    return str(path)
-
-
-@contextlib.contextmanager
-def _as_refusal(path: Path, draft: Draft) -> Iterator[None]:
-    """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            pyogrio.set_gdal_config_options(
-                {
-                    "SHAPE_RESTORE_SHX": "YES",
-                    "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
-                    "OGR_SQLITE_LIST_ALL_TABLES": "NO",
-                }
-            )
-            yield
-    except SourceRefused:
-        raise
-    except (
-        DataSourceError,
-        DataLayerError,
-        ValueError,
-        RuntimeError,
-        shapely.errors.ShapelyError,
-        UnicodeDecodeError,
-    ) as error:
-        cause = re.sub(r"\s+", " ", str(error).replace(str(path.parent), "").strip("; "))[:200]
+def _chosen(
+    found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
+) -> dict[str, LayerMapping]:
+    """Return source layer -> how it is read; refuse a file of which nothing has a place here."""
+    source = draft.source.name
+    if not found:
+        raise SourceRefused("source.empty", source=source)
+    stems = [path.stem] if len(found) == 1 else []
+    targets = {
+        name: _target([name, *stems], draft, options)
+        for name, geometry in found
+        if geometry is not None or _takes_tables(draft, options)
+    }
+    if not targets:
+        raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
+    chosen = {name: target for name, target in targets.items() if target is not None}
+    if options.kind in draft.catalogue.layers:
+        chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
+    if not chosen:
         raise SourceRefused(
-            "source.unreadable",
-            source=draft.source.name,
-            kind=path.suffix.lstrip(".").lower() or "vector",
-            cause=cause,
-        ) from error
+            "source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft)
+        )
+    return chosen
 
 
-def _layer_names(path: Path, draft: Draft) -> list[tuple[str, str | None]]:
-    with _as_refusal(path, draft):
-        return [
-            (str(name), None if kind is None else str(kind))
-            for name, kind in pyogrio.list_layers(_address(path))
-        ]
+def _of_its_dimension(
+    chosen: dict[str, LayerMapping], geometry: dict[str, str | None], dimension: int
+) -> dict[str, LayerMapping]:
+    """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
+    suiting = {name: one for name, one in chosen.items() if _dimension(geometry[name]) in (dimension, None)}
+    return suiting or chosen
 
 
-def _target(
-    name: str, path: Path, draft: Draft, mapping: Mapping, options: ReadOptions
-) -> LayerMapping | None:
+def _dimension(geometry: str | None) -> int | None:
+    """Return 0 for points, 1 for lines, 2 for areas, None where a layer holds anything."""
+    return _DIMENSIONS.get(str(geometry).removesuffix(" Z"))
+
+
+def _takes_tables(draft: Draft, options: ReadOptions) -> bool:
+    return options.kind in draft.catalogue.layers and not draft.catalogue[str(options.kind)].has_geometry
+
+
+def _nearest(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
+    """Return layers of ours that could take in what the file holds, by dimension."""
+    wanted = {_dimension(geometry) for _, geometry in found if geometry is not None}
+    fitting = [
+        one for one in draft.catalogue if one.has_geometry and one.kind == "feature" and one.id != "finding"
+    ]
+    return [one.id for one in fitting if None in wanted or one.dimension in wanted][:12]
+
+
+def _target(names: list[str], draft: Draft, options: ReadOptions) -> LayerMapping | None:
     """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours."""
+    mapping: Mapping = options.mapping or standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
         fitting = [
             one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind
         ]
         return fitting[0] if fitting else LayerMapping(("*",), str(options.kind))
-    for candidate in (name, path.stem):
-        found = mapping.layer_for(candidate)
+    for name in names:
+        found = mapping.layer_for(name)
         if found is not None:
             return found
-        if candidate in draft.catalogue:
-            return LayerMapping((candidate,), candidate)
+        if name in draft.catalogue:
+            return LayerMapping((name,), name)
     return None
 
 
-def _read_layer(
-    path: Path, name: str, geometry_type: str | None, target: LayerMapping, draft: Draft, options: ReadOptions
-) -> None:
-    layer = draft.catalogue[target.to]
-    with _as_refusal(path, draft):
-        info = pyogrio.read_info(_address(path), layer=name, encoding=_encoding(path, options))
-    crs = _crs(info.get("crs"), draft, options)
-    columns = target.source_fields(info["fields"]) | {
-        f: f for f in layer.field_names if f in set(info["fields"]) and f not in target.fields
-    }
-    dated = [target.valid_from] if target.valid_from and target.valid_from in set(info["fields"]) else []
-    wanted = sorted({*columns.values(), *dated})
-    start = 0
-    while True:
-        with _as_refusal(path, draft):
-            meta, fids, geometry, values = read_raw(_address(path), layer=name, columns=wanted, skip_features=start, max_features=FRAME_ROWS,
-                                                    return_fids=True, encoding=_encoding(path, options), datetime_as_string=True)  # fmt: skip
-        if not len(fids):
-            return
-        by_name = dict(zip(meta["fields"], values, strict=True))
-        frame = _frame(layer, target, columns, by_name, _shapes(geometry, len(fids)), fids, crs, draft)
-        draft.add(layer.id, frame)
-        start += len(fids)
-        if len(fids) < FRAME_ROWS:
-            return
+def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> None:
+    if geometry is None:
+        rows = file.layer(name, None).features
+        values = {"source_layer": name, "source": draft.source.name, "rows": rows}
+        draft.report(Finding("vector.table_left_out", "info", values=values))
+        return
+    values = {"source_layer": name, "source": draft.source.name}
+    draft.report(Finding("vector.layer_left_out", "info", values=values))
 
 
-def _encoding(path: Path, options: ReadOptions) -> str | None:
-    """Return the encoding of a shapefile's texts: the caller's, the `.cpg`'s (GDAL reads it), else GBK or UTF-8."""
-    if options.encoding or path.suffix.lower() not in {".shp", ".dbf"}:
-        return options.encoding
-    table = _beside(path, ".dbf") or path
-    if _beside(path, ".cpg") or not table.exists():
-        return None
-    with table.open("rb") as file:
-        header = file.read(32)
-        if len(header) < 32 or header[29] not in (0x00, 0x4D, 0x57):
-            return None
-        sample = file.read(1 << 20)
+def _read_or_leave(
+    file: VectorFile, name: str, geometry: str | None, target: LayerMapping, draft: Draft, options: ReadOptions, *, alone: bool
+) -> None:  # fmt: skip
+    """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
-        sample[: len(sample) - 8].decode("utf-8")
-    except UnicodeDecodeError as error:
-        if error.start < len(sample) - 16:
-            return "GBK"
-    return "UTF-8"
+        layer = file.layer(name, geometry)
+        batches = file.batches(layer, _wanted(layer, target, draft), FRAME_ROWS)
+        first = next(batches, None)
+    except SourceRefused as refusal:
+        if alone or refusal.rule_id != "source.unreadable":
+            raise
+        values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
+        draft.report(Finding("vector.layer_unreadable", "error", values=values))
+        return
+    if first is not None:
+        _read_layer(layer, first, batches, target, draft, options)
 
 
-def _crs(found: str | None, draft: Draft, options: ReadOptions) -> str:
+def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
+    """Return our field -> the source's: by the mapping, else by our own name (in any case, whole or cut)."""
+    own = LayerMapping((), ours.id, {one: (one,) for one in ours.field_names if one not in target.fields})
+    available = list(layer.fields)
+    mapped = own.source_fields(available) | target.source_fields(available)
+    return {field: source for field, source in mapped.items() if ours.field_of(field)}
+
+
+def _wanted(layer: SourceLayer, target: LayerMapping, draft: Draft) -> list[str]:
+    dated = target.dated_by(list(layer.fields))
+    return sorted({*_fields(layer, target, draft.catalogue[target.to]).values(), *([dated] if dated else [])})
+
+
+def _read_layer(
+    layer: SourceLayer, first: Batch, others: Iterator[Batch], target: LayerMapping, draft: Draft, options: ReadOptions
+) -> None:  # fmt: skip
+    ours = draft.catalogue[target.to]
+    fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
+    crs = _crs(layer, draft, options)
+    for batch in itertools.chain([first], others):
+        content = _content(ours, target, fields, batch)
+        if dated:
+            content["valid_from"] = batch.columns[dated]
+        content["place"] = np.array([batch.place(row) for row in range(len(batch))], dtype=object)
+        _report_texts(batch, draft, ours)
+        _add(ours, content, batch, crs, draft)
+
+
+def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
+    """Add a batch; a row whose geometry is no geometry at all is set aside with its values."""
+    shapes = np.asarray(shapely.from_wkb(batch.wkb, on_invalid="fix"), dtype=object)
+    broken = shapely.is_missing(shapes) & np.array([one is not None for one in batch.wkb], dtype=bool)
+    for row in np.flatnonzero(broken).tolist():
+        raw = {name: str(column[row]) for name, column in batch.columns.items()} | {
+            "wkb": batch.wkb[row].hex()[:400]
+        }
+        draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=str(content["place"][row]),
+                                values={"found": batch.wkb[row].hex()[:18]}, raw=raw))  # fmt: skip
+    kept = {name: column[~broken] for name, column in content.items()}
+    draft.add(ours.id, gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs))
+
+
+def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:
+    for field, wrong in batch.unread.items():
+        values = {"field": field, "rows": int(wrong.sum())}
+        place = batch.place(int(np.argmax(wrong)))
+        draft.report(Finding("vector.text_unreadable", "warning", layer=ours.id, place=place, values=values))
+
+
+def _report_encoding(file: VectorFile, draft: Draft) -> None:
+    """Say where an encoding was guessed that is neither of those that are customary here."""
+    if not file.declared and file.encoding == "cp1252":
+        values = {"source": draft.source.name, "encoding": "Windows 1252"}
+        draft.report(Finding("vector.encoding_assumed", "info", values=values))
+
+
+def _crs(layer: SourceLayer, draft: Draft, options: ReadOptions) -> str:
+    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none."""
     declared = options.crs or (options.mapping.crs if options.mapping else None)
-    if found is not None:
-        with contextlib.suppress(CrsRefused):
-            return crs_code(found)
-    if declared is None:
+    try:
+        found = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
+    except CrsRefused:
+        found = None
+    if found is None and declared is None:
         raise SourceRefused("source.no_crs", source=draft.source.name)
-    return crs_code(declared)
+    if found is not None and options.crs is not None and not same_crs(found, options.crs):
+        values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
+        draft.report(Finding("vector.crs_kept", "info", values=values))
+    return crs_code(declared) if found is None else found
 
 
-def _shapes(wkb: NDArray[Any] | None, rows: int) -> NDArray[Any]:
-    if wkb is None:
-        return np.full(rows, None, dtype=object)
-    return np.asarray(shapely.from_wkb(wkb, on_invalid="fix"), dtype=object)
+def _short(code: str) -> str:
+    named = re.match(r'\w+\["([^"]+)', code)
+    return named[1] if named else code
 
 
-def _frame(
-    layer: Layer, target: LayerMapping, columns: dict[str, str], values: dict[str, NDArray[Any]], shapes: NDArray[Any],
-    fids: NDArray[Any], crs: str, draft: Draft,
-) -> gpd.GeoDataFrame:  # fmt: skip
-    content: dict[str, Any] = {}
-    for ours, theirs in columns.items():
-        if theirs in values and layer.field_of(ours):
-            content[ours] = _translated(values[theirs], target.values.get(ours))
+def _content(layer: Layer, target: LayerMapping, fields: dict[str, str], batch: Batch) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        ours: _translated(batch.columns[theirs], target.values.get(ours)) for ours, theirs in fields.items()
+    }
     for ours, constant in target.constants.items():
-        content[ours] = np.full(len(shapes), constant, dtype=object)
-    if target.valid_from in values:
-        content["valid_from"] = values[str(target.valid_from)]
-    content["place"] = np.array([f"row {fid}" for fid in fids.tolist()], dtype=object)
-    return gpd.GeoDataFrame(_finished(layer, content), geometry=gpd.array.from_shapely(shapes), crs=crs)
+        content[ours] = np.full(len(batch), constant, dtype=object)
+    return _finished(layer, content, len(batch))
 
 
 def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
-    return values if table is None else np.array([table.get(str(v), v) for v in values], dtype=object)
+    """Return values as a table of the mapping renames them; "3" is found for 3 and 3.0 too."""
+    if table is None:
+        return values
+    codes, distinct = pd.factorize(values)
+    meant = np.empty(len(distinct) + 1, dtype=object)
+    meant[:-1], meant[-1] = [table.get(_key(one), one) for one in distinct], None
+    return np.asarray(meant[codes], dtype=object)
 
 
-def _finished(layer: Layer, content: dict[str, Any]) -> dict[str, Any]:
-    """Fill what follows from what was delivered: a building's height source, land use's class from its code."""
+def _key(value: Any) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()
+
+
+def _finished(layer: Layer, content: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Fill what follows from what was delivered and was not delivered itself: a building's height, land use's class."""
     if layer.id == "building" and ("height" in content or "storeys" in content):
-        rows = len(next(iter(content.values())))
-        height = pd.to_numeric(pd.Series(content.get("height", [math.nan] * rows)), errors="coerce")
-        storeys = pd.to_numeric(pd.Series(content.get("storeys", [math.nan] * rows)), errors="coerce")
-        content["height_source"] = np.where(
-            height > 0, "measured", np.where(storeys > 0, "storeys", "unknown")
-        ).astype(object)
-        content["height"] = np.where(height > 0, height, np.where(storeys > 0, storeys * 3.0, math.nan))
-        content["storeys_source"] = np.array(["field" if one > 0 else None for one in storeys], dtype=object)
+        content |= {
+            name: column
+            for name, column in _heights(content, rows).items()
+            if name == "height" or name not in content
+        }
     if layer.id == "land_use" and "land_use" not in content and "land_use_code" in content:
         content["land_use"] = np.array(
             [str(c)[:1].upper() if c else None for c in content["land_use_code"]], dtype=object
         )
     return content
+
+
+def _heights(content: dict[str, Any], rows: int) -> dict[str, NDArray[Any]]:
+    """Return a building's height, how it is known, and how its storeys are: measured, else storeys of 3 m.
+
+    A height that is no number stays as it is written, so that it is reported.
+    """
+    given = np.asarray(content.get("height", np.full(rows, math.nan)), dtype=object)
+    height = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=np.float64)
+    storeys = pd.to_numeric(
+        pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce"
+    ).to_numpy(dtype=np.float64)
+    measured, counted = height > 0, storeys > 0
+    unread = np.isnan(height) & np.array(
+        [type(one) is str and bool(one.strip()) for one in given], dtype=bool
+    )
+    derived = np.where(measured, height, np.where(counted, storeys * 3.0, math.nan)).astype(object)
+    return {
+        "height": np.where(unread, given, derived),
+        "height_source": np.where(measured, "measured", np.where(counted, "storeys", "unknown")).astype(
+            object
+        ),
+        "storeys_source": np.array(["field" if one else None for one in counted], dtype=object),
+    }

@@ -23,7 +23,7 @@ from tiles.instances import Instances
 from tiles.local_frame import LocalFrame, ToLonLat
 from tiles.mesh import Mesh
 from tiles.property_table import PropertyType
-from tiles.sweep import sweep
+from tiles.sweep import MITRE_LIMIT, sweep
 from twin_model.building.mesh import Mesh as StoredMesh
 from twin_model.layer import Layer
 
@@ -55,9 +55,10 @@ class Solids:
 
     def usable(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         """Return the features that have a place in the town: with geometry, heights for pipes, a mesh for BIM elements."""
-        keep = frame.geometry.notna().to_numpy() & ~frame.geometry.is_empty.to_numpy()
+        shapes = frame.geometry.to_numpy()
+        keep = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
         if self.kind == "sweep":
-            keep &= shapely.has_z(frame.geometry.to_numpy())
+            keep &= shapely.has_z(shapes)
         if self.kind == "mesh":
             keep &= frame["mesh"].notna().to_numpy() & frame["matrix"].notna().to_numpy()
         return frame[keep]
@@ -71,7 +72,7 @@ class Solids:
             "mesh": self._element_heights,
         }[self.kind](frame)
         if self.kind == "sweep":
-            reach = self._sections(frame).max(axis=1, initial=0.0)[:, None] / 2
+            reach = self._reach(frame)[:, None]
             bounds = np.hstack((bounds[:, :2] - reach, bounds[:, 2:] + reach))
         return np.column_stack((bounds[:, :2], low, bounds[:, 2:], high))
 
@@ -135,12 +136,19 @@ class Solids:
         width = np.where(width > 0, width, _DEFAULT_PIPE_MM)
         return np.column_stack((width, np.where(height > 0, height, width))) / 1000.0
 
+    def _reach(self, frame: gpd.GeoDataFrame) -> Floats:
+        """Return how far each pipe's skin lies from its axis at most: half the section, a little more at a mitre."""
+        sections = self._sections(frame)
+        is_round = frame[self.layer.model["shape"]].to_numpy(dtype=object) != "rectangle"
+        half = np.where(is_round, sections.max(axis=1, initial=0.0), np.hypot(*sections.T)) / 2
+        return np.asarray(half / np.cos(MITRE_LIMIT / 2))
+
     def _pipe_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
         coordinates, index = shapely.get_coordinates(
             frame.geometry.to_numpy(), include_z=True, return_index=True
         )
         starts = np.searchsorted(index, np.arange(len(frame)))
-        reach = self._sections(frame).max(axis=1) / 2
+        reach = self._reach(frame)
         return np.minimum.reduceat(coordinates[:, 2], starts) - reach, np.maximum.reduceat(
             coordinates[:, 2], starts
         ) + reach

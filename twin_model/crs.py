@@ -84,6 +84,9 @@ def _code_of(text: str) -> str:
     found = _crs(text)
     if not (found.is_geographic or found.is_projected):
         raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"])
+    own = found.to_json_dict().get("id")
+    if own is not None:  # its own code first: 4509 and 4548 are equal in everything but name
+        return f"{own['authority']}:{own['code']}"
     authority = found.to_authority(min_confidence=70)
     return f"{authority[0]}:{authority[1]}" if authority else str(found.to_wkt())
 

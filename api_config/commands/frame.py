@@ -93,7 +93,9 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         except Exception:
-            frame.err.print(_unforeseen(frame.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+            frame.err.print(
+                _unforeseen(frame.lang), style="red", highlight=False, markup=False, soft_wrap=True
+            )
             code = 1
         except KeyboardInterrupt:
             frame.err.print(

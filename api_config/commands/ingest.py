@@ -24,6 +24,7 @@ from twin_model.temporal import parse_instant
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
 _SHOWN = 5
+_SEVERITIES = ("error", "warning", "info")
 
 
 class ProgressReporter:
@@ -139,50 +140,66 @@ def print_outcomes(frame: Frame, outcomes: list[Outcome], *, as_json: bool = Fal
             frame.complain(one.error)
         else:
             frame.out.print(_line(one, frame.lang), highlight=False, markup=False, soft_wrap=True)
-        for finding in one.findings[:_SHOWN]:
-            frame.out.print(
-                f"  {finding.severity:<7} {finding.text(frame.lang)}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
-        if len(one.findings) > _SHOWN:
-            more = {"zh": "另有 {n} 条：twin findings", "en": "and {n} more: twin findings"}[frame.lang]
-            frame.out.print("  " + more.format(n=len(one.findings) - _SHOWN), highlight=False)
+        _print_findings(frame, one)
+
+
+def _print_findings(frame: Frame, one: Outcome) -> None:
+    """Print the first findings, the worst of them first, and say where the others are."""
+    worst_first = sorted(one.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    for finding in worst_first[:_SHOWN]:
+        text = f"  {finding.severity:<7} {finding.text(frame.lang)}"
+        frame.out.print(text, highlight=False, markup=False, soft_wrap=True)
+    left = len(one.findings) - _SHOWN
+    if left > 0:
+        stored = one.version is not None and one.version.made
+        more = {"zh": f"另有 {left} 条：", "en": f"and {left} more: "}[frame.lang]
+        frame.out.print(f"  {more}{'twin findings' if stored else '--json'}", highlight=False)
 
 
 def _line(one: Outcome, lang: str) -> str:
-    if one.already is not None:
+    """Return what became of a source, in one line."""
+    if one.already is not None and not one.planned:
         return {
             "zh": f"{one.source}：无变化（已在版本 {one.already} 中）",
             "en": f"{one.source}: no change (already in version {one.already})",
         }[lang]
-    features = ", ".join(f"{name} {count}" for name, count in one.counts.get("features", {}).items())
-    numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
     told = {
         "zh": "读入 {read} = 存入 {stored} + 搁置 {quarantined} + 符号 {decoration}",
         "en": "read {read} = stored {stored} + quarantined {quarantined} + decoration {decoration}",
     }
-    text = f"{one.source} [{one.kind}]: {told[lang].format(**numbers)}; {features}"
-    if one.version is not None:
-        changed = sum(t.changed for name, t in one.version.touched.items() if name != "finding")
-        made = {
-            "zh": f"版本 {one.version.number}，变更 {changed}",
-            "en": f"version {one.version.number}, {changed} changed",
-        }[lang]
-        return (
-            f"{text}; {made}" if one.version.made else f"{text}; {'无变化' if lang == 'zh' else 'no change'}"
-        )
-    planned = "; ".join(
-        f"{name}: " + ", ".join(f"{k} {v}" for k, v in counts.items()) for name, counts in one.planned.items()
+    numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
+    features = ", ".join(f"{name} {count}" for name, count in one.counts.get("features", {}).items() if count)
+    became = _became(one, lang)
+    return "; ".join(
+        part
+        for part in (f"{one.source} [{one.kind}]: {told[lang].format(**numbers)}", features, became)
+        if part
     )
-    return f"{text}; {planned}" if planned else text
+
+
+def _became(one: Outcome, lang: str) -> str:
+    """Return which version it made, or in a dry run what it would change."""
+    zh = lang == "zh"
+    if one.version is not None and one.version.made:
+        changed = sum(t.changed for name, t in one.version.touched.items() if name != "finding")
+        return (
+            f"版本 {one.version.number}，变更 {changed}"
+            if zh
+            else f"version {one.version.number}, {changed} changed"
+        )
+    if one.version is not None:
+        return "无变化" if zh else "no change"
+    words = {"new": "新增", "changed": "更改", "unchanged": "不变"} if zh else {}
+    planned = ", ".join(
+        f"{name} " + " ".join(f"{words.get(k, k)} {v}" for k, v in counts.items() if v) for name, counts in one.planned.items() if any(counts.values())
+    )  # fmt: skip
+    return f"{'试运行，未存入' if zh else 'dry run, nothing stored'}: {planned}" if planned else ""
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:
     return {
         "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "error": one.error.text(lang) if one.error else None,
+        "already": one.already, "counts": one.counts, "planned": one.planned, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
         "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
                     for name, t in (one.version.touched.items() if one.version else ())},
         "findings": [{"rule": f.rule, "severity": f.severity, "layer": f.layer, "place": f.place, "text": f.text(lang)} for f in one.findings],

@@ -93,7 +93,14 @@ def status_command(lang: str) -> click.Command:
             f"{answer['town']}  {frame.town.store.crs}  {'版本' if zh else 'version'} {answer['version']}",
             highlight=False,
         )
-        frame.out.print(table)
+        if table.row_count:
+            frame.out.print(table)
+        else:
+            empty = {
+                "zh": "尚无要素。下一步：twin ingest 文件...",
+                "en": "No features yet. Next: twin ingest FILES...",
+            }
+            frame.out.print(empty[frame.lang], highlight=False)
         frame.out.print(
             "  ".join(f"{name}: {count}" for name, count in answer["findings"].items()), highlight=False
         )
@@ -116,6 +123,8 @@ def findings_command(lang: str) -> click.Command:
             for k, v in (("severity", severity), ("layer", layer))
             if v
         ]
+        if layer is not None:
+            frame.town.catalogue[layer]
         where = (
             parse_filter({"op": "and", "args": wanted} if len(wanted) > 1 else wanted[0], lang="cql2-json")
             if wanted
@@ -127,14 +136,20 @@ def findings_command(lang: str) -> click.Command:
             frame.json(rows)
             return
         for row in rows:
-            frame.out.print(
-                f"{row['severity']:<7} {row['source']}: {row['text']}",
-                highlight=False,
-                markup=False,
-                soft_wrap=True,
-            )
+            frame.out.print(_finding_line(row), highlight=False, markup=False, soft_wrap=True)
+        total = frame.town.store.count(FeatureQuery("finding", where=where))
+        if total > len(rows):
+            told = {"zh": f"共 {total} 条，仅列出 {len(rows)} 条：--limit {total}",
+                    "en": f"{total} in all, {len(rows)} shown: --limit {total}"}  # fmt: skip
+            frame.out.print(told[frame.lang], highlight=False)
 
     return findings
+
+
+def _finding_line(row: dict[str, Any]) -> str:
+    """Return a finding in one line; its source is named once."""
+    text = row["text"] if row["text"].startswith(row["source"]) else f"{row['source']}: {row['text']}"
+    return f"{row['severity']:<7} {text}"
 
 
 def _finding_row(row: dict[str, Any], lang: str) -> dict[str, Any]:

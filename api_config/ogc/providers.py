@@ -6,10 +6,11 @@ from typing import Any
 import orjson
 from pygeoapi.provider.base import BaseProvider, ProviderItemNotFoundError, ProviderQueryError
 
-from api_config.items import properties_of
+from api_config.areas import bbox_area, in_storage, within
+from api_config.items import properties_of, typed_value
 from api_config.ogc.ecql import UnknownNode, cql2_json
 from tiles.encodings.geojson import geometry_fragments
-from twin_model.crs import CRS84, transform_bounds
+from twin_model.crs import CRS84
 from twin_model.errors import TwinError
 from twin_model.filter import parse_filter
 from twin_model.store.base import FeatureQuery, SortKey
@@ -93,7 +94,10 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         q: str | None,
         filterq: Any,
     ) -> FeatureQuery:
-        wanted = [{"op": "=", "args": [{"property": name}, value]} for name, value in properties or ()]
+        wanted = [
+            {"op": "=", "args": [{"property": name}, typed_value(self._layer, name, value)]}
+            for name, value in properties or ()
+        ]
         if filterq is not None:
             wanted.append(cql2_json(filterq))
         where = (
@@ -101,17 +105,17 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
             if wanted
             else None
         )
-        box = None
-        if bbox:
-            minx, miny, maxx, maxy = bbox if len(bbox) == 4 else (bbox[0], bbox[1], bbox[3], bbox[4])
-            box = transform_bounds(
-                (float(minx), float(miny), float(maxx), float(maxy)), CRS84, self._town.store.crs
-            )
-        return FeatureQuery(
-            self._layer.id, view=View(parse_when(datetime_, self._town.settings.timezone)), bbox=box, where=where, text=q,
+        store = self._town.store
+        extent = store.summary(self._layer.id).extent
+        query = FeatureQuery(
+            self._layer.id, view=View(parse_when(datetime_, self._town.settings.timezone)), text=q, where_crs=store.crs,
+            where=None if where is None else in_storage(where, CRS84, store.crs, extent),
             sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
             fields=tuple(fields) if fields else None, geometry=not skip_geometry,
         )  # fmt: skip
+        if not bbox:
+            return query
+        return within(query, bbox_area(",".join(map(str, bbox)), CRS84), CRS84, store.crs, extent)
 
     def _features(self, query: FeatureQuery) -> list[dict[str, Any]]:
         columns, rows = self._town.store.rows(query)

@@ -10,25 +10,24 @@ from urllib.parse import quote, urlencode
 
 import anyio.to_thread
 import orjson
-import shapely
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from api_config.answering import answer, etag_of, not_modified
-from api_config.areas import bbox_area, in_storage, meets, stored_area
+from api_config.areas import bbox_area, both, in_storage, within
 from api_config.asking import Call
 from api_config.cursor import Cursor
-from api_config.items import properties_of
+from api_config.encoded import EncodedFeatures
+from api_config.freshness import has_begun, state_of
+from api_config.items import properties_of, typed_value
 from api_config.ogc.resources import crs_list
 from api_config.pages import item_page, items_page
 from api_config.schema import sortables
-from tiles.encodings.geojson import encode_feature, encode_features, geometry_fragments
-from twin_model.changeset import Box
+from tiles.encodings.geojson import encode_feature, geometry_fragments
 from twin_model.crs import CRS84, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
-from twin_model.filter.expression import Boolean, Logical
 from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, SortKey
@@ -37,7 +36,7 @@ from twin_model.store.gpkg_select import queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["ROUTES", "item_bytes", "layer_of", "state_of", "words_of"]
+__all__ = ["ROUTES", "item_bytes", "layer_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
@@ -76,7 +75,12 @@ async def items(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         return await answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
-    heavy = asked.limit > _QUICK_ROWS or asked.query.where is not None or asked.query.text or asked.query.sort
+    heavy = (
+        asked.limit > _QUICK_ROWS
+        or asked.query.where is not None
+        or asked.query.text
+        or (asked.query.sort and not asked.query.bbox)
+    )
     page = await anyio.to_thread.run_sync(_page, call, asked) if heavy else _page(call, asked)
     if asked.format == "html":
         return await answer(
@@ -164,23 +168,20 @@ def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
     return query if view.recorded is not None else query.with_(view=View(view.datetime, version, view.policy))
 
 
-def _rows(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-    """Return the rows of the state that the cursor will name, also where a commit came between the two."""
+def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[bytes]]:
+    """Return rows and GeoJSON of the state that the cursor will name, also where a commit came between the two."""
+    encoded: EncodedFeatures = call.request.app.state.encoded
     store = call.town.store
-    columns, rows = store.rows(asked.query)
+    found = encoded.page(store, asked.layer, asked.query, asked.crs)
     if asked.query.view.recorded is None and store.version() != asked.version:
-        columns, rows = store.rows(_as_of(asked.query, asked.version))
-    return columns, rows
+        found = encoded.page(store, asked.layer, _as_of(asked.query, asked.version), asked.crs)
+    return found
 
 
 def _page(call: Call, asked: Asked) -> bytes:
-    columns, rows = _rows(call, asked)
+    columns, rows, texts = _features(call, asked)
     more, rows = len(rows) > asked.limit, rows[: asked.limit]
-    shapes = _shapes(call, columns, rows, asked.crs)
-    shown = _shown(columns, asked.query)
-    features = encode_features(
-        [row[1] for row in rows], (properties_of(asked.layer, shown, row) for row in rows), shapes
-    )
+    features = b"[" + b",".join(texts[: asked.limit]) + b"]"
     members: dict[str, Any] = {"numberReturned": len(rows), "links": _links(call, asked, columns, rows, more)}
     matched = _matched(call, asked, len(rows), more)
     if matched is not None:
@@ -193,13 +194,6 @@ def _page(call: Call, asked: Asked) -> bytes:
         + features
         + b","
         + head
-    )
-
-
-def _shown(columns: tuple[str, ...], query: FeatureQuery) -> tuple[str, ...]:
-    """Return the columns with those blanked that `properties` does not name."""
-    return (
-        columns if query.fields is None else tuple(name if name in query.fields else "" for name in columns)
     )
 
 
@@ -218,7 +212,7 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
     plain = (
         query.bbox is None
         and query.where is None
-        and not _begun(call, asked.layer)
+        and not has_begun(call.town.store, asked.layer)
         and query.text is None
         and query.view.is_now
         and not query.view.policy.rows
@@ -234,9 +228,9 @@ def _links(
              {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"}]  # fmt: skip
     if more:
         names = [key.name for key in asked.query.sort]
-        by_name = dict(zip(columns, rows[-1], strict=True))
-        values = _sort_values(call, asked, by_name, names)
-        mark = Cursor(asked.version, (*values, by_name["fid"])).text(_checksum(call))
+        last = dict(zip(columns, rows[-1], strict=True))
+        values = _sort_values(call, asked, last, names)
+        mark = Cursor(asked.version, (*values, last["fid"])).text(_checksum(call))
         links.append({"href": f"{here}/items?{_address(call, cursor=mark)}", "rel": "next", "type": GEOJSON})
     return links
 
@@ -270,34 +264,7 @@ def _checksum(call: Call) -> bytes:
 
 def _validator(call: Call, asked: Asked, *parts: Any) -> str:
     """Return the ETag of an answer: the layer's last change, the last boundary of validity passed, policy and address."""
-    return etag_of(*state_of(call, asked.layer, asked.query.view), asked.crs, call.base, *parts)
-
-
-def state_of(call: Call, layer: Layer, view: View, box: Box | None = None) -> tuple[Any, ...]:
-    """Return what an answer about a layer depends on besides its address, without reading a feature.
-
-    Where something planned has begun since the last commit, the newest beginning and the number of features tell
-    which boundaries of validity have passed.
-    """
-    store, passed = call.town.store, None
-    if view.datetime is None and _begun(call, layer):
-        current = FeatureQuery(layer.id, view=view, fields=(), geometry=False)
-        _, rows = store.rows(current.with_(sort=(SortKey("valid_from", ascending=False),), limit=1))
-        passed = (store.count(current), rows[0][2:] if rows else None)
-    return (
-        layer.id,
-        store.changed_since(layer.id, box),
-        passed,
-        view.datetime,
-        view.recorded,
-        view.policy.digest,
-    )
-
-
-def _begun(call: Call, layer: Layer) -> bool:
-    """Say whether something planned has begun since the last commit, so that counts kept with the layer are behind."""
-    planned = call.town.store.next_boundary(layer.id, "")
-    return planned is not None and planned <= now()
+    return etag_of(*state_of(call.town.store, asked.layer, asked.query.view), asked.crs, call.base, *parts)
 
 
 def _crs(call: Call, layer: Layer, name: str) -> str:
@@ -323,23 +290,11 @@ def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
 
 
 def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
-    """Return the query with its `bbox`: the store's own box where that is exact, else the area it is on the ground."""
-    value, crs, storage = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store.crs
+    """Return the query narrowed to its `bbox`; `bbox-crs` is looked at also without one."""
+    value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    area, extent = bbox_area(value, crs), call.town.store.summary(layer.id).extent
-    if extent is None:
-        return query.with_(where=_and(query.where, Boolean(False)))
-    if crs == storage:
-        return query.with_(bbox=area.bounds)
-    area = stored_area(area, crs, storage, extent)
-    if shapely.covers(area, shapely.box(*extent)):
-        return query.with_(bbox=extent)
-    return query.with_(where=_and(query.where, meets(area)))
-
-
-def _and(one: Expression | None, other: Expression | None) -> Expression | None:
-    return Logical("and", (one, other)) if one is not None and other is not None else one or other
+    return within(query, bbox_area(value, crs), crs, store.crs, store.summary(layer.id).extent)
 
 
 def words_of(call: Call) -> str | None:
@@ -358,7 +313,7 @@ def words_of(call: Call) -> str | None:
 
 def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     source = call.params.get("filter")
-    simple = [{"op": "=", "args": [{"property": name}, _typed(layer, name, value)]} for name, value in call.params.items()
+    simple = [{"op": "=", "args": [{"property": name}, typed_value(layer, name, value)]} for name, value in call.params.items()
               if name in fields]  # fmt: skip
     _crs(call, layer, "filter-crs")
     lang = call.params.get("filter-lang", "cql2-text")
@@ -374,20 +329,7 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
         return equal
     filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
     extent = call.town.store.summary(layer.id).extent
-    return _and(in_storage(filtered, _crs(call, layer, "filter-crs"), call.town.store.crs, extent), equal)
-
-
-def _typed(layer: Layer, name: str, value: str) -> Any:
-    """Return the value of a plain `name=value` parameter in the type of its field."""
-    kind = queryables(layer)[name]
-    try:
-        if kind in ("integer", "number"):
-            return float(value)
-        if kind == "boolean":
-            return {"true": True, "false": False}[value.lower()]
-    except (ValueError, KeyError) as error:
-        raise QueryRefused("query.refused", cause=f"{name}={value[:100]}", expected=kind) from error
-    return {"date": value} if kind == "date" else {"timestamp": value} if kind == "datetime" else value
+    return both(in_storage(filtered, _crs(call, layer, "filter-crs"), call.town.store.crs, extent), equal)
 
 
 def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:

@@ -11,8 +11,9 @@ from starlette.routing import Route
 
 from api_config.answering import VARY, answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
+from api_config.freshness import state_of
 from api_config.ogc.resources import extent_of
-from api_config.routes.items import layer_of, state_of
+from api_config.routes.items import layer_of
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
@@ -44,12 +45,14 @@ async def tile(request: Request) -> Response:
     if not grid.contains(z, row, col):
         raise NotFound("tile.outside", tile=f"{z}/{row}/{col}", name=grid.id)
     view, box = call.view(), _storage_box(call, layer, grid, z, row, col)
-    etag = etag_of(grid.id, z, row, col, *state_of(call, layer, view, box))
+    etag = etag_of(grid.id, z, row, col, *state_of(call.town.store, layer, view, box))
     held = not_modified(request, etag)
     if held is not None:
         return held
     if request.method == "HEAD":
-        there = await anyio.to_thread.run_sync(_row_count, call, layer, box, z, view, 1)
+        there = await anyio.to_thread.run_sync(
+            _row_count, call, layer, box, _drawn_zoom(layer, grid, z), view, 1
+        )
         return await _tile_answer(request, b" " * there, etag, 0)
     data, dropped = await anyio.to_thread.run_sync(encode_layer_tile, call, layer, grid, (z, row, col), view)
     return await _tile_answer(request, data, etag, dropped)
@@ -84,11 +87,19 @@ def _extent_in(extent: Box, crs: str, target: str) -> Box:
     return transform_bounds(extent, crs, target)
 
 
-def _row_count(call: Call, layer: Layer, box: Box, z: int, view: View, limit: int) -> int:
+def _drawn_zoom(layer: Layer, grid: TileMatrixSet, z: int) -> int | None:
+    """Return up to which of a feature's zooms a tile draws, None for all.
+
+    Zooms of features are counted in WebMercatorQuad; a set that begins with two tiles is one zoom finer.
+    """
+    zoom: int = z + grid.root_width.bit_length() - 1
+    return zoom if zoom < layer.zoom.latest else None
+
+
+def _row_count(call: Call, layer: Layer, box: Box, drawn: int | None, view: View, limit: int) -> int:
     """Return how many rows a tile is made of, at most `limit`; geometry is not read."""
     if not layer.has_geometry or box == _NOWHERE:
         return 0
-    drawn = z if z < layer.zoom.latest else None
     query = FeatureQuery(
         layer.id, view=view, bbox=box, fields=(), geometry=False, max_zoom=drawn, limit=limit
     )
@@ -105,9 +116,7 @@ def encode_layer_tile(
     if not layer.has_geometry or box == _NOWHERE:
         return b"", 0
     names = tuple(one.name for one in layer.fields if one.format != "json" and one.queryable)
-    query = FeatureQuery(
-        layer.id, view=view, bbox=box, fields=names, max_zoom=z if z < layer.zoom.latest else None
-    )
+    query = FeatureQuery(layer.id, view=view, bbox=box, fields=names, max_zoom=_drawn_zoom(layer, grid, z))
     columns, rows = call.town.store.rows(query)
     if not rows:
         return b"", 0
@@ -148,7 +157,11 @@ async def tileset(request: Request) -> Response:
     layer = layer_of(call)
     grid = tile_matrix_set(request.path_params["tms"])
     extent = transform_bounds(tuple(extent_of(call.town, layer, call.door.policy)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
-    limits = [one for one in (grid.limits(extent, z) for z in range(layer.zoom.start, 21)) if one is not None]
+    limits = [
+        one
+        for one in (grid.limits(extent, z) for z in range(max(0, layer.zoom.start + 1 - grid.root_width), 21))
+        if one is not None
+    ]
     body = _tileset(call, layer, grid, f"{call.base}/collections/{layer.id}/tiles") | {
         "tileMatrixSetLimits": [one.to_dict() for one in limits]
     }

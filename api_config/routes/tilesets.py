@@ -9,7 +9,8 @@ from starlette.routing import Route
 
 from api_config.answering import answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
-from api_config.routes.items import layer_of, state_of
+from api_config.freshness import state_of
+from api_config.routes.items import layer_of
 from api_config.scene import Scene
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from twin_model.crs import CRS84, transform_xy
@@ -44,7 +45,7 @@ async def tileset(request: Request) -> Response:
     layer, view = _solid_layer(call), call.view()
     key = _node(call) if "level" in request.path_params else None
     scene = scene_of(call)
-    etag = etag_of(key, *state_of(call, layer, view), scene.ground_version, layer.style)
+    etag = etag_of(key, *state_of(call.town.store, layer, view), scene.ground_version, layer.style)
     held = not_modified(request, etag)
     if held is not None:
         return held

@@ -1,12 +1,19 @@
 """Run by QGIS's own Python: opens a GeoPackage store and an OGC API address as a planner's QGIS would, tells what it sees.
 
-    python3 qgis_looks.py STORE.gpkg http://127.0.0.1:8000
+python3 qgis_looks.py STORE.gpkg http://127.0.0.1:8000
 """
 
 import json
 import sys
 
-from qgis.core import QgsApplication, QgsDataSourceUri, QgsFeatureRequest, QgsProviderRegistry, QgsRectangle, QgsVectorLayer
+from qgis.core import (
+    QgsApplication,
+    QgsDataSourceUri,
+    QgsFeatureRequest,
+    QgsProviderRegistry,
+    QgsRectangle,
+    QgsVectorLayer,
+)
 
 
 def look_at_store(path: str) -> dict[str, object]:
@@ -39,7 +46,11 @@ def main() -> None:
     QgsApplication.setPrefixPath("/usr", True)
     application = QgsApplication([], False)
     application.initQgis()
-    print(json.dumps({"store": look_at_store(sys.argv[1]), "service": look_at_service(sys.argv[2])}, ensure_ascii=False))
+    print(
+        json.dumps(
+            {"store": look_at_store(sys.argv[1]), "service": look_at_service(sys.argv[2])}, ensure_ascii=False
+        )
+    )
     application.exitQgis()
 
 

@@ -19,12 +19,21 @@ PYTHON = "/usr/bin/python3"
 @pytest.fixture(scope="module")
 def seen(demo_town: Path, served_town: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What QGIS says of a copy of the store and of the service."""
-    if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", "import qgis.core"], capture_output=True, check=False).returncode:
+    if (
+        not Path(PYTHON).exists()
+        or subprocess.run([PYTHON, "-c", "import qgis.core"], capture_output=True, check=False).returncode
+    ):
         pytest.skip("python3-qgis is missing: QGIS is NOT tested here (make proof installs it on Debian)")
     copy = tmp_path_factory.mktemp("qgis") / "store.gpkg"
     shutil.copy(demo_town / "store.gpkg", copy)
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": str(copy.parent)}
-    told = subprocess.run([PYTHON, str(LOOK), str(copy), served_town], capture_output=True, text=True, check=True, env=environment).stdout
+    told = subprocess.run(
+        [PYTHON, str(LOOK), str(copy), served_town],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    ).stdout
     answer: dict[str, Any] = json.loads(told.splitlines()[-1])
     return answer
 

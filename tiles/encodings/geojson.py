@@ -4,7 +4,7 @@ Coordinates are rounded to what the source can mean: 8 decimals of a degree (1 m
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import orjson
@@ -18,12 +18,21 @@ __all__ = ["encode_feature", "encode_features", "geometry_fragments"]
 DEGREE_DECIMALS, METRE_DECIMALS = 8, 3
 
 
-def geometry_fragments(geometry: NDArray[Any], source_crs: str, target_crs: str) -> list[bytes]:
-    """Return the GeoJSON of each geometry in another CRS, in the axis order of its authority; None gives `null`."""
+def geometry_fragments(
+    geometry: NDArray[Any],
+    source_crs: str,
+    target_crs: str,
+    *,
+    axis_order: Literal["authority", "xy"] = "authority",
+) -> list[bytes]:
+    """Return the GeoJSON of each geometry in another CRS; None gives `null`.
+
+    The axes stand in the order of the CRS's authority, as OGC API wants it, or x, y as files of a GIS have them.
+    """
     moved = transform_geometries(geometry, source_crs, target_crs)
     decimals = METRE_DECIMALS if is_projected(target_crs) else DEGREE_DECIMALS
     with_z = bool(shapely.has_z(moved).any())
-    swapped = authority_axis_swapped(target_crs)
+    swapped = axis_order == "authority" and authority_axis_swapped(target_crs)
 
     def tidy(xyz: NDArray[np.float64]) -> NDArray[np.float64]:
         rounded = np.round(xyz, decimals)

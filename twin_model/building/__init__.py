@@ -1,7 +1,9 @@
-"""Buildings and their parts: what a mesh blob is. Sources that bring meshes are read in `ingest/`, tiles made in `tiles/`.
+"""Buildings and their parts: what a mesh blob is, and the matrix that places it.
 
-mesh = Mesh.from_bytes(store.blob(row.mesh))
-placed = mesh.placed(matrix_of(row.matrix))     # vertices in projected metres
+Not here: sources that bring meshes (`ingest/ifc.py`), tiles of them (`tiles/solids.py`).
+
+    mesh = Mesh.from_bytes(store.blob(row.mesh))
+    placed = mesh.placed(matrix_of(row.matrix))     # vertices in projected metres
 """
 
 from twin_model.building.mesh import Mesh, matrix_of, matrix_text

@@ -2,6 +2,9 @@
 
 A message has four parts: what happened, with which value, what was expected or nearest, what to do.
 The tables lie in `en/` and `zh/`, one file an area, one table in it named as the area; a test holds both equal.
+Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/finding.py`).
+
+    render("layer.not_found", "zh", {"name": "bulding", "nearest": ["building"]})
 """
 
 import tomllib

@@ -168,7 +168,9 @@ class GeoPackageStore:
 
     def version(self) -> int:
         return int(
-            self._connection().execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset").fetchone()[0]
+            self._connection()
+            .execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset")
+            .fetchone()[0]
         )
 
     def _context(self, query: FeatureQuery) -> Context:
@@ -319,7 +321,9 @@ class GeoPackageStore:
         """Return the version that was the newest at an instant."""
         row = (
             self._connection()
-            .execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?", (instant,))
+            .execute(
+                "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?", (instant,)
+            )
             .fetchone()
         )
         return int(row[0])
@@ -357,7 +361,9 @@ class GeoPackageStore:
             plans = plan(self, changeset)
             with self._writing() as connection:
                 newest = int(
-                    connection.execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset").fetchone()[0]
+                    connection.execute(
+                        "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset"
+                    ).fetchone()[0]
                 )
                 if newest == base:
                     return self._write(connection, changeset, plans, base)
@@ -444,7 +450,9 @@ class GeoPackageStore:
         moment: str,
         digests: Mapping[str, str],
     ) -> str:
-        last = connection.execute("SELECT hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT 1").fetchone()
+        last = connection.execute(
+            "SELECT hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT 1"
+        ).fetchone()
         previous = last[0] if last else _GENESIS
         source = changeset.source
         line = {"number": version, "recorded": moment, "effective": changeset.effective, "author": changeset.author, "reason": changeset.reason,

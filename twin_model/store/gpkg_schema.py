@@ -35,7 +35,7 @@ _SQL_TYPE = {
     "integer": "INTEGER",
     "number": "REAL",
     "boolean": "BOOLEAN",
-    "date": "DATE",
+    "date": "TEXT",
     "datetime": "DATETIME",
 }
 _REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城镇服务维护，请用 twin ingest 或接口写入。"
@@ -119,7 +119,9 @@ def create_core(connection: sqlite3.Connection, crs: str) -> None:
             (title_of(crs), srs_id(crs), "EPSG", srs_id(crs), well_known_text(crs), "x east, y north")
         )
     connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", rows)
-    connection.executemany("INSERT INTO vgpkg_twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)])
+    connection.executemany(
+        "INSERT INTO vgpkg_twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)]
+    )
 
 
 def srs_id(crs: str) -> int:

@@ -97,6 +97,7 @@ class LayerWriter:
         self._index(fids, rows)
         self._parts(fids, rows.content)
         self._digest.update(b"".join(rows.content.tolist()))
+        self._plan(columns["valid_from"])
         self.inserted += len(rows)
 
     def _take_fids(self, count: int) -> int:
@@ -188,12 +189,14 @@ class LayerWriter:
             if row in kept_rows:
                 self._take_out(row)
             self._put(row, current=row is current)
-        planned = [
-            row["valid_from"] for row in after if row["valid_from"] > self.moment and row is not current
-        ]
-        if planned:
+        self._plan([row[name] for row in after for name in ("valid_from", "valid_to")])
+
+    def _plan(self, instants: Iterable[Instant | None]) -> None:
+        """Remember the first instant still to come at which something of the layer begins or ends."""
+        ahead = min((one for one in instants if one is not None and one > self.moment), default=None)
+        if ahead is not None:
             self.connection.execute("UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?), ?) WHERE layer = ?",
-                                    (min(planned), min(planned), self.layer.id))  # fmt: skip
+                                    (ahead, ahead, self.layer.id))  # fmt: skip
 
     def _current_of(self, rows: list[dict[str, Any]]) -> dict[str, Any] | None:
         """Return the row that belongs into the table of current rows: valid now, else the first still to come."""

@@ -1,6 +1,6 @@
 """Shapefile (EPSG:4490) -> store (EPSG:4548) with findings, versions and R-tree, against ogr2ogr doing the same.
 
-    python tests/benchmarks/ingest.py [ROWS]
+    python tests/benchmarks/shapefile_ingest.py [ROWS]
 
 What profiling found (100,000 rows): a third goes into SQLite's inserts, a quarter into GDAL's reading, the rest into
 making rows fit. Dear were, and are no more: one R-tree insert a row (trees are packed at the end), guard triggers a

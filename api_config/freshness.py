@@ -1,0 +1,41 @@
+"""What an answer about a layer depends on besides its address: the last change, the boundaries of validity passed.
+
+Validators and cache keys are made of it; no feature is read, unless something planned has begun since the last commit.
+"""
+
+from typing import Any
+
+from twin_model.changeset import Box
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery, SortKey, Store
+from twin_model.temporal import now
+from twin_model.view import View
+
+__all__ = ["has_begun", "state_of"]
+
+
+def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> tuple[Any, ...]:
+    """Return values that are equal as long as the answer is; `box` narrows changes to those that touch it.
+
+    Where something planned has begun since the last commit, the newest beginning and the number of features tell
+    which boundaries of validity have passed.
+    """
+    passed = None
+    if view.datetime is None and has_begun(store, layer):
+        current = FeatureQuery(layer.id, view=view, fields=(), geometry=False)
+        columns, rows = store.rows(current.with_(sort=(SortKey("valid_from", ascending=False),), limit=1))
+        passed = (store.count(current), rows[0][columns.index("valid_from")] if rows else None)
+    return (
+        layer.id,
+        store.changed_since(layer.id, box),
+        passed,
+        view.datetime,
+        view.recorded,
+        view.policy.digest,
+    )
+
+
+def has_begun(store: Store, layer: Layer) -> bool:
+    """Say whether something planned has begun since the last commit, so that counts kept with the layer are behind."""
+    planned = store.next_boundary(layer.id, "")
+    return planned is not None and planned <= now()

@@ -1,0 +1,222 @@
+"""A vector file as GDAL opens it: its layers, what they hold, their rows in batches. What GDAL says becomes our words.
+
+How rows become features of ours stands in `ingest/vector.py`, the encoding of a shapefile's table in `ingest/dbf_text.py`.
+"""
+
+import contextlib
+import re
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pyogrio
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+from pyogrio.raw import read as read_raw
+
+from ingest.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of
+from twin_model.errors import SourceRefused
+
+__all__ = ["Batch", "SourceLayer", "VectorFile", "beside"]
+
+_GDAL = {
+    "SHAPE_RESTORE_SHX": "YES",
+    "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
+    "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+}
+_GEOMETRIES = {
+    one.upper(): one
+    for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+}
+_Table = tuple[str, str, str]
+_CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
+
+
+@dataclass(frozen=True)
+class SourceLayer:
+    """A layer as the file has it; `geometry` None is a table. `fields` are our spelling -> GDAL's."""
+
+    name: str
+    geometry: str | None
+    features: int
+    crs: str | None
+    fields: dict[str, str]
+    address: str
+    alone: bool = True
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a layer: feature ids, WKB (None where there is none), columns, and which texts could not be read."""
+
+    fids: NDArray[np.int64]
+    wkb: NDArray[Any]
+    columns: dict[str, NDArray[Any]]
+    unread: dict[str, NDArray[np.bool_]]
+    layer: str = ""
+
+    def place(self, row: int) -> str:
+        """Return where a row stands: GDAL's feature id, with the layer's name where the file has several."""
+        return f"{self.layer} fid {self.fids[row]}".strip()
+
+    def __len__(self) -> int:
+        return len(self.fids)
+
+
+def beside(path: Path, suffix: str) -> Path | None:
+    """Return the file of the same name with another suffix, in whatever case it is written."""
+    found = path.with_suffix(suffix)
+    if found.exists():
+        return found
+    return next(
+        (one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix.lower() == suffix), None
+    )
+
+
+class VectorFile:
+    """A file GDAL can open; anything it cannot is a `SourceRefused` named after the source."""
+
+    def __init__(self, path: Path, source: str, encoding: str | None = None) -> None:
+        self.path, self.source = path, source
+        self.encoding, self.declared = encoding, True
+        table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
+        if table is not None and encoding is None:
+            self.encoding, self.declared = encoding_of(table, beside(path, ".cpg"))
+        self._as_bytes = table is not None
+        self._several = False
+        if path.stat().st_size == 0:
+            raise SourceRefused("vector.zero_bytes", source=source)
+
+    def names(self) -> list[tuple[str, str | None]]:
+        """Return name and geometry type of every layer and table."""
+        found: list[tuple[str, str | None]]
+        try:
+            with self._in_our_words():
+                found = pyogrio.list_layers(str(self.path)).tolist()
+        except SourceRefused as refusal:
+            tables = _geopackage_tables(self.path)
+            if tables is None:
+                raise
+            found = self._without_gdal(tables, refusal)
+        self._several = len(found) > 1
+        return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+    def _without_gdal(self, tables: list[_Table], refusal: SourceRefused) -> list[tuple[str, str | None]]:
+        """Return what a GeoPackage itself says it holds, where GDAL lists nothing: one layer it cannot take spoils all."""
+        layers = [
+            (name, _GEOMETRIES.get(geometry, "Unknown") if kind == "features" else None)
+            for name, kind, geometry in tables
+            if kind in {"features", "attributes"}
+        ]
+        if layers:
+            return layers
+        if tables:
+            images = sorted(name for name, *_ in tables)
+            raise SourceRefused("vector.only_rasters", source=self.source, found=images) from refusal
+        raise SourceRefused("source.empty", source=self.source) from refusal
+
+    def layer(self, name: str, geometry: str | None) -> SourceLayer:
+        """Return what a layer holds; one of a geometry type pyogrio has no name for is read through a virtual layer."""
+        address = str(self.path)
+        with self._in_our_words():
+            try:
+                about = self._info(address, name)
+            except GeometryError:
+                address = _untyped(self.path, name)
+                about = self._info(address, name)
+        fields = {self._spelt(one): one for one in about["fields"].tolist()}
+        return SourceLayer(
+            name, geometry, int(about["features"]), about["crs"], fields, address, alone=not self._several
+        )
+
+    def _info(self, address: str, name: str) -> dict[str, Any]:
+        about: dict[str, Any] = pyogrio.read_info(
+            address, layer=name, encoding=self._said_to_gdal(), force_feature_count=True
+        )
+        return about
+
+    def _said_to_gdal(self) -> str | None:
+        return AS_BYTES if self._as_bytes else self.encoding
+
+    def _spelt(self, name: str) -> str:
+        return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
+
+    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Iterator[Batch]:
+        """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling)."""
+        wanted = [layer.fields[one] for one in fields]
+        start = 0
+        while True:
+            with self._in_our_words():
+                about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
+                                                    return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
+            if not len(fids):
+                return
+            named = dict(zip(about["fields"].tolist(), values, strict=True))
+            yield replace(self._batch(fids, wkb, named), layer="" if layer.alone else layer.name)
+            start += len(fids)
+            if len(fids) < rows:
+                return
+
+    def _batch(
+        self, fids: NDArray[np.int64], wkb: NDArray[Any] | None, values: dict[str, NDArray[Any]]
+    ) -> Batch:
+        columns = {self._spelt(name): column for name, column in values.items()}
+        unread: dict[str, NDArray[np.bool_]] = {}
+        for name, column in columns.items():
+            if self._as_bytes and column.dtype == object:
+                columns[name], wrong = decoded(column, self.encoding or "utf-8")
+                unread |= {name: wrong} if wrong.any() else {}
+        return Batch(fids, np.full(len(fids), None, dtype=object) if wkb is None else wkb, columns, unread)
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                pyogrio.set_gdal_config_options(_GDAL)
+                yield
+        except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+            raise self._refusal(str(error)) from error
+
+    def _refusal(self, cause: str) -> SourceRefused:
+        kind = self.path.suffix.lstrip(".").lower() or "vector"
+        if "not recognized as being in a supported" in cause:
+            with self.path.open("rb") as file:
+                head = file.read(24).decode("utf-8", "replace")
+            return SourceRefused(
+                "vector.not_recognised", source=self.source, kind=kind, found=head, expected=_CUSTOMARY
+            )
+        words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
+        return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
+
+
+def _untyped(path: Path, name: str) -> str:
+    """Return the address of a layer whose geometry type is left open (a virtual layer of GDAL's, in one string)."""
+    return (
+        f'<OGRVRTDataSource><OGRVRTLayer name="{escape(name, {chr(34): "&quot;"})}"><SrcDataSource relativeToVRT="0">{escape(str(path))}'
+        f"</SrcDataSource><SrcLayer>{escape(name)}</SrcLayer><GeometryType>wkbUnknown</GeometryType></OGRVRTLayer></OGRVRTDataSource>"
+    )
+
+
+def _geopackage_tables(path: Path) -> list[_Table] | None:
+    """Return name, kind ("features", "attributes", ...) and geometry type of a GeoPackage's tables, None where it is none."""
+    address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
+            tables = db.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
+            spatial = any(kind == "features" for _, kind in tables)
+            types = (
+                db.execute("SELECT table_name, geometry_type_name FROM gpkg_geometry_columns")
+                if spatial
+                else ()
+            )
+            geometry = dict(types)
+    except sqlite3.Error:
+        return None
+    return [(name, kind, geometry.get(name, "")) for name, kind in tables if name != "ogr_empty_table"]

@@ -1,0 +1,107 @@
+"""Clients that are not ours read the town: GDAL's OGC API driver, geopandas over HTTP."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pytest
+
+from twin_model.town import open_town
+
+
+def run(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ERROR" not in done.stderr, done.stderr
+    return done.stdout
+
+
+def test_gdal_lists_every_collection(ogrinfo: str, served_town: str, inside: Any) -> None:
+    listed = run(ogrinfo, "-ro", f"OAPIF:{served_town}")
+
+    for one in inside.get("/collections").json()["collections"]:
+        assert f": {one['id']}" in listed
+
+
+def test_gdal_reads_every_feature_of_a_layer_page_by_page(
+    ogrinfo: str, served_town: str, tmp_path: Path, demo_town: Path
+) -> None:
+    target = tmp_path / "building.gpkg"
+    run(
+        str(Path(ogrinfo).with_name("ogr2ogr")),
+        "-oo",
+        "PAGE_SIZE=300",
+        str(target),
+        f"OAPIF:{served_town}",
+        "building",
+    )
+
+    read = gpd.read_file(target)
+    with open_town(demo_town) as town:
+        stored = town.features("building", crs="OGC:CRS84")
+    assert len(read) == len(stored)
+    assert sorted(read["storeys"].dropna()) == sorted(stored["storeys"].dropna())
+    assert read.total_bounds == pytest.approx(stored.total_bounds, abs=1e-7)
+
+
+def test_gdal_finds_by_box_and_by_attribute(ogrinfo: str, served_town: str, inside: Any) -> None:
+    box = inside.get("/collections/building/items?bbox=118.29,35.09,118.3,35.095&limit=10000").json()[
+        "numberReturned"
+    ]
+    tall = inside.get("/collections/building/items?filter=storeys%20%3D%206&limit=10000").json()[
+        "numberReturned"
+    ]
+
+    by_box = run(
+        ogrinfo,
+        "-ro",
+        "-so",
+        "-spat",
+        "118.29",
+        "35.09",
+        "118.3",
+        "35.095",
+        f"OAPIF:{served_town}",
+        "building",
+    )
+    by_attribute = run(ogrinfo, "-ro", "-so", "-where", "storeys = 6", f"OAPIF:{served_town}", "building")
+
+    assert f"Feature Count: {box}" in by_box
+    assert f"Feature Count: {tall}" in by_attribute
+    assert box > 0
+    assert tall > 0
+
+
+def test_gdal_reads_one_collection_by_its_address(ogrinfo: str, served_town: str) -> None:
+    told = run(ogrinfo, "-ro", "-so", f"OAPIF_COLLECTION:{served_town}/collections/pipe_line", "pipe_line")
+
+    assert "Feature Count: 3183" in told
+    assert "material: String" in told
+
+
+def test_geopandas_reads_items_by_their_address(served_town: str, demo_town: Path) -> None:
+    frame = gpd.read_file(f"{served_town}/collections/building/items?limit=10000&filter=storeys%20%3E%2010")
+
+    with open_town(demo_town) as town:
+        expected = town.features("building", where="storeys > 10", crs="OGC:CRS84")
+    assert len(frame) == len(expected) > 0
+    assert frame.crs.to_epsg() == 4326
+    assert frame.total_bounds == pytest.approx(expected.total_bounds, abs=1e-7)
+    assert sorted(frame["storeys"]) == sorted(expected["storeys"])
+
+
+def test_gdal_reads_the_vector_tiles_of_the_service(
+    ogrinfo: str, served_town: str, tmp_path: Path, inside: Any
+) -> None:
+    limits = inside.get("/collections/building/tiles/WebMercatorQuad").json()["tileMatrixSetLimits"]
+    one = next(limit for limit in limits if limit["tileMatrix"] == "15")
+    address = f"/collections/building/tiles/WebMercatorQuad/15/{one['minTileRow']}/{one['minTileCol'] + 1}"
+    tile = tmp_path / "tile.mvt"
+    tile.write_bytes(inside.get(address).content)
+
+    told = run(ogrinfo, "-ro", "-al", "-so", str(tile))
+
+    assert "Layer name: building" in told
+    assert "storeys: Integer" in told
+    assert "Feature Count: 0" not in told

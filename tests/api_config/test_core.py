@@ -1,0 +1,299 @@
+"""What clients read first: landing page, conformance, OpenAPI, collections, schemas, and who answers which route."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import jsonschema
+import pygeoapi
+import pytest
+from starlette.routing import Mount, Route
+
+OPENAPI_SCHEMA = Path(pygeoapi.__file__).parent / "schemas" / "openapi" / "openapi-3.0.x.json"
+BRIDGED = {"/", "/api", "/collections", "/collections/{collection}"}
+"""Routes whose words come from pygeoapi through the bridge; all others are ours alone."""
+
+FIRST_WORDS = [
+    "/", "/conformance", "/api", "/collections", "/collections/building", "/collections/building/queryables",
+    "/collections/building/sortables", "/collections/building/schema", "/tileMatrixSets", "/tileMatrixSets/CGCS2000Quad",
+    "/collections/building/tiles", "/collections/building/tiles/WebMercatorQuad", "/collections/building/3dtiles/tileset.json",
+    "/terrain/layer.json", "/viewer/config.json", "/collections/building/items?limit=2", "/search?q=高铁",
+]  # fmt: skip
+
+
+def addresses(value: Any) -> Iterator[str]:
+    """Yield every absolute address in a document."""
+    yield from re.findall(r"https?://[^\s\"'<>\\)]+", json.dumps(value, ensure_ascii=False))
+
+
+def links(document: dict[str, Any], rel: str) -> list[str]:
+    return [link["href"] for link in document["links"] if link["rel"] == rel]
+
+
+@pytest.fixture(scope="module")
+def api(client: httpx.Client) -> dict[str, Any]:
+    document: dict[str, Any] = client.get("/api").json()
+    return document
+
+
+def test_landing_page_links_lead_to_answers(client: httpx.Client) -> None:
+    page = client.get("/").json()
+
+    relations = {link["rel"] for link in page["links"]}
+    assert {"self", "service-desc", "service-doc", "conformance", "data"} <= relations
+    for link in page["links"]:
+        if not link["href"].endswith("/viewer/"):  # the viewer is there once it is built
+            answer = client.get(link["href"], headers={"Accept": link["type"]})
+            assert answer.status_code == 200, link
+            assert answer.headers["content-type"].split(";")[0] == link["type"].split(";")[0], link
+
+
+def test_landing_page_speaks_the_language_asked_for(client: httpx.Client) -> None:
+    chinese = client.get("/", headers={"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.1"})
+    english = client.get("/", headers={"Accept-Language": "en;q=0.8, zh;q=0.2"})
+    by_parameter = client.get("/?lang=zh", headers={"Accept-Language": "en"})
+
+    assert links(chinese.json(), "data") == links(english.json(), "data")
+    assert chinese.json()["links"][0]["title"] == by_parameter.json()["links"][0]["title"] == "本文档"
+    assert english.json()["links"][0]["title"] == "This document"
+    assert "Accept-Language" in english.headers["vary"]
+
+
+def test_openapi_document_is_valid_openapi_3(api: dict[str, Any]) -> None:
+    schema = json.loads(OPENAPI_SCHEMA.read_text("utf-8"))
+
+    faults = [
+        f"{'/'.join(map(str, one.path))}: {one.message[:200]}"
+        for one in jsonschema.Draft4Validator(schema).iter_errors(api)
+    ]
+
+    assert faults == []
+
+
+def test_openapi_references_all_resolve(api: dict[str, Any]) -> None:
+    found = set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(api)))
+
+    assert found
+    for reference in found:
+        target: Any = api
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+        assert target["name"] == reference.rsplit("/", 1)[1]
+
+
+def test_openapi_operations_have_names_of_their_own_and_declare_their_path_parameters(
+    api: dict[str, Any],
+) -> None:
+    operations = [(path, one) for path, methods in api["paths"].items() for one in methods.values()]
+    names = [one["operationId"] for _, one in operations]
+
+    assert len(names) == len(set(names))
+    for path, one in operations:
+        declared = {p["name"] for p in one["parameters"] if p.get("in") == "path"}
+        assert declared == set(re.findall(r"{(\w+)}", path)), path
+
+
+def test_every_route_that_answers_is_in_openapi_and_every_path_there_is_routed(inside: Any) -> None:
+    document = inside.get("/api").json()
+    layers = [one.id for one in inside.app.state.door.town.catalogue]
+    documented = {
+        re.sub(r"{\w+}", "{}", re.sub(f"^/collections/({'|'.join(layers)})(?=/|$)", "/collections/{}", path))
+        for path in document["paths"]
+    }
+
+    routed = {
+        re.sub(r"{\w+(:\w+)?}", "{}", route.path) for route in inside.app.routes
+        if isinstance(route, Route) and route.path != "/viewer"  # leads to the viewer's page
+    }  # fmt: skip
+
+    assert routed == documented
+
+
+def test_every_documented_path_answers_and_not_with_405(client: httpx.Client, api: dict[str, Any]) -> None:
+    values = {"tileMatrixSetId": "WebMercatorQuad", "tileMatrix": "0", "tileRow": "0", "tileCol": "0", "featureId": "none", "level": "0", "x": "0",
+              "y": "0", "z": "0", "name": "none"}  # fmt: skip
+    chosen = [
+        path
+        for path in api["paths"]
+        if not path.startswith("/collections/") or path.split("/")[2] in {"building", "map_sheet", "finding"}
+    ]
+
+    for path in chosen:
+        query = {"/search": "?q=a", "/crs/transform": "?lon=118.3&lat=35.1"}.get(path, "")
+        answer = client.get(re.sub(r"{(\w+)}", lambda found: values[found[1]], path) + query)
+        expected = {200} if "{" not in path or path.startswith("/tileMatrixSets") else {200, 204, 404}
+        assert answer.status_code in expected, (path, answer.text[:300])
+
+
+def test_who_answers_each_route_is_known(inside: Any) -> None:
+    """pygeoapi's words come through four routes; every other route is a function of ours, and nothing else is mounted."""
+    bridged, mounted = set(), set()
+    for route in inside.app.routes:
+        if isinstance(route, Mount):
+            mounted.add(route.path)
+            continue
+        assert route.endpoint.__module__.startswith("api_config.routes."), route.path
+        if "_bridge" in route.endpoint.__code__.co_names and route.path != "/conformance":
+            bridged.add(route.path)
+
+    assert bridged == BRIDGED
+    assert mounted <= {"/static", "/viewer"}
+
+
+def test_collections_list_each_layer_with_extent_crs_and_storage_crs(client: httpx.Client) -> None:
+    document = client.get("/collections").json()
+
+    ids = [one["id"] for one in document["collections"]]
+    assert {"building", "pipe_line", "bim_element", "spot_height"} <= set(ids)
+    for one in document["collections"]:
+        assert one["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/4548"
+        assert one["storageCrs"] in one["crs"]
+        assert one["crs"][0] == "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+        (west, south, east, north) = one["extent"]["spatial"]["bbox"][0]
+        assert 118 < west <= east < 119
+        assert 35 < south <= north < 36
+
+
+def test_collection_says_the_same_alone_as_in_the_list(client: httpx.Client) -> None:
+    listed = {one["id"]: one for one in client.get("/collections").json()["collections"]}
+
+    for name in ("building", "pipe_line", "finding", "manhole"):
+        assert client.get(f"/collections/{name}").json() == listed[name]
+
+
+def test_every_link_of_a_collection_answers_with_the_media_type_it_promises(client: httpx.Client) -> None:
+    for link in client.get("/collections/building").json()["links"]:
+        answer = client.get(link["href"], headers={"Accept": link["type"]})
+
+        assert answer.status_code == 200, link
+        if "3dtiles" not in link["type"]:
+            assert answer.headers["content-type"].split(";")[0] == link["type"].split(";")[0], link
+
+
+@pytest.mark.parametrize("name", ["queryables", "sortables", "schema"])
+def test_schemas_are_valid_json_schemas_that_name_real_properties(client: httpx.Client, name: str) -> None:
+    answer = client.get(f"/collections/building/{name}")
+    document = answer.json()
+
+    assert answer.headers["content-type"] == "application/schema+json"
+    jsonschema.Draft202012Validator.check_schema(document)
+    assert document["$id"] == str(answer.url)
+    assert document["properties"]["storeys"]["type"] == "integer"
+    assert document["properties"]["height"]["x-ogc-unit"] == "m"
+
+
+def test_every_queryable_can_be_filtered_and_every_sortable_sorted(client: httpx.Client) -> None:
+    for layer in ("building", "bim_element", "finding", "pipe_line"):
+        names = [
+            n for n in client.get(f"/collections/{layer}/queryables").json()["properties"] if n != "geometry"
+        ]
+        sortables = list(client.get(f"/collections/{layer}/sortables").json()["properties"])
+
+        for name in names:
+            answer = client.get(
+                f"/collections/{layer}/items", params={"filter": f'"{name}" IS NULL', "limit": "1"}
+            )
+            assert answer.status_code == 200, answer.text
+        for name in sortables:
+            answer = client.get(f"/collections/{layer}/items", params={"sortby": f"-{name}", "limit": "1"})
+            assert answer.status_code == 200, answer.text
+
+
+def test_features_are_valid_against_the_schema_of_their_collection(client: httpx.Client) -> None:
+    for layer in ("building", "pipe_line", "bim_element", "finding"):
+        schema = client.get(f"/collections/{layer}/schema").json()
+        known = schema["properties"]
+
+        for feature in client.get(f"/collections/{layer}/items?limit=50").json()["features"]:
+            given = {name: value for name, value in feature["properties"].items() if value is not None}
+            assert set(feature["properties"]) <= set(known)
+            jsonschema.validate(
+                given, {"type": "object", "properties": {name: known[name] for name in given}}
+            )
+
+
+def test_head_answers_as_get_does_without_a_body(client: httpx.Client) -> None:
+    content = client.get("/collections/building/3dtiles/tileset.json").json()["root"]
+    while "content" not in content:
+        content = content["children"][0]
+    uri = content["content"]["uri"].removeprefix("./")
+    more = [
+        "/collections/building/items/building.1",
+        f"/collections/building/3dtiles/{uri}",
+        "/terrain/0/1/0.terrain",
+        "/healthz",
+        "/readyz",
+    ]
+    if uri.endswith(".json"):
+        more.pop(1)
+
+    for address in FIRST_WORDS + more:
+        got, head = client.get(address), client.head(address)
+
+        assert got.status_code == head.status_code == 200, address
+        assert head.content == b"", address
+        for name in (
+            "content-type",
+            "etag",
+            "vary",
+            "content-crs",
+            "cache-control",
+            "access-control-allow-origin",
+        ):
+            assert head.headers.get(name) == got.headers.get(name), (address, name)
+
+
+def test_no_answer_names_another_host(client: httpx.Client, served_town: str) -> None:
+    """Identifiers of standards are names, not places to fetch from; everything else is here."""
+    names = (
+        "http://www.opengis.net/",
+        "https://json-schema.org/",
+        "https://geojson.org/",
+        "https://tools.ietf.org/",
+    )
+
+    for address in FIRST_WORDS:
+        answer = client.get(address)
+        strange = {one for one in addresses(answer.json()) if not one.startswith((served_town, *names))}
+        assert strange == set(), (address, strange)
+
+
+def test_behind_a_proxy_every_address_is_the_one_clients_see(demo_town: Path, inside_of: Any) -> None:
+    behind = inside_of(demo_town, url="https://town.example.cn/twin")
+
+    for address in FIRST_WORDS:
+        own = [one for one in addresses(behind.get(address).json()) if "town.example" in one]
+        assert all(one.startswith("https://town.example.cn/twin") for one in own), address
+    assert behind.get("/collections/").headers["location"] == "https://town.example.cn/twin/collections"
+
+
+def test_a_slash_too_many_leads_to_the_address_without_it(client: httpx.Client) -> None:
+    answer = client.get("/collections/building/?f=json", follow_redirects=True)
+
+    assert answer.status_code == 200
+    assert answer.json()["id"] == "building"
+
+
+def test_search_finds_chinese_words_of_two_characters_in_several_collections(client: httpx.Client) -> None:
+    found = client.get("/search", params={"q": "高铁", "limit": "50"}).json()
+
+    assert found["numberReturned"] == len(found["features"]) > 0
+    for hit in found["features"]:
+        item = client.get(f"/collections/{hit['properties']['collection']}/items/{hit['id']}").json()
+        assert "高铁" in json.dumps(item, ensure_ascii=False)
+        assert hit["geometry"] is None or hit["geometry"]["type"] == "Point"
+
+
+def test_a_coordinate_comes_back_as_surveyors_write_it(client: httpx.Client) -> None:
+    answer = client.get("/crs/transform?lon=118.3&lat=35.1&to=EPSG:4548").json()
+
+    assert (answer["x_north"], answer["y_east"]) == pytest.approx((3886013.6, 618483.9), abs=1500)
+    assert client.get("/crs/transform?lon=118.3&lat=35.1&to=%2Bproj=longlat").status_code == 400
+
+
+def test_town_is_healthy_and_ready(client: httpx.Client) -> None:
+    assert client.get("/healthz").text == "ok"
+    assert re.fullmatch(r"ready, version \d+", client.get("/readyz").text)

@@ -1,0 +1,137 @@
+"""What the house needs is declared, what is declared is needed, and every licence lets a town use it."""
+
+import ast
+import configparser
+import importlib.metadata
+import re
+import sys
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = {"twin_model", "ingest", "tiles", "api_config", "data_samples", "tests", "workload", "stock_pygeoapi", "qgis"}
+CHOSEN_BY_UVICORN = {"uvloop", "httptools"}
+PERMISSIVE = re.compile(
+    r"\b(0?BSD|MIT|Apache|ISC|ISCL|PSF|Python Software|Zlib|CC0|CNRI|HPND|MPL|Mozilla|LGPL|Lesser General|Unlicense|Artistic)", re.I
+)  # fmt: skip
+STRONG = re.compile(
+    r"(?<!L)(?<!Lesser )\b(A?GPL|GNU General Public|GNU Affero|SSPL|Commons Clause|BUSL)\b", re.I
+)
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def declared(section: str, key: str) -> set[str]:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    return {
+        canonical(re.split(r"[<>=!;\[( ~]", line)[0])
+        for line in setup[section][key].splitlines()
+        if line.strip()
+    }
+
+
+RUNTIME = declared("options", "install_requires")
+DEVELOPMENT = declared("options.extras_require", "dev")
+
+
+@cache
+def packages() -> Mapping[str, list[str]]:
+    """Distribution of each importable package."""
+    return importlib.metadata.packages_distributions()
+
+
+@cache
+def imported(*folders: str) -> dict[str, str]:
+    """Third-party packages by their distribution, and one file that imports each."""
+    distributions = packages()
+    found = {}
+    for folder in folders:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
+                names += (
+                    [node.module]
+                    if isinstance(node, ast.ImportFrom) and node.module and not node.level
+                    else []
+                )
+                for top in {name.split(".")[0] for name in names} - OURS - set(sys.stdlib_module_names):
+                    for distribution in distributions.get(top, [top]):
+                        found[canonical(distribution)] = path.relative_to(ROOT).as_posix()
+    return found
+
+
+def closure() -> list[str]:
+    """Every distribution that comes in with the runtime dependencies, by the metadata of those installed."""
+    seen: set[str] = set()
+    waiting = list(RUNTIME)
+    while waiting:
+        name = waiting.pop()
+        try:
+            needs = importlib.metadata.requires(name) or []
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if name not in seen:
+            seen.add(name)
+            waiting += [
+                canonical(re.split(r"[<>=!;\[( ~]", one)[0]) for one in needs if "extra ==" not in one
+            ]
+    return sorted(seen)
+
+
+def licence(name: str) -> str:
+    metadata = importlib.metadata.metadata(name)
+    said = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
+    said += [one.split("::")[-1] for one in metadata.get_all("Classifier", []) if one.startswith("License")]
+    return " ".join(said).strip()
+
+
+def test_every_library_the_house_imports_is_declared() -> None:
+    missing = {
+        name: path
+        for name, path in imported("twin_model", "ingest", "tiles", "api_config").items()
+        if name not in RUNTIME
+    }
+
+    assert missing == {}
+
+
+def test_every_library_of_tests_and_samples_is_declared() -> None:
+    missing = {
+        name: path
+        for name, path in imported("data_samples", "tests").items()
+        if name not in RUNTIME | DEVELOPMENT
+    }
+
+    assert missing == {}
+
+
+def test_every_library_that_is_declared_is_imported() -> None:
+    used = set(imported("twin_model", "ingest", "tiles", "api_config"))
+
+    assert RUNTIME - used - CHOSEN_BY_UVICORN == set()
+
+
+@pytest.mark.parametrize("name", closure())
+def test_a_licence_is_permissive_or_keeps_to_its_own_files(name: str) -> None:
+    said = licence(name)
+
+    assert PERMISSIVE.search(said), f"{name}: {said!r}"
+    assert not STRONG.search(said), f"{name}: {said!r}"
+
+
+def test_every_package_of_the_house_is_installed_with_it() -> None:
+    packages = {
+        ".".join(path.parent.relative_to(ROOT).parts)
+        for folder in ("twin_model", "ingest", "tiles", "api_config")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
+
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    assert packages == set(setup["options"]["packages"].split())

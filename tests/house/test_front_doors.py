@@ -1,0 +1,133 @@
+"""Every folder has a front door, every module says what lives there, and coming in costs nothing."""
+
+import ast
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("twin_model", "ingest", "tiles", "api_config")
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for folder in FOLDERS
+    for path in (ROOT / folder).rglob("*.py")
+)
+DOORS = [name for name in MODULES if (ROOT / name.replace(".", "/") / "__init__.py").is_file()]
+
+
+def file_of(module: str) -> Path:
+    folder = ROOT / module.replace(".", "/")
+    return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
+
+
+@cache
+def tree_of(module: str) -> ast.Module:
+    return ast.parse(file_of(module).read_text("utf-8"))
+
+
+def order(name: str) -> tuple[int, str]:
+    """Constants, then classes, then the rest: the order ruff keeps `__all__` in."""
+    kind = 0 if name.isupper() and len(name) > 1 else 1 if name[:1].isupper() else 2
+    return kind, name
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_says_what_lives_in_it(module: str) -> None:
+    told = ast.get_docstring(tree_of(module)) or ""
+
+    assert len(told.splitlines()[0] if told else "") >= 20
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_what_a_module_offers_is_there_and_sorted(module: str) -> None:
+    room = importlib.import_module(module)
+    offered = list(getattr(room, "__all__", []))
+    below = {one.name for one in pkgutil.iter_modules(getattr(room, "__path__", []))}
+
+    assert offered == sorted(offered, key=order)
+    assert [name for name in offered if not hasattr(room, name) and name not in below] == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_front_door_names_what_is_elsewhere_and_shows_an_example(door: str) -> None:
+    told = ast.get_docstring(tree_of(door), clean=True) or ""
+    example = [line for line in told.splitlines() if line.startswith("    ")]
+
+    assert re.search(r"[Nn]ot here|stands? in|is `?[\w.]+`?'s part", told)
+    assert 1 <= len(example) <= 6
+    assert any(
+        isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" in ast.dump(node)
+        for node in tree_of(door).body
+    )
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_what_an_example_calls_exists_in_the_house(door: str) -> None:
+    told = ast.get_docstring(tree_of(door), clean=True) or ""
+    example = "\n".join(line for line in told.splitlines() if line.startswith("    "))
+    called = set(re.findall(r"(?<![\w.])([A-Za-z_]+)\(", re.sub(r"([\"']).*?\1", "", example))) - {"Path"}
+    defined = {
+        node.name
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.FunctionDef | ast.ClassDef)
+    }
+
+    assert called - defined == set()
+
+
+WATCHED = """
+import sys
+seen = []
+def watch(event, arguments):
+    if event in ("sqlite3.connect", "socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.mkdir", "os.remove"):
+        seen.append((event, str(arguments)[:200]))
+    if event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+"):
+        seen.append((event, str(arguments)[:200]))
+sys.addaudithook(watch)
+import importlib
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(seen)
+"""
+
+
+def test_importing_every_module_opens_no_store_no_socket_and_writes_no_file(tmp_path: Path) -> None:
+    command = [sys.executable, "-B", "-c", WATCHED, *MODULES]
+
+    told = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "[]", told.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_model_comes_in_without_the_floors_above_and_their_libraries() -> None:
+    asked = "import sys, twin_model; print([n for n in ('pygeoapi', 'ezdxf', 'ifcopenshell', 'starlette', 'ingest', 'tiles', 'api_config') if n in sys.modules])"
+
+    told = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
+
+    assert told.stdout.strip() == "[]"
+
+
+def test_lengths_of_modules_and_functions_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    lengths = {module: len(file_of(module).read_text("utf-8").splitlines()) for module in MODULES}
+    functions = {
+        f"{module}.{node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for module in MODULES
+        for node in ast.walk(tree_of(module))
+        if isinstance(node, ast.FunctionDef)
+    }
+
+    with capsys.disabled():
+        for title, told in (("modules", lengths), ("functions", functions)):
+            longest = sorted(told.items(), key=lambda one: -one[1])[:3]
+            print(f"\n  longest {title}: " + ", ".join(f"{name} {count}" for name, count in longest), end="")
+
+    assert len(lengths) == len(MODULES)
+    assert all(count > 0 for count in lengths.values())

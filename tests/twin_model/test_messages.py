@@ -1,0 +1,159 @@
+"""The words of errors and findings: the same rules and values in both languages, whole sentences, never a failure."""
+
+import ast
+import pickle
+import re
+from pathlib import Path
+from string import Formatter
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin_model.errors import LayerNotFound, TwinError
+from twin_model.finding import Finding
+from twin_model.messages import LANGUAGES, messages, render
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("twin_model", "ingest", "tiles", "api_config")
+RULES = sorted(messages("en"))
+AREAS = {rule.split(".")[0] for rule in RULES}
+VALUES = st.one_of(
+    st.none(), st.integers(), st.floats(), st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.integers())
+)  # fmt: skip
+
+
+def named_values(template: str) -> set[str]:
+    return {name for _, name, _, _ in Formatter().parse(template) if name is not None}
+
+
+def literals() -> dict[str, str]:
+    """Every text in our sources that is written like a rule of one of our areas, and where."""
+    found = {}
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                text = node.value if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+                if re.fullmatch(r"[a-z_]+\.[a-z_]+", text) and text.split(".")[0] in AREAS:
+                    found[text] = str(path.relative_to(ROOT))
+    return found
+
+
+def is_file_name(text: str) -> bool:
+    return text.split(".")[1] in {"toml", "json", "html", "gpkg", "py", "csv"}
+
+
+def all_errors(kind: type[TwinError] = TwinError) -> list[type[TwinError]]:
+    return [one for below in kind.__subclasses__() for one in (below, *all_errors(below))]
+
+
+def test_both_languages_have_the_same_rules() -> None:
+    assert set(messages("en")) == set(messages("zh"))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_both_languages_name_the_same_values(rule: str) -> None:
+    assert named_values(messages("en")[rule]) == named_values(messages("zh")[rule])
+    assert "" not in named_values(messages("en")[rule])
+
+
+def test_every_rule_the_code_writes_has_words() -> None:
+    unknown = {
+        rule: place for rule, place in literals().items() if rule not in RULES and not is_file_name(rule)
+    }
+
+    assert unknown == {}
+
+
+def test_every_class_of_error_has_words() -> None:
+    own = {one.rule for one in all_errors() if "rule" in vars(one)}
+
+    assert own <= set(RULES)
+
+
+@pytest.mark.parametrize(
+    "rule", sorted({rule for rule in literals() if rule in RULES and not rule.startswith("help.")})
+)
+def test_a_message_says_what_happened_what_was_expected_and_what_to_do(rule: str) -> None:
+    blank = dict.fromkeys(named_values(messages("en")[rule]), "x")
+
+    english, chinese = render(rule, "en", blank), render(rule, "zh", blank)
+
+    assert english[-1] not in ",;"
+    assert len(english) > 30
+    assert len(re.findall(r"[.;:,。；：，]", chinese)) >= 1
+    assert re.search(r"[\u4e00-\u9fff]", chinese)
+    assert not re.search(r"[\u4e00-\u9fff]{5}", english)
+
+
+def raised_rules() -> list[str]:
+    """The rules that stand first in a `raise SomeError("...")`, or belong to its class."""
+    kinds = {one.__name__: one for one in all_errors()}
+    found = set()
+    for folder in FOLDERS:
+        for path in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                    name = getattr(node.exc.func, "id", "")
+                    first = node.exc.args[0] if node.exc.args else None
+                    if name in kinds:
+                        given_rule = first.value if isinstance(first, ast.Constant) else kinds[name].rule
+                        found.add(str(given_rule))
+    return sorted(found)
+
+
+@pytest.mark.parametrize("rule", raised_rules())
+def test_an_error_has_its_parts_as_sentences(rule: str) -> None:
+    assert rule in RULES
+    for lang, stop in (("en", r"[.:?!](\s|$)"), ("zh", r"[。：？！:](\s|\S|$)")):
+        text = render(rule, lang, dict.fromkeys(named_values(messages(lang)[rule]), "x"))
+        assert len(re.findall(stop, f"{text} ")) + (text[-1] not in ".。") >= 3, text
+
+
+@given(st.sampled_from(RULES), st.sampled_from(LANGUAGES), st.data())
+def test_no_value_and_no_gap_keeps_a_message_from_being_said(
+    rule: str, lang: str, data: st.DataObject
+) -> None:
+    names = sorted(named_values(messages(lang)[rule]))
+    values: dict[str, Any] = data.draw(st.dictionaries(st.sampled_from(names or ["x"]), VALUES))
+
+    text = render(rule, lang, values)
+
+    assert text
+    for name, value in values.items():
+        if name in names and isinstance(value, int):
+            assert str(value) in text.replace(",", "")
+
+
+def test_braces_in_a_value_are_shown_as_they_are() -> None:
+    assert "'{name} {0} {'" in str(LayerNotFound(name="{name} {0} {", nearest=["{x}"]))
+    assert "{x}" in LayerNotFound(name="a", nearest=["{x}"]).text("zh")
+
+
+def test_an_unknown_rule_still_tells_its_id_and_values() -> None:
+    assert render("no.such_rule", "en", {"a": 1, "b": "x"}) == "no.such_rule: a=1, b='x'"
+
+
+def test_an_unknown_language_is_english() -> None:
+    assert render("layer.not_found", "fr", {"name": "x"}) == render("layer.not_found", "en", {"name": "x"})
+
+
+def test_a_list_is_said_with_commas_and_nothing_with_a_dash() -> None:
+    assert "Nearest: a, b." in str(LayerNotFound(name="x", nearest=["a", "b"]))
+    assert "Nearest: -." in str(LayerNotFound(name="x", nearest=[]))
+    assert "Nearest: -." in str(LayerNotFound(name="x"))
+
+
+def test_a_finding_says_where_it_was() -> None:
+    finding = Finding("geometry.missing", place="row 17", layer="building")
+
+    assert finding.text("en").startswith("row 17: the feature has no geometry")
+    assert "row 17" in finding.text("zh")
+
+
+def test_an_error_survives_the_way_to_another_process() -> None:
+    error = pickle.loads(pickle.dumps(LayerNotFound("feature.not_found", id="7", layer="building")))
+
+    assert type(error) is LayerNotFound
+    assert str(error) == str(LayerNotFound("feature.not_found", id="7", layer="building"))
