@@ -32,5 +32,5 @@ def test_every_file_the_readme_links_to_exists() -> None:
 def test_the_make_targets_it_names_exist() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
 
-    for target in set(re.findall(r"`?make ([a-z]+)", README)):
+    for target in set(re.findall(r"(?:`|\$ )make ([a-z]+)", README)):
         assert re.search(rf"^{target}:", makefile, re.M), target
