@@ -181,17 +181,42 @@ def _encode(
     drawn = [part for part in (mesh, *(group.mesh for group in shared)) if not part.is_empty]
     if not drawn:
         return writer.to_glb({"asset": ASSET, "scene": 0, "scenes": [{}]})
-    document: dict[str, Any] = {"asset": ASSET, "scene": 0, "materials": [_material(material, drawn)]}
+    document: dict[str, Any] = {"asset": ASSET, "scene": 0}
     table_number = _add_properties(writer, document, properties, property_types, class_name)
     meshes, nodes = [], []
     if not mesh.is_empty:
-        meshes.append({"primitives": [_feature_primitive(writer, mesh, table_number)]})
+        meshes.append(
+            {"primitives": [_feature_primitive(writer, part, table_number) for part in _by_opacity(mesh)]}
+        )
         nodes.append({"mesh": 0})
     for group in shared:
         nodes.append(_instanced_node(writer, group, len(meshes), table_number))
-        meshes.append({"primitives": [_primitive(writer, group.mesh)]})
+        meshes.append({"primitives": [_primitive(writer, part) for part in _by_opacity(group.mesh)]})
+    document["materials"] = _materials(
+        material, [primitive for one in meshes for primitive in one["primitives"]]
+    )
     document |= {"scenes": [{"nodes": list(range(len(nodes)))}], "nodes": nodes, "meshes": meshes}
     return writer.to_glb(document | _extension_names(bool(table_number), not mesh.is_empty, bool(shared)))
+
+
+def _by_opacity(mesh: Mesh) -> list[Mesh]:
+    """Return the opaque triangles and the see-through ones apart: drawn as one, a window would make its wall glass."""
+    if mesh.colors is None or not (mesh.colors[:, 3] < 255).any():
+        return [mesh]
+    through = np.asarray((mesh.colors[:, 3] < 255)[mesh.triangles].any(axis=1))
+    return [_with_triangles(mesh, chosen) for chosen in (np.logical_not(through), through) if chosen.any()]
+
+
+def _with_triangles(mesh: Mesh, chosen: NDArray[np.bool_]) -> Mesh:
+    """Return the part of a mesh that these triangles draw, without the vertices they leave unused."""
+    used, triangles = np.unique(mesh.triangles[chosen], return_inverse=True)
+    return Mesh(
+        mesh.positions[used],
+        None if mesh.normals is None else mesh.normals[used],
+        triangles.reshape(-1, 3).astype(np.uint32),
+        mesh.feature[used],
+        None if mesh.colors is None else mesh.colors[used],
+    )
 
 
 def _extension_names(properties: bool, mesh: bool, shared: bool) -> dict[str, list[str]]:
@@ -247,7 +272,8 @@ def _primitive(writer: GlbWriter, mesh: Mesh) -> dict[str, Any]:
         UNSIGNED_SHORT if short else UNSIGNED_INT,
         target=ELEMENT_ARRAY_BUFFER,
     )
-    return {"attributes": attributes, "indices": indices, "material": 0, "mode": 4}
+    through = mesh.colors is not None and bool((mesh.colors[:, 3] < 255).any())
+    return {"attributes": attributes, "indices": indices, "material": int(through), "mode": 4}
 
 
 def _instanced_node(
@@ -277,10 +303,15 @@ def _feature_ids(features: UInt32, table_number: Mapping[str, int]) -> dict[str,
     return {"featureIds": [{"featureCount": count, "attribute": 0, **table_number}]}
 
 
-def _material(material: Material, meshes: Sequence[Mesh]) -> dict[str, Any]:
-    see_through = material.alpha < 1.0 or any(
-        mesh.colors is not None and bool((mesh.colors[:, 3] < 255).any()) for mesh in meshes
-    )
+def _materials(material: Material, primitives: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the opaque material and, where something is see-through, the blended one; primitives learn their number."""
+    numbers = sorted({primitive["material"] for primitive in primitives})
+    for primitive in primitives:
+        primitive["material"] = numbers.index(primitive["material"])
+    return [_material(material, see_through=number == 1 or material.alpha < 1.0) for number in numbers]
+
+
+def _material(material: Material, *, see_through: bool) -> dict[str, Any]:
     red, green, blue = _linear(np.array(material.color, np.float64) / 255.0).tolist()
     return {
         "pbrMetallicRoughness": {

@@ -124,7 +124,7 @@ def town_buildings() -> Mesh:
         ],
         dtype=object,
     )
-    colors = np.array([[200, 180, 160, 255], [90, 120, 200, 255], [255, 0, 0, 120]], np.uint8)
+    colors = np.array([[200, 180, 160, 255], [90, 120, 200, 255], [255, 0, 0, 255]], np.uint8)
     return extrude(
         footprints, np.array([60.0, 61.0, 62.0]), np.array([18.0, 24.0, np.nan]), floor=True, colors=colors
     )
@@ -304,21 +304,29 @@ def test_vertex_colours_are_stored_as_linear_light() -> None:
     assert colors.tolist() == [[0, 55, 255, 128]]
 
 
-def test_a_see_through_colour_makes_the_material_blend() -> None:
-    solid = extrude(
-        np.array([shapely.box(EAST, NORTH, EAST + 5, NORTH + 5)], object), np.zeros(1), np.ones(1)
+def test_see_through_triangles_blend_and_the_opaque_ones_beside_them_do_not() -> None:
+    two = np.array([shapely.box(EAST + n, NORTH, EAST + n + 5, NORTH + 5) for n in (0, 20)], object)
+    colors = np.array([[200, 200, 200, 255], [120, 180, 255, 90]], np.uint8)
+    mixed = extrude(two, np.zeros(2), np.ones(2), colors=colors)
+    solid = extrude(two[:1], np.zeros(1), np.ones(1))
+
+    glass, wall, pale = (
+        Glb(encode_glb(mesh, frame=tile_frame(), to_lonlat=to_lonlat, material=material)).json
+        for mesh, material in ((mixed, Material()), (solid, Material()), (solid, Material(alpha=0.4)))
     )
 
-    modes = [
-        Glb(encode_glb(mesh, frame=tile_frame(), to_lonlat=to_lonlat, material=material)).json["materials"][0]
-        for mesh, material in (
-            (solid, Material()),
-            (solid, Material(alpha=0.4)),
-            (town_buildings(), Material()),
-        )
-    ]
+    def modes(document: dict[str, Any]) -> list[str]:
+        return [
+            document["materials"][one["material"]]["alphaMode"] for one in document["meshes"][0]["primitives"]
+        ]
 
-    assert [mode["alphaMode"] for mode in modes] == ["OPAQUE", "BLEND", "BLEND"]
+    assert modes(glass) == ["OPAQUE", "BLEND"]
+    assert modes(wall) == ["OPAQUE"]
+    assert modes(pale) == ["BLEND"]
+    corners = [
+        glass["accessors"][one["attributes"]["POSITION"]]["count"] for one in glass["meshes"][0]["primitives"]
+    ]
+    assert sum(corners) == len(mixed.positions)
 
 
 def test_shared_geometry_is_stored_once_and_stands_where_copies_would() -> None:

@@ -1,0 +1,159 @@
+/** Everything the viewer asks of the service; no other module does. Words and shapes are those of the API. */
+import { VectorTile, type VectorTileLayer } from "@mapbox/vector-tile";
+import { PbfReader } from "pbf";
+import type { Lang } from "./i18n";
+
+export interface Text {
+  zh: string;
+  en: string;
+}
+export type Extent = [west: number, south: number, east: number, north: number];
+export interface FieldConfig {
+  name: string;
+  type: string;
+  unit: string;
+  title: Text;
+  codes?: Record<string, Text>;
+}
+export interface LayerStyle {
+  color?: string;
+  line_color?: string;
+  line_width?: number;
+  opacity?: number;
+  symbol?: string;
+  label?: string;
+  dash?: number[];
+  by?: string;
+  colors?: Record<string, string>;
+}
+export interface LayerConfig {
+  id: string;
+  title: Text;
+  description: Text;
+  kind: string;
+  geometry: string;
+  cim_class: Text & { id: string };
+  underground: boolean;
+  features: number;
+  extent: Extent | null;
+  min_zoom: number;
+  max_zoom: number;
+  style: LayerStyle;
+  model: { kind: string } | null;
+  fields: FieldConfig[];
+  mvt: string | null;
+  tileset: string | null;
+  /** Number under which the layer's map was approved for publication. */
+  map_approval?: string | null;
+}
+export interface CameraState {
+  lon: number;
+  lat: number;
+  height: number;
+  heading: number;
+  pitch: number;
+  roll: number;
+}
+export interface SceneConfig {
+  id: string;
+  title: Text;
+  text: Text;
+  camera: CameraState;
+  layers: string[];
+  transparency: Record<string, number>;
+  ground: number;
+  datetime: string | null;
+  seconds: number;
+}
+export interface TownConfig {
+  town: {
+    id: string;
+    name: Text;
+    version: number;
+    storage_crs: string;
+    timezone: string;
+    extent: Extent;
+    /** Longitude, latitude, height above the ellipsoid. */
+    center: [number, number, number];
+    /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
+    height_offset: number;
+  };
+  layers: LayerConfig[];
+  terrain: string | null;
+  scenes: SceneConfig[];
+}
+export type Position = number[];
+export type Geometry =
+  | { type: "Point"; coordinates: Position }
+  | { type: "MultiPoint" | "LineString"; coordinates: Position[] }
+  | { type: "MultiLineString" | "Polygon"; coordinates: Position[][] }
+  | { type: "MultiPolygon"; coordinates: Position[][][] }
+  | { type: "GeometryCollection"; geometries: Geometry[] };
+export interface Feature {
+  type: "Feature";
+  id?: string | number;
+  bbox?: number[];
+  geometry: Geometry | null;
+  properties: Record<string, unknown>;
+}
+export interface TownCoordinates {
+  x_north: number;
+  y_east: number;
+}
+
+/** An answer of the service that is not the one asked for; `detail` is the service's own sentence. */
+export class ServiceProblem extends Error {
+  constructor(
+    readonly status: number,
+    readonly detail: string,
+  ) {
+    super(detail);
+  }
+}
+
+export class Api {
+  config(lang: Lang): Promise<TownConfig> {
+    return this.json(`/viewer/config.json?lang=${lang}`);
+  }
+
+  item(collectionId: string, featureId: string, lang: Lang): Promise<Feature> {
+    return this.json(`${itemPath(collectionId, featureId)}?lang=${lang}`, "application/geo+json");
+  }
+
+  async search(text: string, lang: Lang, signal: AbortSignal): Promise<Feature[]> {
+    const query = new URLSearchParams({ q: text, limit: "20", lang });
+    const found = await this.json<{ features: Feature[] }>(`/search?${query}`, "application/geo+json", signal);
+    return found.features;
+  }
+
+  coordinates(lon: number, lat: number, crs: string, signal?: AbortSignal): Promise<TownCoordinates> {
+    const query = new URLSearchParams({ lon: lon.toFixed(9), lat: lat.toFixed(9), to: crs });
+    return this.json(`/crs/transform?${query}`, "application/json", signal);
+  }
+
+  /** The features of one layer in one tile; null where the layer has none. */
+  async vectorTile(layer: LayerConfig, z: number, row: number, col: number): Promise<VectorTileLayer | null> {
+    const path = layer.mvt!.replace("{z}", `${z}`).replace("{row}", `${row}`).replace("{col}", `${col}`);
+    const answer = await fetch(path);
+    if (answer.status === 204 || answer.status === 404) return null;
+    if (!answer.ok) throw await problem(answer);
+    const layers = new VectorTile(new PbfReader(await answer.arrayBuffer())).layers;
+    return layers[layer.id] ?? Object.values(layers)[0] ?? null;
+  }
+
+  private async json<T>(path: string, accept = "application/json", signal?: AbortSignal): Promise<T> {
+    const answer = await fetch(path, { headers: { Accept: accept }, signal });
+    if (!answer.ok) throw await problem(answer);
+    return (await answer.json()) as T;
+  }
+}
+
+/** The page of a feature for people: the same address as its data. */
+export function itemPath(collectionId: string, featureId: string): string {
+  return `/collections/${encodeURIComponent(collectionId)}/items/${encodeURIComponent(featureId)}`;
+}
+
+async function problem(answer: Response): Promise<ServiceProblem> {
+  const told: { detail?: string; title?: string } = await answer.json().catch(() => ({}));
+  return new ServiceProblem(answer.status, told.detail ?? told.title ?? `${answer.status} ${answer.statusText}`);
+}

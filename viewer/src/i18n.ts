@@ -1,0 +1,139 @@
+/** The interface's own words in both languages; titles of layers and fields come from the catalogue. */
+import type { Text } from "./api";
+
+export type Lang = "zh" | "en";
+
+const WORDS = {
+  layers: { zh: "图层", en: "Layers" },
+  legend: { zh: "图例", en: "Legend" },
+  transparency: { zh: "透明度", en: "Transparency" },
+  zoom_to: { zh: "缩放至图层", en: "Zoom to layer" },
+  more: { zh: "图层详情", en: "Layer details" },
+  map_approval: { zh: "审图号：", en: "Map approval number:" },
+  show_empty: { zh: "显示空图层", en: "Show empty layers" },
+  hide_empty: { zh: "收起空图层", en: "Hide empty layers" },
+  features: { zh: "个要素", en: "features" },
+  search: { zh: "搜索名称、地址、点号…", en: "Search names, addresses, point numbers…" },
+  search_label: { zh: "搜索", en: "Search" },
+  nothing_found: { zh: "没有找到“{0}”，换一个词试试", en: "Nothing found for “{0}”. Try another word." },
+  searching: { zh: "搜索中…", en: "Searching…" },
+  attributes: { zh: "属性", en: "Attributes" },
+  no_value: { zh: "无", en: "none" },
+  property_sets: { zh: "属性集", en: "Property sets" },
+  fly_to: { zh: "飞到", en: "Fly to" },
+  item_page: { zh: "打开要素页面", en: "Open item page" },
+  copy_id: { zh: "复制标识", en: "Copy id" },
+  copied: { zh: "已复制", en: "Copied" },
+  close: { zh: "关闭", en: "Close" },
+  retry: { zh: "重试", en: "Try again" },
+  reload: { zh: "重新加载", en: "Reload" },
+  loading: { zh: "读取中…", en: "Loading…" },
+  home: { zh: "全城视图", en: "Whole town" },
+  north: { zh: "正北朝上", en: "North up" },
+  underground: { zh: "地下模式", en: "Underground" },
+  ground: { zh: "地面", en: "Ground" },
+  ground_opacity: { zh: "地面不透明度", en: "Ground opacity" },
+  measure_length: { zh: "长度", en: "Length" },
+  measure_height: { zh: "高差", en: "Height" },
+  measure_area: { zh: "面积", en: "Area" },
+  measure_point: { zh: "坐标", en: "Coordinates" },
+  measure_clear: { zh: "清除", en: "Clear" },
+  measure_hint_length: { zh: "单击加点，双击结束，Esc 取消", en: "Click to add points, double-click to end, Esc to cancel" },
+  measure_hint_height: { zh: "单击下端和上端两点", en: "Click the lower and the upper point" },
+  measure_hint_area: { zh: "单击加点，双击闭合，Esc 取消", en: "Click corners, double-click to close, Esc to cancel" },
+  measure_hint_point: { zh: "单击读取坐标", en: "Click to read coordinates" },
+  length_3d: { zh: "空间长度", en: "3D length" },
+  length_flat: { zh: "水平长度", en: "Horizontal" },
+  height_difference: { zh: "高差", en: "Height difference" },
+  area_3d: { zh: "空间面积", en: "3D area" },
+  area_flat: { zh: "水平面积", en: "Horizontal area" },
+  scenes: { zh: "场景", en: "Scenes" },
+  play: { zh: "播放", en: "Play" },
+  pause: { zh: "暂停", en: "Pause" },
+  previous: { zh: "上一个", en: "Previous" },
+  next: { zh: "下一个", en: "Next" },
+  leave_scenes: { zh: "退出场景 (Esc)", en: "Leave scenes (Esc)" },
+  full_screen: { zh: "全屏", en: "Full screen" },
+  screenshot: { zh: "截图", en: "Screenshot" },
+  share: { zh: "复制链接", en: "Copy link" },
+  link_copied: { zh: "链接已复制", en: "Link copied" },
+  help: { zh: "帮助", en: "Help" },
+  language: { zh: "English", en: "中文" },
+  tools: { zh: "工具", en: "Tools" },
+  longitude: { zh: "经", en: "Lon" },
+  latitude: { zh: "纬", en: "Lat" },
+  view: { zh: "三维场景", en: "3D scene" },
+  config_failed: { zh: "无法读取城市目录：{0}", en: "The town's catalogue cannot be read: {0}" },
+  item_failed: { zh: "无法读取要素：{0}", en: "The feature cannot be read: {0}" },
+  search_failed: { zh: "搜索失败：{0}", en: "The search failed: {0}" },
+  tileset_failed: { zh: "图层“{0}”的三维瓦片没有加载", en: "The 3D tiles of “{0}” did not load" },
+  tiles_failed: { zh: "部分地图瓦片没有加载：{0}", en: "Some map tiles did not load: {0}" },
+  terrain_failed: { zh: "地形没有加载，现用平面代替", en: "The terrain did not load; a level surface stands in" },
+  graphics_failed: { zh: "显示中断：{0}", en: "Drawing stopped: {0}" },
+  no_webgl: { zh: "此浏览器没有可用的 WebGL 2", en: "This browser offers no WebGL 2" },
+  help_title: { zh: "操作说明", en: "How to move about" },
+  help_drag: { zh: "左键拖动：平移", en: "Left drag: move" },
+  help_wheel: { zh: "滚轮：缩放", en: "Wheel: zoom" },
+  help_tilt: { zh: "右键拖动：旋转与俯仰", en: "Right drag: turn and tilt" },
+  help_click: { zh: "单击：查看属性", en: "Click: attributes" },
+  key_arrows: { zh: "平移；场景中切换上一个、下一个", en: "Move; in scenes, previous and next" },
+  key_zoom: { zh: "缩放", en: "Zoom" },
+  key_turn: { zh: "左右旋转", en: "Turn" },
+  key_tilt: { zh: "俯仰", en: "Tilt" },
+  key_home: { zh: "全城视图", en: "Whole town" },
+  key_underground: { zh: "地下模式", en: "Underground" },
+  key_search: { zh: "搜索", en: "Search" },
+  key_measure: { zh: "量测长度、高差、面积、坐标", en: "Measure length, height, area, coordinates" },
+  key_play: { zh: "播放、暂停场景", en: "Play or pause the scenes" },
+  key_full: { zh: "全屏", en: "Full screen" },
+  key_escape: { zh: "取消、关闭", en: "Cancel, close" },
+  key_help: { zh: "本说明", en: "This page" },
+} satisfies Record<string, Text>;
+
+export type Word = keyof typeof WORDS;
+
+/** The language of the interface; whoever shows words listens for its change. */
+export class Language {
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(private chosen: Lang) {
+    this.mark();
+  }
+
+  get code(): Lang {
+    return this.chosen;
+  }
+
+  set code(lang: Lang) {
+    if (lang === this.chosen) return;
+    this.chosen = lang;
+    this.mark();
+    for (const listener of this.listeners) listener();
+  }
+
+  /** Call now and after each change. */
+  shown(listener: () => void): void {
+    this.listeners.push(listener);
+    listener();
+  }
+
+  t(word: Word, ...values: string[]): string {
+    return WORDS[word][this.chosen].replace(/\{(\d)\}/g, (_, index) => values[Number(index)] ?? "");
+  }
+
+  /** The text in this language, else in the other. */
+  of(text: Text): string {
+    return text[this.chosen] || text.en || text.zh;
+  }
+
+  number(value: number, digits: number): string {
+    return value.toLocaleString(this.chosen === "zh" ? "zh-CN" : "en", {
+      minimumFractionDigits: digits,
+      maximumFractionDigits: digits,
+    });
+  }
+
+  private mark(): void {
+    document.documentElement.lang = this.chosen === "zh" ? "zh-CN" : "en";
+  }
+}

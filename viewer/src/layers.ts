@@ -1,0 +1,144 @@
+/** The town's layers as shown: which are visible, how transparent, and what draws them (3D Tiles or the drape). */
+import {
+  Cartesian3, Cesium3DTileset, Cesium3DTileStyle, type Scene,
+} from "@cesium/engine";
+import type { LayerConfig, TownConfig } from "./api";
+import type { DrapedImagery } from "./imagery";
+
+/** Even light from all sides; without it walls turned from the sun would be black. */
+const AMBIENT = [0.56, 0.57, 0.6] as const;
+
+export class TownLayer {
+  visible = false;
+  opacity = 1;
+  tileset: Cesium3DTileset | undefined;
+  loading: Promise<void> | undefined;
+
+  constructor(readonly config: LayerConfig) {}
+
+  get id(): string {
+    return this.config.id;
+  }
+
+  get solid(): boolean {
+    return this.config.tileset !== null;
+  }
+
+  /** Drawn on the ground: whatever has tiles of its own and nothing solid to show. */
+  get draped(): boolean {
+    return !this.solid && this.config.mvt !== null;
+  }
+
+  /** Whether there is anything to show at all. */
+  get drawable(): boolean {
+    return (this.solid || this.draped) && this.config.features > 0;
+  }
+}
+
+export class Layers {
+  readonly all: TownLayer[];
+  private readonly byId: Map<string, TownLayer>;
+  private readonly listeners: (() => void)[] = [];
+
+  constructor(
+    config: TownConfig,
+    private readonly scene: Scene,
+    private readonly drape: DrapedImagery,
+    private readonly failed: (layer: TownLayer) => void,
+    private readonly test: boolean,
+  ) {
+    this.all = config.layers.filter((layer) => layer.kind === "feature").map((layer) => new TownLayer(layer));
+    this.byId = new Map(this.all.map((layer) => [layer.id, layer]));
+  }
+
+  get(collectionId: string): TownLayer | undefined {
+    return this.byId.get(collectionId);
+  }
+
+  get visible(): TownLayer[] {
+    return this.all.filter((layer) => layer.visible && layer.drawable);
+  }
+
+  /** Layers on the ground, those that shall lie on top last: areas, then lines, then points. */
+  get draped(): TownLayer[] {
+    const rank = (layer: TownLayer) => (layer.config.geometry.includes("Polygon") ? 0 : layer.config.geometry.includes("Line") ? 1 : 2);
+    return this.visible.filter((layer) => layer.draped).sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** The layer a 3D tileset shows. */
+  of(tileset: unknown): TownLayer | undefined {
+    return this.all.find((layer) => layer.tileset === tileset);
+  }
+
+  changed(listener: () => void): void {
+    this.listeners.push(listener);
+  }
+
+  setVisible(collectionId: string, visible: boolean): void {
+    const layer = this.byId.get(collectionId);
+    if (layer) layer.visible = visible;
+    this.apply();
+  }
+
+  setOpacity(collectionId: string, opacity: number): void {
+    const layer = this.byId.get(collectionId);
+    if (layer) layer.opacity = opacity;
+    this.apply();
+  }
+
+  /** Show exactly these layers, with a transparency (0 solid, 1 gone) for some of them. */
+  show(collectionIds: Iterable<string>, transparency: Record<string, number> = {}): void {
+    const shown = new Set(collectionIds);
+    for (const layer of this.all) {
+      layer.visible = shown.has(layer.id);
+      layer.opacity = 1 - (transparency[layer.id] ?? 0);
+    }
+    this.apply();
+  }
+
+  /** Whether all that is visible has been loaded for this camera. */
+  get loaded(): boolean {
+    return this.visible.every((layer) => !layer.solid || (layer.tileset?.tilesLoaded ?? false));
+  }
+
+  load(layer: TownLayer): Promise<void> {
+    layer.loading ??= this.addTileset(layer).catch(() => {
+      layer.loading = undefined;
+      this.failed(layer);
+    });
+    return layer.loading;
+  }
+
+  private apply(): void {
+    for (const layer of this.all.filter((one) => one.solid && one.drawable)) {
+      if (layer.visible) void this.load(layer);
+      if (layer.tileset) dress(layer, layer.tileset);
+    }
+    this.drape.show(this.draped.map((layer) => ({ layer: layer.config, opacity: layer.opacity })));
+    this.scene.requestRender();
+    for (const listener of this.listeners) listener();
+  }
+
+  private async addTileset(layer: TownLayer): Promise<void> {
+    const tileset = await Cesium3DTileset.fromUrl(layer.config.tileset!, {
+      maximumScreenSpaceError: this.test ? 24 : 12,
+      cacheBytes: 256 * 2 ** 20,
+      maximumCacheOverflowBytes: 256 * 2 ** 20,
+      enableCollision: false,
+    });
+    tileset.environmentMapManager.enabled = false;
+    tileset.imageBasedLighting.sphericalHarmonicCoefficients = [new Cartesian3(...AMBIENT), ...Array<Cartesian3>(8).fill(Cartesian3.ZERO)];
+    tileset.tileFailed.addEventListener(() => this.failed(layer));
+    layer.tileset = tileset;
+    dress(layer, tileset);
+    this.scene.primitives.add(tileset);
+    this.scene.requestRender();
+  }
+}
+
+function dress(layer: TownLayer, tileset: Cesium3DTileset): void {
+  tileset.show = layer.visible && layer.opacity > 0;
+  const color = `color("white", ${layer.opacity.toFixed(3)})`;
+  const dressed = (tileset.style?.style as { color?: string } | undefined)?.color ?? 'color("white", 1.000)';
+  if (color !== dressed) tileset.style = new Cesium3DTileStyle({ color });
+}

@@ -1,0 +1,166 @@
+/** The attributes of the selected feature, as the service has them now, with the catalogue's titles and codes. */
+import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
+import { button, element, icon, name } from "./dom";
+import type { Language } from "./i18n";
+import { swatch } from "./legend";
+import type { Layers } from "./layers";
+import type { Notice } from "./notice";
+import type { Identity } from "./pick";
+import type { TownScene } from "./scene";
+import { type Selection, extentOf } from "./selection";
+
+const NAMES = ["name", "title", "text", "survey_no", "segment_key", "number", "global_id"];
+/** Bytes and matrices: nothing to read. */
+const UNREADABLE = new Set(["mesh", "matrix", "properties"]);
+
+export class Panel {
+  readonly element = element("aside", { class: "attributes panel", id: "attributes", hidden: true, tabindex: -1, "aria-live": "polite" });
+  feature: Feature | undefined;
+  private asked: Identity | undefined;
+
+  constructor(
+    parent: HTMLElement,
+    private readonly api: Api,
+    private readonly layers: Layers,
+    private readonly selection: Selection,
+    private readonly town: TownScene,
+    private readonly notice: Notice,
+    private readonly language: Language,
+  ) {
+    parent.append(this.element);
+    language.shown(() => this.feature && this.render(this.feature));
+    selection.changed((identity) => void this.show(identity));
+  }
+
+  get open(): boolean {
+    return !this.element.hidden;
+  }
+
+  private async show(identity: Identity | undefined): Promise<void> {
+    this.asked = identity;
+    this.feature = undefined;
+    this.element.hidden = !identity;
+    if (!identity) return;
+    this.element.replaceChildren(element("p", { class: "attributes-wait" }, this.language.t("loading")));
+    try {
+      const feature = await this.api.item(identity.collectionId, identity.featureId, this.language.code);
+      if (this.asked !== identity) return;
+      this.feature = feature;
+      this.selection.mark(feature);
+      this.render(feature);
+    } catch (cause) {
+      if (this.asked !== identity) return;
+      this.element.hidden = true;
+      const message = this.language.t("item_failed", (cause as Error).message);
+      this.notice.problem(message, { label: this.language.t("retry"), run: () => this.selection.set(identity) });
+    }
+  }
+
+  private render(feature: Feature): void {
+    const identity = this.asked;
+    const config = identity && this.layers.get(identity.collectionId)?.config;
+    if (!identity || !config) return;
+    const sets = propertySets(feature.properties.properties);
+    this.element.replaceChildren(
+      this.header(config, identity, feature),
+      element("div", { class: "attributes-body" }, this.table(config, feature), ...this.setTables(sets)),
+      this.footer(identity, feature),
+    );
+  }
+
+  private header(config: LayerConfig, identity: Identity, feature: Feature): HTMLElement {
+    const { language } = this;
+    const title = NAMES.map((field) => feature.properties[field]).find(Boolean) ?? identity.featureId;
+    const close = button("icon-button", language.t("close"), () => this.selection.set(undefined), icon("close"));
+    const kind = element("p", { class: "attributes-kind" }, swatch(config), language.of(config.title));
+    const words = element("div", {}, kind, element("h2", {}, String(title)), element("p", { class: "attributes-id" }, identity.featureId));
+    return element("header", {}, words, close);
+  }
+
+  private table(config: LayerConfig, feature: Feature): HTMLElement {
+    const fields = config.fields.filter((field) => !UNREADABLE.has(field.name));
+    const known = new Set([...fields.map((field) => field.name), ...UNREADABLE, "id", "collection"]);
+    const others = Object.keys(feature.properties)
+      .filter((key) => !known.has(key))
+      .map((key): FieldConfig => ({ name: key, type: "string", unit: "", title: { zh: key, en: key } }));
+    const rows = [...fields, ...others]
+      .filter((field) => filled(feature.properties[field.name]))
+      .map((field) => {
+        const term = element("th", { scope: "row", title: field.name }, this.language.of(field.title));
+        return element("tr", { "data-field": field.name }, term, element("td", {}, this.value(field, feature.properties[field.name])));
+      });
+    return element("table", {}, element("tbody", {}, ...rows));
+  }
+
+  private setTables(sets: Record<string, Record<string, unknown>>): HTMLElement[] {
+    const names = Object.keys(sets);
+    if (!names.length) return [];
+    const tables = names.map((set, index) => {
+      const rows = Object.entries(sets[set]!).map(([key, value]) =>
+        element("tr", {}, element("th", { scope: "row" }, key), element("td", {}, this.plain(value))),
+      );
+      const table = element("table", {}, element("tbody", {}, ...rows));
+      return element("details", { class: "property-set", open: index < 3 }, element("summary", {}, icon("chevron"), set), table);
+    });
+    return [element("h3", {}, this.language.t("property_sets")), ...tables];
+  }
+
+  private footer(identity: Identity, feature: Feature): HTMLElement {
+    const { language } = this;
+    const extent = feature.geometry && extentOf(feature.geometry);
+    const fly = button("quiet", language.t("fly_to"), () => void (extent && this.flyTo(extent)), icon("target"), language.t("fly_to"));
+    const copy = button("quiet", language.t("copy_id"), () => void this.copy(identity.featureId), icon("copy"), language.t("copy_id"));
+    const href = `${itemPath(identity.collectionId, identity.featureId)}?f=html&lang=${language.code}`;
+    const page = element("a", { class: "quiet", href, target: "_blank", rel: "noopener" }, icon("open"), language.t("item_page"));
+    name(page, language.t("item_page"));
+    return element("footer", {}, extent && fly, copy, page);
+  }
+
+  private flyTo(extent: Extent): Promise<boolean> {
+    return this.town.flyToExtent(extent);
+  }
+
+  private async copy(text: string): Promise<void> {
+    await navigator.clipboard.writeText(text);
+    this.notice.say(this.language.t("copied"));
+  }
+
+  private value(field: FieldConfig, value: unknown): string {
+    const meaning = field.codes?.[String(value)];
+    if (meaning) return `${this.language.of(meaning)}（${String(value)}）`;
+    const text = this.plain(value, field.type === "number" ? 3 : 0);
+    return field.unit ? `${text} ${UNITS[field.unit] ?? field.unit}` : text;
+  }
+
+  private plain(value: unknown, digits = 6): string {
+    if (typeof value === "boolean") return value ? "✓" : "✗";
+    if (typeof value === "number") {
+      return value.toLocaleString(this.language.code === "zh" ? "zh-CN" : "en", { maximumFractionDigits: digits, useGrouping: false });
+    }
+    if (!filled(value)) return this.language.t("no_value");
+    return typeof value === "object" ? JSON.stringify(value) : String(value);
+  }
+}
+
+const UNITS: Record<string, string> = { m2: "m²", m3: "m³", deg: "°", percent: "%" };
+
+function filled(value: unknown): boolean {
+  return value !== null && value !== undefined && value !== "";
+}
+
+/** Property sets come as an object or as its JSON text; anything else holds none. */
+export function propertySets(value: unknown): Record<string, Record<string, unknown>> {
+  const sets = typeof value === "string" ? parsed(value) : value;
+  if (!sets || typeof sets !== "object") return {};
+  return Object.fromEntries(
+    Object.entries(sets).filter((entry): entry is [string, Record<string, unknown>] => typeof entry[1] === "object" && entry[1] !== null),
+  );
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,84 @@
+/** The line at the foot: coordinates under the pointer as X north, Y east, H, and the ground's opacity. */
+import { Cartesian2, Cartographic, Math as CesiumMath } from "@cesium/engine";
+import type { Api } from "./api";
+import { element, name } from "./dom";
+import type { Language } from "./i18n";
+import type { TownScene } from "./scene";
+import type { Underground } from "./underground";
+
+const PAUSE = 140;
+
+export class Readout {
+  private readonly place = element("output", { class: "readout-place" });
+  private readonly crsName = element("span", { class: "readout-crs" });
+  private readonly slider = element("input", { type: "range", min: 0, max: 100, step: 1, id: "ground" });
+  private timer: number | undefined;
+  private asked = new AbortController();
+  private frame: number | undefined;
+
+  constructor(
+    parent: HTMLElement,
+    credits: HTMLElement,
+    private readonly town: TownScene,
+    private readonly api: Api,
+    private readonly crs: string,
+    underground: Underground,
+    private readonly language: Language,
+  ) {
+    const label = element("label", { for: "ground" });
+    const value = element("output", { for: "ground" });
+    parent.append(
+      element("footer", { class: "readout" }, credits, element("span", { class: "readout-ground" }, label, this.slider, value), this.crsName, this.place),
+    );
+    this.slider.addEventListener("input", () => {
+      underground.ground = Number(this.slider.value) / 100;
+    });
+    const show = () => {
+      this.slider.value = String(Math.round(underground.ground * 100));
+      value.textContent = `${this.slider.value}%`;
+    };
+    underground.changed(show);
+    language.shown(() => {
+      label.textContent = language.t("ground");
+      name(this.slider, language.t("ground_opacity"));
+      show();
+    });
+  }
+
+  /** Show the place under the pointer: longitude and latitude at once, the town's own coordinates when they arrive. */
+  move(position: Cartesian2): void {
+    if (this.frame !== undefined) return;
+    const at = Cartesian2.clone(position);
+    this.frame = requestAnimationFrame(() => {
+      this.frame = undefined;
+      this.show(at);
+    });
+  }
+
+  private show(position: Cartesian2): void {
+    clearTimeout(this.timer);
+    this.asked.abort();
+    const ground = this.town.groundAt(position);
+    if (!ground) {
+      this.place.textContent = "";
+      return;
+    }
+    const { longitude, latitude, height } = Cartographic.fromCartesian(ground);
+    const [lon, lat] = [CesiumMath.toDegrees(longitude), CesiumMath.toDegrees(latitude)];
+    const elevation = `H ${(height - this.town.heightOffset).toFixed(2)} m`;
+    this.crsName.textContent = "";
+    this.place.textContent = `${this.language.t("longitude")} ${lon.toFixed(6)}°   ${this.language.t("latitude")} ${lat.toFixed(6)}°   ${elevation}`;
+    this.timer = setTimeout(() => void this.showTown(lon, lat, elevation), PAUSE);
+  }
+
+  private async showTown(lon: number, lat: number, elevation: string): Promise<void> {
+    this.asked = new AbortController();
+    try {
+      const { x_north, y_east } = await this.api.coordinates(lon, lat, this.crs, this.asked.signal);
+      this.crsName.textContent = this.crs;
+      this.place.textContent = `X ${x_north.toFixed(2)}   Y ${y_east.toFixed(2)}   ${elevation}`;
+    } catch {
+      // Longitude and latitude stay on show: the pointer has moved on, or the place is outside the town's system.
+    }
+  }
+}

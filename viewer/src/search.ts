@@ -1,0 +1,150 @@
+/** The search box: names, ids, addresses and point numbers of the whole town; a result is flown to and selected. */
+import type { Api, Extent, Feature } from "./api";
+import { element, icon, name } from "./dom";
+import type { Language } from "./i18n";
+import type { Layers } from "./layers";
+import type { Notice } from "./notice";
+import type { TownScene } from "./scene";
+import { type Selection, extentOf } from "./selection";
+
+const PAUSE = 220;
+
+export class Search {
+  private readonly box = element("input", {
+    type: "search", id: "search", autocomplete: "off", role: "combobox", "aria-expanded": "false",
+    "aria-controls": "results", "aria-autocomplete": "list",
+  });
+  private readonly list = element("ul", { class: "results", id: "results", role: "listbox", hidden: true });
+  private found: Feature[] = [];
+  private active = -1;
+  private timer: number | undefined;
+  private asked = new AbortController();
+
+  constructor(
+    parent: HTMLElement,
+    private readonly api: Api,
+    private readonly layers: Layers,
+    private readonly selection: Selection,
+    private readonly town: TownScene,
+    private readonly notice: Notice,
+    private readonly language: Language,
+  ) {
+    const form = element("form", { class: "search panel", role: "search" }, icon("search"), this.box, this.list);
+    parent.append(form);
+    form.addEventListener("submit", (event) => event.preventDefault());
+    form.addEventListener("focusout", (event) => {
+      if (!form.contains(event.relatedTarget as Node | null)) this.close();
+    });
+    this.box.addEventListener("input", () => this.wait());
+    this.box.addEventListener("focus", () => this.found.length && this.open());
+    this.box.addEventListener("keydown", (event) => this.key(event));
+    language.shown(() => {
+      this.box.placeholder = language.t("search");
+      name(this.box, language.t("search_label"));
+      this.box.title = "";
+    });
+  }
+
+  focus(): void {
+    this.box.focus();
+    this.box.select();
+  }
+
+  private wait(): void {
+    clearTimeout(this.timer);
+    this.asked.abort();
+    const text = this.box.value.trim();
+    if (!text) {
+      this.found = [];
+      this.close();
+    } else this.timer = setTimeout(() => void this.ask(text), PAUSE);
+  }
+
+  private async ask(text: string): Promise<void> {
+    this.asked = new AbortController();
+    this.say(this.language.t("searching"));
+    try {
+      this.found = await this.api.search(text, this.language.code, this.asked.signal);
+      this.active = -1;
+      if (this.found.length) this.render();
+      else this.say(this.language.t("nothing_found", text));
+    } catch (cause) {
+      if ((cause as Error).name === "AbortError") return;
+      this.close();
+      const message = this.language.t("search_failed", (cause as Error).message);
+      this.notice.problem(message, { label: this.language.t("retry"), run: () => void this.ask(text) });
+    }
+  }
+
+  private say(words: string): void {
+    this.list.replaceChildren(element("li", { class: "results-note" }, words));
+    this.open();
+  }
+
+  private render(): void {
+    this.list.replaceChildren(
+      ...this.found.map((feature, index) => {
+        const layer = this.layers.get(String(feature.properties.collection));
+        const kind = layer ? this.language.of(layer.config.title) : String(feature.properties.collection);
+        const item = element(
+          "li",
+          { role: "option", id: `result-${index}`, "aria-selected": index === this.active },
+          element("span", { class: "results-title" }, String(feature.properties.title ?? feature.id)),
+          element("span", { class: "results-kind" }, kind),
+        );
+        // The box keeps the focus: pointer down must not take it before the click arrives.
+        item.addEventListener("pointerdown", (event) => event.preventDefault());
+        item.addEventListener("click", () => this.choose(index));
+        return item;
+      }),
+    );
+    this.open();
+  }
+
+  private key(event: KeyboardEvent): void {
+    if (event.key === "Escape") {
+      if (!this.list.hidden) event.stopPropagation();
+      this.close();
+    } else if (event.key === "Enter") this.choose(Math.max(this.active, 0));
+    else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      this.point(event.key === "ArrowDown" ? 1 : -1);
+    }
+  }
+
+  private point(step: number): void {
+    if (!this.found.length) return;
+    this.active = (this.active + step + this.found.length) % this.found.length;
+    this.render();
+    this.box.setAttribute("aria-activedescendant", `result-${this.active}`);
+    this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
+  }
+
+  private choose(index: number): void {
+    const feature = this.found[index];
+    if (!feature) return;
+    this.close();
+    this.box.blur();
+    const collectionId = String(feature.properties.collection);
+    if (!this.layers.get(collectionId)?.visible) this.layers.setVisible(collectionId, true);
+    this.selection.set({ collectionId, featureId: String(feature.id ?? feature.properties.id) });
+    const extent = (feature.bbox && flat(feature.bbox)) ?? (feature.geometry && extentOf(feature.geometry));
+    if (extent) void this.town.flyToExtent(extent);
+  }
+
+  private open(): void {
+    this.list.hidden = false;
+    this.box.setAttribute("aria-expanded", "true");
+  }
+
+  private close(): void {
+    this.list.hidden = true;
+    this.box.setAttribute("aria-expanded", "false");
+    this.box.removeAttribute("aria-activedescendant");
+  }
+}
+
+/** West, south, east, north of a bbox with four or six numbers. */
+function flat(bbox: number[]): Extent {
+  return bbox.length === 6 ? [bbox[0]!, bbox[1]!, bbox[3]!, bbox[4]!] : (bbox as Extent);
+}

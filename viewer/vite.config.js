@@ -1,0 +1,95 @@
+// Builds the twin into dist/, served under /viewer/. CesiumJS is bundled from its published modules; its workers
+// and the few assets a town needs are copied as they are: nothing is fetched from another host, ever.
+import { cpSync, createReadStream, existsSync, mkdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { defineConfig } from "vite";
+
+const ENGINE = resolve(import.meta.dirname, "node_modules/@cesium/engine");
+const BASE = "/viewer/";
+const COPIED = {
+  Workers: join(ENGINE, "Build/Workers"),
+  // Orientation of the earth, asked for with every frame's sun direction.
+  "Assets/IAU2006_XYS": join(ENGINE, "Source/Assets/IAU2006_XYS"),
+  // The attribution's logo.
+  "Assets/Images": join(ENGINE, "Source/Assets/Images"),
+  "Assets/approximateTerrainHeights.json": join(ENGINE, "Source/Assets/approximateTerrainHeights.json"),
+  "ThirdParty/draco_decoder.wasm": join(ENGINE, "Source/ThirdParty/draco_decoder.wasm"),
+  "LICENSE.md": join(ENGINE, "LICENSE.md"),
+};
+
+function cesiumFiles() {
+  let folder = "dist";
+  return {
+    name: "cesium-files",
+    configResolved: (config) => {
+      folder = resolve(config.root, config.build.outDir);
+    },
+    configureServer(server) {
+      server.middlewares.use((request, response, next) => {
+        const path = (request.url ?? "").split("?")[0].replace(`${BASE}cesium/`, "");
+        const name = Object.keys(COPIED).find((key) => path === key || path.startsWith(`${key}/`));
+        const file = name && join(COPIED[name], path.slice(name.length));
+        if (!file || !existsSync(file)) return next();
+        if (file.endsWith(".js")) response.setHeader("Content-Type", "text/javascript");
+        createReadStream(file).pipe(response);
+      });
+    },
+    closeBundle() {
+      for (const [name, source] of Object.entries(COPIED)) {
+        const target = join(folder, "cesium", name);
+        mkdirSync(dirname(target), { recursive: true });
+        cpSync(source, target, { recursive: true });
+      }
+    },
+  };
+}
+
+// What CesiumJS styles in ways that `style-src 'self'` forbids, said in ways it allows.
+const STYLED = [
+  {
+    file: "/Scene/CreditDisplay.js",
+    forbidden: `  const styleElem = document.createElement("style");
+  styleElem.innerHTML = style;
+  shadowRootOrDocumentHead.appendChild(styleElem);`,
+    allowed: `  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(style);
+  const styled = getShadowRoot(container) ?? document;
+  styled.adoptedStyleSheets = [...styled.adoptedStyleSheets, sheet];`,
+  },
+  {
+    file: "/Core/FeatureDetection.js",
+    forbidden: `    canvas.setAttribute(
+      "style",
+      "image-rendering: -moz-crisp-edges;" + "image-rendering: pixelated;",
+    );`,
+    allowed: `    canvas.style.imageRendering = "pixelated";`,
+  },
+];
+
+function strictStyle() {
+  return {
+    name: "strict-style",
+    transform(code, id) {
+      const place = STYLED.find(({ file }) => id.endsWith(file));
+      if (!place) return undefined;
+      if (!code.includes(place.forbidden)) throw new Error(`${place.file} changed: check how CesiumJS styles there.`);
+      return code.replace(place.forbidden, place.allowed);
+    },
+  };
+}
+
+export default defineConfig(({ command }) => ({
+  base: BASE,
+  define: { CESIUM_BASE_URL: JSON.stringify(`${BASE}cesium/`) },
+  plugins: [cesiumFiles(), strictStyle()],
+  build: { target: "es2022", chunkSizeWarningLimit: 6000, modulePreload: { polyfill: false } },
+  // `npm run dev` shows the service of TWIN_URL (default: a service on this machine) with the sources of this folder.
+  server:
+    command === "serve"
+      ? {
+          proxy: {
+            "^/(collections|search|crs|terrain|viewer/config.json)": process.env.TWIN_URL ?? "http://127.0.0.1:8000",
+          },
+        }
+      : undefined,
+}));
