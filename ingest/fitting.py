@@ -289,8 +289,7 @@ def _coerce(work: _Work) -> None:
     dimensions = np.where(present, shapely.get_dimensions(work.geometry), layer.dimension)
     rings_as_lines = present & (shapely.get_type_id(work.geometry) == _LINEAR_RING)
     work.geometry[rings_as_lines] = shapely.linestrings_from_rings(work.geometry[rings_as_lines]) if hasattr(shapely, "linestrings_from_rings") else np.array([shapely.LineString(g.coords) for g in work.geometry[rings_as_lines]], dtype=object)  # fmt: skip
-    misfit = (dimensions != layer.dimension) | (present & (shapely.get_type_id(work.geometry) == _COLLECTION))
-    work.set_aside("geometry.wrong_type", misfit, expected=lambda r: layer.geometry,
+    work.set_aside("geometry.wrong_type", dimensions != layer.dimension, expected=lambda r: layer.geometry,
                    found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-")  # fmt: skip
     rows = np.flatnonzero(present & work.keep)
     if not layer.has_z:

@@ -6,7 +6,6 @@ tried. How the file is opened stands in `ingest/vector_file.py`. Text of a shape
 """
 
 import itertools
-import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
-from numpy.typing import NDArray
 
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
+from ingest.vector_columns import columns_of
 from ingest.vector_file import Batch, SourceLayer, VectorFile, beside
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
@@ -207,7 +205,7 @@ def _read_layer(
     fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
     crs = _crs(layer, draft, options)
     for batch in itertools.chain([first], others):
-        content = _content(ours, target, fields, batch)
+        content = columns_of(ours, target, fields, batch)
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = np.array([batch.place(row) for row in range(len(batch))], dtype=object)
@@ -261,66 +259,3 @@ def _crs(layer: SourceLayer, draft: Draft, options: ReadOptions) -> str:
 def _short(code: str) -> str:
     named = re.match(r'\w+\["([^"]+)', code)
     return named[1] if named else code
-
-
-def _content(layer: Layer, target: LayerMapping, fields: dict[str, str], batch: Batch) -> dict[str, Any]:
-    content: dict[str, Any] = {
-        ours: _translated(batch.columns[theirs], target.values.get(ours)) for ours, theirs in fields.items()
-    }
-    for ours, constant in target.constants.items():
-        content[ours] = np.full(len(batch), constant, dtype=object)
-    return _finished(layer, content, len(batch))
-
-
-def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
-    """Return values as a table of the mapping renames them; "3" is found for 3 and 3.0 too."""
-    if table is None:
-        return values
-    codes, distinct = pd.factorize(values)
-    meant = np.empty(len(distinct) + 1, dtype=object)
-    meant[:-1], meant[-1] = [table.get(_key(one), one) for one in distinct], None
-    return np.asarray(meant[codes], dtype=object)
-
-
-def _key(value: Any) -> str:
-    whole = isinstance(value, float) and value.is_integer()
-    return str(int(value) if whole else value).strip()
-
-
-def _finished(layer: Layer, content: dict[str, Any], rows: int) -> dict[str, Any]:
-    """Fill what follows from what was delivered and was not delivered itself: a building's height, land use's class."""
-    if layer.id == "building" and ("height" in content or "storeys" in content):
-        content |= {
-            name: column
-            for name, column in _heights(content, rows).items()
-            if name == "height" or name not in content
-        }
-    if layer.id == "land_use" and "land_use" not in content and "land_use_code" in content:
-        content["land_use"] = np.array(
-            [str(c)[:1].upper() if c else None for c in content["land_use_code"]], dtype=object
-        )
-    return content
-
-
-def _heights(content: dict[str, Any], rows: int) -> dict[str, NDArray[Any]]:
-    """Return a building's height, how it is known, and how its storeys are: measured, else storeys of 3 m.
-
-    A height that is no number stays as it is written, so that it is reported.
-    """
-    given = np.asarray(content.get("height", np.full(rows, math.nan)), dtype=object)
-    height = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=np.float64)
-    storeys = pd.to_numeric(
-        pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce"
-    ).to_numpy(dtype=np.float64)
-    measured, counted = height > 0, storeys > 0
-    unread = np.isnan(height) & np.array(
-        [type(one) is str and bool(one.strip()) for one in given], dtype=bool
-    )
-    derived = np.where(measured, height, np.where(counted, storeys * 3.0, math.nan)).astype(object)
-    return {
-        "height": np.where(unread, given, derived),
-        "height_source": np.where(measured, "measured", np.where(counted, "storeys", "unknown")).astype(
-            object
-        ),
-        "storeys_source": np.array(["field" if one else None for one in counted], dtype=object),
-    }

@@ -1,6 +1,6 @@
 """Which known feature a delivered one is, by place: for layers whose sources carry no lasting numbers.
 
-Points within twice the plan error, lines whose ends fall together, areas that overlap by at least 0.6 of the larger;
+Points within twice the plan error, lines whose ends and course fall together, areas that overlap by at least 0.6 of the larger;
 one to one, the best pair first. Drawing handles are never identity.
 """
 
@@ -60,11 +60,14 @@ def _overlap_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDAr
 
 
 def _line_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray[np.float64]:
-    """Both ends of one line lie at the ends of the other, whichever way round they were drawn."""
+    """Both ends of one line lie at the ends of the other, whichever way round they were drawn, and so does the way
+    between them: the halves of a closed contour share their ends and are two lines."""
     a, b = _ends(new), _ends(known)
     same_way = np.maximum(_gap(a[:, 0], b[:, 0]), _gap(a[:, 1], b[:, 1]))
     turned = np.maximum(_gap(a[:, 0], b[:, 1]), _gap(a[:, 1], b[:, 0]))
     gap = np.minimum(same_way, turned)
+    near = np.flatnonzero(gap <= reach)
+    gap[near] = np.maximum(gap[near], shapely.hausdorff_distance(new[near], known[near]))
     return np.where(gap <= reach, 1.0 - gap / reach + 1e-9, 0.0)
 
 

@@ -171,7 +171,7 @@ def test_states_and_comments_are_kept_as_a_note(tmp_path: Path) -> None:
 def test_ids_carry_the_network_so_that_two_networks_do_not_collide(tmp_path: Path) -> None:
     frames, _ = read(written(tmp_path, SMALL))
 
-    assert sorted(frames["pipe_point"]["id"]) == ["network.J1", "network.J2", "network.R1"]
+    assert sorted(frames["pipe_point"]["id"]) == ["network.JS.J1", "network.JS.J2", "network.JS.R1"]
 
 
 def test_a_file_without_units_is_read_as_epanet_would_and_says_so(tmp_path: Path) -> None:

@@ -576,3 +576,22 @@ def test_an_engineering_system_counts_as_none(tmp_path: Path) -> None:
     with pytest.raises(SourceRefused, match="does not say its coordinate reference system"):
         reading(path)
     assert reading(path, crs=CRS).frame("building").total_bounds[0] == pytest.approx(EAST)
+
+
+def test_a_layer_that_cannot_be_opened_is_left_out_with_an_error_and_the_others_come_in(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "two.gpkg"
+    for layer in ("building", "water_area"):
+        buildings().to_file(path, layer=layer, engine="pyogrio", SPATIAL_INDEX="NO")
+    with sqlite3.connect(path) as db:
+        db.execute("DROP TABLE water_area")
+        db.execute("CREATE VIEW water_area AS SELECT * FROM nowhere")
+    db.close()
+
+    read = reading(path)
+
+    assert read.counts.to_dict()["features"] == {"building": 3}
+    finding = next(one for one in read.findings if one.rule == "vector.layer_unreadable")
+    assert (finding.severity, finding.values["source_layer"]) == ("error", "water_area")
+    assert "nowhere" in finding.text("en")

@@ -161,3 +161,15 @@ def test_a_feature_without_geometry_is_none_of_them_and_empty_towns_match_nothin
     ).tolist() == [0, 7]
     assert match_by_place(POINTS, known, known[:0], np.array([], dtype=np.int64)).tolist() == [0]
     assert match_by_place(POINTS, known[:0], known, np.array([7])).tolist() == []
+
+
+def test_the_halves_of_a_closed_contour_that_share_their_ends_are_two_lines() -> None:
+    layer = read_catalogue()["contour"]
+    north = shapely.LineString([(0, 0, 65), (50, 40, 65), (100, 0, 65)])
+    south = shapely.LineString([(0, 0, 65), (50, -40, 65), (100, 0, 65)])
+    known, fids = np.array([north], dtype=object), np.array([7])
+
+    assert match_by_place(layer, np.array([south], dtype=object), known, fids).tolist() == [0]
+    assert match_by_place(layer, np.array([shapely.reverse(north)], dtype=object), known, fids).tolist() == [
+        7
+    ]

@@ -1,0 +1,81 @@
+"""Columns of a source -> columns of ours: values a mapping translates, constants, and what follows from what was delivered.
+
+Which source column feeds which field stands in `ingest/mapping.py`; the rows come from `ingest/vector_file.py`.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ingest.mapping import LayerMapping
+from ingest.vector_file import Batch
+from twin_model.layer import Layer
+
+__all__ = ["columns_of"]
+
+
+def columns_of(layer: Layer, target: LayerMapping, fields: dict[str, str], batch: Batch) -> dict[str, Any]:
+    """Return our columns of a batch: mapped, translated, constant, and what follows from them."""
+    content: dict[str, Any] = {
+        ours: _translated(batch.columns[theirs], target.values.get(ours)) for ours, theirs in fields.items()
+    }
+    for ours, constant in target.constants.items():
+        content[ours] = np.full(len(batch), constant, dtype=object)
+    return _finished(layer, content, len(batch))
+
+
+def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
+    """Return values as a table of the mapping renames them; "3" is found for 3 and 3.0 too."""
+    if table is None:
+        return values
+    codes, distinct = pd.factorize(values)
+    meant = np.empty(len(distinct) + 1, dtype=object)
+    meant[:-1], meant[-1] = [table.get(_key(one), one) for one in distinct], None
+    return np.asarray(meant[codes], dtype=object)
+
+
+def _key(value: Any) -> str:
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()
+
+
+def _finished(layer: Layer, content: dict[str, Any], rows: int) -> dict[str, Any]:
+    """Fill what follows from what was delivered and was not delivered itself: a building's height, land use's class."""
+    if layer.id == "building" and ("height" in content or "storeys" in content):
+        content |= {
+            name: column
+            for name, column in _heights(content, rows).items()
+            if name == "height" or name not in content
+        }
+    if layer.id == "land_use" and "land_use" not in content and "land_use_code" in content:
+        content["land_use"] = np.array(
+            [str(c)[:1].upper() if c else None for c in content["land_use_code"]], dtype=object
+        )
+    return content
+
+
+def _heights(content: dict[str, Any], rows: int) -> dict[str, NDArray[Any]]:
+    """Return a building's height, how it is known, and how its storeys are: measured, else storeys of 3 m.
+
+    A height that is no number stays as it is written, so that it is reported.
+    """
+    given = np.asarray(content.get("height", np.full(rows, math.nan)), dtype=object)
+    height = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=np.float64)
+    storeys = pd.to_numeric(
+        pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce"
+    ).to_numpy(dtype=np.float64)
+    measured, counted = height > 0, storeys > 0
+    unread = np.isnan(height) & np.array(
+        [type(one) is str and bool(one.strip()) for one in given], dtype=bool
+    )
+    derived = np.where(measured, height, np.where(counted, storeys * 3.0, math.nan)).astype(object)
+    return {
+        "height": np.where(unread, given, derived),
+        "height_source": np.where(measured, "measured", np.where(counted, "storeys", "unknown")).astype(
+            object
+        ),
+        "storeys_source": np.array(["field" if one else None for one in counted], dtype=object),
+    }
