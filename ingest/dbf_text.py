@@ -100,8 +100,21 @@ def decoded_text(raw: str, encoding: str) -> tuple[str, bool]:
 def decoded(values: NDArray[Any], encoding: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return a column read as bytes, decoded once per distinct text, and which rows hold bytes that are no text."""
     codes, distinct = pd.factorize(values)
-    read = [decoded_text(one, encoding) if type(one) is str else (one, True) for one in distinct]
+    read = _all_at_once(distinct, encoding)
+    if read is None:
+        read = [decoded_text(one, encoding) if type(one) is str else (one, True) for one in distinct]
     texts = np.empty(len(read) + 1, dtype=object)
     texts[:-1], texts[-1] = [text for text, _ in read], None
     wrong = np.array([not good for _, good in read] + [False], dtype=bool)
     return texts[codes], wrong[codes]
+
+
+def _all_at_once(distinct: NDArray[Any], encoding: str) -> list[tuple[str, bool]] | None:
+    """Return all texts decoded in one go, None where one of them is no text or cannot be read whole."""
+    if not len(distinct) or any(type(one) is not str for one in distinct):
+        return None
+    try:
+        texts = "\x00".join(distinct).encode("latin-1").decode(encoding).split("\x00")
+    except UnicodeError:
+        return None
+    return [(text, True) for text in texts] if len(texts) == len(distinct) else None
