@@ -35,7 +35,7 @@ from twin_model.view import View
 
 __all__ = ["Scene", "Tree"]
 
-_FORMAT = "2"
+_FORMAT = "3"
 _SHEET_GAP = 1.0
 """Metres by which neighbouring sheets may miss one another."""
 _FADE = 2_000.0

@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 
 from tiles.extrude import extrude
 from tiles.gltf import Material, encode_glb, encode_instanced_glb
+from tiles.hatch import stripes
 from tiles.instances import Instances
 from tiles.local_frame import LocalFrame, ToLonLat
-from tiles.mesh import Mesh
+from tiles.mesh import Mesh, merge
 from tiles.property_table import PropertyType
 from tiles.sweep import MITRE_LIMIT, sweep
 from twin_model.building.mesh import Mesh as StoredMesh
@@ -34,7 +35,9 @@ Ground = Callable[[Floats, Floats], Floats]
 _EPOCH = np.datetime64("1970-01-01")
 _DEFAULT_PIPE_MM = 100.0
 _SIDES = 8
-_UNKNOWN = "#e9e4da"
+_UNKNOWN, _HATCH = "#e9e4da", "#b5493a"
+_LIFT = 0.1
+"""Metres by which a flat footprint lies above the ground, and its hatching half of that above it."""
 _PROPERTY_TYPE = {"string": PropertyType.STRING, "integer": PropertyType.INT32, "number": PropertyType.FLOAT64, "boolean": PropertyType.FLAG,
                   "date": PropertyType.STRING, "datetime": PropertyType.STRING}  # fmt: skip
 
@@ -106,28 +109,36 @@ class Solids:
         return properties, types
 
     def _bases(self, frame: gpd.GeoDataFrame) -> Floats:
-        """Return the height at which each building stands: its own, else the lowest ground at its corners."""
+        """Return the height at which each building stands: its own, else the lowest ground at its corners; a footprint
+        without a height lies on the highest, so that the ground does not swallow it."""
         column = self.layer.model.get("base")
         own = frame[column].to_numpy(dtype=np.float64, copy=True) if column else np.full(len(frame), np.nan)
         unknown = np.flatnonzero(np.isnan(own))
         if len(unknown):
-            own[unknown] = _lowest_ground(frame.geometry.to_numpy()[unknown], self.ground)
+            low, high = _ground_under(frame.geometry.to_numpy()[unknown], self.ground)
+            flat = np.isnan(self._heights(frame)[unknown])
+            own[unknown] = np.where(flat, high + _LIFT, low)
         return own
 
+    def _heights(self, frame: gpd.GeoDataFrame) -> Floats:
+        return np.asarray(frame[self.layer.model["height"]], dtype=np.float64)
+
     def _building_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
-        base = self._bases(frame)
-        height = frame[self.layer.model["height"]].to_numpy(dtype=np.float64)
-        return base, base + np.nan_to_num(height, nan=0.0)
+        base, height = self._bases(frame), self._heights(frame)
+        return base, base + np.where(np.isnan(height), _LIFT / 2, height)
 
     def _extruded(self, frame: gpd.GeoDataFrame) -> Mesh:
-        height = frame[self.layer.model["height"]].to_numpy(dtype=np.float64)
-        return extrude(
-            frame.geometry.to_numpy(),
-            self._bases(frame),
-            height,
-            colors=feature_colors(self.layer, frame),
-            flat_color=_rgba(_UNKNOWN),
+        """Return solids; a footprint whose height is unknown lies flat, in a colour of its own and hatched."""
+        areas, base, height = frame.geometry.to_numpy(), self._bases(frame), self._heights(frame)
+        solid = extrude(
+            areas, base, height, colors=feature_colors(self.layer, frame), flat_color=_rgba(_UNKNOWN)
         )
+        flat = np.flatnonzero(np.isnan(height))
+        if not len(flat):
+            return solid
+        hatch = extrude(stripes(areas[flat]), base[flat] + _LIFT / 2, height[flat], feature=flat.astype(np.uint32), flat_color=_rgba(_HATCH),
+                        colors=np.tile(np.array(_rgba(_HATCH), dtype=np.uint8), (len(flat), 1)))  # fmt: skip
+        return merge([solid, hatch])
 
     def _sections(self, frame: gpd.GeoDataFrame) -> Floats:
         """Return width and height of each pipe's section in metres; one that is not known is drawn 100 mm wide."""
@@ -242,11 +253,14 @@ def _days(instants: NDArray[Any]) -> list[int | None]:
     ]
 
 
-def _lowest_ground(footprints: NDArray[Any], ground: Ground) -> Floats:
+def _ground_under(footprints: NDArray[Any], ground: Ground) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest ground at the corners of each footprint."""
     coordinates, index = shapely.get_coordinates(footprints, return_index=True)
+    if not len(coordinates):
+        return np.zeros(len(footprints)), np.zeros(len(footprints))
     heights = np.nan_to_num(ground(coordinates[:, 0], coordinates[:, 1]), nan=0.0)
     starts = np.searchsorted(index, np.arange(len(footprints)))
-    return np.asarray(np.minimum.reduceat(heights, starts)) if len(coordinates) else np.zeros(len(footprints))
+    return np.minimum.reduceat(heights, starts), np.maximum.reduceat(heights, starts)
 
 
 def outlier_free(boxes: Floats) -> NDArray[np.bool_]:
