@@ -114,10 +114,20 @@ def findings_command(lang: str) -> click.Command:
         "--severity", type=click.Choice(["error", "warning", "info"]), help=words("findings_severity", lang)
     )
     @click.option("--layer", help=words("findings_layer", lang))
+    @click.option("--datetime", help=words("datetime", lang))
+    @click.option("--recorded", type=int, help=words("recorded", lang))
     @click.option("--limit", type=click.IntRange(1), default=200, show_default=True)
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
-    def findings(frame: Frame, severity: str | None, layer: str | None, limit: int, as_json: bool) -> None:
+    def findings(
+        frame: Frame,
+        severity: str | None,
+        layer: str | None,
+        datetime: str | None,
+        recorded: int | None,
+        limit: int,
+        as_json: bool,
+    ) -> None:
         wanted = [
             {"op": "=", "args": [{"property": k}, v]}
             for k, v in (("severity", severity), ("layer", layer))
@@ -130,14 +140,15 @@ def findings_command(lang: str) -> click.Command:
             if wanted
             else None
         )
-        frame_of = frame.town.store.features(FeatureQuery("finding", where=where, limit=limit))
+        query = FeatureQuery("finding", view=_view(frame, datetime, recorded), where=where)
+        frame_of = frame.town.store.features(query.with_(limit=limit))
         rows = [_finding_row(row, frame.lang) for row in frame_of.to_dict("records")]
         if as_json:
             frame.json(rows)
             return
         for row in rows:
             frame.out.print(_finding_line(row), highlight=False, markup=False, soft_wrap=True)
-        total = frame.town.store.count(FeatureQuery("finding", where=where))
+        total = frame.town.store.count(query)
         if total > len(rows):
             told = {"zh": f"共 {total} 条，仅列出 {len(rows)} 条：--limit {total}",
                     "en": f"{total} in all, {len(rows)} shown: --limit {total}"}  # fmt: skip

@@ -14,10 +14,10 @@ from starlette.routing import Route
 from api_config import pages
 from api_config.answering import answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
-from api_config.items import properties_of
 from api_config.ogc.bridge import Bridge
 from api_config.routes.items import layer_of, words_of
 from api_config.schema import queryables_schema, schema_of, sortables_schema
+from api_config.sketch import collected, town_sketch
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, crs_code, transform_xy, uri_of
 from twin_model.errors import QueryRefused
@@ -50,9 +50,9 @@ async def landing(request: Request) -> Response:
         listed = await anyio.to_thread.run_sync(
             _bridge(call).collections, call.base, call.lang, call.door.policy
         )
-        return await answer(
-            request, pages.landing_page(call, document | {"collections": listed["collections"]}), HTML
-        )
+        page = document | {"collections": listed["collections"]}
+        body = await anyio.to_thread.run_sync(lambda: pages.landing_page(call, page, town_sketch(call)))
+        return await answer(request, body, HTML)
     return await answer_json(request, document)
 
 
@@ -108,20 +108,7 @@ async def collection(request: Request) -> Response:
 
 
 def _sample(call: Call, layer: Layer) -> dict[str, Any]:
-    return _collected(call, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
-
-
-def _collected(call: Call, layer: Layer, query: FeatureQuery) -> dict[str, Any]:
-    """Return features in longitude, latitude as a plain FeatureCollection."""
-    columns, rows = call.town.store.rows(query)
-    shapes = [b"null"] * len(rows)
-    if "geometry" in columns and rows:
-        shapes = geometry_fragments(
-            from_blobs([row[columns.index("geometry")] for row in rows]), call.town.store.crs, CRS84
-        )
-    features = [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": properties_of(layer, columns, row)}
-                for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip
-    return {"type": "FeatureCollection", "features": features, "numberReturned": len(features)}
+    return collected(call.town, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
 
 
 def _schema_route(make: Any) -> Any:

@@ -24,6 +24,7 @@ from api_config.items import properties_of, typed_value
 from api_config.ogc.resources import crs_list
 from api_config.pages import item_page, items_page
 from api_config.schema import sortables
+from api_config.sketch import neighbours
 from tiles.encodings.geojson import encode_feature, geometry_fragments
 from twin_model.crs import CRS84, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
@@ -39,6 +40,7 @@ from twin_model.view import View
 __all__ = ["ROUTES", "item_bytes", "layer_of", "words_of"]
 
 GEOJSON = "application/geo+json"
+_HTML = "text/html; charset=utf-8"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
                "skipGeometry", "limit", "cursor", "f")  # fmt: skip
@@ -83,9 +85,8 @@ async def items(request: Request) -> Response:
     )
     page = await anyio.to_thread.run_sync(_page, call, asked) if heavy else _page(call, asked)
     if asked.format == "html":
-        return await answer(
-            request, items_page(call, layer, orjson.loads(page)), "text/html; charset=utf-8", etag=etag
-        )
+        body = await anyio.to_thread.run_sync(lambda: items_page(call, layer, orjson.loads(page)))
+        return await answer(request, body, _HTML, etag=etag)
     return await answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs))
 
 
@@ -108,9 +109,11 @@ async def item(request: Request) -> Response:
         return await answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
-        return await answer(
-            request, item_page(call, layer, orjson.loads(body)), "text/html; charset=utf-8", etag=etag
+        document = orjson.loads(body)
+        page = await anyio.to_thread.run_sync(
+            lambda: item_page(call, layer, document, neighbours(call, layer, query))
         )
+        return await answer(request, page, _HTML, etag=etag)
     return await answer(request, body, GEOJSON, etag=etag, headers=_crs_header(crs))
 
 
