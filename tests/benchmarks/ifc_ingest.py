@@ -1,4 +1,4 @@
-"""Reading an IFC file whole (open, check, shapes, footprints, blobs, property sets, spool) against bare iteration.
+"""Reading an IFC file whole (open, check, shapes, footprints, blobs, property sets, spool) and storing it, against bare iteration.
 
     python tests/benchmarks/ifc_ingest.py ../shared/realdata/ifc
 
@@ -10,6 +10,7 @@ once), syntax check 5 %, opening 4 %, footprints 4 %, fitting and spool 4 %, rel
 """
 
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,6 +24,8 @@ from ingest.ifc import read_ifc
 from ingest.ifc_shapes import KERNEL, SECOND_KERNEL
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
+from twin_model.store import GeoPackageStore
+from twin_model.versioning import commit
 
 FILES = ("Duplex_A_20110907.ifc", "SampleHouse4.ifc")
 ROUNDS = 5
@@ -58,12 +61,18 @@ def _triangles(model: Any, kernel: str, products: list[Any] | None) -> dict[int,
 
 
 def read(path: Path) -> tuple[float, int]:
-    """Return CPU seconds of a whole read and the number of elements and spaces that have a shape."""
+    """Return CPU seconds of a whole read, stored, and the number of elements and spaces that have a shape."""
     catalogue = read_catalogue()
-    started = time.process_time()
-    with Draft(Source(path.name, "0" * 64), catalogue, storage_crs="EPSG:4548") as draft:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Draft(Source(path.name, "0" * 64), catalogue, storage_crs="EPSG:4548") as draft,
+    ):
+        store = GeoPackageStore.create(Path(folder) / "store.gpkg", catalogue, "EPSG:4548")
+        started = time.process_time()
         read_ifc(path, draft, ReadOptions())
+        commit(store, draft.to_changeset(author="bench", reason=path.name))
         seconds = time.process_time() - started
+        store.close()
         lost = sum(finding.rule == "ifc.no_shape" for finding in draft.findings)
     return seconds, lost
 
