@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -74,6 +74,7 @@ def deliver(
 ) -> list[Outcome]:
     """Read and commit every source below the paths; return what became of each."""
     _ensure_answerable(delivery.options, town.catalogue)
+    delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
     reporter = reporter or Silent()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
@@ -173,7 +174,16 @@ def _already(town: Town, source: Source, options: ReadOptions) -> int | None:
 
 def _said(options: ReadOptions) -> str:
     """Return a short name of how a source is to be read: what the caller says about it."""
-    said = repr((options.kind, options.crs, options.effective, options.encoding, options.mapping))
+    said = repr(
+        (
+            options.kind,
+            options.crs,
+            options.effective,
+            options.encoding,
+            options.mapping,
+            options.storey_height,
+        )
+    )
     return sha256(said.encode()).hexdigest()[:16]
 
 
@@ -208,6 +218,7 @@ def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome
     crs = town.store.crs if town else options.crs or "EPSG:4548"
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
+    options = replace(options, storey_height=town.settings.storey_height) if town else options
     with ExitStack() as stack:
         return [
             _inspect_one(one, options, catalogue, crs) if isinstance(one, Path) else one

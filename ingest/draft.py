@@ -37,13 +37,15 @@ FRAME_ROWS = 50_000
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none."""
+    """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none,
+    `storey_height` the town's, by which storeys become a height."""
 
     kind: str | None = None
     mapping: Any = None
     crs: str | None = None
     effective: Instant | None = None
     encoding: str | None = None
+    storey_height: float = 3.0
 
 
 @dataclass

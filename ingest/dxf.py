@@ -75,7 +75,9 @@ def _read_drawing(document: Any, delivery: Delivery, options: ReadOptions) -> No
         raise SourceRefused("dxf.empty", source=delivery.draft.source.name, paper=_paper_entities(document))
     _note_geodata(document, delivery)
     if any(one.code is not None for one in records):
-        deliver_cass(delivery, records, _cass_settings(settings), scale=_drawn_scale(document))
+        deliver_cass(
+            delivery, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document)
+        )
     else:
         metres = _metres(document, delivery.crs, settings)
         delivery.metres = metres
@@ -94,8 +96,8 @@ def _mapping(options: ReadOptions, delivery: Delivery) -> Mapping | None:
     return given
 
 
-def _cass_settings(settings: dict[str, Any]) -> CassSettings:
-    known: dict[str, Any] = {}
+def _cass_settings(settings: dict[str, Any], storey_height: float) -> CassSettings:
+    known: dict[str, Any] = {"storey_height": storey_height}
     if settings.get("cass_table"):
         known["table"] = Path(settings["cass_table"])
     for key, name in (("storey_height", "storey_height"), ("contour_interval", "interval")):

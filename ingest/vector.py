@@ -205,7 +205,7 @@ def _read_layer(
     fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
     crs = _crs(layer, draft, options)
     for batch in itertools.chain([first], others):
-        content = columns_of(ours, target, fields, batch)
+        content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = np.array([batch.place(row) for row in range(len(batch))], dtype=object)

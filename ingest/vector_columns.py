@@ -17,14 +17,16 @@ from twin_model.layer import Layer
 __all__ = ["columns_of"]
 
 
-def columns_of(layer: Layer, target: LayerMapping, fields: dict[str, str], batch: Batch) -> dict[str, Any]:
+def columns_of(
+    layer: Layer, target: LayerMapping, fields: dict[str, str], batch: Batch, *, storey_height: float
+) -> dict[str, Any]:
     """Return our columns of a batch: mapped, translated, constant, and what follows from them."""
     content: dict[str, Any] = {
         ours: _translated(batch.columns[theirs], target.values.get(ours)) for ours, theirs in fields.items()
     }
     for ours, constant in target.constants.items():
         content[ours] = np.full(len(batch), constant, dtype=object)
-    return _finished(layer, content, len(batch))
+    return _finished(layer, content, len(batch), storey_height)
 
 
 def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
@@ -42,12 +44,12 @@ def _key(value: Any) -> str:
     return str(int(value) if whole else value).strip()
 
 
-def _finished(layer: Layer, content: dict[str, Any], rows: int) -> dict[str, Any]:
+def _finished(layer: Layer, content: dict[str, Any], rows: int, storey_height: float) -> dict[str, Any]:
     """Fill what follows from what was delivered and was not delivered itself: a building's height, land use's class."""
     if layer.id == "building" and ("height" in content or "storeys" in content):
         content |= {
             name: column
-            for name, column in _heights(content, rows).items()
+            for name, column in _heights(content, rows, storey_height).items()
             if name == "height" or name not in content
         }
     if layer.id == "land_use" and "land_use" not in content and "land_use_code" in content:
@@ -57,8 +59,8 @@ def _finished(layer: Layer, content: dict[str, Any], rows: int) -> dict[str, Any
     return content
 
 
-def _heights(content: dict[str, Any], rows: int) -> dict[str, NDArray[Any]]:
-    """Return a building's height, how it is known, and how its storeys are: measured, else storeys of 3 m.
+def _heights(content: dict[str, Any], rows: int, storey_height: float) -> dict[str, NDArray[Any]]:
+    """Return a building's height, how it is known, and how its storeys are: measured, else storeys of the town's height.
 
     A height that is no number stays as it is written, so that it is reported.
     """
@@ -71,7 +73,7 @@ def _heights(content: dict[str, Any], rows: int) -> dict[str, NDArray[Any]]:
     unread = np.isnan(height) & np.array(
         [type(one) is str and bool(one.strip()) for one in given], dtype=bool
     )
-    derived = np.where(measured, height, np.where(counted, storeys * 3.0, math.nan)).astype(object)
+    derived = np.where(measured, height, np.where(counted, storeys * storey_height, math.nan)).astype(object)
     return {
         "height": np.where(unread, given, derived),
         "height_source": np.where(measured, "measured", np.where(counted, "storeys", "unknown")).astype(

@@ -12,10 +12,9 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
-from twin_model.layer import Layer
 from twin_model.view import View
 
-__all__ = ["Boxes", "ChangesetRecord", "FeatureQuery", "Known", "SortKey", "Store", "Summary"]
+__all__ = ["ChangesetRecord", "FeatureQuery", "Known", "SortKey", "Store", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -59,14 +58,6 @@ class Summary:
 
     features: int
     extent: Box | None
-
-
-@dataclass(frozen=True)
-class Boxes:
-    """The boxes of a layer's features, one row a feature: fid and minx, miny, maxx, maxy in the storage CRS."""
-
-    fids: NDArray[np.int64]
-    bounds: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -125,8 +116,6 @@ class Store(Protocol):
 
     def summary(self, layer: str, view: View | None = None) -> Summary: ...
 
-    def boxes(self, query: FeatureQuery) -> Boxes: ...
-
     def known(self, layer: str, ids: NDArray[Any] | None = None) -> Known:
         """Return fid, id and content hash of the layer's current features (of these ids only, if given)."""
         ...
@@ -162,8 +151,3 @@ class Store(Protocol):
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
 
     def close(self) -> None: ...
-
-
-def system_columns(layer: Layer) -> tuple[str, ...]:
-    """Return the columns every layer's rows carry besides their fields."""
-    return ("fid", "id", "valid_from", "valid_to", "version")

@@ -26,7 +26,7 @@ from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.store import gpkg_schema
-from twin_model.store.base import Boxes, ChangesetRecord, FeatureQuery, Known, Summary
+from twin_model.store.base import ChangesetRecord, FeatureQuery, Known, Summary
 from twin_model.store.gpkg_binary import from_blobs
 from twin_model.store.gpkg_schema import quoted, srs_id
 from twin_model.store.gpkg_select import Context, select, shown_fields
@@ -239,27 +239,6 @@ class GeoPackageStore:
             .fetchone()
         )
         return Summary(int(row[0]), row[1:] if row[1] is not None else None)
-
-    def boxes(self, query: FeatureQuery) -> Boxes:
-        layer = self._catalogue[query.layer]
-        if (
-            query.view.is_now
-            and not self._context(query).planned
-            and query.bbox is None
-            and query.where is None
-        ):
-            rows = (
-                self._connection()
-                .execute(
-                    f"SELECT id, minx, miny, maxx, maxy FROM {quoted(f'rtree_{layer.id}_geom')} ORDER BY id"
-                )
-                .fetchall()
-            )
-            table = np.array(rows, dtype=np.float64).reshape(-1, 5)
-            return Boxes(table[:, 0].astype(np.int64), table[:, 1:])
-        frame = self.features(query.with_(fields=()))
-        frame = frame[~frame.geometry.is_empty & frame.geometry.notna()]
-        return Boxes(frame["fid"].to_numpy(dtype=np.int64), shapely.bounds(frame.geometry.to_numpy()))
 
     def known(self, layer: str, ids: NDArray[Any] | None = None) -> Known:
         text = (f"SELECT m.fid, m.id, p.content FROM {quoted(layer)} m JOIN vgpkg_twin_part p ON p.layer = ? AND p.fid = m.fid "
