@@ -73,7 +73,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
-    """A shapefile without `.shx` is read (GDAL rebuilds it in memory), one without `.dbf` too; both are said."""
+    """A shapefile without `.shx` is read (its index is rebuilt in a copy), one without `.dbf` too; both are said."""
     suffix = path.suffix.lower()
     if suffix in {".dbf", ".shx"}:
         whole = beside(path, ".shp")

@@ -5,7 +5,9 @@ How rows become features of ours stands in `ingest/vector.py`, the encoding of a
 
 import contextlib
 import re
+import shutil
 import sqlite3
+import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -91,6 +93,16 @@ class VectorFile:
         self._several = False
         if path.stat().st_size == 0:
             raise SourceRefused("vector.zero_bytes", source=source)
+        if path.suffix.lower() == ".shp" and beside(path, ".shx") is None:
+            self._copy_to_mend()
+
+    def _copy_to_mend(self) -> None:
+        """Go on with a copy: GDAL writes the missing `.shx` beside the file, and a source's folder is not ours to change."""
+        self._mended = tempfile.TemporaryDirectory(prefix="twin-shapefile-")
+        for part in (self.path, *(beside(self.path, one) for one in (".dbf", ".prj", ".cpg"))):
+            if part is not None:
+                shutil.copyfile(part, Path(self._mended.name) / part.name)
+        self.path = Path(self._mended.name) / self.path.name
 
     def names(self) -> list[tuple[str, str | None]]:
         """Return name and geometry type of every layer and table."""

@@ -221,12 +221,15 @@ def test_a_shapefile_without_a_part_is_read_and_said(
     part: str, rule: str, shapefile: Callable[..., Path]
 ) -> None:
     path = shapefile(without=(".cpg", part))
+    delivered = sorted(path.parent.iterdir())
 
-    read = reading(path)
+    read, again = reading(path), reading(path)
 
-    assert read.counts.stored == 3
+    assert read.counts.stored == again.counts.stored == 3
     finding = next(one for one in read.findings if one.rule == rule)
     assert finding.values["part"] == part
+    assert again.rules == read.rules
+    assert sorted(path.parent.iterdir()) == delivered, "nothing is written into the office's folder"
 
 
 def test_a_shapefile_without_prj_is_refused_with_the_remedy_and_read_with_it(
