@@ -18,7 +18,7 @@ import shapely
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.vector_columns import columns_of
-from ingest.vector_file import Batch, SourceLayer, VectorFile, beside
+from ingest.vector_file import Batch, SourceLayer, VectorFile, beside, index_is_whole
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
@@ -73,7 +73,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
-    """A shapefile without `.shx` is read (its index is rebuilt in a copy), one without `.dbf` too; both are said."""
+    """A shapefile without a whole `.shx` is read (its index is rebuilt in a copy), one without `.dbf` too; both are said."""
     suffix = path.suffix.lower()
     if suffix in {".dbf", ".shx"}:
         whole = beside(path, ".shp")
@@ -87,6 +87,8 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
             draft.report(
                 Finding("vector.part_missing", "warning", values={"source": draft.source.name, "part": part})
             )
+        elif part == ".shx" and not index_is_whole(path):
+            draft.report(Finding("vector.index_broken", "warning", values={"source": draft.source.name}))
 
 
 def _chosen(

@@ -24,10 +24,9 @@ from pyogrio.raw import read as read_raw
 from ingest.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of
 from twin_model.errors import SourceRefused
 
-__all__ = ["Batch", "SourceLayer", "VectorFile", "beside"]
+__all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
 
 _GDAL = {
-    "SHAPE_RESTORE_SHX": "YES",
     "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
     "OGR_SQLITE_LIST_ALL_TABLES": "NO",
 }
@@ -35,6 +34,7 @@ _GEOMETRIES = {
     one.upper(): one
     for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 }
+_SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
 _CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
 
@@ -80,6 +80,17 @@ def beside(path: Path, suffix: str) -> Path | None:
     )
 
 
+def index_is_whole(path: Path) -> bool:
+    """Say whether a shapefile's index is there and as long as its head says (Esri 1998, "Organization of the Index File")."""
+    index = beside(path, ".shx")
+    if index is None:
+        return False
+    with index.open("rb") as file:
+        head = file.read(_LENGTH_OF_SHX_HEAD)
+    said = 2 * int.from_bytes(head[24:28], "big")
+    return len(head) == _LENGTH_OF_SHX_HEAD and head[:4] == _SHX_MAGIC and said == index.stat().st_size
+
+
 class VectorFile:
     """A file GDAL can open; anything it cannot is a `SourceRefused` named after the source."""
 
@@ -93,11 +104,13 @@ class VectorFile:
         self._several = False
         if path.stat().st_size == 0:
             raise SourceRefused("vector.zero_bytes", source=source)
-        if path.suffix.lower() == ".shp" and beside(path, ".shx") is None:
+        self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
+        if self._restores_index:
             self._copy_to_mend()
 
     def _copy_to_mend(self) -> None:
-        """Go on with a copy: GDAL writes the missing `.shx` beside the file, and a source's folder is not ours to change."""
+        """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
+        whole one stands there), and a source's folder is not ours to change."""
         self._mended = tempfile.TemporaryDirectory(prefix="twin-shapefile-")
         for part in (self.path, *(beside(self.path, one) for one in (".dbf", ".prj", ".cpg"))):
             if part is not None:
@@ -191,10 +204,13 @@ class VectorFile:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                pyogrio.set_gdal_config_options(_GDAL)
+                restore = "YES" if self._restores_index else None
+                pyogrio.set_gdal_config_options(_GDAL | {"SHAPE_RESTORE_SHX": restore})
                 yield
         except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
             raise self._refusal(str(error)) from error
+        finally:
+            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None})
 
     def _refusal(self, cause: str) -> SourceRefused:
         kind = self.path.suffix.lstrip(".").lower() or "vector"

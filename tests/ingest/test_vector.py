@@ -232,6 +232,38 @@ def test_a_shapefile_without_a_part_is_read_and_said(
     assert sorted(path.parent.iterdir()) == delivered, "nothing is written into the office's folder"
 
 
+def _broken_index(path: Path, fault: str) -> None:
+    index = path.with_suffix(".shx")
+    whole = index.read_bytes()
+    index.write_bytes({"cut off": whole[:-4], "emptied": b"", "text": b"no index at all" * 20}[fault])
+
+
+@pytest.mark.parametrize("fault", ["cut off", "emptied", "text"])
+def test_a_shapefile_with_a_broken_index_is_read_whole_from_a_copy_and_said(
+    fault: str, shapefile: Callable[..., Path]
+) -> None:
+    path = shapefile()
+    _broken_index(path, fault)
+    delivered = {one.name: one.read_bytes() for one in path.parent.iterdir()}
+
+    read = reading(path)
+
+    assert read.counts.stored == 3
+    assert "vector.index_broken" in read.rules
+    assert {one.name: one.read_bytes() for one in path.parent.iterdir()} == delivered
+
+
+def test_reading_a_whole_shapefile_writes_nothing_into_its_folder(shapefile: Callable[..., Path]) -> None:
+    """GDAL, asked to restore indexes, writes a new one over every whole one it opens."""
+    path = shapefile()
+    reading(shapefile(name="房屋面2", without=(".shx",)))
+    written = {one.name: one.stat().st_mtime_ns for one in path.parent.iterdir()}
+
+    assert reading(path).counts.stored == 3
+
+    assert {one.name: one.stat().st_mtime_ns for one in path.parent.iterdir()} == written
+
+
 def test_a_shapefile_without_prj_is_refused_with_the_remedy_and_read_with_it(
     shapefile: Callable[..., Path],
 ) -> None:
