@@ -1,18 +1,24 @@
 """A changeset: what one source file or one edit brings, applied together; and the version that comes of it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from hashlib import blake2b
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
+import orjson
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
+from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
+from twin_model.layer import Layer
 from twin_model.temporal import Instant
 
-__all__ = ["Box", "Changeset", "Delivered", "Rows", "Source", "Touched", "Version"]
+__all__ = ["Box", "Changeset", "Delivered", "Reach", "Rows", "Scope", "Source", "Touched", "Version"]
 
 Box = tuple[float, float, float, float]
 
@@ -88,9 +94,33 @@ class Delivered:
     count: int
 
 
+Reach = Literal["nothing", "seen", "sheet", "layer", "area"]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What a delivery could have seen: of that alone it ends what it no longer has.
+
+    `reach` "seen": inside `area`, the surveyed polygon (storage CRS), else near its own features; "sheet": what came
+    under the same `name`; "layer": whole layers; "area": inside `area` whatever the source. `series` keeps map scales
+    apart: a 1:2000 sheet ends nothing of a 1:1000 one.
+    """
+
+    reach: Reach = "nothing"
+    name: str = ""
+    series: str = ""
+    area: BaseGeometry | None = None
+
+
 @dataclass(frozen=True)
 class Changeset:
-    """Who brings what, why, from which source, true since when. `blobs` yields (SHA-256, bytes)."""
+    """Who brings what, why, from which source, true since when. `blobs` yields (SHA-256, bytes).
+
+    A delivery (`edit` False) is compared with what was delivered before; rows of an edit name their features by id.
+    `terminated` are ids that end, `restored` fids that are to be as recorded at version `restored_to`. `base` is the
+    version an edit was made on; None asks for no check. A delivery by which more than a tenth of what it could have
+    seen would vanish is refused unless `accept_removals`.
+    """
 
     author: str
     reason: str
@@ -102,6 +132,60 @@ class Changeset:
     blobs: Callable[[], Iterable[tuple[str, bytes]]] = tuple
     counts: Mapping[str, Any] = field(default_factory=dict)
     base: int | None = None
+    edit: bool = False
+    scope: Scope = Scope()
+    accept_removals: bool = False
+    restored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    restored_to: int = 0
+
+    def deliveries(self, catalogue: Catalogue) -> tuple[Delivered, ...]:
+        """Return what is delivered, findings among it: they are features of a layer like others."""
+        if not self.findings:
+            return self.delivered
+        found = Delivered("finding", lambda: finding_rows(catalogue["finding"], self), len(self.findings))
+        return (*self.delivered, found)
+
+
+def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
+    """Return a changeset's findings as rows of the `finding` layer.
+
+    A finding's key is made of what it says and where, so that the next delivery with the same fault finds it again,
+    whatever its rows and handles are called.
+    """
+    source = changeset.source.name if changeset.source else ""
+    records = [_finding_record(one, source) for one in changeset.findings]
+    keys = _keys(changeset.findings)
+    points = np.array([None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object)  # fmt: skip
+    columns = {name: np.array([one.get(name) for one in records], dtype=object) for name in layer.field_names}
+    columns["finding_key"] = keys
+    empty = np.full(len(points), None, dtype=object)
+    return Rows(
+        keys, np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object), shapely.bounds(points), columns, empty, empty,
+        np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([key.encode() for key in keys], dtype=object),
+    )  # fmt: skip
+
+
+def _finding_record(one: Finding, source: str) -> dict[str, Any]:
+    return {
+        "rule": one.rule, "severity": one.severity, "layer": one.layer, "feature_id": one.feature_id, "source": source,
+        "place": one.place or None, "details": orjson.dumps(dict(one.values), default=str).decode(),
+        "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(), "status": "open",
+    }  # fmt: skip
+
+
+def _keys(findings: tuple[Finding, ...]) -> NDArray[Any]:
+    """Return a key for each finding: its rule and a hash of what it says; of those that say the same, a number too."""
+    seen: Counter[str] = Counter()
+    keys = np.empty(len(findings), dtype=object)
+    for n, one in enumerate(findings):
+        where = one.place if one.point is None else [round(value, 1) for value in one.point]
+        said = orjson.dumps(
+            [one.layer, one.feature_id, where, dict(one.values)], default=str, option=orjson.OPT_SORT_KEYS
+        )
+        key = f"{one.rule}.{blake2b(said, digest_size=6).hexdigest()}"
+        seen[key] += 1
+        keys[n] = key if seen[key] == 1 else f"{key}.{seen[key]}"
+    return keys
 
 
 @dataclass(frozen=True)

@@ -92,6 +92,12 @@ class VersionConflict(StoreError):
     rule = "store.version_conflict"
 
 
+class RemovalsRefused(StoreError):
+    """A delivery by which more would vanish than a survey usually ends."""
+
+    rule = "store.removals"
+
+
 class AccessRefused(TwinError):
     """The `View` does not admit this layer."""
 

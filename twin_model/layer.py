@@ -54,7 +54,8 @@ class Layer:
     """One layer of the catalogue. A catalogue is read once, so a layer is equal to itself only.
 
     `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number
-    where numbers repeat. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed, and
+    where numbers repeat; `classes` are fields of which two things at one place must have the same values to be one, and
+    whose layers are found again by place too where a number is new. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed, and
     `geometry_optional` says that they are nothing to remark on (a model that has no place yet).
     """
 
@@ -73,6 +74,7 @@ class Layer:
     plan_error: float = 0.6
     valid_from_field: str | None = None
     prefix: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     underground: bool = False
     geometry_optional: bool = False
     style: Mapping[str, Any] = field(default_factory=dict)
@@ -95,6 +97,11 @@ class Layer:
         """0 for points, 1 for lines, 2 for areas, -1 without geometry."""
         flat = self.geometry.removesuffix("Z").removeprefix("Multi")
         return {"Point": 0, "LineString": 1, "Polygon": 2}.get(flat, -1)
+
+    @property
+    def is_network(self) -> bool:
+        """Whether features are segments and nodes of a network: what a survey shows of it are its lines."""
+        return bool(self.classes)
 
     @property
     def field_names(self) -> tuple[str, ...]:

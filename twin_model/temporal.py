@@ -12,12 +12,22 @@ from zoneinfo import ZoneInfo
 
 from twin_model.errors import QueryRefused
 
-__all__ = ["Instant", "Interval", "Precision", "now", "parse_instant", "parse_when"]
+__all__ = [
+    "ALWAYS",
+    "Instant",
+    "Interval",
+    "Precision",
+    "local_day_number",
+    "now",
+    "parse_instant",
+    "parse_when",
+]
 
 Instant = str
 Precision = str
 """One of "year", "month", "day", "instant"."""
 
+_EPOCH = date(1970, 1, 1).toordinal()
 _PARTIAL = re.compile(r"^(\d{4})(?:[-./年]?(\d{1,2})(?:[-./月]?(\d{1,2})日?)?月?)?年?$")
 
 
@@ -29,6 +39,9 @@ class Interval:
     end: Instant | None
 
 
+ALWAYS = Interval(None, None)
+
+
 def now() -> Instant:
     return to_instant(datetime.now(UTC))
 
@@ -36,6 +49,19 @@ def now() -> Instant:
 def to_instant(moment: datetime) -> Instant:
     """Return the text of an aware `datetime`, in UTC."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def local_day_number(instant: Instant, zone: str = "Asia/Shanghai") -> int:
+    """Return the town's local day on which an instant lies, counted from 1970-01-01; the calendar's last is 9999-12-31.
+
+    >>> local_day_number("2024-05-31T16:00:00.000Z") == local_day_number("2024-06-01T15:59:59.999Z")
+    True
+    """
+    moment = datetime.fromisoformat(instant)
+    try:
+        return moment.astimezone(ZoneInfo(zone)).toordinal() - _EPOCH
+    except OverflowError:
+        return moment.toordinal() - _EPOCH
 
 
 def parse_instant(text: str, zone: str = "Asia/Shanghai") -> tuple[Instant, Precision]:

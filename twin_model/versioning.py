@@ -1,11 +1,13 @@
-"""What a delivery means for the town: each delivered feature is new, a new version of a known one, or no change.
+"""What a delivery means for the town: each delivered feature is new, a new state of a known one, or no change; and
+what the delivery could have seen and no longer has, ends.
 
-Here one thinks; `twin_model/store` writes. A layer with numbers finds its features by id; a layer whose identity is
-"match" finds them by content, then by place (`twin_model/identity.py`).
+Here one thinks; `twin_model/store` writes. A layer with numbers finds its features by id, by a number they once had,
+and where a number is new by place; a layer whose identity is "match" finds them by content, then by place
+(`twin_model/identity.py`). What a delivery could have seen stands in `twin_model/scope.py`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,108 +15,262 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
+from twin_model.content import content_hashes
+from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
-from twin_model.store.base import FeatureQuery
+from twin_model.scope import removals
+from twin_model.store.base import FeatureQuery, Known
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
 
-__all__ = ["UNCHANGED", "LayerPlan", "commit", "plan_changeset"]
+__all__ = ["MOST_REMOVALS", "NEW", "UNCHANGED", "LayerPlan", "commit", "plan_changeset"]
 
 NEW = 0
 UNCHANGED = -1
+MOST_REMOVALS = 0.1
+"""A delivery by which a larger share of what it could have seen would vanish is refused unless removals are accepted."""
+
+_CLOSE_TOGETHER = 4_000
+"""Rows are matched by place in groups of this many neighbours: memory holds their surroundings, not the layer."""
+
+
+def _nothing() -> NDArray[np.int64]:
+    return np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class LayerPlan:
-    """What each delivered row of a layer is, in the order delivered: 0 new, -1 no change, else the fid it updates."""
+    """What each delivered row of a layer is, in the order delivered (0 new, -1 no change, else the fid it updates),
+    which features end, and how many the delivery could have seen."""
 
     layer: str
     decisions: NDArray[np.int64]
+    ended: NDArray[np.int64] = field(default_factory=_nothing)
+    seen: int = 0
 
     @property
     def is_empty(self) -> bool:
-        return bool((self.decisions == UNCHANGED).all())
+        return not len(self.ended) and bool((self.decisions == UNCHANGED).all())
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many are inserted, updated, ended, unchanged."""
+        return {
+            "inserted": int((self.decisions == NEW).sum()), "updated": int((self.decisions > 0).sum()),
+            "terminated": len(self.ended), "unchanged": int((self.decisions == UNCHANGED).sum()),
+        }  # fmt: skip
 
 
 def commit(store: "Store", changeset: Changeset) -> Version:
     """Bring a changeset into the store, whole or not at all, and return the version it made.
 
-    A changeset that changes nothing makes no version: the answer then says `made=False`.
+    A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
+    where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
+    is to end and is not there.
     """
-    return store.commit(changeset, plan_changeset)
+    _ensure_there(store, changeset)
+    return store.commit(changeset, _plan_to_commit)
+
+
+def _plan_to_commit(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:
+    plans = plan_changeset(store, changeset)
+    vanishing = {name: plan for name, plan in plans.items() if name != "finding" and _vanishes(plan)}
+    if vanishing and not changeset.accept_removals:
+        raise RemovalsRefused(
+            source=changeset.source.name if changeset.source else changeset.reason,
+            removals={name: f"{len(plan.ended)} / {plan.seen}" for name, plan in vanishing.items()},
+            share=f"{MOST_REMOVALS:.0%}",
+        )
+    return plans
+
+
+def _vanishes(plan: LayerPlan) -> bool:
+    return len(plan.ended) > MOST_REMOVALS * plan.seen
+
+
+def _ensure_there(store: "Store", changeset: Changeset) -> None:
+    for name, ids in changeset.terminated.items():
+        found = store.features(
+            FeatureQuery(store.catalogue[name].id, ids=tuple(ids), fields=(), geometry=False)
+        )
+        missing = sorted(set(ids) - set(found.index))
+        if missing:
+            raise FeatureNotFound(id=missing[0], layer=name, example=found.index[0] if len(found) else "-")
 
 
 def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:
     """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features."""
+    deliveries = changeset.deliveries(store.catalogue)
     plans = {}
-    for layer_id in dict.fromkeys(one.layer for one in changeset.delivered):
+    for layer_id in dict.fromkeys(one.layer for one in deliveries):
         layer = store.catalogue[layer_id]
-        delivered = [one for one in changeset.delivered if one.layer == layer_id]
-        plans[layer_id] = LayerPlan(layer_id, _decisions(store, layer, delivered))
+        delivered = [one for one in deliveries if one.layer == layer_id]
+        if changeset.edit:
+            plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
+            continue
+        known = store.known(layer_id)
+        found = _compared(store, layer, delivered, known)
+        there = np.unique(found.fids[found.fids > 0])
+        ended, seen = removals(store, layer, changeset, known, there)
+        plans[layer_id] = LayerPlan(layer_id, found.decisions, ended, seen)
     return plans
 
 
-def _decisions(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:
-    known = store.known(layer.id)
-    if not len(known.fids):
-        return np.zeros(sum(one.count for one in delivered), dtype=np.int64)
-    deliveries = (one.rows() for one in delivered)
-    if layer.identity_field is not None:
-        return np.concatenate([_by_id(rows, known.fids, known.ids, known.contents) for rows in deliveries])
-    return _by_content_then_place(store, layer, deliveries, known.fids, known.contents)
+@dataclass
+class _Found:
+    """For each delivered row the fid of the feature it is (0 for none), and whether it says what was said before."""
+
+    fids: NDArray[np.int64]
+    same: NDArray[np.bool_]
+
+    @property
+    def decisions(self) -> NDArray[np.int64]:
+        return np.where(self.same, UNCHANGED, self.fids)
 
 
-def _by_id(
-    rows: Rows, fids: NDArray[np.int64], ids: NDArray[Any], contents: NDArray[Any]
-) -> NDArray[np.int64]:
-    row_of = pd.Index(ids).get_indexer(pd.Index(rows.ids))
-    decided = np.where(row_of >= 0, fids[np.maximum(row_of, 0)], NEW)
-    same = np.array(
-        [r >= 0 and contents[r] == c for r, c in zip(row_of, rows.content, strict=True)], dtype=bool
-    )
-    decided[same] = UNCHANGED
-    decided[np.array([one is None for one in rows.ids], dtype=bool)] = NEW
-    return np.asarray(decided, dtype=np.int64)
+def _compared(store: "Store", layer: Layer, delivered: list[Delivered], known: Known) -> _Found:
+    rows = sum(one.count for one in delivered)
+    found = _Found(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=bool))
+    if len(known.fids) or layer.identity_field is not None:
+        compare = _by_content(known) if layer.identity_field is None else _by_id(store, layer, known)
+        for part, one in _parts_of(delivered):
+            found.fids[part], found.same[part] = compare(one.rows())
+    if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
+        free = np.setdiff1d(known.fids, found.fids)
+        _match_the_rest(store, layer, delivered, found, free)
+    return found
 
 
-def _by_content_then_place(
-    store: "Store", layer: Layer, deliveries: Iterator[Rows], fids: NDArray[np.int64], contents: NDArray[Any]
-) -> NDArray[np.int64]:
-    """Take out what is the same to the last digit, one to one; match what is left by place, within its box."""
-    waiting: dict[bytes, list[int]] = {}
-    for fid, content in zip(fids.tolist(), contents.tolist(), strict=True):
-        waiting.setdefault(content, []).append(fid)
-    decisions: list[NDArray[np.int64]] = []
-    left: list[tuple[int, Rows]] = []
-    for rows in deliveries:
-        decided = np.zeros(len(rows), dtype=np.int64)
-        for row, content in enumerate(rows.content.tolist()):
-            if waiting.get(content):
-                waiting[content].pop()
-                decided[row] = UNCHANGED
-        if (decided == NEW).any():
-            left.append((len(decisions), rows.take(decided == NEW)))
-        decisions.append(decided)
-    free = np.array(sorted(fid for fids_left in waiting.values() for fid in fids_left), dtype=np.int64)
-    for number, rows in left:
-        matched = _match(store, layer, rows, free)
-        decisions[number][decisions[number] == NEW] = matched
-        free = np.setdiff1d(free, matched)
+def _parts_of(delivered: list[Delivered]) -> Iterator[tuple[slice, Delivered]]:
+    start = 0
+    for one in delivered:
+        yield slice(start, start + one.count), one
+        start += one.count
+
+
+_Comparison = Callable[[Rows], tuple[NDArray[np.int64], NDArray[np.bool_]]]
+
+
+def _by_content(known: Known) -> _Comparison:
+    """Return what finds rows that are the same to the last digit, one to one."""
+    contents = np.array([one or b"" for one in known.contents] + [None], dtype=object)[:-1]
+    again = pd.Series(contents).duplicated().to_numpy()
+    index, firsts = pd.Index(contents[~again]), known.fids[~again]
+    free = np.ones(len(firsts), dtype=bool)
+    others: dict[bytes, list[int]] = {}
+    for content, fid in zip(contents[again].tolist(), known.fids[again].tolist(), strict=True):
+        others.setdefault(content, []).append(fid)
+
+    def compare(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        at = index.get_indexer(pd.Index(rows.content))
+        once = ~pd.Series(rows.content).duplicated().to_numpy()
+        first = (at >= 0) & once & free[at]
+        fids = np.where(first, firsts[at] if len(firsts) else 0, NEW)
+        free[at[first]] = False
+        for row in np.flatnonzero((at >= 0) & ~first).tolist():
+            waiting = others.get(rows.content[row])
+            fids[row] = waiting.pop() if waiting else NEW
+        return fids, fids > 0
+
+    return compare
+
+
+def _by_id(store: "Store", layer: Layer, known: Known) -> _Comparison:
+    """Return what finds rows by the id they carry, then by a number a feature once had; one that ended begins again."""
+    index = pd.Index(known.ids)
+    contents = dict(zip(known.fids.tolist(), known.contents.tolist(), strict=True))
+
+    def compare(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        at = index.get_indexer(pd.Index(rows.ids))
+        there = (at >= 0) & np.array([one is not None for one in rows.ids], dtype=bool)
+        fids = np.where(there, known.fids[at] if len(known.fids) else 0, NEW)
+        unknown = [row for row in np.flatnonzero(~there).tolist() if rows.ids[row] is not None]
+        once = store.former(layer.id, [rows.ids[row] for row in unknown]) if unknown else {}
+        taken = set(fids.tolist())
+        for row in unknown if once else ():
+            fid = once.get(rows.ids[row], NEW)
+            if fid not in taken:
+                fids[row] = fid
+                taken.add(fid)
+        same = [
+            fid > 0 and contents.get(fid) == one
+            for fid, one in zip(fids.tolist(), rows.content.tolist(), strict=True)
+        ]
+        return fids, np.array(same, dtype=bool)
+
+    return compare
+
+
+def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:
+    """Return what each row of an edit is: it names its feature by id, and says something else than holds now or not."""
+    decisions = [np.empty(0, dtype=np.int64)]
+    for one in delivered:
+        rows = one.rows()
+        named = [each for each in rows.ids.tolist() if each is not None]
+        now = store.features(FeatureQuery(layer.id, ids=tuple(named)))
+        columns = [
+            np.array([None if value is pd.NA else value for value in now[name].tolist()], dtype=object)
+            for name in layer.field_names
+        ]
+        contents = dict(zip(now.index, content_hashes(layer, now.geometry.to_numpy(), columns), strict=True))
+        fids = dict(zip(now.index, now["fid"].tolist(), strict=True))
+        fids = store.former(layer.id, [each for each in named if each not in fids]) | fids
+        decisions.append(np.array([
+            UNCHANGED if contents.get(each) == content else fids.get(each, NEW)
+            for each, content in zip(rows.ids.tolist(), rows.content.tolist(), strict=True)
+        ], dtype=np.int64))  # fmt: skip
     return np.concatenate(decisions)
 
 
+def _match_the_rest(
+    store: "Store", layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
+) -> None:
+    """Match by place what nothing else was found for; `found` is filled in."""
+    for part, one in _parts_of(delivered):
+        fids = found.fids[part]
+        if not len(free) or (fids > 0).all():
+            continue
+        rows = one.rows()
+        for group in _neighbours(rows, np.flatnonzero(fids == NEW)):
+            fids[group] = _match(store, layer, rows.take(group), free)
+            free = np.setdiff1d(free, fids[group])
+
+
+def _neighbours(rows: Rows, chosen: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
+    """Yield rows that have a geometry in groups that lie close together."""
+    chosen = chosen[np.isfinite(rows.bounds[chosen, 0])]
+    if not len(chosen):
+        return
+    x = rows.bounds[chosen, 0]
+    columns = max(1, round(np.sqrt(len(chosen) / _CLOSE_TOGETHER)))
+    strip = np.argsort(np.argsort(x, kind="stable"), kind="stable") * columns // len(chosen)
+    order = chosen[np.lexsort((rows.bounds[chosen, 1], strip))]
+    yield from np.array_split(order, max(1, -(-len(order) // _CLOSE_TOGETHER)))
+
+
 def _match(store: "Store", layer: Layer, rows: Rows, free: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each row the fid of the one known feature at its place, 0 where there is none."""
-    there = np.isfinite(rows.bounds[:, 0])
-    if not layer.has_geometry or not len(free) or not there.any():
-        return np.zeros(len(rows), dtype=np.int64)
+    """Return for each row the fid of the one known feature at its place and of its class, 0 where there is none."""
     reach = 2 * layer.plan_error
-    minx, miny = rows.bounds[there, :2].min(axis=0) - reach
-    maxx, maxy = rows.bounds[there, 2:].max(axis=0) + reach
-    near = store.features(
-        FeatureQuery(layer.id, bbox=(float(minx), float(miny), float(maxx), float(maxy)), fields=())
-    )
+    minx, miny = rows.bounds[:, :2].min(axis=0) - reach
+    maxx, maxy = rows.bounds[:, 2:].max(axis=0) + reach
+    box = (float(minx), float(miny), float(maxx), float(maxy))
+    near = store.features(FeatureQuery(layer.id, bbox=box, fields=layer.classes))
     near = near[np.isin(near["fid"].to_numpy(), free)]
-    return match_by_place(layer, rows.geometry(), near.geometry.to_numpy(), near["fid"].to_numpy())
+    matched = np.zeros(len(rows), dtype=np.int64)
+    ours, theirs = _classes(layer, rows.columns, len(rows)), _classes(layer, near, len(near))
+    for one in dict.fromkeys(ours):
+        mine = np.flatnonzero([each == one for each in ours])
+        known = near[np.array([each == one for each in theirs], dtype=bool)]
+        matched[mine] = match_by_place(
+            layer, rows.take(mine).geometry(), known.geometry.to_numpy(), known["fid"].to_numpy()
+        )
+    return matched
+
+
+def _classes(layer: Layer, columns: Mapping[str, Any] | pd.DataFrame, rows: int) -> list[tuple[Any, ...]]:
+    """Return the class of each row: what must be the same for two things at one place to be one."""
+    if not layer.classes:
+        return [()] * rows
+    return list(zip(*(list(columns[name]) for name in layer.classes), strict=True))

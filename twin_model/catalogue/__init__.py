@@ -93,7 +93,7 @@ def _layer(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any]) -> La
         zoom=ZoomRule(zoom.get("start", 0), float(zoom.get("pixels", 0)), zoom.get("latest", 17)),
         standard=table.get("standard", ""), tolerance=float(table.get("tolerance", 0.001)),
         plan_error=float(table.get("plan_error", 0.6)), valid_from_field=table.get("valid_from_field"),
-        prefix=tuple(table.get("prefix", ())), underground=table.get("underground", False),
+        prefix=tuple(table.get("prefix", ())), classes=tuple(table.get("classes", ())), underground=table.get("underground", False),
         geometry_optional=table.get("geometry_optional", False), style=table.get("style", {}), model=table.get("model", {}),
     )  # fmt: skip
     ensure_sound(layer)

@@ -27,7 +27,7 @@ _WORDS, _NUMBER = (str, dict), (int, float)
 _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "layer": {
         "kind": (str,), "title": _WORDS, "description": _WORDS, "cim_class": (str,), "cim_level": (str,), "geometry": (str,), "identity": (str,),
-        "prefix": (list,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
+        "prefix": (list,), "classes": (list,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
         "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "style": (dict,), "model": (dict,),
     },
     "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,)},
@@ -96,8 +96,9 @@ def _ensure_names(layer: Layer) -> None:
         _one_of(
             layer, "identity", layer.identity, ("match", *(f"field:{name}" for name in layer.field_names))
         )
-    for name in layer.prefix:
-        _one_of(layer, "prefix", name, layer.field_names)
+    for key, names in (("prefix", layer.prefix), ("classes", layer.classes)):
+        for name in names:
+            _one_of(layer, key, name, layer.field_names)
     if layer.valid_from_field is not None:
         dates = [one.name for one in layer.fields if one.type in {"date", "datetime"}]
         _one_of(layer, "valid_from_field", layer.valid_from_field, dates)

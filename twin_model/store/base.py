@@ -1,18 +1,22 @@
 """What every store answers: a Protocol of few methods, and the query they all take. Both stores pass one contract test."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import geopandas as gpd
 import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Box, Changeset, Version
+from twin_model.changeset import Box, Changeset, Touched, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
 from twin_model.view import View
+
+if TYPE_CHECKING:
+    from twin_model.versioning import LayerPlan
 
 __all__ = ["ChangesetRecord", "FeatureQuery", "Known", "SortKey", "Store", "Summary"]
 
@@ -30,7 +34,8 @@ class FeatureQuery:
     """What is asked of one layer.
 
     `bbox` is in the storage CRS, x, y; literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
-    with these sort values and fid. `max_zoom` keeps what is drawn at that zoom. `text` looks in ids and names.
+    with these sort values and fid. `max_zoom` keeps what is drawn at that zoom. `text` looks in ids and names. With an
+    interval of valid time the latest state of each feature answers, or with `states` every one, by fid and time.
     """
 
     layer: str
@@ -47,6 +52,7 @@ class FeatureQuery:
     fields: tuple[str, ...] | None = None
     geometry: bool = True
     max_zoom: int | None = None
+    states: bool = False
 
     def with_(self, **changes: Any) -> "FeatureQuery":
         return replace(self, **changes)
@@ -62,11 +68,16 @@ class Summary:
 
 @dataclass(frozen=True)
 class Known:
-    """What the store already holds of a layer, for comparing a delivery: parallel arrays."""
+    """What the store holds of a layer now, for comparing a delivery: parallel arrays.
+
+    `contents`, `scopes` and `series` say what was last delivered of a feature; None where an edit made it.
+    """
 
     fids: NDArray[np.int64]
     ids: NDArray[Any]
     contents: NDArray[Any]
+    scopes: NDArray[Any]
+    series: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,10 @@ class ChangesetRecord:
     source: str
     sha256: str
     counts: Mapping[str, Any]
+    previous: str
     hash: str
+    line: Mapping[str, Any]
+    """What the hash is made of, as it was written."""
 
 
 class Store(Protocol):
@@ -116,11 +130,17 @@ class Store(Protocol):
 
     def summary(self, layer: str, view: View | None = None) -> Summary: ...
 
-    def known(self, layer: str, ids: NDArray[Any] | None = None) -> Known:
-        """Return fid, id and content hash of the layer's current features (of these ids only, if given)."""
+    def known(self, layer: str) -> Known:
+        """Return what the layer's current features are and were delivered as."""
         ...
 
-    def commit(self, changeset: Changeset, plan: Callable[["Store", Changeset], Any]) -> Version:
+    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+        """Return the fids of features that have ended, or go by another id now, by the ids they once had."""
+        ...
+
+    def commit(
+        self, changeset: Changeset, plan: Callable[["Store", Changeset], Mapping[str, "LayerPlan"]]
+    ) -> Version:
         """Write a changeset in one transaction; `plan` says for each delivered row what it is."""
         ...
 
@@ -132,7 +152,17 @@ class Store(Protocol):
         """Return the next instant after `after` at which something of the layer begins or ends, None for never."""
         ...
 
-    def changesets(self, limit: int | None = None) -> list[ChangesetRecord]: ...
+    def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
+        """Return the history, newest first."""
+        ...
+
+    def changes(self, version: int) -> Mapping[str, Touched]:
+        """Return what a version changed, by layer."""
+        ...
+
+    def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
+        """Return the features of which a version in (after, until] says something else than the one before it."""
+        ...
 
     def has_source(self, sha256: str) -> int | None:
         """Return the version that brought the source with this SHA-256, None if none did."""
@@ -149,5 +179,17 @@ class Store(Protocol):
     def blob(self, digest: str) -> bytes: ...
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
+
+    def backup(self, target: Path) -> None:
+        """Write the whole store as it is at one moment into a file, while others read and write."""
+        ...
+
+    def dump(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield the rows of a logical table (`copying.tables_of`) in batches; geometry is ISO WKB, instants are texts."""
+        ...
+
+    def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
+        """Fill an empty store with the rows of logical tables, in one transaction."""
+        ...
 
     def close(self) -> None: ...

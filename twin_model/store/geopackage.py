@@ -7,40 +7,43 @@ Here connections live and answers become frames; the statements are made in `gpk
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
 import numpy as np
 import orjson
 import pandas as pd
-import shapely
-from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Box, Changeset, Rows, Touched, Version
-from twin_model.errors import QueryRefused, StoreError, StoreTooNew
+from twin_model.changeset import Box, Changeset, Version
+from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
-from twin_model.store import gpkg_schema
-from twin_model.store.base import ChangesetRecord, FeatureQuery, Known, Summary
+from twin_model.store import gpkg_copy, gpkg_schema
+from twin_model.store.base import FeatureQuery, Known, Store, Summary
 from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.gpkg_history import GeoPackageHistory
 from twin_model.store.gpkg_schema import quoted, srs_id
 from twin_model.store.gpkg_select import Context, select, shown_fields
-from twin_model.store.gpkg_write import LayerWriter, chain_hash, finding_columns
+from twin_model.store.gpkg_write import GeoPackageTransaction
+from twin_model.store.migrations import backup_path, migrate
+from twin_model.store.writing import write_changeset
 from twin_model.temporal import now
 from twin_model.view import View
+
+if TYPE_CHECKING:
+    from twin_model.versioning import LayerPlan
 
 __all__ = ["GeoPackageStore"]
 
 _BUSY_SECONDS = 60
-_GENESIS = "0" * 64
 
 
-class GeoPackageStore:
+class GeoPackageStore(GeoPackageHistory):
     """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
 
     def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
@@ -122,9 +125,22 @@ class GeoPackageStore:
             meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
             raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
-        if int(meta["format"]) > gpkg_schema.FORMAT:
-            raise StoreTooNew(path=str(self._path), found=meta["format"], known=gpkg_schema.FORMAT)
+        found = int(meta["format"])
+        if found > gpkg_schema.FORMAT:
+            raise StoreTooNew(path=str(self._path), found=found, known=gpkg_schema.FORMAT)
+        if found < gpkg_schema.FORMAT:
+            self._migrate(found)
         return meta
+
+    def _migrate(self, found: int) -> None:
+        """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
+        kept = backup_path(self._path, found)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if not kept.exists():
+            self.backup(kept)
+        with self._writing() as connection:
+            text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'format'"
+            migrate(connection, int(connection.execute(text).fetchone()[0]))
 
     def _ensure_layers(self) -> None:
         """Make tables of layers, and columns of fields, that the catalogue has gained since the store was made."""
@@ -240,84 +256,20 @@ class GeoPackageStore:
         )
         return Summary(int(row[0]), row[1:] if row[1] is not None else None)
 
-    def known(self, layer: str, ids: NDArray[Any] | None = None) -> Known:
-        text = (f"SELECT m.fid, m.id, p.content FROM {quoted(layer)} m JOIN vgpkg_twin_part p ON p.layer = ? AND p.fid = m.fid "
-                "AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
-        parameters: tuple[Any, ...] = (layer,)
-        if ids is not None:
-            text += " WHERE m.id IN (SELECT value FROM json_each(?))"
-            parameters += (orjson.dumps(list(ids)).decode(),)
-        rows = self._connection().execute(text, parameters).fetchall()
-        return Known(np.array([r[0] for r in rows], dtype=np.int64), np.array([r[1] for r in rows], dtype=object),
-                     np.array([r[2] for r in rows], dtype=object))  # fmt: skip
-
-    def changed_since(self, layer: str, bbox: Box | None) -> int:
-        if bbox is None:
-            row = (
-                self._connection()
-                .execute("SELECT version FROM vgpkg_twin_layer WHERE layer = ?", (layer,))
-                .fetchone()
-            )
-        else:
-            minx, miny, maxx, maxy = bbox
-            row = (
-                self._connection()
-                .execute(
-                    "SELECT coalesce(max(version), 0) FROM rtree_twin_touched WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?",
-                    (layer, maxx, minx, maxy, miny),
-                )
-                .fetchone()
-            )
-        return int(row[0]) if row else 0
-
-    def next_boundary(self, layer: str, after: str) -> str | None:
-        row = (
-            self._connection()
-            .execute("SELECT next_planned FROM vgpkg_twin_layer WHERE layer = ?", (layer,))
-            .fetchone()
+    def known(self, layer: str) -> Known:
+        text = (f"SELECT m.fid, m.id, p.content, p.scope, p.series FROM {quoted(layer)} m LEFT JOIN vgpkg_twin_part p "
+                "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
+        rows = self._connection().execute(text, (layer,)).fetchall()
+        columns = list(zip(*rows, strict=True)) or [()] * 5
+        return Known(
+            np.array(columns[0], dtype=np.int64), *(np.array(one, dtype=object) for one in columns[1:])
         )
-        return row[0] if row and row[0] is not None and row[0] > after else None
 
-    def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
-        rows = self._connection().execute(
-            "SELECT number, recorded, effective, author, reason, coalesce(source, ''), coalesce(sha256, ''), counts, hash FROM vgpkg_twin_changeset "
-            "ORDER BY number DESC LIMIT ?", (-1 if limit is None else limit,),
-        ).fetchall()  # fmt: skip
-        names = ("number", "recorded", "effective", "author", "reason", "source", "sha256", "counts", "hash")
-        found = [dict(zip(names, row, strict=True)) for row in rows]
-        return [ChangesetRecord(**one | {"counts": orjson.loads(one["counts"])}) for one in found]
-
-    def changes(self, version: int) -> Mapping[str, Touched]:
-        """Return what a version changed, by layer."""
-        rows = self._connection().execute("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM vgpkg_twin_change "
-                                          "WHERE version = ?", (version,)).fetchall()  # fmt: skip
-        return {
-            row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
-            for row in rows
-        }
-
-    def recorded_at(self, instant: str) -> int:
-        """Return the version that was the newest at an instant."""
-        row = (
-            self._connection()
-            .execute(
-                "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?", (instant,)
-            )
-            .fetchone()
-        )
-        return int(row[0])
-
-    def ensure_version(self, number: int) -> None:
-        if not 0 <= number <= self.version():
-            raise QueryRefused("store.unknown_version", value=number, found=self.version())
-
-    def has_source(self, sha256: str) -> int | None:
-        row = (
-            self._connection()
-            .execute("SELECT max(number) FROM vgpkg_twin_changeset WHERE sha256 = ?", (sha256,))
-            .fetchone()
-        )
-        return row[0] if row else None
+    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+        history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"
+        text = (f"SELECT id, max(fid) FROM {history} WHERE id IN {listed} GROUP BY id UNION ALL "
+                f"SELECT alias, max(fid) FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed} GROUP BY alias")  # fmt: skip
+        return dict(self._connection().execute(text, (orjson.dumps(ids).decode(), layer)).fetchall())
 
     def blob(self, digest: str) -> bytes:
         found = self.blobs([digest])
@@ -334,116 +286,39 @@ class GeoPackageStore:
 
     # --- writing
 
-    def commit(self, changeset: Changeset, plan: Callable[[Any, Changeset], Any]) -> Version:
+    def commit(
+        self, changeset: Changeset, plan: Callable[[Store, Changeset], Mapping[str, "LayerPlan"]]
+    ) -> Version:
         while True:
             base = self.version()
             plans = plan(self, changeset)
             with self._writing() as connection:
-                newest = int(
-                    connection.execute(
-                        "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset"
-                    ).fetchone()[0]
-                )
-                if newest == base:
-                    return self._write(connection, changeset, plans, base)
+                transaction = GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs))
+                if transaction.last()[0] == base:
+                    return write_changeset(transaction, self._catalogue, changeset, plans)
 
-    def _write(
-        self, connection: sqlite3.Connection, changeset: Changeset, plans: Mapping[str, Any], base: int
-    ) -> Version:
-        moment = max(now(), self._last_recorded(connection))
-        nothing = all(one.is_empty for one in plans.values()) and not changeset.terminated
-        if nothing and (plans or not changeset.findings):
-            return Version(
-                base,
-                moment,
-                {name: Touched(unchanged=len(one.decisions)) for name, one in plans.items()},
-                made=False,
-            )
-        version = base + 1
-        writers = {
-            name: self._writer(connection, name, version, changeset, moment)
-            for name in self._written(changeset, plans)
-        }
-        position = dict.fromkeys(plans, 0)
-        for one in changeset.delivered:
-            rows = one.rows()
-            start = position[one.layer]
-            writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])
-            position[one.layer] = start + len(rows)
-        for name, ids in changeset.terminated.items():
-            fids = self.known(name, np.array(ids, dtype=object)).fids
-            writers[name].terminate(fids.tolist(), changeset.effective)
-        connection.executemany("INSERT OR IGNORE INTO vgpkg_twin_blob VALUES (?,?)", changeset.blobs())
-        if changeset.findings:
-            writers["finding"].write(*self._findings(changeset, version))
-        finished = {name: writer.finish() for name, writer in writers.items()}
-        digest = self._record(
-            connection, changeset, version, moment, {name: d for name, (_, d) in finished.items()}
-        )
-        return Version(
-            version, moment, {name: touched for name, (touched, _) in finished.items()}, True, digest
-        )
+    # --- whole
 
-    def _written(self, changeset: Changeset, plans: Mapping[str, Any]) -> list[str]:
-        names = [*plans, *changeset.terminated, *(["finding"] if changeset.findings else [])]
-        return list(dict.fromkeys(names))
+    def backup(self, target: Path) -> None:
+        """Copy the store as it is at one moment into a file, while others read and write; the file appears whole."""
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        copy = sqlite3.connect(part)
+        try:
+            self._connection().backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            raise self._as_store_error(error) from error
+        finally:
+            copy.close()
+        part.replace(target)
 
-    def _writer(
-        self, connection: sqlite3.Connection, name: str, version: int, changeset: Changeset, moment: str
-    ) -> LayerWriter:
-        return LayerWriter(
-            connection, self._catalogue[name], srs_id(self._crs), version, changeset.effective, moment
-        )
+    def dump(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
+        return gpkg_copy.dump(self._connection(), self._catalogue, table)
 
-    def _findings(self, changeset: Changeset, version: int) -> tuple[Rows, NDArray[np.int64]]:
-        layer = self._catalogue["finding"]
-        found = finding_columns(
-            changeset.findings, changeset.source.name if changeset.source else "", version
-        )
-        points = np.array(
-            [None if one.point is None else shapely.Point(one.point) for one in changeset.findings],
-            dtype=object,
-        )
-        empty = np.full(len(points), None, dtype=object)
-        columns = {name: np.array(found[name], dtype=object) for name in layer.field_names}
-        keys = columns["finding_key"]
-        rows = Rows(
-            keys, np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object), shapely.bounds(points), columns, empty, empty,
-            np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([key.encode() for key in keys], dtype=object),
-        )  # fmt: skip
-        return rows, np.zeros(len(points), dtype=np.int64)
-
-    def _last_recorded(self, connection: sqlite3.Connection) -> str:
-        """Return an instant strictly after the last changeset's, so that recorded time is strictly monotonic."""
-        row = connection.execute("SELECT max(recorded) FROM vgpkg_twin_changeset").fetchone()
-        if row[0] is None:
-            return ""
-        after = pd.Timestamp(row[0]) + pd.Timedelta(milliseconds=1)
-        return after.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-    def _record(
-        self,
-        connection: sqlite3.Connection,
-        changeset: Changeset,
-        version: int,
-        moment: str,
-        digests: Mapping[str, str],
-    ) -> str:
-        last = connection.execute(
-            "SELECT hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT 1"
-        ).fetchone()
-        previous = last[0] if last else _GENESIS
-        source = changeset.source
-        line = {"number": version, "recorded": moment, "effective": changeset.effective, "author": changeset.author, "reason": changeset.reason,
-                "source": source.name if source else None, "sha256": source.sha256 if source else None, "kind": source.kind if source else None,
-                "delivery": source.delivery if source else None, "counts": orjson.dumps({**changeset.counts, "content": digests}).decode()}  # fmt: skip
-        digest = chain_hash(previous, line)
-        columns = ", ".join([*line, "previous", "hash"])
-        connection.execute(
-            f"INSERT INTO vgpkg_twin_changeset ({columns}) VALUES ({', '.join('?' * (len(line) + 2))})",
-            (*line.values(), previous, digest),
-        )
-        return digest
+    def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
+        with self._writing() as connection:
+            for table, batches in tables:
+                gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
 
 
 def _column(values: list[Any], kind: str | None) -> Any:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twin_model.layer import Layer
 
-__all__ = ["from_blobs", "header_bytes", "to_blobs"]
+__all__ = ["bounds_of", "from_blobs", "header_bytes", "to_blobs"]
 
 _LITTLE_ENDIAN, _ENVELOPE_XY = 0x01, 0x02
 
@@ -39,3 +39,12 @@ def to_blobs(layer: Layer, wkb: NDArray[Any], bounds: NDArray[np.float64], srs_i
 def from_blobs(wkb: Sequence[bytes | None] | NDArray[Any]) -> NDArray[Any]:
     """Return shapely geometries of WKB whose header SQL has cut off already (`substr(geom, header_bytes + 1)`)."""
     return np.asarray(shapely.from_wkb(np.array(wkb, dtype=object)), dtype=object)
+
+
+def bounds_of(layer: Layer, blobs: Sequence[bytes]) -> NDArray[np.float64]:
+    """Return minx, miny, maxx, maxy (n, 4) of whole blobs: points from their WKB, all others from their envelopes."""
+    if layer.dimension == 0:
+        points = np.array([np.frombuffer(one, "<f8", 2, 13) for one in blobs]).reshape(-1, 2)
+        return np.hstack((points, points))
+    envelopes = np.frombuffer(b"".join(one[8:40] for one in blobs), "<f8").reshape(-1, 4)
+    return envelopes[:, [0, 2, 1, 3]]

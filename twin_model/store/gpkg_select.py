@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
+from itertools import zip_longest
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -104,15 +105,15 @@ def select(context: Context, query: FeatureQuery, *, what: str = "rows") -> Sele
         )
         text = f"SELECT {inner} FROM {quoted(layer.id)} m WHERE {build.where('now')} UNION ALL "
         text += f"SELECT {inner} FROM {quoted(f'vgpkg_history_{layer.id}')} m WHERE {build.where('history')}"
-        if isinstance(view.datetime, Interval):
+        if isinstance(view.datetime, Interval) and not query.states:
             text = f"SELECT *, max(k_from) FROM ({text}) GROUP BY k_fid"
         text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}){build.behind()}"
-        order = [*(f"k{n}" for n in range(len(sorts))), "k_fid"]
+        order = [*(f"k{n}" for n in range(len(sorts))), "k_fid", *(["k_from"] if query.states else [])]
     if what == "count":
         return Select(f"SELECT count(*) FROM ({text})", tuple(build.parameters), ("count",))
     text += " ORDER BY " + ", ".join(
         f"{one} {'ASC' if up else 'DESC'}"
-        for one, up in zip(order, [*(k.ascending for k in query.sort), True], strict=True)
+        for one, up in zip_longest(order, (k.ascending for k in query.sort), fillvalue=True)
     )
     if query.limit is not None:
         text += " LIMIT ?"

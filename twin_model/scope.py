@@ -1,0 +1,123 @@
+"""What a delivery could have seen: of that alone it ends what it no longer has.
+
+Classes present in it, of the map scale it is drawn in, and by place: inside its surveyed polygon; lines and their
+points within a buffer of its lines (never their hull); areas and points without a surveyed polygon near what came
+under the same name before. A caller who knows better says so (`changeset.Scope`).
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from twin_model.changeset import Changeset, Delivered, Scope
+from twin_model.filter.expression import Comparison, Constant, Property
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery, Known
+
+if TYPE_CHECKING:
+    from twin_model.store.base import Store
+
+__all__ = ["SIGHT", "removals"]
+
+SIGHT = 10.0
+"""Metres around delivered features within which the delivery would have shown another."""
+
+_MOST_OF = 0.5
+"""A line or area lies in the scope if at least this share of it does."""
+
+
+def removals(
+    store: "Store", layer: Layer, changeset: Changeset, known: Known, there: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], int]:
+    """Return which current features end by a delivery that has those of `there`, and how many it could have seen."""
+    if layer.id == "finding":
+        mended = np.setdiff1d(_findings_of(store, layer, changeset), there)
+        return mended, len(mended) + len(there)
+    scope = changeset.scope
+    missing = np.setdiff1d(known.fids[_of_source(layer, scope, known)], there)
+    if scope.reach == "nothing" or not len(missing):
+        return np.empty(0, dtype=np.int64), len(there)
+    ended = _visible(store, layer, changeset, missing)
+    return ended, len(there) + len(ended)
+
+
+def _of_source(layer: Layer, scope: Scope, known: Known) -> NDArray[np.bool_]:
+    """Say which features came from where this delivery may end something: its scale, and its name where no place says more."""
+    if scope.reach in ("layer", "area"):
+        return np.ones(len(known.fids), dtype=bool)
+    kept = known.series == scope.series
+    if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
+        kept &= known.scopes == scope.name
+    return np.asarray(kept, dtype=bool)
+
+
+def _findings_of(store: "Store", layer: Layer, changeset: Changeset) -> NDArray[np.int64]:
+    """Return the open findings of earlier deliveries of the same source: those it no longer has are mended."""
+    if changeset.source is None:
+        return np.empty(0, dtype=np.int64)
+    where = Comparison("=", Property("source"), Constant(changeset.source.name))
+    found = store.features(FeatureQuery(layer.id, where=where, fields=(), geometry=False))
+    return np.asarray(found["fid"].to_numpy(), dtype=np.int64)
+
+
+def _visible(
+    store: "Store", layer: Layer, changeset: Changeset, missing: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return those of some features that are of a class the delivery has and lie where it looked."""
+    delivered = [one for one in changeset.delivered if one.layer == layer.id]
+    classes, scope = _classes_of(layer, delivered), changeset.scope
+    found = [np.empty(0, dtype=np.int64)]
+    box = scope.area.bounds if scope.area is not None and scope.reach in ("seen", "area") else None
+    for frame in store.frames(FeatureQuery(layer.id, bbox=box, fields=layer.classes)):
+        here = np.isin(frame["fid"].to_numpy(), missing)
+        if layer.classes:
+            values = zip(*(frame[name] for name in layer.classes), strict=True)
+            here &= np.array([one in classes for one in values], dtype=bool)
+        if scope.reach in ("seen", "area"):
+            here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here])
+        found.append(frame["fid"].to_numpy()[here])
+    return np.concatenate(found)
+
+
+def _classes_of(layer: Layer, delivered: list[Delivered]) -> set[tuple[Any, ...]]:
+    """Return the classes present in a delivery: a delivery of water tables ends no gas pipe."""
+    present: set[tuple[Any, ...]] = set()
+    for one in delivered if layer.classes else ():
+        rows = one.rows()
+        present |= set(zip(*(rows.columns[name].tolist() for name in layer.classes), strict=True))
+    return present
+
+
+def _looked_at(
+    store: "Store", layer: Layer, changeset: Changeset, geometry: NDArray[Any]
+) -> NDArray[np.bool_]:
+    """Say which geometries lie mostly where a delivery looked."""
+    if changeset.scope.area is not None:
+        return _mostly_within(layer, geometry, np.full(len(geometry), changeset.scope.area, dtype=object))
+    near: list[list[Any]] = [[] for _ in geometry]
+    there = np.flatnonzero(~shapely.is_missing(geometry))
+    for one in changeset.delivered:
+        other = store.catalogue[one.layer]
+        if one.layer != layer.id and not (layer.is_network and other.is_network):
+            continue
+        shown = one.rows().geometry()
+        pairs = shapely.STRtree(shown).query(geometry[there], predicate="dwithin", distance=SIGHT)
+        for mine, theirs in zip(*pairs, strict=True):
+            near[there[mine]].append(shown[theirs])
+    areas = np.array([shapely.buffer(shapely.union_all(shapes), SIGHT) for shapes in near], dtype=object)
+    return _mostly_within(layer, geometry, areas)
+
+
+def _mostly_within(layer: Layer, geometry: NDArray[Any], areas: NDArray[Any]) -> NDArray[np.bool_]:
+    inside = shapely.covers(areas, geometry)
+    if layer.dimension == 0:
+        return np.asarray(inside, dtype=bool)
+    across = np.flatnonzero(~inside & shapely.intersects(areas, geometry))
+    size = shapely.length if layer.dimension == 1 else shapely.area
+    whole = size(geometry[across])
+    inside[across] = size(shapely.intersection(geometry[across], areas[across])) >= _MOST_OF * np.maximum(
+        whole, 1e-9
+    )
+    return np.asarray(inside, dtype=bool)
