@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -10,7 +11,7 @@ from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.gpkg_select import queryables
 
-__all__ = ["properties_of", "property_shapers", "typed_value"]
+__all__ = ["properties_of", "property_reader", "typed_value"]
 
 # A year alone ("2017") comes out of a column of dates as a number: SQLite's affinity.
 _SHAPES: dict[str, Callable[[Any], Any]] = {"boolean": bool, "date": str, "json": orjson.Fragment}
@@ -18,33 +19,34 @@ _SYSTEM = ("valid_from", "valid_to", "version")
 
 
 @lru_cache(maxsize=512)
-def property_shapers(layer: Layer, columns: tuple[str, ...]) -> tuple[tuple[int, str, str], ...]:
-    """Return position, name and kind ("", "boolean", "date", "json") of each column that is a property."""
-    shapers = []
-    for position, name in enumerate(columns):
-        one = layer.field_of(name)
-        if one is not None:
-            shapers.append(
-                (
-                    position,
-                    name,
-                    "json" if one.format == "json" else one.type if one.type in ("boolean", "date") else "",
-                )
-            )
-        elif name in _SYSTEM:
-            shapers.append((position, name, ""))
-    return tuple(shapers)
+def property_reader(layer: Layer, columns: tuple[str, ...]) -> Callable[[tuple[Any, ...]], dict[str, Any]]:
+    """Return a function row -> properties for rows of these columns; what is no property of the layer stays out.
+
+    Made once for a page: to find out anew for each row which column is what would cost more than to read it.
+    """
+    places = [n for n, name in enumerate(columns) if name in _SYSTEM or layer.field_of(name) is not None]
+    names = tuple(columns[n] for n in places)
+    pick = itemgetter(*places, 0, 0)  # of one place it would give no tuple; `zip` leaves the two out
+    shaped = tuple((name, _SHAPES[kind]) for name in names if (kind := _kind(layer, name)) in _SHAPES)
+
+    def properties(row: tuple[Any, ...]) -> dict[str, Any]:
+        values = dict(zip(names, pick(row), strict=False))
+        for name, shape in shaped:
+            if values[name] is not None:
+                values[name] = shape(values[name])
+        return values
+
+    return properties
+
+
+def _kind(layer: Layer, name: str) -> str:
+    one = layer.field_of(name)
+    return "" if one is None else "json" if one.format == "json" else one.type
 
 
 def properties_of(layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
     """Return the properties of one row; JSON texts become what they mean."""
-    values: dict[str, Any] = {}
-    for position, name, kind in property_shapers(layer, columns):
-        value = row[position]
-        if kind and value is not None:
-            value = _SHAPES[kind](value)
-        values[name] = value
-    return values
+    return property_reader(layer, columns)(row)
 
 
 def typed_value(layer: Layer, name: str, value: str) -> Any:

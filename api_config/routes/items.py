@@ -184,19 +184,14 @@ def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any
 def _page(call: Call, asked: Asked) -> bytes:
     columns, rows, texts = _features(call, asked)
     more, rows = len(rows) > asked.limit, rows[: asked.limit]
-    features = b"[" + b",".join(texts[: asked.limit]) + b"]"
     members: dict[str, Any] = {"numberReturned": len(rows), "links": _links(call, asked, columns, rows, more)}
     matched = _matched(call, asked, len(rows), more)
     if matched is not None:
         members["numberMatched"] = matched
-    head = orjson.dumps(members)[1:]
-    return (
-        b'{"type":"FeatureCollection","timeStamp":"'
-        + now().encode()
-        + b'","features":'
-        + features
-        + b","
-        + head
+    return b'{"type":"FeatureCollection","timeStamp":"%b","features":[%b],%b' % (
+        now().encode(),
+        b",".join(texts[: asked.limit]),
+        orjson.dumps(members)[1:],
     )
 
 

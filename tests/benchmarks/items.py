@@ -5,8 +5,13 @@
 Requests: a box with limit 1000; a box with limit 10, in order; an item by id; and ours in EPSG:4548 beside ours in
 longitude, latitude. Each phase is bounded in time; what is printed is requests a second and the ratio. The 64 boxes
 of a phase come round more than once: "ours first" is a round in which no feature was asked for before, "ours" what
-follows. What profiling found: of a first page of 1,000 a third is SQLite and WKB, a third transformation and GeoJSON
-text, a third properties; a remembered page is one SQL statement over ids and a join of bytes.
+follows.
+
+What profiling found of a first page of 1,000 (28 ms of CPU, then 13): a third was the exact test of the box, which asked
+GEOS about every feature although the envelope in the blob's header tells it of nine in ten; the keys and then the rows
+were two statements where one does; shapely's own GeoJSON, with the geometries made for it, took 7 ms where numbers cut
+out of one text take 3; the rest is reading rows (4 ms), PROJ (1 ms) and properties (3 ms). To write a page's properties in
+one go and cut them was no faster than one by one. A remembered page is one statement over ids and a join of bytes.
 """
 
 import argparse

@@ -8,10 +8,10 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tiles.encodings.geojson import encode_feature, encode_features, geometry_fragments
+from tiles.encodings.geojson import encode_feature, encode_features, geometry_fragments, wkb_fragments
 
 EAST, NORTH = 618_000.0, 3_886_000.0
 SHAPES = st.sampled_from(
@@ -19,6 +19,19 @@ SHAPES = st.sampled_from(
      "POLYGON (({0}, {1}, {2}, {0}))", "MULTIPOLYGON Z ((({0} 1, {1} 2, {2} 3, {0} 1)))"]
 )  # fmt: skip
 PLACES = st.tuples(st.floats(EAST, EAST + 9_000), st.floats(NORTH, NORTH + 9_000))
+
+ALL_SHAPES = [
+    "POINT ({0})", "POINT Z ({0} 62.1234)", "POINT Z ({0} NaN)", "POINT EMPTY", "MULTIPOINT (({0}))", "MULTIPOINT (({0}), ({1}))",
+    "MULTIPOINT Z (({0} 1))", "MULTIPOINT EMPTY", "LINESTRING ({0}, {1})", "LINESTRING Z ({0} 1.00049, {1} 2)",
+    "LINESTRING Z ({0} NaN, {1} 2)", "LINESTRING EMPTY", "LINEARRING ({0}, {1}, {2}, {0})", "MULTILINESTRING (({0}, {1}, {2}))",
+    "MULTILINESTRING Z (({0} 1, {1} 2), ({2} 3, {0} 4))", "MULTILINESTRING (({0}, {1}), EMPTY)", "POLYGON (({0}, {1}, {2}, {0}))",
+    "POLYGON Z (({0} 1, {1} 2, {2} 3, {0} 1))", "POLYGON (({0}, {1}, {2}, {0}), ({1}, {2}, {0}, {1}))", "POLYGON EMPTY", "POLYGON Z EMPTY",
+    "MULTIPOLYGON ((({0}, {1}, {2}, {0})))", "MULTIPOLYGON Z ((({0} 1, {1} 2, {2} 3, {0} 1)))",
+    "MULTIPOLYGON ((({0}, {1}, {2}, {0}), ({1}, {2}, {0}, {1})))", "MULTIPOLYGON ((({0}, {1}, {2}, {0})), (({2}, {0}, {1}, {2})))",
+    "MULTIPOLYGON EMPTY", "GEOMETRYCOLLECTION (POINT ({0}), LINESTRING ({0}, {1}))", "GEOMETRYCOLLECTION EMPTY", None,
+]  # fmt: skip
+"""Every type of geometry: one run of coordinates, several, with holes, with heights, empty, absent."""
+SYSTEMS = ["OGC:CRS84", "EPSG:4326", "EPSG:4490", "EPSG:4548", "EPSG:4509", "EPSG:4527", "EPSG:3857"]
 
 
 def strict(text: bytes) -> Any:
@@ -138,6 +151,65 @@ def test_geopandas_reads_a_page_as_the_frame_it_was() -> None:
     assert again["name"].tolist() == ["甲", "乙"]
 
 
+def wkb_of(shapes: list[Any]) -> list[bytes | None]:
+    """Return ISO WKB, little endian, as the store keeps it."""
+    return list(shapely.to_wkb(np.array(shapes, dtype=object), byte_order=1, flavor="iso"))
+
+
+def page_of(pairs: list[tuple[str | None, list[tuple[float, float]]]]) -> list[Any]:
+    return [None if shape is None else written(shape, places) for shape, places in pairs]
+
+
+PAGES = st.lists(
+    st.tuples(st.sampled_from(ALL_SHAPES), st.lists(PLACES, min_size=3, max_size=3)), max_size=12
+)
+
+
+@settings(max_examples=300)
+@given(PAGES, st.sampled_from(SYSTEMS), st.sampled_from(["authority", "xy"]))
+def test_a_page_written_from_wkb_has_the_values_of_one_written_by_shapely(
+    pairs: list[tuple[str | None, list[tuple[float, float]]]], crs: str, order: Any
+) -> None:
+    shapes = page_of(pairs)
+
+    by_wkb = wkb_fragments(wkb_of(shapes), "EPSG:4548", crs, axis_order=order)
+
+    by_shapely = geometry_fragments(np.array(shapes, dtype=object), "EPSG:4548", crs, axis_order=order)
+    assert [strict(one) for one in by_wkb] == [strict(one) for one in by_shapely]
+
+
+@pytest.mark.parametrize("shape", ALL_SHAPES)
+@given(places=st.lists(PLACES, min_size=3, max_size=3))
+def test_every_type_alone_in_its_own_system_is_what_shapely_writes(
+    shape: str | None, places: list[tuple[float, float]]
+) -> None:
+    (original,) = page_of([(shape, [(round(x, 3), round(y, 3)) for x, y in places])])
+
+    (fragment,) = wkb_fragments(wkb_of([original]), "EPSG:4548", "EPSG:4548", axis_order="xy")
+
+    text = "null" if original is None else shapely.to_geojson(original).replace("1.00049", "1.0")
+    assert strict(fragment) == strict(text.replace("62.1234", "62.123").encode())
+
+
+@pytest.mark.parametrize("far", [1e9, 1e30, -1e300])
+def test_a_place_that_a_system_has_no_coordinates_for_is_written_alike_and_spoils_no_neighbour(
+    far: float,
+) -> None:
+    shapes = [shapely.box(EAST, NORTH, EAST + 9, NORTH + 9), shapely.box(far, far, far * 1.5, far * 1.5)]
+
+    by_wkb = wkb_fragments(wkb_of(shapes), "EPSG:4548", "OGC:CRS84")
+
+    assert [strict(one) for one in by_wkb] == [
+        strict(one) for one in geometry_fragments(np.array(shapes), "EPSG:4548", "OGC:CRS84")
+    ]
+
+
+def test_wkb_that_is_no_geometry_is_refused_by_either_way() -> None:
+    with pytest.raises(shapely.errors.GEOSException):
+        wkb_fragments([b"\x01\x63"], "EPSG:4548", "OGC:CRS84")
+
+
 def test_an_empty_page_is_an_empty_list() -> None:
     assert geometry_fragments(np.array([], dtype=object), "EPSG:4548", "OGC:CRS84") == []
+    assert wkb_fragments([], "EPSG:4548", "OGC:CRS84") == []
     assert encode_features([], [], []) == b"[]"
