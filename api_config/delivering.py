@@ -6,23 +6,26 @@ Each source is a changeset of its own; one refused file does not undo the others
 import shutil
 import tempfile
 import uuid
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
+
+from shapely.geometry.base import BaseGeometry
 
 from ingest.archive import is_archive, unpack
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
 from ingest.reading import ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.changeset import Source, Version
+from twin_model.changeset import Reach, Source, Version
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
 from twin_model.town import Town
-from twin_model.versioning import commit, plan_changeset
+from twin_model.versioning import commit, plan_changeset, touched_ids
 
 __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
 
@@ -55,18 +58,23 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     planned: dict[str, dict[str, int]] = field(default_factory=dict)
+    ids: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     error: TwinError | None = None
     already: int | None = None
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How sources are to be read: as what, with which mapping and CRS, true since when, by whom."""
+    """How sources are to be read: as what, with which mapping and CRS, true since when, by whom, and what they could
+    have seen (`reach`, with "area" inside `area` in the storage CRS): of that they end what they no longer have."""
 
     options: ReadOptions = field(default_factory=ReadOptions)
     author: str = "twin"
     reason: str = ""
     dry_run: bool = False
+    reach: Reach = "seen"
+    area: BaseGeometry | None = None
+    accept_removals: bool = False
 
 
 def deliver(
@@ -127,25 +135,31 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
         source = identify(path, kind, delivery=delivery_id)
         outcome.already = _already(town, source, delivery.options)
         if outcome.already is not None and not delivery.dry_run:
-            _keep(town, path, source)
+            with _keeping(town, path, source, delivery) as keep:
+                keep()
             return outcome
-        with _draft(town, source, delivery.options, reporter) as draft:
+        with (
+            _draft(town, source, delivery.options, reporter) as draft,
+            _keeping(town, path, source, delivery) as keep,
+        ):
             reporter.stage("read")
             kind.read(path, draft, delivery.options)
             changeset = draft.to_changeset(
                 author=delivery.author, reason=delivery.reason or path.name,
-                details={"read_as": _said(delivery.options)},
+                details={"read_as": _said(delivery.options)}, reach=delivery.reach, area=delivery.area,
+                accept_removals=delivery.accept_removals,
             )  # fmt: skip
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
             if delivery.dry_run:
-                outcome.planned = {
-                    name: _counts(plan.decisions)
-                    for name, plan in plan_changeset(town.store, changeset).items()
+                plans = plan_changeset(town.store, changeset)
+                outcome.planned = {name: plan.counts for name, plan in plans.items() if name != "finding"}
+                outcome.ids = {
+                    name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"
                 }
                 return outcome
             reporter.stage("commit")
+            keep()
             outcome.version = commit(town.store, changeset)
-        _keep(town, path, source)
     except TwinError as error:
         outcome.error = error
     except OSError as error:
@@ -163,12 +177,15 @@ def _unreadable(path: Path, error: OSError) -> SourceRefused:
 def _already(town: Town, source: Source, options: ReadOptions) -> int | None:
     """Return the version that brought in the same bytes read in the same way, None where there is none.
 
-    The same bytes read as another layer, or with a corrected mapping, are another delivery.
+    The same bytes read as another layer, or with a corrected mapping, are another delivery; so are those of a version
+    that was reverted.
     """
     if town.store.has_source(source.sha256) is None:
         return None
     said = _said(options)
-    same = (one for one in town.store.changesets() if one.sha256 == source.sha256)
+    history = town.store.changesets()
+    undone = {one.counts["reverts"] for one in history if "reverts" in one.counts}
+    same = (one for one in history if one.sha256 == source.sha256 and one.number not in undone)
     return next((one.number for one in same if one.counts.get("read_as", said) == said), None)
 
 
@@ -192,25 +209,33 @@ def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter)
                  folder=town.cache / "drafts", tick=reporter.read)  # fmt: skip
 
 
-def _counts(decisions: Any) -> dict[str, int]:
-    return {
-        "new": int((decisions == 0).sum()),
-        "changed": int((decisions > 0).sum()),
-        "unchanged": int((decisions < 0).sum()),
-    }
-
-
-def _keep(town: Town, path: Path, source: Source) -> None:
-    """Keep the bytes of a source under their hash; a second copy is not made."""
+@contextmanager
+def _keeping(town: Town, path: Path, source: Source, delivery: Delivery) -> Iterator[Callable[[], None]]:
+    """Copy the bytes of a source while it is read. What is yielded waits for the copy and puts it under its hash: call
+    it before the commit, so that no version is without its source."""
     target = town.path / "sources" / source.sha256
-    if target.exists():
+    if target.exists() or delivery.dry_run:
+        yield lambda: None
         return
-    part = target.with_name(f".{target.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(parents=True)
-    for one in parts_of(path, source.kind):
-        shutil.copy2(one, part / one.name)
-    part.replace(target)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
+    part.chmod(0o755)
+
+    def keep() -> None:
+        copied.result()
+        with suppress(OSError):  # another process has kept the same bytes meanwhile
+            part.replace(target)
+
+    try:
+        with ThreadPoolExecutor(1) as copier:
+            copied = copier.submit(_copy, parts_of(path, source.kind), part)
+            yield keep
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy(files: list[Path], folder: Path) -> None:
+    for one in files:
+        shutil.copy2(one, folder / one.name)
 
 
 def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:

@@ -20,11 +20,12 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+from shapely.geometry.base import BaseGeometry
 
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Changeset, Delivered, Rows, Source
-from twin_model.crs import crs_code, transform_xy
+from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Source
+from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.temporal import Instant, now
@@ -78,6 +79,8 @@ class Draft:
         self.storage_crs = crs_code(storage_crs)
         self.effective = effective
         self.surveyed: Instant | None = None
+        self._sheet, self._scale = Path(source.name).stem, ""
+        self._looked_at: BaseGeometry | None = None
         self.counts = Counts()
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
@@ -101,8 +104,8 @@ class Draft:
     def add(self, layer_id: str, frame: gpd.GeoDataFrame, *, records: int | None = None) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
-        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings)
-        and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
+        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
+        where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
         """
         if frame.crs is None:
@@ -172,6 +175,18 @@ class Draft:
             for n, one in enumerate(findings)
         ]
 
+    def covers(self, area: BaseGeometry | None, *, sheet: str, scale: int | None = None) -> None:
+        """Say which sheet the source is and which ground it surveyed (in the source's CRS): what of it is gone, ends."""
+        self._sheet, self._scale, self._looked_at = sheet, f"1:{scale}" if scale else "", area
+
+    def _scope(self) -> Scope:
+        area = self._looked_at
+        if area is not None:
+            area = transform_geometries(
+                np.array([area], dtype=object), self.crs or self.storage_crs, self.storage_crs
+            )[0]
+        return Scope("seen", self._sheet, self._scale, area)
+
     def keep_blob(self, digest: str, content: bytes) -> None:
         """Keep a content-addressed blob (a mesh) to be stored with the changeset; `digest` is its SHA-256 in hex."""
         path = self._folder / f"{digest}.blob"
@@ -193,9 +208,16 @@ class Draft:
         return tuple(dict.fromkeys(layer_id for layer_id, _, _ in self._chunks))
 
     def to_changeset(
-        self, *, author: str, reason: str, details: Mapping[str, Any] | None = None
-    ) -> Changeset:
-        """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft."""
+        self, *, author: str, reason: str, details: Mapping[str, Any] | None = None, reach: Reach = "seen",
+        area: BaseGeometry | None = None, accept_removals: bool = False,
+    ) -> Changeset:  # fmt: skip
+        """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft.
+
+        `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
+        `area` in the storage CRS.
+        """
+        scope = self._scope()
+        scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
         effective = self.effective or self.surveyed
         if effective is None and self._undated:
             dated = self._undated < self.counts.features.total()
@@ -207,6 +229,7 @@ class Draft:
             author=author, reason=reason, source=self.source, effective=effective or now(),
             delivered=tuple(Delivered(layer_id, _Reading(path), count) for layer_id, path, count in self._chunks),
             findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
+            scope=scope, accept_removals=accept_removals,
         )  # fmt: skip
 
 

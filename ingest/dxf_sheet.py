@@ -138,6 +138,7 @@ def deliver_sheet(
     if neatline is None:
         delivery.note("dxf.no_neatline", "warning", layer="map_sheet", number=notes.number)
     key = "_".join(str(part) for part in (notes.scale, notes.number, notes.edition) if part)
+    delivery.draft.covers(part, sheet=str(notes.number), scale=notes.scale)
     columns: Columns = {
         "sheet_key": [key], "number": [notes.number], "scale": [notes.scale], "title": [notes.title],
         "neatline": [neatline.wkt if neatline is not None else None], "surveyed": [notes.surveyed],

@@ -4,7 +4,6 @@ What is safe is repaired and said; what cannot be used is set aside with the rec
 """
 
 import math
-import struct
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,9 +18,10 @@ from ingest.values import date_text, is_absent, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
 from twin_model.content import content_hashes
-from twin_model.crs import area_of_use, crs_code, is_projected, transform_bounds, transform_geometries
+from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
+from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
 from twin_model.temporal import parse_instant
 
@@ -30,10 +30,8 @@ __all__ = ["Fitted", "Fitting"]
 Geometries = NDArray[Any]
 Mask = NDArray[np.bool_]
 _SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
-_METRES_PER_DEGREE = 111_320.0
 _LINEAR_RING, _POLYGON, _COLLECTION = 2, 3, 7
 """Type numbers of shapely."""
-_MERCATOR_PIXEL = 156_543.03392804097
 
 
 @dataclass
@@ -59,7 +57,9 @@ class _Work:
     moved: bool = False
 
     def place(self, row: int) -> str:
-        return str(self.frame["place"].iat[row]) if "place" in self.frame else f"row {self.frame.index[row]}"
+        if "place" not in self.frame:
+            return f"row {self.frame.index[row]}"
+        return str(self.frame.attrs.get("place", "{}")).format(self.frame["place"].iat[row])
 
     def report(
         self, rule: str, rows: Iterable[int], severity: Any = "warning", **values: Callable[[int], Any]
@@ -107,7 +107,7 @@ class Fitting:
         geometry, origin = _split(layer, work.geometry[kept])
         columns = {name: column[kept][origin] for name, column in values.items()}
         rows = Rows(
-            ids=_numbered(ids[kept], origin), wkb=_wkb(layer, geometry),
+            ids=_numbered(ids[kept], origin), wkb=layer_wkb(layer, geometry),
             bounds=shapely.bounds(geometry), columns=columns, valid_from=valid_from[kept][origin], valid_precision=precision[kept][origin],
             min_zoom=min_zoom(layer, geometry, self._crs), content=content_hashes(layer, geometry, list(columns.values())),
         )  # fmt: skip
@@ -323,19 +323,6 @@ def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
     work.report("geometry.height_unknown", rows[bad].tolist(), "info")
 
 
-def _wkb(layer: Layer, geometry: Geometries) -> NDArray[Any]:
-    """Return ISO WKB of the layer's type; a single part becomes a multi geometry by the head put before it."""
-    wkb = np.asarray(shapely.to_wkb(geometry, byte_order=1, flavor="iso"), dtype=object)
-    if not layer.is_multi:
-        return wkb
-    single = np.flatnonzero((shapely.get_type_id(geometry) < 4) & ~shapely.is_missing(geometry))
-    kind = 4 + layer.dimension
-    heads = [struct.pack("<BII", 1, kind + 1000 * int(high), 1) for high in (False, True)]
-    high = shapely.has_z(geometry[single])
-    wkb[single] = [heads[int(z)] + one for z, one in zip(high, wkb[single], strict=True)]
-    return wkb
-
-
 def _split(layer: Layer, geometry: Geometries) -> tuple[Geometries, NDArray[np.intp]]:
     """Return the geometries of a layer of single ones with each part on its own, and from which row each comes."""
     rows = np.arange(len(geometry))
@@ -362,21 +349,6 @@ def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:
     for row in np.flatnonzero(nth > 0):
         named[row] = None if named[row] is None else f"{named[row]}.{nth[row] + 1}"
     return named
-
-
-def min_zoom(layer: Layer, geometry: Geometries, crs: str) -> NDArray[np.int16]:
-    """Return from which zoom each feature is drawn, by its size and the layer's rule (Web Mercator pixels of 1/256)."""
-    rule = layer.zoom
-    zooms = np.full(len(geometry), rule.start, dtype=np.int16)
-    if rule.pixels <= 0 or not len(geometry):
-        return zooms
-    box = shapely.bounds(geometry)
-    size = np.fmax(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
-    size = size if is_projected(crs) else size * _METRES_PER_DEGREE
-    with np.errstate(divide="ignore", invalid="ignore"):
-        wanted = np.ceil(np.log2(rule.pixels * _MERCATOR_PIXEL / np.maximum(size, 1e-3)))
-    clipped = np.clip(np.nan_to_num(wanted, nan=rule.start), rule.start, max(rule.start, rule.latest))
-    return np.asarray(clipped, dtype=np.int16)
 
 
 def _point(geometry: Any) -> tuple[float, float] | None:

@@ -25,9 +25,7 @@ def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[
     Numbers come as float64, whole numbers as int64 where none is missing, all else as objects.
     """
     if one.type == "string" and raw.dtype == object:
-        texts = np.empty(len(raw), dtype=object)
-        texts[:] = [(v.replace("\x00", "").strip() or None) if type(v) is str else _text(v) for v in raw]
-        return texts, []
+        return _texts(raw), []
     if one.type == "number" and raw.dtype.kind in "fiu":
         numbers = raw.astype(np.float64)
         wrong = np.flatnonzero(np.isinf(numbers)).tolist()
@@ -36,6 +34,17 @@ def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[
     if one.type == "integer" and raw.dtype.kind in "iu":
         return raw.astype(np.int64), []
     return _each_once(raw, _reader(one, zone), one)
+
+
+def _texts(raw: NDArray[Any]) -> NDArray[Any]:
+    """Return trimmed texts, None where nothing is left; each distinct value is looked at once."""
+    try:
+        codes, distinct = pd.factorize(raw)
+    except TypeError:
+        codes, distinct = np.arange(len(raw)), raw
+    texts = np.full(len(distinct) + 1, None, dtype=object)
+    texts[:-1] = [(v.replace("\x00", "").strip() or None) if type(v) is str else _text(v) for v in distinct]
+    return np.asarray(texts[codes])
 
 
 def _each_once(raw: NDArray[Any], read: Callable[[Any], Any], one: Field) -> tuple[NDArray[Any], list[int]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
@@ -210,7 +211,7 @@ def _read_layer(
         content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
             content["valid_from"] = batch.columns[dated]
-        content["place"] = np.array([batch.place(row) for row in range(len(batch))], dtype=object)
+        content["place"] = batch.fids
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)
 
@@ -223,10 +224,15 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
         raw = {name: str(column[row]) for name, column in batch.columns.items()} | {
             "wkb": batch.wkb[row].hex()[:400]
         }
-        draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=str(content["place"][row]),
+        draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=batch.place(row),
                                 values={"found": batch.wkb[row].hex()[:18]}, raw=raw))  # fmt: skip
-    kept = {name: column[~broken] for name, column in content.items()}
-    draft.add(ours.id, gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs))
+    # A series of objects stays one: pandas would make a text array of texts, and we objects of it again.
+    kept = {
+        name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()
+    }
+    frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
+    frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
+    draft.add(ours.id, frame)
 
 
 def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:

@@ -73,9 +73,9 @@ def _heights(content: dict[str, Any], rows: int, storey_height: float) -> dict[s
     unread = np.isnan(height) & np.array(
         [type(one) is str and bool(one.strip()) for one in given], dtype=bool
     )
-    derived = np.where(measured, height, np.where(counted, storeys * storey_height, math.nan)).astype(object)
+    derived = np.where(measured, height, np.where(counted, storeys * storey_height, math.nan))
     return {
-        "height": np.where(unread, given, derived),
+        "height": np.where(unread, given, derived.astype(object)) if unread.any() else derived,
         "height_source": np.where(measured, "measured", np.where(counted, "storeys", "unknown")).astype(
             object
         ),

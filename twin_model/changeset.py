@@ -161,7 +161,7 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     empty = np.full(len(points), None, dtype=object)
     return Rows(
         keys, np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object), shapely.bounds(points), columns, empty, empty,
-        np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([key.encode() for key in keys], dtype=object),
+        np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([blake2b(key.encode(), digest_size=16).digest() for key in keys], dtype=object),
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ hash guards against accidents, not against an adversary: the source's SHA-256 do
 from collections.abc import Sequence
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -15,12 +16,13 @@ from numpy.typing import NDArray
 
 from twin_model.layer import Layer
 
-__all__ = ["content_hashes"]
+__all__ = ["content_hashes", "frame_contents"]
 
 Words = NDArray[np.uint64]
 _SEEDS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 _UNKNOWN = np.int64(-(2**62))
 _NUMBER_DECIMALS = 6
+_NUMBERS = (int, float, np.number, np.bool_)
 
 
 def content_hashes(layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
@@ -37,6 +39,13 @@ def content_hashes(layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArr
     return hashes
 
 
+def frame_contents(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
+    """Return the same hashes for features that a store answered: what was stored hashes as it did when it came."""
+    columns = [np.array([None if value is pd.NA else value for value in frame[name].tolist()] + [None], dtype=object)[:-1]
+               for name in layer.field_names]  # fmt: skip
+    return content_hashes(layer, frame.geometry.to_numpy(), columns)
+
+
 def _mixed(words: Words) -> Words:
     """Return splitmix64's finaliser of each word (Steele, Lea, Flood 2014); sums wrap on purpose."""
     words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -50,16 +59,20 @@ def _values(column: NDArray[Any]) -> Words:
         numbers = np.round(column.astype(np.float64), _NUMBER_DECIMALS) + 0.0
         numbers[np.isnan(numbers)] = np.nan
         return _mixed(numbers.view(np.uint64))
-    there = ~pd.isna(column)
-    if there.any() and all(isinstance(value, int | float | np.number | np.bool_) for value in column[there]):
-        numbers = np.full(len(column), np.nan)
-        numbers[there] = column[there].astype(np.float64)
-        return _values(numbers)
-    words = np.full(len(column), _values(np.array([np.nan]))[0], dtype=np.uint64)
-    texts = np.array(
-        [value if isinstance(value, str) else repr(value) for value in column[there]], dtype=object
+    codes, distinct = pd.factorize(column)
+    return np.append(_distinct(np.asarray(distinct, dtype=object)), _values(np.array([np.nan])))[codes]
+
+
+def _distinct(values: NDArray[Any]) -> Words:
+    """Return a word per value that is there: a number's, else that of its text."""
+    words = np.empty(len(values), dtype=np.uint64)
+    number = np.array(
+        [not isinstance(value, str) and isinstance(value, _NUMBERS) for value in values], dtype=bool
     )
-    words[there] = pd.util.hash_array(texts, categorize=True)
+    if number.any():
+        words[number] = _values(values[number].astype(np.float64))
+    texts = [value if isinstance(value, str) else repr(value) for value in values[~number]]
+    words[~number] = pd.util.hash_array(np.array([*texts, ""], dtype=object)[:-1], categorize=False)
     return words
 
 

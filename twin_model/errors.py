@@ -68,6 +68,12 @@ class TownExists(CalledWrongly):
     rule = "town.exists"
 
 
+class EditRefused(CalledWrongly):
+    """What an edit hands over does not fit its layer."""
+
+    rule = "edit.value"
+
+
 class CatalogueError(CalledWrongly):
     rule = "catalogue.invalid"
 
@@ -96,6 +102,12 @@ class RemovalsRefused(StoreError):
     """A delivery by which more would vanish than a survey usually ends."""
 
     rule = "store.removals"
+
+
+class ChainBroken(StoreError):
+    """The history is not as it was written."""
+
+    rule = "store.chain_broken"
 
 
 class AccessRefused(TwinError):

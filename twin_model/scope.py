@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 __all__ = ["SIGHT", "removals"]
 
 SIGHT = 10.0
-"""Metres around delivered features within which the delivery would have shown another."""
+"""Metres around the lines of a survey within which it would have shown another."""
+
+_NEIGHBOURHOOD = 50.0
+"""The same around areas and points, of what came under the same name: a partial export ends nothing far from it."""
 
 _MOST_OF = 0.5
 """A line or area lies in the scope if at least this share of it does."""
@@ -93,21 +96,23 @@ def _classes_of(layer: Layer, delivered: list[Delivered]) -> set[tuple[Any, ...]
 def _looked_at(
     store: "Store", layer: Layer, changeset: Changeset, geometry: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """Say which geometries lie mostly where a delivery looked."""
+    """Say which geometries lie mostly where a delivery looked; what has no place goes with its source."""
     if changeset.scope.area is not None:
         return _mostly_within(layer, geometry, np.full(len(geometry), changeset.scope.area, dtype=object))
     near: list[list[Any]] = [[] for _ in geometry]
+    sight = SIGHT if layer.is_network else _NEIGHBOURHOOD
     there = np.flatnonzero(~shapely.is_missing(geometry))
     for one in changeset.delivered:
         other = store.catalogue[one.layer]
         if one.layer != layer.id and not (layer.is_network and other.is_network):
             continue
         shown = one.rows().geometry()
-        pairs = shapely.STRtree(shown).query(geometry[there], predicate="dwithin", distance=SIGHT)
+        pairs = shapely.STRtree(shown).query(geometry[there], predicate="dwithin", distance=sight)
         for mine, theirs in zip(*pairs, strict=True):
             near[there[mine]].append(shown[theirs])
-    areas = np.array([shapely.buffer(shapely.union_all(shapes), SIGHT) for shapes in near], dtype=object)
-    return _mostly_within(layer, geometry, areas)
+    areas = np.array([shapely.buffer(shapely.union_all(shapes), sight) for shapes in near], dtype=object)
+    placeless = shapely.is_missing(geometry) & (not layer.is_network)
+    return np.asarray(_mostly_within(layer, geometry, areas) | placeless, dtype=bool)
 
 
 def _mostly_within(layer: Layer, geometry: NDArray[Any], areas: NDArray[Any]) -> NDArray[np.bool_]:

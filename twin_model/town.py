@@ -16,19 +16,23 @@ import geopandas as gpd
 import pandas as pd
 
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.changeset import Box
+from twin_model.catalogue.described import describe_layer
+from twin_model.changeset import Box, Changeset, Delivered, Scope, Version
 from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds, transform_geometries
+from twin_model.editing import rows_of
 from twin_model.errors import CalledWrongly, CrsRefused, StoreError, TownExists, TownNotFound
 from twin_model.filter import parse_filter
 from twin_model.layer import Text
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.geopackage import GeoPackageStore
-from twin_model.temporal import parse_when
+from twin_model.temporal import now, parse_instant, parse_when
+from twin_model.versioning import commit
 from twin_model.view import View
 
 __all__ = ["Town", "TownSettings", "init_town", "open_town"]
 
 _FILE = "town.toml"
+_FRAME_ROWS = 50_000
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,39 @@ class Town:
             return frame
         moved = transform_geometries(frame.geometry.to_numpy(), self.store.crs, crs)
         return frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
+
+    def commit(
+        self, frame: gpd.GeoDataFrame, *, layer: str, reason: str, effective: str | None = None, title: str = "",
+        author: str = "notebook",
+    ) -> Version:  # fmt: skip
+        """Bring features into a layer and return the version that made; the API serves them at once.
+
+        A layer that does not exist yet is described in the town's `catalogue/` from the frame's columns; committing to
+        it again replaces what it holds, as a difference. Into any other layer it is an edit: an index named `id` (as
+        `features` answers) names the features that get a new state, rows of a plain index are new, nothing ends.
+        `effective` is since when it is true, now if left out. Raises `EditRefused` where the frame does not fit.
+        """
+        own = self.path / "catalogue" / f"{layer}.toml"
+        if layer not in self.catalogue or own.exists():
+            self._describe(layer, frame, title or reason, reason, own)
+        described = self.store.catalogue[layer]
+        parts = [frame.iloc[start : start + _FRAME_ROWS] for start in range(0, len(frame), _FRAME_ROWS)]
+        rows = [rows_of(described, part, self.store.crs, zone=self.settings.timezone) for part in parts]
+        since = parse_instant(effective, self.settings.timezone)[0] if effective else now()
+        return commit(self.store, Changeset(
+            author, reason, since, tuple(Delivered(layer, lambda one=one: one, len(one)) for one in rows),
+            edit=not own.exists(), scope=Scope("layer", layer), accept_removals=True,
+        ))  # fmt: skip
+
+    def _describe(self, layer: str, frame: gpd.GeoDataFrame, title: str, description: str, own: Path) -> None:
+        """Describe a layer from a frame where it lacks one of its columns; the store gains the table or the column."""
+        columns = [name for name in frame.columns if name != frame.geometry.name]
+        if layer in self.catalogue and all(name in self.catalogue[layer].field_names for name in columns):
+            return
+        describe_layer(layer, frame, title=title, description=description, path=own)
+        fresh = open_town(self.path)
+        self.store.close()
+        self.catalogue, self.store = fresh.catalogue, fresh.store
 
     def extent(self, crs: str = CRS84) -> Box | None:
         """Return the box of everything the town holds, None while it is empty."""

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
-from twin_model.content import content_hashes
+from twin_model.content import frame_contents
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
@@ -25,7 +25,7 @@ from twin_model.store.base import FeatureQuery, Known
 if TYPE_CHECKING:
     from twin_model.store.base import Store
 
-__all__ = ["MOST_REMOVALS", "NEW", "UNCHANGED", "LayerPlan", "commit", "plan_changeset"]
+__all__ = ["MOST_REMOVALS", "NEW", "UNCHANGED", "LayerPlan", "commit", "plan_changeset", "touched_ids"]
 
 NEW = 0
 UNCHANGED = -1
@@ -104,7 +104,8 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
     """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features."""
     deliveries = changeset.deliveries(store.catalogue)
     plans = {}
-    for layer_id in dict.fromkeys(one.layer for one in deliveries):
+    mending = ["finding"] if changeset.source is not None and "finding" in store.catalogue else []
+    for layer_id in dict.fromkeys([*(one.layer for one in deliveries), *mending]):
         layer = store.catalogue[layer_id]
         delivered = [one for one in deliveries if one.layer == layer_id]
         if changeset.edit:
@@ -114,8 +115,22 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
         found = _compared(store, layer, delivered, known)
         there = np.unique(found.fids[found.fids > 0])
         ended, seen = removals(store, layer, changeset, known, there)
-        plans[layer_id] = LayerPlan(layer_id, found.decisions, ended, seen)
+        if len(found.fids) or len(ended):
+            plans[layer_id] = LayerPlan(layer_id, found.decisions, ended, seen)
     return plans
+
+
+def touched_ids(store: "Store", plan: LayerPlan) -> dict[str, list[str]]:
+    """Return the ids of the features that a plan updates and ends."""
+    fids = {"updated": plan.decisions[plan.decisions > 0], "terminated": plan.ended}
+    ids: dict[str, list[str]] = {name: [] for name in fids}
+    for name, some in fids.items():
+        for start in range(0, len(some), _CLOSE_TOGETHER):
+            chosen = tuple(some[start : start + _CLOSE_TOGETHER].tolist())
+            ids[name] += store.features(
+                FeatureQuery(plan.layer, fids=chosen, fields=(), geometry=False)
+            ).index.tolist()
+    return ids
 
 
 @dataclass
@@ -210,11 +225,7 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
         rows = one.rows()
         named = [each for each in rows.ids.tolist() if each is not None]
         now = store.features(FeatureQuery(layer.id, ids=tuple(named)))
-        columns = [
-            np.array([None if value is pd.NA else value for value in now[name].tolist()], dtype=object)
-            for name in layer.field_names
-        ]
-        contents = dict(zip(now.index, content_hashes(layer, now.geometry.to_numpy(), columns), strict=True))
+        contents = dict(zip(now.index, frame_contents(layer, now), strict=True))
         fids = dict(zip(now.index, now["fid"].tolist(), strict=True))
         fids = store.former(layer.id, [each for each in named if each not in fids]) | fids
         decisions.append(np.array([

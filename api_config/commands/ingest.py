@@ -18,6 +18,7 @@ from api_config.delivering import Delivery, Outcome, deliver, inspect
 from api_config.settings import user_name
 from ingest.draft import ReadOptions
 from ingest.mapping import read_mapping
+from ingest.scope_file import read_scope
 from twin_model.crs import crs_code
 from twin_model.temporal import parse_instant
 
@@ -70,16 +71,19 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--crs", metavar="EPSG:n", help=words("ingest_crs", lang))
     @click.option("--effective", metavar="DATE", help=words("ingest_effective", lang))
     @click.option("--reason", default="", help=words("ingest_reason", lang))
+    @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=words("ingest_scope", lang))
+    @click.option("--accept-removals", is_flag=True, help=words("ingest_removals", lang))
     @click.option("--dry-run", is_flag=True, help=words("ingest_dry", lang))
     @click.option("--strict", is_flag=True, help=words("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
     def ingest(frame: Frame, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
-               reason: str, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
+               reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
         options = _options(frame, kind, mapping, crs, effective)
+        reach, area = read_scope(scope, storage_crs=frame.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(frame) as progress:
             reporter = ProgressReporter(progress, frame.lang)
-            delivery = Delivery(options, user_name(frame.settings), reason, dry_run)
+            delivery = Delivery(options, user_name(frame.settings), reason, dry_run, reach, area, accept_removals)
             outcomes = deliver(frame.town, list(paths), delivery, reporter)
         print_outcomes(frame, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
@@ -181,15 +185,14 @@ def _became(one: Outcome, lang: str) -> str:
     """Return which version it made, or in a dry run what it would change."""
     zh = lang == "zh"
     if one.version is not None and one.version.made:
-        changed = sum(t.changed for name, t in one.version.touched.items() if name != "finding")
-        return (
-            f"版本 {one.version.number}，变更 {changed}"
-            if zh
-            else f"version {one.version.number}, {changed} changed"
-        )
+        changed = [t for name, t in one.version.touched.items() if name != "finding"]
+        sums = [sum(getattr(t, name) for t in changed) for name in ("inserted", "updated", "terminated")]
+        if zh:
+            return f"版本 {one.version.number}：新增 {sums[0]}，更改 {sums[1]}，终止 {sums[2]}"
+        return f"version {one.version.number}: {sums[0]} inserted, {sums[1]} updated, {sums[2]} ended"
     if one.version is not None:
         return "无变化" if zh else "no change"
-    words = {"new": "新增", "changed": "更改", "unchanged": "不变"} if zh else {}
+    words = {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变"} if zh else {}
     planned = ", ".join(
         f"{name} " + " ".join(f"{words.get(k, k)} {v}" for k, v in counts.items() if v) for name, counts in one.planned.items() if any(counts.values())
     )  # fmt: skip
@@ -199,7 +202,7 @@ def _became(one: Outcome, lang: str) -> str:
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:
     return {
         "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
+        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
         "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
                     for name, t in (one.version.touched.items() if one.version else ())},
         "findings": [{"rule": f.rule, "severity": f.severity, "layer": f.layer, "place": f.place, "text": f.text(lang)} for f in one.findings],

@@ -1,0 +1,142 @@
+"""Features of a frame as rows of an edit: what an analyst or a client hands over must fit, nothing is repaired here.
+
+Reading foreign files, with repairs and quarantine, is `ingest`'s. `Town.commit` and writes over HTTP begin here.
+"""
+
+import math
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from twin_model.changeset import Rows
+from twin_model.content import content_hashes
+from twin_model.crs import transform_geometries
+from twin_model.errors import EditRefused
+from twin_model.geometry import layer_wkb, min_zoom
+from twin_model.layer import Field, Layer
+from twin_model.temporal import parse_instant
+
+__all__ = ["rows_of"]
+
+
+def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: str = "Asia/Shanghai") -> Rows:
+    """Return a frame's features as rows in the storage CRS; an index named `id` gives ids, else they are minted.
+
+    Columns are fields of the layer; others are refused with the nearest, as are geometries of another type or that are
+    not valid, values of another type, an id twice, and a frame without CRS (`EditRefused`).
+    """
+    if frame.crs is None and layer.has_geometry:
+        raise EditRefused("edit.no_crs", layer=layer.id)
+    _ensure_columns(layer, frame)
+    geometry = _geometry(layer, frame, storage_crs)
+    columns = {one.name: _column(layer, one, frame, zone) for one in layer.fields}
+    empty = np.full(len(frame), None, dtype=object)
+    return Rows(
+        ids=_ids(layer, frame), wkb=layer_wkb(layer, geometry), bounds=shapely.bounds(geometry), columns=columns,
+        valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, geometry, storage_crs),
+        content=content_hashes(layer, geometry, list(columns.values())),
+    )  # fmt: skip
+
+
+def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
+    unknown = [
+        str(one) for one in frame.columns if one not in layer.field_names and one != frame.geometry.name
+    ]
+    if unknown:
+        raise EditRefused("edit.unknown_field", layer=layer.id, found=unknown, expected=layer.field_names)
+
+
+def _ids(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
+    ids = np.full(len(frame), None, dtype=object)
+    if frame.index.name == "id":
+        ids[:] = [str(one) for one in frame.index]
+        twice = frame.index[frame.index.duplicated()]
+        if len(twice):
+            raise EditRefused("edit.id_twice", layer=layer.id, found=str(twice[0]))
+    return ids
+
+
+def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArray[Any]:
+    if not layer.has_geometry:
+        return np.full(len(frame), None, dtype=object)
+    geometry = transform_geometries(np.array(frame.geometry.to_numpy(), dtype=object), frame.crs, storage_crs)
+    there = ~shapely.is_missing(geometry)
+    kinds = shapely.get_dimensions(geometry)
+    several = shapely.get_num_geometries(geometry) > 1
+    wrong = there & (
+        (kinds != layer.dimension)
+        | (several & (not layer.is_multi))
+        | ~shapely.is_valid(geometry)
+        | shapely.is_empty(geometry)
+    )
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise EditRefused("edit.geometry", layer=layer.id, row=str(frame.index[row]), expected=layer.geometry,
+                          found=f"{geometry[row].geom_type}: {shapely.is_valid_reason(geometry[row])}")  # fmt: skip
+    return geometry if layer.has_z else np.asarray(shapely.force_2d(geometry), dtype=object)
+
+
+def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:
+    if one.name not in frame:
+        return np.full(len(frame), None, dtype=object)
+    values: list[Any] = []
+    for name, value in frame[one.name].items():
+        try:
+            values.append(None if _is_absent(value) else _READERS[one.type](value, zone))
+        except (TypeError, ValueError, OverflowError) as error:
+            raise EditRefused("edit.value", layer=layer.id, row=str(name), field=one.name, value=str(value)[:80], expected=one.type) from error  # fmt: skip
+    if one.type == "number":
+        return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+    return np.array([*values, None], dtype=object)[:-1]
+
+
+def _is_absent(value: Any) -> bool:
+    return (
+        value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
+    )
+
+
+def _number(value: Any, zone: str) -> float:
+    if isinstance(value, str | bool) or not math.isfinite(float(value)):
+        raise ValueError(value)
+    return float(value)
+
+
+def _integer(value: Any, zone: str) -> int:
+    if isinstance(value, str | bool) or int(value) != value:
+        raise ValueError(value)
+    return int(value)
+
+
+def _text(value: Any, zone: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _truth(value: Any, zone: str) -> bool:
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(value)
+    return bool(value)
+
+
+def _day(value: Any, zone: str) -> str:
+    if isinstance(value, date):
+        return value.isoformat()[:10]
+    parse_instant(_text(value, zone), zone)
+    return str(value)
+
+
+def _moment(value: Any, zone: str) -> str:
+    return parse_instant(value.isoformat() if isinstance(value, date) else _text(value, zone), zone)[0]
+
+
+_READERS: dict[str, Callable[[Any, str], Any]] = {
+    "string": _text, "number": _number, "integer": _integer, "boolean": _truth, "date": _day, "datetime": _moment,
+}  # fmt: skip

@@ -1,0 +1,260 @@
+"""The past of the town: what a version did, what lies between two, how one is undone, and that nobody has changed it.
+
+Here one thinks over the `Store` protocol; the `twin history|show|diff|revert|audit` verbs and notebooks ask here.
+
+    difference(store, "building", 3, 5)        # a GeoDataFrame: one row a changed feature
+    commit(store, revert(store, 5, author="planner", reason="wrong sheet"))
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from twin_model.changeset import Changeset
+from twin_model.content import frame_contents
+from twin_model.errors import ChainBroken, QueryRefused, VersionConflict
+from twin_model.layer import Layer
+from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
+from twin_model.store.writing import GENESIS, chain_hash, parts_digest, parts_sum
+from twin_model.temporal import Interval, now
+from twin_model.view import View
+
+__all__ = ["Audit", "changeset_of", "difference", "history", "revert", "verify"]
+
+_ALWAYS = Interval(None, None)
+_SYSTEM = ("fid", "valid_from", "valid_to", "version", "geometry")
+_AT_ONCE = 5_000
+
+
+def history(store: Store, layer: str | None = None, limit: int | None = None) -> list[ChangesetRecord]:
+    """Return changesets, newest first: all of them, or those that changed a layer."""
+    if layer is None:
+        return store.changesets(limit)
+    name = store.catalogue[layer].id
+    found = [
+        one
+        for one in store.changesets()
+        if name in store.changes(one.number) and store.changes(one.number)[name].changed
+    ]
+    return found[:limit]
+
+
+def changeset_of(store: Store, number: int) -> ChangesetRecord:
+    """Return one changeset; a number that does not exist is refused with the numbers that do."""
+    if number < 1:
+        raise QueryRefused("store.unknown_version", value=number, found=store.version())
+    store.ensure_version(number)
+    return next(one for one in store.changesets() if one.number == number)
+
+
+def difference(store: Store, layer: str, before: int, after: int) -> gpd.GeoDataFrame:
+    """Return what differs in a layer between the states recorded as of two versions: one row a changed feature.
+
+    Index `id`; `change` is "inserted", "updated" or "terminated"; `fields` names what differs ("geometry" and the
+    stretch of validity among it); `before` and `after` hold the differing values; the geometry is that of the later
+    state, of the earlier one where the feature is gone. States of all valid time are compared, so a late delivery that
+    corrects the past shows.
+    """
+    described = store.catalogue[layer]
+    for number in (before, after):
+        store.ensure_version(number)
+    low, high = sorted((before, after))
+    fids = store.changed_fids(described.id, low, high)
+    records = [one for start in range(0, len(fids), _AT_ONCE)
+               for one in _differences(store, described, fids[start : start + _AT_ONCE], before, after)]  # fmt: skip
+    columns = ["id", "fid", "change", "fields", "before", "after", "geometry"]
+    frame = pd.DataFrame(records, columns=columns).set_index("id")
+    return gpd.GeoDataFrame(frame, geometry="geometry", crs=store.crs)
+
+
+def _differences(
+    store: Store, layer: Layer, fids: NDArray[np.int64], before: int, after: int
+) -> list[dict[str, Any]]:
+    was, becomes = (_states_of(store, layer, fids, recorded) for recorded in (before, after))
+    found = []
+    for fid in fids.tolist():
+        old, new = was.get(fid, []), becomes.get(fid, [])
+        if [_said(one) for one in old] == [_said(one) for one in new]:
+            continue
+        found.append(_difference(fid, old, new))
+    return found
+
+
+def _states_of(
+    store: Store, layer: Layer, fids: NDArray[np.int64], recorded: int
+) -> dict[int, list[dict[str, Any]]]:
+    query = FeatureQuery(layer.id, view=View(_ALWAYS, recorded), fids=tuple(fids.tolist()), states=True)
+    states: dict[int, list[dict[str, Any]]] = {}
+    for row in store.features(query).reset_index().to_dict("records"):
+        states.setdefault(int(row["fid"]), []).append({name: _plain(value) for name, value in row.items()})
+    return states
+
+
+def _said(state: dict[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        (name, value.wkb if hasattr(value, "wkb") else value)
+        for name, value in state.items()
+        if name != "version"
+    ]
+
+
+def _difference(fid: int, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return one row: the last state of each side is compared, field by field."""
+    last_old, last_new = (states[-1] if states else {} for states in (old, new))
+    gone = bool(new) and new[-1]["valid_to"] is not None and (not old or old[-1]["valid_to"] is None)
+    change = "inserted" if not old else "terminated" if not new or gone else "updated"
+    names = [name for name in (last_new or last_old) if name not in {"id", "fid", "version"}]
+    fields = [name for name in names if _differs(last_old.get(name), last_new.get(name))] or ["valid_from"]
+    shown = [name for name in fields if name != "geometry"]
+    return {
+        "id": (last_new or last_old)["id"], "fid": fid, "change": change, "fields": fields,
+        "before": {name: last_old.get(name) for name in shown} if old else None,
+        "after": {name: last_new.get(name) for name in shown} if new else None,
+        "geometry": (last_new or last_old).get("geometry"),
+    }  # fmt: skip
+
+
+def _differs(one: Any, other: Any) -> bool:
+    return bool((one.wkb if hasattr(one, "wkb") else one) != (other.wkb if hasattr(other, "wkb") else other))
+
+
+def _plain(value: Any) -> Any:
+    """Return a value of a frame as Python's own, None where it is absent."""
+    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
+        return None
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def revert(store: Store, number: int, *, author: str, reason: str = "") -> Changeset:
+    """Return the changeset that undoes a version: its features are again as they were recorded before it.
+
+    Findings stay: they tell what was noticed. Raises `VersionConflict` with the features that later versions have
+    changed again, `QueryRefused` where there is nothing to undo.
+    """
+    undone = changeset_of(store, number)
+    restored = {
+        layer: tuple(store.changed_fids(layer, number - 1, number).tolist())
+        for layer, touched in store.changes(number).items()
+        if touched.changed and layer != "finding"
+    }
+    if not any(restored.values()):
+        raise QueryRefused("store.nothing_to_revert", version=number)
+    later = {layer: _changed_again(store, layer, fids, number) for layer, fids in restored.items()}
+    if any(later.values()):
+        shown = {layer: ids[:20] for layer, ids in later.items() if ids}
+        raise VersionConflict("store.reverted_conflict", version=number, features=shown)
+    return Changeset(
+        author, reason or f"revert {number}: {undone.reason}", now(), edit=True, base=store.version(),
+        restored=restored, restored_to=number - 1, counts={"reverts": number},
+    )  # fmt: skip
+
+
+def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:
+    again = np.intersect1d(np.array(fids, dtype=np.int64), store.changed_fids(layer, number, store.version()))
+    ids: list[str] = []
+    for start in range(0, len(again), _AT_ONCE):
+        some = tuple(again[start : start + _AT_ONCE].tolist())
+        query = FeatureQuery(layer, view=View(_ALWAYS, number), fids=some, fields=(), geometry=False)
+        found = store.features(query)
+        ids += found.index.tolist() or [f"{layer}.{fid}" for fid in some]
+    return ids
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was proved: how many changesets, and the hash of the last."""
+
+    changesets: int
+    hash: str
+
+
+def verify(store: Store) -> Audit:
+    """Prove the history; raises `ChainBroken` with the first version that is not as it was written.
+
+    Each changeset's hash is made of its line and the hash before it; numbers and instants follow one another; the
+    parts a version delivered add up to what its line says; and a current feature that has not been edited since says
+    what was delivered of it.
+    """
+    parts, standing = _parts(store)
+    touched_up = _touched_up(store, standing)
+    previous, recorded = GENESIS, ""
+    for expected, one in enumerate(reversed(store.changesets()), start=1):
+        if one.number != expected:
+            raise ChainBroken(
+                version=expected, cause=f"the next changeset is {one.number}", expected=expected
+            )
+        if one.previous != previous:
+            raise ChainBroken(
+                version=one.number, cause=f"it follows {one.previous[:12]}", expected=previous[:12]
+            )
+        digest = chain_hash(previous, one.line)
+        if digest != one.hash:
+            raise ChainBroken(
+                version=one.number, cause=f"its line hashes to {digest[:12]}", expected=one.hash[:12]
+            )
+        if one.recorded <= recorded:
+            raise ChainBroken(
+                version=one.number, cause=f"recorded {one.recorded}", expected=f"after {recorded}"
+            )
+        _ensure_kept(store, one, parts)
+        if one.number in touched_up:
+            raise ChainBroken(version=one.number, cause=touched_up[one.number], expected="what was delivered")
+        previous, recorded = one.hash, one.recorded
+    return Audit(store.version(), previous)
+
+
+_Parts = dict[tuple[str, int], dict[int, bytes]]
+"""Layer and version -> content hash by fid."""
+
+
+def _parts(store: Store) -> tuple[_Parts, _Parts]:
+    """Return what each version delivered of each layer, and of that what no later delivery has replaced."""
+    found: _Parts = {}
+    standing: _Parts = {}
+    for batch in store.dump("part"):
+        for layer, fid, _, content, _, _, version, closed in batch:
+            found.setdefault((layer, version), {})[fid] = bytes(content)
+            if closed is None:
+                standing.setdefault((layer, version), {})[fid] = bytes(content)
+    return found, standing
+
+
+def _states(store: Store, layer: Layer) -> dict[int, tuple[int, set[bytes]]]:
+    """Return of each feature the newest version that wrote of it, and what the rows of that version say."""
+    found: dict[int, tuple[int, set[bytes]]] = {}
+    for frame in store.frames(FeatureQuery(layer.id, view=View(_ALWAYS), states=True)):
+        contents = frame_contents(layer, frame).tolist()
+        for fid, version, content in zip(frame["fid"].tolist(), frame["version"].tolist(), contents, strict=True):
+            newest, said = found.get(fid, (0, set()))
+            if version >= newest:
+                found[fid] = (version, {content} | (said if version == newest else set()))
+    return found
+
+
+def _ensure_kept(store: Store, one: ChangesetRecord, parts: _Parts) -> None:
+    """Refuse a version of which the store has kept other layers, or other parts, than its line says."""
+    said, kept = one.counts.get("content", {}), store.changes(one.number)
+    if set(said) != set(kept):
+        raise ChainBroken(version=one.number, cause=f"changes of {sorted(kept)}", expected=sorted(said))
+    for layer, digest in said.items():
+        delivered = parts.get((layer, one.number), {})
+        total = parts_sum(np.array(list(delivered), dtype=np.int64), list(delivered.values()))
+        if "-" in digest and digest.split("-")[0] != parts_digest(total):
+            raise ChainBroken(version=one.number, cause=f"{len(delivered)} parts of {layer} do not add up", expected=digest.split("-")[0])  # fmt: skip
+
+
+def _touched_up(store: Store, standing: _Parts) -> dict[int, str]:
+    """Return by version which feature, not edited since, says something else than that version delivered of it."""
+    found: dict[int, str] = {}
+    for layer in dict.fromkeys(name for name, _ in standing if name != "finding"):
+        states = _states(store, store.catalogue[layer])
+        for (name, version), parts in standing.items():
+            for fid, content in parts.items() if name == layer else ():
+                newest, said = states.get(fid, (0, set()))
+                if newest == version and content not in said:
+                    found.setdefault(version, f"{layer} fid {fid} says something else")
+    return found
