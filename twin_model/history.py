@@ -154,14 +154,20 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
 
 
 def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:
+    """Return the ids of those features that versions after `number` have changed."""
     again = np.intersect1d(np.array(fids, dtype=np.int64), store.changed_fids(layer, number, store.version()))
-    ids: list[str] = []
-    for start in range(0, len(again), _AT_ONCE):
-        some = tuple(again[start : start + _AT_ONCE].tolist())
-        query = FeatureQuery(layer, view=View(_ALWAYS, number), fids=some, fields=(), geometry=False)
-        found = store.features(query)
-        ids += found.index.tolist() or [f"{layer}.{fid}" for fid in some]
-    return ids
+    ids: dict[int, str] = {}
+    for recorded in (
+        number,
+        number - 1,
+        store.version(),
+    ):  # a feature may not have been there at each of them
+        left = [fid for fid in again.tolist() if fid not in ids]
+        for start in range(0, len(left), _AT_ONCE):
+            some, view = tuple(left[start : start + _AT_ONCE]), View(_ALWAYS, recorded)
+            found = store.features(FeatureQuery(layer, view=view, fids=some, fields=(), geometry=False))
+            ids |= dict(zip(found["fid"].tolist(), found.index.tolist(), strict=True))
+    return [ids[fid] for fid in again.tolist()]
 
 
 @dataclass(frozen=True)
@@ -223,15 +229,15 @@ def _parts(store: Store) -> tuple[_Parts, _Parts]:
     return found, standing
 
 
-def _states(store: Store, layer: Layer) -> dict[int, tuple[int, set[bytes]]]:
-    """Return of each feature the newest version that wrote of it, and what the rows of that version say."""
-    found: dict[int, tuple[int, set[bytes]]] = {}
+def _states(store: Store, layer: Layer) -> dict[tuple[int, int], set[bytes]]:
+    """Return what the rows believed now say, by feature and the version that wrote them."""
+    found: dict[tuple[int, int], set[bytes]] = {}
     for frame in store.frames(FeatureQuery(layer.id, view=View(_ALWAYS), states=True)):
         contents = frame_contents(layer, frame).tolist()
-        for fid, version, content in zip(frame["fid"].tolist(), frame["version"].tolist(), contents, strict=True):
-            newest, said = found.get(fid, (0, set()))
-            if version >= newest:
-                found[fid] = (version, {content} | (said if version == newest else set()))
+        for fid, version, content in zip(
+            frame["fid"].tolist(), frame["version"].tolist(), contents, strict=True
+        ):
+            found.setdefault((fid, version), set()).add(content)
     return found
 
 
@@ -248,13 +254,16 @@ def _ensure_kept(store: Store, one: ChangesetRecord, parts: _Parts) -> None:
 
 
 def _touched_up(store: Store, standing: _Parts) -> dict[int, str]:
-    """Return by version which feature, not edited since, says something else than that version delivered of it."""
+    """Return by version which feature that no later version touched says something else than was delivered of it."""
     found: dict[int, str] = {}
+    newest = store.version()
     for layer in dict.fromkeys(name for name, _ in standing if name != "finding"):
         states = _states(store, store.catalogue[layer])
         for (name, version), parts in standing.items():
-            for fid, content in parts.items() if name == layer else ():
-                newest, said = states.get(fid, (0, set()))
-                if newest == version and content not in said:
+            if name != layer:
+                continue
+            later = set(store.changed_fids(layer, version, newest).tolist())
+            for fid, content in parts.items():
+                if fid not in later and content not in states.get((fid, version), ()):
                     found.setdefault(version, f"{layer} fid {fid} says something else")
     return found

@@ -21,6 +21,7 @@ from twin_model.identity import match_by_place
 from twin_model.layer import Layer
 from twin_model.scope import removals
 from twin_model.store.base import FeatureQuery, Known
+from twin_model.view import View
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
@@ -111,13 +112,41 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
         if changeset.edit:
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
-        known = store.known(layer_id)
+        known, late = store.known(layer_id), _is_late(store, layer, changeset)
         found = _compared(store, layer, delivered, known)
+        if late:
+            _said_then(store, layer, changeset, delivered, found)
         there = np.unique(found.fids[found.fids > 0])
-        ended, seen = removals(store, layer, changeset, known, there)
+        ended, seen = (_nothing(), 0) if late else removals(store, layer, changeset, known, there)
         if len(found.fids) or len(ended):
             plans[layer_id] = LayerPlan(layer_id, found.decisions, ended, seen)
     return plans
+
+
+def _is_late(store: "Store", layer: Layer, changeset: Changeset) -> bool:
+    """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
+    if layer.id == "finding":
+        return False
+    later = (one for one in store.changesets() if one.effective > changeset.effective and one.sha256)
+    return any(layer.id in store.changes(one.number) for one in later)
+
+
+def _said_then(
+    store: "Store", layer: Layer, changeset: Changeset, delivered: list[Delivered], found: "_Found"
+) -> None:
+    """Compare what a late delivery says with what held on its day: delivered twice, it is no change; filled in."""
+    for part, one in _parts_of(delivered):
+        fids, same = found.fids[part], found.same[part]
+        waiting = np.flatnonzero((fids > 0) & ~same)
+        if not len(waiting):
+            continue
+        rows = one.rows()
+        for start in range(0, len(waiting), _CLOSE_TOGETHER):
+            some = waiting[start : start + _CLOSE_TOGETHER]
+            view = View(changeset.effective)
+            then = store.features(FeatureQuery(layer.id, view=view, fids=tuple(fids[some].tolist())))
+            contents = dict(zip(then["fid"].tolist(), frame_contents(layer, then), strict=True))
+            same[some] = [contents.get(fid) == content for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)]
 
 
 def touched_ids(store: "Store", plan: LayerPlan) -> dict[str, list[str]]:
