@@ -3,7 +3,9 @@
 uvicorn --factory api_config.app:app_from_environment
 """
 
+import logging
 import os
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -24,39 +26,84 @@ from api_config.encoded import EncodedFeatures
 from api_config.ogc.bridge import Bridge
 from api_config.pages import CSP, problem_page
 from api_config.problems import problem_of, refusal, unforeseen
-from api_config.routes import core, items, tiles, tilesets, viewer
+from api_config.routes import core, items, tiles, tilesets, versions, viewer
 from api_config.scene import Scene
 from api_config.settings import Settings, settings_from
+from api_config.timeline import Timeline
 from twin_model.errors import TwinError
-from twin_model.town import open_town
+from twin_model.town import Town, open_town
 
 __all__ = ["app_from_environment", "make_app"]
 
+LOGGER = logging.getLogger("twin")
 _THREADS = 4
 _STATIC = Path(__file__).parent / "static"
 
 
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
-    town = open_town(settings.town)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
-        town.store.close()
+        for town in (*app.state.outgrown, app.state.door.town):
+            town.store.close()
 
     app = Starlette(
-        routes=[*core.ROUTES, *items.ROUTES, *tiles.ROUTES, *tilesets.ROUTES, Mount("/static", StaticFiles(directory=_STATIC)), *viewer.routes(settings.viewer)],
+        routes=[*core.ROUTES, *versions.ROUTES, *items.ROUTES, *tiles.ROUTES, *tilesets.ROUTES, Mount("/static", StaticFiles(directory=_STATIC)), *viewer.routes(settings.viewer)],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders)], lifespan=lifespan,
+        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings)], lifespan=lifespan,
     )  # fmt: skip
     app.router.redirect_slashes = False
+    app.state.outgrown = []
+    _furnish(app, open_town(settings.town), settings)
+    return app
+
+
+def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
+    """Give the routes what they stand on, for a town as its catalogue is now."""
     app.state.door = Door(town, settings)
     app.state.bridge = Bridge(town, page_most=settings.page_most)
     app.state.scene = Scene(town)
+    app.state.timeline = Timeline(town)
     app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)
-    return app
+
+
+class FollowsCatalogue:
+    """Opens the town anew when its `catalogue/` has changed: a layer that a notebook has just committed is served at once.
+
+    Asking costs one look at a folder a request. Requests under way keep the town they began with.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app, self._settings = app, settings
+        self._seen = self._stamp()
+        self._lock = threading.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._stamp() != self._seen:
+            await anyio.to_thread.run_sync(self._follow, scope["app"])
+        await self._app(scope, receive, send)
+
+    def _stamp(self) -> int:
+        try:
+            return (self._settings.town / "catalogue").stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
+
+    def _follow(self, app: Starlette) -> None:
+        with self._lock:
+            stamp = self._stamp()
+            if stamp == self._seen:
+                return
+            outgrown = app.state.door.town
+            try:
+                _furnish(app, open_town(self._settings.town), self._settings)
+                app.state.outgrown.append(outgrown)
+            except TwinError:
+                LOGGER.exception("the catalogue of %s cannot be followed", self._settings.town)
+            self._seen = stamp
 
 
 def app_from_environment() -> Starlette:

@@ -9,7 +9,9 @@ from rich.console import Console
 
 from api_config.commands.demo import demo_command
 from api_config.commands.frame import Frame, words
+from api_config.commands.history import audit_group, diff_command, history_command, revert_command, show_command
 from api_config.commands.ingest import check_command, ingest_command
+from api_config.commands.keeping import backup_command, copy_command, restore_command
 from api_config.commands.serve import config_group, serve_command
 from api_config.commands.tiles import tiles_group
 from api_config.commands.town import export_command, findings_command, init_command, status_command
@@ -31,7 +33,8 @@ def make_cli(lang: str) -> click.Group:
     def twin(context: click.Context, town: Path | None) -> None:
         context.obj = make_frame(settings_from(os.environ, town=town, lang=lang))
 
-    for make in (init_command, ingest_command, check_command, status_command, findings_command, export_command, tiles_group, config_group,
+    for make in (init_command, ingest_command, check_command, status_command, findings_command, export_command, history_command, show_command,
+                 diff_command, revert_command, audit_group, backup_command, restore_command, copy_command, tiles_group, config_group,
                  serve_command, demo_command):  # fmt: skip
         twin.add_command(make(lang))
     return twin

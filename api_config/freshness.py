@@ -18,16 +18,17 @@ def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> 
     """Return values that are equal as long as the answer is; `box` narrows changes to those that touch it.
 
     Where something planned has begun since the last commit, the newest beginning and the number of features tell
-    which boundaries of validity have passed.
+    which boundaries of validity have passed. A recorded state is not touched by what was recorded after it.
     """
     passed = None
     if view.datetime is None and has_begun(store, layer):
         current = FeatureQuery(layer.id, view=view, fields=(), geometry=False)
         columns, rows = store.rows(current.with_(sort=(SortKey("valid_from", ascending=False),), limit=1))
         passed = (store.count(current), rows[0][columns.index("valid_from")] if rows else None)
+    changed = store.changed_since(layer.id, box)
     return (
         layer.id,
-        store.changed_since(layer.id, box),
+        changed if view.recorded is None else min(changed, view.recorded),
         passed,
         view.datetime,
         view.recorded,

@@ -9,7 +9,7 @@ import orjson
 
 from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
-from twin_model.store.gpkg_select import queryables
+from twin_model.store.select import queryables
 
 __all__ = ["properties_of", "property_reader", "typed_value"]
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from twin_model.layer import Field, Layer
-from twin_model.store.gpkg_select import queryables
+from twin_model.store.select import queryables
 
 __all__ = ["queryables_schema", "schema_of", "sortables", "sortables_schema"]
 

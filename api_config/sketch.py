@@ -12,7 +12,7 @@ from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
-from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.frames import from_wkb
 from twin_model.town import Town
 from twin_model.view import View
 
@@ -31,7 +31,7 @@ def collected(town: Town, layer: Layer, query: FeatureQuery) -> Collection:
     shapes = [b"null"] * len(rows)
     if "geometry" in columns and rows:
         shapes = geometry_fragments(
-            from_blobs([row[columns.index("geometry")] for row in rows]), town.store.crs, CRS84
+            from_wkb([row[columns.index("geometry")] for row in rows]), town.store.crs, CRS84
         )
     features = [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": properties_of(layer, columns, row)}
                 for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip
@@ -56,7 +56,7 @@ def neighbours(call: Call, layer: Layer, query: FeatureQuery) -> Collection | No
     if not layer.has_geometry:
         return None
     columns, rows = call.town.store.rows(query.with_(fields=()))
-    shape = from_blobs([rows[0][columns.index("geometry")]])[0] if rows else None
+    shape = from_wkb([rows[0][columns.index("geometry")]])[0] if rows else None
     if shape is None:
         return None
     minx, miny, maxx, maxy = shapely.bounds(shape).tolist()

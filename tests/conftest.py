@@ -1,5 +1,7 @@
 """What every test may ask for: real files nobody here made, the sample town's sources, the town made of them, served."""
 
+import importlib.util
+import itertools
 import os
 import shutil
 import socket
@@ -7,8 +9,11 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -49,6 +54,40 @@ def ogrinfo() -> str:
     if found is None:
         missing("ogrinfo")
     return str(found)
+
+
+def beside(name: str) -> ModuleType:
+    """Return a module of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def running_server() -> Any:
+    """Return a context that runs a private PostgreSQL with PostGIS, for tests that kill it (`durable=True`)."""
+    server = beside("postgis_server")
+    if server.binaries() is None:
+        missing("PostgreSQL with PostGIS")
+    return server.running_server
+
+
+@pytest.fixture(scope="session")
+def postgis_server(running_server: Any) -> Iterator[Any]:
+    """The private server of all other tests; it takes no care of power cuts."""
+    with running_server() as running:
+        yield running
+
+
+_SCHEMAS = itertools.count()
+
+
+@pytest.fixture
+def postgis_url(postgis_server: Any) -> str:
+    """The address of a schema that no other test uses; there is nothing in it yet."""
+    return str(postgis_server.url(f"s{next(_SCHEMAS)}"))
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +131,12 @@ def serve(town: Path, *, workers: int = 1, environment: dict[str, str] | None = 
     finally:
         process.terminate()
         process.wait(timeout=15)
+
+
+@pytest.fixture(scope="session")
+def serving() -> Callable[..., AbstractContextManager[str]]:
+    """Return a context that runs `twin serve` over a town and gives its address."""
+    return contextmanager(serve)
 
 
 def _wait_until_ready(address: str, process: "subprocess.Popen[str]") -> None:

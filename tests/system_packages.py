@@ -1,9 +1,11 @@
-"""Installs what the tests need of the system: Chromium and Chinese fonts, GDAL's command line. On Debian as root only.
+"""Installs what the tests need of the system: Chromium and Chinese fonts, GDAL's command line, PostgreSQL with PostGIS.
+On Debian as root only.
 
 Elsewhere it says what is missing; the tests that need it then skip loudly, and fail under CI=true.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +14,9 @@ from pathlib import Path
 PACKAGES = {"chromium": "chromium", "ogrinfo": "gdal-bin"}
 PROOF = {"/usr/lib/python3/dist-packages/qgis": "python3-qgis"}
 """What only `make proof` needs: a real QGIS is a gigabyte."""
+POSTGIS = re.compile(r"^postgresql-(\d+)-postgis-3$")
+"""The extension's package; its number is that of the PostgreSQL the distribution has."""
+EXTENSIONS = Path("/usr/share/postgresql")
 FONT = ("fonts-noto-cjk", Path("/usr/share/fonts/opentype/noto"))
 
 
@@ -19,7 +24,17 @@ def missing(*, proof: bool) -> list[str]:
     """Return the Debian packages that are not there yet."""
     names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
     names += [package for path, package in PROOF.items() if proof and not Path(path).is_dir()]
+    names += [] if any(EXTENSIONS.glob("*/extension/postgis.control")) else ["postgresql-postgis"]
     return names + ([] if FONT[1].is_dir() else [FONT[0]])
+
+
+def postgis_package() -> str:
+    """Return the newest package of PostGIS the distribution has."""
+    listed = subprocess.run(
+        ["apt-cache", "pkgnames", "postgresql-"], check=True, capture_output=True, text=True
+    ).stdout
+    found = [match for match in map(POSTGIS.match, listed.split()) if match]
+    return max(found, key=lambda match: int(match[1]))[0]
 
 
 def main() -> None:
@@ -33,6 +48,7 @@ def main() -> None:
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
+    names = [postgis_package() if name == "postgresql-postgis" else name for name in names]
     subprocess.run(
         ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], check=True, env=environment
     )

@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 NO_INT32 = -(2**31)
+LAST_INT32 = 2**31 - 1
 NO_FLOAT64 = -1.7976931348623157e308
 NO_FLAG = 255
 EXACT_INTEGER = 2**53
@@ -34,6 +35,8 @@ class PropertyType(Enum):
     BOOLEAN = "BOOLEAN"
     FLAG = "FLAG"
     """True, false or missing as UINT8 1, 0, 255: BOOLEAN knows no missing value."""
+    DAY = "DAY"
+    """Day since 1970-01-01 as INT32, `NO_INT32` or `LAST_INT32` where open: never missing, so styles can compare it."""
 
 
 CLASS_PROPERTY: dict[PropertyType, dict[str, Any]] = {
@@ -42,6 +45,11 @@ CLASS_PROPERTY: dict[PropertyType, dict[str, Any]] = {
     PropertyType.FLOAT64: {"type": "SCALAR", "componentType": "FLOAT64", "noData": NO_FLOAT64},
     PropertyType.BOOLEAN: {"type": "BOOLEAN"},
     PropertyType.FLAG: {"type": "SCALAR", "componentType": "UINT8", "noData": NO_FLAG},
+    PropertyType.DAY: {
+        "type": "SCALAR",
+        "componentType": "INT32",
+        "description": "local day, counted from 1970-01-01; the least or greatest INT32 where open",
+    },
 }
 
 
@@ -182,4 +190,5 @@ ENCODERS: dict[PropertyType, Callable[[list[Any]], list[bytes]]] = {
     PropertyType.FLOAT64: _encode_float64,
     PropertyType.BOOLEAN: _encode_booleans,
     PropertyType.FLAG: _encode_flags,
+    PropertyType.DAY: _encode_int32,
 }

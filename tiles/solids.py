@@ -14,6 +14,7 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import orjson
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -23,16 +24,16 @@ from tiles.hatch import stripes
 from tiles.instances import Instances
 from tiles.local_frame import LocalFrame, ToLonLat
 from tiles.mesh import Mesh, merge
-from tiles.property_table import PropertyType
+from tiles.property_table import LAST_INT32, NO_INT32, PropertyType
 from tiles.sweep import MITRE_LIMIT, sweep
 from twin_model.building.mesh import Mesh as StoredMesh
 from twin_model.layer import Layer
+from twin_model.temporal import local_day_number
 
 __all__ = ["Solids", "feature_colors", "outlier_free"]
 
 Floats = NDArray[np.float64]
 Ground = Callable[[Floats, Floats], Floats]
-_EPOCH = np.datetime64("1970-01-01")
 _DEFAULT_PIPE_MM = 100.0
 _SIDES = 8
 _UNKNOWN, _HATCH = "#e9e4da", "#b5493a"
@@ -44,13 +45,18 @@ _PROPERTY_TYPE = {"string": PropertyType.STRING, "integer": PropertyType.INT32, 
 
 @dataclass(frozen=True)
 class Solids:
-    """Turns frames of one layer into boxes and GLBs; `blobs` fetches stored meshes by their digests."""
+    """Turns frames of one layer into boxes and GLBs; `blobs` fetches stored meshes by their digests.
+
+    `zone` is the town's, in which `valid_from` and `valid_to` of a GLB's features are days. A state with
+    `valid_from <= day < valid_to` is the one true at the end of that day: a change within a day shows on it.
+    """
 
     layer: Layer
     ground: Ground
     to_lonlat: ToLonLat
     height_offset: float
     blobs: Callable[[list[str]], dict[str, bytes]]
+    zone: str = "Asia/Shanghai"
 
     @property
     def kind(self) -> str:
@@ -103,9 +109,9 @@ class Solids:
         types = {"id": PropertyType.STRING} | {
             name: _PROPERTY_TYPE[one.type] for name in names if (one := self.layer.field_of(name))
         }
-        for name in ("valid_from", "valid_to"):
-            properties[f"{name}_day"] = _days(frame[name].to_numpy(dtype=object))
-            types[f"{name}_day"] = PropertyType.INT32
+        for name, never in (("valid_from", NO_INT32), ("valid_to", LAST_INT32)):
+            properties[name] = _days(frame[name].to_numpy(dtype=object), self.zone, never)
+            types[name] = PropertyType.DAY
         return properties, types
 
     def _bases(self, frame: gpd.GeoDataFrame) -> Floats:
@@ -245,12 +251,11 @@ def _rgba(color: str) -> tuple[int, int, int, int]:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16), 255
 
 
-def _days(instants: NDArray[Any]) -> list[int | None]:
-    """Return instants as days since 1970-01-01, None where open."""
-    return [
-        None if not isinstance(one, str) else int((np.datetime64(one[:10]) - _EPOCH).astype(int))
-        for one in instants
-    ]
+def _days(instants: NDArray[Any], zone: str, never: int) -> NDArray[np.int32]:
+    """Return the local days of instants, counted from 1970-01-01; `never` where open."""
+    numbers, distinct = pd.factorize(instants)
+    days = np.array([*(local_day_number(one, zone) for one in distinct), never], dtype=np.int32)
+    return days[numbers]
 
 
 def _ground_under(footprints: NDArray[Any], ground: Ground) -> tuple[Floats, Floats]:

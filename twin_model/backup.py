@@ -54,8 +54,7 @@ def backup_town(town: Town, target: Path, tick: Callable[[str], None] = lambda n
                     tick(name)
                     members[name] = _hash_of(path)
                     archive.write(path, name)
-                newest = town.store.changesets(1)
-                manifest = {"made": now(), "store": town.store.url, "members": members}
+                manifest: dict[str, Any] = {"made": now(), "store": town.store.url, "members": members}
                 archive.writestr(_MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1))
             part.replace(target)
         finally:

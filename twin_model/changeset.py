@@ -93,6 +93,11 @@ class Delivered:
     rows: Callable[[], Rows]
     count: int
 
+    @classmethod
+    def of(cls, layer: str, rows: Rows) -> "Delivered":
+        """Return rows that are in memory already."""
+        return cls(layer, lambda: rows, len(rows))
+
 
 Reach = Literal["nothing", "seen", "sheet", "layer", "area"]
 

@@ -39,7 +39,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
         ids=_ids(layer, frame), wkb=layer_wkb(layer, geometry), bounds=shapely.bounds(geometry), columns=columns,
-        valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, geometry, storage_crs),
+        valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, shapely.bounds(geometry), storage_crs),
         content=content_hashes(layer, geometry, list(columns.values())),
     )  # fmt: skip
 

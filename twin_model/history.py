@@ -54,8 +54,8 @@ def changeset_of(store: Store, number: int) -> ChangesetRecord:
 def difference(store: Store, layer: str, before: int, after: int) -> gpd.GeoDataFrame:
     """Return what differs in a layer between the states recorded as of two versions: one row a changed feature.
 
-    Index `id`; `change` is "inserted", "updated" or "terminated"; `fields` names what differs ("geometry" and the
-    stretch of validity among it); `before` and `after` hold the differing values; the geometry is that of the later
+    Index `id`; `change` is "inserted", "updated" or "terminated"; `fields` names what differs ("geometry" among it; validity
+    alone where nothing else does); `before` and `after` hold the differing values; the geometry is that of the later
     state, of the earlier one where the feature is gone. States of all valid time are compared, so a late delivery that
     corrects the past shows.
     """
@@ -108,7 +108,8 @@ def _difference(fid: int, old: list[dict[str, Any]], new: list[dict[str, Any]]) 
     gone = bool(new) and new[-1]["valid_to"] is not None and (not old or old[-1]["valid_to"] is None)
     change = "inserted" if not old else "terminated" if not new or gone else "updated"
     names = [name for name in (last_new or last_old) if name not in {"id", "fid", "version"}]
-    fields = [name for name in names if _differs(last_old.get(name), last_new.get(name))] or ["valid_from"]
+    differing = [name for name in names if _differs(last_old.get(name), last_new.get(name))]
+    fields = [name for name in differing if name != "valid_from"] or ["valid_from"]
     shown = [name for name in fields if name != "geometry"]
     return {
         "id": (last_new or last_old)["id"], "fid": fid, "change": change, "fields": fields,

@@ -64,6 +64,16 @@ def local_day_number(instant: Instant, zone: str = "Asia/Shanghai") -> int:
         return moment.toordinal() - _EPOCH
 
 
+def local_time(instant: Instant, zone: str = "Asia/Shanghai") -> str:
+    """Return an instant as people of the town write it: the day where it is a day's beginning, else to the minute.
+
+    >>> local_time("2024-05-31T16:00:00.000Z")
+    '2024-06-01'
+    """
+    moment = datetime.fromisoformat(instant).astimezone(ZoneInfo(zone))
+    return moment.strftime("%Y-%m-%d" if moment.time() == time() else "%Y-%m-%d %H:%M")
+
+
 def parse_instant(text: str, zone: str = "Asia/Shanghai") -> tuple[Instant, Precision]:
     """Return the instant a text means, and how precisely it was said.
 

@@ -3,7 +3,6 @@
 import json
 import math
 import os
-import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +19,11 @@ from twin_model.catalogue.described import describe_layer
 from twin_model.changeset import Box, Changeset, Delivered, Scope, Version
 from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds, transform_geometries
 from twin_model.editing import rows_of
-from twin_model.errors import CalledWrongly, CrsRefused, StoreError, TownExists, TownNotFound
+from twin_model.errors import CalledWrongly, CrsRefused, TownExists, TownNotFound
 from twin_model.filter import parse_filter
 from twin_model.layer import Text
 from twin_model.store.base import FeatureQuery, SortKey, Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.temporal import now, parse_instant, parse_when
 from twin_model.versioning import commit
 from twin_model.view import View
@@ -127,7 +126,7 @@ class Town:
         rows = [rows_of(described, part, self.store.crs, zone=self.settings.timezone) for part in parts]
         since = parse_instant(effective, self.settings.timezone)[0] if effective else now()
         return commit(self.store, Changeset(
-            author, reason, since, tuple(Delivered(layer, lambda one=one: one, len(one)) for one in rows),
+            author, reason, since, tuple(Delivered.of(layer, one) for one in rows),
             edit=not own.exists(), scope=Scope("layer", layer), accept_removals=True,
         ))  # fmt: skip
 
@@ -164,14 +163,16 @@ def init_town(
     code = crs_code(crs)
     if not is_projected(code):
         raise CrsRefused("crs.not_projected", crs=code, title=title_of(code))
-    _store_path(path, store)
+    ensure_location(store)
+    catalogue = catalogue or read_catalogue(path / "catalogue")
+    create_store(store, catalogue.of_kind("feature"), code, folder=path).close()
     for folder in ("catalogue", "mappings", "private", "sources", "cache", "backups"):
         (path / folder).mkdir(parents=True, exist_ok=True)
     (path / "private").chmod(0o700)
-    catalogue = catalogue or read_catalogue(path / "catalogue")
-    GeoPackageStore.create(_store_path(path, store), catalogue.of_kind("feature"), code).close()
     part = path / f".{_FILE}.{os.getpid()}"
     part.write_text(_template(name, code, store), "utf-8")
+    if "@" in store:  # the address of a server may hold a password
+        part.chmod(0o600)
     part.replace(path / _FILE)
     return open_town(path)
 
@@ -183,14 +184,8 @@ def open_town(path: str | Path = "town") -> Town:
     catalogue = read_catalogue(folder / "catalogue")
     _ensure_known(folder, settings, catalogue)
     kept = catalogue.of_kind("feature")
-    store = GeoPackageStore(_store_path(folder, settings.store), kept, zone=settings.timezone)
+    store = open_store(settings.store, kept, folder=folder, zone=settings.timezone)
     return Town(folder, settings, catalogue, store)
-
-
-def _store_path(folder: Path, store: str) -> Path:
-    if re.match(r"^[a-z]+://", store):
-        raise StoreError("store.unsupported_url", url=store)
-    return folder / store
 
 
 def _read_settings(folder: Path) -> TownSettings:
@@ -266,7 +261,7 @@ def _time_zone(value: Any) -> str:
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "name": ('a text, or { zh = "...", en = "..." }', _name),
     "crs": ('a code such as "EPSG:4548"', lambda value: crs_code(_kind(str, int)(value))),
-    "store": ("a path", _kind(str)),
+    "store": ("a path, or postgresql://...", _kind(str)),
     "timezone": ('a name such as "Asia/Shanghai"', _time_zone),
     "height_datum": ("a text", _kind(str)),
     "height_offset": ("metres", _metres),

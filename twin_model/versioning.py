@@ -81,7 +81,7 @@ def _plan_to_commit(store: "Store", changeset: Changeset) -> dict[str, LayerPlan
     if vanishing and not changeset.accept_removals:
         raise RemovalsRefused(
             source=changeset.source.name if changeset.source else changeset.reason,
-            removals={name: f"{len(plan.ended)} / {plan.seen}" for name, plan in vanishing.items()},
+            removals=[f"{name} {len(plan.ended)} / {plan.seen}" for name, plan in vanishing.items()],
             share=f"{MOST_REMOVALS:.0%}",
         )
     return plans

@@ -1,5 +1,6 @@
 """`twin ingest` and `twin check`: sources in, changesets and findings out."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,8 @@ def progress_bar(frame: Frame) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    return Progress(*columns, console=frame.err, transient=True, disable=not frame.err.is_terminal)
+    # Not what rich takes for a terminal: FORCE_COLOR, as notebooks set it, makes no terminal of a pipe.
+    return Progress(*columns, console=frame.err, transient=True, disable=not sys.stderr.isatty())
 
 
 def ingest_command(lang: str) -> click.Command:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from api_config.commands.frame import Frame, command, words
 from tiles.encodings.files import write_frames
+from tiles.encodings.findings import write_findings
 from twin_model.crs import CRS84, crs_code
 from twin_model.filter import parse_filter
 from twin_model.finding import Finding
@@ -117,6 +118,7 @@ def findings_command(lang: str) -> click.Command:
     @click.option("--datetime", help=words("datetime", lang))
     @click.option("--recorded", type=int, help=words("recorded", lang))
     @click.option("--limit", type=click.IntRange(1), default=200, show_default=True)
+    @click.option("--csv", "table", type=click.Path(path_type=Path), help=words("findings_csv", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
     def findings(
@@ -126,6 +128,7 @@ def findings_command(lang: str) -> click.Command:
         datetime: str | None,
         recorded: int | None,
         limit: int,
+        table: Path | None,
         as_json: bool,
     ) -> None:
         wanted = [
@@ -141,6 +144,11 @@ def findings_command(lang: str) -> click.Command:
             else None
         )
         query = FeatureQuery("finding", view=_view(frame, datetime, recorded), where=where)
+        if table is not None:
+            written = write_findings(frame.town.store.frames(query), table, frame.lang)
+            done = {"zh": f"已写出 {written} 条：{table}", "en": f"Wrote {written} findings to {table}"}
+            frame.out.print(done[frame.lang], highlight=False, soft_wrap=True)
+            return
         frame_of = frame.town.store.features(query.with_(limit=limit))
         rows = [_finding_row(row, frame.lang) for row in frame_of.to_dict("records")]
         if as_json:

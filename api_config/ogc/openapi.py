@@ -3,7 +3,7 @@
 from typing import Any
 
 from twin_model.layer import Layer
-from twin_model.store.gpkg_select import queryables
+from twin_model.store.select import queryables
 
 __all__ = ["patched_openapi"]
 
@@ -105,6 +105,15 @@ def patched_openapi(
         )
         _add(item, _path("featureId", _TEXT))
         paths[f"{here}/items/{{featureId}}"] = item
+        states = _get(
+            f"{layer.id}.versions",
+            f"Every state of a feature of {layer.title.en}",
+            "application/geo+json",
+            ["datetime", "recorded", "f", "lang"],
+            tag,
+        )
+        _add(states, _path("featureId", _TEXT))
+        paths[f"{here}/items/{{featureId}}/versions"] = states
         paths |= _tile_paths(layer, here, tag, tile_matrix_sets)
         if layer.model.get("kind"):
             paths |= _solid_paths(layer, here, tag)

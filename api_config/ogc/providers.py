@@ -14,7 +14,7 @@ from twin_model.crs import CRS84
 from twin_model.errors import TwinError
 from twin_model.filter import parse_filter
 from twin_model.store.base import FeatureQuery, SortKey
-from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.frames import from_wkb
 from twin_model.temporal import parse_when
 from twin_model.town import Town, open_town
 from twin_model.view import View
@@ -121,7 +121,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         columns, rows = self._town.store.rows(query)
         shapes = [b"null"] * len(rows)
         if "geometry" in columns and rows:
-            geometry = from_blobs([row[columns.index("geometry")] for row in rows])
+            geometry = from_wkb([row[columns.index("geometry")] for row in rows])
             shapes = geometry_fragments(geometry, self._town.store.crs, CRS84)
         return [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": orjson.loads(orjson.dumps(properties_of(self._layer, columns, row)))}
                 for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip

@@ -23,7 +23,7 @@ from twin_model.crs import CRS84, crs_code, transform_xy, uri_of
 from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
-from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.frames import from_wkb
 
 __all__ = ["ROUTES"]
 
@@ -162,7 +162,7 @@ def _hit(call: Call, layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...
     by_name = dict(zip(columns, row, strict=True))
     point = None
     if by_name.get("geometry") is not None:
-        (shape,) = from_blobs([by_name["geometry"]])
+        (shape,) = from_wkb([by_name["geometry"]])
         at = shapely.point_on_surface(shape)
         (fragment,) = geometry_fragments(_array(shapely.force_2d(at)), call.town.store.crs, CRS84)
         point = orjson.loads(fragment)

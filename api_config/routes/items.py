@@ -32,8 +32,8 @@ from twin_model.filter import Expression, parse_filter
 from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, SortKey
-from twin_model.store.gpkg_binary import from_blobs
-from twin_model.store.gpkg_select import queryables
+from twin_model.store.frames import from_wkb
+from twin_model.store.select import queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -199,7 +199,7 @@ def _shapes(call: Call, columns: tuple[str, ...], rows: list[tuple[Any, ...]], c
     if "geometry" not in columns or not rows:
         return [b"null"] * len(rows)
     position = columns.index("geometry")
-    return geometry_fragments(from_blobs([row[position] for row in rows]), call.town.store.crs, crs)
+    return geometry_fragments(from_wkb([row[position] for row in rows]), call.town.store.crs, crs)
 
 
 def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:

@@ -21,7 +21,7 @@ from twin_model.crs import transform_bounds, transform_geometries
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
-from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.frames import from_wkb
 from twin_model.view import View
 
 __all__ = ["ROUTES", "encode_layer_tile"]
@@ -122,7 +122,7 @@ def encode_layer_tile(
         return b"", 0
     by_name = {name: [one[n] for one in rows] for n, name in enumerate(columns)}
     geometry = transform_geometries(
-        from_blobs(np.array(by_name["geometry"], dtype=object)), call.town.store.crs, grid.epsg
+        from_wkb(np.array(by_name["geometry"], dtype=object)), call.town.store.crs, grid.epsg
     )
     properties: dict[str, Any] = {"id": by_name["id"]} | {
         name: np.array(by_name[name], dtype=object) for name in names

@@ -11,11 +11,12 @@ from api_config.answering import answer, answer_json, etag_of, not_modified
 from api_config.asking import Call
 from api_config.freshness import state_of
 from api_config.routes.items import layer_of
-from api_config.scene import Scene
+from api_config.scene import Scene, all_time
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from twin_model.crs import CRS84, transform_xy
 from twin_model.errors import LayerNotFound, NotFound
 from twin_model.layer import Layer
+from twin_model.view import View
 
 __all__ = ["ROUTES", "is_open_ground", "terrain_tile_bytes"]
 
@@ -39,17 +40,20 @@ def _solid_layer(call: Call) -> Layer:
 
 
 async def tileset(request: Request) -> Response:
-    """Answer the tileset of a layer, or the part of it that begins at a node."""
+    """Answer the tileset of a layer, or the part of it that begins at a node.
+
+    Without `datetime` it holds the states of all time with the days on which they begin and end.
+    """
     call = Call(request)
     call.allow("recorded", "datetime")
-    layer, view = _solid_layer(call), call.view()
+    layer, view = _solid_layer(call), all_time(call.view())
     key = _node(call) if "level" in request.path_params else None
     scene = scene_of(call)
     etag = etag_of(key, *state_of(call.town.store, layer, view), scene.ground_version, layer.style)
     held = not_modified(request, etag)
     if held is not None:
         return held
-    document = await anyio.to_thread.run_sync(scene.tileset, layer, view, key)
+    document = await anyio.to_thread.run_sync(scene.tileset, layer, view, key, _asked(call, view))
     return await answer_json(request, document, etag=etag)
 
 
@@ -68,6 +72,12 @@ async def content(request: Request) -> Response:
         return await answer(request, b"", "model/gltf-binary", etag=etag, max_age=_FOREVER)
     glb = await anyio.to_thread.run_sync(scene_of(call).content, layer, call.view(), key, name)
     return await answer(request, glb, "model/gltf-binary", etag=etag, max_age=_FOREVER)
+
+
+def _asked(call: Call, view: View) -> dict[str, str]:
+    """Return the parameters that name this view again; a recorded state by its number, which stays the same."""
+    asked = {"datetime": call.params["datetime"]} if "datetime" in call.params else {}
+    return asked | ({} if view.recorded is None else {"recorded": str(view.recorded)})
 
 
 def _node(call: Call) -> str:

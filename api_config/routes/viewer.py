@@ -15,14 +15,16 @@ from api_config.asking import Call
 from api_config.ogc.resources import extent_of, features_of
 from api_config.routes.tilesets import is_open_ground
 from api_config.scene import Scene
+from api_config.timeline import LayerTime, Timeline, dates, few
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.layer import Layer, Text
+from twin_model.view import View
 
 __all__ = ["routes"]
 
 
 async def config(request: Request) -> Response:
-    """Answer the town as the viewer needs it: layers with styles and addresses, scenes, extent."""
+    """Answer the town as the viewer needs it: layers with styles and addresses, scenes, extent, days of change."""
     call = Call(request)
     call.allow()
     return await answer_json(request, await anyio.to_thread.run_sync(_config, call))
@@ -38,30 +40,44 @@ def _config(call: Call) -> dict[str, Any]:
         ground = float(
             scene.ground(np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2]))[0]
         )
+    layers = [
+        layer for layer in town.catalogue if layer.kind == "feature" and call.door.policy.admits(layer.id)
+    ]
+    timeline: Timeline = call.request.app.state.timeline
+    times = {layer.id: timeline.of(layer, View(policy=call.door.policy)) for layer in layers}
     return {
         "town": {"id": town.path.name, "name": _both(settings.name), "version": town.store.version(), "storage_crs": town.store.crs,
                  "timezone": settings.timezone, "extent": [west, south, east, north], "height_offset": settings.height_offset,
                  "center": [(west + east) / 2, (south + north) / 2, ground + settings.height_offset]},
-        "layers": [_layer(call, layer) for layer in town.catalogue if layer.kind == "feature" and call.door.policy.admits(layer.id)],
+        "time": _time([one for one in times.values() if one is not None], timeline.today),
+        "layers": [_layer(call, layer, times[layer.id]) for layer in layers],
         "terrain": "/terrain" if open_ground else None,
         "scenes": list(settings.scenes),
     }  # fmt: skip
 
 
-def _layer(call: Call, layer: Layer) -> dict[str, Any]:
-    policy = call.door.policy
+def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
+    """Return the days a time slider goes from and to, and those on which something begins or ends (see `few`)."""
+    changes = frozenset[int]().union(*(one.changes for one in times))
+    told = dates({today, *changes})
+    return {"first": told[0], "last": told[-1], "today": dates([today])[0], "changes": few(dates(changes))}
+
+
+def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
+    policy, timeline = call.door.policy, call.request.app.state.timeline
     features = features_of(call.town, layer, policy)
     here = f"/collections/{layer.id}"
     return {
         "id": layer.id, "title": _both(layer.title), "description": _both(layer.description), "kind": layer.kind, "geometry": layer.geometry,
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
-        "features": features, "extent": extent_of(call.town, layer, policy) if features else None,
+        "features": features, "extent": extent_of(call.town, layer, policy) if time else None,
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),
                     "codes": {code: _both(words) for code, words in one.codes.items()}} for one in layer.fields],
         "mvt": f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}" if layer.has_geometry else None,
-        "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and features else None,
+        "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and time else None,
+        "time": {"steady": time.is_steady(timeline.today)} if time else None,
         "map_approval": call.town.settings.map_approval.get(layer.id),
     }  # fmt: skip
 

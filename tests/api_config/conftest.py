@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +20,7 @@ from twin_model.versioning import commit
 EAST, NORTH = 617_000.0, 3_886_000.0
 """The south-west corner of scratch towns in EPSG:4548, in the middle of the sample town."""
 
-Serving = Callable[..., AbstractContextManager[str]]
 Committing = Callable[..., Version]
-
-
-@pytest.fixture(scope="session")
-def serving(request: pytest.FixtureRequest) -> Serving:
-    """Return a context that runs `twin serve` over a town and gives its address."""
-    home = str(Path(__file__).resolve().parent.parent / "conftest.py")
-    plugins = request.config.pluginmanager.get_plugins()
-    shared = next(one for one in plugins if getattr(one, "__file__", None) == home)
-    return contextmanager(shared.serve)
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +53,7 @@ def bring() -> Committing:
         source = Source(f"{layer}.geojson", f"{town.store.version():064x}")
         with Draft(source, town.catalogue, storage_crs=town.store.crs, effective=since) as draft:
             draft.add(layer, frame)
-            return commit(town.store, draft.to_changeset(author="test", reason="test"))
+            return commit(town.store, draft.to_changeset(author="test", reason="test", reach="nothing"))
 
     return brought
 

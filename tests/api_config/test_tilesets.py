@@ -1,6 +1,7 @@
 """3D Tiles and terrain over HTTP: every document and content reached, every element there once, names that follow content."""
 
 import json
+import shutil
 import struct
 from collections.abc import Iterator
 from itertools import pairwise
@@ -50,22 +51,53 @@ def gltf_of(glb: bytes) -> tuple[dict[str, Any], bytes]:
     return document, glb[20 + size + 8 :]
 
 
-def ids_of(glb: bytes) -> list[str]:
-    """Return the `id` column of the property table of a GLB (EXT_structural_metadata)."""
+def table_of(glb: bytes) -> dict[str, list[Any]]:
+    """Return `id`, `valid_from` and `valid_to` of the property table of a GLB (EXT_structural_metadata)."""
     document, binary = gltf_of(glb)
-    (table,) = document["extensions"]["EXT_structural_metadata"]["propertyTables"]
-    column = table["properties"]["id"]
+    structure = document["extensions"]["EXT_structural_metadata"]
+    (table,) = structure["propertyTables"]
+    properties = structure["schema"]["classes"][table["class"]]["properties"]
 
     def view(number: int) -> bytes:
         one = document["bufferViews"][number]
         return binary[one.get("byteOffset", 0) : one.get("byteOffset", 0) + one["byteLength"]]
 
+    column = table["properties"]["id"]
     dtype = {"UINT8": "<u1", "UINT16": "<u2", "UINT32": "<u4", "UINT64": "<u8"}[
         column.get("stringOffsetType", "UINT32")
     ]
     offsets = np.frombuffer(view(column["stringOffsets"]), dtype)[: table["count"] + 1]
     text = view(column["values"])
-    return [text[a:b].decode() for a, b in pairwise(offsets)]
+    columns: dict[str, list[Any]] = {"id": [text[a:b].decode() for a, b in pairwise(offsets)]}
+    for name in ("valid_from", "valid_to"):
+        assert (properties[name]["type"], properties[name]["componentType"]) == ("SCALAR", "INT32")
+        assert "noData" not in properties[name], "a style cannot compare what is missing"
+        days = view(table["properties"][name]["values"])
+        columns[name] = np.frombuffer(days, "<i4")[: table["count"]].tolist()
+    return columns
+
+
+def ids_of(glb: bytes) -> list[str]:
+    return table_of(glb)["id"]
+
+
+def states_of(ask: Any, layer: str, query: str = "") -> list[tuple[str, str, str]]:
+    """Return id, first day and the day after the last of every state in a layer's contents, ".." where open."""
+
+    def day(number: int) -> str:
+        return ".." if number in (-(2**31), 2**31 - 1) else str(np.datetime64(number, "D"))
+
+    return sorted(
+        (one, day(begin), day(end))
+        for address, answer in walk(ask, f"/collections/{layer}/3dtiles/tileset.json{query}")
+        if address.split("?")[0].endswith(".glb")
+        for one, begin, end in zip(*table_of(answer.content).values(), strict=True)
+    )
+
+
+def on(day: str, states: list[tuple[str, str, str]]) -> list[str]:
+    """Return the ids a viewer shows on a day."""
+    return [one for one, begin, end in states if begin <= day and (end == ".." or day < end)]
 
 
 def drawn(ask: Any, layer: str, query: str = "") -> list[str]:
@@ -112,6 +144,149 @@ def test_contents_may_be_kept_for_ever_and_documents_may_not(inside: Any) -> Non
 def test_a_tileset_of_a_day_before_the_town_has_no_content(inside: Any) -> None:
     assert drawn(inside, "building", "?datetime=1990-01-01") == []
     assert drawn(inside, "building", "?recorded=0") == []
+
+
+@pytest.fixture
+def changing(scratch: Any, bring: Any, end: Any, square: Any) -> Any:
+    """A town with a house until June 2020, one since March 2022 that was raised in 2024, and one planned for 2150."""
+    bring(scratch, "building", [square(0, 0)], since="2010-04-30T16:00:00.000Z", height=[9.0], storeys=[3])
+    bring(scratch, "building", [square(50, 0)], since="2022-02-28T16:00:00.000Z", height=[12.0], storeys=[4])
+    bring(scratch, "building", [square(90, 0)], since="2149-12-31T16:00:00.000Z", height=[60.0], storeys=[20])
+    end(scratch, "building", "building.1", since="2020-05-31T16:00:00.000Z")
+    bring(scratch, "building", [square(50, 0)], since="2023-12-31T16:00:00.000Z", height=[15.0], storeys=[5])
+    return scratch
+
+
+def test_a_tileset_holds_what_ended_what_changed_and_what_is_planned_by_the_towns_days(
+    changing: Any, inside_of: Any
+) -> None:
+    ask = inside_of(changing.path)
+
+    states = states_of(ask, "building")
+
+    assert states == [
+        ("building.1", "2010-05-01", "2020-06-01"),
+        ("building.2", "2022-03-01", "2024-01-01"),
+        ("building.2", "2024-01-01", ".."),
+        ("building.3", "2150-01-01", ".."),
+    ]
+
+
+def test_what_a_tileset_shows_on_a_day_is_what_items_answer_for_it(changing: Any, inside_of: Any) -> None:
+    ask = inside_of(changing.path)
+    states = states_of(ask, "building")
+    days = ("2009-12-31", "2010-05-01", "2020-05-31", "2020-06-01", "2022-03-01", "2023-12-31", "2024-01-01", "2150-01-01")  # fmt: skip
+
+    shown = {day: on(day, states) for day in days}
+
+    for day, ids in shown.items():
+        items = ask.get(f"/collections/building/items?datetime={day}T23:59:59.999").json()["features"]
+        assert ids == sorted(one["id"] for one in items), day
+    now = ask.get("/collections/building/items").json()["features"]
+    assert on(str(np.datetime64("today")), states) == [one["id"] for one in now] == ["building.2"]
+
+
+def test_pipes_that_ended_are_in_their_tileset_too(
+    scratch: Any, bring: Any, end: Any, inside_of: Any
+) -> None:
+    line = shapely.LineString([(617_000, 3_886_000, 48.0), (617_040, 3_886_000, 47.8)])
+    since = "2015-06-30T16:00:00.000Z"
+    bring(
+        scratch, "pipe_line", [line], since=since, segment_key=["YS1~YS2"], **{"class": ["YS"]}, project=["P"]
+    )
+    ask = inside_of(scratch.path)
+    ((name, *_),) = states_of(ask, "pipe_line")
+
+    end(scratch, "pipe_line", name, since="2021-06-30T16:00:00.000Z")
+
+    assert states_of(ask, "pipe_line") == [(name, "2015-07-01", "2021-07-01")]
+
+
+def test_a_building_element_that_ended_is_in_its_tileset_too(
+    demo_town: Any, tmp_path: Any, end: Any, inside_of: Any
+) -> None:
+    copy = shutil.copytree(demo_town, tmp_path / "town", ignore=shutil.ignore_patterns("sources", "cache"))
+    ask = inside_of(copy)
+    before = states_of(ask, "bim_element")
+    name, begin, _ = before[7]
+
+    with open_town(copy) as town:
+        end(town, "bim_element", name, since="2199-12-31T16:00:00.000Z")
+
+    after = states_of(ask, "bim_element")
+    assert set(after) - set(before) == {(name, begin, "2200-01-01")}
+    assert len(after) == len(before)
+
+
+def test_a_recorded_tileset_leads_to_what_was_recorded_then(
+    changing: Any, bring: Any, square: Any, inside_of: Any
+) -> None:
+    """Version 3 did not know yet that the first house would end nor that the second would be raised."""
+    ask = inside_of(changing.path)
+    tileset = "/collections/building/3dtiles/tileset.json?recorded=3"
+    held = ask.get(tileset).headers["etag"]
+
+    states = states_of(ask, "building", "?recorded=3")
+
+    assert states == [
+        ("building.1", "2010-05-01", ".."),
+        ("building.2", "2022-03-01", ".."),
+        ("building.3", "2150-01-01", ".."),
+    ]
+    bring(changing, "building", [square(0, 50)], height=[3.0], storeys=[1])
+    assert states_of(ask, "building", "?recorded=3") == states
+    assert ask.get(tileset, headers={"If-None-Match": held}).status_code == 304
+
+
+def test_a_tileset_of_an_instant_leads_to_the_states_of_then(changing: Any, inside_of: Any) -> None:
+    ask = inside_of(changing.path)
+
+    assert states_of(ask, "building", "?datetime=2019-06-01") == [("building.1", "2010-05-01", "2020-06-01")]
+    assert states_of(ask, "building", "?datetime=2023-06-01") == [("building.2", "2022-03-01", "2024-01-01")]
+    assert states_of(ask, "building", "?datetime=2023-06-01&recorded=2") == [
+        ("building.1", "2010-05-01", ".."),
+        ("building.2", "2022-03-01", ".."),
+    ]
+
+
+def test_the_viewer_is_told_from_when_to_when_the_town_changes(changing: Any, inside_of: Any) -> None:
+    ask = inside_of(changing.path)
+
+    config = ask.get("/viewer/config.json").json()
+
+    layers = {one["id"]: one for one in config["layers"]}
+    assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", "2150-01-01")
+    changes = ["2010-05-01", "2020-06-01", "2022-03-01", "2024-01-01", "2150-01-01"]
+    assert config["time"]["changes"] == changes
+    assert layers["building"]["time"] == {"steady": False}
+    assert layers["pipe_line"]["time"] is None
+
+
+def test_a_town_in_which_all_that_is_known_is_true_today_is_steady_and_an_empty_one_has_today_alone(
+    scratch: Any, bring: Any, square: Any, inside_of: Any
+) -> None:
+    ask = inside_of(scratch.path)
+    empty = ask.get("/viewer/config.json").json()["time"]
+
+    bring(scratch, "building", [square(0, 0)], since="2010-04-30T16:00:00.000Z", height=[9.0], storeys=[3])
+
+    config = ask.get("/viewer/config.json").json()
+    assert empty["first"] == empty["last"] == empty["today"]
+    assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", config["time"]["today"])
+    assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {"steady": True}
+
+
+def test_a_layer_whose_features_have_all_ended_still_has_its_tileset(
+    scratch: Any, bring: Any, end: Any, square: Any, inside_of: Any
+) -> None:
+    bring(scratch, "building", [square(0, 0)], since="2010-04-30T16:00:00.000Z", height=[9.0], storeys=[3])
+    end(scratch, "building", "building.1", since="2020-05-31T16:00:00.000Z")
+    ask = inside_of(scratch.path)
+
+    layers = {one["id"]: one for one in ask.get("/viewer/config.json").json()["layers"]}
+
+    assert layers["building"]["features"] == 0
+    assert layers["building"]["tileset"] == "/collections/building/3dtiles/tileset.json"
 
 
 def test_only_layers_with_solids_have_a_tileset(inside: Any) -> None:

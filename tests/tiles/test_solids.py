@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import struct
@@ -77,6 +78,11 @@ class Glb:
         )
         values = np.ascontiguousarray(rows).view(kind)
         return values / np.iinfo(kind).max if one.get("normalized") else values
+
+    def view(self, number: int) -> bytes:
+        one = self.json["bufferViews"][number]
+        start = one.get("byteOffset", 0)
+        return self._binary[start : start + one["byteLength"]]
 
     def positions(self) -> Float64:
         """Vertices as x, y, height of the town."""
@@ -258,7 +264,29 @@ def test_a_tile_says_of_each_feature_what_the_catalogue_lists_and_since_which_da
     document = drawn(solids("building"), frame).json
 
     schema = document["extensions"]["EXT_structural_metadata"]["schema"]["classes"]["building"]["properties"]
-    assert set(schema) == {"id", *CATALOGUE["building"].model["properties"], "valid_from_day", "valid_to_day"}
+    assert set(schema) == {"id", *CATALOGUE["building"].model["properties"], "valid_from", "valid_to"}
+
+
+def days_of(of: Solids, frame: gpd.GeoDataFrame) -> dict[str, list[str | None]]:
+    """Return the days of a GLB's features as dates, None for the greatest INT32."""
+    document = drawn(of, frame)
+    table = document.json["extensions"]["EXT_structural_metadata"]["propertyTables"][0]["properties"]
+    found = {}
+    for name in ("valid_from", "valid_to"):
+        numbers = np.frombuffer(document.view(table[name]["values"]), "<i4")
+        found[name] = [None if one == 2**31 - 1 else str(np.datetime64(int(one), "D")) for one in numbers]
+    return found
+
+
+def test_days_are_those_of_the_towns_zone_and_an_open_end_is_the_last_there_is() -> None:
+    house = shapely.MultiPolygon([shapely.box(EAST, NORTH, EAST + 12, NORTH + 8)])
+    begin, end = "2019-12-31T16:00:00.000Z", "2024-06-01T03:00:00.000Z"
+    frame = frame_of("building", [house] * 2, height=[6.0, 6.0], valid_from=[begin] * 2, valid_to=[end, None])
+    east = solids("building")
+    west = dataclasses.replace(east, zone="America/New_York")
+
+    assert days_of(east, frame) == {"valid_from": ["2020-01-01"] * 2, "valid_to": ["2024-06-01", None]}
+    assert days_of(west, frame) == {"valid_from": ["2019-12-31"] * 2, "valid_to": ["2024-05-31", None]}
 
 
 def test_a_height_that_is_not_finite_is_told_apart_from_the_others() -> None:

@@ -119,6 +119,17 @@ def test_a_delivery_of_water_tables_ends_no_gas_pipe(store: Store, deliver: Deli
     assert len(store.features(FeatureQuery("pipe_line"))) == 22
 
 
+def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(store: Store, deliver: Deliver) -> None:
+    foul = {layer: frame.assign(subclass="WS") for layer, frame in mains(12, "PS", prefix="W").items()}
+    storm = {layer: frame.assign(subclass="YS") for layer, frame in mains(12, "PS", prefix="Y", offset=2.0).items()}
+    deliver("WSLine.csv", "2020-01-01", foul)
+
+    version = deliver("YSLine.csv", "2024-01-01", storm)
+
+    assert counts(version, "pipe_line") == (11, 0, 0, 0)
+    assert len(store.features(FeatureQuery("pipe_line"))) == 22
+
+
 def test_a_segment_that_a_new_survey_of_the_street_lacks_ends_there_and_then(store: Store, deliver: Deliver) -> None:
     deliver("first.csv", "2020-01-01", mains(20))
     frames = mains(20)

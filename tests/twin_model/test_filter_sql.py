@@ -10,6 +10,7 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import numpy as np
+import psycopg
 import pytest
 import shapely
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from shapely.geometry.base import BaseGeometry
 from twin_model.filter import FieldType, FilterError, bounding_box, parse_filter, register_functions, to_sql
 from twin_model.filter.errors import InvalidGeometry, InvalidLiteral, UnknownProperty
 from twin_model.filter.json_form import MAX_HEIGHT
+from twin_model.filter.postgis_functions import create_functions
 
 Row = dict[str, Any]
 QUERYABLES: dict[str, FieldType] = {
@@ -438,6 +440,33 @@ def test_every_kind_of_geopackage_envelope_is_read(connection: sqlite3.Connectio
     assert _found(connection, "S_INTERSECTS(geometry, POINT(1 3))") == []
 
 
+@settings(deadline=None)
+@given(
+    literal=st.sampled_from([
+        "POLYGON ((0 0, 100 1, 99 101, -1 100, 0 0))",  # a bbox turned a little, as degrees become metres
+        "POLYGON ((0 0, 100 0, 100 100, 0 100, 0 0), (20 20, 80 20, 80 80, 20 80, 20 20))",
+        "POLYGON ((0 0, 100 0, 100 10, 10 10, 10 100, 0 100, 0 0))",
+        "MULTIPOLYGON (((0 0, 45 0, 45 100, 0 100, 0 0)), ((55 0, 100 0, 100 100, 55 100, 55 0)))",
+        "LINESTRING (0 0, 100 100)", "POINT (50 50)",
+    ]),
+    shapes=st.lists(st.tuples(*[st.floats(-20, 120)] * 2, st.sampled_from([0.0, 0.5, 5.0, 60.0])), min_size=1, max_size=8),
+)  # fmt: skip
+def test_an_envelope_that_tells_enough_says_what_the_geometry_would(
+    literal: str, shapes: list[tuple[float, float, float]]
+) -> None:
+    wanted = shapely.from_wkt(literal)
+    triangles = [shapely.Polygon([(x, y), (x + side, y), (x, y + side), (x, y)]) if side else shapely.LineString([(x, y), (x + 1, y + 1)])
+                 for x, y, side in shapes]  # fmt: skip
+    connection = _connect()
+    connection.executemany(
+        "INSERT INTO building (geometry) VALUES (?)", [(gpkg_blob(one),) for one in triangles]
+    )
+
+    found = _found(connection, f"S_INTERSECTS(geometry, {literal})")
+
+    assert found == [n for n, one in enumerate(triangles) if shapely.intersects(wanted, one)]
+
+
 def test_a_blob_without_a_geometry_is_unknown_and_does_not_stop_the_query(
     connection: sqlite3.Connection,
 ) -> None:
@@ -651,14 +680,15 @@ def test_postgis_gets_typed_placeholders_and_its_own_functions() -> None:
         timezone=LOCAL,
     )
 
+    text = '(%s::text COLLATE "C")'
     assert where.text == (
-        '((lower("name") LIKE lower(%s::text)) AND (trunc(("storeys")::double precision / '
+        f'((twin_casefold("name") LIKE {text}) AND (trunc(("storeys")::double precision / '
         "NULLIF((%s::double precision)::double precision, 0)) > %s::double precision) AND "
-        '("50%%" = %s::boolean) AND ("seen" >= %s AND "seen" < %s) AND ("built" < %s) AND '
-        'ST_Within("geometry", ST_GeomFromWKB(%s, %s)))'
+        f'("50%%" = %s::boolean) AND ("seen" >= {text} AND "seen" < {text}) AND ("built" < {text}) AND '
+        'twin_within("geometry", ST_GeomFromWKB(%s, %s)))'
     )
-    start = datetime(2024, 2, 29, 16, tzinfo=UTC)
-    assert where.parameters[:7] == ("a\\\\", 2, 1.5, True, start, start + timedelta(days=1), date(2024, 3, 1))
+    assert where.parameters[:4] == ("a\\\\", 2, 1.5, True)
+    assert where.parameters[4:7] == ("2024-02-29T16:00:00.000Z", "2024-03-01T16:00:00.000Z", "2024-03-01")
     assert where.parameters[7:] == (shapely.to_wkb(shapely.Point(1, 2)), 4548)
 
 
@@ -675,3 +705,86 @@ def test_postgis_text_has_one_placeholder_for_each_parameter(tree: Any) -> None:
 
     assert where.text.count("%s") == len(where.parameters)
     assert "%" not in where.text.replace("%s", "")
+
+
+# --- The same filters on a real PostGIS ----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(postgis_server: Any) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to a database that orders texts as a dictionary does, with the functions that filters call."""
+    with psycopg.connect(postgis_server.url().partition("&schema=")[0], autocommit=True) as opened:
+        opened.execute("CREATE SCHEMA filters; SET search_path = filters, public")
+        for statement in create_functions():
+            opened.execute(statement)
+        text = 'text COLLATE "C"'
+        types = f"storeys bigint, height double precision, flag boolean, built {text}, seen {text}, geometry geometry"
+        opened.execute(f"CREATE TABLE building (fid bigint PRIMARY KEY, name {text}, 别名 {text}, {types})")
+        yield opened
+
+
+def _found_in_postgis(server: psycopg.Connection[Any], rows: list[Row], tree: Any) -> list[int]:
+    """Return the positions (from 0) of the rows that a filter finds in PostGIS."""
+    with server.transaction():
+        server.execute("DELETE FROM building")
+        places = ", ".join("ST_GeomFromWKB(%s)" if name == "geometry" else "%s" for name in QUERYABLES)
+        with server.cursor() as cursor:
+            cursor.executemany(
+                f"INSERT INTO building (fid, {', '.join(COLUMNS.values())}) VALUES (%s, {places})",
+                [(number, *(_kept(row.get(name)) for name in QUERYABLES)) for number, row in enumerate(rows)],
+            )
+        expression = parse_filter(tree, lang="cql2-text" if isinstance(tree, str) else "cql2-json")
+        where = to_sql(expression, columns=COLUMNS, queryables=QUERYABLES, dialect="postgis", timezone=LOCAL)
+        found = server.execute(f"SELECT fid FROM building WHERE {where.text} ORDER BY fid", where.parameters)
+        return [fid for (fid,) in found]
+
+
+def _kept(value: Any) -> Any:
+    return shapely.to_wkb(value) if isinstance(value, BaseGeometry) else _stored(value)
+
+
+@settings(max_examples=200, deadline=None)
+@given(rows=st.lists(ROWS, min_size=1, max_size=8), filters=st.lists(FILTERS, min_size=1, max_size=4))
+def test_postgis_finds_what_sqlite_finds(
+    server: psycopg.Connection[Any], rows: list[Row], filters: list[Any]
+) -> None:
+    connection = _connect()
+    _insert(connection, rows)
+
+    for tree in filters:
+        assert _found_in_postgis(server, rows, tree) == _found(connection, tree), tree
+
+
+HARD = [
+    ("CASEI(name) = CASEI('STRASSE')", [{"name": "Straße"}, {"name": "strasse"}, {"name": "Strase"}]),
+    ("CASEI(name) LIKE 'i\u0307%'", [{"name": "İstanbul"}, {"name": "Istanbul"}]),
+    ("CASEI(name) = 'ｂ1座'", [{"name": "Ｂ1座"}, {"name": "B1座"}]),
+    ("ACCENTI(name) = 'elan'", [{"name": "élan"}, {"name": "elan"}, {"name": "Élan"}]),
+    ("name < 'a'", [{"name": "B"}, {"name": "b"}, {"name": "高"}, {"name": ""}]),
+    ("built < DATE('2020-01-01')", [{"built": "2020"}, {"built": "2019-12"}, {"built": "2020-01-01"}]),
+    ("storeys % 7 > 2.5 AND 10 ^ 300 % 7 < 7", [{"storeys": 10}, {"storeys": 9}]),
+    ({"op": "=", "args": [{"property": "storeys"}, 2**53 + 1]}, [{"storeys": 2**53 + 1}, {"storeys": 2**53}]),
+    ("S_OVERLAPS(geometry, BBOX(1, -1, 3, 3))",
+     [{"geometry": shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])}, {"geometry": shapely.Point(9, 9)}]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "rows"), HARD, ids=[str(text) for text, _ in HARD])
+def test_what_databases_like_to_answer_differently_is_answered_alike(
+    server: psycopg.Connection[Any], connection: sqlite3.Connection, text: Any, rows: list[Row]
+) -> None:
+    _insert(connection, rows)
+
+    found = _found(connection, text)
+
+    assert found and _found_in_postgis(server, rows, text) == found
+
+
+def test_every_character_folds_alike(server: psycopg.Connection[Any]) -> None:
+    characters = [chr(one) for one in range(1, 0x30000) if not 0xD800 <= one < 0xE000]
+
+    rows = server.execute(
+        "SELECT one, twin_casefold(one) FROM unnest(%s::text[]) one", (characters,)
+    ).fetchall()
+
+    assert [one for one, folded in rows if folded != one.casefold()] == []

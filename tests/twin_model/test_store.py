@@ -1,7 +1,6 @@
 """One contract for every store: what is put in comes out, now and as of then; many readers beside one writer."""
 
-import sqlite3
-import subprocess
+import itertools
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +16,11 @@ from hypothesis import strategies as st
 from ingest.draft import Draft
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Changeset, Source, Version
-from twin_model.errors import AccessRefused, LayerNotFound, StoreError, StoreTooNew
+from twin_model.errors import AccessRefused, LayerNotFound
 from twin_model.filter import parse_filter
 from twin_model.finding import Finding
-from twin_model.store import gpkg_rtree
 from twin_model.store.base import FeatureQuery, SortKey, Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.opening import create_store, open_store
 from twin_model.temporal import Interval, parse_instant
 from twin_model.versioning import commit
 from twin_model.view import Policy, View
@@ -31,9 +29,15 @@ CRS = "EPSG:4548"
 CATALOGUE = read_catalogue()
 
 
+@pytest.fixture(params=["geopackage", "postgis"])
+def location(request: pytest.FixtureRequest) -> str:
+    """Where a store is to be; a server is started only where one is asked for."""
+    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("postgis_url"))
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    kept = GeoPackageStore.create(tmp_path / "store.gpkg", CATALOGUE, CRS)
+def store(location: str, tmp_path: Path) -> Iterator[Store]:
+    kept = create_store(location, CATALOGUE, CRS, folder=tmp_path)
     yield kept
     kept.close()
 
@@ -126,12 +130,23 @@ def test_a_box_finds_what_meets_it_and_nothing_that_only_its_envelope_meets(stor
     assert len(on_the_line) == 1
 
 
+@pytest.fixture(scope="module", params=["geopackage", "postgis"])
+def hundred_houses(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    location = "store.gpkg"
+    if request.param == "postgis":
+        location = request.getfixturevalue("postgis_server").url("hundred_houses")
+    store = create_store(location, CATALOGUE, CRS, folder=tmp_path_factory.mktemp("hundred"))
+    deliver(store, "building", houses(100))
+    yield store
+    store.close()
+
+
 @settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_queries_equal_a_search_row_by_row(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
-    store = _shared_store(tmp_path_factory)
+@given(data=st.data())
+def test_queries_equal_a_search_row_by_row(hundred_houses: Store, data: st.DataObject) -> None:
+    store = hundred_houses
     everything = store.features(FeatureQuery("building"))
     x0, y0 = data.draw(st.integers(617_900, 619_900)), data.draw(st.integers(3_885_900, 3_886_100))
     box = (
@@ -159,16 +174,6 @@ def test_queries_equal_a_search_row_by_row(
     expected = expected.sort_values(["storeys", "fid"], ascending=[not descending, True])
     assert found.index.tolist() == expected.index.tolist()[:limit]
     assert store.count(query.with_(limit=None, sort=())) == len(expected)
-
-
-_STORES: dict[str, Store] = {}
-
-
-def _shared_store(factory: pytest.TempPathFactory) -> Store:
-    if "one" not in _STORES:
-        _STORES["one"] = GeoPackageStore.create(factory.mktemp("shared") / "store.gpkg", CATALOGUE, CRS)
-        deliver(_STORES["one"], "building", houses(100))
-    return _STORES["one"]
 
 
 def test_pages_by_key_hold_every_feature_once(store: Store) -> None:
@@ -311,108 +316,6 @@ def test_findings_and_raw_records_become_features_of_their_changeset(store: Stor
     assert found.geometry.iloc[0] == shapely.Point(618_000, 3_886_000)
 
 
-def test_a_packed_rtree_is_sound_and_finds_what_sqlite_would(tmp_path: Path) -> None:
-    rng = np.random.default_rng(5)
-    low = rng.uniform(0, 4e7, (20_000, 2))
-    bounds = np.hstack((low, low + rng.uniform(0, 500, (20_000, 2))))
-    connection = sqlite3.connect(tmp_path / "r.db")
-    for table in ("packed", "plain"):
-        connection.execute(f"CREATE VIRTUAL TABLE {table} USING rtree(id, minx, maxx, miny, maxy)")
-
-    gpkg_rtree.fill(connection, "packed", np.arange(20_000), bounds)
-    connection.executemany(
-        "INSERT INTO plain VALUES (?,?,?,?,?)",
-        zip(range(20_000), *bounds[:, [0, 2, 1, 3]].T.tolist(), strict=True),
-    )
-
-    assert connection.execute("SELECT rtreecheck('packed')").fetchone() == ("ok",)
-    question = "SELECT id FROM {} WHERE minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ? ORDER BY id"
-    for x, y, side in ((1e7, 1e7, 1e6), (3e7, 2e7, 5e5), (0, 0, 4e7), (2e7, 3e7, 1e3)):
-        box = (x + side, x, y + side, y)
-        assert (
-            connection.execute(question.format("packed"), box).fetchall()
-            == connection.execute(question.format("plain"), box).fetchall()
-        )
-    connection.execute("DELETE FROM packed WHERE id < 100")
-    connection.execute("INSERT INTO packed VALUES (50, 1, 2, 1, 2)")
-    assert connection.execute("SELECT rtreecheck('packed')").fetchone() == ("ok",)
-
-
-@pytest.mark.parametrize("rows", [1, 50, 51, 52, 1_999, 2_000, 2_652, 2_653])
-def test_trees_of_every_size_are_sound(tmp_path: Path, rows: int) -> None:
-    connection = sqlite3.connect(tmp_path / "r.db")
-    connection.execute("CREATE VIRTUAL TABLE r USING rtree(id, minx, maxx, miny, maxy)")
-    bounds = np.column_stack(
-        (np.arange(rows), np.arange(rows), np.arange(rows) + 1.0, np.arange(rows) + 1.0)
-    ).astype(float)
-
-    gpkg_rtree.fill(connection, "r", np.arange(1, rows + 1), bounds)
-
-    assert connection.execute("SELECT rtreecheck('r')").fetchone() == ("ok",)
-    assert connection.execute("SELECT count(*) FROM r").fetchone() == (rows,)
-
-
-def test_a_write_from_outside_is_refused_with_a_sentence_in_both_languages(store: Store) -> None:
-    deliver(store, "building", houses(3))
-    stranger = sqlite3.connect(store.url)
-
-    for statement in (
-        "UPDATE building SET name = 'x'",
-        "DELETE FROM building",
-        "INSERT INTO building (id, valid_from, version_from) VALUES ('x', '2020', 1)",
-    ):
-        with pytest.raises(sqlite3.IntegrityError, match=r"kept by the town.*本图层由城镇服务维护"):
-            stranger.execute(statement)
-
-
-def test_gdal_lists_catalogue_layers_only_with_their_titles(store: Store, ogrinfo: str) -> None:
-    deliver(store, "building", houses(3))
-
-    listed = subprocess.run([ogrinfo, "-ro", store.url], capture_output=True, text=True, check=True).stdout
-    detail = subprocess.run(
-        [ogrinfo, "-ro", "-so", store.url, "building"], capture_output=True, text=True, check=True
-    ).stdout
-
-    names = {line.split(": ")[1].split(" (")[0] for line in listed.splitlines() if line[:1].isdigit()}
-    assert names - {"layer_styles"} == {layer.id for layer in CATALOGUE if layer.kind == "feature"}
-    assert "Feature Count: 3" in detail and "建筑物" in detail
-    with sqlite3.connect(store.url) as connection:
-        aliases = dict(
-            connection.execute(
-                "SELECT column_name, name FROM gpkg_data_columns WHERE table_name = 'building'"
-            )
-        )
-        style = connection.execute(
-            "SELECT styleQML FROM layer_styles WHERE f_table_name = 'building'"
-        ).fetchone()[0]
-    assert aliases["storeys"] == "地上层数" and 'name="地上层数"' in style
-    assert "Multi Polygon" in detail and "CGCS2000 / 3-degree Gauss-Kruger CM 117E" in detail
-
-
-def test_gdal_reads_the_same_features_through_the_spatial_index(store: Store, ogrinfo: str) -> None:
-    deliver(store, "building", houses(3_000))
-
-    command = [
-        ogrinfo,
-        "-ro",
-        "-so",
-        "-al",
-        "-spat",
-        "618000",
-        "3886000",
-        "618100",
-        "3886005",
-        store.url,
-        "building",
-    ]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-    assert (
-        f"Feature Count: {store.count(FeatureQuery('building', bbox=(618000.0, 3886000.0, 618100.0, 3886005.0)))}"
-        in told
-    )
-
-
 def test_readers_see_the_old_state_or_the_new_never_a_mixture(store: Store) -> None:
     deliver(store, "building", houses(50, usage=["v0"] * 50))
     stop, mixed = threading.Event(), []
@@ -503,19 +406,8 @@ def test_a_layer_that_is_not_there_is_named_with_the_nearest(store: Store) -> No
         store.features(FeatureQuery("bilding"))
 
 
-def test_a_newer_store_and_a_stranger_geopackage_are_refused(store: Store, tmp_path: Path) -> None:
-    with sqlite3.connect(store.url) as connection:
-        connection.execute("UPDATE vgpkg_twin_meta SET value = '999' WHERE key = 'format'")
-    houses(2).to_file(tmp_path / "other.gpkg", layer="building")
-
-    with pytest.raises(StoreTooNew, match="written by a newer program"):
-        GeoPackageStore(Path(store.url), CATALOGUE)
-    with pytest.raises(StoreError, match="not the store of a town"):
-        GeoPackageStore(tmp_path / "other.gpkg", CATALOGUE)
-
-
 def test_a_layer_and_a_field_added_to_the_catalogue_appear_in_an_old_store(
-    tmp_path: Path, store: Store
+    tmp_path: Path, store: Store, location: str
 ) -> None:
     deliver(store, "building", houses(2))
     folder = tmp_path / "catalogue"
@@ -525,7 +417,118 @@ def test_a_layer_and_a_field_added_to_the_catalogue_appear_in_an_old_store(
         "utf-8",
     )
 
-    grown = GeoPackageStore(Path(store.url), read_catalogue(folder))
+    grown = open_store(location, read_catalogue(folder), folder=tmp_path)
 
     assert "owner" in grown.features(FeatureQuery("building"))
     assert grown.summary("hydrant").features == 0
+    grown.close()
+
+
+def test_texts_order_by_code_point_and_what_is_unknown_comes_first(store: Store) -> None:
+    names = ["b", "B", "高", "é", None, "a b", "ab", "Z", "a"]
+    deliver(store, "building", houses(9, name=names))
+    known = sorted(one for one in names if one is not None)
+
+    for ascending, expected in ((True, [None, *known]), (False, [*reversed(known), None])):
+        query = FeatureQuery("building", sort=(SortKey("name", ascending),), fields=("name",), geometry=False)
+        for one in (query, query.with_(view=at(recorded=1))):
+            columns, rows = store.rows(one)
+            assert [row[columns.index("name")] for row in rows] == expected
+
+
+def test_words_are_found_whatever_their_case_and_language(store: Store) -> None:
+    deliver(store, "road_line", roads(["Straße 5", "STRASSE 6", "迎宾大道", "Élysée", None]))
+
+    def found(text: str) -> list[str]:
+        return store.features(FeatureQuery("road_line", text=text))["name"].tolist()
+
+    assert found("strasse") == ["Straße 5", "STRASSE 6"]
+    assert found("宾大") == ["迎宾大道"]
+    assert found("éLYS") == ["Élysée"]
+    assert found("strasse 6") == ["STRASSE 6"]
+    assert found("%") == []
+
+
+def roads(names: list[str | None]) -> gpd.GeoDataFrame:
+    y = 3_886_000 + 50.0 * np.arange(len(names))
+    lines = [shapely.LineString([(618_000, one), (618_100, one)]) for one in y]
+    return gpd.GeoDataFrame({"name": names}, geometry=lines, crs=CRS)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_a_box_is_met_to_the_millimetre_though_indexes_keep_boxes_coarser(
+    hundred_houses: Store, data: st.DataObject
+) -> None:
+    """At these northings a float32 moves in steps of a quarter of a metre."""
+    shift = data.draw(st.integers(-700, 700)) / 1000
+    box = (618_000.0, 3_885_990.0, 618_100.0 + shift, 3_886_000.0 + data.draw(st.integers(-3, 3)) / 1000)
+
+    found = hundred_houses.features(FeatureQuery("building", bbox=box))
+
+    everything = hundred_houses.features(FeatureQuery("building"))
+    assert found.index.tolist() == everything.index[everything.intersects(shapely.box(*box))].tolist()
+
+
+def test_every_state_within_an_interval_is_told_in_order(store: Store) -> None:
+    for year in (2020, 2022, 2024):
+        deliver(store, "building", houses(3, usage=[f"{year}"] * 3), f"{year}-01-01")
+    since = Interval(parse_instant("2021-01-01")[0], None)
+
+    query = FeatureQuery("building", view=View(since), states=True)
+
+    assert store.features(query)["usage"].tolist() == ["2020", "2022", "2024"] * 3
+    assert store.features(query.with_(states=False))["usage"].tolist() == ["2024"] * 3
+    assert store.count(query) == 9 and store.count(query.with_(states=False)) == 3
+
+
+def test_frames_hold_everything_once_while_others_are_asked(store: Store) -> None:
+    deliver(store, "building", houses(25))
+
+    sizes = [
+        (len(one), store.count(FeatureQuery("building")))
+        for one in store.frames(FeatureQuery("building"), rows=10)
+    ]
+
+    assert sizes == [(10, 25), (10, 25), (5, 25)]
+
+
+def test_a_bulk_load_leaves_every_index_in_its_place(store: Store) -> None:
+    deliver(store, "building", houses(6_000))
+    deliver(store, "building", houses(9_000, usage=["住宅"] * 9_000), "2024-02-01")
+
+    assert store.summary("building").features == 9_000
+    assert store.count(FeatureQuery("building", bbox=(618_000.0, 3_886_000.0, 618_100.0, 3_886_001.0))) == 6
+    assert store.count(FeatureQuery("building", ids=("building.7",))) == 1
+    assert store.count(FeatureQuery("building", view=at("2024-01-15"))) == 6_000
+
+
+def test_two_who_deliver_at_once_do_so_one_after_the_other(
+    store: Store, location: str, tmp_path: Path
+) -> None:
+    stores = [store, open_store(location, CATALOGUE, folder=tmp_path)]
+    failed: list[BaseException] = []
+
+    def bring(which: int) -> None:
+        try:
+            for step in range(4):
+                frame = houses(3).translate(0, 1_000 * (which + 1) + 100 * step)
+                deliver(stores[which], "building", houses(3).set_geometry(frame), name=f"{which}-{step}")
+        except BaseException as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=bring, args=(which,)) for which in (0, 1)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+
+    lines = stores[1].changesets()
+    assert failed == []
+    assert [one.number for one in lines] == list(range(8, 0, -1))
+    assert len({one.recorded for one in lines}) == 8
+    assert all(
+        new.previous == old.hash and new.recorded > old.recorded for new, old in itertools.pairwise(lines)
+    )
+    assert store.summary("building").features == 24
+    stores[1].close()

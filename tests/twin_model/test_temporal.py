@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_model.errors import QueryRefused
-from twin_model.temporal import Interval, now, parse_instant, parse_when, to_instant
+from twin_model.temporal import Interval, local_day_number, now, parse_instant, parse_when, to_instant
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MOMENTS = st.datetimes(
@@ -114,3 +114,11 @@ def test_now_lies_between_two_looks_at_the_clock() -> None:
     moment = now()
 
     assert before <= moment <= to_instant(datetime.now(UTC))
+
+
+def test_a_day_number_is_that_of_the_towns_local_day() -> None:
+    assert local_day_number("1969-12-31T16:00:00.000Z") == 0
+    assert local_day_number("1969-12-31T15:59:59.999Z") == -1
+    assert local_day_number("1969-12-31T16:00:00.000Z", "UTC") == -1
+    assert local_day_number("2024-05-31T16:00:00.000Z") == (date(2024, 6, 1) - date(1970, 1, 1)).days
+    assert local_day_number("9999-12-31T23:59:59.999Z") == (date.max - date(1970, 1, 1)).days

@@ -8,16 +8,25 @@ waiting happens inside `evaluate` (`SETTLE`) and not in `wait_for_function`.
 import json
 import math
 import os
+import re
 import urllib.request
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import geopandas as gpd
 import pytest
 import shapely
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
+
+from ingest.draft import Draft
+from twin_model.changeset import Changeset, Source
+from twin_model.temporal import parse_instant
+from twin_model.town import Town, init_town
+from twin_model.versioning import commit
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 FLAGS = [
@@ -388,3 +397,226 @@ def test_permalink_restores_camera_layers_ground_and_selection(browser: Browser,
     expect(visit.page.locator("html")).to_have_attribute("lang", "en")
     assert visit.troubles == []
     visit.page.close()
+
+
+EAST, NORTH, GROUND = 617_000.0, 3_886_000.0, 60.0
+
+
+def box(east: float, north: float, side: float) -> shapely.MultiPolygon:
+    west, south = EAST + east, NORTH + north
+    return shapely.MultiPolygon([shapely.box(west, south, west + side, south + side)])
+
+
+def bring(town: Town, layer: str, shapes: list[Any], since: str, **columns: list[Any]) -> None:
+    """Commit features of a layer that are true since a local day."""
+    source = Source(f"{layer}.geojson", f"{town.store.version():064x}")
+    with Draft(
+        source, town.catalogue, storage_crs=town.store.crs, effective=parse_instant(since)[0]
+    ) as draft:
+        draft.add(layer, gpd.GeoDataFrame(columns, geometry=shapes, crs=town.store.crs))
+        commit(town.store, draft.to_changeset(author="test", reason="test", reach="nothing"))
+
+
+def end(town: Town, layer: str, feature_id: str, since: str) -> None:
+    commit(
+        town.store,
+        Changeset("test", "test", parse_instant(since)[0], terminated={layer: (feature_id,)}),
+    )
+
+
+@pytest.fixture(scope="module")
+def changing_town(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Iterator[str]:
+    """A served town: a house until June 2020, one since March 2022, one planned for 2150; a pond gave way to a square.
+
+    A scene of it tells of 2015.
+    """
+    folder = tmp_path_factory.mktemp("changing") / "town"
+    with init_town(folder, name="小镇", crs="EPSG:4548") as town:
+        spots = [shapely.Point(EAST + x, NORTH + y, GROUND) for x in range(-400, 900, 100) for y in range(-400, 500, 100)]  # fmt: skip
+        bring(town, "spot_height", spots, "2004-01-01")
+        for east, since, name in ((0, "2010-05-01", "老站"), (200, "2022-03-01", "新站"), (400, "2150-01-01", "规划站")):  # fmt: skip
+            bring(
+                town,
+                "building",
+                [box(east, 0, 60)],
+                since,
+                name=[name],
+                height=[20.0],
+                base_elevation=[GROUND],
+            )
+        bring(town, "water_area", [box(0, 100, 150)], "2005-01-01", name=["池塘"])
+        bring(town, "road_area", [box(0, 100, 150)], "2021-01-01", name=["广场"])
+        end(town, "building", "building.1", "2020-06-01")
+        end(town, "water_area", "water_area.1", "2020-06-01")
+    with (folder / "town.toml").open("a", encoding="utf-8") as settings:
+        settings.write(SCENE)
+    with serving(folder) as address:
+        yield address
+
+
+SCENE = """
+[[scenes]]
+id = "then"
+title = { zh = "从前", en = "Then" }
+text = { zh = "二〇一五年", en = "In 2015" }
+camera = { lon = 118.2870, lat = 35.0960, height = 1200.0, heading = 0.0, pitch = -80.0, roll = 0.0 }
+layers = ["building", "water_area", "road_area"]
+transparency = {}
+ground = 1.0
+seconds = 8
+datetime = "2015-01-01"
+"""
+PLACES = {"老站": (30.0, 30.0), "新站": (230.0, 30.0), "规划站": (430.0, 30.0)}
+
+
+class TimeVisit(Visit):
+    """A visit to the town that changes, seen straight from above."""
+
+    def open_above(self, fragment: str = "") -> None:
+        lon, lat = self.place(200.0, 100.0)
+        self.open(
+            fragment=f"#camera={lon},{lat},700,0,-89.5,0&layers=building,water_area,road_area{fragment}"
+        )
+
+    def place(self, east: float, north: float) -> tuple[float, float]:
+        at = gpd.GeoSeries([shapely.Point(EAST + east, NORTH + north)], crs="EPSG:4548").to_crs("OGC:CRS84")
+        return at.iloc[0].x, at.iloc[0].y
+
+    def houses(self) -> list[str]:
+        """Return the names of the houses that can be picked, by the ids the API gives them."""
+        found = {name: self.pick(*self.place(*at), GROUND + 20.0) for name, at in PLACES.items()}
+        ids = {"building.1": "老站", "building.2": "新站", "building.3": "规划站"}
+        for name, identity in found.items():
+            assert identity is None or ids[identity["featureId"]] == name
+        return [name for name, identity in found.items() if identity is not None]
+
+    def ground(self) -> str | None:
+        """Return the collection of what lies where the pond was."""
+        identity = self.pick(*self.place(75.0, 175.0), GROUND)
+        return identity and identity["collectionId"]
+
+    def go(self, day: str | None) -> None:
+        self.run("([day]) => { twin.time.day = day ?? undefined; }", day)
+        self.settle()
+
+    def slide(self, day: str) -> None:
+        """Move the slider to a day as a hand does: its value changes, and it says so."""
+        self.page.locator("#time").fill(str((date.fromisoformat(day) - date(1970, 1, 1)).days))
+        self.settle()
+
+
+@pytest.fixture(scope="module")
+def opened_town(browser: Browser, changing_town: str) -> Iterator[TimeVisit]:
+    visit = TimeVisit(browser, changing_town)
+    visit.open_above()
+    yield visit
+    visit.page.close()
+
+
+@pytest.fixture
+def past(opened_town: TimeVisit) -> Iterator[TimeVisit]:
+    """The visit to the town that changes, at now; it must end without a single trouble."""
+    opened_town.troubles.clear()
+    opened_town.go(None)
+    yield opened_town
+    assert opened_town.troubles == []
+
+
+def test_now_shows_neither_what_ended_nor_what_is_planned(past: TimeVisit) -> None:
+    assert past.houses() == ["新站"]
+    assert past.ground() == "road_area"
+    expect(past.page.locator(".time-now")).to_have_attribute("aria-pressed", "true")
+
+
+def test_the_slider_shows_the_town_of_a_day_in_solids_and_on_the_ground(past: TimeVisit) -> None:
+    past.slide("2019-06-01")
+    in_2019 = (past.houses(), past.ground())
+    past.slide("2020-06-01")
+    in_between = (past.houses(), past.ground())
+    past.slide("2023-06-01")
+    in_2023 = (past.houses(), past.ground())
+
+    assert in_2019 == (["老站"], "water_area")
+    assert in_between == ([], None)
+    assert in_2023 == (["新站"], "road_area")
+
+
+def test_moving_in_time_loads_no_solid_anew(past: TimeVisit) -> None:
+    asked: list[str] = []
+    past.page.on("request", lambda sent: asked.append(sent.url))
+
+    past.go("2017-03-03")
+    past.go("2024-03-03")
+    past.houses()
+
+    assert [url for url in asked if "/tiles/" in url]
+    assert [url for url in asked if "3dtiles" in url] == []
+
+
+def test_the_slider_is_moved_by_keys_and_says_its_day(past: TimeVisit) -> None:
+    shown = past.page.locator(".time-date")
+    past.page.locator("#globe").focus()
+    past.page.keyboard.press("t")
+    past.page.keyboard.press("Home")
+    expect(shown).to_have_text("2004年1月1日")
+    past.page.keyboard.press("ArrowRight")
+    expect(shown).to_have_text("2004年1月2日")
+    expect(past.page.locator("#time")).to_have_attribute("aria-valuetext", "2004年1月2日")
+
+    past.page.locator("[data-time=next]").click()
+    expect(shown).to_have_text("2005年1月1日")
+    past.page.keyboard.press("n")
+
+    expect(past.page.locator(".time-now")).to_have_attribute("aria-pressed", "true")
+    assert past.run("() => twin.time.day") is None
+
+
+def test_play_goes_from_change_to_change(past: TimeVisit) -> None:
+    past.go("2019-06-01")
+
+    past.page.locator("[data-time=play]").click()
+
+    shown = past.page.locator(".time-date")
+    expect(shown).to_have_text("2020年6月1日")
+    expect(shown).to_have_text("2021年1月1日")
+    past.page.locator("[data-time=play]").click()
+    expect(past.page.locator("[data-time=play]")).to_have_attribute("aria-label", "按时间播放")
+
+
+def test_attributes_are_those_of_the_day_on_show(past: TimeVisit) -> None:
+    body = past.page.locator(".attributes")
+    past.go("2019-06-01")
+    past.run("() => twin.showFeature('building', 'building.1')")
+    expect(past.page.locator(".attributes h2")).to_have_text("老站")
+    expect(past.page.locator(".attributes-day")).to_have_text("2019年6月1日的状态")
+
+    past.go("2023-06-01")
+    expect(body).to_contain_text("2023年6月1日这一天没有此要素")
+
+    past.go("2012-01-01")
+    expect(past.page.locator(".attributes h2")).to_have_text("老站")
+    past.page.keyboard.press("Escape")
+
+
+def test_permalink_carries_the_day_and_restores_it(browser: Browser, changing_town: str) -> None:
+    visit = TimeVisit(browser, changing_town)
+    visit.open_above("&t=2019-06-01")
+    restored = (visit.run("() => twin.time.day"), visit.houses(), visit.ground())
+
+    visit.slide("2023-06-01")
+    expect(visit.page).to_have_url(re.compile("&t=2023-06-01&"))
+    visit.page.locator(".time-now").click()
+    expect(visit.page).not_to_have_url(re.compile("&t="))
+
+    assert restored == ("2019-06-01", ["老站"], "water_area")
+    assert visit.troubles == []
+    visit.page.close()
+
+
+def test_a_scene_sets_its_day_and_one_without_goes_back_to_now(past: TimeVisit) -> None:
+    past.run("() => { void twin.showScene('then'); }")
+    past.settle()
+
+    assert past.run("() => twin.time.day") == "2015-01-01"
+    expect(past.page.locator(".time-date")).to_have_text("2015年1月1日")
+    past.page.keyboard.press("Escape")

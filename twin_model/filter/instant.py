@@ -7,7 +7,7 @@ from typing import Any
 from twin_model.filter.errors import InvalidFilter, InvalidLiteral, shown
 from twin_model.filter.expression import Instant, Interval, Property
 
-__all__ = ["day_bounds", "local_day", "read_bound", "read_instant", "read_interval"]
+__all__ = ["as_text", "day_bounds", "local_day", "read_bound", "read_instant", "read_interval"]
 
 DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 TIMESTAMP = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})", re.ASCII)
@@ -88,3 +88,16 @@ def day_bounds(day: date, timezone: tzinfo) -> tuple[datetime, datetime]:
     except OverflowError as error:
         expected = "a day between the years 1 and 9999"
         raise InvalidLiteral(kind="date", text=day.isoformat(), expected=expected) from error
+
+
+def as_text(value: date | datetime) -> str:
+    """Return a date as YYYY-MM-DD, an aware datetime as the stores keep instants: texts then order as times do.
+
+    Instants are stored to the millisecond; what a literal has beyond it stands after the Z.
+    """
+    if not isinstance(value, datetime):
+        return value.isoformat()
+    beyond = value.microsecond % 1000
+    text = value.astimezone(UTC).strftime("%m-%dT%H:%M:%S")
+    rest = f".{value.microsecond // 1000:03}Z" + (f"{beyond:03}" if beyond else "")
+    return f"{value.astimezone(UTC).year:04}-{text}{rest}"

@@ -1,41 +1,36 @@
-"""The PostGIS dialect: `%s` placeholders as psycopg reads them, native dates, `ST_` predicates."""
+"""The PostGIS dialect: `%s` placeholders as psycopg reads them, and functions of `postgis_functions` beside `ST_`'s.
 
-from datetime import date, datetime
+It answers as the SQLite dialect does, with one exception: a sum, product or quotient beyond the largest double is
+an error here (SQLSTATE 22003), infinite there.
+"""
+
 from typing import ClassVar
 
 import shapely
 from shapely.geometry.base import BaseGeometry
 
 from twin_model.filter.expression import Call, Constant, Scalar
+from twin_model.filter.folding import folded, pattern_text
 from twin_model.filter.like_pattern import to_like
 from twin_model.filter.sql import Compiler, Fragment, filled
 
 __all__ = ["PostgisCompiler"]
 
-PREDICATES = {
-    "intersects": "ST_Intersects",
-    "disjoint": "ST_Disjoint",
-    "within": "ST_Within",
-    "contains": "ST_Contains",
-    "touches": "ST_Touches",
-    "crosses": "ST_Crosses",
-    "overlaps": "ST_Overlaps",
-    "equals": "ST_Equals",
-}
 # Numbers are compared and computed as doubles, as in SQLite; a divisor of 0 gives NULL instead of an error.
-# The operands of a power are named once in a subquery, because each may be a long expression with parameters.
 ARITHMETIC = {
     "/": "({} / NULLIF({}, 0))",
     "div": "trunc({} / NULLIF({}, 0))",
-    "%": "mod(({})::numeric, NULLIF({}, 0)::numeric)::double precision",
-    "^": "(SELECT CASE WHEN b = 0 AND e < 0 OR b < 0 AND e <> trunc(e) THEN NULL ELSE power(b, e) END"
-    " FROM (VALUES ({}, {})) AS operands (b, e))",
+    "%": "twin_modulo({}, {})",
+    "^": "twin_power({}, {})",
 }
-ACCENTS = "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)"
+FOLDING = {
+    "casei": "twin_casefold({})",
+    "accenti": "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)",
+}
 
 
 class PostgisCompiler(Compiler):
-    """Conditions for psycopg. Columns: text, numbers, boolean, date, timestamptz, geometry."""
+    """Conditions for psycopg. Columns: text COLLATE "C" (dates too, in ISO form), numbers, boolean, geometry."""
 
     placeholder: ClassVar[str] = "%s"
 
@@ -44,29 +39,23 @@ class PostgisCompiler(Compiler):
         return Fragment(self.columns[name].replace("%", "%%"))
 
     def bind(self, value: object) -> Fragment:
-        """Return a placeholder that says its type: PostgreSQL cannot guess that of `%s = %s`."""
+        """Return a placeholder that says its type: PostgreSQL cannot guess that of `%s = %s`.
+
+        Texts compare by code point, whatever order the database prefers.
+        """
         if isinstance(value, bool):
             return Fragment("%s::boolean", (value,))
         if isinstance(value, int | float):
             return Fragment("%s::double precision" if abs(value) <= 2**53 else "%s::numeric", (value,))
-        if isinstance(value, str):
-            return Fragment("%s::text", (value,))
-        return Fragment("%s", (value,))
+        return Fragment('(%s::text COLLATE "C")', (value,))
 
     def like(self, value: Fragment, pattern: Scalar) -> Fragment:
-        return filled("({} LIKE {})", value, self._pattern(pattern))
-
-    def _pattern(self, pattern: Scalar) -> Fragment:
-        if isinstance(pattern, Call):
-            return self._function(pattern.function, self._pattern(pattern.argument))
-        assert isinstance(pattern, Constant)  # the reader of LIKE admits nothing else
-        return self.bind(to_like(str(pattern.value)))
+        return filled("({} LIKE {})", value, self.bind(to_like(pattern_text(pattern))))
 
     def call(self, node: Call) -> Fragment:
-        return self._function(node.function, self.scalar(node.argument))
-
-    def _function(self, name: str, argument: Fragment) -> Fragment:
-        return filled("lower({})" if name == "casei" else ACCENTS, argument)
+        if isinstance(node.argument, Constant):
+            return self.bind(folded(node.function, str(node.argument.value)))
+        return filled(FOLDING[node.function], self.scalar(node.argument))
 
     def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
         left, right = (filled("({})::double precision", one) for one in (left, right))
@@ -74,7 +63,4 @@ class PostgisCompiler(Compiler):
 
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         literal = Fragment("ST_GeomFromWKB(%s, %s)", (shapely.to_wkb(geometry), self.srid))
-        return filled(f"{PREDICATES[operator]}({{}}, {{}})", column, literal)
-
-    def instant(self, value: date | datetime) -> date | datetime:
-        return value
+        return filled(f"twin_{operator}({{}}, {{}})", column, literal)

@@ -32,7 +32,7 @@ from twin_model.filter.expression import (
     Spatial,
     Temporal,
 )
-from twin_model.filter.instant import day_bounds, local_day
+from twin_model.filter.instant import as_text, day_bounds, local_day
 from twin_model.filter.spatial import to_storage
 
 __all__ = ["BBox", "Compiler", "Fragment", "SqlFilter", "Transform"]
@@ -107,9 +107,9 @@ class Compiler(ABC):
     @abstractmethod
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment: ...
 
-    @abstractmethod
-    def instant(self, value: date | datetime) -> Any:
-        """Return the parameter that compares with a column of dates or of datetimes."""
+    def instant(self, value: date | datetime) -> str:
+        """Return the parameter that compares with a column of dates or of datetimes: both stores keep them as texts."""
+        return as_text(value)
 
     def column(self, name: str) -> Fragment:
         return Fragment(self.columns[name])

@@ -3,10 +3,8 @@
 import math
 import sqlite3
 import struct
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from functools import wraps
 from typing import Any, ClassVar
 
@@ -16,11 +14,12 @@ from shapely.geometry.base import BaseGeometry
 
 from twin_model.filter.errors import InvalidLiteral, shown
 from twin_model.filter.expression import Call, Constant, Scalar
+from twin_model.filter.folding import folded, pattern_text, without_accents
 from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
 from twin_model.filter.sql import Compiler, Fragment, filled
 
-__all__ = ["SqliteCompiler", "register_functions", "without_accents"]
+__all__ = ["SqliteCompiler", "register_functions"]
 
 ENVELOPE_BYTES = (0, 32, 48, 48, 64)
 HEADER_BYTES = 8
@@ -38,7 +37,7 @@ class SqliteCompiler(Compiler):
     placeholder: ClassVar[str] = "?"
 
     def like(self, value: Fragment, pattern: Scalar) -> Fragment:
-        glob = to_glob(_pattern_text(pattern))
+        glob = to_glob(pattern_text(pattern))
         if len(glob.encode()) > MAX_PATTERN_BYTES:
             expected = f"a pattern of at most {MAX_PATTERN_BYTES} bytes"
             raise InvalidLiteral(kind="pattern", text=shown(glob), expected=expected)
@@ -46,7 +45,7 @@ class SqliteCompiler(Compiler):
 
     def call(self, node: Call) -> Fragment:
         if isinstance(node.argument, Constant):
-            return self.bind(_called(node.function, str(node.argument.value)))
+            return self.bind(folded(node.function, str(node.argument.value)))
         function = "twin_casefold" if node.function == "casei" else "twin_unaccent"
         return filled(f"{function}({{}})", self.scalar(node.argument))
 
@@ -58,16 +57,6 @@ class SqliteCompiler(Compiler):
 
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         return filled(f"twin_spatial('{operator}', {{}}, {{}})", column, self.bind(shapely.to_wkb(geometry)))
-
-    def instant(self, value: date | datetime) -> str:
-        if not isinstance(value, datetime):
-            return value.isoformat()
-        # Stored to the millisecond. What a literal has beyond it stands after the Z: texts then order as
-        # times do.
-        beyond = value.microsecond % 1000
-        text = value.astimezone(UTC).strftime("%m-%dT%H:%M:%S")
-        rest = f".{value.microsecond // 1000:03}Z" + (f"{beyond:03}" if beyond else "")
-        return f"{value.astimezone(UTC).year:04}-{text}{rest}"
 
 
 def register_functions(connection: sqlite3.Connection) -> None:
@@ -86,24 +75,6 @@ def register_functions(connection: sqlite3.Connection) -> None:
         ("twin_spatial", _spatial_function(), 3),
     ):
         connection.create_function(name, count, _null_aware(function), deterministic=True)
-
-
-def without_accents(text: str) -> str:
-    """Return `text` without the combining marks of U+0300 to U+036F: é becomes e, 高铁 stays."""
-    bare = (one for one in unicodedata.normalize("NFD", text) if not "\u0300" <= one <= "\u036f")
-    return unicodedata.normalize("NFC", "".join(bare))
-
-
-def _called(function: str, text: str) -> str:
-    return text.casefold() if function == "casei" else without_accents(text)
-
-
-def _pattern_text(pattern: Scalar) -> str:
-    """Return the pattern with CASEI and ACCENTI applied; they leave wildcards and backslashes alone."""
-    if isinstance(pattern, Call):
-        return _called(pattern.function, _pattern_text(pattern.argument))
-    assert isinstance(pattern, Constant)  # the reader of LIKE admits nothing else
-    return str(pattern.value)
 
 
 def _null_aware(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -54,7 +54,9 @@ def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
 
 
 def _shown(value: Any) -> Any:
-    """Return a list as its members with commas between; what is absent or empty shows as a dash."""
+    """Return a list as its members with commas between, a table as its rows; what is absent or empty shows as a dash."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_shown(one)}" for name, one in value.items()) or "-"
     if isinstance(value, list | tuple | set | frozenset | KeysView):
         return ", ".join(str(v) for v in value) or "-"
     return "-" if value is None else value

@@ -1,13 +1,14 @@
-"""The store keeps the town: one Protocol, the GeoPackage store behind it, and what both stores share.
+"""The store keeps the town: one Protocol, a GeoPackage store and a PostGIS store behind it, and what both share.
 
 Here: how rows are kept and found. What is found out about a delivery before it is written (identity, difference)
 stands in `twin_model/versioning.py`; nothing above this room writes SQL.
 
-    store = GeoPackageStore(Path("town/store.gpkg"), catalogue)
+    store = open_store("store.gpkg", catalogue, folder=Path("town"))   # or postgresql://user@host/database?schema=twin
     store.features(FeatureQuery("building", limit=10))
 """
 
 from twin_model.store.base import FeatureQuery, SortKey, Store, Summary
 from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.opening import create_store, open_store
 
-__all__ = ["FeatureQuery", "GeoPackageStore", "SortKey", "Store", "Summary"]
+__all__ = ["FeatureQuery", "GeoPackageStore", "SortKey", "Store", "Summary", "create_store", "open_store"]

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 import geopandas as gpd
 import numpy as np
 import orjson
-import pandas as pd
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
@@ -25,12 +24,13 @@ from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.store import gpkg_copy, gpkg_schema
 from twin_model.store.base import FeatureQuery, Known, Store, Summary
-from twin_model.store.gpkg_binary import from_blobs
+from twin_model.store.frames import to_frame
 from twin_model.store.gpkg_history import GeoPackageHistory
-from twin_model.store.gpkg_schema import quoted, srs_id
-from twin_model.store.gpkg_select import Context, select, shown_fields
+from twin_model.store.gpkg_schema import srs_id
+from twin_model.store.gpkg_select import GeoPackageDialect
 from twin_model.store.gpkg_write import GeoPackageTransaction
 from twin_model.store.migrations import backup_path, migrate
+from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import now
 from twin_model.view import View
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["GeoPackageStore"]
 
 _BUSY_SECONDS = 60
+_DIALECT = GeoPackageDialect()
 
 
 class GeoPackageStore(GeoPackageHistory):
@@ -59,7 +60,8 @@ class GeoPackageStore(GeoPackageHistory):
     def create(
         cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai"
     ) -> "GeoPackageStore":
-        """Make an empty store with every layer of the catalogue; the file appears whole or not at all."""
+        """Make an empty store with every layer of the catalogue; the file appears whole or not at all, and takes no
+        other file's place."""
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         part.unlink(missing_ok=True)
         connection = sqlite3.connect(part, isolation_level=None)
@@ -73,7 +75,12 @@ class GeoPackageStore(GeoPackageHistory):
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
-        part.replace(path)
+        try:
+            os.link(part, path)
+        except FileExistsError as error:
+            raise StoreError("store.file_exists", path=str(path)) from error
+        finally:
+            part.unlink()
         return cls(path, catalogue, zone=zone)
 
     @property
@@ -206,7 +213,7 @@ class GeoPackageStore(GeoPackageHistory):
         return Context(layer, self._crs, moment, planned, extent, self._zone)
 
     def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
-        statement = select(self._context(query), query, what=what)
+        statement = select(_DIALECT, self._context(query), query, what=what)
         try:
             return self._connection().execute(statement.text, statement.parameters), statement.columns
         except sqlite3.OperationalError as error:
@@ -214,7 +221,7 @@ class GeoPackageStore(GeoPackageHistory):
 
     def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
         cursor, columns = self._run(query)
-        return self._frame(query, cursor.fetchall(), columns)
+        return to_frame(self._catalogue[query.layer], query, columns, cursor.fetchall(), self._crs)
 
     def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         cursor, columns = self._run(query)
@@ -223,19 +230,7 @@ class GeoPackageStore(GeoPackageHistory):
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
         cursor, columns = self._run(query)
         while chunk := cursor.fetchmany(rows):
-            yield self._frame(query, chunk, columns)
-
-    def _frame(
-        self, query: FeatureQuery, rows: list[tuple[Any, ...]], columns: tuple[str, ...]
-    ) -> gpd.GeoDataFrame:
-        layer = self._catalogue[query.layer]
-        by_name = dict(zip(columns, ([row[n] for row in rows] for n in range(len(columns))), strict=True))
-        wkb = by_name.pop("geometry", None)
-        types = {one.name: one.type for one in layer.fields if one.name in shown_fields(layer, query)}
-        content = {name: _column(values, types.get(name)) for name, values in by_name.items()}
-        shapes = from_blobs(np.array(wkb, dtype=object)) if wkb else np.full(len(rows), None, dtype=object)
-        frame = gpd.GeoDataFrame(content, geometry=gpd.array.from_shapely(shapes), crs=self._crs)
-        return frame.set_index("id")
+            yield to_frame(self._catalogue[query.layer], query, columns, chunk, self._crs)
 
     def count(self, query: FeatureQuery) -> int:
         cursor, _ = self._run(query, "count")
@@ -319,14 +314,3 @@ class GeoPackageStore(GeoPackageHistory):
         with self._writing() as connection:
             for table, batches in tables:
                 gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
-
-
-def _column(values: list[Any], kind: str | None) -> Any:
-    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects."""
-    if kind == "number":
-        return np.array(values, dtype=np.float64)
-    if kind == "integer":
-        return pd.array(values, dtype="Int64")
-    if kind == "boolean":
-        return pd.array([None if v is None else bool(v) for v in values], dtype="boolean")
-    return np.array(values, dtype=object)

@@ -12,7 +12,8 @@ from twin_model.layer import Layer
 from twin_model.store.copying import columns_of
 from twin_model.store.gpkg_binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.gpkg_rtree import insert
-from twin_model.store.gpkg_schema import history_of, indexed, quoted, unguarded, unindexed
+from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
+from twin_model.store.select import quoted
 
 __all__ = ["dump", "load"]
 
@@ -38,12 +39,21 @@ def _selection(catalogue: Catalogue, table: str) -> str:
         return f"SELECT {', '.join(columns)} FROM {_TABLES[table]}"
     kind, name = table.split(":", 1)
     layer = catalogue[name]
-    listed = ", ".join(
-        f"substr(geom, {header_bytes(layer) + 1})" if one == "geom" else quoted(one) for one in columns
-    )
+    listed = ", ".join(_shown(layer, one) for one in columns)
     return (
         f"SELECT {listed} FROM {quoted(name if kind == 'now' else history_of(name))} ORDER BY fid, valid_from"
     )
+
+
+def _shown(layer: Layer, column: str) -> str:
+    """Return the expression of a column: geometry as ISO WKB, dates as texts (a column of SQLite's DATE has made a number
+    of a bare year)."""
+    one = layer.field_of(column)
+    if column == "geom":
+        return f"substr(geom, {header_bytes(layer) + 1})"
+    if one is not None and one.type in ("date", "datetime"):
+        return f"CAST({quoted(column)} AS TEXT)"
+    return quoted(column)
 
 
 def load(

@@ -6,29 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
 from twin_model.store.base import ChangesetRecord
-from twin_model.store.gpkg_schema import history_of, quoted
+from twin_model.store.chronicle import LINE, changeset_record
+from twin_model.store.gpkg_schema import history_of
+from twin_model.store.select import quoted
 
-__all__ = ["LINE", "GeoPackageHistory"]
-
-LINE = (
-    "number",
-    "recorded",
-    "effective",
-    "author",
-    "reason",
-    "source",
-    "sha256",
-    "kind",
-    "delivery",
-    "counts",
-)
-"""The columns of a changeset of which its hash is made."""
+__all__ = ["GeoPackageHistory"]
 
 
 class GeoPackageHistory(ABC):
@@ -93,13 +80,3 @@ class GeoPackageHistory(ABC):
             "SELECT max(number) FROM vgpkg_twin_changeset WHERE sha256 = ?", sha256
         )
         return number
-
-
-def changeset_record(row: tuple[Any, ...]) -> ChangesetRecord:
-    """Return a changeset from its line and the two hashes; both stores keep the same columns."""
-    line, (previous, digest) = dict(zip(LINE, row, strict=False)), row[len(LINE) :]
-    return ChangesetRecord(
-        number=line["number"], recorded=line["recorded"], effective=line["effective"], author=line["author"], reason=line["reason"],
-        source=line["source"] or "", sha256=line["sha256"] or "", counts=orjson.loads(line["counts"]), previous=previous, hash=digest,
-        line=line,
-    )  # fmt: skip

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from twin_model.crs import epsg_of, title_of, well_known_text
 from twin_model.layer import Field, Layer
 from twin_model.store.gpkg_style import qml, sld
+from twin_model.store.select import quoted
 
 __all__ = [
     "FORMAT",
@@ -22,7 +23,6 @@ __all__ = [
     "create_layer",
     "history_of",
     "indexed",
-    "quoted",
     "srs_id",
     "unguarded",
     "unindexed",
@@ -85,11 +85,6 @@ CREATE TABLE vgpkg_twin_link (version INTEGER NOT NULL, kind TEXT NOT NULL, laye
   to_fid INTEGER NOT NULL, PRIMARY KEY (layer, from_fid, to_fid, kind, version)) WITHOUT ROWID;
 CREATE TABLE vgpkg_twin_blob (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 """
-
-
-def quoted(name: str) -> str:
-    """Return an SQL identifier, quoted."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def history_of(layer_id: str) -> str:

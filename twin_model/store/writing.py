@@ -26,7 +26,7 @@ from twin_model.temporal import Instant, now, to_instant
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
 
-__all__ = ["GENESIS", "LayerWriter", "Transaction", "Writing", "chain_hash", "row_columns", "touched_cells", "write_changeset"]  # fmt: skip
+__all__ = ["GENESIS", "LayerWriter", "Transaction", "Writing", "chain_hash", "parts_digest", "parts_sum", "row_columns", "touched_cells", "write_changeset"]  # fmt: skip
 
 GENESIS = "0" * 64
 """What stands before the first link of the hash chain."""
@@ -63,6 +63,17 @@ def chain_hash(previous: str, line: Mapping[str, Any]) -> str:
     return sha256(previous.encode() + orjson.dumps(dict(line), option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
+def parts_sum(fids: NDArray[np.int64], contents: list[bytes]) -> NDArray[np.uint64]:
+    """Return two words that stand for parts, whatever their order: sums of what they say, each mixed with its fid."""
+    said = np.frombuffer(b"".join(contents), dtype="<u8").reshape(-1, 2)
+    mixed = (said ^ fids.astype(np.uint64)[:, None]) * np.uint64(0x9E3779B97F4A7C15)
+    return np.asarray((mixed ^ (mixed >> np.uint64(29))).sum(axis=0, dtype=np.uint64))
+
+
+def parts_digest(total: NDArray[np.uint64]) -> str:
+    return "".join(f"{int(word):016x}" for word in total)
+
+
 @dataclass(frozen=True)
 class Writing:
     """What every row of a changeset is written with: the version it makes, its instants, whether it is an edit.
@@ -84,6 +95,7 @@ class LayerWriter(ABC):
         self.layer, self.writing = layer, writing
         self.inserted = self.updated = self.terminated = self.unchanged = 0
         self._boxes: list[NDArray[np.float64]] = []
+        self._delivered = np.zeros(2, dtype=np.uint64)
         self._digest = sha256()
 
     # --- what happens
@@ -106,9 +118,7 @@ class LayerWriter(ABC):
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
-        if not self.writing.edit:
-            self.keep_parts(fids.tolist(), rows.content.tolist())
-        self._digest.update(b"".join(rows.content.tolist()))
+        self._deliver(fids, rows)
         ahead = min((one for one in set(columns["valid_from"]) if one > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
@@ -118,10 +128,10 @@ class LayerWriter(ABC):
         self, rows: Rows, fids: NDArray[np.int64], known_ids: Sequence[str | None]
     ) -> dict[str, list[Any]]:
         """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
-        given = zip(known_ids, rows.ids.tolist(), fids.tolist(), strict=True)
         columns: dict[str, list[Any]] = {"fid": fids.tolist()}
         if self.layer.has_geometry:
             columns["geom"] = self.geometries(rows)
+        given = zip(known_ids, rows.ids.tolist(), columns["fid"], strict=True)
         columns["id"] = [known or own or f"{self.layer.id}.{fid}" for known, own, fid in given]
         columns |= {name: _plain(rows.columns[name]) for name in self.layer.field_names}
         columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
@@ -134,25 +144,47 @@ class LayerWriter(ABC):
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later."""
         timelines = self.timelines(fids.tolist())
-        known_ids = [str(timelines[fid][0]["id"]) for fid in fids.tolist()]
+        former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], whole=True)
+        known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
         columns = self._columns(rows, fids, known_ids)
         names, todo = tuple(columns), Steps()
+        newest: list[bool] = []
         for values in zip(*columns.values(), strict=True):
             state = dict(zip(names, values, strict=True)) | {"_row": None}
-            before = timelines[state["fid"]]
+            before = timelines.get(state["fid"], [])
+            state |= self._since(state, before)
+            newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
             self._change(before, stated(before, state, self.writing.version), todo)
         self._apply(todo)
+        self._deliver(fids[newest], rows.take(np.array(newest)), again=True)
         if not self.writing.edit:
-            self.close_parts(fids.tolist())
-            self.keep_parts(fids.tolist(), rows.content.tolist())
             renumbered = [
                 (own, fid)
                 for own, known, fid in zip(rows.ids.tolist(), known_ids, fids.tolist(), strict=True)
                 if own is not None and own != known
             ]
             self.keep_aliases(renumbered)
-        self._digest.update(b"".join(rows.content.tolist()))
         self.updated += len(fids)
+
+    def _since(self, state: Row, before: list[Row]) -> Row:
+        """Return since when a state is true: a date of its own that says when the thing began is not that of a later
+        change of it, which took effect when the delivery was true."""
+        began = [row["valid_from"] for row in before]
+        if began and state["valid_from"] <= max(began):
+            return {"valid_from": self.writing.effective, "valid_precision": None}
+        return {}
+
+    def _deliver(self, fids: NDArray[np.int64], rows: Rows, *, again: bool = False) -> None:
+        """Keep rows as parts, as they were last delivered; of an edit only the digest tells, and what a late delivery
+        puts between older and newer states takes no part's place."""
+        contents = rows.content.tolist()
+        if self.writing.edit:
+            self._digest.update(b"".join(contents))
+            return
+        if again:
+            self.close_parts(fids.tolist())
+        self.keep_parts(fids.tolist(), contents)
+        self._delivered += parts_sum(fids, contents)
 
     def end(self, fids: Iterable[int], at: Instant) -> None:
         """End features at an instant: they are true until then and absent after it."""
@@ -210,7 +242,7 @@ class LayerWriter(ABC):
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
         self.summarise(touched, cells)
-        return touched, self._digest.hexdigest()
+        return touched, f"{parts_digest(self._delivered)}-{self._digest.hexdigest()[:32]}"
 
     def settle(self) -> None:
         """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""

@@ -43,6 +43,8 @@ export interface LayerConfig {
   fields: FieldConfig[];
   mvt: string | null;
   tileset: string | null;
+  /** Null where the layer never held anything; steady where all that its tileset holds is true today. */
+  time: { steady: boolean } | null;
   /** Number under which the layer's map was approved for publication. */
   map_approval?: string | null;
 }
@@ -62,8 +64,17 @@ export interface SceneConfig {
   layers: string[];
   transparency: Record<string, number>;
   ground: number;
-  datetime: string | null;
+  /** The day on show ("2024-06-01"); none is now. */
+  datetime?: string | null;
   seconds: number;
+}
+/** Days of the town ("2024-06-01"): from the first on which something began to the last that is known, or today. */
+export interface TimeConfig {
+  first: string;
+  last: string;
+  today: string;
+  /** Days on which something begins or ends; of very many the first of their months or years. */
+  changes: string[];
 }
 export interface TownConfig {
   town: {
@@ -78,6 +89,7 @@ export interface TownConfig {
     /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
     height_offset: number;
   };
+  time: TimeConfig;
   layers: LayerConfig[];
   terrain: string | null;
   scenes: SceneConfig[];
@@ -120,6 +132,14 @@ export class Api {
     return this.json(`${itemPath(collectionId, featureId)}?lang=${lang}`, "application/geo+json");
   }
 
+  /** A feature as it was at `datetime`; undefined where it was not there, which is no problem and not told as one. */
+  async itemAt(collectionId: string, featureId: string, lang: Lang, datetime: string): Promise<Feature | undefined> {
+    const filter = `id = '${featureId.replaceAll("'", "''")}'`;
+    const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", datetime, lang });
+    const path = `/collections/${encodeURIComponent(collectionId)}/items?${query}`;
+    return (await this.json<{ features: Feature[] }>(path, "application/geo+json")).features[0];
+  }
+
   async search(text: string, lang: Lang, signal: AbortSignal): Promise<Feature[]> {
     const query = new URLSearchParams({ q: text, limit: "20", lang });
     const found = await this.json<{ features: Feature[] }>(`/search?${query}`, "application/geo+json", signal);
@@ -131,10 +151,10 @@ export class Api {
     return this.json(`/crs/transform?${query}`, "application/json", signal);
   }
 
-  /** The features of one layer in one tile; null where the layer has none. */
-  async vectorTile(layer: LayerConfig, z: number, row: number, col: number): Promise<VectorTileLayer | null> {
+  /** The features of one layer in one tile at `datetime`, undefined for now; null where the layer has none. */
+  async vectorTile(layer: LayerConfig, z: number, row: number, col: number, datetime?: string): Promise<VectorTileLayer | null> {
     const path = layer.mvt!.replace("{z}", `${z}`).replace("{row}", `${row}`).replace("{col}", `${col}`);
-    const answer = await fetch(path);
+    const answer = await fetch(datetime ? `${path}?${new URLSearchParams({ datetime })}` : path);
     if (answer.status === 204 || answer.status === 404) return null;
     if (!answer.ok) throw await problem(answer);
     const layers = new VectorTile(new PbfReader(await answer.arrayBuffer())).layers;

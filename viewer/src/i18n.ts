@@ -53,6 +53,14 @@ const WORDS = {
   previous: { zh: "上一个", en: "Previous" },
   next: { zh: "下一个", en: "Next" },
   leave_scenes: { zh: "退出场景 (Esc)", en: "Leave scenes (Esc)" },
+  time: { zh: "时间轴", en: "Timeline" },
+  now: { zh: "现在", en: "Now" },
+  play_time: { zh: "按时间播放", en: "Play through time" },
+  pause_time: { zh: "暂停时间", en: "Pause time" },
+  previous_change: { zh: "上一次变化", en: "Previous change" },
+  next_change: { zh: "下一次变化", en: "Next change" },
+  as_of: { zh: "{0}的状态", en: "as of {0}" },
+  not_there: { zh: "{0}这一天没有此要素：尚未建成，或已不存在。", en: "Not there on {0}: not yet begun, or already gone." },
   full_screen: { zh: "全屏", en: "Full screen" },
   screenshot: { zh: "截图", en: "Screenshot" },
   share: { zh: "复制链接", en: "Copy link" },
@@ -85,6 +93,7 @@ const WORDS = {
   key_search: { zh: "搜索", en: "Search" },
   key_measure: { zh: "量测长度、高差、面积、坐标", en: "Measure length, height, area, coordinates" },
   key_play: { zh: "播放、暂停场景", en: "Play or pause the scenes" },
+  key_time: { zh: "时间轴；回到现在", en: "Timeline; back to now" },
   key_full: { zh: "全屏", en: "Full screen" },
   key_escape: { zh: "取消、关闭", en: "Cancel, close" },
   key_help: { zh: "本说明", en: "This page" },
@@ -124,6 +133,12 @@ export class Language {
   /** The text in this language, else in the other. */
   of(text: Text): string {
     return text[this.chosen] || text.en || text.zh;
+  }
+
+  /** A day ("2024-06-01") in words. */
+  date(day: string): string {
+    const format = new Intl.DateTimeFormat(this.chosen === "zh" ? "zh-CN" : "en-GB", { dateStyle: "long", timeZone: "UTC" });
+    return format.format(new Date(`${day}T00:00:00Z`));
   }
 
   number(value: number, digits: number): string {

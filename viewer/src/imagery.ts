@@ -92,7 +92,7 @@ export class DrapedImagery {
 
   private replace(draped: Draped[]): void {
     this.pending = undefined;
-    const wanted = draped.map(({ layer, opacity }) => `${layer.id}:${opacity}`).join();
+    const wanted = [this.tiles.time.datetime, ...draped.map(({ layer, opacity }) => `${layer.id}:${opacity}`)].join();
     if (wanted === this.shown) return;
     this.shown = wanted;
     const old = this.current;

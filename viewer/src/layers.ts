@@ -4,6 +4,7 @@ import {
 } from "@cesium/engine";
 import type { LayerConfig, TownConfig } from "./api";
 import type { DrapedImagery } from "./imagery";
+import type { Time } from "./time";
 
 /** Even light from all sides; without it walls turned from the sun would be black. */
 const AMBIENT = [0.56, 0.57, 0.6] as const;
@@ -13,6 +14,8 @@ export class TownLayer {
   opacity = 1;
   tileset: Cesium3DTileset | undefined;
   loading: Promise<void> | undefined;
+  /** The style its tileset has. */
+  dressed = "{}";
 
   constructor(readonly config: LayerConfig) {}
 
@@ -29,9 +32,9 @@ export class TownLayer {
     return !this.solid && this.config.mvt !== null;
   }
 
-  /** Whether there is anything to show at all. */
+  /** Whether there is anything to show at all, on whatever day. */
   get drawable(): boolean {
-    return (this.solid || this.draped) && this.config.features > 0;
+    return (this.solid || this.draped) && this.config.time !== null;
   }
 }
 
@@ -44,11 +47,13 @@ export class Layers {
     config: TownConfig,
     private readonly scene: Scene,
     private readonly drape: DrapedImagery,
+    private readonly time: Time,
     private readonly failed: (layer: TownLayer) => void,
     private readonly test: boolean,
   ) {
     this.all = config.layers.filter((layer) => layer.kind === "feature").map((layer) => new TownLayer(layer));
     this.byId = new Map(this.all.map((layer) => [layer.id, layer]));
+    time.changed(() => this.apply());
   }
 
   get(collectionId: string): TownLayer | undefined {
@@ -112,7 +117,7 @@ export class Layers {
   private apply(): void {
     for (const layer of this.all.filter((one) => one.solid && one.drawable)) {
       if (layer.visible) void this.load(layer);
-      if (layer.tileset) dress(layer, layer.tileset);
+      if (layer.tileset) dress(layer, layer.tileset, this.time);
     }
     this.drape.show(this.draped.map((layer) => ({ layer: layer.config, opacity: layer.opacity })));
     this.scene.requestRender();
@@ -130,15 +135,27 @@ export class Layers {
     tileset.imageBasedLighting.sphericalHarmonicCoefficients = [new Cartesian3(...AMBIENT), ...Array<Cartesian3>(8).fill(Cartesian3.ZERO)];
     tileset.tileFailed.addEventListener(() => this.failed(layer));
     layer.tileset = tileset;
-    dress(layer, tileset);
+    dress(layer, tileset, this.time);
     this.scene.primitives.add(tileset);
     this.scene.requestRender();
   }
 }
 
-function dress(layer: TownLayer, tileset: Cesium3DTileset): void {
+function dress(layer: TownLayer, tileset: Cesium3DTileset, time: Time): void {
   tileset.show = layer.visible && layer.opacity > 0;
-  const color = `color("white", ${layer.opacity.toFixed(3)})`;
-  const dressed = (tileset.style?.style as { color?: string } | undefined)?.color ?? 'color("white", 1.000)';
-  if (color !== dressed) tileset.style = new Cesium3DTileStyle({ color });
+  const color = layer.opacity < 1 ? { color: `color("white", ${layer.opacity.toFixed(3)})` } : {};
+  const style = { ...color, ...whatHolds(layer, time) };
+  const wanted = JSON.stringify(style);
+  if (wanted === layer.dressed) return;
+  layer.dressed = wanted;
+  tileset.style = wanted === "{}" ? undefined : new Cesium3DTileStyle(style);
+}
+
+/**
+ * The part of a style that shows only what is true on the day; its tiles hold all that ever was and is planned.
+ * Now, in a layer without a past and plans, no feature needs to be asked.
+ */
+function whatHolds(layer: TownLayer, { day, number }: Time): { show?: string } {
+  if (day === undefined && layer.config.time?.steady) return {};
+  return { show: `\${valid_from} <= ${number} && \${valid_to} > ${number}` };
 }

@@ -20,6 +20,8 @@ import { TownScene } from "./scene";
 import { Scenes } from "./scenes";
 import { Search } from "./search";
 import { Selection } from "./selection";
+import { Time } from "./time";
+import { Timeline } from "./timeline";
 import { Toolbar } from "./toolbar";
 import { Underground } from "./underground";
 import { VectorTiles } from "./vectortiles";
@@ -45,6 +47,7 @@ export interface Twin {
   layers: Layers;
   underground: Underground;
   measure: Measure;
+  time: Time;
 }
 
 declare global {
@@ -77,12 +80,13 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
   const credits = element("span", { class: "credits" });
   const town = new TownScene(globe, credits, config, test);
   const { scene } = town;
-  const tiles: VectorTiles = new VectorTiles(api, (layer) =>
+  const time = new Time(config.time);
+  const tiles: VectorTiles = new VectorTiles(api, time, (layer) =>
     notice.problem(language.t("tiles_failed", language.of(layer.title)), retry(() => location.reload())),
   );
   const drape = new DrapedImagery(town, tiles, config.town.extent);
   const layers = new Layers(
-    config, scene, drape,
+    config, scene, drape, time,
     (layer) => notice.problem(language.t("tileset_failed", language.of(layer.config.title)), retry(() => location.reload())),
     test,
   );
@@ -104,8 +108,9 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
   const search = new Search(top, api, layers, selection, town, notice, language);
   top.append(languageSwitch);
   new Legend(left, layers, town, language);
-  const panel = new Panel(ui, api, layers, selection, town, notice, language);
-  const scenes = new Scenes(ui, config.scenes, town, layers, underground, language);
+  const panel = new Panel(ui, api, layers, selection, town, time, notice, language);
+  const scenes = new Scenes(ui, config.scenes, town, layers, underground, time, language);
+  const timeline = new Timeline(ui, time, language);
   const readout = new Readout(ui, credits, town, api, config.town.storage_crs, underground, language);
   new Toolbar(
     ui,
@@ -131,6 +136,7 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
       { shown: "/", word: "key_search", keys: { "/": () => search.focus() } },
       { shown: "1 2 3 4", word: "key_measure", keys: { "1": () => measure.start("length"), "2": () => measure.start("height"), "3": () => measure.start("area"), "4": () => measure.start("point") } },
       { shown: "P", word: "key_play", keys: { p: () => scenes.toggle() } },
+      { shown: "T N", word: "key_time", keys: { t: () => timeline.focus(), n: () => timeline.now() } },
       { shown: "F", word: "key_full", keys: { f: fullScreen } },
       { shown: "Esc", word: "key_escape", keys: { Escape: escape } },
       { shown: "?", word: "key_help", keys: { "?": () => keys.toggleHelp() } },
@@ -173,6 +179,11 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
     underground.changed(remember);
     selection.changed(remember);
     scenes.changed(remember);
+    time.changed(() => {
+      remember();
+      clearTimeout(renewing);
+      renewing = setTimeout(() => selection.renew(), 200);
+    });
     measure.changed(() => globe.classList.toggle("measuring", measure.active));
     scene.renderError.addEventListener((_, cause: Error) => {
       notice.problem(language.t("graphics_failed", cause.message), { label: language.t("reload"), run: () => location.reload() });
@@ -193,6 +204,7 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
     else layers.show(first?.layers ?? usual(config));
     if (state.layers) layers.show(state.layers, state.transparency);
     if (state.ground !== undefined) underground.ground = state.ground;
+    if (state.day) time.day = state.day;
     const camera = state.camera ?? scene?.camera ?? first?.camera;
     void (camera ? town.flyTo(camera, 0) : town.goHome(0));
     void town.loadTerrain().catch(() => notice.problem(language.t("terrain_failed"), retry(() => location.reload())));
@@ -208,6 +220,7 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
       ground: underground.ground,
       selection: selection.identity,
       scene: scenes.current?.id,
+      day: time.day,
       lang: language.code,
     };
   }
@@ -248,12 +261,13 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
       flyTo: (camera) => town.flyTo(camera, 0),
       camera: () => town.cameraState(),
       selectionFound: () => selection.found && panel.open,
-      layers, underground, measure,
+      layers, underground, measure, time,
     };
   }
 }
 
 let remembering: number | undefined;
+let renewing: number | undefined;
 
 /** What a town without scenes shows at first: areas, lines and names of its base data above ground. */
 function usual(config: TownConfig): string[] {

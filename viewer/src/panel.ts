@@ -1,4 +1,4 @@
-/** The attributes of the selected feature, as the service has them now, with the catalogue's titles and codes. */
+/** The attributes of the selected feature, as the service has them for the day on show, with the catalogue's titles and codes. */
 import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
 import { button, element, icon, name } from "./dom";
 import type { Language } from "./i18n";
@@ -8,6 +8,7 @@ import type { Notice } from "./notice";
 import type { Identity } from "./pick";
 import type { TownScene } from "./scene";
 import { type Selection, extentOf } from "./selection";
+import type { Time } from "./time";
 
 const NAMES = ["name", "title", "text", "survey_no", "segment_key", "number", "global_id"];
 /** Bytes and matrices: nothing to read. */
@@ -24,6 +25,7 @@ export class Panel {
     private readonly layers: Layers,
     private readonly selection: Selection,
     private readonly town: TownScene,
+    private readonly time: Time,
     private readonly notice: Notice,
     private readonly language: Language,
   ) {
@@ -42,9 +44,11 @@ export class Panel {
     this.element.hidden = !identity;
     if (!identity) return;
     this.element.replaceChildren(element("p", { class: "attributes-wait" }, this.language.t("loading")));
+    const { day, datetime } = this.time;
     try {
-      const feature = await this.api.item(identity.collectionId, identity.featureId, this.language.code);
+      const feature = await this.ask(identity, datetime);
       if (this.asked !== identity) return;
+      if (!feature) return this.absent(identity, day!);
       this.feature = feature;
       this.selection.mark(feature);
       this.render(feature);
@@ -54,6 +58,21 @@ export class Panel {
       const message = this.language.t("item_failed", (cause as Error).message);
       this.notice.problem(message, { label: this.language.t("retry"), run: () => this.selection.set(identity) });
     }
+  }
+
+  private ask({ collectionId, featureId }: Identity, datetime: string | undefined): Promise<Feature | undefined> {
+    const lang = this.language.code;
+    return datetime ? this.api.itemAt(collectionId, featureId, lang, datetime) : this.api.item(collectionId, featureId, lang);
+  }
+
+  /** Say that the feature is not there on the day on show; it stays selected for the days on which it is. */
+  private absent(identity: Identity, day: string): void {
+    const { language } = this;
+    const config = this.layers.get(identity.collectionId)?.config;
+    if (!config) return;
+    const nothing: Feature = { type: "Feature", geometry: null, properties: {} };
+    const words = element("p", { class: "attributes-wait" }, language.t("not_there", language.date(day)));
+    this.element.replaceChildren(this.header(config, identity, nothing), words);
   }
 
   private render(feature: Feature): void {
@@ -72,7 +91,8 @@ export class Panel {
     const { language } = this;
     const title = NAMES.map((field) => feature.properties[field]).find(Boolean) ?? identity.featureId;
     const close = button("icon-button", language.t("close"), () => this.selection.set(undefined), icon("close"));
-    const kind = element("p", { class: "attributes-kind" }, swatch(config), language.of(config.title));
+    const day = this.time.day && element("span", { class: "attributes-day" }, language.t("as_of", language.date(this.time.day)));
+    const kind = element("p", { class: "attributes-kind" }, swatch(config), language.of(config.title), day);
     const words = element("div", {}, kind, element("h2", {}, String(title)), element("p", { class: "attributes-id" }, identity.featureId));
     return element("header", {}, words, close);
   }
@@ -110,7 +130,9 @@ export class Panel {
     const extent = feature.geometry && extentOf(feature.geometry);
     const fly = button("quiet", language.t("fly_to"), () => void (extent && this.flyTo(extent)), icon("target"), language.t("fly_to"));
     const copy = button("quiet", language.t("copy_id"), () => void this.copy(identity.featureId), icon("copy"), language.t("copy_id"));
-    const href = `${itemPath(identity.collectionId, identity.featureId)}?f=html&lang=${language.code}`;
+    const query = new URLSearchParams({ f: "html", lang: language.code });
+    if (this.time.datetime) query.set("datetime", this.time.datetime);
+    const href = `${itemPath(identity.collectionId, identity.featureId)}?${query}`;
     const page = element("a", { class: "quiet", href, target: "_blank", rel: "noopener" }, icon("open"), language.t("item_page"));
     name(page, language.t("item_page"));
     return element("footer", {}, extent && fly, copy, page);

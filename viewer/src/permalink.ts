@@ -2,6 +2,7 @@
 import type { CameraState } from "./api";
 import type { Lang } from "./i18n";
 import type { Identity } from "./pick";
+import { asDay } from "./time";
 
 export interface State {
   camera?: CameraState;
@@ -10,6 +11,8 @@ export interface State {
   ground?: number;
   selection?: Identity;
   scene?: string;
+  /** The day on show; absent is now. */
+  day?: string;
   lang?: Lang;
 }
 
@@ -26,6 +29,7 @@ export function toHash(state: State): string {
   if (state.ground !== undefined && state.ground < 1) words.set("ground", String(Number(state.ground.toFixed(2))));
   if (state.selection) words.set("feature", `${state.selection.collectionId}/${state.selection.featureId}`);
   if (state.scene) words.set("scene", state.scene);
+  if (state.day) words.set("t", state.day);
   if (state.lang) words.set("lang", state.lang);
   return `#${words.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/")}`;
 }
@@ -49,6 +53,7 @@ export function fromHash(hash: string): State {
     ground: Number.isFinite(ground) ? ground : undefined,
     selection: feature ? { collectionId: feature[1]!, featureId: feature[2]! } : undefined,
     scene: words.get("scene") ?? undefined,
+    day: asDay(words.get("t")),
     lang: lang === "zh" || lang === "en" ? lang : undefined,
   };
 }

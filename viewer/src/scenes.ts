@@ -4,6 +4,7 @@ import { button, element, icon, name } from "./dom";
 import type { Language } from "./i18n";
 import type { Layers } from "./layers";
 import type { TownScene } from "./scene";
+import { type Time, asDay } from "./time";
 import type { Underground } from "./underground";
 
 export class Scenes {
@@ -20,6 +21,7 @@ export class Scenes {
     private readonly town: TownScene,
     private readonly layers: Layers,
     private readonly underground: Underground,
+    private readonly time: Time,
     private readonly language: Language,
   ) {
     if (!all.length) return;
@@ -35,11 +37,12 @@ export class Scenes {
     return this.all.find((scene) => scene.id === sceneId);
   }
 
-  /** Set the scene without flying: its layers, transparency and ground. */
+  /** Set the scene without flying: its layers, transparency, ground and day. */
   dress(scene: SceneConfig): void {
     this.current = scene;
     this.layers.show(scene.layers, scene.transparency);
     this.underground.ground = scene.ground;
+    this.time.day = asDay(scene.datetime?.slice(0, 10));
     this.render();
     for (const listener of this.listeners) listener();
   }

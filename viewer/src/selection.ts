@@ -28,6 +28,7 @@ export class Selection {
     private readonly layers: Layers,
   ) {
     const { scene } = town;
+    scene.postRender.addEventListener(() => this.tint());
     if (!PostProcessStageLibrary.isSilhouetteSupported(scene)) return;
     this.edge = PostProcessStageLibrary.createEdgeDetectionStage();
     this.edge.uniforms.color = OUTLINE;
@@ -49,6 +50,11 @@ export class Selection {
     if (layer?.solid) void this.watch(layer);
     for (const listener of this.listeners) listener(identity);
     this.town.render();
+  }
+
+  /** Look for the selected feature again: another day may have another state of it. */
+  renew(): void {
+    if (this.identity) this.set({ ...this.identity });
   }
 
   /** Draw the feature's geometry on the ground, for layers that have no solid of their own. */
@@ -97,9 +103,16 @@ export class Selection {
   }
 
   private bringOut(feature: Cesium3DTileFeature, content: Cesium3DTileContent): void {
-    feature.color = Color.fromAlpha(TINT, 1);
     this.marked.push({ feature, content });
+    this.tint();
     this.outlineMarked();
+  }
+
+  /** A tile's style is applied after the tile has been seen here, and colours everything its way: so look again. */
+  private tint(): void {
+    const faded = this.marked.filter(({ feature }) => !Color.equals(feature.color, TINT));
+    for (const { feature } of faded) feature.color = TINT;
+    if (faded.length) this.town.render();
   }
 
   private lose(content: Cesium3DTileContent | undefined): void {

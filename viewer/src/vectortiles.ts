@@ -1,6 +1,7 @@
 /** Vector tiles of the layers, fetched once and kept while they are likely to be drawn again. */
 import { VectorTileFeature, type VectorTileLayer } from "@mapbox/vector-tile";
 import type { Api, LayerConfig } from "./api";
+import type { Time } from "./time";
 
 const KEPT = 1500;
 
@@ -24,10 +25,11 @@ export class VectorTiles {
 
   constructor(
     private readonly api: Api,
+    readonly time: Time,
     private readonly failed: (layer: LayerConfig, cause: unknown) => void,
   ) {}
 
-  /** The features of a layer at an address, from the layer's last zoom where that ends earlier. */
+  /** The features of a layer at an address, as of the day on show, from the layer's last zoom where that ends earlier. */
   async part(layer: LayerConfig, address: TileAddress): Promise<TilePart> {
     const beyond = Math.max(address.z - layer.max_zoom, 0);
     const source = { z: address.z - beyond, row: address.row >> beyond, col: address.col >> beyond };
@@ -47,14 +49,15 @@ export class VectorTiles {
   }
 
   private features(layer: LayerConfig, { z, row, col }: TileAddress): Promise<VectorTileFeature[]> {
-    const key = `${layer.id}/${z}/${row}/${col}`;
+    const { datetime } = this.time;
+    const key = `${layer.id}/${z}/${row}/${col}/${datetime ?? "now"}`;
     const known = this.tiles.get(key);
     if (known) {
       this.tiles.delete(key);
       this.tiles.set(key, known);
       return known;
     }
-    const tile = this.api.vectorTile(layer, z, row, col).then(featuresOf, (cause) => {
+    const tile = this.api.vectorTile(layer, z, row, col, datetime).then(featuresOf, (cause) => {
       this.tiles.delete(key);
       this.failed(layer, cause);
       return [];

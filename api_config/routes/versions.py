@@ -1,0 +1,50 @@
+"""`/collections/{c}/items/{id}/versions`: every state of a feature, by valid time, as recorded now or at a version."""
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from api_config.answering import answer, etag_of, not_modified
+from api_config.asking import Call
+from api_config.freshness import state_of
+from api_config.items import property_reader
+from api_config.routes.items import GEOJSON, ensure_there, layer_of
+from tiles.encodings.geojson import encode_features, wkb_fragments
+from twin_model.crs import CRS84, uri_of
+from twin_model.store.base import FeatureQuery
+from twin_model.temporal import Interval
+from twin_model.view import View
+
+__all__ = ["ROUTES"]
+
+_FORMATS = {"json": GEOJSON, "geojson": GEOJSON}
+
+
+async def versions(request: Request) -> Response:
+    """Answer the states of one feature, oldest first; each has `valid_from`, `valid_to` and the `version` that wrote it."""
+    call = Call(request)
+    layer = layer_of(call)
+    call.allow("datetime", "recorded", "f")
+    call.format(_FORMATS, "json")
+    view = call.view()
+    stretch = view.datetime if isinstance(view.datetime, Interval) else Interval(view.datetime, view.datetime)
+    query = FeatureQuery(layer.id, view=View(stretch, view.recorded, view.policy), ids=(request.path_params["id"],), states=True)
+    etag = etag_of(*state_of(call.town.store, layer, query.view), call.base, request.url.path, request.url.query, call.lang)
+    held = not_modified(request, etag)
+    if held is not None:
+        return held
+    columns, rows = call.town.store.rows(query)
+    if not rows:
+        ensure_there(call, layer, query)
+    shapes = wkb_fragments([row[columns.index("geometry")] for row in rows], call.town.store.crs, CRS84) if layer.has_geometry else [b"null"] * len(rows)  # fmt: skip
+    read, ids = property_reader(layer, columns), [f"{row[1]}" for row in rows]
+    features = encode_features(ids, (read(row) for row in rows), shapes)
+    links = [{"href": call.here, "rel": "self", "type": GEOJSON},
+             {"href": call.here.split("?")[0].removesuffix("/versions"), "rel": "item", "type": GEOJSON}]  # fmt: skip
+    members = orjson.dumps({"numberReturned": len(rows), "links": links})[1:]
+    body = b'{"type":"FeatureCollection","features":' + features + b"," + members
+    return await answer(request, body, GEOJSON, etag=etag, headers={"Content-Crs": f"<{uri_of(CRS84)}>"})
+
+
+ROUTES = [Route("/collections/{collection}/items/{id:path}/versions", versions, methods=["GET", "HEAD"])]

@@ -1,0 +1,130 @@
+"""A process killed with SIGKILL at any moment leaves the store as it was before or as it is after; the next one goes on."""
+
+import gzip
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from twin_model.catalogue import Catalogue, read_catalogue
+from twin_model.history import verify
+from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.opening import create_store, open_store
+
+WRITER = Path(__file__).with_name("killed_writer.py")
+CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})
+ROWS = 6_000
+FEW, MANY = 3, 80
+"""Kills of each kind of work: in every run, and in the proof."""
+
+
+def run_and_kill(work: str, location: str, folder: Path, wait: float, *, after: str = "begin ") -> str:
+    """Start the writer, wait so many seconds from where it begins, kill it; return the last thing it said."""
+    command = [sys.executable, str(WRITER), work, location, str(folder)]
+    environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    assert process.stdout is not None and process.stderr is not None
+    said = process.stdout.readline()
+    while said and not (said.startswith(after) and (after != "begin " or said[6:].strip().isdigit())):
+        said = process.stdout.readline()
+    assert said, process.stderr.read()
+    time.sleep(wait)
+    process.send_signal(signal.SIGKILL)
+    rest, _ = process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return (said + rest).strip().splitlines()[-1]
+
+
+def complete(work: str, location: str, folder: Path) -> None:
+    """Run the writer once to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
+    done = subprocess.run([sys.executable, str(WRITER), work, location, str(folder), "1"], capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def ensure_whole(store: Store) -> int:
+    """Check that the store is at one version and nothing between two; return its number."""
+    version = store.version()
+    found = store.features(FeatureQuery("building", fields=("name",), geometry=False))
+    assert set(found["name"]) == ({f"v{version}"} if version else set())
+    assert len(found) == store.summary("building").features == (ROWS if version else 0)
+    assert store.count(FeatureQuery("building", bbox=(617_000.0, 3_885_000.0, 621_000.0, 3_889_000.0))) == len(found)
+    assert verify(store).changesets == version
+    return version
+
+
+@pytest.fixture(params=["geopackage", "postgis"])
+def location(request: pytest.FixtureRequest) -> str:
+    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("durable_postgis_url"))
+
+
+@pytest.fixture
+def begun(location: str, tmp_path: Path) -> Iterator[str]:
+    """A store with its first version in."""
+    create_store(location, CATALOGUE, "EPSG:4548", folder=tmp_path).close()
+    complete("deliver", location, tmp_path)
+    yield location
+
+
+def killing(work: str, location: str, folder: Path, times: int) -> set[str]:
+    """Kill the writer at random moments of its work; return whether a version before or after was found each time."""
+    rng, outcomes = random.Random(7), set()
+    for _ in range(times):
+        said = run_and_kill(work, location, folder, rng.uniform(0.0, 1.5))
+        store = open_store(location, CATALOGUE, folder=folder)
+        version = ensure_whole(store)
+        store.close()
+        outcomes.add("after" if version >= int(said.split()[1]) else "before")
+    complete(work, location, folder)
+    store = open_store(location, CATALOGUE, folder=folder)
+    assert ensure_whole(store) == version + (work != "backup")
+    store.close()
+    return outcomes
+
+
+@pytest.mark.parametrize("work", ["deliver", "edit"])
+def test_a_writer_killed_at_any_moment_leaves_one_version_whole(work: str, begun: str, tmp_path: Path) -> None:
+    assert killing(work, begun, tmp_path, FEW) <= {"before", "after"}
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("work", ["deliver", "edit"])
+def test_a_writer_killed_many_times_leaves_one_version_whole(work: str, begun: str, tmp_path: Path) -> None:
+    assert "before" in killing(work, begun, tmp_path, MANY)
+
+
+def test_a_backup_that_is_killed_leaves_the_last_one_or_none(begun: str, tmp_path: Path) -> None:
+    rng, kept = random.Random(3), tmp_path / "kept.backup"
+    for _ in range(FEW):
+        run_and_kill("backup", begun, tmp_path, rng.uniform(0.0, 0.4))
+        store = open_store(begun, CATALOGUE, folder=tmp_path)
+        ensure_whole(store)
+        store.close()
+        if kept.exists() and begun == "store.gpkg":
+            with sqlite3.connect(kept) as copy:
+                assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+                assert copy.execute("SELECT count(*) FROM building").fetchone() == (ROWS,)
+            copy.close()
+
+
+@pytest.mark.parametrize("kill", range(4))
+def test_a_migration_that_is_killed_is_done_by_the_next_who_opens(kill: int, tmp_path: Path) -> None:
+    old = Path(__file__).parent / "stores" / "format_1.gpkg.gz"
+    (tmp_path / "store.gpkg").write_bytes(gzip.decompress(old.read_bytes()))
+    run_and_kill("backup", "store.gpkg", tmp_path, kill * 0.01, after="begin open")
+    shutil.rmtree(tmp_path / "backups", ignore_errors=kill % 2 == 0)
+
+    store = GeoPackageStore(tmp_path / "store.gpkg", CATALOGUE)
+
+    assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
+    assert len(store.features(FeatureQuery("building"))) == 4
+    store.close()

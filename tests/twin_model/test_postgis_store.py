@@ -1,0 +1,348 @@
+"""The PostGIS schema itself: guards, comments, indexes, backups, what others see of it. What every store does: `test_store.py`."""
+
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import psycopg
+import pytest
+import shapely
+from psycopg.conninfo import conninfo_to_dict
+
+from ingest.draft import Draft
+from twin_model.catalogue import read_catalogue
+from twin_model.changeset import Changeset, Source
+from twin_model.crs import crs_code
+from twin_model.errors import QueryRefused, StoreError, StoreTooNew, TwinError
+from twin_model.filter import parse_filter
+from twin_model.store import postgis, postgis_copy, postgis_server
+from twin_model.store.base import FeatureQuery, SortKey
+from twin_model.store.copying import compare
+from twin_model.store.postgis import PostgisStore
+from twin_model.temporal import parse_instant
+from twin_model.versioning import commit
+
+CRS = "EPSG:4548"
+CATALOGUE = read_catalogue().of_kind("feature")
+
+
+@pytest.fixture
+def store(postgis_url: str) -> Iterator[PostgisStore]:
+    kept = PostgisStore.create(postgis_url, CATALOGUE, CRS)
+    yield kept
+    kept.close()
+
+
+@pytest.fixture
+def stranger(postgis_url: str, store: PostgisStore) -> Iterator["psycopg.Connection[Any]"]:
+    """A session that is not ours, with the town's schema on its path."""
+    address, _, schema = postgis_url.partition("&schema=")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {schema}, public")
+        yield connection
+
+
+def deliver(store: PostgisStore, count: int, **columns: Any) -> None:
+    source = Source("test", f"test-{store.version()}")
+    with Draft(source, CATALOGUE, storage_crs=CRS, effective=parse_instant("2024-01-01")[0]) as draft:
+        draft.add("building", houses(count, **columns))
+        commit(store, draft.to_changeset(author="tester", reason="test"))
+
+
+def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
+    x = 618_000 + 20.0 * np.arange(count)
+    content = {"name": [f"{n}号楼" for n in range(count)], "storeys": np.arange(count) % 9 + 1} | columns
+    return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000, x + 12, 3_886_010), crs=CRS)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE building SET name = 'x'",
+        "DELETE FROM building",
+        "TRUNCATE building",
+        "INSERT INTO building (fid, id, valid_from, version_from) VALUES (9, 'x', '2020', 1)",
+        "DELETE FROM twin_history_building",
+        "UPDATE twin_changeset SET author = 'x'",
+    ],
+)
+def test_a_write_from_outside_is_refused_with_a_sentence_in_both_languages(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]", statement: str
+) -> None:
+    deliver(store, 3)
+
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"kept by the town.*本图层由城镇服务维护"):
+        stranger.execute(statement)
+    assert store.summary("building").features == 3
+
+
+def test_tables_and_columns_carry_their_titles(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]"
+) -> None:
+    table = stranger.execute("SELECT obj_description('building'::regclass)").fetchone()
+    text = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'building'::regclass AND attname = 'storeys'"
+
+    column = stranger.execute(text).fetchone()
+
+    assert table is not None and "建筑物" in table[0] and "uilding" in table[0]
+    assert column == (
+        "地上层数 / "
+        + CATALOGUE["building"].fields[CATALOGUE["building"].field_names.index("storeys")].title("en"),
+    )
+
+
+def test_geometry_is_typed_and_the_index_is_asked(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]"
+) -> None:
+    deliver(store, 20_000)
+    stranger.execute("ANALYZE building")
+    typed = stranger.execute("SELECT type, srid, coord_dimension FROM geometry_columns WHERE f_table_name = 'building' AND f_table_schema = current_schema").fetchone()  # fmt: skip
+
+    plan = stranger.execute("EXPLAIN SELECT fid FROM building WHERE geom && ST_MakeEnvelope(618000, 3886000, 618100, 3886001, 4548)").fetchall()  # fmt: skip
+
+    assert typed == ("MULTIPOLYGON", 4548, 2)
+    assert any("building_geom" in line for (line,) in plan)
+
+
+def test_gdal_reads_the_layers_with_their_coordinate_system(
+    store: PostgisStore, ogrinfo: str, postgis_server: Any
+) -> None:
+    formats = subprocess.run([ogrinfo, "--formats"], capture_output=True, text=True, check=True).stdout
+    if "PostgreSQL" not in formats:
+        pytest.skip("GDAL has no PostgreSQL driver: NOT tested here")
+    deliver(store, 3)
+    schema = store.url.partition("schema=")[2]
+
+    source = f"PG:dbname=town host={postgis_server.folder} user=twin active_schema={schema}"
+    told = subprocess.run([ogrinfo, "-ro", "-so", source, "building"], capture_output=True, text=True, check=True).stdout  # fmt: skip
+
+    assert "Feature Count: 3" in told and "Multi Polygon" in told
+    assert "CGCS2000 / 3-degree Gauss-Kruger CM 117E" in told
+
+
+def test_a_newer_town_no_town_and_a_second_town_are_refused(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]", postgis_url: str, postgis_server: Any
+) -> None:
+    with pytest.raises(StoreError, match=r"already holds a town \(version 0\)"):
+        PostgisStore.create(postgis_url, CATALOGUE, CRS)
+    with pytest.raises(StoreError, match=r"schema=nobody holds no town"):
+        PostgisStore(postgis_server.url("nobody"), CATALOGUE)
+    stranger.execute("UPDATE twin_meta SET value = '999' WHERE key = 'format'")
+    with pytest.raises(StoreTooNew, match="written by a newer program"):
+        PostgisStore(postgis_url, CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://anna:geheim@127.0.0.1:1/town",
+        "postgis://anna:geheim@127.0.0.1:1/town?schema=a",
+        "postgresql://anna@127.0.0.1:1/town?password=geheim",
+        "postgresql://anna:geheim@wort@127.0.0.1:1/town",
+        "postgresql://anna:geheim@127.0.0.1:port/town",
+        "postgresql://anna:geheim@127.0.0.1:1/town?nonsense=1",
+        "postgresql://anna:geheim@127.0.0.1:1/town?schema=",
+    ],
+)
+def test_a_password_never_shows(url: str) -> None:
+    with pytest.raises(TwinError) as refused:
+        PostgisStore(url, CATALOGUE)
+
+    for lang in ("zh", "en"):
+        text = refused.value.text(lang)
+        assert "geheim" not in text and "wort" not in text and "anna" in text
+    assert "geheim" not in repr(postgis_server.Address.read("postgresql://anna:geheim@host/town"))
+
+
+def test_the_password_may_come_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, store: PostgisStore, postgis_url: str
+) -> None:
+    monkeypatch.setenv("PGUSER", "twin")
+
+    with_nobody = PostgisStore(postgis_url.replace("//twin@", "//"), CATALOGUE)
+
+    assert with_nobody.version() == 0
+    with_nobody.close()
+
+
+def test_who_waits_too_long_for_another_writer_is_told_so(
+    store: PostgisStore,
+    stranger: "psycopg.Connection[Any]",
+    monkeypatch: pytest.MonkeyPatch,
+    postgis_url: str,
+) -> None:
+    monkeypatch.setattr(postgis_server, "BUSY_SECONDS", 1)
+    schema = postgis_url.partition("&schema=")[2]
+
+    with stranger.transaction():
+        stranger.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"twin {schema}",))
+        with pytest.raises(StoreError, match="did not finish in 1 s"):
+            deliver(store, 1)
+    deliver(store, 1)
+
+    assert store.version() == 1
+
+
+def test_a_reader_in_the_middle_of_a_layer_does_not_stop_a_bulk_load(store: PostgisStore) -> None:
+    deliver(store, 30)
+    reading = store.frames(FeatureQuery("building"), rows=10)
+    first = next(reading)
+
+    deliver(store, 6_000, usage=["住宅"] * 6_000)
+
+    assert len(first) + sum(map(len, reading)) == 30, "the reader stays in the state it began with"
+    assert store.summary("building").features == 6_000
+
+
+def test_a_question_no_number_or_text_can_answer_is_refused_and_the_next_one_answered(
+    store: PostgisStore,
+) -> None:
+    deliver(store, 3)
+
+    with pytest.raises(QueryRefused, match="beyond what can be computed"):
+        store.features(FeatureQuery("building", where=parse_filter("storeys * 10 ^ 300 * 10 ^ 300 > 1")))
+    with pytest.raises(QueryRefused, match="has no place in its field"):
+        store.features(FeatureQuery("building", sort=(SortKey("storeys"),), after=("x", 1)))
+    assert store.count(FeatureQuery("building")) == 3
+
+
+def test_a_backup_comes_back_as_it_was(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]", postgis_url: str, tmp_path: Path
+) -> None:
+    deliver(store, 20)
+    deliver(store, 20, usage=["住宅"] * 20)
+    store.backup(tmp_path / "town.dump")
+    deliver(store, 25, usage=["商业"] * 25)
+
+    with pytest.raises(StoreError, match=r"already holds a town \(version 3\)"):
+        postgis_copy.restore(postgis_url, tmp_path / "town.dump")
+    postgis_copy.restore(postgis_url, tmp_path / "town.dump", replace=True)
+
+    schema = postgis_url.partition("&schema=")[2]
+    restored = PostgisStore(postgis_url, CATALOGUE)
+    (kept,) = stranger.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", (f"{schema}\\_%",)).fetchall()  # fmt: skip
+    before = PostgisStore(postgis_url.replace(f"schema={schema}", f"schema={kept[0]}"), CATALOGUE)
+    assert (restored.version(), before.version()) == (2, 3)
+    assert restored.features(FeatureQuery("building"))["usage"].tolist() == ["住宅"] * 20
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        stranger.execute(f"DELETE FROM {schema}.building")
+    deliver(restored, 22, usage=["住宅"] * 22)
+    assert restored.version() == 3
+    assert list(tmp_path.iterdir()) == [tmp_path / "town.dump"]
+    for one in (restored, before):
+        one.close()
+
+
+def test_a_backup_without_its_program_and_one_of_another_schema_say_what_is_wrong(
+    store: PostgisStore, postgis_server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.backup(tmp_path / "town.dump")
+
+    with pytest.raises(StoreError, match=r"names other\. Expected the same name"):
+        postgis_copy.restore(postgis_server.url("other"), tmp_path / "town.dump")
+    (tmp_path / "rubbish").write_bytes(b"PGDMP?")
+    with pytest.raises(StoreError, match="pg_restore failed"):
+        postgis_copy.restore(postgis_server.url("other"), tmp_path / "rubbish")
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(postgis_copy, "_LIBRARIES", tmp_path)
+    with pytest.raises(StoreError, match="pg_dump is not on this machine"):
+        store.backup(tmp_path / "more.dump")
+
+
+def test_a_power_cut_in_the_middle_of_a_delivery_leaves_what_was_there(
+    running_server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgis, "_POOL_SECONDS", 2)
+    with running_server(durable=True) as server:
+        store = PostgisStore.create(server.url(), CATALOGUE, CRS)
+        deliver(store, 8)
+        before = store.features(FeatureQuery("building"))
+        half, gone = threading.Event(), threading.Event()
+
+        def stalled() -> Iterator[tuple[str, bytes]]:
+            yield "a" * 64, b"half"
+            half.set()
+            gone.wait(30)
+
+        with Draft(Source("x", "x"), CATALOGUE, storage_crs=CRS) as draft:
+            draft.add("building", houses(9, usage=["住宅"] * 9))
+            changeset = Changeset(**{**draft.to_changeset(author="a", reason="r").__dict__, "blobs": stalled})
+            told: list[BaseException] = []
+            thread = threading.Thread(target=lambda: told.append(_failure(lambda: commit(store, changeset))))
+            thread.start()
+            assert half.wait(30)
+            server.stop("immediate")
+            gone.set()
+            thread.join(30)
+        with pytest.raises(StoreError, match="does not answer"):
+            store.version()
+        server.start()
+
+        assert isinstance(told[0], StoreError)
+        assert store.version() == 1, "the store finds the server again by itself"
+        assert store.features(FeatureQuery("building")).equals(before)
+        assert store.blobs(["a" * 64]) == {}
+        deliver(store, 9, usage=["住宅"] * 9)
+        assert store.version() == 2 and compare(store, store).rows["now:building"] == 9
+        store.close()
+
+
+def _failure(act: Any) -> BaseException:
+    try:
+        act()
+    except BaseException as error:
+        return error
+    raise AssertionError("it did not fail")
+
+
+def test_a_town_without_an_epsg_number_is_kept_too(postgis_url: str) -> None:
+    own = "+proj=tmerc +lat_0=0 +lon_0=118.33 +k=1 +x_0=500000 +y_0=0 +ellps=GRS80 +units=m +no_defs"
+    store = PostgisStore.create(postgis_url, CATALOGUE, crs_code(own))
+
+    assert store.crs == crs_code(own) and store.summary("building").features == 0
+    assert store.count(FeatureQuery("building", bbox=(0.0, 0.0, 1.0, 1.0))) == 0
+    store.close()
+
+
+def test_an_address_means_what_libpq_reads_in_it() -> None:
+    address = postgis_server.Address.read("postgis://anna:a%40b+c@[::1]:6543/stadt%20a?sslmode=require&schema=neu&options=-c%20a=b+c")  # fmt: skip
+    known = conninfo_to_dict(address.conninfo)
+
+    assert (address.schema, address.secret) == ("neu", "a@b+c")
+    assert (
+        address.shown
+        == "postgresql://anna@[::1]:6543/stadt%20a?sslmode=require&options=-c%20a%3Db%2Bc&schema=neu"
+    )
+    assert {key: known[key] for key in ("user", "password", "host", "port", "dbname", "sslmode", "options")} == {
+        "user": "anna", "password": "a@b+c", "host": "::1", "port": "6543", "dbname": "stadt a", "sslmode": "require",
+        "options": "-c a=b+c",
+    }  # fmt: skip
+    assert postgis_server.Address.read("postgresql://host/town").schema == "twin"
+
+
+def test_an_account_that_may_only_read_reads_and_one_that_may_only_write_rows_writes(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]", postgis_url: str
+) -> None:
+    deliver(store, 3)
+    schema = postgis_url.partition("&schema=")[2]
+    for name, rights in (("reader", "SELECT"), ("surveyor", "SELECT, INSERT, UPDATE, DELETE")):
+        stranger.execute(f"CREATE ROLE {schema}_{name} LOGIN")
+        stranger.execute(f"GRANT USAGE ON SCHEMA {schema} TO {schema}_{name}")
+        stranger.execute(f"GRANT {rights} ON ALL TABLES IN SCHEMA {schema} TO {schema}_{name}")
+
+    reader, surveyor = (
+        PostgisStore(postgis_url.replace("//twin@", f"//{schema}_{name}@"), CATALOGUE)
+        for name in ("reader", "surveyor")
+    )
+
+    assert len(reader.features(FeatureQuery("building"))) == 3
+    with pytest.raises(StoreError, match="permission denied"):
+        deliver(reader, 5)
+    deliver(surveyor, 6_000)
+    assert reader.summary("building").features == 6_000
+    for one in (reader, surveyor):
+        one.close()

@@ -1,0 +1,28 @@
+"""Boxes as spatial indexes keep them: float32 numbers, rounded so that nothing is lost or nothing is promised too much."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_model.changeset import Box
+
+__all__ = ["inwards", "outwards"]
+
+
+def outwards(bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return boxes (n, 4: minx, miny, maxx, maxy) as the least float32 ones that hold them."""
+    near = bounds.astype(np.float32)
+    low, high = near[:, :2], near[:, 2:]
+    low = np.where(low > bounds[:, :2], np.nextafter(low, np.float32(-np.inf)), low)
+    high = np.where(high < bounds[:, 2:], np.nextafter(high, np.float32(np.inf)), high)
+    return np.hstack((low, high)).astype(np.float32)
+
+
+def inwards(box: Box) -> Box | None:
+    """Return the largest box of float32 numbers within a box, None where there is none."""
+    exact = np.array(box)
+    near = exact.astype(np.float32)
+    low = np.where(near[:2] < exact[:2], np.nextafter(near[:2], np.float32(np.inf)), near[:2])
+    high = np.where(near[2:] > exact[2:], np.nextafter(near[2:], np.float32(-np.inf)), near[2:])
+    if (low > high).any():
+        return None
+    return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))

@@ -1,0 +1,45 @@
+"""Plain rows of a store -> a GeoDataFrame, alike from every store."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery
+from twin_model.store.select import shown_fields
+
+__all__ = ["from_wkb", "to_frame"]
+
+
+def from_wkb(wkb: Sequence[bytes | None] | NDArray[Any]) -> NDArray[Any]:
+    """Return shapely geometries of the WKB that `Store.rows` answers with; None stays None."""
+    return np.asarray(shapely.from_wkb(np.array(wkb, dtype=object)), dtype=object)
+
+
+def to_frame(
+    layer: Layer, query: FeatureQuery, columns: tuple[str, ...], rows: list[tuple[Any, ...]], crs: str
+) -> gpd.GeoDataFrame:
+    """Return rows as a frame: index `id`, every column in the dtype of its field, geometry in `crs`."""
+    by_name = dict(zip(columns, ([row[n] for row in rows] for n in range(len(columns))), strict=True))
+    wkb = by_name.pop("geometry", None)
+    types = {one.name: one.type for one in layer.fields if one.name in shown_fields(layer, query)}
+    content = {name: _column(values, types.get(name)) for name, values in by_name.items()}
+    shapes = from_wkb(wkb) if wkb else np.full(len(rows), None, dtype=object)
+    frame = gpd.GeoDataFrame(content, geometry=gpd.array.from_shapely(shapes), crs=crs)
+    return frame.set_index("id")
+
+
+def _column(values: list[Any], kind: str | None) -> Any:
+    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects."""
+    if kind == "number":
+        return np.array(values, dtype=np.float64)
+    if kind == "integer":
+        return pd.array(values, dtype="Int64")
+    if kind == "boolean":
+        return pd.array([None if v is None else bool(v) for v in values], dtype="boolean")
+    return np.array(values, dtype=object)

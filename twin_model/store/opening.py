@@ -1,0 +1,69 @@
+"""Which store a location means: a `postgresql://` address is PostGIS, anything else a GeoPackage in the town's folder.
+
+The PostGIS store comes in only where one is asked for: its driver takes a fifth of a second to load.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from twin_model.catalogue import Catalogue
+from twin_model.errors import StoreError
+from twin_model.store.base import Store
+from twin_model.store.geopackage import GeoPackageStore
+
+__all__ = ["create_store", "ensure_location", "open_store", "restore_store"]
+
+_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
+_POSTGIS = ("postgresql", "postgres", "postgis")
+
+
+def create_store(
+    location: str, catalogue: Catalogue, crs: str, *, folder: Path, zone: str = "Asia/Shanghai"
+) -> Store:
+    """Make an empty store; a path is meant from the town's folder."""
+    ensure_location(location)
+    if _SCHEME.match(location):
+        from twin_model.store.postgis import PostgisStore
+
+        return PostgisStore.create(location, catalogue, crs, zone=zone)
+    path = folder / location
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return GeoPackageStore.create(path, catalogue, crs, zone=zone)
+
+
+def open_store(location: str, catalogue: Catalogue, *, folder: Path, zone: str = "Asia/Shanghai") -> Store:
+    """Return the store at a location; a path is meant from the town's folder."""
+    ensure_location(location)
+    if _SCHEME.match(location):
+        from twin_model.store.postgis import PostgisStore
+
+        return PostgisStore(location, catalogue, zone=zone)
+    return GeoPackageStore(folder / location, catalogue, zone=zone)
+
+
+def restore_store(folder: Path, archive: Path, *, replace: bool = False) -> None:
+    """Put what `Store.backup` wrote in the place that the folder's `town.toml` names, and use the archive up.
+
+    A schema that holds a town already is refused unless `replace`: it is then kept under another name.
+    """
+    location = str(tomllib.loads((folder / "town.toml").read_text("utf-8")).get("store", "store.gpkg"))
+    ensure_location(location)
+    if _SCHEME.match(location):
+        from twin_model.store.postgis_copy import restore
+
+        restore(location, archive, replace=replace)
+        archive.unlink()
+    else:
+        archive.replace(folder / location)
+
+
+def ensure_location(location: str) -> None:
+    """Refuse an address of another kind than ours."""
+    scheme = _SCHEME.match(location)
+    if scheme is not None and scheme[1].lower() not in _POSTGIS:
+        parts = urlsplit(location)
+        raise StoreError(
+            "store.unsupported_url", url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        )

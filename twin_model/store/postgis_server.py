@@ -1,0 +1,140 @@
+"""A PostgreSQL server as a town reaches it: its address, its connections, and its errors in our words.
+
+An address is that of libpq with the town's schema among its parameters:
+`postgresql://user@host:5432/database?schema=twin`. The password may be left out: libpq looks in PGPASSWORD and
+~/.pgpass. It never appears in a message.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote, unquote, urlencode, urlsplit
+
+import psycopg
+from psycopg import conninfo, errors, sql
+
+from twin_model.errors import QueryRefused, StoreError
+
+__all__ = ["Address", "connect", "in_our_words", "prepare", "writing"]
+
+_DEFAULT_SCHEMA = "twin"
+_CONNECT_SECONDS = 10
+_OLDEST = 13_00_00
+_LOST = ("08", "080", "57P")
+"""How SQLSTATEs begin that say: the server is not there, or goes away."""
+
+BUSY_SECONDS = 60
+"""So long a writer waits for another one."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a town lies: `shown` is the address without its password, `conninfo` what libpq is given."""
+
+    shown: str
+    schema: str
+    conninfo: str = field(repr=False)
+    secret: str = field(default="", repr=False)
+
+    @classmethod
+    def read(cls, url: str) -> "Address":
+        """Return the address of a URL; one that cannot be read is refused."""
+        parts = urlsplit(re.sub("^[a-zA-Z]+:", "postgresql:", url))
+        account, at, host = parts.netloc.rpartition("@")
+        user, _, secret = account.partition(":")
+        options = _options(parts.query)
+        schema, password = options.pop("schema", _DEFAULT_SCHEMA), options.pop("password", None)
+        kept = options | ({"schema": schema} if schema != _DEFAULT_SCHEMA else {})
+        shown = _url(user + at + host, parts.path, kept)
+        if "@" in account or not schema:
+            raise StoreError("store.bad_address", url=shown)
+        try:
+            known = conninfo.conninfo_to_dict(_url(parts.netloc, parts.path, options), password=password)
+        except psycopg.Error as error:
+            raise StoreError("store.bad_address", url=shown) from error
+        known.setdefault("connect_timeout", _CONNECT_SECONDS)
+        known.setdefault("application_name", "twin")
+        return cls(
+            shown, schema, conninfo.make_conninfo("", **known), unquote(secret) or options.get("password", "")
+        )
+
+
+def _options(query: str) -> dict[str, str]:
+    """Return the parameters of a URL as libpq reads them: a plus sign is one."""
+    pairs = (one.partition("=") for one in query.split("&") if one)
+    return {unquote(key): unquote(value) for key, _, value in pairs}
+
+
+def _url(host: str, path: str, options: Mapping[str, str]) -> str:
+    query = urlencode(options, quote_via=quote)
+    return f"postgresql://{host}{path}" + (f"?{query}" if query else "")
+
+
+def connect(address: Address) -> "psycopg.Connection[Any]":
+    """Return a connection of its own to a server that can keep a town."""
+    with in_our_words(address):
+        try:
+            connection = psycopg.connect(address.conninfo, autocommit=True)
+        except psycopg.OperationalError as error:
+            raise StoreError("store.no_server", url=address.shown, cause=_told(error, address)) from error
+        version = connection.info.server_version
+        if version < _OLDEST or connection.info.parameter_status("server_encoding") != "UTF8":
+            cause = f"PostgreSQL {version // 10000}, {connection.info.parameter_status('server_encoding')}"
+            connection.close()
+            raise StoreError("store.no_server", url=address.shown, cause=cause)
+        prepare(connection, address)
+        return connection
+
+
+def prepare(connection: "psycopg.Connection[Any]", address: Address) -> None:
+    """Give a connection the town's search path. Plans are made for the values asked for; queries are too short for JIT."""
+    text = "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
+    found = connection.execute(text).fetchone()
+    path = [address.schema, found[0] if found else "public"]
+    names = sql.SQL(", ").join(map(sql.Identifier, path))
+    connection.execute(
+        sql.SQL("SET search_path = {}; SET plan_cache_mode = force_custom_plan; SET jit = off").format(names)
+    )
+
+
+@contextmanager
+def writing(connection: "psycopg.Connection[Any]", address: Address) -> Iterator[None]:
+    """Hold the one writer's place of a town; everything inside is written together, or nothing of it."""
+    with in_our_words(address), connection.transaction():
+        connection.execute(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
+        connection.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"twin {address.schema}",)
+        )
+        connection.execute("SET LOCAL twin.writer = 'yes'")
+        yield
+
+
+@contextmanager
+def in_our_words(address: Address, *, asking: bool = False) -> Iterator[None]:
+    """Let what the server complains of be one of our errors; who asks may have asked for what cannot be."""
+    try:
+        yield
+    except errors.LockNotAvailable as error:
+        raise StoreError("store.busy", path=address.shown, seconds=BUSY_SECONDS) from error
+    except errors.DiskFull as error:
+        raise StoreError("store.disk_full", cause=_told(error, address)) from error
+    except psycopg.DataError as error:
+        if not asking:
+            raise StoreError("store.error", cause=_told(error, address)) from error
+        raise QueryRefused(
+            "query.beyond_numbers"
+            if isinstance(error, errors.NumericValueOutOfRange)
+            else "query.not_a_value"
+        ) from error
+    except psycopg.Error as error:
+        lost = isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08")[:3] in _LOST
+        rule = "store.no_server" if lost else "store.error"
+        raise StoreError(rule, url=address.shown, cause=_told(error, address)) from error
+
+
+def _told(error: psycopg.Error, address: Address) -> str:
+    """Return the first line of what the server said, without the password."""
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return said.replace(address.secret, "***") if address.secret else said

@@ -1,0 +1,294 @@
+"""Writing a changeset into the PostGIS store: the SQL behind `twin_model/store/writing.py`, inside one transaction.
+
+Rows go in by COPY in its binary form. The writer's place is an advisory lock of the transaction, so versions are
+recorded one after the other; readers see the state before until it commits.
+"""
+
+import struct
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+import psycopg
+import shapely
+from numpy.typing import NDArray
+from psycopg import errors, sql
+
+from twin_model.catalogue import Catalogue
+from twin_model.changeset import Rows, Touched
+from twin_model.layer import Layer
+from twin_model.store.boxes import outwards
+from twin_model.store.postgis_schema import execute, history_of, indexed, srid_of, unindexed
+from twin_model.store.select import quoted
+from twin_model.store.timeline import Place, Row, Steps
+from twin_model.store.writing import GENESIS, LayerWriter, Writing, row_columns
+from twin_model.temporal import Instant
+
+__all__ = ["PostgisTransaction", "RowCopy"]
+
+_BULK = 5_000
+"""From this many rows on, taking indexes away for the load costs less than filing row by row."""
+
+Connection = psycopg.Connection[Any]
+Convert = Callable[[list[Any]], list[Any]]
+
+
+class PostgisTransaction:
+    """The open write transaction of a PostGIS store (`writing.Transaction`)."""
+
+    def __init__(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
+        self._connection, self._catalogue, self._crs = connection, catalogue, crs
+
+    def last(self) -> tuple[int, Instant | None, str]:
+        text = "SELECT number, recorded, hash FROM twin_changeset ORDER BY number DESC LIMIT 1"
+        row = self._connection.execute(text).fetchone()
+        return row if row is not None else (0, None, GENESIS)
+
+    def writer(self, layer: str, writing: Writing) -> LayerWriter:
+        return PostgisWriter(self._catalogue[layer], writing, self._connection, self._crs)
+
+    def fids(self, layer: str, ids: Sequence[str]) -> list[int]:
+        text = f"SELECT fid FROM {quoted(layer)} WHERE id = ANY(%s)"
+        return [row[0] for row in execute(self._connection, text, list(ids))]
+
+    def keep_blobs(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        with self._connection.cursor() as cursor:
+            cursor.executemany("INSERT INTO twin_blob VALUES (%s, %b) ON CONFLICT DO NOTHING", blobs)
+
+    def record(self, line: Mapping[str, Any]) -> None:
+        text = f"INSERT INTO twin_changeset ({', '.join(line)}) VALUES ({', '.join(['%s'] * len(line))})"
+        execute(self._connection, text, *line.values())
+
+
+class RowCopy:
+    """Copies rows of a layer, given by column, into one of its tables; geometry is ISO WKB."""
+
+    def __init__(self, layer: Layer, crs: str, table: str) -> None:
+        self._table, self._conversions = table, _conversions(layer, srid_of(crs))
+
+    def __call__(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
+        """Put the rows in; columns that hold nothing are left out."""
+        said = {
+            name: self._conversions[name][1](values)
+            for name, values in columns.items()
+            if values.count(None) < len(values)
+        }
+        text = f"COPY {quoted(self._table)} ({', '.join(map(quoted, said))}) FROM STDIN (FORMAT BINARY)"
+        with connection.cursor() as cursor, cursor.copy(cast("sql.SQL", text)) as copy:
+            copy.set_types([self._conversions[name][0] for name in said])
+            for row in zip(*said.values(), strict=True):
+                copy.write_row(row)
+
+
+class PostgisWriter(LayerWriter):
+    """Writes one layer: rows, parts, touched boxes. Values of the geometry column are ISO WKB."""
+
+    def __init__(self, layer: Layer, writing: Writing, connection: Connection, crs: str) -> None:
+        super().__init__(layer, writing)
+        self._connection = connection
+        self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
+        self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))  # fmt: skip
+        self._more = self._last_part = 0
+        self._bulk = False
+
+    def take_fids(self, count: int) -> int:
+        text = "UPDATE twin_layer SET next_fid = next_fid + %s WHERE layer = %s RETURNING next_fid"
+        (following,) = self._connection.execute(text, (count, self.layer.id)).fetchall()[0]
+        return int(following) - count
+
+    def geometries(self, rows: Rows) -> list[Any]:
+        return list(rows.wkb)
+
+    def boxes(self, shapes: list[Any]) -> NDArray[np.float64]:
+        return np.asarray(shapely.bounds(shapely.from_wkb(shapes)), dtype=np.float64)
+
+    def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
+        rows = len(columns["fid"])
+        if rows >= _BULK and not self._bulk:
+            self._bulk = _made_light(self._connection, self.layer, rows)
+        self._into_now(self._connection, columns)
+        self._more += rows
+
+    def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
+        columns = row_columns(self.layer)
+        listed = ", ".join("ST_AsBinary(m.geom, 'NDR')" if c == "geom" else f"m.{quoted(c)}" for c in columns)
+        believed = "" if whole else " AND m.version_to IS NULL"
+        text = (f"SELECT NULL::bigint, NULL::bigint, {listed} FROM {self._now} m WHERE m.fid = ANY(%s) UNION ALL "
+                f'SELECT m."row", m.version_to, {listed} FROM {self._past} m WHERE m.fid = ANY(%s){believed}')  # fmt: skip
+        names, found = ("_row", "version_to", *columns), defaultdict(list)
+        with self._connection.cursor(binary=True) as cursor:
+            for values in cursor.execute(cast("sql.SQL", text), (list(fids), list(fids))):
+                row = dict(zip(names, values, strict=True))
+                found[row["fid"]].append(row)
+        return {
+            fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found
+        }
+
+    def apply(self, todo: Steps) -> None:
+        past = [row["_row"] for row in todo.take if row["_row"] is not None]
+        now = [row["fid"] for row in todo.take if row["_row"] is None]
+        for table, key, taken in ((self._now, "fid", now), (self._past, '"row"', past)):
+            if taken:
+                execute(self._connection, f"DELETE FROM {table} WHERE {key} = ANY(%s)", taken)
+        put = [one for one in todo.put if one.current]
+        self._put(self._into_now, put)
+        self._put(self._into_past, [one for one in todo.put if not one.current], "version_to")
+        self._more += len(put) - len(now)
+
+    def _put(self, into: RowCopy, places: list[Place], *more: str) -> None:
+        if not places:
+            return
+        rows = [one.row | {"version_to": one.version_to} for one in places]
+        into(
+            self._connection,
+            {name: [row[name] for row in rows] for name in (*row_columns(self.layer), *more)},
+        )
+
+    def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
+        if min(fids, default=0) > self._last_part and len(set(fids)) == len(fids):
+            self._copy_parts(fids, contents)
+        else:
+            self._replace_parts(dict(zip(fids, contents, strict=True)))
+        self._last_part = max(self._last_part, max(fids, default=0))
+
+    def _copy_parts(self, fids: list[int], contents: list[bytes]) -> None:
+        """Keep parts of features of which this version has kept none yet."""
+        layer, scope, version = self.layer.id, self.writing.scope, self.writing.version
+        text = "COPY twin_part (layer, fid, part, content, scope, series, version_from) FROM STDIN (FORMAT BINARY)"
+        with self._connection.cursor() as cursor, cursor.copy(text) as copy:
+            copy.set_types(["text", "int8", "int4", "bytea", "text", "text", "int8"])
+            for fid, content in zip(fids, contents, strict=True):
+                copy.write_row((layer, fid, 0, content, scope.name, scope.series, version))
+
+    def _replace_parts(self, parts: Mapping[int, bytes]) -> None:
+        scope = self.writing.scope
+        self._connection.execute(
+            "INSERT INTO twin_part (layer, fid, part, content, scope, series, version_from) "
+            "SELECT %s, fid, 0, content, %s, %s, %s FROM unnest(%b::bigint[], %b::bytea[]) AS delivered (fid, content) "
+            "ON CONFLICT (layer, fid, part, version_from) DO UPDATE SET content = excluded.content, scope = excluded.scope, "
+            "series = excluded.series, version_to = NULL",
+            (
+                self.layer.id,
+                scope.name,
+                scope.series,
+                self.writing.version,
+                list(parts),
+                list(parts.values()),
+            ),
+        )
+
+    def close_parts(self, fids: list[int]) -> None:
+        text = "UPDATE twin_part SET version_to = %s WHERE layer = %s AND version_to IS NULL AND version_from < %s AND fid = ANY(%s)"
+        version = self.writing.version
+        self._connection.execute(text, (version, self.layer.id, version, fids))
+
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
+        if renumbered:
+            self._connection.execute(
+                "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
+                "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
+                (self.layer.id, self.writing.version, [one for one, _ in renumbered], [fid for _, fid in renumbered]),
+            )  # fmt: skip
+
+    def expect(self, instant: Instant) -> None:
+        text = "UPDATE twin_layer SET next_planned = least(next_planned, %s) WHERE layer = %s"
+        self._connection.execute(text, (instant, self.layer.id))
+
+    def overtaken(self) -> list[int]:
+        moment, layer = self.writing.moment, self.layer.id
+        text = "UPDATE twin_layer SET next_planned = NULL WHERE layer = %s AND next_planned <= %s RETURNING 1"
+        if self._connection.execute(text, (layer, moment)).fetchone() is None:
+            return []
+        begun = (f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > %s UNION "
+                 f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > %s)")  # fmt: skip
+        return [row[0] for row in execute(self._connection, begun, moment, moment)]
+
+    def changed_since(self, fids: list[int], version: int) -> list[str]:
+        text = (f"SELECT m.id FROM {self._now} m WHERE m.fid = ANY(%s) AND m.version_from > %s UNION "
+                f"SELECT m.id FROM {self._past} m WHERE m.fid = ANY(%s) AND (m.version_from > %s OR m.version_to > %s) ORDER BY 1")  # fmt: skip
+        return [row[0] for row in execute(self._connection, text, fids, version, fids, version, version)]
+
+    def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
+        if self._bulk:
+            indexed(self._connection, self.layer)
+        layer, version, box = self.layer.id, self.writing.version, touched.box or (None,) * 4
+        if len(cells):
+            minx, miny, maxx, maxy = outwards(cells).astype(np.float64).T.tolist()
+            self._connection.execute(
+                "INSERT INTO twin_touched SELECT %s, %s, * FROM unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[])",
+                (layer, version, minx, miny, maxx, maxy),
+            )
+        numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged)
+        text = f"INSERT INTO twin_change VALUES ({', '.join(['%s'] * 10)})"
+        execute(self._connection, text, version, layer, *numbers, *box)
+        self._connection.execute(
+            "UPDATE twin_layer SET version = %s, features = features + %s, min_x = least(min_x, %s), min_y = least(min_y, %s), "
+            "max_x = greatest(max_x, %s), max_y = greatest(max_y, %s) WHERE layer = %s",
+            (version, self._more, *box, layer),
+        )
+
+
+def _made_light(connection: Connection, layer: Layer, rows: int) -> bool:
+    """Take indexes away where the table is small beside what is to come, is ours and nobody reads it; say whether."""
+    table = quoted(layer.id)
+    more = execute(connection, f"SELECT 1 FROM {table} OFFSET %s LIMIT 1", rows).fetchone()
+    if more is not None:
+        return False
+    try:
+        with connection.transaction():
+            execute(connection, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE NOWAIT")
+            unindexed(connection, layer)
+    except (errors.LockNotAvailable, errors.InsufficientPrivilege):
+        return False
+    return True
+
+
+def _conversions(layer: Layer, srid: int) -> dict[str, tuple[str, Convert]]:
+    """Return for each column its type in COPY's binary form and what makes its values of that type."""
+    types = dict.fromkeys(("fid", "version_from", "version_to"), "int8") | {
+        "min_zoom": "int4",
+        "geom": "bytea",
+    }
+    types |= dict.fromkeys(("id", "valid_from", "valid_to", "valid_precision"), "text")
+    types |= {one.name: _COPIED.get(one.type, "text") for one in layer.fields}
+    made: dict[str, Convert] = {
+        "int8": _whole,
+        "int4": _whole,
+        "float8": _numbers,
+        "bool": _truths,
+        "text": _texts,
+    }
+    return {name: (kind, _with_srid(srid) if name == "geom" else made[kind]) for name, kind in types.items()}
+
+
+_COPIED = {"integer": "int8", "number": "float8", "boolean": "bool"}
+
+
+def _whole(values: list[Any]) -> list[Any]:
+    return [None if value is None or value != value else int(value) for value in values]
+
+
+def _numbers(values: list[Any]) -> list[Any]:
+    """Return doubles; what is not a number is unknown, as SQLite has it."""
+    return [None if value is None or value != value else float(value) for value in values]
+
+
+def _truths(values: list[Any]) -> list[Any]:
+    return [None if value is None or value != value else bool(value) for value in values]
+
+
+def _texts(values: list[Any]) -> list[Any]:
+    return [value if value is None or type(value) is str else str(value) for value in values]
+
+
+def _with_srid(srid: int) -> Convert:
+    """Return what puts the number of the CRS into WKB (little endian): PostGIS's own form of it."""
+    number = struct.pack("<i", srid)
+
+    def extended(values: list[Any]) -> list[Any]:
+        return [
+            None if one is None else one[:4] + bytes((one[4] | 0x20,)) + number + one[5:] for one in values
+        ]
+
+    return extended

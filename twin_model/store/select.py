@@ -1,0 +1,352 @@
+"""A `FeatureQuery` -> one SQL statement: what both stores share. What they write differently is a `Dialect`.
+
+Three ways to look: "now" reads the table of current rows alone; an instant or a recorded state adds the history
+table; an interval takes of each feature the latest version valid within it. Each store's own dialect stands in
+`gpkg_select` and `postgis_select`.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from twin_model.changeset import Box
+from twin_model.crs import same_crs, transform_geometries
+from twin_model.errors import QueryRefused
+from twin_model.filter import Expression, SqlFilter
+from twin_model.filter.checking import FieldType
+from twin_model.filter.sql import Transform
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery, SortKey
+from twin_model.temporal import Interval
+
+__all__ = ["Condition", "Context", "Dialect", "Select", "Table", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+
+Table = Literal["now", "history"]
+_SEARCHED = ("name", "id", "text", "survey_no", "map_no", "start_no", "end_no", "road_name", "address", "global_id", "parcel_no",
+             "project_no", "pole_no", "number", "usage", "kind")  # fmt: skip
+_ALWAYS_THERE = ("id", "fid", "valid_from", "version_from")
+"""Columns of which no row has NULL."""
+
+
+@dataclass(frozen=True)
+class Select:
+    """A statement with its parameters; `columns` are those of the result in order."""
+
+    text: str
+    parameters: tuple[Any, ...]
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the statement depends on besides the query: the moment, whether a planned row has begun, and the layer."""
+
+    layer: Layer
+    crs: str
+    now: str
+    planned: bool
+    extent: Box | None
+    zone: ZoneInfo
+
+    def covered_by(self, box: Box) -> bool:
+        """Say whether a box holds everything of the layer."""
+        extent = self.extent
+        return (
+            extent is not None
+            and box[0] <= extent[0]
+            and box[1] <= extent[1]
+            and box[2] >= extent[2]
+            and box[3] >= extent[3]
+        )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition and the parameters of its placeholders, in order."""
+
+    text: str
+    parameters: tuple[Any, ...] = ()
+
+
+class Dialect(ABC):
+    """What a store writes in its own way. Rows of a layer are called `m`; its geometry column is `geom`."""
+
+    placeholder: ClassVar[str]
+    same: ClassVar[str]
+    """The operator that finds NULL equal to NULL."""
+
+    @abstractmethod
+    def table(self, layer: Layer, table: Table) -> str:
+        """Return the quoted name of a layer's table of current or of other rows."""
+
+    @abstractmethod
+    def wkb(self, layer: Layer) -> str:
+        """Return the expression of the geometry as ISO WKB."""
+
+    @abstractmethod
+    def filtered(
+        self, expression: Expression, *, columns: Mapping[str, str], queryables: Mapping[str, FieldType],
+        transform: Transform | None, zone: ZoneInfo,
+    ) -> SqlFilter:  # fmt: skip
+        """Return a filter's SQL."""
+
+    @abstractmethod
+    def touching(self, context: Context, box: Box, table: Table) -> Condition:
+        """Return the condition that the spatial index alone can tell: the feature's box meets a box."""
+
+    @abstractmethod
+    def meeting(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
+        """Return the exact condition: the geometry itself meets a box."""
+
+    @abstractmethod
+    def among(self, column: str, values: Sequence[Any]) -> Condition:
+        """Return the condition that a column is one of some values."""
+
+    @abstractmethod
+    def holding(self, column: str) -> str:
+        """Return the condition that the casefolded text of a column holds the one parameter."""
+
+    @abstractmethod
+    def latest(self, rows: str) -> str:
+        """Return the statement that keeps of each feature (`k_fid`) the row with the latest `k_from`."""
+
+    @abstractmethod
+    def order(self, column: str, *, ascending: bool, nullable: bool) -> str:
+        """Return a key of ORDER BY: NULLs first ascending, last descending."""
+
+
+@lru_cache(maxsize=256)
+def queryables(layer: Layer) -> Mapping[str, FieldType]:
+    """Return what may be asked of a layer: its queryable fields, id, validity and geometry."""
+    names: dict[str, FieldType] = {"id": "string"}
+    names |= {one.name: one.type for one in layer.fields if one.queryable}
+    names |= {"valid_from": "datetime", "valid_to": "datetime"}
+    return names | ({"geometry": "geometry"} if layer.has_geometry else {})
+
+
+def search_fields(layer: Layer) -> tuple[str, ...]:
+    """Return the columns in which `q` looks: ids, names, numbers, addresses."""
+    return ("id", *(name for name in _SEARCHED if name != "id" and layer.field_of(name)))
+
+
+def shown_fields(layer: Layer, query: FeatureQuery) -> tuple[str, ...]:
+    """Return the fields an answer carries: those asked for, without those the policy hides."""
+    hidden = query.view.policy.hidden.get(layer.id, frozenset())
+    return tuple(
+        n for n in layer.field_names if n not in hidden and (query.fields is None or n in query.fields)
+    )
+
+
+def quoted(name: str) -> str:
+    """Return an SQL identifier, quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def select(dialect: Dialect, context: Context, query: FeatureQuery, *, what: str = "rows") -> Select:
+    """Return the statement for rows ("rows"), or for their number ("count")."""
+    build = _Statement(dialect, context, query)
+    history = not query.view.is_now or context.planned
+    if what == "count" and not history:
+        text = f"SELECT count(*) FROM {dialect.table(context.layer, 'now')} m WHERE {build.where('now')}"
+        return Select(text, tuple(build.parameters), ("count",))
+    columns = _columns(dialect, context.layer, query) if what == "rows" else {"fid": "m.fid"}
+    text, order = build.past(columns) if history else build.present(columns)
+    if what == "count":
+        return Select(f"SELECT count(*) FROM ({text}) counted", tuple(build.parameters), ("count",))
+    text += " ORDER BY " + ", ".join(order)
+    if query.limit is not None:
+        text += f" LIMIT {dialect.placeholder}"
+        build.parameters.append(query.limit)
+    return Select(text, tuple(build.parameters), tuple(columns))
+
+
+def _columns(dialect: Dialect, layer: Layer, query: FeatureQuery) -> dict[str, str]:
+    columns = {"fid": "m.fid", "id": "m.id"}
+    columns |= {name: f"m.{quoted(name)}" for name in shown_fields(layer, query)}
+    columns |= {"valid_from": "m.valid_from", "valid_to": "m.valid_to", "version": "m.version_from"}
+    if query.geometry and layer.has_geometry:
+        columns["geometry"] = dialect.wkb(layer)
+    return columns
+
+
+def _sort_column(layer: Layer, key: SortKey) -> str:
+    """Return the column of a sort key; one that is none of the layer's is refused."""
+    name = "version_from" if key.name == "version" else key.name
+    if name not in {"id", "valid_from", "valid_to", "version_from", "fid", *layer.field_names}:
+        nearest = get_close_matches(name, layer.field_names, 3, 0.4) or layer.field_names[:5]
+        raise QueryRefused("query.unknown_property", layer=layer.id, name=key.name, nearest=nearest)
+    return name
+
+
+class _Statement:
+    """The parts of a query's statement, with parameters collected in the order of the text."""
+
+    def __init__(self, dialect: Dialect, context: Context, query: FeatureQuery) -> None:
+        self.dialect, self.context, self.query = dialect, context, query
+        self.sorts = [_sort_column(context.layer, key) for key in query.sort]
+        self.parameters: list[Any] = []
+
+    def present(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return the statement that reads the current rows alone, and its order."""
+        shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
+        text = f"SELECT {shown} FROM {self._table('now')} m WHERE {self.where('now')}"
+        return text, self._order([f"m.{quoted(name)}" for name in self.sorts], ["m.fid"])
+
+    def past(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return the statement that reads current and other rows together, and its order."""
+        query = self.query
+        shown = [f"{expression} AS {quoted(name)}" for name, expression in columns.items()]
+        shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
+        inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
+        tables: tuple[Table, ...] = ("now", "history")
+        text = " UNION ALL ".join(
+            f"SELECT {inner} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables
+        )
+        if isinstance(query.view.datetime, Interval) and not query.states:
+            text = self.dialect.latest(text)
+        text = (
+            f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._behind_past()}"
+        )
+        order = self._order(
+            [f"k{n}" for n in range(len(self.sorts))], ["k_fid", *(["k_from"] if query.states else [])]
+        )
+        return text, order
+
+    def _order(self, sorts: list[str], last: list[str]) -> list[str]:
+        keys = zip(sorts, self.sorts, self.query.sort, strict=True)
+        order = [
+            self.dialect.order(one, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
+            for one, name, key in keys
+        ]
+        return order + [self.dialect.order(one, ascending=True, nullable=False) for one in last]
+
+    def where(self, table: Table) -> str:
+        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
+        if table == "now" and self.query.view.is_now and not self.context.planned:
+            parts += self._behind_now()
+        return " AND ".join(parts) or "1 = 1"
+
+    def _table(self, table: Table) -> str:
+        return self.dialect.table(self.context.layer, table)
+
+    def _bound(self, condition: str, *values: Any) -> str:
+        """Return a condition whose `{}` are its parameters, which are kept."""
+        self.parameters.extend(values)
+        return condition.replace("{}", self.dialect.placeholder)
+
+    def _met(self, condition: Condition) -> str:
+        self.parameters.extend(condition.parameters)
+        return condition.text
+
+    def _time(self, table: Table) -> list[str]:
+        view, parts = self.query.view, []
+        if view.recorded is not None:
+            parts.append(self._bound("m.version_from <= {}", view.recorded))
+            if table == "history":
+                parts.append(self._bound("(m.version_to IS NULL OR m.version_to > {})", view.recorded))
+        elif table == "history":
+            parts.append("m.version_to IS NULL")
+        if isinstance(view.datetime, Interval):
+            return parts + self._interval(view.datetime)
+        at = view.datetime or self.context.now
+        parts.append(self._bound("m.valid_from <= {}", at))
+        return [*parts, self._bound("(m.valid_to IS NULL OR m.valid_to > {})", at)]
+
+    def _interval(self, interval: Interval) -> list[str]:
+        parts = []
+        if interval.end is not None:
+            parts.append(self._bound("m.valid_from <= {}", interval.end))
+        if interval.start is not None:
+            parts.append(self._bound("(m.valid_to IS NULL OR m.valid_to > {})", interval.start))
+        return parts
+
+    def _filters(self, table: Table) -> list[str]:
+        layer, query, parts = self.context.layer, self.query, []
+        rows = query.view.policy.rows.get(layer.id)
+        for expression, crs in ((query.where, query.where_crs), (rows, self.context.crs)):
+            if expression is None:
+                continue
+            names = queryables(layer)
+            columns = {name: f"m.{quoted('geom' if name == 'geometry' else name)}" for name in names}
+            compiled = self.dialect.filtered(expression, columns=columns, queryables=names,
+                                             transform=self._to_storage(crs), zone=self.context.zone)  # fmt: skip
+            parts.append(self._met(Condition(f"({compiled.text})", compiled.parameters)))
+            if compiled.bounding_box is not None:
+                parts.append(self._met(self.dialect.touching(self.context, compiled.bounding_box, table)))
+        return parts
+
+    def _to_storage(self, crs: str) -> Transform | None:
+        if same_crs(crs, self.context.crs):
+            return None
+
+        def moved(geometry: BaseGeometry) -> BaseGeometry:
+            dense = np.array([shapely.segmentize(geometry, _longest_side(geometry) / 16)])
+            result: BaseGeometry = transform_geometries(dense, crs, self.context.crs)[0]
+            return result
+
+        return moved
+
+    def _space(self, table: Table) -> list[str]:
+        if self.query.bbox is None:
+            return []
+        if not self.context.layer.has_geometry:
+            return ["1 = 0"]
+        return [self._met(self.dialect.meeting(self.context, self.query, self.query.bbox, table))]
+
+    def _keys(self) -> list[str]:
+        query, parts = self.query, []
+        for column, wanted in (("m.id", query.ids), ("m.fid", query.fids)):
+            if wanted is not None:
+                parts.append(self._met(self.dialect.among(column, wanted)))
+        if query.max_zoom is not None:
+            parts.append(self._bound("m.min_zoom <= {}", query.max_zoom))
+        for word in query.text.split() if query.text else ():
+            looked = [self.dialect.holding(f"m.{quoted(one)}") for one in search_fields(self.context.layer)]
+            self.parameters.extend([word.casefold()] * len(looked))
+            parts.append(f"({' OR '.join(looked)})")
+        return parts
+
+    def _behind_now(self) -> list[str]:
+        after = self._after([f"m.{quoted(name)}" for name in self.sorts], "m.fid")
+        return [after] if after else []
+
+    def _behind_past(self) -> str:
+        after = self._after([f"k{n}" for n in range(len(self.sorts))], "k_fid")
+        return f" WHERE {after}" if after else ""
+
+    def _after(self, columns: list[str], fid: str) -> str:
+        """Return the keyset condition: behind the row with these sort values and fid, NULLs where the order has them."""
+        if self.query.after is None:
+            return ""
+        *values, last_fid = self.query.after
+        alternatives: list[str] = []
+        equal: list[str] = []
+        bound: list[Any] = []
+        for column, value, key in zip(columns, values, self.query.sort, strict=True):
+            ahead, needed = _ahead(column, value, key.ascending)
+            if ahead:
+                alternatives.append(self._bound(" AND ".join([*equal, ahead]), *bound, *needed))
+            equal.append(f"{column} {self.dialect.same} {{}}")
+            bound.append(value)
+        alternatives.append(self._bound(" AND ".join([*equal, f"{fid} > {{}}"]), *bound, last_fid))
+        return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+
+
+def _ahead(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:
+    """Return the condition of lying strictly behind a value in one column; NULL comes first ascending."""
+    if ascending:
+        return (f"{column} IS NOT NULL", []) if value is None else (f"{column} > {{}}", [value])
+    return ("", []) if value is None else (f"({column} < {{}} OR {column} IS NULL)", [value])
+
+
+def _longest_side(geometry: BaseGeometry) -> float:
+    minx, miny, maxx, maxy = geometry.bounds
+    return max(maxx - minx, maxy - miny, 1e-9)
