@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["SIGHT", "removals"]
 
 SIGHT = 10.0
-"""Metres around the lines of a survey within which it would have shown another."""
+"""Metres around the lines of a survey within which it would have shown another; of a sheet's edge, where it may not."""
 
 _NEIGHBOURHOOD = 50.0
 """The same around areas and points, of what came under the same name: a partial export ends nothing far from it."""
@@ -42,7 +42,8 @@ def removals(
     missing = np.setdiff1d(known.fids[_of_source(layer, scope, known)], there)
     if scope.reach == "nothing" or not len(missing):
         return np.empty(0, dtype=np.int64), len(there)
-    ended = _visible(store, layer, changeset, missing)
+    of_others = known.fids[known.scopes != scope.name] if scope.reach == "seen" else np.empty(0, dtype=np.int64)
+    ended = _visible(store, layer, changeset, missing, of_others)
     return ended, len(there) + len(ended)
 
 
@@ -66,9 +67,12 @@ def _findings_of(store: "Store", layer: Layer, changeset: Changeset) -> NDArray[
 
 
 def _visible(
-    store: "Store", layer: Layer, changeset: Changeset, missing: NDArray[np.int64]
+    store: "Store", layer: Layer, changeset: Changeset, missing: NDArray[np.int64], of_others: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Return those of some features that are of a class the delivery has and lie where it looked."""
+    """Return those of some features that are of a class the delivery has and lie where it looked.
+
+    What came with another sheet must lie well inside this one: along a neatline both show a little of the other's.
+    """
     delivered = [one for one in changeset.delivered if one.layer == layer.id]
     classes, scope = _classes_of(layer, delivered), changeset.scope
     found = [np.empty(0, dtype=np.int64)]
@@ -79,7 +83,8 @@ def _visible(
             values = zip(*(frame[name] for name in layer.classes), strict=True)
             here &= np.array([one in classes for one in values], dtype=bool)
         if scope.reach in ("seen", "area"):
-            here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here])
+            foreign = np.isin(frame["fid"].to_numpy()[here], of_others)
+            here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here], foreign)
         found.append(frame["fid"].to_numpy()[here])
     return np.concatenate(found)
 
@@ -94,11 +99,14 @@ def _classes_of(layer: Layer, delivered: list[Delivered]) -> set[tuple[Any, ...]
 
 
 def _looked_at(
-    store: "Store", layer: Layer, changeset: Changeset, geometry: NDArray[Any]
+    store: "Store", layer: Layer, changeset: Changeset, geometry: NDArray[Any], foreign: NDArray[np.bool_]
 ) -> NDArray[np.bool_]:
     """Say which geometries lie mostly where a delivery looked; what has no place goes with its source."""
-    if changeset.scope.area is not None:
-        return _mostly_within(layer, geometry, np.full(len(geometry), changeset.scope.area, dtype=object))
+    area = changeset.scope.area
+    if area is not None:
+        areas = np.full(len(geometry), area, dtype=object)
+        areas[foreign] = shapely.buffer(area, -SIGHT)
+        return _mostly_within(layer, geometry, areas)
     near: list[list[Any]] = [[] for _ in geometry]
     sight = SIGHT if layer.is_network else _NEIGHBOURHOOD
     there = np.flatnonzero(~shapely.is_missing(geometry))

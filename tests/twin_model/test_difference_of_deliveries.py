@@ -188,6 +188,17 @@ def test_what_a_surveyed_sheet_no_longer_shows_ends_inside_it_and_not_beside_it(
     assert len(store.features(FeatureQuery("building"))) == 39
 
 
+def test_what_a_neighbouring_sheet_shows_along_the_neatline_stays_and_what_lies_inside_ends(store: Store, deliver: Deliver) -> None:
+    edge, inside = (gpd.GeoDataFrame({"name": [n]}, geometry=[shapely.box(x, NORTH, x + 4, NORTH + 4)], crs=CRS) for n, x in (("边", EAST + 1), ("内", EAST + 200)))
+    area = shapely.box(EAST, NORTH - 50, EAST + 400, NORTH + 60)
+    deliver("west.dxf", "2020-01-01", {"building": gpd.GeoDataFrame(gpd.pd.concat([edge, inside]), crs=CRS)}, sheet="W", scale=1000, area=area.buffer(-1))
+
+    version = deliver("east.dxf", "2024-01-01", {"building": houses(8)[3:]}, sheet="E", scale=1000, area=area, accept=True)
+
+    assert counts(version, "building")[2] == 1
+    assert "边" in store.features(FeatureQuery("building"))["name"].tolist()
+
+
 def test_a_smaller_scale_ends_nothing_of_a_larger_one(store: Store, deliver: Deliver) -> None:
     area = shapely.box(EAST - 5, NORTH - 5, EAST + 400, NORTH + 15)
     deliver("1000.dxf", "2020-01-01", {"building": houses(20)}, sheet="S", scale=1000, area=area)
