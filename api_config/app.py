@@ -42,6 +42,8 @@ _STATIC = Path(__file__).parent / "static"
 
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
+    seen = catalogue_stamp(settings)
+    town = open_town(settings.town)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -53,11 +55,11 @@ def make_app(settings: Settings) -> Starlette:
     app = Starlette(
         routes=[*core.ROUTES, *versions.ROUTES, *items.ROUTES, *tiles.ROUTES, *tilesets.ROUTES, Mount("/static", StaticFiles(directory=_STATIC)), *viewer.routes(settings.viewer)],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings)], lifespan=lifespan,
+        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, seen=seen)], lifespan=lifespan,
     )  # fmt: skip
     app.router.redirect_slashes = False
     app.state.outgrown = []
-    _furnish(app, open_town(settings.town), settings)
+    _furnish(app, town, settings)
     return app
 
 
@@ -70,31 +72,32 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)
 
 
+def catalogue_stamp(settings: Settings) -> int:
+    """Return what changes when a table of the town's catalogue is added or replaced."""
+    try:
+        return (settings.town / "catalogue").stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
 class FollowsCatalogue:
     """Opens the town anew when its `catalogue/` has changed: a layer that a notebook has just committed is served at once.
 
     Asking costs one look at a folder a request. Requests under way keep the town they began with.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self._app, self._settings = app, settings
-        self._seen = self._stamp()
+    def __init__(self, app: ASGIApp, settings: Settings, seen: int) -> None:
+        self._app, self._settings, self._seen = app, settings, seen
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._stamp() != self._seen:
+        if scope["type"] == "http" and catalogue_stamp(self._settings) != self._seen:
             await anyio.to_thread.run_sync(self._follow, scope["app"])
         await self._app(scope, receive, send)
 
-    def _stamp(self) -> int:
-        try:
-            return (self._settings.town / "catalogue").stat().st_mtime_ns
-        except FileNotFoundError:
-            return 0
-
     def _follow(self, app: Starlette) -> None:
         with self._lock:
-            stamp = self._stamp()
+            stamp = catalogue_stamp(self._settings)
             if stamp == self._seen:
                 return
             outgrown = app.state.door.town

@@ -9,7 +9,13 @@ from rich.console import Console
 
 from api_config.commands.demo import demo_command
 from api_config.commands.frame import Frame, words
-from api_config.commands.history import audit_group, diff_command, history_command, revert_command, show_command
+from api_config.commands.history import (
+    audit_group,
+    diff_command,
+    history_command,
+    revert_command,
+    show_command,
+)
 from api_config.commands.ingest import check_command, ingest_command
 from api_config.commands.keeping import backup_command, copy_command, restore_command
 from api_config.commands.serve import config_group, serve_command

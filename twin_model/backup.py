@@ -60,7 +60,12 @@ def backup_town(town: Town, target: Path, tick: Callable[[str], None] = lambda n
         finally:
             part.unlink(missing_ok=True)
     newest = town.store.changesets(1)
-    return Backup(newest[0].number if newest else 0, newest[0].hash if newest else "", manifest["made"], target.stat().st_size)
+    return Backup(
+        newest[0].number if newest else 0,
+        newest[0].hash if newest else "",
+        manifest["made"],
+        target.stat().st_size,
+    )
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -80,7 +85,9 @@ def _hash_of(path: Path) -> str:
     return digest.hexdigest()
 
 
-def restore_town(source: Path, folder: Path, *, replace: bool = False, tick: Callable[[str], None] = lambda name: None) -> Backup:
+def restore_town(
+    source: Path, folder: Path, *, replace: bool = False, tick: Callable[[str], None] = lambda name: None
+) -> Backup:
     """Make a town of a backup in a folder and return what was restored; every member is checked, and the chain of
     changesets, before the town stands in its place. A town that is there is refused unless `replace`: its folder is
     then kept in `backups/`. Raises `StoreError`."""
@@ -114,7 +121,9 @@ def _unpacked(source: Path, folder: Path, tick: Callable[[str], None]) -> dict[s
                 with archive.open(name) as packed, target.open("wb") as file:
                     shutil.copyfileobj(packed, file, _CHUNK)
                 if _hash_of(target) != digest:
-                    raise StoreError("store.backup_unsound", path=source.name, cause=f"{name} is not as it was written")
+                    raise StoreError(
+                        "store.backup_unsound", path=source.name, cause=f"{name} is not as it was written"
+                    )
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         raise StoreError("store.backup_unsound", path=source.name, cause=str(error)[:200]) from error
     return manifest

@@ -42,7 +42,9 @@ def removals(
     missing = np.setdiff1d(known.fids[_of_source(layer, scope, known)], there)
     if scope.reach == "nothing" or not len(missing):
         return np.empty(0, dtype=np.int64), len(there)
-    of_others = known.fids[known.scopes != scope.name] if scope.reach == "seen" else np.empty(0, dtype=np.int64)
+    of_others = (
+        known.fids[known.scopes != scope.name] if scope.reach == "seen" else np.empty(0, dtype=np.int64)
+    )
     ended = _visible(store, layer, changeset, missing, of_others)
     return ended, len(there) + len(ended)
 
@@ -67,7 +69,11 @@ def _findings_of(store: "Store", layer: Layer, changeset: Changeset) -> NDArray[
 
 
 def _visible(
-    store: "Store", layer: Layer, changeset: Changeset, missing: NDArray[np.int64], of_others: NDArray[np.int64]
+    store: "Store",
+    layer: Layer,
+    changeset: Changeset,
+    missing: NDArray[np.int64],
+    of_others: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Return those of some features that are of a class the delivery has and lie where it looked.
 

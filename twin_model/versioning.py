@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.changeset import Changeset, Delivered, Rows, Version
+from twin_model.changeset import Box, Changeset, Delivered, Rows, Version
 from twin_model.content import frame_contents
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
@@ -32,6 +33,9 @@ NEW = 0
 UNCHANGED = -1
 MOST_REMOVALS = 0.1
 """A delivery by which a larger share of what it could have seen would vanish is refused unless removals are accepted."""
+
+_FEW = 20_000
+"""So many features, at most, are read at once by their fids."""
 
 _CLOSE_TOGETHER = 4_000
 """Rows are matched by place in groups of this many neighbours: memory holds their surroundings, not the layer."""
@@ -146,7 +150,10 @@ def _said_then(
             view = View(changeset.effective)
             then = store.features(FeatureQuery(layer.id, view=view, fids=tuple(fids[some].tolist())))
             contents = dict(zip(then["fid"].tolist(), frame_contents(layer, then), strict=True))
-            same[some] = [contents.get(fid) == content for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)]
+            same[some] = [
+                contents.get(fid) == content
+                for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
+            ]
 
 
 def touched_ids(store: "Store", plan: LayerPlan) -> dict[str, list[str]]:
@@ -267,15 +274,29 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
 def _match_the_rest(
     store: "Store", layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
 ) -> None:
-    """Match by place what nothing else was found for; `found` is filled in."""
+    """Match by place what nothing else was found for; `found` is filled in. Few that are left are read once, of many
+    only those around each group of neighbours: memory and time follow what has changed, not what the layer holds."""
+    few = _features(store, layer, fids=tuple(free.tolist())) if 0 < len(free) <= _FEW else None
     for part, one in _parts_of(delivered):
         fids = found.fids[part]
         if not len(free) or (fids > 0).all():
             continue
         rows = one.rows()
         for group in _neighbours(rows, np.flatnonzero(fids == NEW)):
-            fids[group] = _match(store, layer, rows.take(group), free)
+            some = rows.take(group)
+            near = few if few is not None else _features(store, layer, bbox=_around(layer, some))
+            fids[group] = _match(layer, some, near[np.isin(near["fid"].to_numpy(), free)])
             free = np.setdiff1d(free, fids[group])
+
+
+def _features(store: "Store", layer: Layer, **asked: Any) -> gpd.GeoDataFrame:
+    return store.features(FeatureQuery(layer.id, fields=layer.classes, **asked))
+
+
+def _around(layer: Layer, rows: Rows) -> Box:
+    reach = 2 * layer.plan_error
+    (minx, miny), (maxx, maxy) = rows.bounds[:, :2].min(axis=0) - reach, rows.bounds[:, 2:].max(axis=0) + reach
+    return float(minx), float(miny), float(maxx), float(maxy)
 
 
 def _neighbours(rows: Rows, chosen: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
@@ -290,14 +311,8 @@ def _neighbours(rows: Rows, chosen: NDArray[np.intp]) -> Iterator[NDArray[np.int
     yield from np.array_split(order, max(1, -(-len(order) // _CLOSE_TOGETHER)))
 
 
-def _match(store: "Store", layer: Layer, rows: Rows, free: NDArray[np.int64]) -> NDArray[np.int64]:
+def _match(layer: Layer, rows: Rows, near: gpd.GeoDataFrame) -> NDArray[np.int64]:
     """Return for each row the fid of the one known feature at its place and of its class, 0 where there is none."""
-    reach = 2 * layer.plan_error
-    minx, miny = rows.bounds[:, :2].min(axis=0) - reach
-    maxx, maxy = rows.bounds[:, 2:].max(axis=0) + reach
-    box = (float(minx), float(miny), float(maxx), float(maxy))
-    near = store.features(FeatureQuery(layer.id, bbox=box, fields=layer.classes))
-    near = near[np.isin(near["fid"].to_numpy(), free)]
     matched = np.zeros(len(rows), dtype=np.int64)
     ours, theirs = _classes(layer, rows.columns, len(rows)), _classes(layer, near, len(near))
     for one in dict.fromkeys(ours):

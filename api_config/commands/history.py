@@ -22,7 +22,9 @@ _SHOWN = 20
 def history_command(lang: str) -> click.Command:
     @click.command("history", help=words("history", lang))
     @click.argument("layer", required=False)
-    @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help=words("history_limit", lang))
+    @click.option(
+        "--limit", type=click.IntRange(1), default=50, show_default=True, help=words("history_limit", lang)
+    )
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
     def show_history(frame: Frame, layer: str | None, limit: int, as_json: bool) -> None:
@@ -35,7 +37,10 @@ def history_command(lang: str) -> click.Command:
         table = Table(*heads[frame.lang])
         zone = frame.town.settings.timezone
         for one in found:
-            sums, (recorded, effective) = _sums(one, layer), (local_time(one[name], zone) for name in ("recorded", "effective"))
+            sums, (recorded, effective) = (
+                _sums(one, layer),
+                (local_time(one[name], zone) for name in ("recorded", "effective")),
+            )
             table.add_row(str(one["number"]), recorded, effective, one["source"] or "-",
                           one["author"], one["reason"], *(f"{n:,}" for n in sums))  # fmt: skip
         frame.out.print(table)
@@ -57,10 +62,14 @@ def show_command(lang: str) -> click.Command:
                         "sha256": "SHA-256", "hash": "链哈希"}, "en": {}}[frame.lang]  # fmt: skip
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
-            shown = local_time(value, frame.town.settings.timezone) if key in ("recorded", "effective") else value
+            shown = (
+                local_time(value, frame.town.settings.timezone) if key in ("recorded", "effective") else value
+            )
             frame.out.print(f"{names.get(key, key)}: {shown}", highlight=False, markup=False, soft_wrap=True)
         for layer, one in record["changes"].items():
-            frame.out.print(f"  {layer}: {_counted(one, frame.lang)}", highlight=False, markup=False, soft_wrap=True)
+            frame.out.print(
+                f"  {layer}: {_counted(one, frame.lang)}", highlight=False, markup=False, soft_wrap=True
+            )
 
     return show
 
@@ -82,12 +91,21 @@ def diff_command(lang: str) -> click.Command:
             frame.json(found.reset_index()[columns].to_dict("records"))
             return
         for name, row in found.head(_SHOWN).iterrows():
-            frame.out.print(f"{row['change']:<10} {name}  {_changed(row)}", highlight=False, markup=False, soft_wrap=True)
+            frame.out.print(
+                f"{row['change']:<10} {name}  {_changed(row)}", highlight=False, markup=False, soft_wrap=True
+            )
         counts = found["change"].value_counts().to_dict()
-        told = ", ".join(f"{name} {count}" for name, count in counts.items()) or {"zh": "无差异", "en": "no difference"}[frame.lang]
+        told = (
+            ", ".join(f"{name} {count}" for name, count in counts.items())
+            or {"zh": "无差异", "en": "no difference"}[frame.lang]
+        )
         frame.out.print(f"{layer} {before} -> {after}: {told}", highlight=False)
         if geojson is not None:
-            frame.out.print({"zh": f"已写出：{geojson}", "en": f"written to {geojson}"}[frame.lang], highlight=False, soft_wrap=True)
+            frame.out.print(
+                {"zh": f"已写出：{geojson}", "en": f"written to {geojson}"}[frame.lang],
+                highlight=False,
+                soft_wrap=True,
+            )
 
     return diff
 
@@ -146,14 +164,23 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
 
 
 def _sums(record: dict[str, Any], layer: str | None) -> list[int]:
-    changes = [one for name, one in record["changes"].items() if (name == layer if layer else name != "finding")]
+    changes = [
+        one for name, one in record["changes"].items() if (name == layer if layer else name != "finding")
+    ]
     return [sum(one[name] for one in changes) for name in ("inserted", "updated", "terminated")]
 
 
 def _counted(one: dict[str, Any], lang: str) -> str:
-    names = {"zh": {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变"}, "en": {"terminated": "ended"}}[lang]
-    counts = ", ".join(f"{names.get(key, key)} {value:,}" for key, value in one.items() if key != "extent" and value)
-    extent = "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
+    names = {
+        "zh": {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变"},
+        "en": {"terminated": "ended"},
+    }[lang]
+    counts = ", ".join(
+        f"{names.get(key, key)} {value:,}" for key, value in one.items() if key != "extent" and value
+    )
+    extent = (
+        "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
+    )
     return counts + extent
 
 

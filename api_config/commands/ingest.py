@@ -73,7 +73,9 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--crs", metavar="EPSG:n", help=words("ingest_crs", lang))
     @click.option("--effective", metavar="DATE", help=words("ingest_effective", lang))
     @click.option("--reason", default="", help=words("ingest_reason", lang))
-    @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=words("ingest_scope", lang))
+    @click.option(
+        "--scope", default="seen", metavar="seen|sheet|layer|FILE", help=words("ingest_scope", lang)
+    )
     @click.option("--accept-removals", is_flag=True, help=words("ingest_removals", lang))
     @click.option("--dry-run", is_flag=True, help=words("ingest_dry", lang))
     @click.option("--strict", is_flag=True, help=words("ingest_strict", lang))
@@ -85,7 +87,9 @@ def ingest_command(lang: str) -> click.Command:
         reach, area = read_scope(scope, storage_crs=frame.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(frame) as progress:
             reporter = ProgressReporter(progress, frame.lang)
-            delivery = Delivery(options, user_name(frame.settings), reason, dry_run, reach, area, accept_removals)
+            delivery = Delivery(
+                options, user_name(frame.settings), reason, dry_run, reach, area, accept_removals
+            )
             outcomes = deliver(frame.town, list(paths), delivery, reporter)
         print_outcomes(frame, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)

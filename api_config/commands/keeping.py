@@ -38,7 +38,9 @@ def restore_command(lang: str) -> click.Command:
         folder = frame.settings.town
         with progress_bar(frame) as progress:
             task = progress.add_task("", total=None)
-            made = restore_town(file, folder, replace=replace, tick=lambda name: progress.update(task, description=name))
+            made = restore_town(
+                file, folder, replace=replace, tick=lambda name: progress.update(task, description=name)
+            )
         told = {"zh": f"已恢复至 {folder}：版本 {made.version}，变更链完整", "en": f"Restored to {folder}: version {made.version}, its chain is whole"}  # fmt: skip
         _tell(frame, made, told[frame.lang], as_json=as_json)
 
@@ -59,7 +61,9 @@ def copy_command(lang: str) -> click.Command:
     @command
     def copy(frame: Frame, target: str, as_json: bool) -> None:
         source = frame.town.store
-        made = create_store(target, source.catalogue, source.crs, folder=Path.cwd(), zone=frame.town.settings.timezone)
+        made = create_store(
+            target, source.catalogue, source.crs, folder=Path.cwd(), zone=frame.town.settings.timezone
+        )
         try:
             with progress_bar(frame) as progress:
                 task = progress.add_task("", total=None)

@@ -29,8 +29,19 @@ async def versions(request: Request) -> Response:
     call.format(_FORMATS, "json")
     view = call.view()
     stretch = view.datetime if isinstance(view.datetime, Interval) else Interval(view.datetime, view.datetime)
-    query = FeatureQuery(layer.id, view=View(stretch, view.recorded, view.policy), ids=(request.path_params["id"],), states=True)
-    etag = etag_of(*state_of(call.town.store, layer, query.view), call.base, request.url.path, request.url.query, call.lang)
+    query = FeatureQuery(
+        layer.id,
+        view=View(stretch, view.recorded, view.policy),
+        ids=(request.path_params["id"],),
+        states=True,
+    )
+    etag = etag_of(
+        *state_of(call.town.store, layer, query.view),
+        call.base,
+        request.url.path,
+        request.url.query,
+        call.lang,
+    )
     held = not_modified(request, etag)
     if held is not None:
         return held

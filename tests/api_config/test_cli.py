@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -93,9 +94,13 @@ def test_the_help_of_every_verb_ends_in_the_same_line_to_paste_in_both_languages
 def test_the_line_to_paste_runs(verb: str, demo_town: Path, samples: Path, tmp_path: Path) -> None:
     """In a folder with the samples where the project has them, and the sample town where there has to be one."""
     (tmp_path / "data_samples").symlink_to(samples)
-    if verb != "init":
+    if verb == "revert":
+        shutil.copytree(demo_town, tmp_path / "town", ignore=shutil.ignore_patterns("cache", "sources"))
+    elif verb != "init":
         (tmp_path / "town").symlink_to(demo_town)
     line = example(verb, "en").replace("twin ", f"{TWIN} ", 1)
+    if verb == "restore":
+        line = f"{TWIN} backup out/town.zip && {line}"
 
     done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False,
                           env={**os.environ, "TWIN_LANG": "en", "TWIN_TOWN": ""})  # fmt: skip
@@ -144,7 +149,7 @@ def test_an_ingest_tells_its_counts_its_version_and_the_worst_findings_first(
     lines = done.stdout.splitlines()
     assert (
         lines[0]
-        == "land_use.gpkg [vector]: read 7 = stored 3 + quarantined 4 + decoration 0; land_use 3; version 1, 3 changed"
+        == "land_use.gpkg [vector]: read 7 = stored 3 + quarantined 4 + decoration 0; land_use 3; version 1: 3 inserted, 0 updated, 0 ended"
     )
     assert [one.split()[0] for one in lines[1:6]] == ["error"] * 4 + ["warning"]
     assert lines[6].strip() == "and 1 more: twin findings"
@@ -155,7 +160,7 @@ def test_an_ingest_speaks_chinese(run: Run, town: Path, plots: Path) -> None:
 
     assert (
         done.stdout.splitlines()[0]
-        == "land_use.gpkg [vector]: 读入 7 = 存入 3 + 搁置 4 + 符号 0; land_use 3; 版本 1，变更 3"
+        == "land_use.gpkg [vector]: 读入 7 = 存入 3 + 搁置 4 + 符号 0; land_use 3; 版本 1：新增 3，更改 0，终止 0"
     )
     assert "另有 1 条：twin findings" in done.stdout
 
@@ -163,7 +168,7 @@ def test_an_ingest_speaks_chinese(run: Run, town: Path, plots: Path) -> None:
 def test_a_dry_run_says_so_and_points_at_json_for_the_rest(run: Run, town: Path, plots: Path) -> None:
     done = run("ingest", plots, "--dry-run")
 
-    assert "dry run, nothing stored: land_use new 3" in done.stdout
+    assert "dry run, nothing stored: land_use inserted 3" in done.stdout
     assert "and 1 more: --json" in done.stdout
     assert json.loads(run("status", "--json").stdout)["version"] == 0
 

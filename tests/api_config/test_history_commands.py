@@ -41,7 +41,15 @@ def town(tmp_path: Path) -> Path:
     """A town with two deliveries of one file: twenty houses, then one renamed and one gone."""
     folder = tmp_path / "town"
     twin(folder, "init", "--name", "新城", "--crs", "EPSG:4548")
-    twin(folder, "ingest", str(houses(tmp_path / "a.gpkg", 20)), "--as", "building", "--effective", "2020-01-01")
+    twin(
+        folder,
+        "ingest",
+        str(houses(tmp_path / "a.gpkg", 20)),
+        "--as",
+        "building",
+        "--effective",
+        "2020-01-01",
+    )
     (tmp_path / "a.gpkg").unlink()
     later = houses(tmp_path / "a.gpkg", 19, name=["甲楼", *(f"{n}号楼" for n in range(1, 19))])
     twin(folder, "ingest", str(later), "--as", "building", "--effective", "2024-01-01", "--reason", "修测")
@@ -54,7 +62,13 @@ def test_the_history_is_told_and_each_changeset_shown(town: Path) -> None:
     table = twin(town, "history", lang="zh")
 
     assert [one["number"] for one in told] == [2, 1]
-    assert told[0]["changes"]["building"] | {"extent": None} == {"inserted": 0, "updated": 1, "terminated": 1, "unchanged": 18, "extent": None}
+    assert told[0]["changes"]["building"] | {"extent": None} == {
+        "inserted": 0,
+        "updated": 1,
+        "terminated": 1,
+        "unchanged": 18,
+        "extent": None,
+    }
     assert told[0]["previous"] == told[1]["hash"]
     assert "reason: 修测" in shown and "building: updated 1, ended 1, unchanged 18" in shown
     assert "修测" in table and "a.gpkg" in table
@@ -68,7 +82,10 @@ def test_the_difference_is_listed_and_written_as_geojson(town: Path, tmp_path: P
     rows = json.loads(twin(town, "diff", "1", "2", "--layer", "building", "--json"))
 
     assert "name: '0号楼' -> '甲楼'" in text and "terminated 1" in text
-    assert {(one["id"], one["change"]) for one in rows} == {("building.1", "updated"), ("building.20", "terminated")}
+    assert {(one["id"], one["change"]) for one in rows} == {
+        ("building.1", "updated"),
+        ("building.20", "terminated"),
+    }
     read = gpd.read_file(out)
     assert set(read["change"]) == {"updated", "terminated"} and read.crs.to_epsg() == 4326
     assert 118 < read.total_bounds[0] < 119
@@ -79,7 +96,10 @@ def test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again(town: Path
 
     assert "Version 3 undoes version 2" in text
     with open_town(town) as opened:
-        assert len(opened.features("building")) == 20 and "甲楼" not in opened.features("building")["name"].tolist()
+        assert (
+            len(opened.features("building")) == 20
+            and "甲楼" not in opened.features("building")["name"].tolist()
+        )
     again = twin(town, "ingest", str(tmp_path / "a.gpkg"), "--as", "building", "--effective", "2024-01-01")
     assert "version 4: 0 inserted, 1 updated, 1 ended" in again
     assert "later versions" in twin(town, "revert", "2", code=1)
@@ -101,18 +121,26 @@ def test_a_dry_run_prints_the_difference_and_stores_nothing(town: Path, tmp_path
     later = houses(tmp_path / "b" / "a.gpkg", 19, name=["乙楼"] * 19)
 
     text = twin(town, "ingest", str(later), "--as", "building", "--effective", "2025-01-01", "--dry-run")
-    answer = json.loads(twin(town, "ingest", str(later), "--as", "building", "--effective", "2025-01-01", "--dry-run", "--json"))[0]
+    answer = json.loads(
+        twin(
+            town, "ingest", str(later), "--as", "building", "--effective", "2025-01-01", "--dry-run", "--json"
+        )
+    )[0]
 
     assert "dry run, nothing stored: building updated 19" in text
     assert len(answer["ids"]["building"]["updated"]) == 19 and answer["ids"]["building"]["terminated"] == []
     assert json.loads(twin(town, "status", "--json"))["version"] == 2
 
 
-def test_what_a_delivery_covers_is_said_with_scope_and_too_much_vanishing_asks_first(town: Path, tmp_path: Path) -> None:
+def test_what_a_delivery_covers_is_said_with_scope_and_too_much_vanishing_asks_first(
+    town: Path, tmp_path: Path
+) -> None:
     (tmp_path / "c").mkdir()
     some = houses(tmp_path / "c" / "a.gpkg", 5, name=["甲楼", *(f"{n}号楼" for n in range(1, 5))])
     area = tmp_path / "surveyed.geojson"
-    gpd.GeoDataFrame(geometry=[shapely.box(617_990, 3_885_990, 618_220, 3_886_020)], crs="EPSG:4548").to_crs(4326).to_file(area)
+    gpd.GeoDataFrame(geometry=[shapely.box(617_990, 3_885_990, 618_220, 3_886_020)], crs="EPSG:4548").to_crs(
+        4326
+    ).to_file(area)
     ingest = ("ingest", str(some), "--as", "building", "--effective", "2025-01-01")
 
     refused = twin(town, *ingest, "--scope", "layer", code=1)
@@ -137,7 +165,9 @@ def test_a_backup_is_restored_whole_and_a_damaged_one_refused(town: Path, tmp_pa
     assert kept.stat().st_mode & 0o077 == 0, "it holds what private/ holds"
     assert (elsewhere / "private" / "key").read_text() == "secret"
     assert json.loads(twin(elsewhere, "history", "--json")) == json.loads(twin(town, "history", "--json"))
-    assert sorted(one.name for one in (elsewhere / "sources").iterdir()) == sorted(one.name for one in (town / "sources").iterdir())
+    assert sorted(one.name for one in (elsewhere / "sources").iterdir()) == sorted(
+        one.name for one in (town / "sources").iterdir()
+    )
     assert "--replace" in twin(elsewhere, "restore", str(kept), code=1)
     twin(elsewhere, "restore", str(kept), "--replace")
     assert [one.name[:8] for one in (elsewhere / "backups").iterdir()] == ["replaced"]
@@ -146,7 +176,9 @@ def test_a_backup_is_restored_whole_and_a_damaged_one_refused(town: Path, tmp_pa
     with zipfile.ZipFile(kept) as whole, zipfile.ZipFile(damaged, "w") as broken:
         for one in whole.infolist():
             content = whole.read(one)
-            broken.writestr(one, content.replace(b"EPSG:4548", b"EPSG:4547") if one.filename == "town.toml" else content)
+            broken.writestr(
+                one, content.replace(b"EPSG:4548", b"EPSG:4547") if one.filename == "town.toml" else content
+            )
     text = twin(tmp_path / "other", "restore", str(damaged), code=1)
     assert "town.toml is not as it was written" in text
     assert not (tmp_path / "other").exists()
@@ -162,7 +194,9 @@ def test_a_town_is_copied_into_another_store_and_both_are_equal(town: Path, tmp_
 
 def test_findings_go_back_to_the_survey_office_as_a_table(town: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
-    bow = shapely.Polygon([(618_500, 3_886_000), (618_520, 3_886_020), (618_520, 3_886_000), (618_500, 3_886_020)])
+    bow = shapely.Polygon(
+        [(618_500, 3_886_000), (618_520, 3_886_020), (618_520, 3_886_000), (618_500, 3_886_020)]
+    )
     frame = gpd.GeoDataFrame({"name": ["歪"]}, geometry=[bow], crs="EPSG:4548")
     frame.to_file(tmp_path / "bad" / "bow.gpkg", engine="pyogrio")
     twin(town, "ingest", str(tmp_path / "bad" / "bow.gpkg"), "--as", "building")

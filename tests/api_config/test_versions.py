@@ -69,7 +69,11 @@ def test_a_layer_committed_from_a_notebook_is_served_at_once(town: Town, serving
 
 
 def test_committing_a_result_again_replaces_it_as_a_difference(town: Town) -> None:
-    shade = gpd.GeoDataFrame({"hours": [2.5, 4.0]}, geometry=shapely.box([EAST, EAST + 50], NORTH, [EAST + 9, EAST + 59], NORTH + 9), crs="EPSG:4548")
+    shade = gpd.GeoDataFrame(
+        {"hours": [2.5, 4.0]},
+        geometry=shapely.box([EAST, EAST + 50], NORTH, [EAST + 9, EAST + 59], NORTH + 9),
+        crs="EPSG:4548",
+    )
     town.commit(shade, layer="shade", reason="first")
 
     same = town.commit(shade.iloc[::-1], layer="shade", reason="again")
@@ -91,10 +95,14 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("columns", "words"), REFUSED)
-def test_a_frame_that_does_not_fit_is_refused_with_what_does(town: Town, columns: dict[str, Any], words: str) -> None:
+def test_a_frame_that_does_not_fit_is_refused_with_what_does(
+    town: Town, columns: dict[str, Any], words: str
+) -> None:
     from twin_model.errors import EditRefused
 
-    frame = gpd.GeoDataFrame(columns, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)], crs="EPSG:4548")
+    frame = gpd.GeoDataFrame(
+        columns, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)], crs="EPSG:4548"
+    )
 
     with pytest.raises(EditRefused, match=words):
         town.commit(frame, layer="building", reason="x")
@@ -102,5 +110,7 @@ def test_a_frame_that_does_not_fit_is_refused_with_what_does(town: Town, columns
         town.commit(houses(1).set_crs(None, allow_override=True), layer="building", reason="x")
     with pytest.raises(EditRefused, match="Self-intersection"):
         bow = shapely.Polygon([(EAST, NORTH), (EAST + 9, NORTH + 9), (EAST + 9, NORTH), (EAST, NORTH + 9)])
-        town.commit(gpd.GeoDataFrame({"name": ["x"]}, geometry=[bow], crs="EPSG:4548"), layer="building", reason="x")
+        town.commit(
+            gpd.GeoDataFrame({"name": ["x"]}, geometry=[bow], crs="EPSG:4548"), layer="building", reason="x"
+        )
     assert town.store.version() == 2

@@ -27,7 +27,9 @@ def rows(version: int, ids: list[str] | None = None) -> Rows:
     layer, count = CATALOGUE["building"], ROWS if ids is None else len(ids)
     x = 618_000 + 20.0 * (np.arange(count) % 100)
     y = 3_886_000 + 20.0 * (np.arange(count) // 100)
-    shapes = np.array([shapely.MultiPolygon([one]) for one in shapely.box(x, y, x + 12, y + 10)], dtype=object)
+    shapes = np.array(
+        [shapely.MultiPolygon([one]) for one in shapely.box(x, y, x + 12, y + 10)], dtype=object
+    )
     columns = {name: np.full(count, None, dtype=object) for name in layer.field_names}
     columns["name"] = np.full(count, f"v{version}", dtype=object)
     empty = np.full(count, None, dtype=object)
@@ -50,7 +52,17 @@ def edit(store: Store, number: int) -> None:
     """Give every building its next name by hand."""
     ids = store.features(FeatureQuery("building", fields=(), geometry=False)).index.tolist()
     named = rows(number, ids)
-    commit(store, Changeset("planner", "edit", _day(number), (Delivered("building", lambda: named, len(named)),), edit=True, base=number - 1))
+    commit(
+        store,
+        Changeset(
+            "planner",
+            "edit",
+            _day(number),
+            (Delivered("building", lambda: named, len(named)),),
+            edit=True,
+            base=number - 1,
+        ),
+    )
 
 
 def _day(number: int) -> str:
@@ -58,7 +70,7 @@ def _day(number: int) -> str:
 
 
 def main() -> None:
-    work, location, folder, times = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int((sys.argv + ["1000"])[4])
+    work, location, folder, times = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(([*sys.argv, "1000"])[4])
     print("begin open", flush=True)
     store = open_store(location, CATALOGUE, folder=folder)
     for _ in range(times):

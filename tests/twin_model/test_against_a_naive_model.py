@@ -23,7 +23,7 @@ from twin_model.editing import rows_of
 from twin_model.errors import QueryRefused, VersionConflict
 from twin_model.history import revert, verify
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.opening import create_store
 from twin_model.temporal import Interval, parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View
@@ -51,7 +51,9 @@ class State:
         before = self.segments.get(number, [])
         later = [one for one in before if one[0] > year]
         end = min((one[0] for one in later), default=None)
-        self.segments[number] = sorted([*_cut(before, year), (year, end, value), *later], key=lambda one: one[0])
+        self.segments[number] = sorted(
+            [*_cut(before, year), (year, end, value), *later], key=lambda one: one[0]
+        )
         self.touched.add(number)
 
     def end(self, number: str, year: int) -> None:
@@ -62,7 +64,9 @@ class State:
         return [number for number, segments in self.segments.items() if segments and segments[-1][1] is None]
 
     def value(self, number: str, year: int) -> str | None:
-        return next((v for a, b, v in self.segments.get(number, []) if a <= year and (b is None or year < b)), None)
+        return next(
+            (v for a, b, v in self.segments.get(number, []) if a <= year and (b is None or year < b)), None
+        )
 
 
 def _cut(segments: list[Segment], year: int) -> list[Segment]:
@@ -94,14 +98,20 @@ class Against(RuleBasedStateMachine):
         if made:
             self.states.append(state)
 
-    @rule(said=st.dictionaries(st.sampled_from(NUMBERS), VALUES, min_size=1), year=YEARS, reach=st.sampled_from(["layer", "nothing"]))
+    @rule(
+        said=st.dictionaries(st.sampled_from(NUMBERS), VALUES, min_size=1),
+        year=YEARS,
+        reach=st.sampled_from(["layer", "nothing"]),
+    )
     def deliver(self, said: dict[str, str], year: int, reach: Reach) -> None:
         self.named += 1
         frame = _frame(said)
         source = Source(f"d{self.named}.csv", f"{self.named:064d}")
         with Draft(source, CATALOGUE, storage_crs=CRS, effective=_day(year)) as draft:
             draft.add(LAYER, frame)
-            version = commit(self.store, draft.to_changeset(author="office", reason="d", reach=reach, accept_removals=True))
+            version = commit(
+                self.store, draft.to_changeset(author="office", reason="d", reach=reach, accept_removals=True)
+            )
         state, late = self._next(), any(one > year for one in self.now.delivered)
         for number, value in said.items():
             known = number in state.alive() and state.parts.get(number) == value
@@ -125,7 +135,10 @@ class Against(RuleBasedStateMachine):
         frame.index.name = "id"
         rows = rows_of(CATALOGUE[LAYER], frame, CRS)
         base = self.store.version()
-        version = commit(self.store, Changeset("planner", "e", _day(year), (Delivered(LAYER, lambda: rows, 1),), edit=True, base=base))
+        version = commit(
+            self.store,
+            Changeset("planner", "e", _day(year), (Delivered(LAYER, lambda: rows, 1),), edit=True, base=base),
+        )
         state = self._next()
         last = state.segments.get(number, [])
         if not (number in state.alive() and last[-1][2] == value):
@@ -136,7 +149,10 @@ class Against(RuleBasedStateMachine):
     def end(self, number: str, year: int) -> None:
         if number not in self.now.alive():
             return
-        version = commit(self.store, Changeset("planner", "gone", _day(year), terminated={LAYER: (_id(number),)}, edit=True))
+        version = commit(
+            self.store,
+            Changeset("planner", "gone", _day(year), terminated={LAYER: (_id(number),)}, edit=True),
+        )
         state = self._next()
         state.end(number, year)
         self._keep(state, version.made)
@@ -161,6 +177,8 @@ class Against(RuleBasedStateMachine):
         state, before = self._next(), self.states[number - 1]
         for one in undone:
             state.segments[one] = list(before.segments.get(one, []))
+            state.parts.pop(one, None)
+            state.parts |= {one: before.parts[one]} if one in before.parts else {}
             state.touched.add(one)
         self._keep(state, version.made)
 
@@ -190,7 +208,9 @@ class Against(RuleBasedStateMachine):
     def now_is_what_the_model_says(self) -> None:
         assert self.store.version() == len(self.states) - 1
         found = self.store.features(FeatureQuery(LAYER))
-        assert found["owner"].to_dict() == {_id(n): self.now.segments[n][-1][2] for n in sorted(self.now.alive())}
+        assert found["owner"].to_dict() == {
+            _id(n): self.now.segments[n][-1][2] for n in sorted(self.now.alive())
+        }
         assert self.store.summary(LAYER).features == len(self.now.alive())
 
     def teardown(self) -> None:
@@ -199,7 +219,9 @@ class Against(RuleBasedStateMachine):
 
 def _frame(said: dict[str, str]) -> gpd.GeoDataFrame:
     points = [shapely.Point(618_000 + 100 * NUMBERS.index(number), 3_886_000, 65.0) for number in said]
-    return gpd.GeoDataFrame({"survey_no": list(said), "class": "JS", "owner": list(said.values())}, geometry=points, crs=CRS)
+    return gpd.GeoDataFrame(
+        {"survey_no": list(said), "class": "JS", "owner": list(said.values())}, geometry=points, crs=CRS
+    )
 
 
 def _id(number: str) -> str:
@@ -210,20 +232,28 @@ def _day(year: int) -> str:
     return parse_instant(f"{year}-01-01")[0]
 
 
-@pytest.mark.parametrize("kind", ["geopackage"])
-def test_random_histories_are_what_a_naive_model_says(kind: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["geopackage", "postgis"])
+def test_random_histories_are_what_a_naive_model_says(
+    request: pytest.FixtureRequest, kind: str, tmp_path: Path
+) -> None:
     made: list[Store] = []
+    server = request.getfixturevalue("postgis_server") if kind == "postgis" else None
 
     def machine() -> Against:
         one = Against()
-        one.store = GeoPackageStore.create(tmp_path / f"{len(made)}.gpkg", CATALOGUE, CRS)
+        location = f"{len(made)}.gpkg" if server is None else server.url(f"naive{len(made)}")
+        one.store = create_store(location, CATALOGUE, CRS, folder=tmp_path)
         made.append(one.store)
         return one
 
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=15, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+            max_examples=25,
+            stateful_step_count=15,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
         ),
     )
     for store in made:

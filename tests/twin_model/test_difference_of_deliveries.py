@@ -1,5 +1,6 @@
 """A new delivery is a difference: what it says again is no change, what it could have seen and lacks, ends."""
 
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,12 @@ def deliver(store: Store) -> Deliver:
                 draft.set_aside(one) if one.raw is not None else draft.report(one)
             if sheet is not None:
                 draft.covers(area, sheet=sheet, scale=scale)
-            return commit(store, draft.to_changeset(author="office", reason=name, reach=reach, area=said, accept_removals=accept))
+            return commit(
+                store,
+                draft.to_changeset(
+                    author="office", reason=name, reach=reach, area=said, accept_removals=accept
+                ),
+            )
 
     return delivered
 
@@ -57,7 +63,9 @@ def houses(count: int, *, first: int = 0, **columns: Any) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(content, geometry=shapely.box(x, NORTH, x + 12, NORTH + 10), crs=CRS)
 
 
-def mains(count: int, kind: str = "JS", *, project: str = "A", offset: float = 0.0, prefix: str = "") -> dict[str, gpd.GeoDataFrame]:
+def mains(
+    count: int, kind: str = "JS", *, project: str = "A", offset: float = 0.0, prefix: str = ""
+) -> dict[str, gpd.GeoDataFrame]:
     """Return a street's points and segments every 30 m, numbered by the office."""
     x = EAST + 30.0 * np.arange(count)
     numbers = [f"{prefix}{kind}{n}" for n in range(count)]
@@ -66,9 +74,9 @@ def mains(count: int, kind: str = "JS", *, project: str = "A", offset: float = 0
         geometry=shapely.points(np.column_stack((x, np.full(count, NORTH + offset), np.full(count, 65.0)))), crs=CRS,
     )  # fmt: skip
     lines = gpd.GeoDataFrame(
-        {"segment_key": [f"{a}-{b}" for a, b in zip(numbers, numbers[1:], strict=False)], "class": kind, "project": project,
+        {"segment_key": [f"{a}-{b}" for a, b in itertools.pairwise(numbers)], "class": kind, "project": project,
          "start_no": numbers[:-1], "end_no": numbers[1:]},
-        geometry=[shapely.LineString([(a, NORTH + offset, 63.0), (b, NORTH + offset, 63.0)]) for a, b in zip(x, x[1:], strict=False)], crs=CRS,
+        geometry=[shapely.LineString([(a, NORTH + offset, 63.0), (b, NORTH + offset, 63.0)]) for a, b in itertools.pairwise(x)], crs=CRS,
     )  # fmt: skip
     return {"pipe_point": points, "pipe_line": lines}
 
@@ -78,7 +86,9 @@ def noisy(frames: dict[str, gpd.GeoDataFrame], metres: float = 0.03) -> dict[str
 
     def moved(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         shift = rng.uniform(-metres, metres, (len(frame), 2))
-        return frame.set_geometry([shapely.affinity.translate(g, *d) for g, d in zip(frame.geometry, shift, strict=True)], crs=CRS)
+        return frame.set_geometry(
+            [shapely.affinity.translate(g, *d) for g, d in zip(frame.geometry, shift, strict=True)], crs=CRS
+        )
 
     return {layer: moved(frame) for layer, frame in frames.items()}
 
@@ -88,7 +98,9 @@ def counts(version: Version, layer: str) -> tuple[int, int, int, int]:
     return one.inserted, one.updated, one.terminated, one.unchanged
 
 
-def test_the_same_street_by_another_office_with_other_numbers_inserts_and_ends_nothing(store: Store, deliver: Deliver) -> None:
+def test_the_same_street_by_another_office_with_other_numbers_inserts_and_ends_nothing(
+    store: Store, deliver: Deliver
+) -> None:
     deliver("first.csv", "2020-01-01", mains(12))
     ids = store.features(FeatureQuery("pipe_point")).index.tolist()
 
@@ -99,7 +111,9 @@ def test_the_same_street_by_another_office_with_other_numbers_inserts_and_ends_n
     assert store.features(FeatureQuery("pipe_point")).index.tolist() == ids
 
 
-def test_the_offices_new_numbers_are_found_again_as_other_names_of_the_same_things(store: Store, deliver: Deliver) -> None:
+def test_the_offices_new_numbers_are_found_again_as_other_names_of_the_same_things(
+    store: Store, deliver: Deliver
+) -> None:
     deliver("first.csv", "2020-01-01", mains(6))
     deliver("second.csv", "2022-01-01", noisy(mains(6, project="B", prefix="N")))
 
@@ -119,9 +133,13 @@ def test_a_delivery_of_water_tables_ends_no_gas_pipe(store: Store, deliver: Deli
     assert len(store.features(FeatureQuery("pipe_line"))) == 22
 
 
-def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(store: Store, deliver: Deliver) -> None:
+def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(
+    store: Store, deliver: Deliver
+) -> None:
     foul = {layer: frame.assign(subclass="WS") for layer, frame in mains(12, "PS", prefix="W").items()}
-    storm = {layer: frame.assign(subclass="YS") for layer, frame in mains(12, "PS", prefix="Y", offset=2.0).items()}
+    storm = {
+        layer: frame.assign(subclass="YS") for layer, frame in mains(12, "PS", prefix="Y", offset=2.0).items()
+    }
     deliver("WSLine.csv", "2020-01-01", foul)
 
     version = deliver("YSLine.csv", "2024-01-01", storm)
@@ -130,7 +148,9 @@ def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(store: S
     assert len(store.features(FeatureQuery("pipe_line"))) == 22
 
 
-def test_a_segment_that_a_new_survey_of_the_street_lacks_ends_there_and_then(store: Store, deliver: Deliver) -> None:
+def test_a_segment_that_a_new_survey_of_the_street_lacks_ends_there_and_then(
+    store: Store, deliver: Deliver
+) -> None:
     deliver("first.csv", "2020-01-01", mains(20))
     frames = mains(20)
     gone = {"pipe_point": frames["pipe_point"], "pipe_line": frames["pipe_line"].drop(index=7)}
@@ -163,7 +183,9 @@ def test_an_annex_built_is_one_new_version(store: Store, deliver: Deliver) -> No
     assert counts(version, "building") == (0, 1, 0, 9)
 
 
-def test_a_late_older_delivery_goes_between_its_neighbours_and_touches_nothing_newer(store: Store, deliver: Deliver) -> None:
+def test_a_late_older_delivery_goes_between_its_neighbours_and_touches_nothing_newer(
+    store: Store, deliver: Deliver
+) -> None:
     deliver("a.shp", "2018-01-01", {"building": houses(3, structure="砖")})
     deliver("c.shp", "2024-01-01", {"building": houses(3, structure="砼")})
 
@@ -174,26 +196,48 @@ def test_a_late_older_delivery_goes_between_its_neighbours_and_touches_nothing_n
         return set(store.features(FeatureQuery("building", view=view))["structure"])
 
     assert structures(None) == {"砼"}
-    assert (structures("2019-06-01"), structures("2022-06-01"), structures("2025-06-01")) == ({"砖"}, {"混"}, {"砼"})
+    assert (structures("2019-06-01"), structures("2022-06-01"), structures("2025-06-01")) == (
+        {"砖"},
+        {"混"},
+        {"砼"},
+    )
 
 
-def test_what_a_surveyed_sheet_no_longer_shows_ends_inside_it_and_not_beside_it(store: Store, deliver: Deliver) -> None:
+def test_what_a_surveyed_sheet_no_longer_shows_ends_inside_it_and_not_beside_it(
+    store: Store, deliver: Deliver
+) -> None:
     sheet = shapely.box(EAST - 5, NORTH - 5, EAST + 397, NORTH + 15)
     deliver("west.dxf", "2020-01-01", {"building": houses(20)}, sheet="W", scale=1000, area=sheet)
     deliver("east.dxf", "2020-01-01", {"building": houses(20, first=20)}, sheet="E", scale=1000, area=shapely.box(EAST + 395, NORTH - 5, EAST + 800, NORTH + 15))  # fmt: skip
 
-    version = deliver("west.dxf", "2024-01-01", {"building": houses(20).drop(index=4)}, sheet="W", scale=1000, area=sheet)
+    version = deliver(
+        "west.dxf", "2024-01-01", {"building": houses(20).drop(index=4)}, sheet="W", scale=1000, area=sheet
+    )
 
     assert counts(version, "building") == (0, 0, 1, 19)
     assert len(store.features(FeatureQuery("building"))) == 39
 
 
-def test_what_a_neighbouring_sheet_shows_along_the_neatline_stays_and_what_lies_inside_ends(store: Store, deliver: Deliver) -> None:
-    edge, inside = (gpd.GeoDataFrame({"name": [n]}, geometry=[shapely.box(x, NORTH, x + 4, NORTH + 4)], crs=CRS) for n, x in (("边", EAST + 1), ("内", EAST + 200)))
+def test_what_a_neighbouring_sheet_shows_along_the_neatline_stays_and_what_lies_inside_ends(
+    store: Store, deliver: Deliver
+) -> None:
+    edge, inside = (
+        gpd.GeoDataFrame({"name": [n]}, geometry=[shapely.box(x, NORTH, x + 4, NORTH + 4)], crs=CRS)
+        for n, x in (("边", EAST + 1), ("内", EAST + 200))
+    )
     area = shapely.box(EAST, NORTH - 50, EAST + 400, NORTH + 60)
-    deliver("west.dxf", "2020-01-01", {"building": gpd.GeoDataFrame(gpd.pd.concat([edge, inside]), crs=CRS)}, sheet="W", scale=1000, area=area.buffer(-1))
+    deliver(
+        "west.dxf",
+        "2020-01-01",
+        {"building": gpd.GeoDataFrame(gpd.pd.concat([edge, inside]), crs=CRS)},
+        sheet="W",
+        scale=1000,
+        area=area.buffer(-1),
+    )
 
-    version = deliver("east.dxf", "2024-01-01", {"building": houses(8)[3:]}, sheet="E", scale=1000, area=area, accept=True)
+    version = deliver(
+        "east.dxf", "2024-01-01", {"building": houses(8)[3:]}, sheet="E", scale=1000, area=area, accept=True
+    )
 
     assert counts(version, "building")[2] == 1
     assert "边" in store.features(FeatureQuery("building"))["name"].tolist()
@@ -225,7 +269,9 @@ def test_more_than_a_tenth_vanishing_stops_until_it_is_accepted(store: Store, de
 @pytest.mark.parametrize(
     ("reach", "left"), [("nothing", 40), ("seen", 40), ("sheet", 20), ("layer", 10), ("area", 30)]
 )
-def test_a_caller_says_what_a_delivery_covers(store: Store, deliver: Deliver, reach: Reach, left: int) -> None:
+def test_a_caller_says_what_a_delivery_covers(
+    store: Store, deliver: Deliver, reach: Reach, left: int
+) -> None:
     """Ten of twenty houses of `b` come again; twenty others came as `other`, far from them."""
     deliver("b.shp", "2020-01-01", {"building": houses(20)})
     deliver("other.shp", "2020-01-01", {"building": houses(20, first=100)})
@@ -251,8 +297,18 @@ def test_a_feature_that_ended_and_comes_again_is_the_same_one(store: Store, deli
     assert "A.JS7-JS8" not in store.features(FeatureQuery("pipe_line", view=gap)).index
 
 
-def test_a_mended_source_closes_its_findings_and_one_that_says_the_same_keeps_them(store: Store, deliver: Deliver) -> None:
-    fault = Finding("identity.duplicate", "error", layer="building", place="row 7", point=(EAST, NORTH), values={"id": "x"}, raw={"点号": "x"})
+def test_a_mended_source_closes_its_findings_and_one_that_says_the_same_keeps_them(
+    store: Store, deliver: Deliver
+) -> None:
+    fault = Finding(
+        "identity.duplicate",
+        "error",
+        layer="building",
+        place="row 7",
+        point=(EAST, NORTH),
+        values={"id": "x"},
+        raw={"点号": "x"},
+    )
     deliver("b.shp", "2020-01-01", {"building": houses(5)}, findings=(fault,))
     assert len(store.features(FeatureQuery("finding"))) == 1
 
@@ -266,7 +322,9 @@ def test_a_mended_source_closes_its_findings_and_one_that_says_the_same_keeps_th
 
 
 def test_a_mended_source_of_one_office_leaves_anothers_findings_open(store: Store, deliver: Deliver) -> None:
-    fault = Finding("identity.duplicate", "error", layer="building", place="row 7", values={"id": "x"}, raw={"点号": "x"})
+    fault = Finding(
+        "identity.duplicate", "error", layer="building", place="row 7", values={"id": "x"}, raw={"点号": "x"}
+    )
     deliver("b.shp", "2020-01-01", {"building": houses(5)}, findings=(fault,))
 
     deliver("c.shp", "2022-01-01", {"building": houses(5, first=50)})
@@ -275,7 +333,9 @@ def test_a_mended_source_of_one_office_leaves_anothers_findings_open(store: Stor
 
 
 def test_two_houses_at_one_place_are_told_apart_one_to_one(store: Store, deliver: Deliver) -> None:
-    twins = gpd.GeoDataFrame({"name": ["甲", "甲", "乙"]}, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)] * 3, crs=CRS)
+    twins = gpd.GeoDataFrame(
+        {"name": ["甲", "甲", "乙"]}, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)] * 3, crs=CRS
+    )
     deliver("b.shp", "2020-01-01", {"building": twins})
 
     same = deliver("other.shp", "2021-01-01", {"building": twins.iloc[::-1]})

@@ -155,3 +155,34 @@ def test_a_newer_store_and_a_stranger_geopackage_are_refused(store: Store, tmp_p
         GeoPackageStore(Path(store.url), CATALOGUE)
     with pytest.raises(StoreError, match="not the store of a town"):
         GeoPackageStore(tmp_path / "other.gpkg", CATALOGUE)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "it's",
+        "'; DROP TABLE building; --",
+        "a\x00b",
+        "\u200b 二",
+        "?1 :name",
+        "x" * 300,
+        'the "north" house',
+        "",
+    ],
+)
+def test_what_a_whole_delivery_says_alike_is_stored_as_it_was_said(said: str, store: Store) -> None:
+    frame = houses(6_000).assign(usage=said, storeys=3, height=0.5)
+    frame.loc[17, "name"] = None
+
+    deliver(store, "building", frame)
+
+    found = store.features(FeatureQuery("building"))
+    assert len(found) == 6_000
+    assert set(found["usage"]) == {said.replace("\x00", "").strip() or None}
+    assert (set(found["storeys"]), set(found["height"]), found["name"].isna().sum()) == ({3}, {0.5}, 1)
+
+
+def test_a_delivery_of_one_row_of_which_nothing_is_known_is_stored(store: Store) -> None:
+    deliver(store, "building", gpd.GeoDataFrame({"place": ["a"]}, geometry=[None], crs=CRS))
+
+    assert store.summary("building").features == 1

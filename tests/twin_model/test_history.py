@@ -36,20 +36,31 @@ def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000, x + 12, 3_886_010), crs=CRS)
 
 
-def deliver(store: Store, frame: gpd.GeoDataFrame, effective: str, name: str = "b.shp", layer: str = "building") -> Version:
+def deliver(
+    store: Store, frame: gpd.GeoDataFrame, effective: str, name: str = "b.shp", layer: str = "building"
+) -> Version:
     source = Source(name, f"{name}-{effective}-{store.version()}")
     with Draft(source, CATALOGUE, storage_crs=CRS, effective=parse_instant(effective)[0]) as draft:
         draft.add(layer, frame)
-        return commit(store, draft.to_changeset(author="office", reason=f"{name} of {effective}", accept_removals=True))
+        return commit(
+            store, draft.to_changeset(author="office", reason=f"{name} of {effective}", accept_removals=True)
+        )
 
 
-def edit(store: Store, ids: list[str], base: int | None = None, effective: str | None = None, **columns: Any) -> Version:
+def edit(
+    store: Store, ids: list[str], base: int | None = None, effective: str | None = None, **columns: Any
+) -> Version:
     """Give features other values by hand, as a client does that has read version `base`."""
     found = store.features(FeatureQuery("building", ids=tuple(ids)))
     frame = found[[*CATALOGUE["building"].field_names, "geometry"]].assign(**columns)
     rows = rows_of(CATALOGUE["building"], frame, CRS)
     since = parse_instant(effective)[0] if effective else now()
-    return commit(store, Changeset("planner", "edit", since, (Delivered("building", lambda: rows, len(rows)),), edit=True, base=base))
+    return commit(
+        store,
+        Changeset(
+            "planner", "edit", since, (Delivered("building", lambda: rows, len(rows)),), edit=True, base=base
+        ),
+    )
 
 
 def names(store: Store, view: View | None = None) -> list[str]:
@@ -67,7 +78,9 @@ def everything(store: Store, recorded: int | None = None) -> list[tuple[Any, ...
 def test_the_history_names_what_each_version_changed(store: Store) -> None:
     deliver(store, houses(5), "2020-01-01")
     deliver(store, houses(5, name=["甲", *(f"{n}号楼" for n in range(1, 5))]), "2022-01-01")
-    points = gpd.GeoDataFrame({"survey_no": ["P1"], "class": ["JS"]}, geometry=[shapely.Point(618_000, 3_886_000, 65)], crs=CRS)
+    points = gpd.GeoDataFrame(
+        {"survey_no": ["P1"], "class": ["JS"]}, geometry=[shapely.Point(618_000, 3_886_000, 65)], crs=CRS
+    )
     deliver(store, points, "2022-01-01", "p.csv", "pipe_point")
 
     assert [one.number for one in history(store)] == [3, 2, 1]
@@ -85,18 +98,35 @@ def test_the_difference_of_two_versions_is_one_row_a_changed_feature(store: Stor
     later = houses(30).drop(index=4)
     later.loc[2, "storeys"] = 30
     later.loc[7, "geometry"] = shapely.box(618_140, 3_886_000, 618_155, 3_886_010)
-    new = gpd.GeoDataFrame({"name": ["新楼"], "storeys": [9]}, geometry=[shapely.box(618_000, 3_886_030, 618_020, 3_886_040)], crs=CRS)
+    new = gpd.GeoDataFrame(
+        {"name": ["新楼"], "storeys": [9]},
+        geometry=[shapely.box(618_000, 3_886_030, 618_020, 3_886_040)],
+        crs=CRS,
+    )
     deliver(store, gpd.GeoDataFrame(gpd.pd.concat([later, new]), crs=CRS), "2024-01-01")
 
     found = difference(store, "building", 1, 2)
 
-    assert found["change"].to_dict() == {"building.3": "updated", "building.5": "terminated", "building.8": "updated", "building.31": "inserted"}
-    assert found.loc["building.3", "before"]["storeys"] == 3 and found.loc["building.3", "after"]["storeys"] == 30
-    assert "geometry" in found.loc["building.8", "fields"] and "storeys" not in found.loc["building.8", "fields"]
+    assert found["change"].to_dict() == {
+        "building.3": "updated",
+        "building.5": "terminated",
+        "building.8": "updated",
+        "building.31": "inserted",
+    }
+    assert (
+        found.loc["building.3", "before"]["storeys"] == 3
+        and found.loc["building.3", "after"]["storeys"] == 30
+    )
+    assert (
+        "geometry" in found.loc["building.8", "fields"] and "storeys" not in found.loc["building.8", "fields"]
+    )
     assert found.loc["building.31", "before"] is None
     assert len(difference(store, "building", 2, 2)) == 0
     backwards = difference(store, "building", 2, 1)
-    assert backwards.loc["building.31", "change"] == "terminated" and backwards.loc["building.3", "after"]["storeys"] == 3
+    assert (
+        backwards.loc["building.31", "change"] == "terminated"
+        and backwards.loc["building.3", "after"]["storeys"] == 3
+    )
 
 
 def test_a_reverted_version_leaves_everything_as_it_was_recorded_before(store: Store) -> None:
@@ -127,7 +157,11 @@ def test_a_revert_of_a_revert_brings_the_version_back(store: Store) -> None:
 
 
 def test_the_first_delivery_can_be_undone_and_delivered_again_under_its_ids(store: Store) -> None:
-    points = gpd.GeoDataFrame({"survey_no": ["P1", "P2"], "class": "JS"}, geometry=shapely.points([[618_000, 3_886_000, 65], [618_030, 3_886_000, 65]]), crs=CRS)
+    points = gpd.GeoDataFrame(
+        {"survey_no": ["P1", "P2"], "class": "JS"},
+        geometry=shapely.points([[618_000, 3_886_000, 65], [618_030, 3_886_000, 65]]),
+        crs=CRS,
+    )
     deliver(store, points, "2020-01-01", "p.csv", "pipe_point")
     fids = store.features(FeatureQuery("pipe_point"))["fid"].to_dict()
 
@@ -178,7 +212,9 @@ def test_an_edit_that_says_what_holds_already_makes_no_version(store: Store) -> 
     edit(store, ["building.2"], name="站前大厦")
 
     assert not edit(store, ["building.2"], name="站前大厦").made
-    assert edit(store, ["building.2"], name="1号楼").made, "back to what was delivered is a change of what holds"
+    assert edit(store, ["building.2"], name="1号楼").made, (
+        "back to what was delivered is a change of what holds"
+    )
     assert names(store)[1] == "1号楼"
 
 

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,9 @@ def run_and_kill(work: str, location: str, folder: Path, wait: float, *, after: 
     """Start the writer, wait so many seconds from where it begins, kill it; return the last thing it said."""
     command = [sys.executable, str(WRITER), work, location, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    )
     assert process.stdout is not None and process.stderr is not None
     said = process.stdout.readline()
     while said and not (said.startswith(after) and (after != "begin " or said[6:].strip().isdigit())):
@@ -47,7 +50,13 @@ def run_and_kill(work: str, location: str, folder: Path, wait: float, *, after: 
 def complete(work: str, location: str, folder: Path) -> None:
     """Run the writer once to its end."""
     environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
-    done = subprocess.run([sys.executable, str(WRITER), work, location, str(folder), "1"], capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, str(WRITER), work, location, str(folder), "1"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -57,14 +66,30 @@ def ensure_whole(store: Store) -> int:
     found = store.features(FeatureQuery("building", fields=("name",), geometry=False))
     assert set(found["name"]) == ({f"v{version}"} if version else set())
     assert len(found) == store.summary("building").features == (ROWS if version else 0)
-    assert store.count(FeatureQuery("building", bbox=(617_000.0, 3_885_000.0, 621_000.0, 3_889_000.0))) == len(found)
+    assert store.count(
+        FeatureQuery("building", bbox=(617_000.0, 3_885_000.0, 621_000.0, 3_889_000.0))
+    ) == len(found)
     assert verify(store).changesets == version
     return version
 
 
+@pytest.fixture(scope="module")
+def durable_server(running_server: Any) -> Iterator[Any]:
+    """A server that writes to the disk as a real one does."""
+    with running_server(durable=True) as server:
+        yield server
+
+
+@pytest.fixture
+def durable_postgis_url(durable_server: Any, request: pytest.FixtureRequest) -> str:
+    return str(durable_server.url(f"s{abs(hash(request.node.name)) % 10**9}"))
+
+
 @pytest.fixture(params=["geopackage", "postgis"])
 def location(request: pytest.FixtureRequest) -> str:
-    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("durable_postgis_url"))
+    return (
+        "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("durable_postgis_url"))
+    )
 
 
 @pytest.fixture
@@ -92,7 +117,9 @@ def killing(work: str, location: str, folder: Path, times: int) -> set[str]:
 
 
 @pytest.mark.parametrize("work", ["deliver", "edit"])
-def test_a_writer_killed_at_any_moment_leaves_one_version_whole(work: str, begun: str, tmp_path: Path) -> None:
+def test_a_writer_killed_at_any_moment_leaves_one_version_whole(
+    work: str, begun: str, tmp_path: Path
+) -> None:
     assert killing(work, begun, tmp_path, FEW) <= {"before", "after"}
 
 

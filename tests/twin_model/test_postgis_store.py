@@ -22,6 +22,7 @@ from twin_model.filter import parse_filter
 from twin_model.store import postgis, postgis_copy, postgis_server
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.copying import compare
+from twin_model.store.opening import open_store
 from twin_model.store.postgis import PostgisStore
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
@@ -146,15 +147,20 @@ def test_a_newer_town_no_town_and_a_second_town_are_refused(
         "postgresql://anna:geheim@127.0.0.1:port/town",
         "postgresql://anna:geheim@127.0.0.1:1/town?nonsense=1",
         "postgresql://anna:geheim@127.0.0.1:1/town?schema=",
+        "postgresql://anna:geheim@[::1/town",
+        "postgresql://anna:geheim/wort@127.0.0.1:1/town",
+        "postgresql://anna:geheim#wort@127.0.0.1:1/town",
+        "postgresql://anna:geheim?wort@127.0.0.1:1/town",
+        "mysql://anna:geheim@[::1/town?password=geheim",
     ],
 )
 def test_a_password_never_shows(url: str) -> None:
     with pytest.raises(TwinError) as refused:
-        PostgisStore(url, CATALOGUE)
+        open_store(url, CATALOGUE, folder=Path("nowhere"))
 
     for lang in ("zh", "en"):
         text = refused.value.text(lang)
-        assert "geheim" not in text and "wort" not in text and "anna" in text
+        assert "geheim" not in text and "wort" not in text and "sql://" in text
     assert "geheim" not in repr(postgis_server.Address.read("postgresql://anna:geheim@host/town"))
 
 

@@ -455,19 +455,21 @@ def roads(names: list[str | None]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame({"name": names}, geometry=lines, crs=CRS)
 
 
-@settings(max_examples=40, deadline=None)
-@given(data=st.data())
-def test_a_box_is_met_to_the_millimetre_though_indexes_keep_boxes_coarser(
-    hundred_houses: Store, data: st.DataObject
-) -> None:
+def test_a_box_is_met_to_the_millimetre_though_indexes_keep_boxes_coarser(store: Store) -> None:
     """At these northings a float32 moves in steps of a quarter of a metre."""
-    shift = data.draw(st.integers(-700, 700)) / 1000
-    box = (618_000.0, 3_885_990.0, 618_100.0 + shift, 3_886_000.0 + data.draw(st.integers(-3, 3)) / 1000)
+    steps = 0.01 * np.arange(100)
+    lamps = shapely.points(618_000 + steps, 3_886_000 + steps)
+    deliver(
+        store,
+        "street_lamp",
+        gpd.GeoDataFrame({"pole_no": [f"L{n}" for n in range(100)]}, geometry=lamps, crs=CRS),
+    )
 
-    found = hundred_houses.features(FeatureQuery("building", bbox=box))
-
-    everything = hundred_houses.features(FeatureQuery("building"))
-    assert found.index.tolist() == everything.index[everything.intersects(shapely.box(*box))].tolist()
+    for edge in (0.045, 0.305, 0.5, 0.755, 0.995):
+        below = FeatureQuery("street_lamp", bbox=(617_000.0, 3_885_000.0, 619_000.0, 3_886_000 + edge))
+        within = FeatureQuery("street_lamp", bbox=(618_000.003, 3_886_000.003, 618_000 + edge, 3_887_000.0))
+        assert store.count(below) == round(edge * 100 + 0.5 + 1e-6), edge
+        assert store.count(within) == round(edge * 100 + 0.5 + 1e-6) - 1, edge
 
 
 def test_every_state_within_an_interval_is_told_in_order(store: Store) -> None:
@@ -501,6 +503,29 @@ def test_a_bulk_load_leaves_every_index_in_its_place(store: Store) -> None:
     assert store.count(FeatureQuery("building", bbox=(618_000.0, 3_886_000.0, 618_100.0, 3_886_001.0))) == 6
     assert store.count(FeatureQuery("building", ids=("building.7",))) == 1
     assert store.count(FeatureQuery("building", view=at("2024-01-15"))) == 6_000
+
+
+def test_who_asks_while_the_first_features_of_a_layer_come_in_does_not_wait(store: Store) -> None:
+    half, answered = threading.Event(), threading.Event()
+
+    def stalled() -> Iterator[tuple[str, bytes]]:
+        half.set()
+        assert answered.wait(60), "the reader waited for the writer"
+        yield "a" * 64, b"a mesh"
+
+    with Draft(Source("big", "big"), CATALOGUE, storage_crs=CRS) as draft:
+        draft.add("building", houses(6_000))
+        changeset = Changeset(**{**draft.to_changeset(author="a", reason="r").__dict__, "blobs": stalled})
+        writer = threading.Thread(target=lambda: commit(store, changeset))
+        writer.start()
+        assert half.wait(60)
+        seen = [len(store.features(FeatureQuery("building"))), store.count(FeatureQuery("building"))]
+        seen += [store.summary("building").features, sum(map(len, store.frames(FeatureQuery("building"))))]
+        answered.set()
+        writer.join()
+
+    assert seen == [0, 0, 0, 0]
+    assert store.count(FeatureQuery("building")) == 6_000
 
 
 def test_two_who_deliver_at_once_do_so_one_after_the_other(

@@ -79,9 +79,24 @@ def test_a_folder_holds_one_town(tmp_path: Path) -> None:
     [
         ("EPSG:4490", "store.gpkg", CrsRefused, "is not a projected system.*EPSG:4548"),
         ("EPSG:1", "store.gpkg", CrsRefused, "is not known"),
-        ("EPSG:4548", "mysql://u:secret@host/town", StoreError, r"'mysql://host/town' is not supported\. Expected .*postgresql://"),
-        ("EPSG:4548", "postgresql://127.0.0.1:1/town?password=secret", StoreError, "postgresql://127.0.0.1:1/town does not answer"),
-        ("EPSG:4548", "postgresql://u:p@secret@host/town", StoreError, "postgresql://u@host/town cannot be read"),
+        (
+            "EPSG:4548",
+            "mysql://u:secret@host/town",
+            StoreError,
+            r"'mysql://host/town' is not supported\. Expected .*postgresql://",
+        ),
+        (
+            "EPSG:4548",
+            "postgresql://127.0.0.1:1/town?password=secret",
+            StoreError,
+            "postgresql://127.0.0.1:1/town does not answer",
+        ),
+        (
+            "EPSG:4548",
+            "postgresql://u:p@secret@host/town",
+            StoreError,
+            r"postgresql://\.\.\. cannot be read",
+        ),
     ],
 )
 def test_a_town_that_cannot_be_made_leaves_nothing_behind(

@@ -16,7 +16,11 @@ def write_differences(found: gpd.GeoDataFrame, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     shapes = geometry_fragments(found.geometry.to_numpy(), found.crs, CRS84) if len(found) else []
     features = [
-        encode_feature(str(name), orjson.loads(orjson.dumps({key: row[key] for key in ("change", "fields", "before", "after")})), shape)
+        encode_feature(
+            str(name),
+            orjson.loads(orjson.dumps({key: row[key] for key in ("change", "fields", "before", "after")})),
+            shape,
+        )
         for (name, row), shape in zip(found.iterrows(), shapes, strict=True)
     ]
     part = path.with_name(f".{path.name}.part")

@@ -30,10 +30,23 @@ def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) ->
             points = frame.geometry
             for row, point in zip(frame.to_dict("records"), points, strict=True):
                 values = orjson.loads(row["details"] or "{}")
-                finding = Finding(row["rule"], row["severity"], layer=row["layer"], place=row["place"] or "", values=values)
+                finding = Finding(
+                    row["rule"], row["severity"], layer=row["layer"], place=row["place"] or "", values=values
+                )
                 place = ("", "") if point is None else (f"{point.y:.3f}", f"{point.x:.3f}")
                 severity = _SEVERITIES[lang].get(row["severity"], row["severity"])
-                table.writerow([severity, row["rule"], row["layer"], row["source"], row["place"], finding.text(lang), *place, _safe(row["raw"])])
+                table.writerow(
+                    [
+                        severity,
+                        row["rule"],
+                        row["layer"],
+                        row["source"],
+                        row["place"],
+                        finding.text(lang),
+                        *place,
+                        _safe(row["raw"]),
+                    ]
+                )
                 count += 1
     part.replace(path)
     return count

@@ -1,7 +1,7 @@
 """The PostGIS dialect: `%s` placeholders as psycopg reads them, and functions of `postgis_functions` beside `ST_`'s.
 
-It answers as the SQLite dialect does, with one exception: a sum, product or quotient beyond the largest double is
-an error here (SQLSTATE 22003), infinite there.
+It answers as the SQLite dialect does, with two exceptions: a sum, product or quotient beyond the largest double is an
+error here (SQLSTATE 22003), infinite there; and of an invalid geometry each asks its own version of GEOS.
 """
 
 from typing import ClassVar

@@ -6,7 +6,6 @@ The PostGIS store comes in only where one is asked for: its driver takes a fifth
 import re
 import tomllib
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
@@ -63,7 +62,5 @@ def ensure_location(location: str) -> None:
     """Refuse an address of another kind than ours."""
     scheme = _SCHEME.match(location)
     if scheme is not None and scheme[1].lower() not in _POSTGIS:
-        parts = urlsplit(location)
-        raise StoreError(
-            "store.unsupported_url", url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        )
+        shown = re.sub(r"(?<=://)[^/]*@", "", location).partition("?")[0]  # neither account nor password
+        raise StoreError("store.unsupported_url", url=shown)

@@ -28,7 +28,7 @@ from twin_model.store.postgis_schema import history_of, newest_version, srid_of
 from twin_model.store.postgis_select import PostgisDialect
 from twin_model.store.postgis_server import Address, connect, in_our_words, prepare, writing
 from twin_model.store.postgis_write import PostgisTransaction
-from twin_model.store.select import Context, quoted, select
+from twin_model.store.select import Context, Select, quoted, select
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import now
 from twin_model.view import View
@@ -152,41 +152,45 @@ class PostgisStore(PostgisHistory):
                 self._pool.putconn(lent)
 
     def _all(self, text: str, *parameters: Any) -> Rows:
-        return self._fetched(lambda connection: (text, parameters))
+        return self._fetched(lambda connection: _rows(connection, text, parameters))
 
-    def _fetched(self, statement: Callable[[Connection], tuple[str, tuple[Any, ...]]]) -> Rows:
-        """Return the rows of a statement; where the server was started anew in between, it is asked again."""
+    def _fetched(self, ask: Callable[[Connection], Rows]) -> Rows:
+        """Return what is asked of a connection; where the server was started anew in between, it is asked again."""
         for again in (True, False):
             with self._reading() as connection:
                 try:
-                    with connection.cursor(binary=True) as cursor:
-                        text, parameters = statement(connection)
-                        return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
+                    return ask(connection)
                 except psycopg.OperationalError:
                     if not (again and connection.closed):
                         raise
             self._pool.check()
         raise AssertionError("unreachable")
 
-    def _context(self, connection: Connection, query: FeatureQuery) -> Context:
+    def _select(self, connection: Connection, query: FeatureQuery, what: str = "rows") -> tuple[Select, bool]:
+        """Return the statement of a query, and whether its layer was ever written.
+
+        Of one that never was there is nothing to read, and who brings its first features may hold the table.
+        """
         layer = self._catalogue[query.layer]
         query.view.ensure_admits(layer.id)
         moment = now()
-        text = "SELECT next_planned, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
-        row = connection.execute(text, (layer.id,)).fetchall()[0]
-        planned = row[0] is not None and row[0] <= moment
-        return Context(layer, self._crs, moment, planned, row[1:] if row[1] is not None else None, self._zone)
+        text = "SELECT version, next_planned, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
+        version, next_planned, *extent = connection.execute(text, (layer.id,)).fetchall()[0]
+        planned = next_planned is not None and next_planned <= moment
+        box = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
+        context = Context(layer, self._crs, moment, planned, box, self._zone)
+        return select(self._dialect, context, query, what=what), version > 0
 
     def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], Rows]:
         columns: tuple[str, ...] = ()
 
-        def statement(connection: Connection) -> tuple[str, tuple[Any, ...]]:
+        def ask(connection: Connection) -> Rows:
             nonlocal columns
-            made = select(self._dialect, self._context(connection, query), query, what=what)
+            made, written = self._select(connection, query, what)
             columns = made.columns
-            return made.text, made.parameters
+            return _rows(connection, made.text, made.parameters) if written else []
 
-        rows = self._fetched(statement)
+        rows = self._fetched(ask)
         return columns, rows
 
     def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
@@ -198,12 +202,14 @@ class PostgisStore(PostgisHistory):
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
         with self._reading() as connection:
-            made = select(self._dialect, self._context(connection, query), query)
-            for chunk in postgis_copy.streamed(connection, made.text, made.parameters, rows):
+            made, written = self._select(connection, query)
+            chunks = postgis_copy.streamed(connection, made.text, made.parameters, rows) if written else ()
+            for chunk in chunks:
                 yield to_frame(self._catalogue[query.layer], query, made.columns, chunk, self._crs)
 
     def count(self, query: FeatureQuery) -> int:
-        return int(self._run(query, "count")[1][0][0])
+        _, rows = self._run(query, "count")
+        return int(rows[0][0]) if rows else 0
 
     def summary(self, layer: str, view: View | None = None) -> Summary:
         query = FeatureQuery(layer, view=view or View())
@@ -266,6 +272,11 @@ class PostgisStore(PostgisHistory):
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:
                 postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
+
+
+def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Rows:
+    with connection.cursor(binary=True) as cursor:
+        return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
 
 
 def _ensure_postgis(connection: Connection, address: Address) -> None:

@@ -162,7 +162,7 @@ def _indexes(layer: Layer) -> Iterator[str]:
 
 
 def unindexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
-    """Take the indexes of the current rows away for a bulk load; who reads the layer waits until the load is committed."""
+    """Take the indexes of the current rows away for a bulk load; who looks into the table waits until it is committed."""
     names = ", ".join(quoted(f"{layer.id}_{name}") for name in ("id", "min_zoom", "geom"))
     execute(connection, f"DROP INDEX IF EXISTS {names}")
 

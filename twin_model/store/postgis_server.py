@@ -22,8 +22,10 @@ __all__ = ["Address", "connect", "in_our_words", "prepare", "writing"]
 _DEFAULT_SCHEMA = "twin"
 _CONNECT_SECONDS = 10
 _OLDEST = 13_00_00
-_LOST = ("08", "080", "57P")
+_LOST = ("08", "57P")
 """How SQLSTATEs begin that say: the server is not there, or goes away."""
+
+_HIDDEN = "postgresql://..."
 
 BUSY_SECONDS = 60
 """So long a writer waits for another one."""
@@ -40,15 +42,20 @@ class Address:
 
     @classmethod
     def read(cls, url: str) -> "Address":
-        """Return the address of a URL; one that cannot be read is refused."""
-        parts = urlsplit(re.sub("^[a-zA-Z]+:", "postgresql:", url))
+        """Return the address of a URL; one that cannot be read is refused, and nothing of it shown that may be a password."""
+        try:
+            parts = urlsplit(re.sub("^[a-zA-Z]+:", "postgresql:", url))
+        except ValueError as error:
+            raise StoreError("store.bad_address", url=_HIDDEN) from error
+        if url.count("@") != parts.netloc.count("@") or url.count("@") > 1:
+            raise StoreError("store.bad_address", url=_HIDDEN)
         account, at, host = parts.netloc.rpartition("@")
         user, _, secret = account.partition(":")
         options = _options(parts.query)
         schema, password = options.pop("schema", _DEFAULT_SCHEMA), options.pop("password", None)
         kept = options | ({"schema": schema} if schema != _DEFAULT_SCHEMA else {})
         shown = _url(user + at + host, parts.path, kept)
-        if "@" in account or not schema:
+        if not schema:
             raise StoreError("store.bad_address", url=shown)
         try:
             known = conninfo.conninfo_to_dict(_url(parts.netloc, parts.path, options), password=password)
@@ -56,9 +63,7 @@ class Address:
             raise StoreError("store.bad_address", url=shown) from error
         known.setdefault("connect_timeout", _CONNECT_SECONDS)
         known.setdefault("application_name", "twin")
-        return cls(
-            shown, schema, conninfo.make_conninfo("", **known), unquote(secret) or options.get("password", "")
-        )
+        return cls(shown, schema, conninfo.make_conninfo("", **known), unquote(secret) or password or "")
 
 
 def _options(query: str) -> dict[str, str]:
@@ -68,7 +73,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _url(host: str, path: str, options: Mapping[str, str]) -> str:
-    query = urlencode(options, quote_via=quote)
+    query = urlencode(options, quote_via=quote, safe="/")
     return f"postgresql://{host}{path}" + (f"?{query}" if query else "")
 
 
@@ -129,7 +134,7 @@ def in_our_words(address: Address, *, asking: bool = False) -> Iterator[None]:
             else "query.not_a_value"
         ) from error
     except psycopg.Error as error:
-        lost = isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08")[:3] in _LOST
+        lost = isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_LOST)
         rule = "store.no_server" if lost else "store.error"
         raise StoreError(rule, url=address.shown, cause=_told(error, address)) from error
 

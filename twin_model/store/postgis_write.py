@@ -28,7 +28,7 @@ from twin_model.temporal import Instant
 __all__ = ["PostgisTransaction", "RowCopy"]
 
 _BULK = 5_000
-"""From this many rows on, taking indexes away for the load costs less than filing row by row."""
+"""From this many rows on, taking indexes away for a layer's first load costs less than filing row by row."""
 
 Connection = psycopg.Connection[Any]
 Convert = Callable[[list[Any]], list[Any]]
@@ -106,7 +106,7 @@ class PostgisWriter(LayerWriter):
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
         rows = len(columns["fid"])
         if rows >= _BULK and not self._bulk:
-            self._bulk = _made_light(self._connection, self.layer, rows)
+            self._bulk = _made_light(self._connection, self.layer)
         self._into_now(self._connection, columns)
         self._more += rows
 
@@ -183,6 +183,15 @@ class PostgisWriter(LayerWriter):
         version = self.writing.version
         self._connection.execute(text, (version, self.layer.id, version, fids))
 
+    def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
+        new, layer = self.writing.version, self.layer.id
+        text = "UPDATE twin_part SET version_to = %s WHERE layer = %s AND version_to IS NULL AND version_from > %s AND fid = ANY(%s)"
+        self._connection.execute(text, (new, layer, version, fids))
+        again = ("INSERT INTO twin_part (layer, fid, part, content, scope, series, version_from) "
+                 "SELECT layer, fid, part, content, scope, series, %s FROM twin_part "
+                 "WHERE layer = %s AND fid = ANY(%s) AND version_from <= %s AND version_to > %s RETURNING fid, content")  # fmt: skip
+        return self._connection.execute(again, (new, layer, fids, version, version)).fetchall()
+
     def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
         if renumbered:
             self._connection.execute(
@@ -229,15 +238,17 @@ class PostgisWriter(LayerWriter):
         )
 
 
-def _made_light(connection: Connection, layer: Layer, rows: int) -> bool:
-    """Take indexes away where the table is small beside what is to come, is ours and nobody reads it; say whether."""
-    table = quoted(layer.id)
-    more = execute(connection, f"SELECT 1 FROM {table} OFFSET %s LIMIT 1", rows).fetchone()
-    if more is not None:
+def _made_light(connection: Connection, layer: Layer) -> bool:
+    """Take indexes away from a layer that was never written, is ours and that nobody reads; say whether.
+
+    The table is held until the load is committed, but readers do not look into a layer without a version.
+    """
+    text = "SELECT version FROM twin_layer WHERE layer = %s"
+    if connection.execute(text, (layer.id,)).fetchall()[0][0]:
         return False
     try:
         with connection.transaction():
-            execute(connection, f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE NOWAIT")
+            execute(connection, f"LOCK TABLE {quoted(layer.id)} IN ACCESS EXCLUSIVE MODE NOWAIT")
             unindexed(connection, layer)
     except (errors.LockNotAvailable, errors.InsufficientPrivilege):
         return False

@@ -50,9 +50,8 @@ def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(bounds):
         return bounds
     cells = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2 / _CELL).astype(np.int64)
-    _, group = np.unique(cells, axis=0, return_inverse=True)
-    order = np.argsort(group.ravel(), kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(group.ravel()[order]) > 0])
+    order = np.lexsort((cells[:, 1], cells[:, 0]))
+    starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
     low = np.minimum.reduceat(bounds[order, :2], starts)
     high = np.maximum.reduceat(bounds[order, 2:], starts)
     return np.hstack((low, high))
@@ -131,8 +130,9 @@ class LayerWriter(ABC):
         columns: dict[str, list[Any]] = {"fid": fids.tolist()}
         if self.layer.has_geometry:
             columns["geom"] = self.geometries(rows)
-        given = zip(known_ids, rows.ids.tolist(), columns["fid"], strict=True)
-        columns["id"] = [known or own or f"{self.layer.id}.{fid}" for known, own, fid in given]
+        minted = map(f"{self.layer.id}.".__add__, map(str, columns["fid"]))
+        given = zip(known_ids, rows.ids.tolist(), minted, strict=True)
+        columns["id"] = [known or own or new for known, own, new in given]
         columns |= {name: _plain(rows.columns[name]) for name in self.layer.field_names}
         columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
         columns["valid_to"] = [None] * len(rows)
@@ -197,7 +197,8 @@ class LayerWriter(ABC):
             self._apply(todo)
 
     def restore(self, fids: Iterable[int], version: int) -> None:
-        """Believe again what was recorded of features as of a version."""
+        """Believe again what was recorded of features as of a version, and what had been delivered of them by then: the
+        delivery that is undone can come again."""
         for some in _batches(fids):
             todo = Steps()
             for fid, rows in self.timelines(some, whole=True).items():
@@ -210,6 +211,11 @@ class LayerWriter(ABC):
                 self._digest.update(f"={fid}@{version}".encode())
                 self._change(before, after, todo)
             self._apply(todo)
+            again = self.restore_parts(list(some), version)
+            if again:
+                self._delivered += parts_sum(
+                    np.array([fid for fid, _ in again], dtype=np.int64), [bytes(one) for _, one in again]
+                )
 
     def _again(self, row: Row) -> Row:
         if row["version_to"] is None:
@@ -288,6 +294,11 @@ class LayerWriter(ABC):
     @abstractmethod
     def close_parts(self, fids: list[int]) -> None:
         """Close what was delivered of features before this version."""
+
+    @abstractmethod
+    def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
+        """Close what was delivered of features after a version and open again what stood then; return fid and content
+        of what was opened."""
 
     @abstractmethod
     def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:

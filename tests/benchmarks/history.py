@@ -1,0 +1,174 @@
+"""What a past costs: questions about now and then, a delivery read again, an edit beside readers.
+
+    python tests/benchmarks/history.py [ROWS] [--rounds N] [--store URL]
+
+One town is given the workload once; another ten deliveries more, each of which changes 5 % of it. Every re-read is a
+re-export: another file, other row and field order. The peer of an edit is the bare SQL that changes the same rows.
+"""
+
+import argparse
+import shutil
+import sqlite3
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import geopandas as gpd
+import numpy as np
+import pyogrio
+from workload import CENTRE, buildings
+
+from api_config.delivering import Delivery, deliver
+from ingest.draft import ReadOptions
+from twin_model.changeset import Box, Changeset, Delivered
+from twin_model.editing import rows_of
+from twin_model.store.base import FeatureQuery, Store
+from twin_model.temporal import now, parse_instant
+from twin_model.town import Town, init_town
+from twin_model.versioning import commit
+from twin_model.view import View
+
+FOLDER = Path(__file__).resolve().parents[2] / "out" / "bench" / "history"
+EDITED, EDITS, SHARE = 1_000, 8, 0.05
+READER = """
+import sys, time
+sys.path.insert(0, {root!r})
+from pathlib import Path
+import numpy as np
+from twin_model import open_town
+from twin_model.store.base import FeatureQuery
+town, rng, took = open_town({town!r}), np.random.default_rng(int(sys.argv[1])), []
+until = time.monotonic() + float(sys.argv[2])
+while time.monotonic() < until:
+    x, y = np.array({centre}) + rng.uniform(-{half}, {half}, 2)
+    begin = time.perf_counter()
+    town.store.rows(FeatureQuery("building", bbox=(x, y, x + 200, y + 200), limit=100))
+    took.append(time.perf_counter() - begin)
+    time.sleep(0.01)
+print(np.percentile(took, 99) * 1000)
+"""
+
+
+def export(frame: gpd.GeoDataFrame, name: str, seed: int) -> Path:
+    """Write a frame as another office's program would: rows and fields in another order."""
+    rng = np.random.default_rng(seed)
+    columns = [*rng.permutation([one for one in frame.columns if one != "geometry"]), "geometry"]
+    path = FOLDER / f"{name}.gpkg"
+    path.unlink(missing_ok=True)
+    pyogrio.write_dataframe(frame.iloc[rng.permutation(len(frame))][columns], path, layer="building")
+    return path
+
+
+def bring(town: Town, path: Path, day: str) -> float:
+    """Deliver a file and return the seconds it took."""
+    begin = time.perf_counter()
+    (outcome,) = deliver(town, [path], Delivery(ReadOptions(kind="building", effective=parse_instant(day)[0])))
+    if outcome.error:
+        raise outcome.error
+    return time.perf_counter() - begin
+
+
+def boxes(rows: int, side: float, count: int = 100) -> list[Box]:
+    rng = np.random.default_rng(5)
+    half = np.sqrt(rows) * 15.0 - side
+    return [(x, y, x + side, y + side) for x, y in (np.array(CENTRE) + rng.uniform(-half, half, (count, 2))).tolist()]
+
+
+def asked(store: Store, view: View, where: list[Box]) -> float:
+    """Return the median milliseconds of a box of some 200 features, the best of three rounds."""
+
+    def one(box: Box) -> float:
+        begin = time.perf_counter()
+        store.rows(FeatureQuery("building", view=view, bbox=box, limit=1_000))
+        return time.perf_counter() - begin
+
+    return min(statistics.median(one(box) for box in where) for _ in range(3)) * 1000
+
+
+def edit(town: Town, fids: np.ndarray, number: int) -> Callable[[], None]:
+    """Return what commits a new name and height for some features; making it is not part of what is measured."""
+    found = town.store.features(FeatureQuery("building", fids=tuple(fids.tolist())))
+    layer = town.catalogue["building"]
+    rows = rows_of(layer, found[[*layer.field_names, "geometry"]].assign(name=f"edit {number}", height=float(number)), town.store.crs)
+    changeset = Changeset("bench", "edit", now(), (Delivered.of("building", rows),), edit=True, base=town.store.version())
+    return lambda: commit(town.store, changeset) and None
+
+
+def bare(path: Path, fids: np.ndarray, number: int) -> Callable[[], None]:
+    """Return the bare SQL of the same edit: the rows as they were into a table of old ones, then the new values."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    columns = [row[1] for row in connection.execute("PRAGMA table_info(building)")]
+    connection.execute(f"CREATE TABLE IF NOT EXISTS bare_old ({', '.join(columns)})")
+    for verb in ("insert", "update", "delete"):
+        connection.execute(f"DROP TRIGGER IF EXISTS guard_building_{verb}")
+    rows = [(f"edit {number}", float(number), fid) for fid in fids.tolist()]
+
+    def run() -> None:
+        connection.execute("BEGIN IMMEDIATE")
+        connection.executemany("INSERT INTO bare_old SELECT * FROM building WHERE fid = ?", ((fid,) for _, _, fid in rows))
+        connection.executemany("UPDATE building SET name = ?, height = ? WHERE fid = ?", rows)
+        connection.execute("COMMIT")
+
+    return run
+
+
+def beside_readers(town: Path, rows: int, work: Callable[[int], Callable[[], None]]) -> tuple[float, float]:
+    """Return the median milliseconds of a piece of work a second beside two readers, and the readers' p99 in ms."""
+    code = READER.format(root=str(Path(__file__).resolve().parents[2]), town=str(town), centre=CENTRE, half=np.sqrt(rows) * 14.0)
+    readers = [subprocess.Popen([sys.executable, "-c", code, str(seed), str(EDITS + 3.0)], stdout=subprocess.PIPE, text=True) for seed in (1, 2)]
+    time.sleep(2.5)  # until they read
+    took = []
+    for number in range(EDITS):
+        ready = work(number)
+        begin = time.perf_counter()
+        ready()
+        took.append(time.perf_counter() - begin)
+        time.sleep(max(0.0, 1.0 - took[-1]))
+    p99 = max(float(reader.communicate()[0]) for reader in readers)
+    return statistics.median(took) * 1000, p99
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("rows", nargs="?", type=int, default=500_000)
+    parser.add_argument("--rounds", type=int, default=10)
+    rows, rounds = parser.parse_args().rows, parser.parse_args().rounds
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    frame, rng = buildings(rows).assign(built=None), np.random.default_rng(9)
+    plain = init_town(FOLDER / "plain", name="plain", crs="EPSG:4548")
+    aged = init_town(FOLDER / "aged", name="aged", crs="EPSG:4548")
+    first = bring(plain, export(frame, "first", 0), "2010-01-01")
+    bring(aged, export(frame, "first", 0), "2010-01-01")
+    changes = []
+    for number in range(rounds):
+        some = rng.choice(rows, int(rows * SHARE), replace=False)
+        frame.loc[some, "storeys"] += 1
+        frame.loc[some, "height"] += 3.0
+        changes.append(bring(aged, export(frame, "first", number + 1), f"{2011 + number}-01-01"))
+    again = bring(aged, export(frame, "first", 99), "2025-01-01")
+    assert aged.store.version() == rounds + 1, "an unchanged source made a version"
+    where = boxes(rows, 420.0)
+    now_plain, now_aged = (asked(one.store, View(), where) for one in (plain, aged))
+    past = {year: asked(aged.store, View(parse_instant(f"{year}-06-01")[0]), where) for year in (2010, 2015, 2020)}
+    fids = [np.sort(rng.choice(rows, EDITED, replace=False)) + 1 for _ in range(EDITS)]
+    _, quiet = beside_readers(aged.path, rows, lambda n: lambda: None)
+    ours, ours_p99 = beside_readers(aged.path, rows, lambda n: edit(aged, fids[n], n))
+    plain.store.close()
+    raw, _ = beside_readers(plain.path, rows, lambda n: bare(plain.path / "store.gpkg", fids[n], n))
+
+    print(f"\nhistory: {rows:,} polygons, {rounds} deliveries that change {SHARE:.0%} each ({statistics.median(changes):.1f} s each)")
+    print(f"now, with history against without   {now_aged:8.2f} ms {now_plain:8.2f} ms  {now_aged / now_plain:6.2f}   (goal <= 1.1)")
+    for year, one in past.items():
+        print(f"as of {year} against now              {one:8.2f} ms {now_aged:8.2f} ms  {one / now_aged:6.2f}   (goal <= 1.5)")
+    print(f"unchanged again against first       {again:8.2f} s  {first:8.2f} s   {first / again:6.2f}   (goal >= 2)")
+    print(f"edit of {EDITED:,}, against bare SQL     {ours:8.1f} ms {raw:8.1f} ms  {ours / raw:6.2f}   (goal <= 2)")
+    print(f"readers' p99 beside edits, quiet    {ours_p99:8.1f} ms {quiet:8.1f} ms  {ours_p99 / quiet:6.2f}   (goal <= 3)")
+
+
+if __name__ == "__main__":
+    main()
