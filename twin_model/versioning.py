@@ -295,7 +295,10 @@ def _features(store: "Store", layer: Layer, **asked: Any) -> gpd.GeoDataFrame:
 
 def _around(layer: Layer, rows: Rows) -> Box:
     reach = 2 * layer.plan_error
-    (minx, miny), (maxx, maxy) = rows.bounds[:, :2].min(axis=0) - reach, rows.bounds[:, 2:].max(axis=0) + reach
+    (minx, miny), (maxx, maxy) = (
+        rows.bounds[:, :2].min(axis=0) - reach,
+        rows.bounds[:, 2:].max(axis=0) + reach,
+    )
     return float(minx), float(miny), float(maxx), float(maxy)
 
 

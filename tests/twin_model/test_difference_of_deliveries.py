@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -16,7 +15,6 @@ from twin_model.changeset import Reach, Source, Version
 from twin_model.errors import RemovalsRefused
 from twin_model.finding import Finding
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View
@@ -25,11 +23,6 @@ CRS = "EPSG:4548"
 CATALOGUE = read_catalogue()
 EAST, NORTH = 618_000.0, 3_886_000.0
 Deliver = Callable[..., Version]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return GeoPackageStore.create(tmp_path / "store.gpkg", CATALOGUE, CRS)
 
 
 @pytest.fixture

@@ -26,7 +26,9 @@ from twin_model.versioning import commit
 
 pytestmark = [
     pytest.mark.proof,
-    pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can mount a small disk"),
+    pytest.mark.skipif(
+        os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can mount a small disk"
+    ),
 ]
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})
 
@@ -38,7 +40,9 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
 
     def mount(mebibytes: int) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="twin_disk_"))
-        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=1777", "tmpfs", str(folder)], check=True)
+        subprocess.run(
+            ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=1777", "tmpfs", str(folder)], check=True
+        )
         mounted.append(folder)
         return folder
 
@@ -50,8 +54,14 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
 
 def deliver(store: Store, count: int, day: str) -> Version:
     x, y = 618_000 + 20.0 * (np.arange(count) % 300), 3_886_000 + 20.0 * (np.arange(count) // 300)
-    frame = gpd.GeoDataFrame({"name": [f"{day} {n}号楼" * 6 for n in range(count)]}, geometry=shapely.box(x, y, x + 12, y + 10), crs="EPSG:4548")
-    with Draft(Source(f"{day}.shp", day), CATALOGUE, storage_crs="EPSG:4548", effective=parse_instant(day)[0]) as draft:
+    frame = gpd.GeoDataFrame(
+        {"name": [f"{day} {n}号楼" * 6 for n in range(count)]},
+        geometry=shapely.box(x, y, x + 12, y + 10),
+        crs="EPSG:4548",
+    )
+    with Draft(
+        Source(f"{day}.shp", day), CATALOGUE, storage_crs="EPSG:4548", effective=parse_instant(day)[0]
+    ) as draft:
         draft.add("building", frame)
         return commit(store, draft.to_changeset(author="office", reason=day))
 
@@ -84,7 +94,9 @@ def test_a_geopackage_on_a_full_disk_is_as_it_was(small_disk: Callable[[int], Pa
     store.close()
 
 
-def test_a_postgis_schema_whose_tablespace_is_full_is_as_it_was(small_disk: Callable[[int], Path], postgis_server: Any) -> None:
+def test_a_postgis_schema_whose_tablespace_is_full_is_as_it_was(
+    small_disk: Callable[[int], Path], postgis_server: Any
+) -> None:
     """The write-ahead log lies elsewhere: where that has no space left, PostgreSQL itself stops."""
     disk = small_disk(24)
     tables = disk / "tables"

@@ -1,11 +1,11 @@
 """The past can be asked for, compared, undone and proved."""
 
 import sqlite3
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import psycopg
 import pytest
 import shapely
 
@@ -16,18 +16,12 @@ from twin_model.editing import rows_of
 from twin_model.errors import ChainBroken, QueryRefused, VersionConflict
 from twin_model.history import changeset_of, difference, history, revert, verify
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
 from twin_model.temporal import Interval, now, parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View
 
 CRS = "EPSG:4548"
 CATALOGUE = read_catalogue()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return GeoPackageStore.create(tmp_path / "store.gpkg", CATALOGUE, CRS)
 
 
 def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
@@ -230,28 +224,41 @@ def test_the_chain_is_proved(store: Store) -> None:
 
 
 TAMPERINGS = [
-    ("UPDATE vgpkg_twin_changeset SET author = 'somebody' WHERE number = 2", 2, "line hashes"),
-    ("UPDATE vgpkg_twin_changeset SET hash = 'f00' WHERE number = 1", 1, "line hashes"),
-    ("DELETE FROM vgpkg_twin_changeset WHERE number = 2", 2, "next changeset is 3"),
-    ("DELETE FROM vgpkg_twin_change WHERE version = 2", 2, "changes of"),
-    ("DELETE FROM vgpkg_twin_part WHERE version_from = 3 AND fid = 2", 3, "do not add up"),
+    ("UPDATE {changeset} SET author = 'somebody' WHERE number = 2", 2, "line hashes"),
+    ("UPDATE {changeset} SET hash = 'f00' WHERE number = 1", 1, "line hashes"),
+    ("DELETE FROM {changeset} WHERE number = 2", 2, "next changeset is 3"),
+    ("DELETE FROM {change} WHERE version = 2", 2, "changes of"),
+    ("DELETE FROM {part} WHERE version_from = 3 AND fid = 2", 3, "do not add up"),
     ("UPDATE building SET storeys = 77 WHERE fid = 4", 3, "fid 4 says something else"),
 ]
 
 
 @pytest.mark.parametrize(("tampering", "version", "cause"), TAMPERINGS)
 def test_what_somebody_changed_behind_our_back_is_named_at_the_first_version_it_touches(
-    store: Store, tampering: str, version: int, cause: str
+    store: Store, location: str, tampering: str, version: int, cause: str
 ) -> None:
     for year in (2020, 2021, 2022):
         deliver(store, houses(6, structure=str(year)), f"{year}-01-01")
-    with sqlite3.connect(store.url) as connection:
-        connection.execute("INSERT INTO vgpkg_twin_writer VALUES (1)")
-        connection.execute(tampering)
-        connection.execute("DELETE FROM vgpkg_twin_writer")
-    connection.close()
+    _tamper(store, location, tampering)
 
     with pytest.raises(ChainBroken, match=cause) as broken:
         verify(store)
 
     assert broken.value.values["version"] == version
+
+
+def _tamper(store: Store, location: str, statement: str) -> None:
+    """Change the tables as somebody does who knows how the guards are passed."""
+    tables = ("changeset", "change", "part")
+    if "://" not in location:
+        with sqlite3.connect(store.url) as connection:
+            connection.execute("INSERT INTO vgpkg_twin_writer VALUES (1)")
+            connection.execute(statement.format(**{one: f"vgpkg_twin_{one}" for one in tables}))
+            connection.execute("DELETE FROM vgpkg_twin_writer")
+        connection.close()
+        return
+    plain, _, schema = location.partition("&schema=")
+    with psycopg.connect(plain) as server:
+        server.execute(f"SET search_path = {schema}, public")
+        server.execute("SET LOCAL twin.writer = 'yes'")
+        server.execute(statement.format(**{one: f"twin_{one}" for one in tables}))

@@ -29,19 +29,6 @@ CRS = "EPSG:4548"
 CATALOGUE = read_catalogue()
 
 
-@pytest.fixture(params=["geopackage", "postgis"])
-def location(request: pytest.FixtureRequest) -> str:
-    """Where a store is to be; a server is started only where one is asked for."""
-    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("postgis_url"))
-
-
-@pytest.fixture
-def store(location: str, tmp_path: Path) -> Iterator[Store]:
-    kept = create_store(location, CATALOGUE, CRS, folder=tmp_path)
-    yield kept
-    kept.close()
-
-
 def deliver(
     store: Store, layer: str, frame: gpd.GeoDataFrame, effective: str = "2024-01-01", name: str = "test"
 ) -> Version:

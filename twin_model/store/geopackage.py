@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 __all__ = ["GeoPackageStore"]
 
 _BUSY_SECONDS = 60
+_CHECKPOINT_PAGES = 8_000
+"""So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
+some size would stop for the disk."""
 _DIALECT = GeoPackageDialect()
 
 
@@ -123,6 +126,7 @@ class GeoPackageStore(GeoPackageHistory):
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         register_functions(connection)
         return connection

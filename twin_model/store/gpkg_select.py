@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import orjson
 import shapely
 
 from twin_model.changeset import Box
@@ -19,6 +20,8 @@ from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 __all__ = ["GeoPackageDialect"]
 
 _WIDE_SHARE = 0.3
+_FEW = 100
+"""So many values have a placeholder each; SQLite has no more than some ten thousand of them."""
 
 
 class GeoPackageDialect(Dialect):
@@ -52,18 +55,25 @@ class GeoPackageDialect(Dialect):
         if context.covered_by(box):
             within = f"m.{key} IN (SELECT id FROM {tree})"
             return Condition("m.geom IS NOT NULL" if query.limit else within)
+        wkb, around = shapely.to_wkb(shapely.box(*box)), (maxx, minx, maxy, miny)
         test = "r.minx <= ? AND r.maxx >= ? AND r.miny <= ? AND r.maxy >= ?"
-        inside = "(r.minx >= ? AND r.maxx <= ? AND r.miny >= ? AND r.maxy <= ?)"
-        exact = f"{test} AND ({inside} OR twin_spatial('intersects', g.geom, ?))"
         if _is_wide(context, query, box):
+            inside = "(r.minx >= ? AND r.maxx <= ? AND r.miny >= ? AND r.maxy <= ?)"
+            exact = f"{test} AND ({inside} OR twin_spatial('intersects', g.geom, ?))"
             text = f"EXISTS (SELECT 1 FROM {tree} r, {source} g WHERE r.id = m.{key} AND g.{key} = r.id AND {exact})"
-        else:
-            text = f"m.{key} IN (SELECT r.id FROM {tree} r CROSS JOIN {source} g ON g.{key} = r.id WHERE {exact})"
-        wkb = shapely.to_wkb(shapely.box(*box))
-        return Condition(text, (maxx, minx, maxy, miny, minx, maxx, miny, maxy, wkb))
+            return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
+        within = (
+            f"m.{key} IN (SELECT id FROM {tree} WHERE minx >= ? AND maxx <= ? AND miny >= ? AND maxy <= ?)"
+        )
+        text = f"(m.{key} IN (SELECT id FROM {tree} r WHERE {test}) AND ({within} OR twin_spatial('intersects', m.geom, ?)))"
+        return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
 
     def among(self, column: str, values: Sequence[Any]) -> Condition:
-        return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
+        if len(values) <= _FEW:
+            return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
+        return Condition(
+            f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(list(values)).decode(),)
+        )
 
     def holding(self, column: str) -> str:
         return f"instr(twin_casefold({column}), ?) > 0"

@@ -138,18 +138,48 @@ class GeoPackageWriter(LayerWriter):
         }
 
     def apply(self, todo: Steps) -> None:
+        """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs."""
+        taken = {id(row): row for row in todo.take}
+        closed, replaced, put = [], [], []
+        now = {row["fid"]: row for row in todo.take if row["_row"] is None}
+        for place in todo.put:
+            if id(place.row) in taken and place.row["_row"] is not None and not place.current:
+                closed.append((place.version_to, taken.pop(id(place.row))["_row"]))
+            elif place.current and place.row["fid"] in now:
+                before = now.pop(place.row["fid"])
+                replaced.append((taken.pop(id(before)), place.row))
+            else:
+                put.append(place)
+        self._connection.executemany(f"UPDATE {self._past} SET version_to = ? WHERE row = ?", closed)
+        self._replace(replaced)
         for past in (False, True):
-            keys = [
-                (row["_row"] if past else row["fid"],)
-                for row in todo.take
-                if (row["_row"] is not None) == past
-            ]
-            self._take_out(keys, past=past)
+            key = "_row" if past else "fid"
+            self._take_out(
+                [(row[key],) for row in taken.values() if (row["_row"] is not None) == past], past=past
+            )
         for past in (False, True):
             self._put(
-                [one.row | {"version_to": one.version_to} for one in todo.put if one.current != past],
-                past=past,
+                [one.row | {"version_to": one.version_to} for one in put if one.current != past], past=past
             )
+
+    def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
+        """Give current rows other values: only columns that differ are written, the R-tree only where the box does."""
+        by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+        moved: list[Row] = []
+        for before, after in pairs:
+            differing = tuple(name for name in row_columns(self.layer) if before[name] != after[name])
+            by_columns[differing].append(after)
+            if "geom" in differing:
+                moved.append(after)
+        for names, rows in by_columns.items():
+            if names:
+                text = f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
+                self._connection.executemany(text, [[row[name] for name in (*names, "fid")] for row in rows])
+        if moved:
+            self._connection.executemany(
+                f"DELETE FROM {self._rtree(past=False)} WHERE id = ?", [(row["fid"],) for row in moved]
+            )
+            self._index_boxes([row["fid"] for row in moved], moved, past=False)
 
     def _take_out(self, keys: list[tuple[int]], *, past: bool) -> None:
         if not keys:
@@ -173,15 +203,14 @@ class GeoPackageWriter(LayerWriter):
                 for key, row in zip(keys, rows, strict=True)
             ),
         )
+        self._index_boxes(keys, rows, past=past)
+
+    def _index_boxes(self, keys: list[int], rows: list[Row], *, past: bool) -> None:
         shaped = [n for n, row in enumerate(rows) if self.layer.has_geometry and row["geom"] is not None]
         if shaped:
             boxes = bounds_of(self.layer, [rows[n]["geom"] for n in shaped])
-            insert(
-                self._connection,
-                self._rtree(past=past).strip('"'),
-                np.array([keys[n] for n in shaped]),
-                boxes,
-            )
+            tree = self._rtree(past=past).strip('"')
+            insert(self._connection, tree, np.array([keys[n] for n in shaped]), boxes)
 
     def _new_keys(self, count: int) -> list[int]:
         last = self._connection.execute(f"SELECT coalesce(max(row), 0) FROM {self._past}").fetchone()[0]
