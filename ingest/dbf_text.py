@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["AS_BYTES", "decoded", "decoded_text", "encoding_of"]
+__all__ = ["AS_BYTES", "decoded", "decoded_text", "encoding_of", "spread"]
 
 AS_BYTES = "ISO-8859-1"
 """The encoding that GDAL is told, so that each character stands for one byte of the file."""
@@ -100,21 +100,30 @@ def decoded_text(raw: str, encoding: str) -> tuple[str, bool]:
 def decoded(values: NDArray[Any], encoding: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return a column read as bytes, decoded once per distinct text, and which rows hold bytes that are no text."""
     codes, distinct = pd.factorize(values)
-    read = _all_at_once(distinct, encoding)
-    if read is None:
-        read = [decoded_text(one, encoding) if type(one) is str else (one, True) for one in distinct]
-    texts = np.empty(len(read) + 1, dtype=object)
-    texts[:-1], texts[-1] = [text for text, _ in read], None
+    return spread(codes, distinct, encoding)
+
+
+def spread(
+    codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return the same of a column that comes as distinct texts and which each row has, -1 where it has none."""
+    texts = np.full(len(distinct) + 1, None, dtype=object)
+    at_once = _all_at_once(distinct, encoding)
+    if at_once is not None:
+        texts[:-1] = at_once
+        return texts[codes], np.zeros(len(codes), dtype=bool)
+    read = [decoded_text(one, encoding) if type(one) is str else (one, True) for one in distinct]
+    texts[:-1] = [text for text, _ in read]
     wrong = np.array([not good for _, good in read] + [False], dtype=bool)
     return texts[codes], wrong[codes]
 
 
-def _all_at_once(distinct: NDArray[Any], encoding: str) -> list[tuple[str, bool]] | None:
+def _all_at_once(distinct: NDArray[Any], encoding: str) -> list[str] | None:
     """Return all texts decoded in one go, None where one of them is no text or cannot be read whole."""
-    if not len(distinct) or any(type(one) is not str for one in distinct):
+    if set(map(type, distinct)) != {str}:
         return None
     try:
         texts = "\x00".join(distinct).encode("latin-1").decode(encoding).split("\x00")
     except UnicodeError:
         return None
-    return [(text, True) for text in texts] if len(texts) == len(distinct) else None
+    return texts if len(texts) == len(distinct) else None

@@ -20,6 +20,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.fitting import Fitted, Fitting
@@ -28,6 +29,7 @@ from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Sourc
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.runs import Runs
 from twin_model.temporal import Instant, now
 
 __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
@@ -101,35 +103,39 @@ class Draft:
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def add(self, layer_id: str, frame: gpd.GeoDataFrame, *, records: int | None = None) -> None:
+    def add(
+        self, layer_id: str, frame: gpd.GeoDataFrame, *, records: int | None = None, runs: Runs | None = None
+    ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
         Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
         where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
+        `runs` are the geometries of rows that have none in the frame.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
         """
         if frame.crs is None:
             raise SourceRefused("source.no_crs", source=self.source.name)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
-            self._add_part(layer_id, frame.iloc[start : start + FRAME_ROWS])
+            part = frame.iloc[start : start + FRAME_ROWS]
+            self._add_part(layer_id, part, runs and runs.among(np.arange(start, start + len(part))))
         extra = (len(frame) if records is None else records) - len(frame)
         self.counts.read += extra
         self.counts.stored += extra
         self._tick(len(frame) + extra)
 
-    def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame) -> None:
-        fitted: Fitted = self._fitting.fit(self.catalogue[layer_id], frame)
+    def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame, runs: Runs | None) -> None:
+        fitted: Fitted = self._fitting.fit(self.catalogue[layer_id], frame, runs)
         self._found.extend((one, True) for one in fitted.findings)
         self.counts.read += fitted.records
         self.counts.stored += fitted.records - fitted.quarantined
         self.counts.quarantined += fitted.quarantined
         self.counts.features[layer_id] += len(fitted.rows)
-        self._undated += sum(one is None for one in fitted.rows.valid_from)
+        self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
             path = self._folder / f"{len(self._chunks):06d}.pickle"
             with path.open("wb") as file:
-                pickle.dump(fitted.rows, file, protocol=5)
+                pickle.dump(_folded(fitted.rows), file, protocol=5)
             self._chunks.append((layer_id, path, len(fitted.rows)))
 
     def set_aside(self, finding: Finding) -> None:
@@ -242,4 +248,29 @@ class _Reading:
     def __call__(self) -> Rows:
         with self.path.open("rb") as file:
             rows: Rows = pickle.load(file)
-        return rows
+        return _unfolded(rows)
+
+
+def _folded(rows: Rows) -> Rows:
+    """Return rows of whose columns those that hold one value throughout hold it once: most of a delivery's columns do."""
+    return _of_columns(rows, lambda column: column[:1] if _is_one(column) else column)
+
+
+def _unfolded(rows: Rows) -> Rows:
+    return _of_columns(rows, lambda column: np.repeat(column, len(rows.wkb)) if len(column) == 1 else column)
+
+
+def _of_columns(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
+    columns = {name: change(column) for name, column in rows.columns.items()}
+    return replace(rows, ids=change(rows.ids), columns=columns, valid_from=change(rows.valid_from),
+                   valid_precision=change(rows.valid_precision))  # fmt: skip
+
+
+def _is_one(column: NDArray[Any]) -> bool:
+    if (
+        column.dtype != object
+        or (type(column[0]) is not str and column[0] is not None)
+        or column[-1] != column[0]
+    ):
+        return False
+    return bool(column.tolist().count(column[0]) == len(column))

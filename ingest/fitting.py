@@ -23,6 +23,7 @@ from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
 from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
+from twin_model.runs import Runs, no_runs, plain_runs
 from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]
@@ -46,13 +47,18 @@ class Fitted:
 
 @dataclass
 class _Work:
-    """The rows of one frame while they are made to fit; `keep` marks those still to be stored."""
+    """The rows of one frame while they are made to fit; `keep` marks those still to be stored.
+
+    Runs stand beside the frame as they were `read`; those that are `plain` need no fitting, the others join `geometry`.
+    """
 
     layer: Layer
     frame: gpd.GeoDataFrame
     geometry: Geometries
     keep: Mask
     source_crs: str
+    read: Runs
+    plain: Runs
     findings: list[Finding] = field(default_factory=list)
     moved: bool = False
 
@@ -76,8 +82,15 @@ class _Work:
         self.keep &= ~mask
 
     def _finding(self, rule: str, row: int, severity: Any, values: dict[str, Any], *, raw: bool) -> Finding:
-        return Finding(rule, severity, layer=self.layer.id, place=self.place(row), point=_point(self.geometry[row]) if self.moved else None,
-                       values=values, raw=_raw(self.frame.iloc[row]) if raw else None)  # fmt: skip
+        shape = self.geometry[row] if self.geometry[row] is not None else self.plain.geometry(row)
+        return Finding(rule, severity, layer=self.layer.id, place=self.place(row), point=_point(shape) if self.moved else None,
+                       values=values, raw=self._record(row) if raw else None)  # fmt: skip
+
+    def _record(self, row: int) -> dict[str, Any]:
+        record = dict(self.frame.iloc[row])
+        if "geometry" in record and record["geometry"] is None:
+            record["geometry"] = self.read.geometry(row)
+        return _raw(record)
 
 
 class Fitting:
@@ -90,14 +103,23 @@ class Fitting:
         self._seen: dict[str, set[str]] = {}
         self._said: set[str] = set()
 
-    def fit(self, layer: Layer, frame: gpd.GeoDataFrame) -> Fitted:
-        """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings."""
+    def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: Runs | None = None) -> Fitted:
+        """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings.
+
+        `runs` are the geometries of rows that have none in the frame, in its CRS.
+        """
         unknown = set(frame.columns) - set(layer.field_names) - set(_SPECIAL)
         if unknown:
             raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
         frame = frame.reset_index(drop=True)
         geometry = np.array(frame.geometry.to_numpy(), dtype=object)
-        work = _Work(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs))
+        runs = runs if runs is not None else no_runs(layer.dimension)
+        plain = plain_runs(runs, crs_code(frame.crs), self._crs)
+        work = _Work(
+            layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain
+        )
+        others = runs.take(~np.isin(runs.rows, plain.rows))
+        geometry[others.rows] = others.geometries()
         self._fit_geometry(work)
         self._warn_outside(work)
         values = {one.name: self._values(work, one) for one in layer.fields}
@@ -105,11 +127,15 @@ class Fitting:
         valid_from, precision = self._validity(work, values)
         kept = np.flatnonzero(work.keep)
         geometry, origin = _split(layer, work.geometry[kept])
-        columns = {name: column[kept][origin] for name, column in values.items()}
+        chosen = kept[origin]
+        runs = work.plain.among(chosen)
+        columns = {name: column[chosen] for name, column in values.items()}
+        wkb, bounds = layer_wkb(layer, geometry), shapely.bounds(geometry)
+        wkb[runs.rows], bounds[runs.rows] = runs.wkb(layer), runs.bounds
         rows = Rows(
-            ids=_numbered(ids[kept], origin), wkb=layer_wkb(layer, geometry),
-            bounds=shapely.bounds(geometry), columns=columns, valid_from=valid_from[kept][origin], valid_precision=precision[kept][origin],
-            min_zoom=min_zoom(layer, geometry, self._crs), content=content_hashes(layer, geometry, list(columns.values())),
+            ids=_numbered(ids[kept], origin), wkb=wkb, bounds=bounds, columns=columns,
+            valid_from=valid_from[chosen], valid_precision=precision[chosen],
+            min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, list(columns.values()), runs),
         )  # fmt: skip
         return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
@@ -126,6 +152,7 @@ class Fitting:
         work.geometry[shapely.is_empty(work.geometry)] = None
         self._move(work)
         missing = shapely.is_missing(work.geometry) & work.keep
+        missing[work.plain.rows] = False
         if not layer.geometry_optional:
             work.report("geometry.missing", np.flatnonzero(missing).tolist())
         _repair(work)
@@ -154,7 +181,10 @@ class Fitting:
         area = area_of_use(self._crs)
         if area is None or "outside" in self._said or not work.keep.any():
             return
-        bounds = shapely.total_bounds(work.geometry[work.keep])
+        boxes = np.vstack(
+            (shapely.bounds(work.geometry[work.keep]), work.plain.bounds[work.keep[work.plain.rows]])
+        )
+        bounds = np.r_[np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])]
         if not np.isfinite(bounds).all():
             return
         try:
@@ -216,10 +246,8 @@ class Fitting:
             codes, distinct = pd.factorize(given)
         except TypeError:
             codes, distinct = np.arange(len(given)), given
-        read = [self._instant(value) for value in distinct] + [(None, None)]
-        instants[:] = [read[code][0] for code in codes]
-        precisions[:] = [read[code][1] for code in codes]
-        return instants, precisions
+        read = np.array([*(self._instant(value) for value in distinct), (None, None)], dtype=object)
+        return read[codes, 0], read[codes, 1]
 
     def _instant(self, value: Any) -> tuple[str | None, str | None]:
         if is_absent(value):
@@ -362,7 +390,7 @@ def _point(geometry: Any) -> tuple[float, float] | None:
     return (point.x, point.y) if math.isfinite(point.x) and math.isfinite(point.y) else None
 
 
-def _raw(row: Any) -> dict[str, Any]:
+def _raw(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record as it was read, as plain JSON values; geometry as WKT."""
     return {name: value.wkt if hasattr(value, "wkt") else None if is_absent(value) else value if isinstance(value, int | float | str | bool) else str(value)
-            for name, value in row.items()}  # fmt: skip
+            for name, value in record.items()}  # fmt: skip

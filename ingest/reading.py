@@ -48,7 +48,7 @@ KINDS: tuple[Kind, ...] = (
         "topography",
     ),
 )
-"""In the order they are asked; the first that recognises a file reads it."""
+"""In the order they are asked, those first by whose suffix a file goes; the first that recognises it reads it."""
 
 TOPICS = ("topography", "survey", "bim")
 _COMPANIONS = (".dbf", ".shx", ".prj", ".cpg", ".sbn", ".sbx", ".qix", ".qpj")
@@ -123,7 +123,8 @@ def kind_of(path: Path, options: ReadOptions) -> Kind:
     named = next((kind for kind in KINDS if kind.name == options.kind), None)
     if named is not None:
         return named
-    for kind in KINDS:
+    # The likely ones first: a reader that is not asked need not be imported, and some take half a second.
+    for kind in sorted(KINDS, key=lambda one: path.suffix.lower() not in one.suffixes):
         if options.kind in TOPICS and kind.topic != options.kind:
             continue
         if kind.recognises(path):

@@ -1,16 +1,17 @@
 """`--scope`: what a delivery covers, as the caller says it: a word, or a file with the polygon that was surveyed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pyogrio
 import shapely
-from pyogrio.errors import DataLayerError, DataSourceError
 from shapely.geometry.base import BaseGeometry
 
+from ingest.draft import FRAME_ROWS
+from ingest.vector_file import VectorFile
 from twin_model.changeset import Reach
 from twin_model.crs import crs_code, transform_geometries
-from twin_model.errors import CalledWrongly
+from twin_model.errors import CalledWrongly, SourceRefused
 
 __all__ = ["WORDS", "read_scope"]
 
@@ -30,15 +31,24 @@ def read_scope(said: str, *, storage_crs: str, crs: str | None = None) -> tuple[
     if not path.is_file():
         raise CalledWrongly("source.unknown_scope", value=said, expected=[*WORDS, "FILE"])
     try:
-        about, _, wkb, _ = pyogrio.raw.read(path, columns=[])
-    except (DataSourceError, DataLayerError, ValueError) as error:
-        raise CalledWrongly("source.scope_unreadable", value=path.name, cause=str(error)[:200]) from error
-    shapes = shapely.make_valid(np.asarray(shapely.from_wkb(wkb), dtype=object))
-    declared = about["crs"] or crs
-    if declared is None:
-        raise CalledWrongly("source.no_crs", source=path.name)
-    moved = transform_geometries(shapes, crs_code(declared), storage_crs)
-    area: BaseGeometry = shapely.union_all(moved[shapely.get_dimensions(moved) == 2])
+        parts = list(_areas(path, storage_crs, crs))
+    except SourceRefused as error:
+        raise CalledWrongly("source.scope_unreadable", value=path.name, cause=error.text()) from error
+    area: BaseGeometry = shapely.union_all(parts)
     if area.is_empty:
         raise CalledWrongly("source.scope_unreadable", value=path.name, cause="no polygon in it")
     return "area", area
+
+
+def _areas(path: Path, storage_crs: str, crs: str | None) -> Iterator[BaseGeometry]:
+    """Yield the union of the polygons of each layer, in the storage CRS."""
+    file = VectorFile(path, path.name)
+    for name, geometry in file.names():
+        layer = file.layer(name, geometry)
+        for batch in file.batches(layer, [], FRAME_ROWS) if geometry is not None else ():
+            declared = layer.crs or crs
+            if declared is None:
+                raise CalledWrongly("source.no_crs", source=path.name)
+            shapes = shapely.make_valid(np.asarray(shapely.from_wkb(batch.wkb), dtype=object))
+            moved = transform_geometries(shapes, crs_code(declared), storage_crs)
+            yield shapely.union_all(moved[shapely.get_dimensions(moved) == 2])

@@ -43,8 +43,16 @@ def _texts(raw: NDArray[Any]) -> NDArray[Any]:
     except TypeError:
         codes, distinct = np.arange(len(raw)), raw
     texts = np.full(len(distinct) + 1, None, dtype=object)
-    texts[:-1] = [(v.replace("\x00", "").strip() or None) if type(v) is str else _text(v) for v in distinct]
+    texts[:-1] = _trimmed(distinct)
+    texts[texts == ""] = None
     return np.asarray(texts[codes])
+
+
+def _trimmed(values: NDArray[Any]) -> list[str | None]:
+    """Return values as texts without blanks around them; where all are texts without NUL that is one call a value."""
+    if set(map(type, values)) <= {str} and "\x00" not in "".join(values):
+        return list(map(str.strip, values))
+    return [_text(value) for value in values]
 
 
 def _each_once(raw: NDArray[Any], read: Callable[[Any], Any], one: Field) -> tuple[NDArray[Any], list[int]]:

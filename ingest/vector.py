@@ -24,6 +24,7 @@ from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
+from twin_model.runs import no_runs, read_runs
 
 __all__ = ["read_vector", "recognises_vector"]
 
@@ -218,8 +219,17 @@ def _read_layer(
 
 def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
     """Add a batch; a row whose geometry is no geometry at all is set aside with its values."""
-    shapes = np.asarray(shapely.from_wkb(batch.wkb, on_invalid="fix"), dtype=object)
-    broken = shapely.is_missing(shapes) & np.array([one is not None for one in batch.wkb], dtype=bool)
+    runs = (
+        no_runs(ours.dimension)
+        if ours.has_z or not ours.has_geometry
+        else read_runs(batch.wkb, ours.dimension)
+    )
+    others = np.ones(len(batch), dtype=bool)
+    others[runs.rows] = False
+    shapes = np.full(len(batch), None, dtype=object)
+    shapes[others] = shapely.from_wkb(batch.wkb[others], on_invalid="fix")
+    broken = others & shapely.is_missing(shapes)
+    broken[broken] = [one is not None for one in batch.wkb[broken]]
     for row in np.flatnonzero(broken).tolist():
         raw = {name: str(column[row]) for name, column in batch.columns.items()} | {
             "wkb": batch.wkb[row].hex()[:400]
@@ -232,7 +242,7 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
     }
     frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
-    draft.add(ours.id, frame)
+    draft.add(ours.id, frame, runs=runs.among(np.flatnonzero(~broken)))
 
 
 def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:

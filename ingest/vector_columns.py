@@ -16,6 +16,9 @@ from twin_model.layer import Layer
 
 __all__ = ["columns_of"]
 
+_FIELD = np.array([None, "field"], dtype=object)
+_SOURCES = np.array(["unknown", "storeys", "measured"], dtype=object)
+
 
 def columns_of(
     layer: Layer, target: LayerMapping, fields: dict[str, str], batch: Batch, *, storey_height: float
@@ -64,20 +67,17 @@ def _heights(content: dict[str, Any], rows: int, storey_height: float) -> dict[s
 
     A height that is no number stays as it is written, so that it is reported.
     """
-    given = np.asarray(content.get("height", np.full(rows, math.nan)), dtype=object)
+    given = np.asarray(content.get("height", np.full(rows, math.nan)))
     height = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=np.float64)
     storeys = pd.to_numeric(
         pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce"
     ).to_numpy(dtype=np.float64)
     measured, counted = height > 0, storeys > 0
-    unread = np.isnan(height) & np.array(
-        [type(one) is str and bool(one.strip()) for one in given], dtype=bool
-    )
+    unread = np.isnan(height)
+    unread[unread] = [type(one) is str and bool(one.strip()) for one in given[unread]]
     derived = np.where(measured, height, np.where(counted, storeys * storey_height, math.nan))
     return {
         "height": np.where(unread, given, derived.astype(object)) if unread.any() else derived,
-        "height_source": np.where(measured, "measured", np.where(counted, "storeys", "unknown")).astype(
-            object
-        ),
-        "storeys_source": np.array(["field" if one else None for one in counted], dtype=object),
+        "height_source": _SOURCES[np.where(measured, 2, np.where(counted, 1, 0))],
+        "storeys_source": _FIELD[counted.astype(np.intp)],
     }

@@ -4,13 +4,15 @@ How rows become features of ours stands in `ingest/vector.py`, the encoding of a
 """
 
 import contextlib
+import itertools
+import os
 import re
 import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -21,7 +23,8 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyogrio.raw import read as read_raw
 
-from ingest.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of
+from ingest.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
+from ingest.vector_stream import Column, Streamed, Texts, Unstreamable, stream
 from twin_model.errors import SourceRefused
 
 __all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
@@ -29,6 +32,7 @@ __all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
 _GDAL = {
     "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
     "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+    "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
 }
 _GEOMETRIES = {
     one.upper(): one
@@ -41,7 +45,7 @@ _CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
 
 @dataclass(frozen=True)
 class SourceLayer:
-    """A layer as the file has it; `geometry` None is a table. `fields` are our spelling -> GDAL's."""
+    """A layer as the file has it; `geometry` None is a table. `fields` are our spelling -> GDAL's, `about` what it says."""
 
     name: str
     geometry: str | None
@@ -50,6 +54,7 @@ class SourceLayer:
     fields: dict[str, str]
     address: str
     alone: bool = True
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -156,7 +161,7 @@ class VectorFile:
                 about = self._info(address, name)
         fields = {self._spelt(one): one for one in about["fields"].tolist()}
         return SourceLayer(
-            name, geometry, int(about["features"]), about["crs"], fields, address, alone=not self._several
+            name, geometry, int(about["features"]), about["crs"], fields, address, not self._several, about
         )
 
     def _info(self, address: str, name: str) -> dict[str, Any]:
@@ -172,31 +177,67 @@ class VectorFile:
         return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
 
     def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Iterator[Batch]:
-        """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling)."""
+        """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling).
+
+        They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
+        """
         wanted = [layer.fields[one] for one in fields]
         start = 0
-        while True:
-            with self._in_our_words():
-                about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
-                                                    return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
-            if not len(fids):
+        try:
+            for streamed in self._streamed(layer, wanted, rows):
+                if not (streamed.alike or self._as_bytes):
+                    break
+                # Only of a shapefile: elsewhere GDAL walks to the rows it is to read, and stumbles over what lies before.
+                read = streamed if streamed.alike else self._read(layer, wanted, start, rows)
+                if not np.array_equal(read.fids, streamed.fids):
+                    break
+                yield self._batch(layer, read)
+                start = self._following(read.fids, start)
+            else:
                 return
-            named = dict(zip(about["fields"].tolist(), values, strict=True))
-            yield replace(self._batch(fids, wkb, named), layer="" if layer.alone else layer.name)
-            start += len(fids)
-            if len(fids) < rows:
+        except Unstreamable:
+            pass
+        while len(read := self._read(layer, wanted, start, rows)):
+            yield self._batch(layer, read)
+            start = self._following(read.fids, start)
+            if len(read) < rows:
                 return
 
-    def _batch(
-        self, fids: NDArray[np.int64], wkb: NDArray[Any] | None, values: dict[str, NDArray[Any]]
-    ) -> Batch:
-        columns = {self._spelt(name): column for name, column in values.items()}
+    def _read(self, layer: SourceLayer, wanted: list[str], start: int, rows: int) -> Streamed:
+        with self._in_our_words():
+            about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
+                                                return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
+        return Streamed(fids, wkb, dict(zip(about["fields"].tolist(), values, strict=True)))
+
+    def _streamed(self, layer: SourceLayer, wanted: list[str], rows: int) -> Iterator[Streamed]:
+        streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
+        with self._in_our_words():  # the file is opened with the first batch
+            first = next(streamed, None)
+        return itertools.chain(() if first is None else (first,), streamed)
+
+    def _following(self, fids: NDArray[np.int64], start: int) -> int:
+        """Return how many rows GDAL is to skip to reach the next ones; of a shapefile it counts deleted records too."""
+        return int(fids[-1]) + 1 if self._as_bytes else start + len(fids)
+
+    def _batch(self, layer: SourceLayer, read: Streamed) -> Batch:
+        columns: dict[str, NDArray[Any]] = {}
         unread: dict[str, NDArray[np.bool_]] = {}
-        for name, column in columns.items():
-            if self._as_bytes and column.dtype == object:
-                columns[name], wrong = decoded(column, self.encoding or "utf-8")
-                unread |= {name: wrong} if wrong.any() else {}
-        return Batch(fids, np.full(len(fids), None, dtype=object) if wkb is None else wkb, columns, unread)
+        for gdal, column in read.columns.items():
+            name = self._spelt(gdal)
+            columns[name], wrong = self._as_texts(column)
+            unread |= {name: wrong} if wrong is not None and wrong.any() else {}
+        wkb = np.full(len(read), None, dtype=object) if read.wkb is None else read.wkb
+        return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
+
+    def _as_texts(self, column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Return a column with its texts decoded, and which of them could not be, None where there was nothing to decode."""
+        if isinstance(column, Texts):
+            if self._as_bytes:
+                return spread(column.codes, column.distinct, self.encoding or "utf-8")
+            return np.array([*column.distinct, None], dtype=object)[column.codes], None
+        if self._as_bytes and column.dtype == object:
+            return decoded(column, self.encoding or "utf-8")
+        return column, None
 
     @contextlib.contextmanager
     def _in_our_words(self) -> Iterator[None]:
@@ -245,6 +286,6 @@ def _geopackage_tables(path: Path) -> list[_Table] | None:
                 else ()
             )
             geometry = dict(types)
-    except sqlite3.Error:
+    except (sqlite3.Error, UnicodeDecodeError):
         return None
     return [(name, kind, geometry.get(name, "")) for name, kind in tables if name != "ogr_empty_table"]

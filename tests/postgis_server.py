@@ -43,19 +43,25 @@ def binaries() -> Path | None:
 
 
 class PostgisServer:
-    """A cluster on a unix socket of its own. `durable` writes to the disk as a real one does, for tests that kill it."""
+    """A cluster on a unix socket of its own. `durable` writes to the disk as a real one does, for tests that kill it;
+    a `port` is listened to on 127.0.0.1 too, for clients that know no sockets."""
 
-    def __init__(self, folder: Path, programs: Path, *, durable: bool = False) -> None:
-        self.folder, self._programs, self._durable = folder, programs, durable
+    def __init__(
+        self, folder: Path, programs: Path, *, durable: bool = False, port: int | None = None
+    ) -> None:
+        self.folder, self._programs, self._durable, self._port = folder, programs, durable, port
 
     def url(self, schema: str = "twin", database: str = DATABASE) -> str:
         """Return the address of a town's schema in this server."""
-        return f"postgresql://twin@/{database}?host={self.folder}&schema={schema}"
+        port = "" if self._port is None else f"&port={self._port}"
+        return f"postgresql://twin@/{database}?host={self.folder}{port}&schema={schema}"
 
     def start(self) -> None:
         settings = (
             _SETTINGS | ({} if self._durable else _QUICK) | {"unix_socket_directories": str(self.folder)}
         )
+        if self._port is not None:
+            settings |= {"listen_addresses": "127.0.0.1", "port": str(self._port)}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
         log = str(self.folder / "log")
         self._run("pg_ctl", "-D", str(self._cluster), "-o", options, "-l", log, "-w", "-t", "60", "start")
@@ -115,7 +121,7 @@ def _as_somebody_else() -> list[str]:
 
 
 @contextmanager
-def running_server(*, durable: bool = False) -> Iterator[PostgisServer]:
+def running_server(*, durable: bool = False, port: int | None = None) -> Iterator[PostgisServer]:
     """Run a cluster in a temporary folder; it is stopped and removed whatever happens."""
     programs = binaries()
     assert programs is not None
@@ -124,7 +130,7 @@ def running_server(*, durable: bool = False) -> Iterator[PostgisServer]:
     if account is not None:
         shutil.chown(folder, account)
     folder.chmod(0o755)
-    server = PostgisServer(folder, programs, durable=durable)
+    server = PostgisServer(folder, programs, durable=durable, port=port)
     try:
         server.initialise()
         yield server

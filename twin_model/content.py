@@ -5,7 +5,7 @@ Everything runs on whole columns: an area is the sum of its edges' hashes, a lin
 hash guards against accidents, not against an adversary: the source's SHA-256 does that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -15,28 +15,37 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.layer import Layer
+from twin_model.runs import Runs
 
 __all__ = ["content_hashes", "frame_contents"]
 
 Words = NDArray[np.uint64]
+Axes = tuple[NDArray[np.float64], ...]
 _SEEDS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 _UNKNOWN = np.int64(-(2**62))
 _NUMBER_DECIMALS = 6
 _NUMBERS = (int, float, np.number, np.bool_)
 
 
-def content_hashes(layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Return a 16-byte hash per feature of its geometry and of its fields in the catalogue's order."""
+def content_hashes(
+    layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]], runs: Runs | None = None
+) -> NDArray[Any]:
+    """Return a 16-byte hash per feature of its geometry and of its fields in the catalogue's order.
+
+    Geometries that are runs may be given as such, and be None in `geometry`.
+    """
     lanes = _geometries(layer, geometry)
+    if runs is not None:
+        levels = ((), (runs.offsets,), (runs.offsets, np.arange(len(runs) + 1)))[runs.dimension]
+        for lane, shapes in zip(lanes, _shapes(layer, (runs.x, runs.y), levels), strict=True):
+            lane[runs.rows] = shapes
     for column in columns:
         values = _values(column)
         lanes = [
             _mixed(lane * np.uint64(seed | 1) + values) for lane, seed in zip(lanes, _SEEDS, strict=True)
         ]
-    packed = np.column_stack(lanes).astype("<u8").tobytes()
-    hashes = np.empty(len(geometry), dtype=object)
-    hashes[:] = [packed[start : start + 16] for start in range(0, len(packed), 16)]
-    return hashes
+    packed = np.column_stack(lanes).astype("<u8").view("V16")
+    return np.array([*packed.ravel().tolist(), None], dtype=object)[:-1]
 
 
 def frame_contents(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
@@ -48,9 +57,13 @@ def frame_contents(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
 
 def _mixed(words: Words) -> Words:
     """Return splitmix64's finaliser of each word (Steele, Lea, Flood 2014); sums wrap on purpose."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    mixed = words >> np.uint64(30)
+    mixed ^= words
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    mixed ^= mixed >> np.uint64(27)
+    mixed *= np.uint64(0x94D049BB133111EB)
+    mixed ^= mixed >> np.uint64(31)
+    return mixed
 
 
 def _values(column: NDArray[Any]) -> Words:
@@ -65,6 +78,8 @@ def _values(column: NDArray[Any]) -> Words:
 
 def _distinct(values: NDArray[Any]) -> Words:
     """Return a word per value that is there: a number's, else that of its text."""
+    if set(map(type, values)) <= {str}:
+        return _texts(values)
     words = np.empty(len(values), dtype=np.uint64)
     number = np.array(
         [not isinstance(value, str) and isinstance(value, _NUMBERS) for value in values], dtype=bool
@@ -72,8 +87,12 @@ def _distinct(values: NDArray[Any]) -> Words:
     if number.any():
         words[number] = _values(values[number].astype(np.float64))
     texts = [value if isinstance(value, str) else repr(value) for value in values[~number]]
-    words[~number] = pd.util.hash_array(np.array([*texts, ""], dtype=object)[:-1], categorize=False)
+    words[~number] = _texts(np.array([*texts, ""], dtype=object)[:-1])
     return words
+
+
+def _texts(texts: NDArray[Any]) -> Words:
+    return np.asarray(pd.util.hash_array(texts, categorize=False))
 
 
 def _geometries(layer: Layer, geometry: NDArray[Any]) -> list[Words]:
@@ -84,13 +103,20 @@ def _geometries(layer: Layer, geometry: NDArray[Any]) -> list[Words]:
     lanes = [np.zeros(len(geometry), dtype=np.uint64) for _ in _SEEDS]
     if len(there):
         _, coordinates, offsets = shapely.to_ragged_array(geometry[there], include_z=layer.has_z)
-        for lane, seed in zip(lanes, _SEEDS, strict=True):
-            lane[there] = _shapes(layer, _vertices(coordinates / layer.tolerance, seed), offsets)
+        for lane, shapes in zip(lanes, _shapes(layer, tuple(coordinates.T), offsets), strict=True):
+            lane[there] = shapes
     return lanes
 
 
-def _shapes(layer: Layer, vertices: Words, offsets: tuple[NDArray[Any], ...]) -> Words:
-    """Return a word per geometry from a word per vertex; `offsets` are those of shapely's ragged arrays."""
+def _shapes(layer: Layer, axes: Axes, offsets: tuple[NDArray[Any], ...]) -> Iterator[Words]:
+    """Yield for each seed a word per geometry of coordinates; `offsets` are those of shapely's ragged arrays."""
+    steps = [_steps(axis, layer.tolerance) for axis in axes]
+    for seed in _SEEDS:
+        yield _sums(layer, _vertices(steps, seed), offsets)
+
+
+def _sums(layer: Layer, vertices: Words, offsets: tuple[NDArray[Any], ...]) -> Words:
+    """Return a word per geometry from a word per vertex."""
     if layer.dimension == 0:
         return vertices
     following = np.append(vertices[1:], np.uint64(0))
@@ -105,10 +131,17 @@ def _shapes(layer: Layer, vertices: Words, offsets: tuple[NDArray[Any], ...]) ->
     return np.asarray(sums[bounds[1:]] - sums[bounds[:-1]])
 
 
-def _vertices(steps: NDArray[np.float64], seed: int) -> Words:
-    rounded = np.clip(np.round(steps), -(2.0**61), 2.0**61)
-    numbers = np.where(np.isnan(rounded), _UNKNOWN, np.nan_to_num(rounded).astype(np.int64))
-    words = np.full(len(numbers), seed, dtype=np.uint64)
-    for axis in range(numbers.shape[1]):
-        words = _mixed(words + numbers[:, axis].astype(np.uint64))
+def _steps(axis: NDArray[np.float64], tolerance: float) -> Words:
+    """Return coordinates as whole numbers of tolerances; one that is not a number has a word of its own."""
+    rounded = np.clip(np.round(axis / tolerance), -(2.0**61), 2.0**61)
+    unknown = np.isnan(rounded)
+    if not unknown.any():
+        return rounded.astype(np.int64).view(np.uint64)
+    return np.where(unknown, _UNKNOWN, np.nan_to_num(rounded).astype(np.int64)).view(np.uint64)
+
+
+def _vertices(steps: list[Words], seed: int) -> Words:
+    words = _mixed(steps[0] + np.uint64(seed))
+    for axis in steps[1:]:
+        words = _mixed(words + axis)
     return words

@@ -1,6 +1,7 @@
 """Geometries as a layer keeps them: ISO WKB of the layer's type, and from which zoom each is drawn.
 
-Geometry in general is shapely's; changes of system stand in `twin_model/crs.py`.
+Geometry in general is shapely's; changes of system stand in `twin_model/crs.py`, geometries that are one run of
+coordinates in `twin_model/runs.py`.
 """
 
 import struct
@@ -33,13 +34,13 @@ def layer_wkb(layer: Layer, geometry: Geometries) -> NDArray[Any]:
     return wkb
 
 
-def min_zoom(layer: Layer, geometry: Geometries, crs: str) -> NDArray[np.int16]:
-    """Return from which zoom each feature is drawn, by its size and the layer's rule (Web Mercator pixels of 1/256)."""
+def min_zoom(layer: Layer, box: NDArray[np.float64], crs: str) -> NDArray[np.int16]:
+    """Return from which zoom each feature is drawn, by the size of its box (minx, miny, maxx, maxy; NaN without geometry)
+    and the layer's rule (Web Mercator pixels of 1/256)."""
     rule = layer.zoom
-    zooms = np.full(len(geometry), rule.start, dtype=np.int16)
-    if rule.pixels <= 0 or not len(geometry):
+    zooms = np.full(len(box), rule.start, dtype=np.int16)
+    if rule.pixels <= 0 or not len(box):
         return zooms
-    box = shapely.bounds(geometry)
     size = np.fmax(box[:, 2] - box[:, 0], box[:, 3] - box[:, 1])
     size = size if is_projected(crs) else size * _METRES_PER_DEGREE
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import read_catalogue
+from twin_model.runs import read_runs
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -140,3 +141,65 @@ def test_an_empty_frame_gives_no_rows_and_no_findings() -> None:
     result = fitted("building", [])
 
     assert (len(result.rows), result.findings, result.records) == (0, [], 0)
+
+
+# --- runs beside the frame
+
+degrees = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
+    lambda p: (118.3 + p[0] / 1000, 35.1 + p[1] / 1000)
+)
+strange = st.sampled_from([(np.nan, 35.1), (1e7, 1e7), (np.inf, 35.1)])
+places = st.one_of(degrees, degrees, degrees, degrees, degrees, strange)
+
+
+rings = st.builds(
+    lambda first, *others: shapely.Polygon([first, *others]), degrees, degrees, degrees, places, degrees
+)
+shapes_of = {
+    "building": st.one_of(st.lists(degrees, min_size=3, max_size=8).map(shapely.Polygon), rings),
+    "road_line": st.lists(places, min_size=2, max_size=5).map(shapely.LineString),
+    "street_lamp": places.map(shapely.Point),
+}
+any_shape = st.one_of(st.none(), *shapes_of.values(), st.just(shapely.MultiPolygon([shapely.box(118.3, 35.1, 118.4, 35.2)])),
+                      st.lists(degrees, min_size=2, max_size=3).map(shapely.MultiPoint), st.just(shapely.Polygon()))  # fmt: skip
+
+
+@settings(max_examples=120, deadline=None)
+@pytest.mark.parametrize("layer", ["building", "road_line", "street_lamp"])
+@given(data=st.data())
+def test_runs_beside_a_frame_give_the_rows_and_findings_that_geometries_in_it_give(
+    layer: str, data: st.DataObject
+) -> None:
+    shapes = data.draw(
+        st.lists(st.one_of(shapes_of[layer], shapes_of[layer], any_shape), min_size=1, max_size=8)
+    )
+    numbers = data.draw(
+        st.lists(st.sampled_from(["A", "B", None, ""]), min_size=len(shapes), max_size=len(shapes))
+    )
+    wkb = np.array([*shapely.to_wkb(np.array([*shapes, None], dtype=object))], dtype=object)[:-1]
+    whole = np.array([*shapely.from_wkb(wkb, on_invalid="fix"), None], dtype=object)[:-1]
+    runs = read_runs(wkb, CATALOGUE[layer].dimension)
+    beside = whole.copy()
+    beside[runs.rows] = None
+    columns = {"place": range(len(shapes))} | (
+        {"pole_no": numbers} if layer == "street_lamp" else {"name": numbers}
+    )
+
+    frames = [
+        gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(some), crs="EPSG:4490")
+        for some in (whole, beside)
+    ]
+    general, fast = (
+        Fitting(CATALOGUE, CRS, "Asia/Shanghai").fit(CATALOGUE[layer], frame, some)
+        for frame, some in zip(frames, (None, runs), strict=True)
+    )
+
+    assert told(fast) == told(general)
+
+
+def told(result: Fitted) -> Any:
+    """Return everything a fitted frame says, in a form that compares NaN with NaN."""
+    rows = result.rows
+    columns = {name: (str(one.dtype), repr(one.tolist())) for name, one in rows.columns.items()}
+    return (rows.ids.tolist(), rows.wkb.tolist(), repr(rows.bounds.tolist()), columns, rows.valid_from.tolist(), rows.valid_precision.tolist(),
+            rows.min_zoom.tolist(), rows.content.tolist(), repr(result.findings), result.records, result.quarantined)  # fmt: skip

@@ -1,20 +1,20 @@
-"""GeoPackage geometry blobs: a header before WKB, written and stripped for whole arrays at once.
+"""GeoPackage geometry blobs: a header before WKB, written for whole arrays at once; SQL strips it.
 
 GeoPackage 1.3, 2.1.3: "GP", version 0, flags, srs_id, envelope. Points carry no envelope (8 bytes of header), all
 other geometries one of minx, maxx, miny, maxy (40 bytes), so the WKB of a layer begins at one known byte.
 """
 
+import operator
 import struct
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
 
 from twin_model.layer import Layer
 
-__all__ = ["bounds_of", "from_blobs", "header_bytes", "to_blobs"]
+__all__ = ["bounds_of", "header_bytes", "to_blobs"]
 
 _LITTLE_ENDIAN, _ENVELOPE_XY = 0x01, 0x02
 
@@ -30,15 +30,12 @@ def to_blobs(layer: Layer, wkb: NDArray[Any], bounds: NDArray[np.float64], srs_i
         head = b"GP\x00" + bytes([_LITTLE_ENDIAN]) + struct.pack("<i", srs_id)
         return [None if one is None else head + one for one in wkb]
     head = b"GP\x00" + bytes([_LITTLE_ENDIAN | _ENVELOPE_XY]) + struct.pack("<i", srs_id)
-    envelopes = np.ascontiguousarray(bounds[:, [0, 2, 1, 3]], dtype="<f8").tobytes()
-    return [
-        None if one is None else head + envelopes[32 * n : 32 * n + 32] + one for n, one in enumerate(wkb)
-    ]
-
-
-def from_blobs(wkb: Sequence[bytes | None] | NDArray[Any]) -> NDArray[Any]:
-    """Return shapely geometries of WKB whose header SQL has cut off already (`substr(geom, header_bytes + 1)`)."""
-    return np.asarray(shapely.from_wkb(np.array(wkb, dtype=object)), dtype=object)
+    heads = np.empty(len(wkb), dtype=[("head", "S8"), ("envelope", "<f8", 4)])
+    heads["head"], heads["envelope"] = head, bounds[:, [0, 2, 1, 3]]
+    before, bodies = heads.view("V40").tolist(), wkb.tolist()
+    if None not in bodies:
+        return list(map(operator.add, before, bodies))
+    return [None if body is None else first + body for first, body in zip(before, bodies, strict=True)]
 
 
 def bounds_of(layer: Layer, blobs: Sequence[bytes]) -> NDArray[np.float64]:

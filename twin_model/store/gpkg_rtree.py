@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twin_model.store.boxes import outwards
 
-__all__ = ["fill", "insert"]
+__all__ = ["fill", "insert", "is_worth_packing", "pack", "write"]
 
 _CELL = np.dtype([("id", ">i8"), ("bounds", ">f4", (4,))])
 _MOST_CELLS = 51
@@ -23,30 +23,48 @@ _AT_ONCE = 50_000
 """So many rows are handed to SQLite as one JSON text: it unpacks them three times as fast as they are bound one by one."""
 
 
+Levels = list[NDArray[np.void]]
+"""The cells of each level of a tree, leaves first, in the order of their nodes."""
+
+
 def insert(
     connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]
 ) -> None:
     """Put boxes (minx, miny, maxx, maxy) into an R-tree; into an empty one all at once."""
-    if (
-        len(ids) >= _WORTH_PACKING
-        and connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0] == 0
-    ):
+    if is_worth_packing(connection, table, len(ids)):
         fill(connection, table, ids, bounds)
         return
     rows = zip(ids.tolist(), *bounds[:, [0, 2, 1, 3]].T.tolist(), strict=True)
     connection.executemany(f'INSERT INTO "{table}" VALUES (?,?,?,?,?)', rows)
 
 
+def is_worth_packing(connection: sqlite3.Connection, table: str, boxes: int) -> bool:
+    """Say whether an R-tree is empty and so many boxes come that they are better packed."""
+    if boxes < _WORTH_PACKING:
+        return False
+    return int(connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0]) == 0
+
+
 def fill(
     connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]
 ) -> None:
     """Fill an empty R-tree with two dimensions; every node but the last of a level is full."""
+    write(connection, table, pack(ids, bounds))
+
+
+def pack(ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> Levels:
+    """Return the levels of a tree of boxes; this asks no database, so a thread may do it while SQLite does other things."""
     order = _tiles(bounds)
     cells = np.empty(len(ids), dtype=_CELL)
     cells["id"], cells["bounds"] = ids[order], outwards(bounds[order])[:, [0, 2, 1, 3]]
     levels = [cells]
     while len(levels[-1]) > _MOST_CELLS:
         levels.append(_parents(levels[-1]))
+    return levels
+
+
+def write(connection: sqlite3.Connection, table: str, levels: Levels) -> None:
+    """Write a packed tree into an empty R-tree."""
     size = len(connection.execute(f'SELECT data FROM "{table}_node" WHERE nodeno = 1').fetchone()[0])
     first = _first_numbers(levels)
     for depth, level in enumerate(levels):
@@ -75,7 +93,7 @@ def _parents(level: NDArray[np.void]) -> NDArray[np.void]:
     return cells
 
 
-def _first_numbers(levels: list[NDArray[np.void]]) -> list[int]:
+def _first_numbers(levels: Levels) -> list[int]:
     """Return the number of the first node of each level: the root is 1, its children follow, the leaves come last."""
     numbers, following = [0] * len(levels), 1
     for depth in range(len(levels) - 1, -1, -1):
@@ -114,9 +132,10 @@ def _write_level(
     owners = np.arange(len(level)) // _MOST_CELLS + first[depth]
     below = "rowid" if depth == 0 else "parent"
     columns = "(rowid, nodeno)" if depth == 0 else "(nodeno, parentnode)"
-    order = np.argsort(level["id"], kind="stable")
+    ids = level["id"].astype(np.int64)
+    order = np.argsort(ids, kind="stable")
     for some in (order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)):
-        pairs = dict(zip(level["id"][some].tolist(), owners[some].tolist(), strict=True))
+        pairs = dict(zip(ids[some].tolist(), owners[some].tolist(), strict=True))
         connection.execute(
             f'INSERT INTO "{table}_{below}" {columns} SELECT key, value FROM json_each(?)',
             (orjson.dumps(pairs, option=orjson.OPT_NON_STR_KEYS).decode(),),
