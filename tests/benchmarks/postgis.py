@@ -75,7 +75,7 @@ def tipg(server: PostgisServer, port: int) -> Iterator[str]:
         subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "tipg")], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", "tipg", "uvicorn"], check=True)
     env = {**os.environ, "DATABASE_URL": f"postgresql://twin@127.0.0.1:{PORT}/town", "TIPG_DB_SCHEMAS": '["bench"]',
-           "TIPG_MAX_FEATURES_PER_QUERY": "10000", "TIPG_DB_TABLES": '["building"]'}  # fmt: skip
+           "TIPG_MAX_FEATURES_PER_QUERY": "10000"}  # fmt: skip
     command = [
         str(python),
         "-m",
