@@ -121,11 +121,18 @@ def _next(reader: Any, head: Mapping[str, Any]) -> Streamed | None:
 
 
 def _alike(wkb: NDArray[Any]) -> bool:
-    """Say whether every geometry is there, little endian and of a type that comes alike both ways."""
+    """Say whether every geometry is there, little endian and of a type that comes alike both ways.
+
+    A point of which one coordinate is no number comes through a stream as a point without any.
+    """
     if None in wkb.tolist():
         return False
     heads = np.frombuffer(b"".join([one[:5] for one in wkb]), dtype=[("order", "u1"), ("kind", "<u4")])
-    return bool((heads["order"] == 1).all() and np.isin(heads["kind"], _ALIKE).all())
+    points = wkb[heads["kind"] % 1_000 == 1]
+    known = np.frombuffer(b"".join([one[5:21] for one in points]), dtype="<f8")
+    return bool(
+        (heads["order"] == 1).all() and np.isin(heads["kind"], _ALIKE).all() and not np.isnan(known).any()
+    )
 
 
 def _column(values: pa.Array) -> Column:

@@ -20,6 +20,8 @@ OURS = {
     "data_samples",
     "tests",
     "workload",
+    "items",
+    "postgis_server",
     "stock_pygeoapi",
     "qgis",
 }

@@ -77,7 +77,7 @@ def test_a_dry_run_says_what_would_happen_and_stores_nothing(first_day: tuple[Pa
     assert told["kept after dry"] == []
     for planned, made in zip(told["dry"], told["ingest"], strict=True):
         inserted = {name: one["inserted"] for name, one in made["changes"].items() if name != "finding"}
-        assert {name: one["new"] for name, one in planned["planned"].items()} == inserted
+        assert {name: one["inserted"] for name, one in planned["planned"].items()} == inserted
         assert planned["counts"] == made["counts"]
         assert planned["version"] is None
 

@@ -4,7 +4,8 @@ import html
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from shapely import STRtree
 from twin_model import open_town
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-FIRST_TOWN = NOTEBOOKS / "01_first_town.ipynb"
+FIRST_TOWN, HISTORY = NOTEBOOKS / "01_first_town.ipynb", NOTEBOOKS / "02_history.ipynb"
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
          "--host-resolver-rules=MAP * ~NOTFOUND"]  # fmt: skip
 LOADED = """() => { const layers = deckInstance.layerManager ? deckInstance.layerManager.getLayers() : [];
@@ -43,13 +44,22 @@ print(json.dumps({
 }))
 """
 
+REMEMBERED = """
+import json
+print(json.dumps({
+    "changes": changes["change"].value_counts().to_dict(), "renamed": list(changes.loc[changes["fields"].str.join("") == "name", "after"])[0]["name"],
+    "refused": refused, "served": served["numberReturned"], "grid": len(grid), "states": states["numberReturned"],
+    "updated": touched.updated, "unchanged": touched.unchanged, "before": before, "restored": len(buildings),
+    "font": font, "folder_gone": not folder.exists(), "service_stopped": service.poll() is not None,
+}))
+"""
+ASKED = {FIRST_TOWN: ANSWERS, HISTORY: REMEMBERED}
+
 
 def executed(path: Path, **variables: str) -> Any:
     """Return a notebook with its outputs, run in its own folder; one cell of answers is added."""
     notebook = nbformat.read(path, as_version=4)  # type: ignore[no-untyped-call]
-    if path == FIRST_TOWN:
-        cell = nbformat.v4.new_code_cell(ANSWERS, id="answers")  # type: ignore[no-untyped-call]
-        notebook.cells.append(cell)
+    notebook.cells.append(nbformat.v4.new_code_cell(ASKED[path], id="answers"))  # type: ignore[no-untyped-call]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("TWIN_")} | variables
     client = NotebookClient(
         notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(path.parent)}}
@@ -62,10 +72,20 @@ def outputs(notebook: Any) -> Iterator[Any]:
         yield from cell.get("outputs", [])
 
 
+@pytest.fixture(scope="module")
+def runs(demo_town: Path) -> Callable[[Path], Any]:
+    """Return a function that runs a notebook once, as a newcomer does: only the town's folder is given."""
+    return cache(lambda path: executed(path, TWIN_TOWN=str(demo_town)))
+
+
 @pytest.fixture(scope="module", params=sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def run(request: pytest.FixtureRequest, demo_town: Path) -> Any:
-    """Each notebook as a newcomer runs it: only the town's folder is given, it starts its own service."""
-    return executed(request.param, TWIN_TOWN=str(demo_town))
+def run(request: pytest.FixtureRequest, runs: Callable[[Path], Any]) -> Any:
+    return runs(request.param)
+
+
+@pytest.fixture(scope="module")
+def first_run(runs: Callable[[Path], Any]) -> Any:
+    return runs(FIRST_TOWN)
 
 
 @pytest.fixture(scope="module")
@@ -160,8 +180,10 @@ def test_its_pipes_are_as_long_and_as_deep_as_those_of_the_store(
     assert first_town["least_cover"] == pytest.approx(min(one.min() for one in cover), abs=0.005)
 
 
-def test_a_service_that_is_given_is_used_and_its_own_is_stopped(run: Any, first_town: dict[str, Any]) -> None:
-    alone = answers(run)
+def test_a_service_that_is_given_is_used_and_its_own_is_stopped(
+    first_run: Any, first_town: dict[str, Any]
+) -> None:
+    alone = answers(first_run)
 
     assert not first_town["own_service"]
     assert alone["own_service"]
@@ -169,16 +191,36 @@ def test_a_service_that_is_given_is_used_and_its_own_is_stopped(run: Any, first_
     assert alone["over_http"] == first_town["over_http"]
 
 
-def test_its_plots_are_in_chinese_where_a_chinese_font_is_installed(run: Any) -> None:
+@pytest.mark.parametrize(
+    ("path", "plots"), [(FIRST_TOWN, 3), (HISTORY, 2)], ids=lambda one: getattr(one, "stem", one)
+)
+def test_its_plots_are_in_chinese_where_a_chinese_font_is_installed(
+    path: Path, plots: int, runs: Callable[[Path], Any]
+) -> None:
+    run = runs(path)
     pictures = [one for one in outputs(run) if "image/png" in one.get("data", {})]
 
     assert answers(run)["font"] is not None, "install fonts-noto-cjk"
-    assert len(pictures) == 3
+    assert len(pictures) == plots
 
 
-def test_its_3d_picture_is_drawn_without_any_network(run: Any, chromium: str) -> None:
+def test_the_notebook_of_the_past_tells_what_a_second_delivery_changed(runs: Callable[[Path], Any]) -> None:
+    said = answers(runs(HISTORY))
+
+    assert said["changes"] == {"updated": 2, "terminated": 1, "inserted": 1}
+    assert said["renamed"] == "站前大厦"
+    assert said["refused"] == 1, "a third of a layer that says it is the whole is stopped"
+    assert said["before"] < said["restored"], "and undone where somebody has confirmed it"
+    assert said["served"] == said["grid"] == said["updated"] + said["unchanged"]
+    assert said["states"] in (1, 2) and said["updated"] > 0
+    assert said["service_stopped"] and said["folder_gone"], "it leaves nothing behind"
+
+
+def test_its_3d_picture_is_drawn_without_any_network(first_run: Any, chromium: str) -> None:
     frame = next(
-        one.data["text/html"] for one in outputs(run) if "<iframe" in one.get("data", {}).get("text/html", "")
+        one.data["text/html"]
+        for one in outputs(first_run)
+        if "<iframe" in one.get("data", {}).get("text/html", "")
     )
     page_source = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])  # type: ignore[index]
     asked: list[str] = []

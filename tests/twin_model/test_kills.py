@@ -24,7 +24,7 @@ from twin_model.store.opening import create_store, open_store
 WRITER = Path(__file__).with_name("killed_writer.py")
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})
 ROWS = 6_000
-FEW, MANY = 3, 80
+FEW, MANY = 4, 80
 """Kills of each kind of work: in every run, and in the proof."""
 
 
