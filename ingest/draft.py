@@ -92,7 +92,7 @@ class Draft:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
-        self._chunks: list[tuple[str, Path, int]] = []
+        self._chunks: list[tuple[str, Path, NDArray[Any]]] = []
         self._blob_files: list[Path] = []
 
     def __enter__(self) -> "Draft":
@@ -136,7 +136,7 @@ class Draft:
             path = self._folder / f"{len(self._chunks):06d}.pickle"
             with path.open("wb") as file:
                 pickle.dump(_folded(fitted.rows), file, protocol=5)
-            self._chunks.append((layer_id, path, len(fitted.rows)))
+            self._chunks.append((layer_id, path, fitted.rows.content))
 
     def set_aside(self, finding: Finding) -> None:
         """Quarantine one record: `finding.raw` is the record as it was read. Counts as read."""
@@ -233,7 +233,7 @@ class Draft:
             )
         return Changeset(
             author=author, reason=reason, source=self.source, effective=effective or now(),
-            delivered=tuple(Delivered(layer_id, _Reading(path), count) for layer_id, path, count in self._chunks),
+            delivered=tuple(Delivered(layer_id, _Reading(path), len(content), content) for layer_id, path, content in self._chunks),
             findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
             scope=scope, accept_removals=accept_removals,
         )  # fmt: skip

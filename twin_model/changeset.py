@@ -92,6 +92,12 @@ class Delivered:
     layer: str
     rows: Callable[[], Rows]
     count: int
+    content: NDArray[Any] | None = None
+
+    @property
+    def contents(self) -> NDArray[Any]:
+        """The rows' content hashes, without reading the rows where they are at hand."""
+        return self.rows().content if self.content is None else self.content
 
     @classmethod
     def of(cls, layer: str, rows: Rows) -> "Delivered":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin_model.changeset import Changeset, Delivered, Scope
 from twin_model.filter.expression import Comparison, Constant, Property
 from twin_model.layer import Layer
-from twin_model.store.base import FeatureQuery, Known
+from twin_model.store.base import FeatureQuery, Known, Origins
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
@@ -39,23 +39,23 @@ def removals(
         mended = np.setdiff1d(_findings_of(store, layer, changeset), there)
         return mended, len(mended) + len(there)
     scope = changeset.scope
-    missing = np.setdiff1d(known.fids[_of_source(layer, scope, known)], there)
+    missing = known.fids[~np.isin(known.fids, there)]
     if scope.reach == "nothing" or not len(missing):
         return np.empty(0, dtype=np.int64), len(there)
-    of_others = (
-        known.fids[known.scopes != scope.name] if scope.reach == "seen" else np.empty(0, dtype=np.int64)
-    )
+    of_others = np.empty(0, dtype=np.int64)
+    if scope.reach in ("seen", "sheet"):
+        origins = store.origins(layer.id)
+        missing = np.intersect1d(missing, origins.fids[_of_source(layer, scope, origins)])
+        of_others = origins.fids[origins.scopes != scope.name]
     ended = _visible(store, layer, changeset, missing, of_others)
     return ended, len(there) + len(ended)
 
 
-def _of_source(layer: Layer, scope: Scope, known: Known) -> NDArray[np.bool_]:
+def _of_source(layer: Layer, scope: Scope, origins: Origins) -> NDArray[np.bool_]:
     """Say which features came from where this delivery may end something: its scale, and its name where no place says more."""
-    if scope.reach in ("layer", "area"):
-        return np.ones(len(known.fids), dtype=bool)
-    kept = known.series == scope.series
+    kept = origins.series == scope.series
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
-        kept &= known.scopes == scope.name
+        kept &= origins.scopes == scope.name
     return np.asarray(kept, dtype=bool)
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.changeset import Box, Changeset, Delivered, Rows, Version
+from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.content import frame_contents
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
@@ -34,11 +34,11 @@ UNCHANGED = -1
 MOST_REMOVALS = 0.1
 """A delivery by which a larger share of what it could have seen would vanish is refused unless removals are accepted."""
 
-_FEW = 20_000
-"""So many features, at most, are read at once by their fids."""
+_AT_ONCE = 60_000
+"""So many features are matched by place at once."""
 
 _CLOSE_TOGETHER = 4_000
-"""Rows are matched by place in groups of this many neighbours: memory holds their surroundings, not the layer."""
+"""So many features are asked for by their fids at once."""
 
 
 def _nothing() -> NDArray[np.int64]:
@@ -120,7 +120,7 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
         found = _compared(store, layer, delivered, known)
         if late:
             _said_then(store, layer, changeset, delivered, found)
-        there = np.unique(found.fids[found.fids > 0])
+        there = found.fids[found.fids > 0]
         ended, seen = (_nothing(), 0) if late else removals(store, layer, changeset, known, there)
         if len(found.fids) or len(ended):
             plans[layer_id] = LayerPlan(layer_id, found.decisions, ended, seen)
@@ -187,9 +187,9 @@ def _compared(store: "Store", layer: Layer, delivered: list[Delivered], known: K
     if len(known.fids) or layer.identity_field is not None:
         compare = _by_content(known) if layer.identity_field is None else _by_id(store, layer, known)
         for part, one in _parts_of(delivered):
-            found.fids[part], found.same[part] = compare(one.rows())
+            found.fids[part], found.same[part] = compare(one)
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
-        free = np.setdiff1d(known.fids, found.fids)
+        free = known.fids[~np.isin(known.fids, found.fids)]
         _match_the_rest(store, layer, delivered, found, free)
     return found
 
@@ -201,7 +201,7 @@ def _parts_of(delivered: list[Delivered]) -> Iterator[tuple[slice, Delivered]]:
         start += one.count
 
 
-_Comparison = Callable[[Rows], tuple[NDArray[np.int64], NDArray[np.bool_]]]
+_Comparison = Callable[[Delivered], tuple[NDArray[np.int64], NDArray[np.bool_]]]
 
 
 def _by_content(known: Known) -> _Comparison:
@@ -214,14 +214,15 @@ def _by_content(known: Known) -> _Comparison:
     for content, fid in zip(contents[again].tolist(), known.fids[again].tolist(), strict=True):
         others.setdefault(content, []).append(fid)
 
-    def compare(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        at = index.get_indexer(pd.Index(rows.content))
-        once = ~pd.Series(rows.content).duplicated().to_numpy()
+    def compare(delivered: Delivered) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        content = delivered.contents
+        at = index.get_indexer(pd.Index(content))
+        once = ~pd.Series(content).duplicated().to_numpy()
         first = (at >= 0) & once & free[at]
         fids = np.where(first, firsts[at] if len(firsts) else 0, NEW)
         free[at[first]] = False
         for row in np.flatnonzero((at >= 0) & ~first).tolist():
-            waiting = others.get(rows.content[row])
+            waiting = others.get(content[row])
             fids[row] = waiting.pop() if waiting else NEW
         return fids, fids > 0
 
@@ -233,7 +234,8 @@ def _by_id(store: "Store", layer: Layer, known: Known) -> _Comparison:
     index = pd.Index(known.ids)
     contents = dict(zip(known.fids.tolist(), known.contents.tolist(), strict=True))
 
-    def compare(rows: Rows) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    def compare(delivered: Delivered) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        rows = delivered.rows()
         at = index.get_indexer(pd.Index(rows.ids))
         there = (at >= 0) & np.array([one is not None for one in rows.ids], dtype=bool)
         fids = np.where(there, known.fids[at] if len(known.fids) else 0, NEW)
@@ -274,44 +276,54 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
 def _match_the_rest(
     store: "Store", layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
 ) -> None:
-    """Match by place what nothing else was found for; `found` is filled in. Few that are left are read once, of many
-    only those around each group of neighbours: memory and time follow what has changed, not what the layer holds."""
-    few = _features(store, layer, fids=tuple(free.tolist())) if 0 < len(free) <= _FEW else None
-    for part, one in _parts_of(delivered):
-        fids = found.fids[part]
-        if not len(free) or (fids > 0).all():
-            continue
-        rows = one.rows()
-        for group in _neighbours(rows, np.flatnonzero(fids == NEW)):
-            some = rows.take(group)
-            near = few if few is not None else _features(store, layer, bbox=_around(layer, some))
-            fids[group] = _match(layer, some, near[np.isin(near["fid"].to_numpy(), free)])
-            free = np.setdiff1d(free, fids[group])
-
-
-def _features(store: "Store", layer: Layer, **asked: Any) -> gpd.GeoDataFrame:
-    return store.features(FeatureQuery(layer.id, fields=layer.classes, **asked))
-
-
-def _around(layer: Layer, rows: Rows) -> Box:
-    reach = 2 * layer.plan_error
-    (minx, miny), (maxx, maxy) = (
-        rows.bounds[:, :2].min(axis=0) - reach,
-        rows.bounds[:, 2:].max(axis=0) + reach,
-    )
-    return float(minx), float(miny), float(maxx), float(maxy)
-
-
-def _neighbours(rows: Rows, chosen: NDArray[np.intp]) -> Iterator[NDArray[np.intp]]:
-    """Yield rows that have a geometry in groups that lie close together."""
-    chosen = chosen[np.isfinite(rows.bounds[chosen, 0])]
-    if not len(chosen):
+    """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
+    west to east, so that memory holds what is left in one of them, in whatever order the rows were delivered."""
+    left, west, east = _left(delivered, found)
+    if not len(free) or not len(left):
         return
-    x = rows.bounds[chosen, 0]
-    columns = max(1, round(np.sqrt(len(chosen) / _CLOSE_TOGETHER)))
-    strip = np.argsort(np.argsort(x, kind="stable"), kind="stable") * columns // len(chosen)
-    order = chosen[np.lexsort((rows.bounds[chosen, 1], strip))]
-    yield from np.array_split(order, max(1, -(-len(order) // _CLOSE_TOGETHER)))
+    strips = np.array_split(np.argsort(west, kind="stable"), -(-max(len(left), len(free)) // _AT_ONCE))
+    for strip in strips:
+        reach = 2 * layer.plan_error
+        sides = None if len(strips) == 1 else (west[strip].min() - reach, east[strip].max() + reach)
+        near = _free_features(store, layer, free, sides)
+        taken = np.sort(left[strip])
+        for part, one in _parts_of(delivered):
+            group = taken[np.searchsorted(taken, part.start) : np.searchsorted(taken, part.stop)]
+            if len(group) and len(near):
+                found.fids[group] = _match(layer, one.rows().take(group - part.start), near)
+                near = near[~np.isin(near["fid"].to_numpy(), found.fids[group])]
+        free = np.setdiff1d(free, found.fids[left[strip]])
+
+
+def _left(
+    delivered: list[Delivered], found: _Found
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the positions of rows with a geometry that are nothing known yet, and where each begins and ends."""
+    positions, boxes = [np.empty(0, dtype=np.int64)], [np.empty((0, 4))]
+    for part, one in _parts_of(delivered):
+        rows = np.flatnonzero(found.fids[part] == NEW)
+        if len(rows):
+            bounds = one.rows().bounds[rows]
+            there = np.isfinite(bounds[:, 0])
+            positions.append(rows[there] + part.start)
+            boxes.append(bounds[there])
+    box = np.concatenate(boxes)
+    return np.concatenate(positions), box[:, 0], box[:, 2]
+
+
+def _free_features(
+    store: "Store", layer: Layer, free: NDArray[np.int64], sides: tuple[float, float] | None
+) -> gpd.GeoDataFrame:
+    """Return the features that are still free, all of them or those between two meridians of the town's grid."""
+    if sides is None:
+        return store.features(FeatureQuery(layer.id, fields=layer.classes, fids=tuple(free.tolist())))
+    extent = store.summary(layer.id).extent
+    south, north = (extent[1], extent[3]) if extent else (0.0, 0.0)
+    query = FeatureQuery(
+        layer.id, fields=layer.classes, bbox=(float(sides[0]), south, float(sides[1]), north)
+    )
+    frames = [frame[np.isin(frame["fid"].to_numpy(), free)] for frame in store.frames(query)]
+    return gpd.GeoDataFrame(pd.concat(frames)) if frames else store.features(query.with_(limit=0))
 
 
 def _match(layer: Layer, rows: Rows, near: gpd.GeoDataFrame) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ import pytest
 import shapely
 
 from ingest.draft import Draft
+from twin_model import versioning
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Reach, Source, Version
 from twin_model.errors import RemovalsRefused
@@ -336,3 +337,17 @@ def test_two_houses_at_one_place_are_told_apart_one_to_one(store: Store, deliver
 
     assert not same.made
     assert counts(fewer, "building") == (0, 0, 1, 2)
+
+
+def test_a_town_is_matched_strip_by_strip_as_it_is_at_once(
+    store: Store, deliver: Deliver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver("b.shp", "2020-01-01", {"building": houses(60)})
+    monkeypatch.setattr(versioning, "_AT_ONCE", 7)
+    again = noisy({"building": houses(60, structure="混")})["building"].sample(frac=1.0, random_state=4)
+
+    version = deliver("c.shp", "2024-01-01", {"building": again})
+
+    assert counts(version, "building") == (0, 60, 0, 0)
+    found = store.features(FeatureQuery("building"))
+    assert found["name"].tolist() == houses(60)["name"].tolist(), "each is the one at its own place"

@@ -18,7 +18,7 @@ from twin_model.view import View
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
 
-__all__ = ["ChangesetRecord", "FeatureQuery", "Known", "SortKey", "Store", "Summary"]
+__all__ = ["ChangesetRecord", "FeatureQuery", "Known", "Origins", "SortKey", "Store", "Summary"]
 
 
 @dataclass(frozen=True)
@@ -70,14 +70,38 @@ class Summary:
 class Known:
     """What the store holds of a layer now, for comparing a delivery: parallel arrays.
 
-    `contents`, `scopes` and `series` say what was last delivered of a feature; None where an edit made it.
+    `ids` are None in a layer that has no numbers of its own, where nobody asks for them; `contents` say what was last
+    delivered of a feature, None where an edit made it.
     """
 
     fids: NDArray[np.int64]
     ids: NDArray[Any]
     contents: NDArray[Any]
+
+    @classmethod
+    def of(cls, rows: list[tuple[Any, ...]]) -> "Known":
+        """Return it from rows of fid, id and content."""
+        fids, ids, contents = list(zip(*rows, strict=True)) or [()] * 3
+        return cls(
+            np.array(fids, dtype=np.int64), np.array(ids, dtype=object), np.array(contents, dtype=object)
+        )
+
+
+@dataclass(frozen=True)
+class Origins:
+    """With what the layer's current features were last delivered: sheet or source, and map scale; parallel arrays."""
+
+    fids: NDArray[np.int64]
     scopes: NDArray[Any]
     series: NDArray[Any]
+
+    @classmethod
+    def of(cls, rows: list[tuple[Any, ...]]) -> "Origins":
+        """Return it from rows of fid, scope and series."""
+        fids, scopes, series = list(zip(*rows, strict=True)) or [()] * 3
+        return cls(
+            np.array(fids, dtype=np.int64), np.array(scopes, dtype=object), np.array(series, dtype=object)
+        )
 
 
 @dataclass(frozen=True)
@@ -132,6 +156,10 @@ class Store(Protocol):
 
     def known(self, layer: str) -> Known:
         """Return what the layer's current features are and were delivered as."""
+        ...
+
+    def origins(self, layer: str) -> Origins:
+        """Return with what the layer's current features were delivered; those that an edit made are not among them."""
         ...
 
     def former(self, layer: str, ids: list[str]) -> dict[str, int]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
-import numpy as np
 import orjson
 
 from twin_model.catalogue import Catalogue
@@ -23,7 +22,7 @@ from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.store import gpkg_copy, gpkg_schema
-from twin_model.store.base import FeatureQuery, Known, Store, Summary
+from twin_model.store.base import FeatureQuery, Known, Origins, Store, Summary
 from twin_model.store.frames import to_frame
 from twin_model.store.gpkg_history import GeoPackageHistory
 from twin_model.store.gpkg_schema import srs_id
@@ -256,13 +255,15 @@ class GeoPackageStore(GeoPackageHistory):
         return Summary(int(row[0]), row[1:] if row[1] is not None else None)
 
     def known(self, layer: str) -> Known:
-        text = (f"SELECT m.fid, m.id, p.content, p.scope, p.series FROM {quoted(layer)} m LEFT JOIN vgpkg_twin_part p "
+        named = "m.id" if self._catalogue[layer].identity_field is not None else "NULL"
+        text = (f"SELECT m.fid, {named}, p.content FROM {quoted(layer)} m LEFT JOIN vgpkg_twin_part p "
                 "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
-        rows = self._connection().execute(text, (layer,)).fetchall()
-        columns = list(zip(*rows, strict=True)) or [()] * 5
-        return Known(
-            np.array(columns[0], dtype=np.int64), *(np.array(one, dtype=object) for one in columns[1:])
-        )
+        return Known.of(self._connection().execute(text, (layer,)).fetchall())
+
+    def origins(self, layer: str) -> Origins:
+        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
+                "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
+        return Origins.of(self._connection().execute(text, (layer,)).fetchall())
 
     def former(self, layer: str, ids: list[str]) -> dict[str, int]:
         history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
-import numpy as np
 import psycopg
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
@@ -21,7 +20,7 @@ from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.store import postgis_copy, postgis_schema
-from twin_model.store.base import FeatureQuery, Known, Store, Summary
+from twin_model.store.base import FeatureQuery, Known, Origins, Store, Summary
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis_history import PostgisHistory
 from twin_model.store.postgis_schema import history_of, newest_version, srid_of
@@ -220,12 +219,15 @@ class PostgisStore(PostgisHistory):
         return Summary(number, row[1:] if row[1] is not None else None)
 
     def known(self, layer: str) -> Known:
-        text = (f"SELECT m.fid, m.id, p.content, p.scope, p.series FROM {quoted(layer)} m LEFT JOIN twin_part p "
+        named = "m.id" if self._catalogue[layer].identity_field is not None else "NULL"
+        text = (f"SELECT m.fid, {named}, p.content FROM {quoted(layer)} m LEFT JOIN twin_part p "
                 "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
-        columns = list(zip(*self._all(text, layer), strict=True)) or [()] * 5
-        return Known(
-            np.array(columns[0], dtype=np.int64), *(np.array(one, dtype=object) for one in columns[1:])
-        )
+        return Known.of(self._all(text, layer))
+
+    def origins(self, layer: str) -> Origins:
+        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_part p "
+                "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
+        return Origins.of(self._all(text, layer))
 
     def former(self, layer: str, ids: list[str]) -> dict[str, int]:
         text = (f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
