@@ -203,6 +203,8 @@ class _Statement:
     def past(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return the statement that reads current and other rows together, and its order."""
         query = self.query
+        if not self.sorts and not isinstance(query.view.datetime, Interval) and query.after is None:
+            return self._merged(columns)
         shown = [f"{expression} AS {quoted(name)}" for name, expression in columns.items()]
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
@@ -219,6 +221,15 @@ class _Statement:
             [f"k{n}" for n in range(len(self.sorts))], ["k_fid", *(["k_from"] if query.states else [])]
         )
         return text, order
+
+    def _merged(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
+        shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
+        tables: tuple[Table, ...] = ("now", "history")
+        text = " UNION ALL ".join(
+            f"SELECT {shown} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables
+        )
+        return text, self._order([], [quoted("fid")])
 
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:
         keys = zip(sorts, self.sorts, self.query.sort, strict=True)
