@@ -4,6 +4,12 @@
 
 One town is given the workload once; another ten deliveries more, each of which changes 5 % of it. Every re-read is a
 re-export: another file, other row and field order. The peer of an edit is the bare SQL that changes the same rows.
+
+What profiling found. An edit: rows were taken out and put in again with their boxes and keys; now only columns that
+differ are written, and a commit waits for the disk only every 8,000 pages. A look at the past: both tables were
+gathered and sorted; now they are merged in order, and each row is looked up once. A re-read: half was what was known
+(five columns of every feature; now fid and hash) and sets of fids made by hashing; what is left of a delivery was
+matched with the whole layer for every 50,000 rows that came in another order, now strip by strip.
 """
 
 import argparse
