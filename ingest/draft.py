@@ -93,7 +93,8 @@ class Draft:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
         self._chunks: list[tuple[str, Path, NDArray[Any]]] = []
-        self._blob_files: list[Path] = []
+        self._blob_path = self._folder / "blobs"
+        self._blobs: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> "Draft":
         return self
@@ -195,10 +196,10 @@ class Draft:
 
     def keep_blob(self, digest: str, content: bytes) -> None:
         """Keep a content-addressed blob (a mesh) to be stored with the changeset; `digest` is its SHA-256 in hex."""
-        path = self._folder / f"{digest}.blob"
-        if not path.exists():
-            path.write_bytes(content)
-            self._blob_files.append(path)
+        if digest not in self._blobs:
+            with self._blob_path.open("ab") as spool:
+                self._blobs[digest] = spool.tell(), len(content)
+                spool.write(content)
 
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
@@ -206,8 +207,12 @@ class Draft:
             yield layer_id, _Reading(path)().to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
-        for path in self._blob_files:
-            yield path.stem, path.read_bytes()
+        if not self._blobs:
+            return
+        with self._blob_path.open("rb") as spool:
+            for digest, (start, length) in self._blobs.items():
+                spool.seek(start)
+                yield digest, spool.read(length)
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ parts of alignments) are counted as decoration. So products = shapes + without r
     file       unpacked, schema, opened    ifc_file.py, ifc_text.py, ifc_syntax.py
     place      read, then judged           ifc_georeference.py, ifc_placement.py
     relations  storeys, types, materials   ifc_relations.py, ifc_properties.py
-    shapes     meshes and footprints       ifc_shapes.py, ifc_footprint.py
+    shapes     meshes and footprints       ifc_shapes.py, ifc_openings.py, ifc_footprint.py
     axes       alignments as lines         ifc_alignment.py
     rows       frames of the layers        ifc_rows.py
 

@@ -2,7 +2,8 @@
 
 One pass of ifcopenshell's iterator with the kernel `hybrid-cgal-simple-opencascade`, several times faster than
 opencascade alone. It yields a shape for every product, but some come without a triangle (ten pieces of furniture with
-openings in Duplex, lost in its fast boolean): those are made once more with opencascade. Local coordinates plus matrix
+openings in Duplex, lost in its fast boolean): those are made once more, without the boolean where no opening reaches them,
+else with opencascade. Shells written inside out come inside out; closed ones are turned. Local coordinates plus matrix
 keep shared geometry shared: it is converted, hashed and outlined once, however many elements show it.
 """
 
@@ -15,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.ifc_footprint import Footprint, footprint_of
-from twin_model.building.mesh import Mesh, digest_of
+from ingest.ifc_openings import missed_by_openings
+from twin_model.building.mesh import Mesh, digest_of, outward
 
 __all__ = ["KERNEL", "Shape", "read_shapes"]
 
@@ -56,41 +58,52 @@ def read_shapes(
     model: Any, products: Sequence[Any], keep_blob: Callable[[str, bytes], None]
 ) -> Iterator[Shape]:
     """Yield the shapes of those products a kernel has one for; `keep_blob` receives each mesh once."""
-    for kernel in (KERNEL, SECOND_KERNEL):
-        empty: list[int] = []
-        yield from _read_with(kernel, model, products, keep_blob, empty)
-        products = [model.by_id(number) for number in empty]
+    make = _Maker(model, keep_blob)
+    yield from make.shapes(KERNEL, products)
+    empty = make.take_empty()
+    missed = missed_by_openings(model, empty, KERNEL)
+    yield from make.shapes(KERNEL, missed, cut=False)
+    done = {one.id() for one in missed} - {one.id() for one in make.take_empty()}
+    yield from make.shapes(SECOND_KERNEL, [one for one in empty if one.id() not in done])
 
 
-def _read_with(
-    kernel: str,
-    model: Any,
-    products: Sequence[Any],
-    keep_blob: Callable[[str, bytes], None],
-    empty: list[int],
-) -> Iterator[Shape]:
-    """Yield the shapes one kernel makes; the step numbers of products whose shape has no triangle go to `empty`."""
-    if not products:
-        return
-    make: Any = ifcopenshell.geom.iterator
-    iterator = make(_settings(), model, 1, include=list(products), geometry_library=kernel)
-    known: dict[str, _Kept] = {}
-    more = iterator.initialize()
-    while more:
-        element = iterator.get()
-        shape = _shape(element, known, keep_blob)
-        if shape is None:
-            empty.append(element.id)
-        else:
-            yield shape
-        more = iterator.next()
+class _Maker:
+    """Makes shapes of products pass by pass; those that came without a triangle are remembered."""
+
+    def __init__(self, model: Any, keep_blob: Callable[[str, bytes], None]) -> None:
+        self._model = model
+        self._keep_blob = keep_blob
+        self._empty: list[Any] = []
+
+    def take_empty(self) -> list[Any]:
+        """Return the products that came empty since this was last asked."""
+        empty, self._empty = self._empty, []
+        return empty
+
+    def shapes(self, kernel: str, products: Sequence[Any], *, cut: bool = True) -> Iterator[Shape]:
+        """Yield the shapes one kernel makes, with openings cut out or without."""
+        if not products:
+            return
+        make: Any = ifcopenshell.geom.iterator
+        iterator = make(_settings(cut=cut), self._model, 1, include=list(products), geometry_library=kernel)
+        known: dict[str, _Kept] = {}
+        more = iterator.initialize()
+        while more:
+            element = iterator.get()
+            shape = _shape(element, known, self._keep_blob)
+            if shape is None:
+                self._empty.append(self._model.by_id(element.id))
+            else:
+                yield shape
+            more = iterator.next()
 
 
-def _settings() -> Any:
+def _settings(*, cut: bool) -> Any:
     make: Any = ifcopenshell.geom.settings
     settings = make()
     settings.set("apply-default-materials", False)
     settings.set("no-normals", True)
+    settings.set("disable-opening-subtractions", not cut)
     return settings
 
 
@@ -128,7 +141,7 @@ def _keep(geometry: Any, keep_blob: Callable[[str, bytes], None]) -> _Kept:
     if not len(triangles) or not np.isfinite(vertices).all():
         return _Kept("", None, None)
     colors, main = _colors(geometry)
-    blob = Mesh(vertices, triangles, colors).to_bytes()
+    blob = Mesh(vertices, outward(vertices, triangles), colors).to_bytes()
     digest = digest_of(blob)
     keep_blob(digest, blob)
     return _Kept(digest, main, footprint_of(vertices, triangles))

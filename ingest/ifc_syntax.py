@@ -132,7 +132,7 @@ def _header_entries(outline: Outline) -> list[Finding]:
 
 
 def _dangling(defined: Numbers, referenced: Numbers) -> list[Finding]:
-    missing = np.setdiff1d(referenced, defined)
+    missing = np.unique(referenced[~np.isin(referenced, defined)])
     if not len(missing):
         return []
     return [

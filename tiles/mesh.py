@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_model.building.mesh import enclosed_volume
+
 Float64 = NDArray[np.float64]
 Float32 = NDArray[np.float32]
 UInt32 = NDArray[np.uint32]
@@ -39,10 +41,7 @@ class Mesh:
     @property
     def volume(self) -> float:
         """Return the cubic metres enclosed (divergence theorem); meaningful for closed meshes only."""
-        if self.is_empty:
-            return 0.0
-        a, b, c = (self.positions - self.positions[0])[self.triangles].transpose(1, 0, 2)
-        return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+        return enclosed_volume(self.positions, self.triangles)
 
 
 def empty_mesh() -> Mesh:

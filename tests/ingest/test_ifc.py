@@ -19,7 +19,7 @@ from shapely.geometry import Polygon
 from ingest.draft import Draft, ReadOptions
 from ingest.ifc import read_ifc, recognises_ifc
 from ingest.mapping import Mapping
-from twin_model.building.mesh import Mesh, matrix_of
+from twin_model.building.mesh import Mesh, enclosed_volume, matrix_of, outward
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused
@@ -109,20 +109,57 @@ def test_no_shape_that_opencascade_finds_is_lost_and_none_changes_its_box(realda
         assert vertices[:, 2].max() == pytest.approx(row["top"], abs=1e-6)
 
 
+def test_furniture_holds_the_volume_that_opencascade_cuts_out_whether_its_opening_reaches_it_or_not(
+    realdata: Path, duplex: Read
+) -> None:
+    expected = {
+        global_id: enclosed_volume(*mesh)
+        for global_id, mesh in exact_meshes(realdata / "ifc" / DUPLEX).items()
+    }
+    elements = duplex.frames["bim_element"].dropna(subset=["mesh"]).set_index("global_id")
+    pierced = elements[elements["name"].str.contains("Tall Cabinet-Single|Sink Hole", regex=True)]
+
+    meshes = {
+        global_id: Mesh.from_bytes(duplex.blobs[digest]) for global_id, digest in pierced["mesh"].items()
+    }
+
+    assert len(meshes) == 10
+    for global_id, mesh in meshes.items():
+        assert enclosed_volume(mesh.vertices, mesh.triangles) == pytest.approx(expected[global_id], rel=1e-3)
+
+
+def test_no_closed_mesh_is_stored_inside_out(duplex: Read) -> None:
+    meshes = [Mesh.from_bytes(blob) for blob in duplex.blobs.values()]
+
+    turned = [mesh for mesh in meshes if outward(mesh.vertices, mesh.triangles) is not mesh.triangles]
+
+    assert len(meshes) > 100
+    assert not turned
+
+
 def boxes_of(path: Path) -> dict[str, Any]:
     """Return the boxes of elements by GlobalId as opencascade makes them in world coordinates."""
+    return {
+        global_id: (vertices.min(axis=0), vertices.max(axis=0))
+        for global_id, (vertices, _) in exact_meshes(path).items()
+    }
+
+
+def exact_meshes(path: Path) -> dict[str, tuple[Any, Any]]:
+    """Return vertices in world coordinates and triangles of elements by GlobalId, as opencascade alone makes them."""
     model = ifcopenshell.open(str(path))
     settings = ifcopenshell.geom.settings()
     settings.set("use-world-coords", True)
     wanted = [p for p in model.by_type("IfcElement") if p.Representation and not p.is_a("IfcOpeningElement")]
     iterator = ifcopenshell.geom.iterator(settings, model, 1, include=wanted, geometry_library="opencascade")
-    boxes, more = {}, iterator.initialize()
+    meshes, more = {}, iterator.initialize()
     while more:
         shape = iterator.get()
-        vertices = np.frombuffer(shape.geometry.verts_buffer).reshape(-1, 3)
-        boxes[shape.guid] = (vertices.min(axis=0), vertices.max(axis=0))
+        vertices = np.frombuffer(shape.geometry.verts_buffer).reshape(-1, 3).copy()
+        triangles = np.frombuffer(shape.geometry.faces_buffer, np.int32).reshape(-1, 3).copy()
+        meshes[shape.guid] = vertices, triangles
         more = iterator.next()
-    return boxes
+    return meshes
 
 
 def test_shared_geometry_stays_shared(duplex: Read) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from twin_model.building.mesh import MAGIC, Mesh, digest_of, matrix_of, matrix_text
+from twin_model.building.mesh import MAGIC, Mesh, digest_of, enclosed_volume, matrix_of, matrix_text, outward
 
 
 @st.composite
@@ -94,3 +94,25 @@ def test_a_triangle_beyond_the_vertices_a_foreign_blob_and_odd_colours_are_refus
         Mesh(np.zeros((3, 3)), np.zeros((2, 3), np.uint32), np.zeros((3, 4), np.uint8))
     with pytest.raises(ValueError, match="16 numbers"):
         matrix_of("[1, 2, 3]")
+
+
+_CORNERS = np.array([[x, y, z] for x in (0, 2) for y in (0, 3) for z in (0, 4)], dtype=np.float64) + 600_000
+_BOX = np.array(
+    [[0, 1, 3], [0, 3, 2], [4, 6, 7], [4, 7, 5], [0, 4, 5], [0, 5, 1], [2, 3, 7], [2, 7, 6], [0, 2, 6], [0, 6, 4],
+     [1, 5, 7], [1, 7, 3]],
+    np.uint32,
+)  # fmt: skip
+
+
+def test_a_closed_mesh_written_inside_out_is_turned_and_one_that_is_not_stays_as_it_is() -> None:
+    turned = outward(_CORNERS, _BOX[:, ::-1])
+
+    assert enclosed_volume(_CORNERS, turned) == pytest.approx(24.0)
+    assert outward(_CORNERS, turned) is turned
+
+
+def test_an_open_mesh_is_left_as_it_was_written_for_it_has_no_outside() -> None:
+    open_box = np.ascontiguousarray(_BOX[1:, ::-1])
+
+    assert enclosed_volume(_CORNERS, open_box) < 0
+    assert outward(_CORNERS, open_box) is open_box

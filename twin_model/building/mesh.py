@@ -19,11 +19,12 @@ import hashlib
 import json
 import struct
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["MAGIC", "Mesh", "matrix_of", "matrix_text"]
+__all__ = ["MAGIC", "Mesh", "digest_of", "enclosed_volume", "matrix_of", "matrix_text", "outward"]
 
 Float64 = NDArray[np.float64]
 UInt32 = NDArray[np.uint32]
@@ -99,6 +100,29 @@ class Mesh:
         if triangles and (not vertices or int(corners.max()) >= vertices):
             raise ValueError(f"a triangle names a vertex beyond the {vertices} of the mesh")
         return cls(points, corners, np.frombuffer(content, np.uint8, colors * 4, at).reshape(-1, 4))
+
+
+def enclosed_volume(vertices: Float64, triangles: NDArray[Any]) -> float:
+    """Return the cubic metres triangles enclose (divergence theorem): negative where a closed mesh is inside out."""
+    if not len(triangles):
+        return 0.0
+    a, b, c = (vertices - vertices[0])[triangles].transpose(1, 0, 2)
+    return float(np.einsum("ij,ij->", a, np.cross(b, c)) / 6.0)
+
+
+def outward(vertices: Float64, triangles: UInt32) -> UInt32:
+    """Return the triangles (m, 3) of a mesh, turned round where it is closed and inside out."""
+    if enclosed_volume(vertices, triangles) < 0 and _is_closed(triangles):
+        return np.ascontiguousarray(triangles[:, ::-1])
+    return triangles
+
+
+def _is_closed(triangles: UInt32) -> bool:
+    """Say whether every edge is run once in each direction."""
+    edges = triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2).astype(np.int64)
+    span = int(triangles.max()) + 1
+    there, back = (np.sort(edges @ weights) for weights in ((span, 1), (1, span)))
+    return bool((there[1:] != there[:-1]).all() and np.array_equal(there, back))
 
 
 def digest_of(blob: bytes) -> str:
