@@ -22,14 +22,14 @@ _LIBRARIES = Path("/usr/lib/postgresql")
 _ACCOUNTS = ("postgres", "nobody")
 _QUICK = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 """What a cluster that need not outlive a crash does without."""
-_SETTINGS = {
-    "listen_addresses": "",
+_SMALL = {
     "shared_buffers": "64MB",
     "max_connections": "60",
     "max_wal_size": "256MB",
     "max_locks_per_transaction": "1024",
     "autovacuum": "off",
 }
+"""What suits a test that keeps some thousand rows; a measure is made with what PostgreSQL comes with."""
 
 
 def binaries() -> Path | None:
@@ -44,12 +44,19 @@ def binaries() -> Path | None:
 
 class PostgisServer:
     """A cluster on a unix socket of its own. `durable` writes to the disk as a real one does, for tests that kill it;
-    a `port` is listened to on 127.0.0.1 too, for clients that know no sockets."""
+    `small` takes little memory; a `port` is listened to on 127.0.0.1 too, for clients that know no sockets."""
 
     def __init__(
-        self, folder: Path, programs: Path, *, durable: bool = False, port: int | None = None
+        self,
+        folder: Path,
+        programs: Path,
+        *,
+        durable: bool = False,
+        small: bool = True,
+        port: int | None = None,
     ) -> None:
-        self.folder, self._programs, self._durable, self._port = folder, programs, durable, port
+        self.folder, self._programs, self._port = folder, programs, port
+        self._durable, self._small = durable, small
 
     def url(self, schema: str = "twin", database: str = DATABASE) -> str:
         """Return the address of a town's schema in this server."""
@@ -57,9 +64,8 @@ class PostgisServer:
         return f"postgresql://twin@/{database}?host={self.folder}{port}&schema={schema}"
 
     def start(self) -> None:
-        settings = (
-            _SETTINGS | ({} if self._durable else _QUICK) | {"unix_socket_directories": str(self.folder)}
-        )
+        settings = {"listen_addresses": "", "unix_socket_directories": str(self.folder)}
+        settings |= (_SMALL if self._small else {}) | ({} if self._durable else _QUICK)
         if self._port is not None:
             settings |= {"listen_addresses": "127.0.0.1", "port": str(self._port)}
         options = " ".join(f"-c {name}='{value}'" for name, value in settings.items())
@@ -121,7 +127,9 @@ def _as_somebody_else() -> list[str]:
 
 
 @contextmanager
-def running_server(*, durable: bool = False, port: int | None = None) -> Iterator[PostgisServer]:
+def running_server(
+    *, durable: bool = False, small: bool = True, port: int | None = None
+) -> Iterator[PostgisServer]:
     """Run a cluster in a temporary folder; it is stopped and removed whatever happens."""
     programs = binaries()
     assert programs is not None
@@ -130,7 +138,7 @@ def running_server(*, durable: bool = False, port: int | None = None) -> Iterato
     if account is not None:
         shutil.chown(folder, account)
     folder.chmod(0o755)
-    server = PostgisServer(folder, programs, durable=durable, port=port)
+    server = PostgisServer(folder, programs, durable=durable, small=small, port=port)
     try:
         server.initialise()
         yield server

@@ -5,7 +5,7 @@ Everything runs on whole columns: an area is the sum of its edges' hashes, a lin
 hash guards against accidents, not against an adversary: the source's SHA-256 does that.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twin_model.layer import Layer
 from twin_model.runs import Runs
 
-__all__ = ["content_hashes", "frame_contents"]
+__all__ = ["content_hashes", "frame_contents", "words_of"]
 
 Words = NDArray[np.uint64]
 Axes = tuple[NDArray[np.float64], ...]
@@ -145,3 +145,8 @@ def _vertices(steps: list[Words], seed: int) -> Words:
     for axis in steps[1:]:
         words = _mixed(words + axis)
     return words
+
+
+def words_of(contents: Iterable[bytes]) -> NDArray[np.uint64]:
+    """Return hashes as two words each, (n, 2): what compares and adds without an object a row."""
+    return np.frombuffer(b"".join(contents), dtype="<u8").reshape(-1, 2)

@@ -5,6 +5,7 @@ points within a buffer of its lines (never their hull); areas and points without
 under the same name before. A caller who knows better says so (`changeset.Scope`).
 """
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from twin_model.store.base import FeatureQuery, Known, Origins
 if TYPE_CHECKING:
     from twin_model.store.base import Store
 
-__all__ = ["SIGHT", "removals"]
+__all__ = ["SIGHT", "Removals", "removals"]
 
 SIGHT = 10.0
 """Metres around the lines of a survey within which it would have shown another; of a sheet's edge, where it may not."""
@@ -31,24 +32,35 @@ _MOST_OF = 0.5
 """A line or area lies in the scope if at least this share of it does."""
 
 
+@dataclass(frozen=True)
+class Removals:
+    """Which current features end by a delivery, how many it could have seen, and how many it lacks and yet keeps: they
+    came under its name before, but lie out of its sight."""
+
+    ended: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    seen: int = 0
+    kept: int = 0
+
+
 def removals(
     store: "Store", layer: Layer, changeset: Changeset, known: Known, there: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], int]:
-    """Return which current features end by a delivery that has those of `there`, and how many it could have seen."""
+) -> Removals:
+    """Return what becomes of the current features that a delivery with those of `there` lacks."""
     if layer.id == "finding":
         mended = np.setdiff1d(_findings_of(store, layer, changeset), there)
-        return mended, len(mended) + len(there)
+        return Removals(mended, len(mended) + len(there))
     scope = changeset.scope
     missing = known.fids[~np.isin(known.fids, there)]
     if scope.reach == "nothing" or not len(missing):
-        return np.empty(0, dtype=np.int64), len(there)
-    of_others = np.empty(0, dtype=np.int64)
+        return Removals(seen=len(there))
+    own = of_others = np.empty(0, dtype=np.int64)
     if scope.reach in ("seen", "sheet"):
         origins = store.origins(layer.id)
+        under_its_name = origins.scopes == scope.name
+        own, of_others = np.intersect1d(missing, origins.fids[under_its_name]), origins.fids[~under_its_name]
         missing = np.intersect1d(missing, origins.fids[_of_source(layer, scope, origins)])
-        of_others = origins.fids[origins.scopes != scope.name]
     ended = _visible(store, layer, changeset, missing, of_others)
-    return ended, len(there) + len(ended)
+    return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)))
 
 
 def _of_source(layer: Layer, scope: Scope, origins: Origins) -> NDArray[np.bool_]:

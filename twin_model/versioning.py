@@ -6,8 +6,9 @@ and where a number is new by place; a layer whose identity is "match" finds them
 (`twin_model/identity.py`). What a delivery could have seen stands in `twin_model/scope.py`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import geopandas as gpd
@@ -16,11 +17,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
-from twin_model.content import frame_contents
+from twin_model.content import frame_contents, words_of
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
-from twin_model.scope import removals
+from twin_model.scope import Removals, removals
 from twin_model.store.base import FeatureQuery, Known
 from twin_model.view import View
 
@@ -48,12 +49,13 @@ def _nothing() -> NDArray[np.int64]:
 @dataclass(frozen=True)
 class LayerPlan:
     """What each delivered row of a layer is, in the order delivered (0 new, -1 no change, else the fid it updates),
-    which features end, and how many the delivery could have seen."""
+    which features end, how many the delivery could have seen, and how many it lacks and yet keeps (`scope.Removals`)."""
 
     layer: str
     decisions: NDArray[np.int64]
     ended: NDArray[np.int64] = field(default_factory=_nothing)
     seen: int = 0
+    kept: int = 0
 
     @property
     def is_empty(self) -> bool:
@@ -61,10 +63,11 @@ class LayerPlan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return how many are inserted, updated, ended, unchanged."""
+        """Return how many are inserted, updated, ended, unchanged, and kept though the delivery lacks them."""
         return {
             "inserted": int((self.decisions == NEW).sum()), "updated": int((self.decisions > 0).sum()),
             "terminated": len(self.ended), "unchanged": int((self.decisions == UNCHANGED).sum()),
+            "kept": self.kept,
         }  # fmt: skip
 
 
@@ -121,9 +124,9 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
         if late:
             _said_then(store, layer, changeset, delivered, found)
         there = found.fids[found.fids > 0]
-        ended, seen = (_nothing(), 0) if late else removals(store, layer, changeset, known, there)
-        if len(found.fids) or len(ended):
-            plans[layer_id] = LayerPlan(layer_id, found.decisions, ended, seen)
+        gone = Removals() if late else removals(store, layer, changeset, known, there)
+        if len(found.fids) or len(gone.ended):
+            plans[layer_id] = LayerPlan(layer_id, found.decisions, gone.ended, gone.seen, gone.kept)
     return plans
 
 
@@ -182,12 +185,11 @@ class _Found:
 
 
 def _compared(store: "Store", layer: Layer, delivered: list[Delivered], known: Known) -> _Found:
-    rows = sum(one.count for one in delivered)
-    found = _Found(np.zeros(rows, dtype=np.int64), np.zeros(rows, dtype=bool))
-    if len(known.fids) or layer.identity_field is not None:
-        compare = _by_content(known) if layer.identity_field is None else _by_id(store, layer, known)
-        for part, one in _parts_of(delivered):
-            found.fids[part], found.same[part] = compare(one)
+    if layer.identity_field is not None:
+        found = _by_id(store, layer, known, delivered)
+    else:
+        fids = _by_content(known, words_of(chain.from_iterable(one.contents for one in delivered)))
+        found = _Found(fids, fids > 0)
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
         free = known.fids[~np.isin(known.fids, found.fids)]
         _match_the_rest(store, layer, delivered, found, free)
@@ -201,43 +203,32 @@ def _parts_of(delivered: list[Delivered]) -> Iterator[tuple[slice, Delivered]]:
         start += one.count
 
 
-_Comparison = Callable[[Delivered], tuple[NDArray[np.int64], NDArray[np.bool_]]]
+def _by_content(known: Known, content: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return for each delivered hash (n, 2) the fid of a feature of which the same was delivered, 0 for none.
+
+    One to one: the second row that says a thing is the second feature that said it. Hashes are found by their first
+    word, which is as good as random, and compared by both.
+    """
+    ours, theirs = (np.argsort(words[:, 0], kind="stable") for words in (content, known.contents))
+    wanted, there = content[ours, 0], known.contents[theirs, 0]
+    first = np.r_[True, wanted[1:] != wanted[:-1]][: len(wanted)]
+    rank = np.arange(len(wanted)) - np.maximum.accumulate(np.where(first, np.arange(len(wanted)), 0))
+    at = np.searchsorted(there, wanted) + rank
+    same = at < len(there)
+    same[same] = (content[ours[same]] == known.contents[theirs[at[same]]]).all(axis=1)
+    fids = np.zeros(len(content), dtype=np.int64)
+    fids[ours[same]] = known.fids[theirs[at[same]]]
+    return fids
 
 
-def _by_content(known: Known) -> _Comparison:
-    """Return what finds rows that are the same to the last digit, one to one."""
-    contents = np.array([one or b"" for one in known.contents] + [None], dtype=object)[:-1]
-    again = pd.Series(contents).duplicated().to_numpy()
-    index, firsts = pd.Index(contents[~again]), known.fids[~again]
-    free = np.ones(len(firsts), dtype=bool)
-    others: dict[bytes, list[int]] = {}
-    for content, fid in zip(contents[again].tolist(), known.fids[again].tolist(), strict=True):
-        others.setdefault(content, []).append(fid)
-
-    def compare(delivered: Delivered) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        content = delivered.contents
-        at = index.get_indexer(pd.Index(content))
-        once = ~pd.Series(content).duplicated().to_numpy()
-        first = (at >= 0) & once & free[at]
-        fids = np.where(first, firsts[at] if len(firsts) else 0, NEW)
-        free[at[first]] = False
-        for row in np.flatnonzero((at >= 0) & ~first).tolist():
-            waiting = others.get(content[row])
-            fids[row] = waiting.pop() if waiting else NEW
-        return fids, fids > 0
-
-    return compare
-
-
-def _by_id(store: "Store", layer: Layer, known: Known) -> _Comparison:
-    """Return what finds rows by the id they carry, then by a number a feature once had; one that ended begins again."""
+def _by_id(store: "Store", layer: Layer, known: Known, delivered: list[Delivered]) -> _Found:
+    """Find rows by the id they carry, then by a number a feature once had; one that ended begins again."""
     index = pd.Index(known.ids)
-    contents = dict(zip(known.fids.tolist(), known.contents.tolist(), strict=True))
-
-    def compare(delivered: Delivered) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-        rows = delivered.rows()
+    found, same = [_nothing()], [np.empty(0, dtype=bool)]
+    for one in delivered:
+        rows = one.rows()
         at = index.get_indexer(pd.Index(rows.ids))
-        there = (at >= 0) & np.array([one is not None for one in rows.ids], dtype=bool)
+        there = (at >= 0) & np.array([each is not None for each in rows.ids], dtype=bool)
         fids = np.where(there, known.fids[at] if len(known.fids) else 0, NEW)
         unknown = [row for row in np.flatnonzero(~there).tolist() if rows.ids[row] is not None]
         once = store.former(layer.id, [rows.ids[row] for row in unknown]) if unknown else {}
@@ -247,13 +238,9 @@ def _by_id(store: "Store", layer: Layer, known: Known) -> _Comparison:
             if fid not in taken:
                 fids[row] = fid
                 taken.add(fid)
-        same = [
-            fid > 0 and contents.get(fid) == one
-            for fid, one in zip(fids.tolist(), rows.content.tolist(), strict=True)
-        ]
-        return fids, np.array(same, dtype=bool)
-
-    return compare
+        found.append(fids)
+        same.append((known.contents_of(fids) == words_of(rows.content)).all(axis=1))
+    return _Found(np.concatenate(found), np.concatenate(same))
 
 
 def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:

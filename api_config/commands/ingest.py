@@ -198,11 +198,21 @@ def _became(one: Outcome, lang: str) -> str:
         return f"version {one.version.number}: {sums[0]} inserted, {sums[1]} updated, {sums[2]} ended"
     if one.version is not None:
         return "无变化" if zh else "no change"
-    words = {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变"} if zh else {}
+    words = (
+        {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变", "kept": "缺而留存"}
+        if zh
+        else {}
+    )
     planned = ", ".join(
         f"{name} " + " ".join(f"{words.get(k, k)} {v}" for k, v in counts.items() if v) for name, counts in one.planned.items() if any(counts.values())
     )  # fmt: skip
-    return f"{'试运行，未存入' if zh else 'dry run, nothing stored'}: {planned}" if planned else ""
+    if not planned:
+        return ""
+    hint = ""
+    if any(counts["kept"] for counts in one.planned.values()):
+        hint = "（缺而留存：以前同名来过、此次没有、又在其视野之外；--scope sheet 即终止）" if zh else (
+            " (kept: came under this name before, not now, and out of its sight; --scope sheet ends them)")  # fmt: skip
+    return f"{'试运行，未存入' if zh else 'dry run, nothing stored'}: {planned}{hint}"
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

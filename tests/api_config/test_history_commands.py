@@ -132,6 +132,35 @@ def test_a_dry_run_prints_the_difference_and_stores_nothing(town: Path, tmp_path
     assert json.loads(twin(town, "status", "--json"))["version"] == 2
 
 
+def test_a_dry_run_counts_what_a_delivery_lacks_and_keeps_for_it_could_not_have_seen_it(
+    town: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    some = houses(tmp_path / "d" / "a.gpkg", 5, name=["甲楼", *(f"{n}号楼" for n in range(1, 5))])
+    ingest = ("ingest", str(some), "--as", "building", "--effective", "2025-01-01", "--dry-run")
+
+    text = twin(town, *ingest)
+    (seen,) = json.loads(twin(town, *ingest, "--json"))
+    (sheet,) = json.loads(twin(town, *ingest, "--json", "--scope", "sheet"))
+
+    assert seen["planned"]["building"] == {
+        "inserted": 0,
+        "updated": 0,
+        "terminated": 2,
+        "unchanged": 5,
+        "kept": 12,
+    }
+    assert sheet["planned"]["building"] == {
+        "inserted": 0,
+        "updated": 0,
+        "terminated": 14,
+        "unchanged": 5,
+        "kept": 0,
+    }
+    assert "kept 12" in text and "--scope sheet ends them" in text
+    assert "缺而留存 12" in twin(town, *ingest, lang="zh")
+
+
 def test_what_a_delivery_covers_is_said_with_scope_and_too_much_vanishing_asks_first(
     town: Path, tmp_path: Path
 ) -> None:

@@ -16,10 +16,7 @@ one go and cut them was no faster than one by one. A remembered page is one stat
 
 import argparse
 import asyncio
-import os
-import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -27,6 +24,7 @@ import httpx
 import numpy as np
 import pyogrio
 import stock_pygeoapi
+from serving import town_serving
 from workload import CENTRE, buildings, write_shapefile
 
 from api_config.delivering import Delivery, deliver
@@ -126,23 +124,6 @@ def measure(urls: list[str]) -> float:
     return wrk(urls) if has_wrk else asyncio.run(load(urls))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait(address: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            if httpx.get(address, timeout=5).status_code == 200:
-                return
-        except httpx.HTTPError:
-            time.sleep(0.2)
-    raise RuntimeError(f"{address} does not answer")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("rows", nargs="?", type=int, default=500_000)
@@ -178,31 +159,13 @@ def main() -> None:
             "item by id": [f"{items}/{n}?f=json" for n in ids],
         }
 
-    port, peer_port = free_port(), free_port()
-    twin = [
-        str(Path(sys.executable).with_name("twin")),
-        "--town",
-        str(folder),
-        "serve",
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-    ]
-    process = subprocess.Popen(twin, stdout=subprocess.DEVNULL, env={**os.environ, "TWIN_LANG": "en"})
-    try:
-        wait(f"http://127.0.0.1:{port}/readyz")
-        asked = ours(f"http://127.0.0.1:{port}")
+    with town_serving(folder) as base:
+        asked = ours(base)
         first = {name: once(urls) for name, urls in asked.items()}
         own = {name: measure(urls) for name, urls in asked.items()}
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
     west, south, east, north = transform_bounds(tuple(buildings(1_000).total_bounds), "EPSG:4548", CRS84)
-    with stock_pygeoapi.serving(
-        FOLDER, gpkg, "building", peer_port, [west - 1, south - 1, east + 1, north + 1]
-    ) as base:
-        wait(f"{base}/?f=json")
+    around = [west - 1, south - 1, east + 1, north + 1]
+    with stock_pygeoapi.serving(FOLDER, gpkg, "building", around) as base:
         peer = {name: measure(urls) for name, urls in theirs(base).items()}
     report(rows, first, own, peer)
 

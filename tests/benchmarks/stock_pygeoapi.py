@@ -6,12 +6,12 @@ It swaps EPSG:4548, so it gets the rows in EPSG:4326 and its OGR provider. GDAL'
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from serving import app_serving, free_port
 
 SYSTEM_PYTHON = Path("/usr/bin/python3")
 
@@ -47,12 +47,12 @@ def configuration(gpkg: Path, layer: str, port: int, bbox: list[float]) -> dict[
 
 
 @contextmanager
-def serving(folder: Path, gpkg: Path, layer: str, port: int, bbox: list[float]) -> Iterator[str]:
+def serving(folder: Path, gpkg: Path, layer: str, bbox: list[float]) -> Iterator[str]:
     """Run it with two workers under uvicorn and yield its address."""
-    python = environment(folder)
+    python, port = environment(folder), free_port()
     config, openapi = folder / "config.yml", folder / "openapi.yml"
     config.write_text(yaml.safe_dump(configuration(gpkg, layer, port, bbox)))
-    env = {**os.environ, "PYGEOAPI_CONFIG": str(config), "PYGEOAPI_OPENAPI": str(openapi)}
+    named = {"PYGEOAPI_CONFIG": str(config), "PYGEOAPI_OPENAPI": str(openapi)}
     generate = [
         str(python.with_name("pygeoapi")),
         "openapi",
@@ -61,22 +61,6 @@ def serving(folder: Path, gpkg: Path, layer: str, port: int, bbox: list[float]) 
         "--output-file",
         str(openapi),
     ]
-    subprocess.run(generate, env=env, check=True, capture_output=True)
-    command = [
-        str(python),
-        "-m",
-        "uvicorn",
-        "pygeoapi.starlette_app:APP",
-        "--port",
-        str(port),
-        "--workers",
-        "2",
-        "--log-level",
-        "error",
-    ]
-    process = subprocess.Popen(command, env=env, stdout=sys.stderr)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    subprocess.run(generate, env={**os.environ, **named}, check=True, capture_output=True)
+    with app_serving(python, "pygeoapi.starlette_app:APP", "/?f=json", named, port) as base:
+        yield base

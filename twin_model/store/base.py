@@ -68,23 +68,42 @@ class Summary:
 
 @dataclass(frozen=True)
 class Known:
-    """What the store holds of a layer now, for comparing a delivery: parallel arrays.
+    """What the store holds of a layer now, for comparing a delivery: parallel arrays by rising fid.
 
-    `ids` are None in a layer that has no numbers of its own, where nobody asks for them; `contents` say what was last
-    delivered of a feature, None where an edit made it.
+    `ids` are None in a layer that has no numbers of its own, where nobody asks for them; `contents` (n, 2) are the words
+    of the hash of what was last delivered of a feature, zeros where an edit made it.
     """
 
     fids: NDArray[np.int64]
     ids: NDArray[Any]
-    contents: NDArray[Any]
+    contents: NDArray[np.uint64]
 
     @classmethod
-    def of(cls, rows: list[tuple[Any, ...]]) -> "Known":
-        """Return it from rows of fid, id and content."""
-        fids, ids, contents = list(zip(*rows, strict=True)) or [()] * 3
-        return cls(
-            np.array(fids, dtype=np.int64), np.array(ids, dtype=object), np.array(contents, dtype=object)
+    def of(
+        cls, fids: NDArray[np.int64], ids: Mapping[int, str], delivered: NDArray[np.int64], contents: bytes
+    ) -> "Known":
+        """Return it from the current fids, their ids where the layer has some, and what was delivered of which feature
+        (hashes of 16 bytes, one after the other); any order will do."""
+        order = np.argsort(delivered)
+        parts = cls(
+            delivered[order], _nobody(len(order)), np.frombuffer(contents, "<u8").reshape(-1, 2)[order]
         )
+        fids = np.sort(fids)
+        named = np.array([ids.get(fid) for fid in fids.tolist()], dtype=object) if ids else _nobody(len(fids))
+        return cls(fids, named, parts.contents_of(fids))
+
+    def contents_of(self, fids: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """Return the contents (n, 2) of features in any order, zeros for those that are not known."""
+        found = np.zeros((len(fids), 2), dtype=np.uint64)
+        at = np.searchsorted(self.fids, fids)
+        there = at < len(self.fids)
+        there[there] = self.fids[at[there]] == fids[there]
+        found[there] = self.contents[at[there]]
+        return found
+
+
+def _nobody(count: int) -> NDArray[Any]:
+    return np.full(count, None, dtype=object)
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ import numpy as np
 
 from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
+from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.writing import row_columns
 from twin_model.temporal import Instant
 from twin_model.view import View
 
-__all__ = ["Equality", "columns_of", "compare", "copy_store", "tables_of"]
+__all__ = ["Equality", "columns_of", "compare", "copy_store", "selection", "tables_of"]
 
 _COMMON = {
     "changeset": ("number", "recorded", "effective", "author", "reason", "source", "sha256", "kind", "delivery", "counts", "previous", "hash"),
@@ -47,6 +48,19 @@ def columns_of(catalogue: Catalogue, table: str) -> tuple[str, ...]:
         return _COMMON[table]
     kind, layer = table.split(":", 1)
     return (*row_columns(catalogue[layer]), *(("version_to",) if kind == "history" else ()))
+
+
+def selection(
+    catalogue: Catalogue, table: str, place: Callable[[str], str], shown: Callable[[Layer, str], str]
+) -> str:
+    """Return what asks a database for a logical table: `place` names the table it lies in, `shown` the expression of one
+    of a layer's columns."""
+    columns = columns_of(catalogue, table)
+    if table in _COMMON:
+        return f"SELECT {', '.join(columns)} FROM {place(table)}"
+    layer = catalogue[table.partition(":")[2]]
+    listed = ", ".join(shown(layer, one) for one in columns)
+    return f"SELECT {listed} FROM {place(table)} ORDER BY fid, valid_from"
 
 
 @dataclass(frozen=True)

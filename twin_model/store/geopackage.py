@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
@@ -255,10 +257,20 @@ class GeoPackageStore(GeoPackageHistory):
         return Summary(int(row[0]), row[1:] if row[1] is not None else None)
 
     def known(self, layer: str) -> Known:
-        named = "m.id" if self._catalogue[layer].identity_field is not None else "NULL"
-        text = (f"SELECT m.fid, {named}, p.content FROM {quoted(layer)} m LEFT JOIN vgpkg_twin_part p "
-                "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
-        return Known.of(self._connection().execute(text, (layer,)).fetchall())
+        """Two scans without a join, gathered by SQLite: half a million rows as objects cost five times as much.
+
+        A store of format 1 kept findings under their number; that is no hash and equal to none."""
+        connection = self._connection()
+        (fids,) = connection.execute(f"SELECT json_group_array(fid) FROM {quoted(layer)}").fetchone()
+        delivered, contents = connection.execute(
+            "SELECT json_group_array(fid), group_concat(hex(content), '') FROM vgpkg_twin_part "
+            "WHERE layer = ? AND part = 0 AND version_to IS NULL AND length(content) = 16",
+            (layer,),
+        ).fetchone()
+        ids: dict[int, str] = {}
+        if self._catalogue[layer].identity_field is not None:
+            ids = dict(connection.execute(f"SELECT fid, id FROM {quoted(layer)}").fetchall())
+        return Known.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
     def origins(self, layer: str) -> Origins:
         text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
@@ -319,3 +331,8 @@ class GeoPackageStore(GeoPackageHistory):
         with self._writing() as connection:
             for table, batches in tables:
                 gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
+
+
+def _numbers(listed: str) -> NDArray[np.int64]:
+    """Return the numbers of a JSON array."""
+    return np.array(orjson.loads(listed), dtype=np.int64)

@@ -9,7 +9,7 @@ import shapely
 
 from twin_model.catalogue import Catalogue
 from twin_model.layer import Layer
-from twin_model.store.copying import columns_of
+from twin_model.store.copying import columns_of, selection
 from twin_model.store.gpkg_binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.gpkg_rtree import insert
 from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
@@ -28,21 +28,15 @@ _LAYERS = ("SELECT t.layer, t.next_fid, t.features, t.version, t.next_planned, c
 
 def dump(connection: sqlite3.Connection, catalogue: Catalogue, table: str) -> Iterator[list[tuple[Any, ...]]]:
     """Yield the rows of a logical table in batches."""
-    cursor = connection.execute(_LAYERS if table == "layer" else _selection(catalogue, table))
+    cursor = connection.execute(_LAYERS if table == "layer" else selection(catalogue, table, _place, _shown))
     while rows := cursor.fetchmany(_ROWS):
         yield rows
 
 
-def _selection(catalogue: Catalogue, table: str) -> str:
-    columns = columns_of(catalogue, table)
-    if ":" not in table:
-        return f"SELECT {', '.join(columns)} FROM {_TABLES[table]}"
-    kind, name = table.split(":", 1)
-    layer = catalogue[name]
-    listed = ", ".join(_shown(layer, one) for one in columns)
-    return (
-        f"SELECT {listed} FROM {quoted(name if kind == 'now' else history_of(name))} ORDER BY fid, valid_from"
-    )
+def _place(table: str) -> str:
+    """Return the table a logical one lies in."""
+    kind, _, name = table.partition(":")
+    return quoted(name if kind == "now" else history_of(name)) if name else _TABLES[table]
 
 
 def _shown(layer: Layer, column: str) -> str:

@@ -19,15 +19,13 @@ from twin_model.store.gpkg_rtree import insert, is_worth_packing, pack, write
 from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Row, Steps
-from twin_model.store.writing import GENESIS, LayerWriter, Writing, row_columns
+from twin_model.store.writing import GENESIS, LayerWriter, Writing, constants, row_columns
 from twin_model.temporal import Instant
 
 __all__ = ["GeoPackageTransaction"]
 
 _BULK = 5_000
 """From this many rows on, taking guards and indexes away for the load costs less than asking them row by row."""
-
-_LONGEST_LITERAL = 80
 
 
 class GeoPackageTransaction:
@@ -314,16 +312,10 @@ def fits_bulk(connection: sqlite3.Connection, table: str, rows: int) -> bool:
 
 def _literals(columns: Mapping[str, list[Any]]) -> dict[str, str]:
     """Return as SQL has it what all values of a column are, so that it need not be bound row by row; others are left out."""
-    found = {}
-    for name, values in columns.items():
-        first = values[0]
-        if type(first) not in (str, int) or values[-1] != first or values.count(first) < len(values):
-            continue
-        if type(first) is int and abs(first) < 2**63:
-            found[name] = str(first)
-        elif type(first) is str and len(first) <= _LONGEST_LITERAL and "\x00" not in first:
-            found[name] = "'" + first.replace("'", "''") + "'"
-    return found
+    return {
+        name: str(one) if isinstance(one, int) else "'" + one.replace("'", "''") + "'"
+        for name, one in constants(columns).items()
+    }
 
 
 def _listed(values: Iterable[Any]) -> str:

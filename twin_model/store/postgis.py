@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -23,6 +25,7 @@ from twin_model.store import postgis_copy, postgis_schema
 from twin_model.store.base import FeatureQuery, Known, Origins, Store, Summary
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis_history import PostgisHistory
+from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_schema import history_of, newest_version, srid_of
 from twin_model.store.postgis_select import PostgisDialect
 from twin_model.store.postgis_server import Address, connect, in_our_words, prepare, writing
@@ -219,10 +222,21 @@ class PostgisStore(PostgisHistory):
         return Summary(number, row[1:] if row[1] is not None else None)
 
     def known(self, layer: str) -> Known:
-        named = "m.id" if self._catalogue[layer].identity_field is not None else "NULL"
-        text = (f"SELECT m.fid, {named}, p.content FROM {quoted(layer)} m LEFT JOIN twin_part p "
-                "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
-        return Known.of(self._all(text, layer))
+        """Two scans without a join, gathered by the server into a few long values."""
+        with self._reading() as connection:
+            (fids,) = _rows(
+                connection, f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}", ()
+            )[0]
+            delivered, contents = _rows(
+                connection,
+                "SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
+                "WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = 16",
+                (layer,),
+            )[0]
+            ids: dict[int, str] = {}
+            if self._catalogue[layer].identity_field is not None:
+                ids = dict(_rows(connection, f"SELECT fid, id FROM {quoted(layer)}", ()))
+        return Known.of(_numbers(fids), ids, _numbers(delivered), contents or b"")
 
     def origins(self, layer: str) -> Origins:
         text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_part p "
@@ -252,8 +266,12 @@ class PostgisStore(PostgisHistory):
         while True:
             base = self.version()
             plans = plan(self, changeset)
-            with connect(self._address) as connection, writing(connection, self._address):
-                transaction = PostgisTransaction(connection, self._catalogue, self._crs)
+            with (
+                connect(self._address) as connection,
+                writing(connection, self._address),
+                Lane(connection) as lane,
+            ):
+                transaction = PostgisTransaction(lane, self._catalogue, self._crs)
                 if transaction.last()[0] == base:
                     return write_changeset(transaction, self._catalogue, changeset, plans)
 
@@ -269,7 +287,7 @@ class PostgisStore(PostgisHistory):
 
     def load(self, tables: Iterable[tuple[str, Iterator[Rows]]]) -> None:
         with connect(self._address) as connection, writing(connection, self._address):
-            number, _, _ = PostgisTransaction(connection, self._catalogue, self._crs).last()
+            number, _, _ = PostgisTransaction(Lane(connection), self._catalogue, self._crs).last()
             if number:
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:
@@ -279,6 +297,11 @@ class PostgisStore(PostgisHistory):
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Rows:
     with connection.cursor(binary=True) as cursor:
         return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
+
+
+def _numbers(content: bytes | None) -> NDArray[np.int64]:
+    """Return the numbers of int8send, one after the other."""
+    return np.frombuffer(content or b"", dtype=">i8").astype(np.int64)
 
 
 def _ensure_postgis(connection: Connection, address: Address) -> None:

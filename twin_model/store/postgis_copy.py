@@ -22,7 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
 from twin_model.layer import Layer
-from twin_model.store.copying import columns_of
+from twin_model.store.copying import columns_of, selection
 from twin_model.store.postgis_schema import history_of, indexed, newest_version, unindexed
 from twin_model.store.postgis_server import Address, connect, in_our_words
 from twin_model.store.postgis_write import RowCopy
@@ -48,19 +48,13 @@ def streamed(connection: Connection, text: str, parameters: tuple[Any, ...], row
 
 def dump(connection: Connection, catalogue: Catalogue, table: str) -> Iterator[Rows]:
     """Yield the rows of a logical table in batches."""
-    yield from streamed(connection, _selection(catalogue, table), (), _ROWS)
+    yield from streamed(connection, selection(catalogue, table, _place, _shown), (), _ROWS)
 
 
-def _selection(catalogue: Catalogue, table: str) -> str:
-    columns = columns_of(catalogue, table)
-    if ":" not in table:
-        return f"SELECT {', '.join(columns)} FROM twin_{table}"
-    kind, name = table.split(":", 1)
-    layer = catalogue[name]
-    listed = ", ".join(_shown(layer, one) for one in columns)
-    return (
-        f"SELECT {listed} FROM {quoted(name if kind == 'now' else history_of(name))} ORDER BY fid, valid_from"
-    )
+def _place(table: str) -> str:
+    """Return the table a logical one lies in."""
+    kind, _, name = table.partition(":")
+    return quoted(name if kind == "now" else history_of(name)) if name else f"twin_{table}"
 
 
 def _shown(layer: Layer, column: str) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "indexed",
     "migrate",
     "newest_version",
+    "set_defaults",
     "srid_of",
     "unindexed",
 ]
@@ -167,9 +168,24 @@ def unindexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
     execute(connection, f"DROP INDEX IF EXISTS {names}")
 
 
+def set_defaults(
+    connection: "psycopg.Connection[Any]",
+    layer: Layer,
+    before: Mapping[str, str | int],
+    after: Mapping[str, str | int],
+) -> None:
+    """Change what columns hold that a row says nothing of: for a bulk load, within its transaction."""
+    dropped = [f"ALTER {quoted(name)} DROP DEFAULT" for name in before if name not in after]
+    given = [f"ALTER {quoted(name)} SET DEFAULT {_literal(value)}" for name, value in after.items()]
+    if dropped or given:
+        execute(connection, f"ALTER TABLE {quoted(layer.id)} {', '.join((*dropped, *given))}")
+
+
 def indexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
-    """Make the indexes again that a bulk load took away, and let the planner know what the table holds now."""
-    execute(connection, ";\n".join([*_indexes(layer), f"ANALYZE {quoted(layer.id)}"]))
+    """Make the indexes again that a bulk load took away, and let the planner know what every query asks for; the server
+    looks at the other columns in its own time."""
+    asked = ("fid", "id", "valid_from", "valid_to", "min_zoom", *(("geom",) if layer.has_geometry else ()))
+    execute(connection, ";\n".join([*_indexes(layer), f"ANALYZE {quoted(layer.id)} ({', '.join(asked)})"]))
 
 
 def migrate(connection: "psycopg.Connection[Any]", found: int) -> None:
@@ -200,5 +216,5 @@ def _field_comment(table: str, one: Field) -> str:
     return f"COMMENT ON COLUMN {quoted(table)}.{quoted(one.name)} IS {_literal(titles)}"
 
 
-def _literal(text: str) -> str:
-    return sql.Literal(text).as_string(None)
+def _literal(value: str | int) -> str:
+    return sql.Literal(value).as_string(None)

@@ -1,12 +1,14 @@
 """Writing a changeset into the PostGIS store: the SQL behind `twin_model/store/writing.py`, inside one transaction.
 
-Rows go in by COPY in its binary form. The writer's place is an advisory lock of the transaction, so versions are
+Rows go in by COPY in its binary form, on a lane of their own: the server stores them while the next are read and made
+ready. What all rows of a first load have in common is the table's default for its duration. The writer's place is an advisory lock of the transaction, so versions are
 recorded one after the other; readers see the state before until it commits.
 """
 
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -19,10 +21,11 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
 from twin_model.store.boxes import outwards
-from twin_model.store.postgis_schema import execute, history_of, indexed, srid_of, unindexed
+from twin_model.store.postgis_lane import Lane
+from twin_model.store.postgis_schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Place, Row, Steps
-from twin_model.store.writing import GENESIS, LayerWriter, Writing, row_columns
+from twin_model.store.writing import GENESIS, LayerWriter, Writing, constants, row_columns
 from twin_model.temporal import Instant
 
 __all__ = ["PostgisTransaction", "RowCopy"]
@@ -37,8 +40,12 @@ Convert = Callable[[list[Any]], list[Any]]
 class PostgisTransaction:
     """The open write transaction of a PostGIS store (`writing.Transaction`)."""
 
-    def __init__(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
-        self._connection, self._catalogue, self._crs = connection, catalogue, crs
+    def __init__(self, lane: Lane, catalogue: Catalogue, crs: str) -> None:
+        self._lane, self._catalogue, self._crs = lane, catalogue, crs
+
+    @property
+    def _connection(self) -> Connection:
+        return self._lane.connection
 
     def last(self) -> tuple[int, Instant | None, str]:
         text = "SELECT number, recorded, hash FROM twin_changeset ORDER BY number DESC LIMIT 1"
@@ -46,7 +53,7 @@ class PostgisTransaction:
         return row if row is not None else (0, None, GENESIS)
 
     def writer(self, layer: str, writing: Writing) -> LayerWriter:
-        return PostgisWriter(self._catalogue[layer], writing, self._connection, self._crs)
+        return PostgisWriter(self._catalogue[layer], writing, self._lane, self._crs)
 
     def fids(self, layer: str, ids: Sequence[str]) -> list[int]:
         text = f"SELECT fid FROM {quoted(layer)} WHERE id = ANY(%s)"
@@ -68,34 +75,49 @@ class RowCopy:
         self._table, self._conversions = table, _conversions(layer, srid_of(crs))
 
     def __call__(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
-        """Put the rows in; columns that hold nothing are left out."""
-        said = {
+        """Put rows in; columns that hold nothing are left out."""
+        self.copy(connection, self.ready(columns))
+
+    def ready(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Return the columns that hold something, their values of the types `copy` sends."""
+        return {
             name: self._conversions[name][1](values)
             for name, values in columns.items()
             if values.count(None) < len(values)
         }
-        text = f"COPY {quoted(self._table)} ({', '.join(map(quoted, said))}) FROM STDIN (FORMAT BINARY)"
+
+    def copy(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
+        """Send columns that are ready."""
+        text = f"COPY {quoted(self._table)} ({', '.join(map(quoted, columns))}) FROM STDIN (FORMAT BINARY)"
         with connection.cursor() as cursor, cursor.copy(cast("sql.SQL", text)) as copy:
-            copy.set_types([self._conversions[name][0] for name in said])
-            for row in zip(*said.values(), strict=True):
+            copy.set_types([self._conversions[name][0] for name in columns])
+            for row in zip(*columns.values(), strict=True):
                 copy.write_row(row)
 
 
 class PostgisWriter(LayerWriter):
     """Writes one layer: rows, parts, touched boxes. Values of the geometry column are ISO WKB."""
 
-    def __init__(self, layer: Layer, writing: Writing, connection: Connection, crs: str) -> None:
+    def __init__(self, layer: Layer, writing: Writing, lane: Lane, crs: str) -> None:
         super().__init__(layer, writing)
-        self._connection = connection
+        self._lane = lane
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))  # fmt: skip
         self._more = self._last_part = 0
+        self._following: int | None = None
         self._bulk = False
+        self._defaults: dict[str, str | int] = {}
+
+    @property
+    def _connection(self) -> Connection:
+        return self._lane.connection
 
     def take_fids(self, count: int) -> int:
-        text = "UPDATE twin_layer SET next_fid = next_fid + %s WHERE layer = %s RETURNING next_fid"
-        (following,) = self._connection.execute(text, (count, self.layer.id)).fetchall()[0]
-        return int(following) - count
+        if self._following is None:
+            text = "SELECT next_fid FROM twin_layer WHERE layer = %s"
+            self._following = int(self._connection.execute(text, (self.layer.id,)).fetchall()[0][0])
+        first, self._following = self._following, self._following + count
+        return first
 
     def geometries(self, rows: Rows) -> list[Any]:
         return list(rows.wkb)
@@ -107,8 +129,18 @@ class PostgisWriter(LayerWriter):
         rows = len(columns["fid"])
         if rows >= _BULK and not self._bulk:
             self._bulk = _made_light(self._connection, self.layer)
-        self._into_now(self._connection, columns)
+        if self._bulk:
+            columns = self._without_constants(columns)
+        self._lane.then(partial(self._into_now.copy, columns=self._into_now.ready(columns)))
         self._more += rows
+
+    def _without_constants(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
+        """Let the table know by default what all rows have in common; return what differs."""
+        same = constants(columns)
+        if same != self._defaults:
+            self._lane.then(partial(set_defaults, layer=self.layer, before=self._defaults, after=same))
+            self._defaults = same
+        return {name: values for name, values in columns.items() if name not in same}
 
     def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
         columns = row_columns(self.layer)
@@ -155,11 +187,15 @@ class PostgisWriter(LayerWriter):
     def _copy_parts(self, fids: list[int], contents: list[bytes]) -> None:
         """Keep parts of features of which this version has kept none yet."""
         layer, scope, version = self.layer.id, self.writing.scope, self.writing.version
-        text = "COPY twin_part (layer, fid, part, content, scope, series, version_from) FROM STDIN (FORMAT BINARY)"
-        with self._connection.cursor() as cursor, cursor.copy(text) as copy:
-            copy.set_types(["text", "int8", "int4", "bytea", "text", "text", "int8"])
-            for fid, content in zip(fids, contents, strict=True):
-                copy.write_row((layer, fid, 0, content, scope.name, scope.series, version))
+
+        def copied(connection: Connection) -> None:
+            text = "COPY twin_part (layer, fid, part, content, scope, series, version_from) FROM STDIN (FORMAT BINARY)"
+            with connection.cursor() as cursor, cursor.copy(text) as copy:
+                copy.set_types(["text", "int8", "int4", "bytea", "text", "text", "int8"])
+                for fid, content in zip(fids, contents, strict=True):
+                    copy.write_row((layer, fid, 0, content, scope.name, scope.series, version))
+
+        self._lane.then(copied)
 
     def _replace_parts(self, parts: Mapping[int, bytes]) -> None:
         scope = self.writing.scope
@@ -220,6 +256,7 @@ class PostgisWriter(LayerWriter):
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         if self._bulk:
+            set_defaults(self._connection, self.layer, self._defaults, {})
             indexed(self._connection, self.layer)
         layer, version, box = self.layer.id, self.writing.version, touched.box or (None,) * 4
         if len(cells):
@@ -232,9 +269,9 @@ class PostgisWriter(LayerWriter):
         text = f"INSERT INTO twin_change VALUES ({', '.join(['%s'] * 10)})"
         execute(self._connection, text, version, layer, *numbers, *box)
         self._connection.execute(
-            "UPDATE twin_layer SET version = %s, features = features + %s, min_x = least(min_x, %s), min_y = least(min_y, %s), "
+            "UPDATE twin_layer SET version = %s, next_fid = greatest(next_fid, %s), features = features + %s, min_x = least(min_x, %s), min_y = least(min_y, %s), "
             "max_x = greatest(max_x, %s), max_y = greatest(max_y, %s) WHERE layer = %s",
-            (version, self._more, *box, layer),
+            (version, self._following, self._more, *box, layer),
         )
 
 
@@ -277,6 +314,8 @@ _COPIED = {"integer": "int8", "number": "float8", "boolean": "bool"}
 
 
 def _whole(values: list[Any]) -> list[Any]:
+    if _are(values, int):
+        return values
     return [None if value is None or value != value else int(value) for value in values]
 
 
@@ -286,11 +325,20 @@ def _numbers(values: list[Any]) -> list[Any]:
 
 
 def _truths(values: list[Any]) -> list[Any]:
+    if _are(values, bool):
+        return values
     return [None if value is None or value != value else bool(value) for value in values]
 
 
 def _texts(values: list[Any]) -> list[Any]:
+    if _are(values, str):
+        return values
     return [value if value is None or type(value) is str else str(value) for value in values]
+
+
+def _are(values: list[Any], kind: type) -> bool:
+    """Say whether values are of one type already, or unknown."""
+    return set(map(type, values)) <= {kind, type(None)}
 
 
 def _with_srid(srid: int) -> Convert:

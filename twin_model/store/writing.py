@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
+from twin_model.content import words_of
 from twin_model.errors import VersionConflict
 from twin_model.layer import Layer
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
@@ -26,13 +27,15 @@ from twin_model.temporal import Instant, now, to_instant
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
 
-__all__ = ["GENESIS", "LayerWriter", "Transaction", "Writing", "chain_hash", "parts_digest", "parts_sum", "row_columns", "touched_cells", "write_changeset"]  # fmt: skip
+__all__ = ["GENESIS", "LayerWriter", "Transaction", "Writing", "chain_hash", "constants", "parts_digest", "parts_sum", "row_columns", "touched_cells", "write_changeset"]  # fmt: skip
 
 GENESIS = "0" * 64
 """What stands before the first link of the hash chain."""
 
 _CELL = 256.0
 """Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
+
+_LONGEST_CONSTANT = 80
 
 _AT_ONCE = 2_000
 """So many timelines are rewritten at once: memory stays bounded however much an edit changes."""
@@ -42,6 +45,22 @@ def row_columns(layer: Layer) -> tuple[str, ...]:
     """Return the columns of a layer's rows in the order they are written."""
     geometry = ("geom",) if layer.has_geometry else ()
     return ("fid", *geometry, "id", *layer.field_names, "valid_from", "valid_to", "valid_precision", "version_from", "min_zoom")  # fmt: skip
+
+
+def constants(columns: Mapping[str, list[Any]]) -> dict[str, str | int]:
+    """Return the short texts and whole numbers that all values of a column are: they need not be sent row by row."""
+    found: dict[str, str | int] = {}
+    for name, values in columns.items():
+        first = values[0]
+        if type(first) not in (str, int) or values[-1] != first or values.count(first) < len(values):
+            continue
+        if (
+            abs(first) < 2**63
+            if type(first) is int
+            else len(first) <= _LONGEST_CONSTANT and "\x00" not in first
+        ):
+            found[name] = first
+    return found
 
 
 def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -64,8 +83,7 @@ def chain_hash(previous: str, line: Mapping[str, Any]) -> str:
 
 def parts_sum(fids: NDArray[np.int64], contents: list[bytes]) -> NDArray[np.uint64]:
     """Return two words that stand for parts, whatever their order: sums of what they say, each mixed with its fid."""
-    said = np.frombuffer(b"".join(contents), dtype="<u8").reshape(-1, 2)
-    mixed = (said ^ fids.astype(np.uint64)[:, None]) * np.uint64(0x9E3779B97F4A7C15)
+    mixed = (words_of(contents) ^ fids.astype(np.uint64)[:, None]) * np.uint64(0x9E3779B97F4A7C15)
     return np.asarray((mixed ^ (mixed >> np.uint64(29))).sum(axis=0, dtype=np.uint64))
 
 
