@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -37,12 +37,17 @@ from postgis_server import PostgisServer, running_server  # noqa: E402
 
 
 def loads(server: PostgisServer, source: Path) -> tuple[float, float]:
-    """Return the least seconds of our load and of ogr2ogr's; they take turns, for a new server's first rows cost it more
-    (it makes and fills the files of its log that later it uses again)."""
-    ours, theirs = zip(
-        *((load(server, source), peer_load(server, source)) for _ in range(TURNS)), strict=True
-    )
-    return min(ours), min(theirs)
+    """Return the least seconds of our load and of ogr2ogr's. They take turns, each after a checkpoint: a new server's
+    first rows cost it more, and neither shall write what the other left in memory."""
+    took: dict[Callable[[PostgisServer, Path], float], list[float]] = {load: [], peer_load: []}
+    with psycopg.connect(server.url("bench").partition("&schema=")[0], autocommit=True) as connection:
+        for _ in range(TURNS):
+            connection.execute("DROP SCHEMA IF EXISTS bench CASCADE")
+            connection.execute("DROP TABLE IF EXISTS peer")
+            for one, seconds in took.items():
+                connection.execute("CHECKPOINT")
+                seconds.append(one(server, source))
+    return min(took[load]), min(took[peer_load])
 
 
 def load(server: PostgisServer, source: Path) -> float:

@@ -589,6 +589,9 @@ def test_attributes_are_those_of_the_day_on_show(past: TimeVisit) -> None:
     past.run("() => twin.showFeature('building', 'building.1')")
     expect(past.page.locator(".attributes h2")).to_have_text("老站")
     expect(past.page.locator(".attributes-day")).to_have_text("2019年6月1日的状态")
+    since = past.page.locator("[data-field=valid_from]")
+    expect(since.locator("th")).to_have_text("有效自")
+    expect(since.locator("td")).to_have_text("2010年5月1日")
 
     past.go("2023-06-01")
     expect(body).to_contain_text("2023年6月1日这一天没有此要素")

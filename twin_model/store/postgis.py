@@ -138,10 +138,10 @@ class PostgisStore(PostgisHistory):
     # --- reading
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def _lent(self, *, asking: bool = True) -> Iterator[Connection]:
         """Lend a connection of the pool; where none comes free, or the pool still waits for a server that was away, one
-        of its own."""
-        with in_our_words(self._address, asking=True):
+        of its own. A new one has to learn the tables first, which costs as much as a small edit."""
+        with in_our_words(self._address, asking=asking):
             try:
                 lent = self._pool.getconn()
             except PoolTimeout:
@@ -159,7 +159,7 @@ class PostgisStore(PostgisHistory):
     def _fetched(self, ask: Callable[[Connection], Rows]) -> Rows:
         """Return what is asked of a connection; where the server was started anew in between, it is asked again."""
         for again in (True, False):
-            with self._reading() as connection:
+            with self._lent() as connection:
                 try:
                     return ask(connection)
                 except psycopg.OperationalError:
@@ -203,7 +203,7 @@ class PostgisStore(PostgisHistory):
         return self._run(query)
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
-        with self._reading() as connection:
+        with self._lent() as connection:
             made, written = self._select(connection, query)
             chunks = postgis_copy.streamed(connection, made.text, made.parameters, rows) if written else ()
             for chunk in chunks:
@@ -223,7 +223,7 @@ class PostgisStore(PostgisHistory):
 
     def known(self, layer: str) -> Known:
         """Two scans without a join, gathered by the server into a few long values."""
-        with self._reading() as connection:
+        with self._lent() as connection:
             (fids,) = _rows(
                 connection, f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}", ()
             )[0]
@@ -267,7 +267,7 @@ class PostgisStore(PostgisHistory):
             base = self.version()
             plans = plan(self, changeset)
             with (
-                connect(self._address) as connection,
+                self._lent(asking=False) as connection,
                 writing(connection, self._address),
                 Lane(connection) as lane,
             ):
@@ -282,7 +282,7 @@ class PostgisStore(PostgisHistory):
         postgis_copy.backup(self._address, target)
 
     def dump(self, table: str) -> Iterator[Rows]:
-        with self._reading() as connection:
+        with self._lent() as connection:
             yield from postgis_copy.dump(connection, self._catalogue, table)
 
     def load(self, tables: Iterable[tuple[str, Iterator[Rows]]]) -> None:

@@ -413,7 +413,7 @@ def _ensure_fresh(
     changeset: Changeset, plans: Mapping[str, "LayerPlan"], writers: Mapping[str, LayerWriter], newest: int
 ) -> None:
     """Refuse an edit of features that a version later than its base has changed; all of them are named."""
-    if changeset.base is None:
+    if changeset.base is None or changeset.base >= newest:
         return
     stale: dict[str, list[str]] = defaultdict(list)
     for name, writer in writers.items():

@@ -141,6 +141,15 @@ export class Language {
     return format.format(new Date(`${day}T00:00:00Z`));
   }
 
+  /** An instant in words as the clocks of a time zone show it: the day alone where it is its beginning. */
+  instant(text: string, timeZone: string): string {
+    const at = new Date(text);
+    if (Number.isNaN(at.getTime())) return text;
+    const clock = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone }).format(at);
+    const style = clock === "00:00:00" ? { dateStyle: "long" as const } : { dateStyle: "long" as const, timeStyle: "short" as const };
+    return new Intl.DateTimeFormat(this.chosen === "zh" ? "zh-CN" : "en-GB", { ...style, timeZone }).format(at);
+  }
+
   number(value: number, digits: number): string {
     return value.toLocaleString(this.chosen === "zh" ? "zh-CN" : "en", {
       minimumFractionDigits: digits,

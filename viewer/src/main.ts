@@ -80,7 +80,7 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
   const credits = element("span", { class: "credits" });
   const town = new TownScene(globe, credits, config, test);
   const { scene } = town;
-  const time = new Time(config.time);
+  const time = new Time(config.time, config.town.timezone);
   const tiles: VectorTiles = new VectorTiles(api, time, (layer) =>
     notice.problem(language.t("tiles_failed", language.of(layer.title)), retry(() => location.reload())),
   );

@@ -11,6 +11,12 @@ import { type Selection, extentOf } from "./selection";
 import type { Time } from "./time";
 
 const NAMES = ["name", "title", "text", "survey_no", "segment_key", "number", "global_id"];
+/** What the service says of every state of a feature, beside the fields of its layer. */
+const OF_A_STATE: FieldConfig[] = [
+  { name: "valid_from", type: "datetime", unit: "", title: { zh: "有效自", en: "Valid from" } },
+  { name: "valid_to", type: "datetime", unit: "", title: { zh: "有效至", en: "Valid until" } },
+  { name: "version", type: "integer", unit: "", title: { zh: "版本", en: "Version" } },
+];
 /** Bytes and matrices: nothing to read. */
 const UNREADABLE = new Set(["mesh", "matrix", "properties"]);
 
@@ -98,7 +104,7 @@ export class Panel {
   }
 
   private table(config: LayerConfig, feature: Feature): HTMLElement {
-    const fields = config.fields.filter((field) => !UNREADABLE.has(field.name));
+    const fields = [...config.fields, ...OF_A_STATE].filter((field) => !UNREADABLE.has(field.name));
     const known = new Set([...fields.map((field) => field.name), ...UNREADABLE, "id", "collection"]);
     const others = Object.keys(feature.properties)
       .filter((key) => !known.has(key))
@@ -150,6 +156,7 @@ export class Panel {
   private value(field: FieldConfig, value: unknown): string {
     const meaning = field.codes?.[String(value)];
     if (meaning) return `${this.language.of(meaning)}（${String(value)}）`;
+    if (field.type === "datetime" && typeof value === "string") return this.language.instant(value, this.time.zone);
     const text = this.plain(value, field.type === "number" ? 3 : 0);
     return field.unit ? `${text} ${UNITS[field.unit] ?? field.unit}` : text;
   }

@@ -7,7 +7,7 @@ export class Time {
   private chosen: string | undefined;
   private readonly listeners: (() => void)[] = [];
 
-  constructor(readonly config: TimeConfig) {}
+  constructor(readonly config: TimeConfig, readonly zone: string) {}
 
   /** The day chosen ("2024-06-01"), the town's own; undefined is now. */
   get day(): string | undefined {
