@@ -492,6 +492,28 @@ def test_a_bulk_load_leaves_every_index_in_its_place(store: Store) -> None:
     assert store.count(FeatureQuery("building", view=at("2024-01-15"))) == 6_000
 
 
+def test_a_bulk_load_whose_parts_share_other_values_keeps_each_row_as_it_came(store: Store) -> None:
+    mixed = ["住宅", None] * 3_000
+    parts = [
+        houses(6_000, usage=["住宅"] * 6_000, storeys=[6] * 6_000),
+        houses(6_000, usage=mixed, storeys=[6] * 6_000),
+        houses(6_000),
+        houses(6_000, usage=["商业's"] * 6_000, storeys=[None] * 6_000),
+    ]
+    with Draft(Source("big", "big"), CATALOGUE, storage_crs=CRS) as draft:
+        for number, part in enumerate(parts):
+            draft.add("building", part.set_geometry(part.geometry.translate(0, 50 * number)))
+        commit(store, draft.to_changeset(author="a", reason="r"))
+    later = houses(1, storeys=[None])
+    deliver(store, "building", later.set_geometry(later.geometry.translate(-8_000, 0)), name="later")
+
+    found = store.features(FeatureQuery("building", fields=("usage", "storeys"))).sort_values("fid")
+
+    usage = found["usage"].astype(object).where(found["usage"].notna(), None).tolist()
+    assert usage == ["住宅"] * 6_000 + mixed + [None] * 6_000 + ["商业's"] * 6_000 + [None]
+    assert found["storeys"].isna().tolist() == [False] * 18_000 + [True] * 6_001
+
+
 def test_who_asks_while_the_first_features_of_a_layer_come_in_does_not_wait(store: Store) -> None:
     half, answered = threading.Event(), threading.Event()
 

@@ -267,9 +267,8 @@ class GeoPackageStore(GeoPackageHistory):
             "WHERE layer = ? AND part = 0 AND version_to IS NULL AND length(content) = 16",
             (layer,),
         ).fetchone()
-        ids: dict[int, str] = {}
-        if self._catalogue[layer].identity_field is not None:
-            ids = dict(connection.execute(f"SELECT fid, id FROM {quoted(layer)}").fetchall())
+        numbered = self._catalogue[layer].identity_field is not None
+        ids = dict(connection.execute(f"SELECT fid, id FROM {quoted(layer)}").fetchall()) if numbered else {}
         return Known.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
     def origins(self, layer: str) -> Origins:

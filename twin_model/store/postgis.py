@@ -223,19 +223,13 @@ class PostgisStore(PostgisHistory):
 
     def known(self, layer: str) -> Known:
         """Two scans without a join, gathered by the server into a few long values."""
-        with self._lent() as connection:
-            (fids,) = _rows(
-                connection, f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}", ()
-            )[0]
-            delivered, contents = _rows(
-                connection,
-                "SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
-                "WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = 16",
-                (layer,),
-            )[0]
-            ids: dict[int, str] = {}
-            if self._catalogue[layer].identity_field is not None:
-                ids = dict(_rows(connection, f"SELECT fid, id FROM {quoted(layer)}", ()))
+        ((fids,),) = self._all(f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}")
+        text = ("SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
+                "WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = 16")  # fmt: skip
+        ((delivered, contents),) = self._all(text, layer)
+        ids: dict[int, str] = {}
+        if self._catalogue[layer].identity_field is not None:
+            ids = dict(self._all(f"SELECT fid, id FROM {quoted(layer)}"))
         return Known.of(_numbers(fids), ids, _numbers(delivered), contents or b"")
 
     def origins(self, layer: str) -> Origins:

@@ -1,8 +1,9 @@
 """Writing a changeset into the PostGIS store: the SQL behind `twin_model/store/writing.py`, inside one transaction.
 
 Rows go in by COPY in its binary form, on a lane of their own: the server stores them while the next are read and made
-ready. What all rows of a first load have in common is the table's default for its duration. The writer's place is an advisory lock of the transaction, so versions are
-recorded one after the other; readers see the state before until it commits.
+ready. What all rows of a first load have in common is the table's default for its duration. The writer's place is an
+advisory lock of the transaction, so versions are recorded one after the other; readers see the state before until it
+commits.
 """
 
 import struct
@@ -129,9 +130,10 @@ class PostgisWriter(LayerWriter):
         rows = len(columns["fid"])
         if rows >= _BULK and not self._bulk:
             self._bulk = _made_light(self._connection, self.layer)
+        said = self._into_now.ready(columns)
         if self._bulk:
-            columns = self._without_constants(columns)
-        self._lane.then(partial(self._into_now.copy, columns=self._into_now.ready(columns)))
+            said = self._without_constants(said)
+        self._lane.then(partial(self._into_now.copy, columns=said))
         self._more += rows
 
     def _without_constants(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
