@@ -110,7 +110,7 @@ def restore_town(
 
 
 def _unpacked(source: Path, folder: Path, tick: Callable[[str], None]) -> dict[str, Any]:
-    """Unpack a backup and check each member against the manifest."""
+    """Unpack a backup and check each member against the manifest; what was its owner's alone stays so."""
     try:
         with zipfile.ZipFile(source) as archive:
             manifest: dict[str, Any] = json.loads(archive.read(_MANIFEST))
@@ -120,6 +120,7 @@ def _unpacked(source: Path, folder: Path, tick: Callable[[str], None]) -> dict[s
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with archive.open(name) as packed, target.open("wb") as file:
                     shutil.copyfileobj(packed, file, _CHUNK)
+                target.chmod(archive.getinfo(name).external_attr >> 16 & 0o777 | 0o600)
                 if _hash_of(target) != digest:
                     raise StoreError(
                         "store.backup_unsound", path=source.name, cause=f"{name} is not as it was written"

@@ -186,6 +186,7 @@ def test_what_a_delivery_covers_is_said_with_scope_and_too_much_vanishing_asks_f
 def test_a_backup_is_restored_whole_and_a_damaged_one_refused(town: Path, tmp_path: Path) -> None:
     kept, elsewhere = tmp_path / "out" / "town.zip", tmp_path / "restored"
     (town / "private" / "key").write_text("secret")
+    (town / "town.toml").chmod(0o600)
 
     told = json.loads(twin(town, "backup", str(kept), "--json"))
     text = twin(elsewhere, "restore", str(kept))
@@ -193,6 +194,7 @@ def test_a_backup_is_restored_whole_and_a_damaged_one_refused(town: Path, tmp_pa
     assert told["version"] == 2 and "version 2, its chain is whole" in text
     assert kept.stat().st_mode & 0o077 == 0, "it holds what private/ holds"
     assert (elsewhere / "private" / "key").read_text() == "secret"
+    assert (elsewhere / "town.toml").stat().st_mode & 0o777 == 0o600, "it may hold a password"
     assert json.loads(twin(elsewhere, "history", "--json")) == json.loads(twin(town, "history", "--json"))
     assert sorted(one.name for one in (elsewhere / "sources").iterdir()) == sorted(
         one.name for one in (town / "sources").iterdir()
