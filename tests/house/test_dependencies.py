@@ -12,19 +12,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {
-    "twin_model",
-    "ingest",
-    "tiles",
-    "api_config",
-    "data_samples",
-    "tests",
-    "workload",
-    "items",
-    "postgis_server",
-    "stock_pygeoapi",
-    "qgis",
+OURS = {"twin_model", "ingest", "tiles", "api_config", "data_samples", "tests", "qgis"} | {
+    helper.stem for folder in ("tests", "tests/benchmarks") for helper in (ROOT / folder).glob("*.py")
 }
+"""Our packages and the helpers of tests and benchmarks; QGIS brings its own."""
 CHOSEN_BY_UVICORN = {"uvloop", "httptools"}
 PERMISSIVE = re.compile(
     r"\b(0?BSD|MIT|Apache|ISC|ISCL|PSF|Python Software|Zlib|CC0|CNRI|HPND|MPL|Mozilla|LGPL|Lesser General|Unlicense|Artistic)", re.I
