@@ -35,7 +35,7 @@ _MOST_OF = 0.5
 @dataclass(frozen=True)
 class Removals:
     """Which current features end by a delivery, how many it could have seen, and how many it lacks and yet keeps: they
-    came under its name before, but lie out of its sight."""
+    came under its name in its scale before, but lie out of its sight or are of a class it has none of."""
 
     ended: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     seen: int = 0
@@ -57,7 +57,8 @@ def removals(
     if scope.reach in ("seen", "sheet"):
         origins = store.origins(layer.id)
         under_its_name = origins.scopes == scope.name
-        own, of_others = np.intersect1d(missing, origins.fids[under_its_name]), origins.fids[~under_its_name]
+        own = np.intersect1d(missing, origins.fids[under_its_name & (origins.series == scope.series)])
+        of_others = origins.fids[~under_its_name]
         missing = np.intersect1d(missing, origins.fids[_of_source(layer, scope, origins)])
     ended = _visible(store, layer, changeset, missing, of_others)
     return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)))

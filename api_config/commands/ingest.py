@@ -210,8 +210,9 @@ def _became(one: Outcome, lang: str) -> str:
         return ""
     hint = ""
     if any(counts["kept"] for counts in one.planned.values()):
-        hint = "（缺而留存：以前同名来过、此次没有、又在其视野之外；--scope sheet 即终止）" if zh else (
-            " (kept: came under this name before, not now, and out of its sight; --scope sheet ends them)")  # fmt: skip
+        hint = "（缺而留存：以前同名来过、此次没有、又在其视野之外或属此次没有的类别；同类者用 --scope sheet 即终止）" if zh else (
+            " (kept: came under this name before, not now, and out of its sight or of a class it has none of; "
+            "where it has their class, --scope sheet ends them)")  # fmt: skip
     return f"{'试运行，未存入' if zh else 'dry run, nothing stored'}: {planned}{hint}"
 
 
