@@ -19,7 +19,8 @@ from twin_model.content import frame_contents
 from twin_model.errors import ChainBroken, QueryRefused, VersionConflict
 from twin_model.layer import Layer
 from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
-from twin_model.store.writing import GENESIS, chain_hash, parts_digest, parts_sum
+from twin_model.store.layer_writer import parts_digest, parts_sum
+from twin_model.store.writing import GENESIS, chain_hash
 from twin_model.temporal import Interval, now
 from twin_model.view import View
 

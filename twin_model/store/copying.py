@@ -16,7 +16,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.writing import row_columns
+from twin_model.store.layer_writer import row_columns
 from twin_model.temporal import Instant
 from twin_model.view import View
 

@@ -17,9 +17,10 @@ from twin_model.layer import Layer
 from twin_model.store.gpkg_binary import bounds_of, to_blobs
 from twin_model.store.gpkg_rtree import insert, is_worth_packing, pack, write
 from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
+from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Row, Steps
-from twin_model.store.writing import GENESIS, LayerWriter, Writing, constants, row_columns
+from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
 __all__ = ["GeoPackageTransaction"]

@@ -22,11 +22,12 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
 from twin_model.store.boxes import outwards
+from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
 from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Place, Row, Steps
-from twin_model.store.writing import GENESIS, LayerWriter, Writing, constants, row_columns
+from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
 __all__ = ["PostgisTransaction", "RowCopy"]

@@ -1,342 +1,36 @@
 """Bringing a changeset into a store: what both stores share while they hold the writer's place.
 
 A store gives a `Transaction`: where its history ends, one `LayerWriter` a layer, blobs, the changeset's line. Here is
-the order of things; the SQL stands in `gpkg_write` and `postgis_write`, the thinking about time in `timeline`.
+the order of things; how a layer's rows are written stands in `layer_writer`.
 """
 
-from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import orjson
-from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
-from twin_model.content import words_of
+from twin_model.changeset import Changeset, Touched, Version
 from twin_model.errors import VersionConflict
-from twin_model.layer import Layer
-from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
+from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
 
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
 
-__all__ = ["GENESIS", "LayerWriter", "Transaction", "Writing", "chain_hash", "constants", "parts_digest", "parts_sum", "row_columns", "touched_cells", "write_changeset"]  # fmt: skip
+__all__ = ["GENESIS", "Transaction", "chain_hash", "write_changeset"]
 
 GENESIS = "0" * 64
 """What stands before the first link of the hash chain."""
-
-_CELL = 256.0
-"""Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
-
-_LONGEST_CONSTANT = 80
-
-_AT_ONCE = 2_000
-"""So many timelines are rewritten at once: memory stays bounded however much an edit changes."""
-
-
-def row_columns(layer: Layer) -> tuple[str, ...]:
-    """Return the columns of a layer's rows in the order they are written."""
-    geometry = ("geom",) if layer.has_geometry else ()
-    return ("fid", *geometry, "id", *layer.field_names, "valid_from", "valid_to", "valid_precision", "version_from", "min_zoom")  # fmt: skip
-
-
-def constants(columns: Mapping[str, list[Any]]) -> dict[str, str | int]:
-    """Return the short texts and whole numbers that all values of a column are: they need not be sent row by row."""
-    found: dict[str, str | int] = {}
-    for name, values in columns.items():
-        first = values[0]
-        if type(first) not in (str, int) or values[-1] != first or values.count(first) < len(values):
-            continue
-        if (
-            abs(first) < 2**63
-            if type(first) is int
-            else len(first) <= _LONGEST_CONSTANT and "\x00" not in first
-        ):
-            found[name] = first
-    return found
-
-
-def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the boxes (n, 4) of changed geometry gathered by grid cell, so that a big delivery writes few rows."""
-    bounds = bounds[np.isfinite(bounds).all(axis=1)]
-    if not len(bounds):
-        return bounds
-    cells = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2 / _CELL).astype(np.int64)
-    order = np.lexsort((cells[:, 1], cells[:, 0]))
-    starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
-    low = np.minimum.reduceat(bounds[order, :2], starts)
-    high = np.maximum.reduceat(bounds[order, 2:], starts)
-    return np.hstack((low, high))
 
 
 def chain_hash(previous: str, line: Mapping[str, Any]) -> str:
     """Return the hash of a changeset's line in the history, chained to the one before it."""
     return sha256(previous.encode() + orjson.dumps(dict(line), option=orjson.OPT_SORT_KEYS)).hexdigest()
-
-
-def parts_sum(fids: NDArray[np.int64], contents: list[bytes]) -> NDArray[np.uint64]:
-    """Return two words that stand for parts, whatever their order: sums of what they say, each mixed with its fid."""
-    mixed = (words_of(contents) ^ fids.astype(np.uint64)[:, None]) * np.uint64(0x9E3779B97F4A7C15)
-    return np.asarray((mixed ^ (mixed >> np.uint64(29))).sum(axis=0, dtype=np.uint64))
-
-
-def parts_digest(total: NDArray[np.uint64]) -> str:
-    return "".join(f"{int(word):016x}" for word in total)
-
-
-@dataclass(frozen=True)
-class Writing:
-    """What every row of a changeset is written with: the version it makes, its instants, whether it is an edit.
-
-    An edit leaves the parts as they were delivered.
-    """
-
-    version: int
-    effective: Instant
-    moment: Instant
-    edit: bool = False
-    scope: Scope = Scope()
-
-
-class LayerWriter(ABC):
-    """Writes the rows of one layer within an open transaction and remembers what it touched."""
-
-    def __init__(self, layer: Layer, writing: Writing) -> None:
-        self.layer, self.writing = layer, writing
-        self.inserted = self.updated = self.terminated = self.unchanged = 0
-        self._boxes: list[NDArray[np.float64]] = []
-        self._delivered = np.zeros(2, dtype=np.uint64)
-        self._digest = sha256()
-
-    # --- what happens
-
-    def write(self, rows: Rows, decisions: NDArray[np.int64]) -> None:
-        """Write delivered rows: new ones (0), new states of known ones (their fid); leave out those without change (-1)."""
-        self.unchanged += int((decisions == -1).sum())
-        new = rows.take(decisions == 0) if (decisions != 0).any() else rows
-        if len(new):
-            self._insert(new)
-        updates = np.flatnonzero(decisions > 0)
-        for start in range(0, len(updates), _AT_ONCE):
-            chosen = updates[start : start + _AT_ONCE]
-            self._update(rows.take(chosen), decisions[chosen])
-
-    def _insert(self, rows: Rows) -> None:
-        first = self.take_fids(len(rows))
-        fids = np.arange(first, first + len(rows), dtype=np.int64)
-        columns = self._columns(rows, fids, [None] * len(rows))
-        self.insert(columns, rows.bounds)
-        if self.layer.has_geometry:
-            self._boxes.append(rows.bounds)
-        self._deliver(fids, rows)
-        ahead = min((one for one in set(columns["valid_from"]) if one > self.writing.moment), default=None)
-        if ahead is not None:
-            self.expect(ahead)
-        self.inserted += len(rows)
-
-    def _columns(
-        self, rows: Rows, fids: NDArray[np.int64], known_ids: Sequence[str | None]
-    ) -> dict[str, list[Any]]:
-        """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
-        columns: dict[str, list[Any]] = {"fid": fids.tolist()}
-        if self.layer.has_geometry:
-            columns["geom"] = self.geometries(rows)
-        minted = map(f"{self.layer.id}.".__add__, map(str, columns["fid"]))
-        given = zip(known_ids, rows.ids.tolist(), minted, strict=True)
-        columns["id"] = [known or own or new for known, own, new in given]
-        columns |= {name: _plain(rows.columns[name]) for name in self.layer.field_names}
-        columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
-        columns["valid_to"] = [None] * len(rows)
-        columns["valid_precision"] = rows.valid_precision.tolist()
-        columns["version_from"] = [self.writing.version] * len(rows)
-        columns["min_zoom"] = rows.min_zoom.tolist()
-        return columns
-
-    def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
-        """Give known features a new state from its instant on, up to the next state recorded for later."""
-        timelines = self.timelines(fids.tolist())
-        former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], whole=True)
-        known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
-        columns = self._columns(rows, fids, known_ids)
-        names, todo = tuple(columns), Steps()
-        newest: list[bool] = []
-        for values in zip(*columns.values(), strict=True):
-            state = dict(zip(names, values, strict=True)) | {"_row": None}
-            before = timelines.get(state["fid"], [])
-            state |= self._since(state, before)
-            newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
-            self._change(before, stated(before, state, self.writing.version), todo)
-        self._apply(todo)
-        self._deliver(fids[newest], rows.take(np.array(newest)), again=True)
-        if not self.writing.edit:
-            renumbered = [
-                (own, fid)
-                for own, known, fid in zip(rows.ids.tolist(), known_ids, fids.tolist(), strict=True)
-                if own is not None and own != known
-            ]
-            self.keep_aliases(renumbered)
-        self.updated += len(fids)
-
-    def _since(self, state: Row, before: list[Row]) -> Row:
-        """Return since when a state is true: a date of its own that says when the thing began is not that of a later
-        change of it, which took effect when the delivery was true."""
-        began = [row["valid_from"] for row in before]
-        if began and state["valid_from"] <= max(began):
-            return {"valid_from": self.writing.effective, "valid_precision": None}
-        return {}
-
-    def _deliver(self, fids: NDArray[np.int64], rows: Rows, *, again: bool = False) -> None:
-        """Keep rows as parts, as they were last delivered; of an edit only the digest tells, and what a late delivery
-        puts between older and newer states takes no part's place."""
-        contents = rows.content.tolist()
-        if self.writing.edit:
-            self._digest.update(b"".join(contents))
-            return
-        if again:
-            self.close_parts(fids.tolist())
-        self.keep_parts(fids.tolist(), contents)
-        self._delivered += parts_sum(fids, contents)
-
-    def end(self, fids: Iterable[int], at: Instant) -> None:
-        """End features at an instant: they are true until then and absent after it."""
-        for some in _batches(fids):
-            todo = Steps()
-            for fid, before in self.timelines(some).items():
-                self._change(before, ended(before, at, self.writing.version), todo)
-                self._digest.update(f"-{fid}".encode())
-                self.terminated += 1
-            self._apply(todo)
-
-    def restore(self, fids: Iterable[int], version: int) -> None:
-        """Believe again what was recorded of features as of a version, and what had been delivered of them by then: the
-        delivery that is undone can come again."""
-        for some in _batches(fids):
-            todo = Steps()
-            for fid, rows in self.timelines(some, whole=True).items():
-                before = [row for row in rows if row["version_to"] is None]
-                after = [self._again(row) for row in rows if _recorded(row, version)]
-                was, becomes = (current_of(one, self.writing.moment) is not None for one in (before, after))
-                self.inserted += becomes and not was
-                self.terminated += was and not becomes
-                self.updated += was == becomes
-                self._digest.update(f"={fid}@{version}".encode())
-                self._change(before, after, todo)
-            self._apply(todo)
-            again = self.restore_parts(list(some), version)
-            if again:
-                self._delivered += parts_sum(
-                    np.array([fid for fid, _ in again], dtype=np.int64), [bytes(one) for _, one in again]
-                )
-
-    def _again(self, row: Row) -> Row:
-        if row["version_to"] is None:
-            return row
-        return row | {"_row": None, "version_from": self.writing.version, "version_to": None}
-
-    def _change(self, before: list[Row], after: list[Row], todo: Steps) -> None:
-        todo.extend(steps(before, after, self.writing.moment, self.writing.version))
-        ahead = min(boundaries(after, self.writing.moment), default=None)
-        if ahead is not None:
-            self.expect(ahead)
-
-    def _apply(self, todo: Steps) -> None:
-        if self.layer.has_geometry:
-            shapes = [
-                row["geom"] for row in (*todo.take, *(one.row for one in todo.put)) if row["geom"] is not None
-            ]
-            if shapes:
-                self._boxes.append(self.boxes(shapes))
-        self.apply(todo)
-
-    def finish(self) -> tuple[Touched, str]:
-        """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
-        self.settle()
-        bounds = np.concatenate(self._boxes) if self._boxes else np.empty((0, 4))
-        cells = touched_cells(bounds)
-        box: Box | None = None
-        if len(cells):
-            low, high = cells[:, :2].min(axis=0).tolist(), cells[:, 2:].max(axis=0).tolist()
-            box = (low[0], low[1], high[0], high[1])
-        touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
-        self.summarise(touched, cells)
-        return touched, f"{parts_digest(self._delivered)}-{self._digest.hexdigest()[:32]}"
-
-    def settle(self) -> None:
-        """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""
-        for some in _batches(self.overtaken()):
-            todo = Steps()
-            for rows in self.timelines(some).values():
-                self._change(rows, rows, todo)
-            self.apply(todo)
-
-    # --- how it is written
-
-    @abstractmethod
-    def take_fids(self, count: int) -> int:
-        """Return the first of `count` new fids."""
-
-    @abstractmethod
-    def geometries(self, rows: Rows) -> list[Any]:
-        """Return the values of the geometry column."""
-
-    @abstractmethod
-    def boxes(self, shapes: list[Any]) -> NDArray[np.float64]:
-        """Return the boxes (n, 4) of values of the geometry column: minx, miny, maxx, maxy."""
-
-    @abstractmethod
-    def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
-        """Put new features among the current rows; called with many at once."""
-
-    @abstractmethod
-    def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
-        """Return the recorded rows of features by valid time: those believed now, or every one ever (`whole`).
-
-        Keys of a row are those of `row_columns`, `_row` and `version_to`.
-        """
-
-    @abstractmethod
-    def apply(self, todo: Steps) -> None:
-        """Take rows out of their tables, then put rows into theirs."""
-
-    @abstractmethod
-    def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
-        """Keep what was delivered of features: content hash, scope, version."""
-
-    @abstractmethod
-    def close_parts(self, fids: list[int]) -> None:
-        """Close what was delivered of features before this version."""
-
-    @abstractmethod
-    def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
-        """Close what was delivered of features after a version and open again what stood then; return fid and content
-        of what was opened."""
-
-    @abstractmethod
-    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
-        """Keep other numbers of features: (number, fid)."""
-
-    @abstractmethod
-    def expect(self, instant: Instant) -> None:
-        """Remember an instant to come at which something of the layer begins or ends."""
-
-    @abstractmethod
-    def overtaken(self) -> list[int]:
-        """Return features whose rows are filed for a moment that has passed, and forget the instants that have."""
-
-    @abstractmethod
-    def changed_since(self, fids: list[int], version: int) -> list[str]:
-        """Return the ids of those features of which a later version says something else."""
-
-    @abstractmethod
-    def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
-        """Write what a version touched, the layer's number of features, its extent."""
 
 
 class Transaction(Protocol):
@@ -442,21 +136,3 @@ def _line(changeset: Changeset, writing: Writing, digests: Mapping[str, str]) ->
         "kind": source.kind if source else None, "delivery": source.delivery if source else None,
         "counts": orjson.dumps({**changeset.counts, "content": digests}).decode(),
     }  # fmt: skip
-
-
-def _recorded(row: Row, version: int) -> bool:
-    return row["version_from"] <= version and (row["version_to"] is None or row["version_to"] > version)
-
-
-def _plain(column: NDArray[Any]) -> list[Any]:
-    """Return the values of a column as Python's own, None where a number is unknown."""
-    values: list[Any] = column.tolist()
-    if column.dtype.kind == "f" and np.isnan(column).any():
-        return [None if value != value else value for value in values]
-    return values
-
-
-def _batches(fids: Iterable[int]) -> Iterator[list[int]]:
-    listed = list(fids)
-    for start in range(0, len(listed), _AT_ONCE):
-        yield listed[start : start + _AT_ONCE]
