@@ -8,7 +8,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -24,6 +24,7 @@ from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Reach, Source, Version
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
+from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import commit, plan_changeset, touched_ids
 
@@ -139,7 +140,8 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
                 keep()
             return outcome
         with (
-            _draft(town, source, delivery.options, reporter) as draft,
+            _head_start(town, delivery) as ahead,
+            _draft(town, source, delivery.options, reporter, ahead) as draft,
             _keeping(town, path, source, delivery) as keep,
         ):
             reporter.stage("read")
@@ -159,7 +161,7 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
                 return outcome
             reporter.stage("commit")
             keep()
-            outcome.version = commit(town.store, changeset)
+            outcome.version = commit(town.store, changeset, ahead)
     except TwinError as error:
         outcome.error = error
     except OSError as error:
@@ -204,9 +206,13 @@ def _said(options: ReadOptions) -> str:
     return sha256(said.encode()).hexdigest()[:16]
 
 
-def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter) -> Draft:
+def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadStart]:
+    return nullcontext(HeadStart()) if delivery.dry_run else town.store.head_start()
+
+
+def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter, ahead: HeadStart) -> Draft:
     return Draft(source, town.catalogue, storage_crs=town.store.crs, zone=town.settings.timezone, effective=options.effective,
-                 folder=town.cache / "drafts", tick=reporter.read)  # fmt: skip
+                 folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
 
 
 @contextmanager

@@ -70,24 +70,27 @@ class Draft:
     """A spool of frames that fit their layers, in the storage CRS, with findings and quarantined records.
 
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
+    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`).
     """
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
         effective: Instant | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+        ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None,
     ) -> None:  # fmt: skip
         self.source = source
         self.catalogue = catalogue
         self.storage_crs = crs_code(storage_crs)
         self.effective = effective
         self.surveyed: Instant | None = None
+        self._assumed: Instant | None = None
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
         self.counts = Counts()
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
         self._undated = 0
-        self._tick = tick
+        self._tick, self._ahead = tick, ahead
         self._fitting = Fitting(catalogue, self.storage_crs, zone)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
@@ -138,6 +141,15 @@ class Draft:
             with path.open("wb") as file:
                 pickle.dump(_folded(fitted.rows), file, protocol=5)
             self._chunks.append((layer_id, path, fitted.rows.content))
+            if self._ahead is not None:
+                self._ahead(layer_id, fitted.rows, self._true_since, self._scope())
+
+    def _true_since(self) -> Instant:
+        """Return since when what has no date of its own is true: what was said, else the moment this is first asked."""
+        given = self.effective or self.surveyed
+        if given is None:
+            given = self._assumed = self._assumed or now()
+        return given
 
     def set_aside(self, finding: Finding) -> None:
         """Quarantine one record: `finding.raw` is the record as it was read. Counts as read."""
@@ -229,15 +241,15 @@ class Draft:
         """
         scope = self._scope()
         scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
-        effective = self.effective or self.surveyed
-        if effective is None and self._undated:
+        effective = self._true_since()
+        if effective == self._assumed and self._undated:
             dated = self._undated < self.counts.features.total()
             values = {"source": self.source.name, "features": self._undated}
             self.report(
                 Finding("vector.partly_undated" if dated else "time.assumed_today", "info", values=values)
             )
         return Changeset(
-            author=author, reason=reason, source=self.source, effective=effective or now(),
+            author=author, reason=reason, source=self.source, effective=effective,
             delivered=tuple(Delivered(layer_id, _Reading(path), len(content), content) for layer_id, path, content in self._chunks),
             findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
             scope=scope, accept_removals=accept_removals,

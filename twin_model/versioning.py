@@ -22,7 +22,7 @@ from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
 from twin_model.scope import Removals, removals
-from twin_model.store.base import FeatureQuery, Known
+from twin_model.store.base import FeatureQuery, HeadStart, Known
 from twin_model.view import View
 
 if TYPE_CHECKING:
@@ -71,15 +71,16 @@ class LayerPlan:
         }  # fmt: skip
 
 
-def commit(store: "Store", changeset: Changeset) -> Version:
+def commit(store: "Store", changeset: Changeset, ahead: HeadStart | None = None) -> Version:
     """Bring a changeset into the store, whole or not at all, and return the version it made.
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
-    is to end and is not there.
+    is to end and is not there. Rows that a store took in `ahead` need not be brought again.
     """
     _ensure_there(store, changeset)
-    return store.commit(changeset, _plan_to_commit)
+    version = ahead.commit(changeset, _plan_to_commit) if ahead is not None else None
+    return store.commit(changeset, _plan_to_commit) if version is None else version
 
 
 def _plan_to_commit(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:

@@ -1,6 +1,7 @@
 """What every store answers: a Protocol of few methods, and the query they all take. Both stores pass one contract test."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,15 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Box, Changeset, Touched, Version
+from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
+from twin_model.temporal import Instant
 from twin_model.view import View
 
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
 
-__all__ = ["ChangesetRecord", "FeatureQuery", "Known", "Origins", "SortKey", "Store", "Summary"]
+__all__ = [
+    "ChangesetRecord",
+    "FeatureQuery",
+    "HeadStart",
+    "Known",
+    "Origins",
+    "Plan",
+    "SortKey",
+    "Store",
+    "Summary",
+]
 
 
 @dataclass(frozen=True)
@@ -141,6 +153,22 @@ class ChangesetRecord:
     """What the hash is made of, as it was written."""
 
 
+Plan = Callable[["Store", Changeset], Mapping[str, "LayerPlan"]]
+"""Says for each delivered row what it is."""
+
+
+class HeadStart:
+    """Rows that a store takes in while their source is still read. They become part of the commit that follows; until
+    then nobody sees them. This one takes none: all is written at the commit."""
+
+    def take(self, layer: str, rows: Rows, since: Callable[[], Instant], scope: Scope) -> None:
+        """Take the next rows of a layer, which hold since an instant unless they say otherwise, or leave them."""
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version | None:
+        """Write the changeset of which the rows were taken; None where it is to be written as if none had been."""
+        return None
+
+
 class Store(Protocol):
     """Keeps layers, versions and blobs. Many readers, writers one after the other; each commit whole or not at all."""
 
@@ -185,10 +213,12 @@ class Store(Protocol):
         """Return the fids of features that have ended, or go by another id now, by the ids they once had."""
         ...
 
-    def commit(
-        self, changeset: Changeset, plan: Callable[["Store", Changeset], Mapping[str, "LayerPlan"]]
-    ) -> Version:
-        """Write a changeset in one transaction; `plan` says for each delivered row what it is."""
+    def head_start(self) -> AbstractContextManager[HeadStart]:
+        """Lend what takes rows of a delivery before its commit; what it took is gone where no commit follows."""
+        ...
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+        """Write a changeset in one transaction."""
         ...
 
     def changed_since(self, layer: str, bbox: Box | None) -> int:

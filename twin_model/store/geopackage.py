@@ -7,10 +7,10 @@ Here connections live and answers become frames; the statements are made in `gpk
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
@@ -24,7 +24,7 @@ from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.store import gpkg_copy, gpkg_schema
-from twin_model.store.base import FeatureQuery, Known, Origins, Store, Summary
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
 from twin_model.store.frames import to_frame
 from twin_model.store.gpkg_history import GeoPackageHistory
 from twin_model.store.gpkg_schema import srs_id
@@ -35,9 +35,6 @@ from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import now
 from twin_model.view import View
-
-if TYPE_CHECKING:
-    from twin_model.versioning import LayerPlan
 
 __all__ = ["GeoPackageStore"]
 
@@ -297,9 +294,12 @@ class GeoPackageStore(GeoPackageHistory):
 
     # --- writing
 
-    def commit(
-        self, changeset: Changeset, plan: Callable[[Store, Changeset], Mapping[str, "LayerPlan"]]
-    ) -> Version:
+    @contextmanager
+    def head_start(self) -> Iterator[HeadStart]:
+        """Take nothing ahead: the one writer's place of the file would be held while a source is read."""
+        yield HeadStart()
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version:
         while True:
             base = self.version()
             plans = plan(self, changeset)

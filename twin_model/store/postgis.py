@@ -4,16 +4,15 @@ Here connections live and answers become frames; the statements are made in `pos
 `postgis_write`, tables in `postgis_schema`; how a server is reached stands in `postgis_server`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
-import numpy as np
 import psycopg
-from numpy.typing import NDArray
 from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
@@ -22,10 +21,12 @@ from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.store import postgis_copy, postgis_schema
-from twin_model.store.base import FeatureQuery, Known, Origins, Store, Summary
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
 from twin_model.store.frames import to_frame
+from twin_model.store.postgis_ahead import PostgisHeadStart
 from twin_model.store.postgis_history import PostgisHistory
 from twin_model.store.postgis_lane import Lane
+from twin_model.store.postgis_parts import delivered, whole_numbers
 from twin_model.store.postgis_schema import history_of, newest_version, srid_of
 from twin_model.store.postgis_select import PostgisDialect
 from twin_model.store.postgis_server import Address, connect, in_our_words, prepare, writing
@@ -34,9 +35,6 @@ from twin_model.store.select import Context, Select, quoted, select
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import now
 from twin_model.view import View
-
-if TYPE_CHECKING:
-    from twin_model.versioning import LayerPlan
 
 __all__ = ["PostgisStore"]
 
@@ -222,18 +220,20 @@ class PostgisStore(PostgisHistory):
         return Summary(number, row[1:] if row[1] is not None else None)
 
     def known(self, layer: str) -> Known:
-        """Two scans without a join, gathered by the server into a few long values."""
+        """Scans without a join, gathered by the server into a few long values.
+
+        A layer that never was written is not looked into: who brings its first features may hold the table.
+        """
+        if not self._all("SELECT 1 FROM twin_layer WHERE layer = %s AND version > 0", layer):
+            return Known.of(whole_numbers(None), {}, whole_numbers(None), b"")
         ((fids,),) = self._all(f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}")
-        text = ("SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
-                "WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = 16")  # fmt: skip
-        ((delivered, contents),) = self._all(text, layer)
         ids: dict[int, str] = {}
         if self._catalogue[layer].identity_field is not None:
             ids = dict(self._all(f"SELECT fid, id FROM {quoted(layer)}"))
-        return Known.of(_numbers(fids), ids, _numbers(delivered), contents or b"")
+        return Known.of(whole_numbers(fids), ids, *delivered(self._all, layer))
 
     def origins(self, layer: str) -> Origins:
-        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_part p "
+        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_parts p "
                 "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
         return Origins.of(self._all(text, layer))
 
@@ -254,9 +254,15 @@ class PostgisStore(PostgisHistory):
 
     # --- writing
 
-    def commit(
-        self, changeset: Changeset, plan: Callable[[Store, Changeset], Mapping[str, "LayerPlan"]]
-    ) -> Version:
+    @contextmanager
+    def head_start(self) -> Iterator[HeadStart]:
+        ahead = PostgisHeadStart(self, partial(self._lent, asking=False), self._address)
+        try:
+            yield ahead
+        finally:
+            ahead.give_up()
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version:
         while True:
             base = self.version()
             plans = plan(self, changeset)
@@ -291,11 +297,6 @@ class PostgisStore(PostgisHistory):
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Rows:
     with connection.cursor(binary=True) as cursor:
         return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
-
-
-def _numbers(content: bytes | None) -> NDArray[np.int64]:
-    """Return the numbers of int8send, one after the other."""
-    return np.frombuffer(content or b"", dtype=">i8").astype(np.int64)
 
 
 def _ensure_postgis(connection: Connection, address: Address) -> None:

@@ -52,9 +52,11 @@ def dump(connection: Connection, catalogue: Catalogue, table: str) -> Iterator[R
 
 
 def _place(table: str) -> str:
-    """Return the table a logical one lies in."""
+    """Return the table, or the view, a logical one lies in."""
     kind, _, name = table.partition(":")
-    return quoted(name if kind == "now" else history_of(name)) if name else f"twin_{table}"
+    if name:
+        return quoted(name if kind == "now" else history_of(name))
+    return "twin_parts" if table == "part" else f"twin_{table}"
 
 
 def _shown(layer: Layer, column: str) -> str:

@@ -10,7 +10,7 @@ import psycopg
 
 __all__ = ["Lane"]
 
-_AHEAD = 2
+_AHEAD = 3
 """So many pieces of work may wait: more would hold more rows in memory and gain nothing."""
 
 
@@ -32,7 +32,11 @@ class Lane:
             if kind is None:
                 self._wait_for(0)
         finally:
-            self._thread.shutdown(cancel_futures=True)
+            self.stop()
+
+    def stop(self) -> None:
+        """Finish what is begun and leave what waits."""
+        self._thread.shutdown(cancel_futures=True)
 
     @property
     def connection(self) -> "psycopg.Connection[Any]":

@@ -15,6 +15,7 @@ from psycopg import sql
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
 from twin_model.layer import Field, Layer
+from twin_model.store.postgis_parts import CREATE_PACKED
 from twin_model.store.postgis_server import Address
 from twin_model.store.select import quoted
 
@@ -34,11 +35,8 @@ __all__ = [
     "unindexed",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """Number of the store's format; `STEPS` lead from each earlier number to the next."""
-
-STEPS: Mapping[int, Callable[["psycopg.Connection[Any]"], None]] = {}
-"""Format a store has -> what brings it to the next."""
 
 _SQL_TYPE = {
     "string": 'text COLLATE "C"',
@@ -117,6 +115,15 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
         connection.execute("INSERT INTO twin_meta VALUES (%s, %s)", (key, value))
     tables = ("layer", "changeset", "change", "touched", "part", "alias", "link", "blob")
     execute(connection, ";\n".join(_guard(f"twin_{table}") for table in tables))
+    _pack_parts(connection)
+
+
+def _pack_parts(connection: "psycopg.Connection[Any]") -> None:
+    execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
+
+
+STEPS: Mapping[int, Callable[["psycopg.Connection[Any]"], None]] = {1: _pack_parts}
+"""Format a store has -> what brings it to the next."""
 
 
 def create_layer(connection: "psycopg.Connection[Any]", layer: Layer, crs: str) -> None:
@@ -153,6 +160,10 @@ def _layer_statements(layer: Layer, srid: int) -> Iterator[str]:
     yield from _comments(layer)
 
 
+def _key(layer: Layer) -> str:
+    return quoted(f"{layer.id}_pkey")
+
+
 def _indexes(layer: Layer) -> Iterator[str]:
     table = quoted(layer.id)
     yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(f'{layer.id}_id')} ON {table}(id)"
@@ -165,7 +176,10 @@ def _indexes(layer: Layer) -> Iterator[str]:
 def unindexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
     """Take the indexes of the current rows away for a bulk load; who looks into the table waits until it is committed."""
     names = ", ".join(quoted(f"{layer.id}_{name}") for name in ("id", "min_zoom", "geom"))
-    execute(connection, f"DROP INDEX IF EXISTS {names}")
+    execute(
+        connection,
+        f"DROP INDEX IF EXISTS {names}; ALTER TABLE {quoted(layer.id)} DROP CONSTRAINT IF EXISTS {_key(layer)}",
+    )
 
 
 def set_defaults(
@@ -185,7 +199,16 @@ def indexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
     """Make the indexes again that a bulk load took away, and let the planner know what every query asks for; the server
     looks at the other columns in its own time."""
     asked = ("fid", "id", "valid_from", "valid_to", "min_zoom", *(("geom",) if layer.has_geometry else ()))
-    execute(connection, ";\n".join([*_indexes(layer), f"ANALYZE {quoted(layer.id)} ({', '.join(asked)})"]))
+    execute(
+        connection,
+        ";\n".join(
+            [
+                f"ALTER TABLE {quoted(layer.id)} ADD CONSTRAINT {_key(layer)} PRIMARY KEY (fid)",
+                *_indexes(layer),
+                f"ANALYZE {quoted(layer.id)} ({', '.join(asked)})",
+            ]
+        ),
+    )
 
 
 def migrate(connection: "psycopg.Connection[Any]", found: int) -> None:

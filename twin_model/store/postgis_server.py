@@ -17,7 +17,7 @@ from psycopg import conninfo, errors, sql
 
 from twin_model.errors import QueryRefused, StoreError
 
-__all__ = ["Address", "connect", "in_our_words", "prepare", "writing"]
+__all__ = ["Address", "begin_ahead", "connect", "in_our_words", "prepare", "take_place", "writing"]
 
 _DEFAULT_SCHEMA = "twin"
 _CONNECT_SECONDS = 10
@@ -27,8 +27,14 @@ _LOST = ("08", "57P")
 
 _HIDDEN = "postgresql://..."
 
+_AHEAD_MILLISECONDS = 200
+"""Less than the second after which PostgreSQL looks for a deadlock."""
+
 BUSY_SECONDS = 60
 """So long a writer waits for another one."""
+
+_AS_A_WRITER = "SET LOCAL twin.writer = 'yes'; SET LOCAL lock_timeout = '{} ms'"
+_PLACE = "hashtextextended(%s, 0)"
 
 
 @dataclass(frozen=True)
@@ -108,12 +114,22 @@ def prepare(connection: "psycopg.Connection[Any]", address: Address) -> None:
 def writing(connection: "psycopg.Connection[Any]", address: Address) -> Iterator[None]:
     """Hold the one writer's place of a town; everything inside is written together, or nothing of it."""
     with in_our_words(address), connection.transaction():
-        connection.execute(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'")
-        connection.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"twin {address.schema}",)
-        )
-        connection.execute("SET LOCAL twin.writer = 'yes'")
+        connection.execute(_AS_A_WRITER.format(BUSY_SECONDS * 1_000))
+        connection.execute(f"SELECT pg_advisory_xact_lock({_PLACE})", (f"twin {address.schema}",))
         yield
+
+
+def begin_ahead(connection: "psycopg.Connection[Any]") -> None:
+    """Begin a transaction that writes before it has the writer's place, and so must not wait for who may have it."""
+    connection.execute(f"BEGIN; {_AS_A_WRITER.format(_AHEAD_MILLISECONDS)}")
+
+
+def take_place(connection: "psycopg.Connection[Any]", address: Address) -> bool:
+    """Take the writer's place where it is free, for the rest of the transaction; say whether."""
+    text = f"SELECT pg_try_advisory_xact_lock({_PLACE})"
+    ((taken,),) = connection.execute(text, (f"twin {address.schema}",)).fetchall()
+    connection.execute(_AS_A_WRITER.format(BUSY_SECONDS * 1_000))
+    return bool(taken)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ advisory lock of the transaction, so versions are recorded one after the other; 
 commits.
 """
 
-import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
@@ -24,19 +23,20 @@ from twin_model.layer import Layer
 from twin_model.store.boxes import outwards
 from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
 from twin_model.store.postgis_lane import Lane
+from twin_model.store.postgis_parts import Parts
+from twin_model.store.postgis_rows import copied
 from twin_model.store.postgis_schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Place, Row, Steps
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
-__all__ = ["PostgisTransaction", "RowCopy"]
+__all__ = ["BULK", "PostgisTransaction", "PostgisWriter", "RowCopy"]
 
-_BULK = 5_000
+BULK = 5_000
 """From this many rows on, taking indexes away for a layer's first load costs less than filing row by row."""
 
 Connection = psycopg.Connection[Any]
-Convert = Callable[[list[Any]], list[Any]]
 
 
 class PostgisTransaction:
@@ -74,27 +74,16 @@ class RowCopy:
     """Copies rows of a layer, given by column, into one of its tables; geometry is ISO WKB."""
 
     def __init__(self, layer: Layer, crs: str, table: str) -> None:
-        self._table, self._conversions = table, _conversions(layer, srid_of(crs))
+        self._table, self._kinds, self._srid = table, _kinds(layer), srid_of(crs)
 
     def __call__(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
         """Put rows in; columns that hold nothing are left out."""
-        self.copy(connection, self.ready(columns))
+        self.ready(columns)(connection)
 
-    def ready(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
-        """Return the columns that hold something, their values of the types `copy` sends."""
-        return {
-            name: self._conversions[name][1](values)
-            for name, values in columns.items()
-            if values.count(None) < len(values)
-        }
-
-    def copy(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
-        """Send columns that are ready."""
-        text = f"COPY {quoted(self._table)} ({', '.join(map(quoted, columns))}) FROM STDIN (FORMAT BINARY)"
-        with connection.cursor() as cursor, cursor.copy(cast("sql.SQL", text)) as copy:
-            copy.set_types([self._conversions[name][0] for name in columns])
-            for row in zip(*columns.values(), strict=True):
-                copy.write_row(row)
+    def ready(self, columns: Mapping[str, list[Any]]) -> Callable[[Connection], None]:
+        """Encode rows; return what sends them, which leaves the interpreter to other threads."""
+        columns = {name: values for name, values in columns.items() if values.count(None) < len(values)}
+        return copied(self._table, columns, self._kinds, self._srid)
 
 
 class PostgisWriter(LayerWriter):
@@ -105,7 +94,8 @@ class PostgisWriter(LayerWriter):
         self._lane = lane
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))  # fmt: skip
-        self._more = self._last_part = 0
+        self._parts = Parts(lane, layer.id, writing.version, writing.scope)
+        self._more = 0
         self._following: int | None = None
         self._bulk = False
         self._defaults: dict[str, str | int] = {}
@@ -129,13 +119,16 @@ class PostgisWriter(LayerWriter):
 
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
         rows = len(columns["fid"])
-        if rows >= _BULK and not self._bulk:
-            self._bulk = _made_light(self._connection, self.layer)
-        said = self._into_now.ready(columns)
-        if self._bulk:
-            said = self._without_constants(said)
-        self._lane.then(partial(self._into_now.copy, columns=said))
+        if rows >= BULK:
+            self.lighten()
+        said = self._without_constants(columns) if self._bulk else columns
+        self._lane.then(self._into_now.ready(said))
         self._more += rows
+
+    def lighten(self) -> bool:
+        """Take indexes away from a layer that was never written, is ours and that nobody reads; say whether."""
+        self._bulk = self._bulk or _made_light(self._connection, self.layer)
+        return self._bulk
 
     def _without_constants(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Let the table know by default what all rows have in common; return what differs."""
@@ -181,55 +174,13 @@ class PostgisWriter(LayerWriter):
         )
 
     def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
-        if min(fids, default=0) > self._last_part and len(set(fids)) == len(fids):
-            self._copy_parts(fids, contents)
-        else:
-            self._replace_parts(dict(zip(fids, contents, strict=True)))
-        self._last_part = max(self._last_part, max(fids, default=0))
-
-    def _copy_parts(self, fids: list[int], contents: list[bytes]) -> None:
-        """Keep parts of features of which this version has kept none yet."""
-        layer, scope, version = self.layer.id, self.writing.scope, self.writing.version
-
-        def copied(connection: Connection) -> None:
-            text = "COPY twin_part (layer, fid, part, content, scope, series, version_from) FROM STDIN (FORMAT BINARY)"
-            with connection.cursor() as cursor, cursor.copy(text) as copy:
-                copy.set_types(["text", "int8", "int4", "bytea", "text", "text", "int8"])
-                for fid, content in zip(fids, contents, strict=True):
-                    copy.write_row((layer, fid, 0, content, scope.name, scope.series, version))
-
-        self._lane.then(copied)
-
-    def _replace_parts(self, parts: Mapping[int, bytes]) -> None:
-        scope = self.writing.scope
-        self._connection.execute(
-            "INSERT INTO twin_part (layer, fid, part, content, scope, series, version_from) "
-            "SELECT %s, fid, 0, content, %s, %s, %s FROM unnest(%b::bigint[], %b::bytea[]) AS delivered (fid, content) "
-            "ON CONFLICT (layer, fid, part, version_from) DO UPDATE SET content = excluded.content, scope = excluded.scope, "
-            "series = excluded.series, version_to = NULL",
-            (
-                self.layer.id,
-                scope.name,
-                scope.series,
-                self.writing.version,
-                list(parts),
-                list(parts.values()),
-            ),
-        )
+        self._parts.keep(fids, contents, packed=self._bulk)
 
     def close_parts(self, fids: list[int]) -> None:
-        text = "UPDATE twin_part SET version_to = %s WHERE layer = %s AND version_to IS NULL AND version_from < %s AND fid = ANY(%s)"
-        version = self.writing.version
-        self._connection.execute(text, (version, self.layer.id, version, fids))
+        self._parts.close(fids)
 
     def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
-        new, layer = self.writing.version, self.layer.id
-        text = "UPDATE twin_part SET version_to = %s WHERE layer = %s AND version_to IS NULL AND version_from > %s AND fid = ANY(%s)"
-        self._connection.execute(text, (new, layer, version, fids))
-        again = ("INSERT INTO twin_part (layer, fid, part, content, scope, series, version_from) "
-                 "SELECT layer, fid, part, content, scope, series, %s FROM twin_part "
-                 "WHERE layer = %s AND fid = ANY(%s) AND version_from <= %s AND version_to > %s RETURNING fid, content")  # fmt: skip
-        return self._connection.execute(again, (new, layer, fids, version, version)).fetchall()
+        return self._parts.restore(fids, version)
 
     def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
         if renumbered:
@@ -258,6 +209,7 @@ class PostgisWriter(LayerWriter):
         return [row[0] for row in execute(self._connection, text, fids, version, fids, version, version)]
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
+        self._parts.finish()
         if self._bulk:
             set_defaults(self._connection, self.layer, self._defaults, {})
             indexed(self._connection, self.layer)
@@ -279,10 +231,7 @@ class PostgisWriter(LayerWriter):
 
 
 def _made_light(connection: Connection, layer: Layer) -> bool:
-    """Take indexes away from a layer that was never written, is ours and that nobody reads; say whether.
-
-    The table is held until the load is committed, but readers do not look into a layer without a version.
-    """
+    """The table is held until the load is committed, but readers do not look into a layer without a version."""
     text = "SELECT version FROM twin_layer WHERE layer = %s"
     if connection.execute(text, (layer.id,)).fetchall()[0][0]:
         return False
@@ -295,62 +244,11 @@ def _made_light(connection: Connection, layer: Layer) -> bool:
     return True
 
 
-def _conversions(layer: Layer, srid: int) -> dict[str, tuple[str, Convert]]:
-    """Return for each column its type in COPY's binary form and what makes its values of that type."""
-    types = dict.fromkeys(("fid", "version_from", "version_to"), "int8") | {
-        "min_zoom": "int4",
-        "geom": "bytea",
-    }
-    types |= dict.fromkeys(("id", "valid_from", "valid_to", "valid_precision"), "text")
-    types |= {one.name: _COPIED.get(one.type, "text") for one in layer.fields}
-    made: dict[str, Convert] = {
-        "int8": _whole,
-        "int4": _whole,
-        "float8": _numbers,
-        "bool": _truths,
-        "text": _texts,
-    }
-    return {name: (kind, _with_srid(srid) if name == "geom" else made[kind]) for name, kind in types.items()}
+def _kinds(layer: Layer) -> dict[str, str]:
+    """Return for each column the form its values are sent in (`postgis_rows.encoded`)."""
+    kinds = dict.fromkeys(("fid", "version_from", "version_to"), "int8") | {"min_zoom": "int4"}
+    kinds |= dict.fromkeys(("id", "valid_from", "valid_to", "valid_precision"), "text") | {"geom": "geometry"}
+    return kinds | {one.name: _SENT.get(one.type, "text") for one in layer.fields}
 
 
-_COPIED = {"integer": "int8", "number": "float8", "boolean": "bool"}
-
-
-def _whole(values: list[Any]) -> list[Any]:
-    if _are(values, int):
-        return values
-    return [None if value is None or value != value else int(value) for value in values]
-
-
-def _numbers(values: list[Any]) -> list[Any]:
-    """Return doubles; what is not a number is unknown, as SQLite has it."""
-    return [None if value is None or value != value else float(value) for value in values]
-
-
-def _truths(values: list[Any]) -> list[Any]:
-    if _are(values, bool):
-        return values
-    return [None if value is None or value != value else bool(value) for value in values]
-
-
-def _texts(values: list[Any]) -> list[Any]:
-    if _are(values, str):
-        return values
-    return [value if value is None or type(value) is str else str(value) for value in values]
-
-
-def _are(values: list[Any], kind: type) -> bool:
-    """Say whether values are of one type already, or unknown."""
-    return set(map(type, values)) <= {kind, type(None)}
-
-
-def _with_srid(srid: int) -> Convert:
-    """Return what puts the number of the CRS into WKB (little endian): PostGIS's own form of it."""
-    number = struct.pack("<i", srid)
-
-    def extended(values: list[Any]) -> list[Any]:
-        return [
-            None if one is None else one[:4] + bytes((one[4] | 0x20,)) + number + one[5:] for one in values
-        ]
-
-    return extended
+_SENT = {"integer": "int8", "number": "float8", "boolean": "bool"}

@@ -54,19 +54,33 @@ class Transaction(Protocol):
 
 
 def write_changeset(
-    transaction: Transaction, catalogue: Catalogue, changeset: Changeset, plans: Mapping[str, "LayerPlan"]
+    transaction: Transaction,
+    catalogue: Catalogue,
+    changeset: Changeset,
+    plans: Mapping[str, "LayerPlan"],
+    *,
+    ahead: Mapping[str, LayerWriter] = {},
 ) -> Version:
-    """Write a planned changeset and return the version it made, or the newest one where it changes nothing."""
+    """Write a planned changeset and return the version it made, or the newest one where it changes nothing.
+
+    Writers that went `ahead` have written the delivered rows of their layers.
+    """
     number, recorded, previous = transaction.last()
     moment = _after(recorded)
     if _changes_nothing(changeset, plans):
         still = {name: Touched(unchanged=len(one.decisions)) for name, one in plans.items()}
         return Version(number, recorded or moment, still, made=False)
     writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope)
-    writers = {name: transaction.writer(name, writing) for name in _written(changeset, plans)}
+    for writer in ahead.values():
+        writer.writing = writing
+    writers = {
+        name: ahead.get(name) or transaction.writer(name, writing) for name in _written(changeset, plans)
+    }
     _ensure_fresh(changeset, plans, writers, number)
     position = dict.fromkeys(plans, 0)
     for one in changeset.deliveries(catalogue):
+        if one.layer in ahead:
+            continue
         rows, start = one.rows(), position[one.layer]
         writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])
         position[one.layer] = start + len(rows)

@@ -1,0 +1,128 @@
+"""Rows that go into PostGIS while their source is still read: the first load of a layer, where nobody is in the way.
+
+A transaction of its own takes them into a layer that was never written. It holds that layer's table, whose indexes are
+away, but not the writer's place, and waits for nobody: whoever waits for it, a version that was made meanwhile, or
+anything that fails ends it, and the commit goes the ordinary way with the rows of the spool.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import psycopg
+
+from twin_model.changeset import Changeset, Rows, Scope, Version
+from twin_model.errors import StoreError
+from twin_model.store.base import HeadStart, Plan, Store
+from twin_model.store.layer_writer import Writing
+from twin_model.store.postgis_lane import Lane
+from twin_model.store.postgis_server import Address, begin_ahead, in_our_words, take_place
+from twin_model.store.postgis_write import BULK, PostgisTransaction, PostgisWriter
+from twin_model.store.writing import write_changeset
+from twin_model.temporal import Instant
+
+if TYPE_CHECKING:
+    from twin_model.versioning import LayerPlan
+
+__all__ = ["PostgisHeadStart"]
+
+Connection = psycopg.Connection[Any]
+
+
+class _Disturbed(Exception):
+    """Somebody waits for what is held, has made a version, or the commit is another than was thought."""
+
+
+class PostgisHeadStart(HeadStart):
+    """The head start of one delivery; nothing of it stays after `give_up` unless it was committed."""
+
+    def __init__(
+        self, store: Store, lend: Callable[[], AbstractContextManager[Connection]], address: Address
+    ) -> None:
+        self._store, self._lend, self._address = store, lend, address
+        self._base = 0
+        self._lane: Lane | None = None
+        self._layers: dict[str, PostgisWriter | None] = {}
+        self._open = ExitStack()
+        self._over = False
+
+    def take(self, layer: str, rows: Rows, since: Callable[[], Instant], scope: Scope) -> None:
+        if self._over:
+            return
+        try:
+            if layer not in self._layers:
+                self._layers[layer] = self._writer(layer, since, scope) if len(rows) >= BULK else None
+            writer = self._layers[layer]
+            if writer is not None:
+                writer.write(rows, np.zeros(len(rows), dtype=np.int64))
+                self._begun().then(self._ensure_undisturbed)
+        except (psycopg.Error, StoreError, _Disturbed):
+            self.give_up()
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version | None:
+        ahead = {name: writer for name, writer in self._layers.items() if writer is not None}
+        if self._over or not ahead:
+            return None
+        plans = plan(self._store, changeset)
+        try:
+            lane = self._begun()
+            transaction = PostgisTransaction(lane, self._store.catalogue, self._store.crs)
+            if not take_place(lane.connection, self._address) or transaction.last()[0] != self._base:
+                raise _Disturbed
+            _ensure_as_thought(changeset, plans, ahead)
+            version = write_changeset(transaction, self._store.catalogue, changeset, plans, ahead=ahead)
+            connection = lane.connection
+        except (psycopg.Error, StoreError, _Disturbed):
+            self.give_up()
+            return None
+        with in_our_words(self._address):
+            connection.execute("COMMIT")
+        return version
+
+    def give_up(self) -> None:
+        """Take back what is not committed."""
+        self._over = True
+        self._open.close()
+
+    def _begun(self) -> Lane:
+        if self._lane is None:
+            self._base = self._store.version()
+            connection = self._open.enter_context(self._lend())
+            self._open.callback(_roll_back, connection)
+            begin_ahead(connection)
+            self._lane = Lane(connection)
+            self._open.callback(self._lane.stop)
+        return self._lane
+
+    def _writer(self, layer: str, since: Callable[[], Instant], scope: Scope) -> PostgisWriter | None:
+        """Return what writes into a layer that was never written and that nobody looks at, None for any other."""
+        lane, instant = self._begun(), since()
+        writing = Writing(self._base + 1, instant, instant, scope=scope)
+        writer = PostgisWriter(self._store.catalogue[layer], writing, lane, self._store.crs)
+        return writer if writer.lighten() else None
+
+    def _ensure_undisturbed(self, connection: Connection) -> None:
+        text = ("SELECT (SELECT coalesce(max(number), 0) FROM twin_changeset) > %s OR EXISTS "
+                "(SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))")  # fmt: skip
+        if connection.execute(text, (self._base,)).fetchall() != [(False,)]:
+            raise _Disturbed
+
+
+def _ensure_as_thought(
+    changeset: Changeset, plans: Mapping[str, "LayerPlan"], ahead: Mapping[str, PostgisWriter]
+) -> None:
+    """Refuse a commit that would have written the rows otherwise, or other rows."""
+    for name, writer in ahead.items():
+        plan, said, scope = plans[name], writer.writing, changeset.scope
+        whole = len(plan.decisions) == writer.inserted and not plan.decisions.any() and not len(plan.ended)
+        same = (changeset.edit, changeset.effective, scope.name, scope.series) == (
+            said.edit, said.effective, said.scope.name, said.scope.series
+        )  # fmt: skip
+        if not (whole and same):
+            raise _Disturbed
+
+
+def _roll_back(connection: Connection) -> None:
+    with suppress(psycopg.Error):
+        connection.rollback()
