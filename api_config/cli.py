@@ -2,28 +2,41 @@
 
 import os
 import sys
+from collections import UserDict
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
 
-from api_config.commands.demo import demo_command
 from api_config.commands.frame import Frame, words
-from api_config.commands.history import (
-    audit_group,
-    diff_command,
-    history_command,
-    revert_command,
-    show_command,
-)
-from api_config.commands.ingest import check_command, ingest_command
-from api_config.commands.keeping import backup_command, copy_command, restore_command
-from api_config.commands.serve import config_group, serve_command
-from api_config.commands.tiles import tiles_group
-from api_config.commands.town import export_command, findings_command, init_command, status_command
 from api_config.settings import Settings, language, settings_from
 
 __all__ = ["main", "make_cli"]
+
+_VERBS = {
+    "init": "town.init_command", "ingest": "ingest.ingest_command", "check": "ingest.check_command",
+    "status": "town.status_command", "findings": "town.findings_command", "export": "town.export_command",
+    "history": "history.history_command", "show": "history.show_command", "diff": "history.diff_command",
+    "revert": "history.revert_command", "audit": "history.audit_group", "backup": "keeping.backup_command",
+    "restore": "keeping.restore_command", "copy": "keeping.copy_command", "tiles": "tiles.tiles_group",
+    "config": "serve.config_group", "serve": "serve.serve_command", "demo": "demo.demo_command",
+}  # fmt: skip
+"""Verb -> the module below `api_config.commands` and the function that make it."""
+
+
+class _Verbs(UserDict[str, Any]):
+    """The verbs, each made when it is asked for: who brings in a file need not wait for the server's libraries."""
+
+    def __init__(self, lang: str) -> None:
+        super().__init__(_VERBS)
+        self._lang = lang
+
+    def __getitem__(self, verb: str) -> click.Command:
+        module, make = super().__getitem__(verb).split(".")
+        made: click.Command = getattr(import_module(f"api_config.commands.{module}"), make)(self._lang)
+        return made
 
 
 def make_cli(lang: str) -> click.Group:
@@ -39,10 +52,7 @@ def make_cli(lang: str) -> click.Group:
     def twin(context: click.Context, town: Path | None) -> None:
         context.obj = make_frame(settings_from(os.environ, town=town, lang=lang))
 
-    for make in (init_command, ingest_command, check_command, status_command, findings_command, export_command, history_command, show_command,
-                 diff_command, revert_command, audit_group, backup_command, restore_command, copy_command, tiles_group, config_group,
-                 serve_command, demo_command):  # fmt: skip
-        twin.add_command(make(lang))
+    twin.commands = _Verbs(lang)
     return twin
 
 

@@ -210,6 +210,9 @@ def _by_content(known: Known, content: NDArray[np.uint64]) -> NDArray[np.int64]:
     One to one: the second row that says a thing is the second feature that said it. Hashes are found by their first
     word, which is as good as random, and compared by both.
     """
+    fids = np.zeros(len(content), dtype=np.int64)
+    if not len(known.fids):
+        return fids
     ours, theirs = (np.argsort(words[:, 0], kind="stable") for words in (content, known.contents))
     wanted, there = content[ours, 0], known.contents[theirs, 0]
     first = np.r_[True, wanted[1:] != wanted[:-1]][: len(wanted)]
@@ -217,7 +220,6 @@ def _by_content(known: Known, content: NDArray[np.uint64]) -> NDArray[np.int64]:
     at = np.searchsorted(there, wanted) + rank
     same = at < len(there)
     same[same] = (content[ours[same]] == known.contents[theirs[at[same]]]).all(axis=1)
-    fids = np.zeros(len(content), dtype=np.int64)
     fids[ours[same]] = known.fids[theirs[at[same]]]
     return fids
 

@@ -241,3 +241,11 @@ def test_a_wrong_call_exits_2_and_says_what_would_be_right(
     assert done.exit_code == 2
     assert words in done.stderr
     assert done.stdout == ""
+
+
+def test_who_brings_a_file_in_does_not_wait_for_the_libraries_of_the_server() -> None:
+    asked = "import sys; from api_config.cli import make_cli; make_cli('en').commands['ingest']; print('uvicorn' in sys.modules)"
+
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
+
+    assert told == "False\n"

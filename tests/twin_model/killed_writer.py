@@ -19,7 +19,7 @@ from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import open_store
 from twin_model.versioning import commit
 
-ROWS = 6_000
+ROWS, FIRST = 6_000, 5_500
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})
 
 
@@ -40,12 +40,15 @@ def rows(version: int, ids: list[str] | None = None) -> Rows:
 
 
 def deliver(store: Store, number: int) -> None:
-    """Bring all buildings in with their next name, in two frames."""
-    whole = rows(number)
-    halves = [whole.take(np.arange(n, ROWS, 2)) for n in (0, 1)]
-    delivered = tuple(Delivered("building", lambda half=half: half, len(half)) for half in halves)
+    """Bring all buildings in with their next name, in two frames that go ahead where they may."""
+    whole, scope = rows(number), Scope("layer", "b")
+    frames = [whole.take(np.arange(ROWS) < FIRST), whole.take(np.arange(ROWS) >= FIRST)]
+    delivered = tuple(Delivered("building", lambda frame=frame: frame, len(frame)) for frame in frames)
     source = Source(f"{number}.shp", f"{number:064d}")
-    commit(store, Changeset("office", "delivery", _day(number), delivered, source, scope=Scope("layer", "b")))
+    with store.head_start() as ahead:
+        for frame in frames:
+            ahead.take("building", frame, lambda: _day(number), scope)
+        commit(store, Changeset("office", "delivery", _day(number), delivered, source, scope=scope), ahead)
 
 
 def edit(store: Store, number: int) -> None:

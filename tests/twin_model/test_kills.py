@@ -129,6 +129,33 @@ def test_a_writer_killed_many_times_leaves_one_version_whole(work: str, begun: s
     assert "before" in killing(work, begun, tmp_path, MANY)
 
 
+def first_loads_killed(location: str, folder: Path, times: int) -> set[str]:
+    """Kill the writer at random moments of the first delivery into an empty store; return what was found each time."""
+    rng, outcomes = random.Random(11), set()
+    for number in range(times):
+        place = f"{location}_{number}" if location.startswith("postgresql") else f"{number}.gpkg"
+        create_store(place, CATALOGUE, "EPSG:4548", folder=folder).close()
+        run_and_kill("deliver", place, folder, rng.uniform(0.0, 0.8))
+        store = open_store(place, CATALOGUE, folder=folder)
+        before = ensure_whole(store)
+        store.close()
+        complete("deliver", place, folder)
+        store = open_store(place, CATALOGUE, folder=folder)
+        assert ensure_whole(store) == before + 1
+        store.close()
+        outcomes.add("after" if before else "before")
+    return outcomes
+
+
+def test_a_first_load_killed_at_any_moment_leaves_nothing_of_it_or_all(location: str, tmp_path: Path) -> None:
+    assert first_loads_killed(location, tmp_path, FEW) <= {"before", "after"}
+
+
+@pytest.mark.proof
+def test_a_first_load_killed_many_times_leaves_nothing_of_it_or_all(location: str, tmp_path: Path) -> None:
+    assert "before" in first_loads_killed(location, tmp_path, MANY // 2)
+
+
 def test_a_backup_that_is_killed_leaves_the_last_one_or_none(begun: str, tmp_path: Path) -> None:
     rng, kept = random.Random(3), tmp_path / "kept.backup"
     for _ in range(FEW):

@@ -2,9 +2,12 @@
 
 import gzip
 import sqlite3
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
+import psycopg
 import pytest
 import shapely
 
@@ -12,10 +15,11 @@ from ingest.draft import Draft
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import StoreTooNew
-from twin_model.store import gpkg_schema
-from twin_model.store.base import FeatureQuery
+from twin_model.store import gpkg_schema, postgis_schema
+from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.geopackage import GeoPackageStore
 from twin_model.store.migrations import STEPS, backup_path
+from twin_model.store.opening import open_store
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View
@@ -35,40 +39,59 @@ def old_store(folder: Path, number: int) -> Path:
     return path
 
 
-def test_there_is_a_step_and_a_store_for_every_earlier_format() -> None:
-    earlier = list(range(1, gpkg_schema.FORMAT))
+def old_schema(url: str, number: int) -> str:
+    """Put a town of an earlier format into the schema of an address."""
+    address, _, schema = url.partition("&schema=")
+    text = gzip.decompress((STORES / f"format_{number}.sql.gz").read_bytes()).decode()
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(text.replace(f"format_{number}", schema))  # type: ignore[call-overload]
+    return url
 
-    assert sorted(STEPS) == earlier
-    assert sorted(int(one.name.split("_")[1].split(".")[0]) for one in STORES.glob("*.gz")) == earlier
 
-
-@pytest.mark.parametrize("number", sorted(STEPS))
-def test_a_store_of_an_earlier_format_keeps_its_whole_history(
-    number: int, tmp_path: Path, catalogue: Catalogue
-) -> None:
-    path = old_store(tmp_path, number)
-    before = path.read_bytes()
-
-    store = GeoPackageStore(path, catalogue)
-
-    assert backup_path(path, number).read_bytes()[:16] == before[:16]
-    assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
-    now = store.features(FeatureQuery("building"))
-    assert now["name"].tolist() == ["甲", "2号楼", "3号楼", "4号楼"], "building.2 ended in 2023"
-    then = store.features(FeatureQuery("building", view=View(parse_instant("2021-01-01")[0])))
-    assert then["name"].tolist()[0] == "0号楼" and len(then) == 5
-    assert store.features(FeatureQuery("pipe_point"))["owner"].tolist() == ["甲"]
-    assert store.next_boundary("pipe_point", "2026-01-01") == parse_instant("2099-01-01")[0]
+@pytest.fixture(
+    params=[
+        *(f"geopackage {one}" for one in sorted(STEPS)),
+        *(f"postgis {one}" for one in sorted(postgis_schema.STEPS)),
+    ]
+)
+def migrated(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Catalogue) -> Iterator[Store]:
+    """A town of an earlier format, as this program opens it."""
+    kind, number = request.param.split()
+    if kind == "geopackage":
+        place = str(old_store(tmp_path, int(number)))
+    else:
+        place = old_schema(request.getfixturevalue("postgis_url"), int(number))
+    store = open_store(place, catalogue, folder=tmp_path)
+    yield store
     store.close()
-    with sqlite3.connect(path) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-@pytest.mark.parametrize("number", sorted(STEPS))
-def test_a_migrated_store_takes_the_next_delivery_as_a_difference(
-    number: int, tmp_path: Path, catalogue: Catalogue
+@pytest.mark.parametrize(
+    ("steps", "format_now", "kind"),
+    [(STEPS, gpkg_schema.FORMAT, "gpkg"), (postgis_schema.STEPS, postgis_schema.FORMAT, "sql")],
+)
+def test_there_is_a_step_and_a_store_for_every_earlier_format(
+    steps: Mapping[int, Any], format_now: int, kind: str
 ) -> None:
-    store = GeoPackageStore(old_store(tmp_path, number), catalogue)
+    earlier = list(range(1, format_now))
+
+    assert sorted(steps) == earlier
+    assert sorted(int(one.name.split("_")[1].split(".")[0]) for one in STORES.glob(f"*.{kind}.gz")) == earlier
+
+
+def test_a_store_of_an_earlier_format_keeps_its_whole_history(migrated: Store) -> None:
+    assert [one.number for one in migrated.changesets()] == [5, 4, 3, 2, 1]
+    now = migrated.features(FeatureQuery("building"))
+    assert now["name"].tolist() == ["甲", "2号楼", "3号楼", "4号楼"], "building.2 ended in 2023"
+    then = migrated.features(FeatureQuery("building", view=View(parse_instant("2021-01-01")[0])))
+    assert then["name"].tolist()[0] == "0号楼" and len(then) == 5
+    assert migrated.features(FeatureQuery("pipe_point"))["owner"].tolist() == ["甲"]
+    assert migrated.next_boundary("pipe_point", "2026-01-01") == parse_instant("2099-01-01")[0]
+
+
+def test_a_migrated_store_takes_the_next_delivery_as_a_difference(
+    migrated: Store, catalogue: Catalogue
+) -> None:
     x = [618_000.0, 618_040.0]
     frame = gpd.GeoDataFrame(
         {"name": ["乙", "2号楼"], "storeys": [1, 3]}, geometry=shapely.box(x, 3_886_000, [v + 12 for v in x], 3_886_010),
@@ -76,14 +99,27 @@ def test_a_migrated_store_takes_the_next_delivery_as_a_difference(
     )  # fmt: skip
 
     with Draft(
-        Source("next.shp", "9"), catalogue, storage_crs=store.crs, effective=parse_instant("2024-01-01")[0]
+        Source("next.shp", "9"), catalogue, storage_crs=migrated.crs, effective=parse_instant("2024-01-01")[0]
     ) as draft:
         draft.add("building", frame)
-        version = commit(store, draft.to_changeset(author="surveyor", reason="next"))
+        version = commit(migrated, draft.to_changeset(author="surveyor", reason="next"))
 
     touched = version.touched["building"]
     assert (touched.inserted, touched.updated, touched.unchanged) == (0, 1, 1)
-    store.close()
+
+
+@pytest.mark.parametrize("number", sorted(STEPS))
+def test_the_file_as_it_was_is_kept_beside_a_migrated_one(
+    number: int, tmp_path: Path, catalogue: Catalogue
+) -> None:
+    path = old_store(tmp_path, number)
+    before = path.read_bytes()
+
+    GeoPackageStore(path, catalogue).close()
+
+    assert backup_path(path, number).read_bytes()[:16] == before[:16]
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
 def test_a_newer_store_is_refused_and_left_as_it_is(tmp_path: Path, catalogue: Catalogue) -> None:

@@ -1,4 +1,4 @@
-"""Bulk work beside its caller: in order, at most two pieces ahead, and what goes wrong is told to who comes next."""
+"""Bulk work beside its caller: in order, at most three pieces ahead, and what goes wrong is told to who comes next."""
 
 import threading
 from collections.abc import Iterator
@@ -39,27 +39,28 @@ def test_work_is_done_in_the_order_given_and_is_done_when_the_connection_is_aske
     assert [word for (word,) in found] == words
 
 
-def test_who_gives_a_third_piece_waits_until_the_first_is_done(connection: Connection) -> None:
-    go_on, two_given, given = threading.Event(), threading.Event(), []
+def test_who_gives_a_fourth_piece_waits_until_the_first_is_done(connection: Connection) -> None:
+    go_on, three_given, given = threading.Event(), threading.Event(), []
 
     def give(lane: Lane) -> None:
         lane.then(lambda one: go_on.wait(60) and say(one, "first"))
         lane.then(partial(say, word="second"))
-        two_given.set()
         lane.then(partial(say, word="third"))
-        given.append("third")
+        three_given.set()
+        lane.then(partial(say, word="fourth"))
+        given.append("fourth")
 
     with Lane(connection) as lane:
         giver = threading.Thread(target=give, args=(lane,))
         giver.start()
-        assert two_given.wait(60)
+        assert three_given.wait(60)
         giver.join(0.3)
         before = list(given)
         go_on.set()
         giver.join(60)
 
-    assert (before, given) == ([], ["third"])
-    assert connection.execute("SELECT count(*) FROM said").fetchall() == [(3,)]
+    assert (before, given) == ([], ["fourth"])
+    assert connection.execute("SELECT count(*) FROM said").fetchall() == [(4,)]
 
 
 def test_what_goes_wrong_is_raised_to_who_comes_next_and_undoes_the_whole(connection: Connection) -> None:

@@ -57,7 +57,7 @@ def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     if not len(bounds):
         return bounds
     cells = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2 / _CELL).astype(np.int64)
-    order = np.lexsort((cells[:, 1], cells[:, 0]))
+    order = np.argsort((cells[:, 0] << 32) + cells[:, 1])
     starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
     low = np.minimum.reduceat(bounds[order, :2], starts)
     high = np.maximum.reduceat(bounds[order, 2:], starts)
@@ -131,9 +131,11 @@ class LayerWriter(ABC):
         columns: dict[str, list[Any]] = {"fid": fids.tolist()}
         if self.layer.has_geometry:
             columns["geom"] = self.geometries(rows)
-        minted = map(f"{self.layer.id}.".__add__, map(str, columns["fid"]))
-        given = zip(known_ids, rows.ids.tolist(), minted, strict=True)
-        columns["id"] = [known or own or new for known, own, new in given]
+        own = rows.ids.tolist()
+        columns["id"] = list(map(f"{self.layer.id}.".__add__, map(str, columns["fid"])))
+        if any(known_ids) or any(own):
+            given = zip(known_ids, own, columns["id"], strict=True)
+            columns["id"] = [known or own or new for known, own, new in given]
         columns |= {name: _plain(rows.columns[name]) for name in self.layer.field_names}
         columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
         columns["valid_to"] = [None] * len(rows)

@@ -64,8 +64,10 @@ class PostgisHeadStart(HeadStart):
         ahead = {name: writer for name, writer in self._layers.items() if writer is not None}
         if self._over or not ahead:
             return None
-        plans = plan(self._store, changeset)
         try:
+            for writer in ahead.values():
+                writer.complete()
+            plans = plan(self._store, changeset)
             lane = self._begun()
             transaction = PostgisTransaction(lane, self._store.catalogue, self._store.crs)
             if not take_place(lane.connection, self._address) or transaction.last()[0] != self._base:

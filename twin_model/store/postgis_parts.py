@@ -6,6 +6,7 @@ the others is written there, after what the packed row said of it. `twin_parts` 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Scope
 from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_rows import copied
+from twin_model.store.postgis_rows import copy_rows
 
 __all__ = ["CREATE_PACKED", "Parts", "delivered", "whole_numbers"]
 
@@ -139,7 +140,7 @@ class Parts:
             "version_from": self._version,
         }
         columns |= {name: [value] * rows for name, value in shared.items()}
-        self._lane.then(copied(table, columns, _KINDS))
+        self._lane.then(partial(copy_rows, table=table, columns=columns, kinds=_KINDS))
 
     def _replace(self, fids: list[int], contents: list[bytes]) -> None:
         self._unpack(fids)

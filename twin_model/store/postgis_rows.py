@@ -14,11 +14,11 @@ import psycopg
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from psycopg import sql
+from psycopg import errors, sql
 
 from twin_model.store.select import quoted
 
-__all__ = ["copied", "encoded"]
+__all__ = ["copy_rows", "encoded"]
 
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _ROWS = 5_000
@@ -33,19 +33,14 @@ Bytes = NDArray[np.uint8]
 Column = Sequence[Any]
 
 
-def copied(
-    table: str, columns: Mapping[str, Column], kinds: Mapping[str, str], srid: int = 0
-) -> "Callable[[psycopg.Connection[Any]], None]":
-    """Encode rows; return what sends them into a table, which leaves the interpreter to other threads."""
+def copy_rows(
+    connection: "psycopg.Connection[Any]", table: str, columns: Mapping[str, Column], kinds: Mapping[str, str], srid: int = 0
+) -> None:  # fmt: skip
+    """Put rows given by column into a table; what they are encoded of is told in `encoded`."""
     text = f"COPY {quoted(table)} ({', '.join(map(quoted, columns))}) FROM STDIN (FORMAT BINARY)"
-    pieces = list(encoded(columns, kinds, srid))
-
-    def send(connection: "psycopg.Connection[Any]") -> None:
-        with connection.cursor() as cursor, cursor.copy(cast("sql.SQL", text)) as copy:
-            for piece in pieces:
-                copy.write(piece)
-
-    return send
+    with connection.cursor() as cursor, cursor.copy(cast("sql.SQL", text)) as copy:
+        for piece in encoded(columns, kinds, srid):
+            copy.write(piece)
 
 
 def encoded(columns: Mapping[str, Column], kinds: Mapping[str, str], srid: int) -> Iterator[memoryview]:
@@ -89,8 +84,10 @@ def _numbers(kind: pa.DataType, form: str, plain: Callable[[Any], Any]) -> Calla
             array = pa.array(column, kind)
         except (ValueError, TypeError):
             array = pa.array([None if one is None or one != one else plain(one) for one in column], kind)
+        except OverflowError as error:
+            raise errors.NumericValueOutOfRange(f"a number is too large: {error}") from error
         there = array.is_valid().to_numpy(zero_copy_only=False)
-        values = array.fill_null(0).to_numpy(zero_copy_only=False)
+        values = array.fill_null(plain(0)).to_numpy(zero_copy_only=False)
         if kind == pa.float64():
             there &= ~np.isnan(values)
         return _fields(there, np.where(there, width, -1), _big(values, form))
@@ -117,14 +114,23 @@ def _geometries(column: Column, srid: int) -> list[Bytes | pa.Array]:
     lengths, there = _lengths(array), array.is_valid().to_numpy(zero_copy_only=False)
     array = array.fill_null(b"")
     heads = np.zeros((len(array), 9), dtype=np.uint8)
-    starts = _offsets(array)[:-1][there]
-    heads[there, :5] = _content(array)[starts[:, None] + np.arange(5)]
+    heads[:, :5] = _heads(array, there)
     heads[:, 4] |= _HAS_SRID
     heads[:, 5:] = np.frombuffer(np.int32(srid).astype("<i4").tobytes(), np.uint8)
     return [
         *_fields(there, np.where(there, lengths + 4, -1), heads),
         pc.binary_replace_slice(array, 0, 5, b""),
     ]
+
+
+def _heads(array: pa.Array, there: NDArray[np.bool_]) -> Bytes:
+    """Return byte order and type of geometries (n, 5), zeros where there is none; mostly they are all the same."""
+    first = array[int(there.argmax())].as_py()[:5]
+    if pc.starts_with(array, first).to_numpy(zero_copy_only=False)[there].all():
+        return np.frombuffer(first.ljust(5, b"\0"), np.uint8) * there[:, None]
+    heads = np.zeros((len(array), 5), dtype=np.uint8)
+    heads[there] = _content(array)[_offsets(array)[:-1][there, None] + np.arange(5)]
+    return heads
 
 
 def _fields(there: NDArray[np.bool_], lengths: NDArray[Any], content: Bytes) -> list[Bytes | pa.Array]:

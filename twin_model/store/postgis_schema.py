@@ -38,6 +38,9 @@ __all__ = [
 FORMAT = 2
 """Number of the store's format; `STEPS` lead from each earlier number to the next."""
 
+_WIDE = 14
+"""Below this zoom a tile is so wide that the zoom chooses better than the place; above, the place alone does."""
+
 _SQL_TYPE = {
     "string": 'text COLLATE "C"',
     "integer": "bigint",
@@ -168,18 +171,16 @@ def _indexes(layer: Layer) -> Iterator[str]:
     table = quoted(layer.id)
     yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(f'{layer.id}_id')} ON {table}(id)"
     if layer.zoom.pixels > 0:
-        yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{layer.id}_min_zoom')} ON {table}(min_zoom)"
+        name = quoted(f"{layer.id}_min_zoom")
+        yield f"CREATE INDEX IF NOT EXISTS {name} ON {table}(min_zoom) WHERE min_zoom < {_WIDE}"
     if layer.has_geometry:
         yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{layer.id}_geom')} ON {table} USING gist (geom)"
 
 
 def unindexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
-    """Take the indexes of the current rows away for a bulk load; who looks into the table waits until it is committed."""
+    """Take key and indexes of the current rows away for a bulk load; who looks into the table waits until it is committed."""
     names = ", ".join(quoted(f"{layer.id}_{name}") for name in ("id", "min_zoom", "geom"))
-    execute(
-        connection,
-        f"DROP INDEX IF EXISTS {names}; ALTER TABLE {quoted(layer.id)} DROP CONSTRAINT IF EXISTS {_key(layer)}",
-    )
+    execute(connection, f"ALTER TABLE {quoted(layer.id)} DROP CONSTRAINT IF EXISTS {_key(layer)}; DROP INDEX IF EXISTS {names}")  # fmt: skip
 
 
 def set_defaults(
@@ -196,19 +197,12 @@ def set_defaults(
 
 
 def indexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
-    """Make the indexes again that a bulk load took away, and let the planner know what every query asks for; the server
-    looks at the other columns in its own time."""
+    """Make key and indexes again that a bulk load took away, and let the planner know what every query asks for; the
+    server looks at the other columns in its own time."""
+    table = quoted(layer.id)
     asked = ("fid", "id", "valid_from", "valid_to", "min_zoom", *(("geom",) if layer.has_geometry else ()))
-    execute(
-        connection,
-        ";\n".join(
-            [
-                f"ALTER TABLE {quoted(layer.id)} ADD CONSTRAINT {_key(layer)} PRIMARY KEY (fid)",
-                *_indexes(layer),
-                f"ANALYZE {quoted(layer.id)} ({', '.join(asked)})",
-            ]
-        ),
-    )
+    key = f"ALTER TABLE {table} ADD CONSTRAINT {_key(layer)} PRIMARY KEY (fid)"
+    execute(connection, ";\n".join((key, *_indexes(layer), f"ANALYZE {table} ({', '.join(asked)})")))
 
 
 def migrate(connection: "psycopg.Connection[Any]", found: int) -> None:

@@ -27,8 +27,11 @@ _LOST = ("08", "57P")
 
 _HIDDEN = "postgresql://..."
 
-_AHEAD_MILLISECONDS = 200
-"""Less than the second after which PostgreSQL looks for a deadlock."""
+AHEAD_WAITS_MILLISECONDS = 200
+"""So long what writes ahead waits for others: less than the second after which PostgreSQL looks for a deadlock."""
+
+AHEAD_IDLE_SECONDS = 10
+"""After so long without rows the server ends what writes ahead: others may be waiting for it."""
 
 BUSY_SECONDS = 60
 """So long a writer waits for another one."""
@@ -120,15 +123,19 @@ def writing(connection: "psycopg.Connection[Any]", address: Address) -> Iterator
 
 
 def begin_ahead(connection: "psycopg.Connection[Any]") -> None:
-    """Begin a transaction that writes before it has the writer's place, and so must not wait for who may have it."""
-    connection.execute(f"BEGIN; {_AS_A_WRITER.format(_AHEAD_MILLISECONDS)}")
+    """Begin a transaction that writes before it has the writer's place, and so must neither wait for who may have it
+    nor let others wait for long."""
+    idle = f"SET LOCAL idle_in_transaction_session_timeout = '{AHEAD_IDLE_SECONDS}s'"
+    connection.execute(f"BEGIN; {_AS_A_WRITER.format(AHEAD_WAITS_MILLISECONDS)}; {idle}")
 
 
 def take_place(connection: "psycopg.Connection[Any]", address: Address) -> bool:
     """Take the writer's place where it is free, for the rest of the transaction; say whether."""
     text = f"SELECT pg_try_advisory_xact_lock({_PLACE})"
     ((taken,),) = connection.execute(text, (f"twin {address.schema}",)).fetchall()
-    connection.execute(_AS_A_WRITER.format(BUSY_SECONDS * 1_000))
+    connection.execute(
+        f"{_AS_A_WRITER.format(BUSY_SECONDS * 1_000)}; SET LOCAL idle_in_transaction_session_timeout TO DEFAULT"
+    )
     return bool(taken)
 
 

@@ -7,7 +7,7 @@ commits.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -24,7 +24,7 @@ from twin_model.store.boxes import outwards
 from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
 from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_parts import Parts
-from twin_model.store.postgis_rows import copied
+from twin_model.store.postgis_rows import copy_rows
 from twin_model.store.postgis_schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Place, Row, Steps
@@ -78,12 +78,8 @@ class RowCopy:
 
     def __call__(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
         """Put rows in; columns that hold nothing are left out."""
-        self.ready(columns)(connection)
-
-    def ready(self, columns: Mapping[str, list[Any]]) -> Callable[[Connection], None]:
-        """Encode rows; return what sends them, which leaves the interpreter to other threads."""
         columns = {name: values for name, values in columns.items() if values.count(None) < len(values)}
-        return copied(self._table, columns, self._kinds, self._srid)
+        copy_rows(connection, self._table, columns, self._kinds, self._srid)
 
 
 class PostgisWriter(LayerWriter):
@@ -122,13 +118,20 @@ class PostgisWriter(LayerWriter):
         if rows >= BULK:
             self.lighten()
         said = self._without_constants(columns) if self._bulk else columns
-        self._lane.then(self._into_now.ready(said))
+        self._lane.then(partial(self._into_now, columns=said))
         self._more += rows
 
     def lighten(self) -> bool:
         """Take indexes away from a layer that was never written, is ours and that nobody reads; say whether."""
         self._bulk = self._bulk or _made_light(self._connection, self.layer)
         return self._bulk
+
+    def complete(self) -> None:
+        """Make the indexes again that were taken away, when the rows before are in."""
+        if self._bulk:
+            self._lane.then(partial(set_defaults, layer=self.layer, before=self._defaults, after={}))
+            self._lane.then(partial(indexed, layer=self.layer))
+            self._bulk, self._defaults = False, {}
 
     def _without_constants(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Let the table know by default what all rows have in common; return what differs."""
@@ -210,9 +213,7 @@ class PostgisWriter(LayerWriter):
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         self._parts.finish()
-        if self._bulk:
-            set_defaults(self._connection, self.layer, self._defaults, {})
-            indexed(self._connection, self.layer)
+        self.complete()
         layer, version, box = self.layer.id, self.writing.version, touched.box or (None,) * 4
         if len(cells):
             minx, miny, maxx, maxy = outwards(cells).astype(np.float64).T.tolist()
@@ -239,7 +240,7 @@ def _made_light(connection: Connection, layer: Layer) -> bool:
         with connection.transaction():
             execute(connection, f"LOCK TABLE {quoted(layer.id)} IN ACCESS EXCLUSIVE MODE NOWAIT")
             unindexed(connection, layer)
-    except (errors.LockNotAvailable, errors.InsufficientPrivilege):
+    except (errors.LockNotAvailable, errors.InsufficientPrivilege, errors.DependentObjectsStillExist):
         return False
     return True
 
