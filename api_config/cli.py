@@ -16,12 +16,12 @@ from api_config.settings import Settings, language, settings_from
 __all__ = ["main", "make_cli"]
 
 _VERBS = {
-    "init": "town.init_command", "ingest": "ingest.ingest_command", "check": "ingest.check_command",
-    "status": "town.status_command", "findings": "town.findings_command", "export": "town.export_command",
-    "history": "history.history_command", "show": "history.show_command", "diff": "history.diff_command",
-    "revert": "history.revert_command", "audit": "history.audit_group", "backup": "keeping.backup_command",
-    "restore": "keeping.restore_command", "copy": "keeping.copy_command", "tiles": "tiles.tiles_group",
-    "config": "serve.config_group", "serve": "serve.serve_command", "demo": "demo.demo_command",
+    "init": "town:init_command", "ingest": "ingest:ingest_command", "check": "ingest:check_command",
+    "status": "town:status_command", "findings": "town:findings_command", "export": "town:export_command",
+    "history": "history:history_command", "show": "history:show_command", "diff": "history:diff_command",
+    "revert": "history:revert_command", "audit": "history:audit_group", "backup": "keeping:backup_command",
+    "restore": "keeping:restore_command", "copy": "keeping:copy_command", "tiles": "tiles:tiles_group",
+    "config": "serve:config_group", "serve": "serve:serve_command", "demo": "demo:demo_command",
 }  # fmt: skip
 """Verb -> the module below `api_config.commands` and the function that make it."""
 
@@ -34,7 +34,7 @@ class _Verbs(UserDict[str, Any]):
         self._lang = lang
 
     def __getitem__(self, verb: str) -> click.Command:
-        module, make = super().__getitem__(verb).split(".")
+        module, make = super().__getitem__(verb).split(":")
         made: click.Command = getattr(import_module(f"api_config.commands.{module}"), make)(self._lang)
         return made
 

@@ -1,7 +1,8 @@
 """The PostGIS store: one schema of a PostgreSQL database a town, many readers and writers one after the other.
 
 Here connections live and answers become frames; the statements are made in `postgis_select`, rows are written in
-`postgis_write`, tables in `postgis_schema`; how a server is reached stands in `postgis_server`.
+`postgis_write`, of a first load while its source is still read in `postgis_ahead`, what was delivered in `postgis_parts`,
+tables in `postgis_schema`; how a server is reached stands in `postgis_server`.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -1,8 +1,8 @@
 """Rows that go into PostGIS while their source is still read: the first load of a layer, where nobody is in the way.
 
 A transaction of its own takes them into a layer that was never written. It holds that layer's table, whose indexes are
-away, but not the writer's place, and waits for nobody: whoever waits for it, a version that was made meanwhile, or
-anything that fails ends it, and the commit goes the ordinary way with the rows of the spool.
+away, but not the writer's place, and waits for nobody. Whoever waits for it, a version that was made meanwhile, a halt of
+ten seconds or anything that fails ends it, and the commit goes the ordinary way with the rows of the spool.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_server import Address, begin_ahead, in_our_words, take_place
 from twin_model.store.postgis_write import BULK, PostgisTransaction, PostgisWriter
 from twin_model.store.writing import write_changeset
-from twin_model.temporal import Instant
+from twin_model.temporal import Instant, now
 
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
@@ -99,8 +99,8 @@ class PostgisHeadStart(HeadStart):
 
     def _writer(self, layer: str, since: Callable[[], Instant], scope: Scope) -> PostgisWriter | None:
         """Return what writes into a layer that was never written and that nobody looks at, None for any other."""
-        lane, instant = self._begun(), since()
-        writing = Writing(self._base + 1, instant, instant, scope=scope)
+        lane = self._begun()
+        writing = Writing(self._base + 1, since(), now(), scope=scope)
         writer = PostgisWriter(self._store.catalogue[layer], writing, lane, self._store.crs)
         return writer if writer.lighten() else None
 

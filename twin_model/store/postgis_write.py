@@ -1,9 +1,9 @@
 """Writing a changeset into the PostGIS store: the SQL behind `twin_model/store/writing.py`, inside one transaction.
 
-Rows go in by COPY in its binary form, on a lane of their own: the server stores them while the next are read and made
-ready. What all rows of a first load have in common is the table's default for its duration. The writer's place is an
-advisory lock of the transaction, so versions are recorded one after the other; readers see the state before until it
-commits.
+Rows go in by COPY in its binary form (`postgis_rows`), on a lane of their own: the server stores them while the next
+are read and made ready. What all rows of a first load have in common is the table's default for its duration. The
+writer's place is an advisory lock of the transaction, so versions are recorded one after the other; readers see the
+state before until it commits.
 """
 
 from collections import defaultdict
