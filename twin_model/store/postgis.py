@@ -7,7 +7,6 @@ tables in `postgis_schema`; how a server is reached stands in `postgis_server`.
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -257,7 +256,7 @@ class PostgisStore(PostgisHistory):
 
     @contextmanager
     def head_start(self) -> Iterator[HeadStart]:
-        ahead = PostgisHeadStart(self, partial(self._lent, asking=False), self._address)
+        ahead = PostgisHeadStart(self, self._address)
         try:
             yield ahead
         finally:

@@ -6,7 +6,7 @@ ten seconds or anything that fails ends it, and the commit goes the ordinary way
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from twin_model.errors import StoreError
 from twin_model.store.base import HeadStart, Plan, Store
 from twin_model.store.layer_writer import Writing
 from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_server import Address, begin_ahead, in_our_words, take_place
+from twin_model.store.postgis_server import Address, begin_ahead, connect, in_our_words, take_place
 from twin_model.store.postgis_write import BULK, PostgisTransaction, PostgisWriter
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import Instant, now
@@ -37,10 +37,8 @@ class _Disturbed(Exception):
 class PostgisHeadStart(HeadStart):
     """The head start of one delivery; nothing of it stays after `give_up` unless it was committed."""
 
-    def __init__(
-        self, store: Store, lend: Callable[[], AbstractContextManager[Connection]], address: Address
-    ) -> None:
-        self._store, self._lend, self._address = store, lend, address
+    def __init__(self, store: Store, address: Address) -> None:
+        self._store, self._address = store, address
         self._base = 0
         self._lane: Lane | None = None
         self._layers: dict[str, PostgisWriter | None] = {}
@@ -90,7 +88,7 @@ class PostgisHeadStart(HeadStart):
     def _begun(self) -> Lane:
         if self._lane is None:
             self._base = self._store.version()
-            connection = self._open.enter_context(self._lend())
+            connection = self._open.enter_context(closing(connect(self._address)))
             self._open.callback(_roll_back, connection)
             begin_ahead(connection)
             self._lane = Lane(connection)
@@ -98,11 +96,16 @@ class PostgisHeadStart(HeadStart):
         return self._lane
 
     def _writer(self, layer: str, since: Callable[[], Instant], scope: Scope) -> PostgisWriter | None:
-        """Return what writes into a layer that was never written and that nobody looks at, None for any other."""
+        """Return what writes into a layer that was never written and that nobody looks at, None for any other; where the
+        first is another, nothing goes ahead."""
         lane = self._begun()
         writing = Writing(self._base + 1, since(), now(), scope=scope)
         writer = PostgisWriter(self._store.catalogue[layer], writing, lane, self._store.crs)
-        return writer if writer.lighten() else None
+        if writer.lighten():
+            return writer
+        if not any(self._layers.values()):
+            self.give_up()
+        return None
 
     def _ensure_undisturbed(self, connection: Connection) -> None:
         text = ("SELECT (SELECT coalesce(max(number), 0) FROM twin_changeset) > %s OR EXISTS "
