@@ -1,8 +1,11 @@
 """The two kinds of store: whatever is proved of one is proved of the other."""
 
-from collections.abc import Iterator
+import gzip
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
 from twin_model.catalogue import read_catalogue
@@ -22,3 +25,27 @@ def store(location: str, tmp_path: Path) -> Iterator[Store]:
     kept = create_store(location, read_catalogue().of_kind("feature"), "EPSG:4548", folder=tmp_path)
     yield kept
     kept.close()
+
+
+@pytest.fixture
+def stranger(postgis_url: str) -> Iterator["psycopg.Connection[Any]"]:
+    """A session that is not ours, with the town's schema on its path."""
+    address, _, schema = postgis_url.partition("&schema=")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {schema}, public")
+        yield connection
+
+
+@pytest.fixture
+def old_schema() -> Callable[[str, int], str]:
+    """Return what puts a town of an earlier format into the schema of an address."""
+
+    def put(url: str, number: int) -> str:
+        address, _, schema = url.partition("&schema=")
+        kept = Path(__file__).parent / "stores" / f"format_{number}.sql.gz"
+        text = gzip.decompress(kept.read_bytes()).decode().replace(f"format_{number}", schema)
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(text)  # type: ignore[call-overload]
+        return url
+
+    return put

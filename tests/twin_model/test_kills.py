@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -181,4 +181,23 @@ def test_a_migration_that_is_killed_is_done_by_the_next_who_opens(kill: int, tmp
 
     assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
     assert len(store.features(FeatureQuery("building"))) == 4
+    store.close()
+
+
+@pytest.mark.parametrize("kill", range(4))
+def test_a_migration_of_postgis_that_is_killed_is_done_by_the_next_who_opens(
+    kill: int, durable_postgis_url: str, old_schema: Callable[[str, int], str], tmp_path: Path
+) -> None:
+    url = old_schema(durable_postgis_url, 1)
+    run_and_kill("backup", url, tmp_path, kill * 0.008, after="begin open")
+
+    kept = ("building", "pipe_point", "finding")
+    store = open_store(
+        url, Catalogue({one.id: one for one in read_catalogue() if one.id in kept}), folder=tmp_path
+    )
+
+    assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
+    assert len(store.features(FeatureQuery("building"))) == 4
+    assert verify(store).changesets == 5
+    assert len(store.known("building").fids) == 4
     store.close()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
-import psycopg
 import pytest
 import shapely
 
@@ -39,15 +38,6 @@ def old_store(folder: Path, number: int) -> Path:
     return path
 
 
-def old_schema(url: str, number: int) -> str:
-    """Put a town of an earlier format into the schema of an address."""
-    address, _, schema = url.partition("&schema=")
-    text = gzip.decompress((STORES / f"format_{number}.sql.gz").read_bytes()).decode()
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(text.replace(f"format_{number}", schema))  # type: ignore[call-overload]
-    return url
-
-
 @pytest.fixture(
     params=[
         *(f"geopackage {one}" for one in sorted(STEPS)),
@@ -60,7 +50,7 @@ def migrated(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Catalogu
     if kind == "geopackage":
         place = str(old_store(tmp_path, int(number)))
     else:
-        place = old_schema(request.getfixturevalue("postgis_url"), int(number))
+        place = request.getfixturevalue("old_schema")(request.getfixturevalue("postgis_url"), int(number))
     store = open_store(place, catalogue, folder=tmp_path)
     yield store
     store.close()

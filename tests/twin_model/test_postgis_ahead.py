@@ -38,14 +38,6 @@ def store(postgis_url: str) -> Iterator[PostgisStore]:
     kept.close()
 
 
-@pytest.fixture
-def stranger(postgis_url: str, store: PostgisStore) -> Iterator["psycopg.Connection[Any]"]:
-    address, _, schema = postgis_url.partition("&schema=")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {schema}, public")
-        yield connection
-
-
 def houses(count: int, row: int = 0, **columns: Any) -> gpd.GeoDataFrame:
     x, y = 618_000 + 20.0 * (np.arange(count) % 500), 3_886_000 + 20.0 * (np.arange(count) // 500 + 40 * row)
     content = {"name": [f"{n}号楼" for n in range(count)], "storeys": np.arange(count) % 9 + 1} | columns

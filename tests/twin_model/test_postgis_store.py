@@ -38,15 +38,6 @@ def store(postgis_url: str) -> Iterator[PostgisStore]:
     kept.close()
 
 
-@pytest.fixture
-def stranger(postgis_url: str, store: PostgisStore) -> Iterator["psycopg.Connection[Any]"]:
-    """A session that is not ours, with the town's schema on its path."""
-    address, _, schema = postgis_url.partition("&schema=")
-    with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute(f"SET search_path = {schema}, public")
-        yield connection
-
-
 def deliver(store: PostgisStore, count: int, **columns: Any) -> None:
     source = Source("test", f"test-{store.version()}")
     with Draft(source, CATALOGUE, storage_crs=CRS, effective=parse_instant("2024-01-01")[0]) as draft:

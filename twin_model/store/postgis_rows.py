@@ -18,7 +18,7 @@ from psycopg import errors, sql
 
 from twin_model.store.select import quoted
 
-__all__ = ["copy_rows", "encoded"]
+__all__ = ["copy_rows"]
 
 _HEAD, _TAIL = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 _ROWS = 5_000
