@@ -26,10 +26,11 @@ from shapely.geometry.base import BaseGeometry
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Source
+from twin_model.content import is_one
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.runs import Runs
+from twin_model.runs import Packed, Runs
 from twin_model.temporal import Instant, now
 
 __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
@@ -95,7 +96,7 @@ class Draft:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
-        self._chunks: list[tuple[str, Path, NDArray[Any]]] = []
+        self._chunks: list[tuple[str, _Spooled]] = []
         self._blob_path = self._folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
 
@@ -138,9 +139,9 @@ class Draft:
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
             path = self._folder / f"{len(self._chunks):06d}.pickle"
-            with path.open("wb") as file:
-                pickle.dump(_folded(fitted.rows), file, protocol=5)
-            self._chunks.append((layer_id, path, fitted.rows.content))
+            spooled = _Spooled(path, fitted.rows.content)
+            spooled.write(fitted.rows)
+            self._chunks.append((layer_id, spooled))
             if self._ahead is not None:
                 self._ahead(layer_id, fitted.rows, self._true_since, self._scope())
 
@@ -215,8 +216,8 @@ class Draft:
 
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
-        for layer_id, path, _ in self._chunks:
-            yield layer_id, _Reading(path)().to_frame(self.storage_crs)
+        for layer_id, spooled in self._chunks:
+            yield layer_id, spooled().to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         if not self._blobs:
@@ -228,7 +229,7 @@ class Draft:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(layer_id for layer_id, _, _ in self._chunks))
+        return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
 
     def to_changeset(
         self, *, author: str, reason: str, details: Mapping[str, Any] | None = None, reach: Reach = "seen",
@@ -250,27 +251,36 @@ class Draft:
             )
         return Changeset(
             author=author, reason=reason, source=self.source, effective=effective,
-            delivered=tuple(Delivered(layer_id, _Reading(path), len(content), content) for layer_id, path, content in self._chunks),
+            delivered=tuple(Delivered(layer_id, one, len(one.content), one.content) for layer_id, one in self._chunks),
             findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
             scope=scope, accept_removals=accept_removals,
         )  # fmt: skip
 
 
 @dataclass(frozen=True)
-class _Reading:
-    """Rows of the spool that are read when called."""
+class _Spooled:
+    """Rows of the spool that are read when called; their content hashes stay in memory."""
 
     path: Path
+    content: NDArray[Any]
+
+    def write(self, rows: Rows) -> None:
+        """Write rows without their hashes, their WKB in one: pickling takes its time for every object."""
+        nothing = np.empty(0, dtype=object)
+        with self.path.open("wb") as file:
+            pickle.dump(replace(_folded(rows), content=nothing, wkb=nothing), file, protocol=5)
+            pickle.dump(Packed.of(rows.wkb), file, protocol=5)
 
     def __call__(self) -> Rows:
         with self.path.open("rb") as file:
             rows: Rows = pickle.load(file)
-        return _unfolded(rows)
+            wkb: Packed = pickle.load(file)
+        return _unfolded(replace(rows, content=self.content, wkb=wkb.objects()))
 
 
 def _folded(rows: Rows) -> Rows:
-    """Return rows of whose columns those that hold one value throughout hold it once: most of a delivery's columns do."""
-    return _of_columns(rows, lambda column: column[:1] if _is_one(column) else column)
+    """Return rows of whose columns those that hold one value throughout hold it once."""
+    return _of_columns(rows, lambda column: column[:1] if is_one(column) else column)
 
 
 def _unfolded(rows: Rows) -> Rows:
@@ -281,13 +291,3 @@ def _of_columns(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> R
     columns = {name: change(column) for name, column in rows.columns.items()}
     return replace(rows, ids=change(rows.ids), columns=columns, valid_from=change(rows.valid_from),
                    valid_precision=change(rows.valid_precision))  # fmt: skip
-
-
-def _is_one(column: NDArray[Any]) -> bool:
-    if (
-        column.dtype != object
-        or (type(column[0]) is not str and column[0] is not None)
-        or column[-1] != column[0]
-    ):
-        return False
-    return bool(column.tolist().count(column[0]) == len(column))

@@ -49,6 +49,6 @@ def _areas(path: Path, storage_crs: str, crs: str | None) -> Iterator[BaseGeomet
             declared = layer.crs or crs
             if declared is None:
                 raise CalledWrongly("source.no_crs", source=path.name)
-            shapes = shapely.make_valid(np.asarray(shapely.from_wkb(batch.wkb), dtype=object))
+            shapes = shapely.make_valid(np.asarray(shapely.from_wkb(batch.wkb.objects()), dtype=object))
             moved = transform_geometries(shapes, crs_code(declared), storage_crs)
             yield shapely.union_all(moved[shapely.get_dimensions(moved) == 2])

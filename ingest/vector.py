@@ -227,15 +227,13 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
     others = np.ones(len(batch), dtype=bool)
     others[runs.rows] = False
     shapes = np.full(len(batch), None, dtype=object)
-    shapes[others] = shapely.from_wkb(batch.wkb[others], on_invalid="fix")
-    broken = others & shapely.is_missing(shapes)
-    broken[broken] = [one is not None for one in batch.wkb[broken]]
-    for row in np.flatnonzero(broken).tolist():
-        raw = {name: str(column[row]) for name, column in batch.columns.items()} | {
-            "wkb": batch.wkb[row].hex()[:400]
-        }
+    shapes[others] = shapely.from_wkb(batch.wkb.objects(np.flatnonzero(others)), on_invalid="fix")
+    broken = others & shapely.is_missing(shapes) & (batch.wkb.sizes > 0)
+    unread = np.flatnonzero(broken)
+    for row, wkb in zip(unread.tolist(), batch.wkb.objects(unread), strict=True):
+        raw = {name: str(column[row]) for name, column in batch.columns.items()} | {"wkb": wkb.hex()[:400]}
         draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=batch.place(row),
-                                values={"found": batch.wkb[row].hex()[:18]}, raw=raw))  # fmt: skip
+                                values={"found": wkb.hex()[:18]}, raw=raw))  # fmt: skip
     # A series of objects stays one: pandas would make a text array of texts, and we objects of it again.
     kept = {
         name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import open_arrow
 
+from twin_model.runs import Packed
+
 __all__ = ["Column", "Streamed", "Texts", "Unstreamable", "stream"]
 
 _TYPES = {"OFTString", "OFTInteger", "OFTInteger64", "OFTReal", "OFTDate", "OFTDateTime"}
@@ -25,6 +27,9 @@ _COUNTED = {"ESRI Shapefile", "GPKG", "FlatGeobuf", "SQLite", "GeoJSON"}
 
 _ALIKE = np.array([z + kind for z in (0, 1000) for kind in range(1, 7)], dtype="<u4")
 """Types of ISO WKB that come alike both ways: simple ones, flat or with Z. Measures and curves do not."""
+
+_HEAD = np.dtype([("order", "u1"), ("kind", "<u4")])
+"""What WKB begins with."""
 
 _REFUSALS = (pa.ArrowException, DataLayerError, DataSourceError, OSError, KeyError, ValueError, RuntimeError)
 """What GDAL, pyogrio and Arrow raise where they cannot; not knowing an encoding is a `NotImplementedError`."""
@@ -49,7 +54,7 @@ class Streamed:
     """
 
     fids: NDArray[np.int64]
-    wkb: NDArray[Any] | None
+    wkb: Packed | None
     columns: dict[str, Column]
     alike: bool = True
 
@@ -114,22 +119,30 @@ def _next(reader: Any, head: Mapping[str, Any]) -> Streamed | None:
         return None
     shape = head["geometry_name"] or "wkb_geometry"
     fids = batch.column(head["fid_column"] or "OGC_FID").to_numpy().astype(np.int64)
-    wkb = batch.column(shape).to_numpy(zero_copy_only=False) if shape in batch.schema.names else None
+    wkb = _packed(batch.column(shape)) if shape in batch.schema.names else None
     if wkb is not None and not _alike(wkb):
         return Streamed(fids, None, {}, alike=False)
     return Streamed(fids, wkb, {name: _column(batch.column(name)) for name in head["fields"].tolist()})
 
 
-def _alike(wkb: NDArray[Any]) -> bool:
+def _packed(shapes: pa.Array) -> Packed:
+    """Return WKB as it lies in Arrow's memory."""
+    shapes = shapes.cast(pa.large_binary())
+    _, offsets, content = shapes.buffers()
+    bounds = np.frombuffer(offsets, dtype=np.int64)[shapes.offset : shapes.offset + len(shapes) + 1]
+    return Packed(np.frombuffer(content or b"", dtype=np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0])
+
+
+def _alike(wkb: Packed) -> bool:
     """Say whether every geometry is there, little endian and of a type that comes alike both ways.
 
     A point of which one coordinate is no number comes through a stream as a point without any.
     """
-    if None in wkb.tolist():
+    if (wkb.sizes < _HEAD.itemsize).any():
         return False
-    heads = np.frombuffer(b"".join([one[:5] for one in wkb]), dtype=[("order", "u1"), ("kind", "<u4")])
-    points = wkb[heads["kind"] % 1_000 == 1]
-    known = np.frombuffer(b"".join([one[5:21] for one in points]), dtype="<f8")
+    heads = wkb.part(np.arange(len(wkb)), 0, _HEAD.itemsize).view(_HEAD).ravel()
+    points = np.flatnonzero(heads["kind"] % 1_000 == 1)
+    known = wkb.part(points, _HEAD.itemsize, 16).view("<f8")
     return bool(
         (heads["order"] == 1).all() and np.isin(heads["kind"], _ALIKE).all() and not np.isnan(known).any()
     )

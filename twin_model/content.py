@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from twin_model.layer import Layer
 from twin_model.runs import Runs
 
-__all__ = ["content_hashes", "frame_contents", "words_of"]
+__all__ = ["content_hashes", "frame_contents", "is_one", "words_of"]
 
 Words = NDArray[np.uint64]
 Axes = tuple[NDArray[np.float64], ...]
@@ -67,13 +67,27 @@ def _mixed(words: Words) -> Words:
 
 
 def _values(column: NDArray[Any]) -> Words:
-    """Return a word per value, whatever its neighbours are: NULL has one of its own, numbers count to six decimals."""
+    """Return a word per value, whatever its neighbours are, or one for all: NULL has one of its own, numbers count to six
+    decimals."""
+    if len(column) > 1 and is_one(column):
+        return _values(column[:1])
     if column.dtype.kind in "fiub":
         numbers = np.round(column.astype(np.float64), _NUMBER_DECIMALS) + 0.0
         numbers[np.isnan(numbers)] = np.nan
         return _mixed(numbers.view(np.uint64))
     codes, distinct = pd.factorize(column)
     return np.append(_distinct(np.asarray(distinct, dtype=object)), _values(np.array([np.nan])))[codes]
+
+
+def is_one(column: NDArray[Any]) -> bool:
+    """Say whether a column of objects holds one text, or nothing, throughout: most of a delivery's columns do."""
+    if (
+        column.dtype != object
+        or (type(column[0]) is not str and column[0] is not None)
+        or column[-1] != column[0]
+    ):
+        return False
+    return bool(column.tolist().count(column[0]) == len(column))
 
 
 def _distinct(values: NDArray[Any]) -> Words:

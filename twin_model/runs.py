@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 import shapely
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from twin_model.crs import transform_xy
 from twin_model.layer import Layer
 
-__all__ = ["Runs", "no_runs", "plain_runs", "read_runs"]
+__all__ = ["Packed", "Runs", "no_runs", "plain_runs", "read_runs"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -27,6 +28,43 @@ _MOST_EDGES = 12
 _AT_ONCE = 4_096
 _SURE = 1e-11
 """A point lies beside an edge for sure where twice the area between them is more than this share of the outline's box."""
+
+
+@dataclass(frozen=True)
+class Packed:
+    """WKB of rows, one after the other: that of row n is `content[offsets[n]:offsets[n + 1]]`, nothing where it has none."""
+
+    content: NDArray[np.uint8]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, wkb: NDArray[Any]) -> "Packed":
+        """Return WKB given as bytes or None a row."""
+        given = [one or b"" for one in wkb]
+        sizes = np.fromiter(map(len, given), dtype=np.int64, count=len(given))
+        return cls(np.frombuffer(b"".join(given), dtype=np.uint8), _offsets(sizes))
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @cached_property
+    def sizes(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def objects(self, rows: Positions | None = None) -> NDArray[Any]:
+        """Return the WKB of some rows, or of all, as bytes, None where there is none; rows as long as another together."""
+        rows = np.arange(len(self)) if rows is None else rows
+        found, sizes = np.full(len(rows), None, dtype=object), self.sizes[rows]
+        for size in np.unique(sizes[sizes > 0]).tolist():
+            chosen = np.flatnonzero(sizes == size)
+            found[chosen] = _bytes(self.part(rows[chosen], 0, size))
+        return found
+
+    def part(self, rows: Positions, start: int, width: int) -> NDArray[np.uint8]:
+        """Return bytes (n, width) of rows that have them, from a start on."""
+        if not len(rows):
+            return np.empty((0, width), dtype=np.uint8)
+        return np.asarray(sliding_window_view(self.content, width)[self.offsets[rows] + start])
 
 
 @dataclass(frozen=True)
@@ -80,6 +118,8 @@ class Runs:
 
     def among(self, rows: Positions) -> "Runs":
         """Return the runs that stand in some rows (ascending), as they stand among these."""
+        if np.array_equal(rows, self.rows) and np.array_equal(rows, np.arange(len(rows))):
+            return self
         taken = self.take(np.isin(self.rows, rows))
         return replace(taken, rows=np.searchsorted(rows, taken.rows))
 
@@ -122,7 +162,7 @@ class Runs:
             packed[:, len(head) :] = (
                 xy[where].astype("<f8", copy=False).reshape(len(chosen), -1).view(np.uint8)
             )
-            written[chosen] = np.array(packed.view(f"V{packed.shape[1]}").ravel().tolist(), dtype=object)
+            written[chosen] = _bytes(packed)
         return written
 
     def _head(self, layer: Layer, length: int) -> bytes:
@@ -198,26 +238,35 @@ def plain_runs(runs: Runs, source: str, target: str) -> Runs:
     return moved.take(moved.plain())
 
 
-def read_runs(wkb: NDArray[Any], dimension: int) -> Runs:
+def read_runs(wkb: Packed, dimension: int) -> Runs:
     """Return those of little-endian flat WKB that are one run of a dimension; rings that are not closed are none."""
     counts = (1,) * (dimension - 1)
     head = b"\x01" + np.array((dimension + 1, *counts), dtype="<u4").tobytes()
     skip = len(head) + 4 * (dimension > 0)  # a point does not say how many coordinates it has
-    given = [one or b"" for one in wkb]
-    sizes = np.fromiter(map(len, given), dtype=np.intp, count=len(given))
-    rows = np.flatnonzero(sizes >= skip)
-    heads = np.frombuffer(b"".join(given), dtype=np.uint8)[_offsets(sizes)[rows][:, None] + np.arange(skip)]
+    rows = np.flatnonzero(wkb.sizes >= skip)
+    heads = wkb.part(rows, 0, skip)
     alike = (heads[:, : len(head)] == np.frombuffer(head, dtype=np.uint8)).all(axis=1)
     said = np.ascontiguousarray(heads[:, len(head) :]).view("<u4") if dimension else np.ones((len(rows), 1))
     lengths = said.ravel().astype(np.intp)
-    whole = alike & (sizes[rows] == skip + 16 * lengths) & (lengths >= (1, 2, 4)[dimension])
+    whole = alike & (wkb.sizes[rows] == skip + 16 * lengths) & (lengths >= (1, 2, 4)[dimension])
     rows, lengths = rows[whole], lengths[whole]
-    xy = np.frombuffer(b"".join([given[row][skip:] for row in rows.tolist()]), dtype="<f8").reshape(-1, 2)
-    runs = Runs(dimension, rows, xy[:, 0].copy(), xy[:, 1].copy(), _offsets(lengths))
+    offsets = _offsets(lengths)
+    x, y = np.empty(offsets[-1]), np.empty(offsets[-1])
+    for length in np.unique(lengths).tolist():
+        chosen = np.flatnonzero(lengths == length)
+        xy = wkb.part(rows[chosen], skip, 16 * length).view("<f8")
+        where = offsets[chosen][:, None] + np.arange(length)
+        x[where], y[where] = xy[:, ::2], xy[:, 1::2]
+    runs = Runs(dimension, rows, x, y, offsets)
     if dimension < 2:
         return runs
     first, last = runs.offsets[:-1], runs.offsets[1:] - 1
     return runs.take((runs.x[first] == runs.x[last]) & (runs.y[first] == runs.y[last]))
+
+
+def _bytes(rows: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return each row (n, width) as an object of its own."""
+    return np.array([*rows.view(f"V{rows.shape[1]}").ravel().tolist(), None], dtype=object)[:-1]
 
 
 def _offsets(lengths: Positions) -> Positions:

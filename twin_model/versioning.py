@@ -8,6 +8,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -76,15 +77,17 @@ def commit(store: "Store", changeset: Changeset, ahead: HeadStart | None = None)
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
-    is to end and is not there. Rows that a store took in `ahead` need not be brought again.
+    is to end and is not there. What a store did `ahead` need not be done again.
     """
     _ensure_there(store, changeset)
-    version = ahead.commit(changeset, _plan_to_commit) if ahead is not None else None
-    return store.commit(changeset, _plan_to_commit) if version is None else version
+    ahead = ahead or HeadStart()
+    plan = partial(_plan_to_commit, ahead)
+    version = ahead.commit(changeset, plan)
+    return store.commit(changeset, plan) if version is None else version
 
 
-def _plan_to_commit(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:
-    plans = plan_changeset(store, changeset)
+def _plan_to_commit(ahead: HeadStart, store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:
+    plans = plan_changeset(store, changeset, ahead)
     vanishing = {name: plan for name, plan in plans.items() if name != "finding" and _vanishes(plan)}
     if vanishing and not changeset.accept_removals:
         raise RemovalsRefused(
@@ -109,8 +112,13 @@ def _ensure_there(store: "Store", changeset: Changeset) -> None:
             raise FeatureNotFound(id=missing[0], layer=name, example=found.index[0] if len(found) else "-")
 
 
-def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:
-    """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features."""
+def plan_changeset(
+    store: "Store", changeset: Changeset, ahead: HeadStart | None = None
+) -> dict[str, LayerPlan]:
+    """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features.
+
+    What the store holds was asked `ahead` of this, or is asked now.
+    """
     deliveries = changeset.deliveries(store.catalogue)
     plans = {}
     mending = ["finding"] if changeset.source is not None and "finding" in store.catalogue else []
@@ -120,7 +128,8 @@ def plan_changeset(store: "Store", changeset: Changeset) -> dict[str, LayerPlan]
         if changeset.edit:
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
-        known, late = store.known(layer_id), _is_late(store, layer, changeset)
+        known = (ahead and ahead.known(layer_id)) or store.known(layer_id)
+        late = _is_late(store, layer, changeset)
         found = _compared(store, layer, delivered, known)
         if late:
             _said_then(store, layer, changeset, delivered, found)
@@ -213,15 +222,25 @@ def _by_content(known: Known, content: NDArray[np.uint64]) -> NDArray[np.int64]:
     fids = np.zeros(len(content), dtype=np.int64)
     if not len(known.fids):
         return fids
-    ours, theirs = (np.argsort(words[:, 0], kind="stable") for words in (content, known.contents))
-    wanted, there = content[ours, 0], known.contents[theirs, 0]
+    (ours, wanted), (theirs, there) = (_ordered(words[:, 0]) for words in (content, known.contents))
     first = np.r_[True, wanted[1:] != wanted[:-1]][: len(wanted)]
     rank = np.arange(len(wanted)) - np.maximum.accumulate(np.where(first, np.arange(len(wanted)), 0))
     at = np.searchsorted(there, wanted) + rank
-    same = at < len(there)
-    same[same] = (content[ours[same]] == known.contents[theirs[at[same]]]).all(axis=1)
-    fids[ours[same]] = known.fids[theirs[at[same]]]
+    inside = at < len(there)
+    ours, wanted, at = ours[inside], wanted[inside], at[inside]
+    theirs, there = theirs[at], there[at]
+    same = (wanted == there) & (content[ours, 1] == known.contents[theirs, 1])
+    fids[ours[same]] = known.fids[theirs[same]]
     return fids
+
+
+def _ordered(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
+    """Return the order of words, equal ones as they came, and the words in it; where none are equal any sort will do."""
+    order = np.argsort(words)
+    found = words[order]
+    if (found[1:] == found[:-1]).any():
+        order = np.argsort(words, kind="stable")
+    return order, found
 
 
 def _by_id(store: "Store", layer: Layer, known: Known, delivered: list[Delivered]) -> _Found:

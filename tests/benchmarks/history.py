@@ -10,7 +10,9 @@ differ are written, and a commit waits for the disk only every 8,000 pages. A lo
 gathered and sorted; now they are merged in order, and each row is looked up once. A re-read: half was what was known
 (five columns of every feature; now fid and hash) and sets of fids made by hashing; what is left of a delivery was
 matched with the whole layer for every 50,000 rows that came in another order, now strip by strip. What is known comes as
-two long texts that SQLite gathers, and is compared as numbers: objects a row took three times as long.
+two long texts that SQLite gathers, and is compared as numbers: objects a row took three times as long. What was left were
+objects again: WKB is taken from Arrow's memory without one for each geometry, spooled in one piece, hashes are not spooled
+at all, a column that holds one value is hashed once; PostgreSQL says what it knows while the file is read.
 """
 
 import argparse
@@ -21,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import geopandas as gpd
@@ -46,7 +49,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from postgis_server import running_server  # noqa: E402
 
-EDITED, EDITS, SHARE = 1_000, 8, 0.05
+EDITED, EDITS, TURNS, SHARE = 1_000, 8, 3, 0.05
 READER = """
 import sys, time
 sys.path.insert(0, {root!r})
@@ -199,6 +202,32 @@ def beside_readers(town: Path, rows: int, work: Callable[[int], Callable[[], Non
     return statistics.median(took) * 1000, p99
 
 
+def nth_edit(
+    work: Callable[[NDArray[np.int64], int], Callable[[], None]],
+    fids: NDArray[np.int64],
+    first: int,
+    number: int,
+) -> Callable[[], None]:
+    return work(fids[number], first + number)
+
+
+def edited_in_turns(
+    aged: Town, plain: Path, rows: int, rng: np.random.Generator, bare_edit: Callable[[NDArray[np.int64], int], Callable[[], None]]
+) -> NDArray[np.float64]:  # fmt: skip
+    """Return milliseconds (turn, 4): an edit, the bare SQL of one, the readers' p99 beside edits and with none; they take
+    turns, for the disk of a shared machine is as fast again in one minute as in another."""
+    turns = []
+    for turn in range(TURNS):
+        fids = np.sort(np.stack([rng.choice(rows, EDITED, replace=False) + 1 for _ in range(EDITS)]), axis=1)
+        _, quiet = beside_readers(aged.path, rows, lambda n: lambda: None)
+        ours, p99 = beside_readers(
+            aged.path, rows, partial(nth_edit, partial(edit, aged), fids, EDITS * turn)
+        )
+        raw, _ = beside_readers(plain, rows, partial(nth_edit, bare_edit, fids, EDITS * turn))
+        turns.append((ours, raw, p99, quiet))
+    return np.array(turns)
+
+
 def bare_postgis(address: str, fids: np.ndarray, number: int) -> Callable[[], None]:
     """Return the same in PostgreSQL: each old row into a table of old ones that has its index, the new row in its place."""
     connection = psycopg.connect(address, autocommit=True)
@@ -270,11 +299,9 @@ def measure(
     assert aged.store.version() == rounds + 1, "an unchanged source made a version"
     past = {year: (aged.store, View(parse_instant(f"{year}-06-01")[0])) for year in ("2010", "2015", "2020")}
     took = asked({"plain": (plain.store, View()), "now": (aged.store, View()), **past}, boxes(rows, 420.0))
-    fids = [np.sort(rng.choice(rows, EDITED, replace=False)) + 1 for _ in range(EDITS)]
-    _, quiet = beside_readers(aged.path, rows, lambda n: lambda: None)
-    ours, ours_p99 = beside_readers(aged.path, rows, lambda n: edit(aged, fids[n], n))
     plain.store.close()
-    raw, _ = beside_readers(plain.path, rows, lambda n: bare_edit(fids[n], n))
+    edits = edited_in_turns(aged, plain.path, rows, rng, bare_edit)
+    ours, raw, ours_p99, quiet = np.median(edits, axis=0).tolist()
 
     print(
         f"\nhistory: {rows:,} polygons, {rounds} deliveries that change {SHARE:.0%} each ({statistics.median(changes):.1f} s each)"
@@ -287,11 +314,12 @@ def measure(
     print(
         f"unchanged again against first       {again:8.2f} s  {first:8.2f} s   {first / again:6.2f}   (goal >= 2)"
     )
+    edit_ratio, readers_ratio = np.median(edits[:, 0::2] / edits[:, 1::2], axis=0).tolist()
     print(
-        f"edit of {EDITED:,}, against bare SQL     {ours:8.1f} ms {raw:8.1f} ms  {ours / raw:6.2f}   (goal <= 2)"
+        f"edit of {EDITED:,}, against bare SQL     {ours:8.1f} ms {raw:8.1f} ms  {edit_ratio:6.2f}   (goal <= 2)"
     )
     print(
-        f"readers' p99 beside edits, quiet    {ours_p99:8.1f} ms {quiet:8.1f} ms  {ours_p99 / quiet:6.2f}   (goal <= 3)"
+        f"readers' p99 beside edits, quiet    {ours_p99:8.1f} ms {quiet:8.1f} ms  {readers_ratio:6.2f}   (goal <= 3)"
     )
 
 

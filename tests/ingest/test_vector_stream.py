@@ -10,13 +10,14 @@ from typing import Any
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyogrio
 import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import vector_file
+from ingest import vector_file, vector_stream
 from ingest.vector_file import VectorFile
 from ingest.vector_stream import Streamed, Unstreamable
 from twin_model.errors import SourceRefused
@@ -68,7 +69,7 @@ def values(path: Path, rows: int) -> list[Any]:
     for name, geometry in file.names():
         layer = file.layer(name, geometry)
         for batch in file.batches(layer, list(layer.fields), rows):
-            shapes = [one if one is None else shapely.from_wkb(one, on_invalid="ignore") for one in batch.wkb]
+            shapes = shapely.from_wkb(batch.wkb.objects(), on_invalid="ignore").tolist()
             columns = {
                 name: (str(column.dtype), [repr(one) for one in column.tolist()])
                 for name, column in batch.columns.items()
@@ -204,3 +205,10 @@ def test_who_stops_taking_rows_leaves_no_thread_reading(shapes: VectorFile) -> N
 def shapes(tmp_path: Path) -> VectorFile:
     pyogrio.write_dataframe(features(), tmp_path / "town.shp")
     return VectorFile(tmp_path / "town.shp", "town.shp")
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_wkb_is_taken_from_where_a_column_begins_in_arrows_memory(kind: pa.DataType) -> None:
+    column = pa.array([b"aaa", b"bb", None, b"c", b"dddd"], kind).slice(1, 3)
+
+    assert vector_stream._packed(column).objects().tolist() == [b"bb", None, b"c"]

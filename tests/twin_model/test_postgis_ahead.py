@@ -18,7 +18,7 @@ from twin_model.changeset import Changeset, Source, Version
 from twin_model.errors import StoreError
 from twin_model.history import verify
 from twin_model.store import postgis_server
-from twin_model.store.base import FeatureQuery, HeadStart
+from twin_model.store.base import FeatureQuery, HeadStart, Known
 from twin_model.store.copying import columns_of
 from twin_model.store.postgis import PostgisStore
 from twin_model.temporal import Instant, parse_instant
@@ -72,6 +72,9 @@ class Reading:
         ahead = self.ahead
 
         class Told(HeadStart):
+            def known(self, layer: str) -> Known | None:
+                return ahead.known(layer)
+
             def commit(self, changeset: Changeset, plan: Any) -> Version | None:
                 kept.append(ahead.commit(changeset, plan))
                 return kept[-1]
@@ -284,3 +287,68 @@ def test_a_commit_that_fails_after_a_head_start_leaves_nothing(store: PostgisSto
             commit(store, changeset, reading.ahead)
 
     assert store.version() == 0 and store.count(FeatureQuery("building")) == 0
+
+
+def brought(store: PostgisStore, frame: gpd.GeoDataFrame, name: str) -> Version:
+    with Reading(store, name) as reading:
+        reading.read(frame)
+        version, _ = reading.commit()
+    return version
+
+
+def test_what_is_known_of_a_layer_is_asked_while_a_source_is_read_and_compared_with_it(
+    store: PostgisStore,
+) -> None:
+    brought(store, houses(100), "first")
+
+    with Reading(store, "again") as reading:
+        before = reading.ahead.known("building")
+        reading.read(houses(100).iloc[::-1])
+        known, now = reading.ahead.known("building"), store.known("building")
+        version, _ = reading.commit()
+
+    assert before is None and known is not None and reading.ahead.known("finding") is None
+    assert (known.fids == now.fids).all() and (known.contents == now.contents).all() and len(now.fids) == 100
+    assert not version.made and version.touched["building"].unchanged == 100
+
+
+def test_what_was_known_before_somebody_elses_version_is_asked_again(store: PostgisStore) -> None:
+    first, taller = houses(100), houses(100)
+    taller.loc[:4, "storeys"] = 30
+    brought(store, first, "first")
+
+    with Reading(store, "again") as reading:
+        reading.read(first)
+        known = reading.ahead.known("building")
+        brought(store, taller, "taller")
+        stale = reading.ahead.known("building")
+        version, _ = reading.commit()
+
+    assert known is not None and stale is None
+    assert version.number == 3 and version.touched["building"].updated == 5
+    assert store.features(FeatureQuery("building"))["storeys"].tolist() == first["storeys"].tolist()
+
+
+def test_an_answer_that_is_asked_ahead_and_never_comes_is_asked_for_at_the_commit(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]"
+) -> None:
+    brought(store, houses(100), "first")
+    ending = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+
+    with Reading(store, "again") as reading:
+        with stranger.transaction():
+            stranger.execute("LOCK TABLE building IN ACCESS EXCLUSIVE MODE")
+            reading.read(houses(100))
+            asked = threading.Thread(target=reading.ahead.known, args=("building",))
+            asked.start()
+            ended = 0
+            for _ in range(200):
+                ended += len(stranger.execute(ending).fetchall())
+                asked.join(0.05)
+                if not asked.is_alive():
+                    break
+        known = reading.ahead.known("building")
+        version, _ = reading.commit()
+
+    assert ended >= 1 and known is None
+    assert not version.made and version.touched["building"].unchanged == 100

@@ -12,7 +12,7 @@ from twin_model.catalogue import read_catalogue
 from twin_model.content import content_hashes
 from twin_model.crs import transform_geometries
 from twin_model.geometry import layer_wkb
-from twin_model.runs import Runs, no_runs, plain_runs, read_runs
+from twin_model.runs import Packed, Runs, no_runs, plain_runs, read_runs
 
 CATALOGUE = read_catalogue()
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -24,7 +24,7 @@ def objects(shapes: list[Any]) -> Any:
 
 
 def runs_of(shapes: list[Any], dimension: int) -> Runs:
-    return read_runs(objects(shapely.to_wkb(objects(shapes)).tolist()), dimension)
+    return read_runs(Packed.of(objects(shapely.to_wkb(objects(shapes)).tolist())), dimension)
 
 
 corners = st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda p: (EAST + p[0], NORTH + p[1]))
@@ -83,9 +83,21 @@ def test_only_flat_little_endian_shapes_of_one_run_are_runs() -> None:
            shapely.to_wkb(box, byte_order=0), plain[:-1], plain + b"\0", plain[:-8] + b"\0" * 8, shapely.to_wkb(shapely.Polygon()),
            shapely.to_wkb(shapely.Point(1, 2)), plain[:9], plain]  # fmt: skip
 
-    runs = read_runs(objects(wkb), 2)
+    runs = read_runs(Packed.of(objects(wkb)), 2)
 
     assert runs.rows.tolist() == [0, 13]
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.one_of(st.none(), st.binary(min_size=1, max_size=6)), max_size=12), st.data())
+def test_packed_wkb_gives_back_what_was_packed_of_all_rows_or_some(
+    wkb: list[bytes | None], data: st.DataObject
+) -> None:
+    packed = Packed.of(objects(wkb))
+    rows = data.draw(st.lists(st.sampled_from(range(len(wkb))), max_size=9)) if wkb else []
+
+    assert packed.objects().tolist() == wkb
+    assert packed.objects(np.array(rows, dtype=np.intp)).tolist() == [wkb[row] for row in rows]
 
 
 def test_runs_among_rows_stand_as_these_rows_stand() -> None:

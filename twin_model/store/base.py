@@ -158,11 +158,15 @@ Plan = Callable[["Store", Changeset], Mapping[str, "LayerPlan"]]
 
 
 class HeadStart:
-    """Rows that a store takes in while their source is still read. They become part of the commit that follows; until
-    then nobody sees them. This one takes none: all is written at the commit."""
+    """What a store does for a delivery while its source is still read. Rows that it takes in become part of the commit
+    that follows; until then nobody sees them. This one does nothing: all is asked and written at the commit."""
 
     def take(self, layer: str, rows: Rows, since: Callable[[], Instant], scope: Scope) -> None:
         """Take the next rows of a layer, which hold since an instant unless they say otherwise, or leave them."""
+
+    def known(self, layer: str) -> Known | None:
+        """Return what the store knows of a layer whose rows were handed over; None where it is to be asked."""
+        return None
 
     def commit(self, changeset: Changeset, plan: Plan) -> Version | None:
         """Write the changeset of which the rows were taken; None where it is to be written as if none had been."""

@@ -260,7 +260,7 @@ class PostgisStore(PostgisHistory):
         try:
             yield ahead
         finally:
-            ahead.give_up()
+            ahead.end()
 
     def commit(self, changeset: Changeset, plan: Plan) -> Version:
         while True:

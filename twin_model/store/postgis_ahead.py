@@ -1,4 +1,5 @@
-"""Rows that go into PostGIS while their source is still read: the first load of a layer, where nobody is in the way.
+"""What PostGIS does while a source is still read: the rows of a layer's first load go in, where nobody is in the way; of a
+layer that was written, what is known of it is asked.
 
 A transaction of its own takes them into a layer that was never written. It holds that layer's table, whose indexes are
 away, but not the writer's place, and waits for nobody. Whoever waits for it, a version that was made meanwhile, a halt of
@@ -6,6 +7,7 @@ ten seconds or anything that fails ends it, and the commit goes the ordinary way
 """
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +16,7 @@ import psycopg
 
 from twin_model.changeset import Changeset, Rows, Scope, Version
 from twin_model.errors import StoreError
-from twin_model.store.base import HeadStart, Plan, Store
+from twin_model.store.base import HeadStart, Known, Plan, Store
 from twin_model.store.layer_writer import Writing
 from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_server import Address, begin_ahead, connect, in_our_words, take_place
@@ -44,8 +46,12 @@ class PostgisHeadStart(HeadStart):
         self._layers: dict[str, PostgisWriter | None] = {}
         self._open = ExitStack()
         self._over = False
+        self._asking = ThreadPoolExecutor(1, "twin-asks-ahead")
+        self._asked: dict[str, Future[tuple[int, Known]]] = {}
 
     def take(self, layer: str, rows: Rows, since: Callable[[], Instant], scope: Scope) -> None:
+        if layer not in self._asked:
+            self._asked[layer] = self._asking.submit(self._ask, layer)
         if self._over:
             return
         try:
@@ -57,6 +63,22 @@ class PostgisHeadStart(HeadStart):
                 self._begun().then(self._ensure_undisturbed)
         except (psycopg.Error, StoreError, _Disturbed):
             self.give_up()
+
+    def known(self, layer: str) -> Known | None:
+        """Return what was known of a layer as its first rows came, where no version was made since then."""
+        if layer not in self._asked:
+            return None
+        try:
+            version, known = self._asked[layer].result()
+        except (psycopg.Error, StoreError):
+            return None
+        return known if version == self._store.version() else None
+
+    def _ask(self, layer: str) -> tuple[int, Known]:
+        version = (
+            self._store.version()
+        )  # before: what a version made in between says is not taken for what this one says
+        return version, self._store.known(layer)
 
     def commit(self, changeset: Changeset, plan: Plan) -> Version | None:
         ahead = {name: writer for name, writer in self._layers.items() if writer is not None}
@@ -84,6 +106,11 @@ class PostgisHeadStart(HeadStart):
         """Take back what is not committed."""
         self._over = True
         self._open.close()
+
+    def end(self) -> None:
+        """Take back what is not committed and wait for what was asked."""
+        self.give_up()
+        self._asking.shutdown()
 
     def _begun(self) -> Lane:
         if self._lane is None:
