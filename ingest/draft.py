@@ -26,11 +26,11 @@ from shapely.geometry.base import BaseGeometry
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Source
-from twin_model.content import is_one
+from twin_model.columns import is_one
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.runs import Packed, Runs
+from twin_model.runs import Runs
 from twin_model.temporal import Instant, now
 
 __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
@@ -265,17 +265,13 @@ class _Spooled:
     content: NDArray[Any]
 
     def write(self, rows: Rows) -> None:
-        """Write rows without their hashes, their WKB in one: pickling takes its time for every object."""
-        nothing = np.empty(0, dtype=object)
         with self.path.open("wb") as file:
-            pickle.dump(replace(_folded(rows), content=nothing, wkb=nothing), file, protocol=5)
-            pickle.dump(Packed.of(rows.wkb), file, protocol=5)
+            pickle.dump(replace(_folded(rows), content=self.content[:0]), file, protocol=5)
 
     def __call__(self) -> Rows:
         with self.path.open("rb") as file:
             rows: Rows = pickle.load(file)
-            wkb: Packed = pickle.load(file)
-        return _unfolded(replace(rows, content=self.content, wkb=wkb.objects()))
+        return _unfolded(replace(rows, content=self.content))
 
 
 def _folded(rows: Rows) -> Rows:
@@ -284,7 +280,9 @@ def _folded(rows: Rows) -> Rows:
 
 
 def _unfolded(rows: Rows) -> Rows:
-    return _of_columns(rows, lambda column: np.repeat(column, len(rows.wkb)) if len(column) == 1 else column)
+    return _of_columns(
+        rows, lambda column: np.repeat(column, len(rows.shapes)) if len(column) == 1 else column
+    )
 
 
 def _of_columns(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:

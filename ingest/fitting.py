@@ -10,20 +10,20 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from ingest.values import date_text, is_absent, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
+from twin_model.columns import coded
 from twin_model.content import content_hashes
 from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
 from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.runs import Runs, no_runs, plain_runs
+from twin_model.runs import Runs, Shapes, no_runs, plain_runs
 from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]
@@ -130,10 +130,11 @@ class Fitting:
         chosen = kept[origin]
         runs = work.plain.among(chosen)
         columns = {name: column[chosen] for name, column in values.items()}
-        wkb, bounds = layer_wkb(layer, geometry), shapely.bounds(geometry)
-        wkb[runs.rows], bounds[runs.rows] = runs.wkb(layer), runs.bounds
+        bounds = shapely.bounds(geometry)
+        bounds[runs.rows] = runs.bounds
+        shapes = Shapes(layer_wkb(layer, geometry), runs, layer.is_multi)
         rows = Rows(
-            ids=_numbered(ids[kept], origin), wkb=wkb, bounds=bounds, columns=columns,
+            ids=_numbered(ids[kept], origin), shapes=shapes, bounds=bounds, columns=columns,
             valid_from=valid_from[chosen], valid_precision=precision[chosen],
             min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, list(columns.values()), runs),
         )  # fmt: skip
@@ -242,10 +243,7 @@ class Fitting:
             given = None if given is None else given.to_numpy(dtype=object)
         if given is None:
             return instants, precisions
-        try:
-            codes, distinct = pd.factorize(given)
-        except TypeError:
-            codes, distinct = np.arange(len(given)), given
+        codes, distinct = coded(given)
         read = np.array([*(self._instant(value) for value in distinct), (None, None)], dtype=object)
         return read[codes, 0], read[codes, 1]
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.columns import coded
 from twin_model.errors import TwinError
 from twin_model.layer import Field
 from twin_model.temporal import parse_instant
@@ -38,10 +39,7 @@ def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[
 
 def _texts(raw: NDArray[Any]) -> NDArray[Any]:
     """Return trimmed texts, None where nothing is left; each distinct value is looked at once."""
-    try:
-        codes, distinct = pd.factorize(raw)
-    except TypeError:
-        codes, distinct = np.arange(len(raw)), raw
+    codes, distinct = coded(raw)
     texts = np.full(len(distinct) + 1, None, dtype=object)
     texts[:-1] = _trimmed(distinct)
     texts[texts == ""] = None
@@ -57,10 +55,7 @@ def _trimmed(values: NDArray[Any]) -> list[str | None]:
 
 def _each_once(raw: NDArray[Any], read: Callable[[Any], Any], one: Field) -> tuple[NDArray[Any], list[int]]:
     """Read every distinct value once and spread the results."""
-    try:
-        codes, distinct = pd.factorize(raw)
-    except TypeError:
-        codes, distinct = np.arange(len(raw)), raw
+    codes, distinct = coded(raw)
     results = np.full(len(distinct) + 1, None, dtype=object)
     unread = np.zeros(len(distinct) + 1, dtype=bool)
     for position, value in enumerate(distinct):

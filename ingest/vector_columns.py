@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.mapping import LayerMapping
 from ingest.vector_file import Batch
+from twin_model.columns import coded
 from twin_model.layer import Layer
 
 __all__ = ["columns_of"]
@@ -36,7 +37,7 @@ def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
     """Return values as a table of the mapping renames them; "3" is found for 3 and 3.0 too."""
     if table is None:
         return values
-    codes, distinct = pd.factorize(values)
+    codes, distinct = coded(values)
     meant = np.empty(len(distinct) + 1, dtype=object)
     meant[:-1], meant[-1] = [table.get(_key(one), one) for one in distinct], None
     return np.asarray(meant[codes], dtype=object)

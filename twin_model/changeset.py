@@ -16,6 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
 from twin_model.layer import Layer
+from twin_model.runs import Shapes
 from twin_model.temporal import Instant
 
 __all__ = ["Box", "Changeset", "Delivered", "Reach", "Rows", "Scope", "Source", "Touched", "Version"]
@@ -36,14 +37,14 @@ class Source:
 
 @dataclass(frozen=True)
 class Rows:
-    """Features of one layer ready to be stored, column by column; geometry is ISO WKB in the storage CRS, or None.
+    """Features of one layer ready to be stored, column by column; geometry is in the storage CRS.
 
     `ids` hold None where an id is to be found or minted; `valid_from` None where the changeset's instant holds;
     `bounds` (n, 4) are NaN without geometry; `content` are 16-byte hashes of what the features say.
     """
 
     ids: NDArray[Any]
-    wkb: NDArray[Any]
+    shapes: Shapes
     bounds: NDArray[np.float64]
     columns: Mapping[str, NDArray[Any]]
     valid_from: NDArray[Any]
@@ -56,8 +57,13 @@ class Rows:
 
     def take(self, chosen: NDArray[Any]) -> "Rows":
         """Return the rows of a mask or of row numbers."""
-        return Rows(self.ids[chosen], self.wkb[chosen], self.bounds[chosen], {name: column[chosen] for name, column in self.columns.items()},
+        return Rows(self.ids[chosen], self.shapes.take(chosen), self.bounds[chosen], {name: column[chosen] for name, column in self.columns.items()},
                     self.valid_from[chosen], self.valid_precision[chosen], self.min_zoom[chosen], self.content[chosen])  # fmt: skip
+
+    @property
+    def wkb(self) -> NDArray[Any]:
+        """ISO WKB of the layer's type, None where there is no geometry."""
+        return self.shapes.wkb
 
     def geometry(self) -> NDArray[Any]:
         """Return shapely geometries, made anew from the WKB."""
@@ -171,7 +177,7 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     columns["finding_key"] = keys
     empty = np.full(len(points), None, dtype=object)
     return Rows(
-        keys, np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object), shapely.bounds(points), columns, empty, empty,
+        keys, Shapes.of(np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object)), shapely.bounds(points), columns, empty, empty,
         np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([blake2b(key.encode(), digest_size=16).digest() for key in keys], dtype=object),
     )  # fmt: skip
 

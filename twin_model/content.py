@@ -5,7 +5,7 @@ Everything runs on whole columns: an area is the sum of its edges' hashes, a lin
 hash guards against accidents, not against an adversary: the source's SHA-256 does that.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -14,10 +14,11 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from twin_model.columns import coded, is_one
 from twin_model.layer import Layer
-from twin_model.runs import Runs
+from twin_model.runs import Packed, Runs, no_runs, read_runs
 
-__all__ = ["content_hashes", "frame_contents", "is_one", "words_of"]
+__all__ = ["content_hashes", "frame_contents", "row_contents", "words_of"]
 
 Words = NDArray[np.uint64]
 Axes = tuple[NDArray[np.float64], ...]
@@ -55,6 +56,20 @@ def frame_contents(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
     return content_hashes(layer, frame.geometry.to_numpy(), columns)
 
 
+def row_contents(layer: Layer, columns: Mapping[str, Sequence[Any]]) -> NDArray[Any]:
+    """Return the same for plain rows of a store (`Store.rows`), given by column; no object is made of plain geometries."""
+    fields = [np.array([*columns[name], None], dtype=object)[:-1] for name in layer.field_names]
+    geometry = np.full(len(columns["fid"]), None, dtype=object)
+    if not layer.has_geometry:
+        return content_hashes(layer, geometry, fields)
+    wkb, dimension = Packed.of(columns["geometry"]), layer.dimension
+    runs = no_runs(dimension) if layer.has_z else read_runs(wkb, dimension, multi=layer.is_multi)
+    others = np.ones(len(wkb), dtype=bool)
+    others[runs.rows] = False
+    geometry[others] = shapely.from_wkb(wkb.objects(np.flatnonzero(others)))
+    return content_hashes(layer, geometry, fields, runs)
+
+
 def _mixed(words: Words) -> Words:
     """Return splitmix64's finaliser of each word (Steele, Lea, Flood 2014); sums wrap on purpose."""
     mixed = words >> np.uint64(30)
@@ -75,19 +90,8 @@ def _values(column: NDArray[Any]) -> Words:
         numbers = np.round(column.astype(np.float64), _NUMBER_DECIMALS) + 0.0
         numbers[np.isnan(numbers)] = np.nan
         return _mixed(numbers.view(np.uint64))
-    codes, distinct = pd.factorize(column)
+    codes, distinct = coded(column)
     return np.append(_distinct(np.asarray(distinct, dtype=object)), _values(np.array([np.nan])))[codes]
-
-
-def is_one(column: NDArray[Any]) -> bool:
-    """Say whether a column of objects holds one text, or nothing, throughout: most of a delivery's columns do."""
-    if (
-        column.dtype != object
-        or (type(column[0]) is not str and column[0] is not None)
-        or column[-1] != column[0]
-    ):
-        return False
-    return bool(column.tolist().count(column[0]) == len(column))
 
 
 def _distinct(values: NDArray[Any]) -> Words:

@@ -20,6 +20,7 @@ from twin_model.crs import transform_geometries
 from twin_model.errors import EditRefused
 from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
+from twin_model.runs import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["rows_of"]
@@ -38,7 +39,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
     columns = {one.name: _column(layer, one, frame, zone) for one in layer.fields}
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
-        ids=_ids(layer, frame), wkb=layer_wkb(layer, geometry), bounds=shapely.bounds(geometry), columns=columns,
+        ids=_ids(layer, frame), shapes=Shapes.of(layer_wkb(layer, geometry)), bounds=shapely.bounds(geometry), columns=columns,
         valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, shapely.bounds(geometry), storage_crs),
         content=content_hashes(layer, geometry, list(columns.values())),
     )  # fmt: skip

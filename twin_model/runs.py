@@ -4,6 +4,7 @@ Most shapes of a town are such. Read straight from WKB, moved, checked and writt
 object a geometry; what is not one run, or not plain, goes through shapely as everything does in `twin_model/geometry.py`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -14,9 +15,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from twin_model.crs import transform_xy
-from twin_model.layer import Layer
 
-__all__ = ["Packed", "Runs", "no_runs", "plain_runs", "read_runs"]
+__all__ = ["Packed", "Runs", "Shapes", "no_runs", "plain_runs", "read_runs"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -38,7 +38,7 @@ class Packed:
     offsets: NDArray[np.int64]
 
     @classmethod
-    def of(cls, wkb: NDArray[Any]) -> "Packed":
+    def of(cls, wkb: Iterable[bytes | None]) -> "Packed":
         """Return WKB given as bytes or None a row."""
         given = [one or b"" for one in wkb]
         sizes = np.fromiter(map(len, given), dtype=np.int64, count=len(given))
@@ -52,7 +52,7 @@ class Packed:
         return np.diff(self.offsets)
 
     def objects(self, rows: Positions | None = None) -> NDArray[Any]:
-        """Return the WKB of some rows, or of all, as bytes, None where there is none; rows as long as another together."""
+        """Return the WKB of some rows, or of all, as bytes, None where there is none; those of one length are cut together."""
         rows = np.arange(len(self)) if rows is None else rows
         found, sizes = np.full(len(rows), None, dtype=object), self.sizes[rows]
         for size in np.unique(sizes[sizes > 0]).tolist():
@@ -149,13 +149,13 @@ class Runs:
         levels = (self.offsets,) if self.dimension == 1 else (self.offsets, np.arange(len(self) + 1))
         return np.asarray(shapely.from_ragged_array(kind, xy, levels), dtype=object)
 
-    def wkb(self, layer: Layer) -> NDArray[Any]:
-        """Return ISO WKB of a layer's type; what has as many coordinates is written together."""
+    def wkb(self, *, multi: bool) -> NDArray[Any]:
+        """Return ISO WKB, of multi geometries with one part where asked; what has as many coordinates is written together."""
         written = np.empty(len(self), dtype=object)
         xy = np.column_stack((self.x, self.y))
         for length in np.unique(self.lengths).tolist():
             chosen = np.flatnonzero(self.lengths == length)
-            head = np.frombuffer(self._head(layer, length), dtype=np.uint8)
+            head = np.frombuffer(_head(self.dimension, length, multi=multi), dtype=np.uint8)
             packed = np.empty((len(chosen), len(head) + 16 * length), dtype=np.uint8)
             packed[:, : len(head)] = head
             where = self.offsets[chosen][:, None] + np.arange(length)
@@ -164,12 +164,6 @@ class Runs:
             )
             written[chosen] = _bytes(packed)
         return written
-
-    def _head(self, layer: Layer, length: int) -> bytes:
-        """Return what stands in WKB before the coordinates: the multi geometry, its one part, the ring, their number."""
-        kind, counts = self.dimension + 1, (1,) * (self.dimension - 1) + (length,) * (self.dimension > 0)
-        numbers = [(kind + 3, 1)] * layer.is_multi + [(kind, *counts)]
-        return b"".join(b"\x01" + np.array(one, dtype="<u4").tobytes() for one in numbers)
 
     def plain(self) -> Mask:
         """Say which runs are valid as shapely understands it."""
@@ -200,6 +194,41 @@ class Runs:
                 where = starts[some] + np.arange(edges)[:, None]
                 plain[some] = _are_plain(x[where], y[where])
         return plain
+
+
+@dataclass(frozen=True)
+class Shapes:
+    """Geometries of rows as their layer keeps them: those that are `runs`, and of the others ISO WKB, None where there is
+    none. WKB of all is made when it is asked for: of a delivery that is known already nobody asks."""
+
+    others: NDArray[Any]
+    runs: Runs
+    multi: bool
+
+    @classmethod
+    def of(cls, wkb: NDArray[Any]) -> "Shapes":
+        return cls(wkb, no_runs(0), multi=False)
+
+    def __len__(self) -> int:
+        return len(self.others)
+
+    @cached_property
+    def wkb(self) -> NDArray[Any]:
+        """ISO WKB, None where there is no geometry."""
+        written = self.others.copy()
+        written[self.runs.rows] = self.runs.wkb(multi=self.multi)
+        return written
+
+    def take(self, chosen: NDArray[Any]) -> "Shapes":
+        """Return the geometries of a mask or of row numbers."""
+        return Shapes.of(self.wkb[chosen])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (Packed.of(self.others), replace(self.runs), self.multi)
+
+
+def _unpickled(others: Packed, runs: Runs, multi: bool) -> Shapes:
+    return Shapes(others.objects(), runs, multi)
 
 
 def _are_plain(x: Floats, y: Floats) -> Mask:
@@ -238,11 +267,13 @@ def plain_runs(runs: Runs, source: str, target: str) -> Runs:
     return moved.take(moved.plain())
 
 
-def read_runs(wkb: Packed, dimension: int) -> Runs:
-    """Return those of little-endian flat WKB that are one run of a dimension; rings that are not closed are none."""
-    counts = (1,) * (dimension - 1)
-    head = b"\x01" + np.array((dimension + 1, *counts), dtype="<u4").tobytes()
-    skip = len(head) + 4 * (dimension > 0)  # a point does not say how many coordinates it has
+def read_runs(wkb: Packed, dimension: int, *, multi: bool = False) -> Runs:
+    """Return those of little-endian flat WKB that are one run of a dimension, or a multi geometry of one; rings that are not
+    closed are none."""
+    skip = len(_head(dimension, 0, multi=multi))
+    head = _head(dimension, 0, multi=multi)[
+        : skip - 4 * (dimension > 0)
+    ]  # a point does not say how many coordinates it has
     rows = np.flatnonzero(wkb.sizes >= skip)
     heads = wkb.part(rows, 0, skip)
     alike = (heads[:, : len(head)] == np.frombuffer(head, dtype=np.uint8)).all(axis=1)
@@ -262,6 +293,13 @@ def read_runs(wkb: Packed, dimension: int) -> Runs:
         return runs
     first, last = runs.offsets[:-1], runs.offsets[1:] - 1
     return runs.take((runs.x[first] == runs.x[last]) & (runs.y[first] == runs.y[last]))
+
+
+def _head(dimension: int, length: int, *, multi: bool) -> bytes:
+    """Return what stands in WKB before the coordinates: the multi geometry, its one part, the ring, their number."""
+    kind, counts = dimension + 1, (1,) * (dimension - 1) + (length,) * (dimension > 0)
+    numbers = [(kind + 3, 1)] * multi + [(kind, *counts)]
+    return b"".join(b"\x01" + np.array(one, dtype="<u4").tobytes() for one in numbers)
 
 
 def _bytes(rows: NDArray[np.uint8]) -> NDArray[Any]:

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
-from twin_model.content import frame_contents, words_of
+from twin_model.content import row_contents, words_of
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import match_by_place
 from twin_model.layer import Layer
@@ -161,8 +161,8 @@ def _said_then(
         for start in range(0, len(waiting), _CLOSE_TOGETHER):
             some = waiting[start : start + _CLOSE_TOGETHER]
             view = View(changeset.effective)
-            then = store.features(FeatureQuery(layer.id, view=view, fids=tuple(fids[some].tolist())))
-            contents = dict(zip(then["fid"].tolist(), frame_contents(layer, then), strict=True))
+            then = _columns(store, FeatureQuery(layer.id, view=view, fids=tuple(fids[some].tolist())))
+            contents = dict(zip(then["fid"], row_contents(layer, then), strict=True))
             same[some] = [
                 contents.get(fid) == content
                 for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
@@ -271,15 +271,21 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
     for one in delivered:
         rows = one.rows()
         named = [each for each in rows.ids.tolist() if each is not None]
-        now = store.features(FeatureQuery(layer.id, ids=tuple(named)))
-        contents = dict(zip(now.index, frame_contents(layer, now), strict=True))
-        fids = dict(zip(now.index, now["fid"].tolist(), strict=True))
+        now = _columns(store, FeatureQuery(layer.id, ids=tuple(named)))
+        contents = dict(zip(now["id"], row_contents(layer, now), strict=True))
+        fids = dict(zip(now["id"], now["fid"], strict=True))
         fids = store.former(layer.id, [each for each in named if each not in fids]) | fids
         decisions.append(np.array([
             UNCHANGED if contents.get(each) == content else fids.get(each, NEW)
             for each, content in zip(rows.ids.tolist(), rows.content.tolist(), strict=True)
         ], dtype=np.int64))  # fmt: skip
     return np.concatenate(decisions)
+
+
+def _columns(store: "Store", query: FeatureQuery) -> dict[str, list[Any]]:
+    """Return plain rows by column."""
+    names, rows = store.rows(query)
+    return {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
 
 def _match_the_rest(

@@ -207,6 +207,17 @@ def test_a_question_no_number_or_text_can_answer_is_refused_and_the_next_one_ans
     assert store.count(FeatureQuery("building")) == 3
 
 
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [([1, -2, 2**62], "bigint"), ([], "bigint"), ([1, None, 3], "bigint"), ([0.1, -1e300, 5e-324], "float8"),
+     ([float("inf"), float("-inf")], "float8"), (["{", 'a"b', "", None, "甲, 乙"], "text"), ([True, False, None], "boolean"),
+     ([b"\0\xff", None], "bytea")],
+    ids=str,
+)  # fmt: skip
+def test_lists_reach_the_server_as_they_are(store: PostgisStore, values: list[Any], kind: str) -> None:
+    assert store._all(f"SELECT %s::{kind}[]", values) == [(values,)]
+
+
 def test_a_backup_comes_back_as_it_was(
     store: PostgisStore, stranger: "psycopg.Connection[Any]", postgis_url: str, tmp_path: Path
 ) -> None:

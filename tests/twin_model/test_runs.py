@@ -1,5 +1,6 @@
 """Geometries that are one run of coordinates: read, moved, checked and written as shapely would, to the last bit."""
 
+import pickle
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from twin_model.catalogue import read_catalogue
 from twin_model.content import content_hashes
 from twin_model.crs import transform_geometries
 from twin_model.geometry import layer_wkb
-from twin_model.runs import Packed, Runs, no_runs, plain_runs, read_runs
+from twin_model.runs import Packed, Runs, Shapes, no_runs, plain_runs, read_runs
 
 CATALOGUE = read_catalogue()
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -66,11 +67,47 @@ def test_what_is_made_of_runs_is_what_shapely_makes(dimension: int) -> None:
     moved = transform_geometries(shapes, "EPSG:4490", "EPSG:4548")
 
     assert runs.rows.tolist() == list(range(60))
-    assert runs.wkb(layer).tolist() == layer_wkb(layer, moved).tolist()
+    assert runs.wkb(multi=layer.is_multi).tolist() == layer_wkb(layer, moved).tolist()
     assert runs.bounds.tolist() == shapely.bounds(moved).tolist()
     assert shapely.equals_identical(runs.geometries(), moved).all()
     none = objects([None] * 60)
     assert content_hashes(layer, none, [], runs).tolist() == content_hashes(layer, moved, []).tolist()
+
+
+@pytest.mark.parametrize("dimension", [0, 1, 2])
+def test_multi_geometries_of_one_part_are_runs_where_they_are_asked_for(dimension: int) -> None:
+    layer = CATALOGUE[LAYERS[dimension]]
+    alone = [shapely.Point(EAST, NORTH), shapely.LineString([(0, 0), (1, 1)]), shapely.box(0, 0, 1, 1)][
+        dimension
+    ]
+    two = [shapely.MultiPoint([(0, 0), (1, 1)]), shapely.MultiLineString([[(0, 0), (1, 1)]] * 2),
+           shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(2, 0, 3, 1)])][dimension]  # fmt: skip
+    multi = [shapely.multipoints, shapely.multilinestrings, shapely.multipolygons][dimension]([alone])
+    wkb = Packed.of(shapely.to_wkb(objects([multi, two, alone, None]), byte_order=1, flavor="iso"))
+
+    runs = read_runs(wkb, dimension, multi=True)
+
+    assert runs.rows.tolist() == [0] and read_runs(wkb, dimension).rows.tolist() == [2]
+    assert runs.wkb(multi=True).tolist() == wkb.objects(np.array([0])).tolist()
+    assert runs.wkb(multi=layer.is_multi).tolist() == layer_wkb(layer, objects([alone])).tolist()
+
+
+@pytest.mark.parametrize("multi", [False, True])
+def test_shapes_are_the_runs_and_the_others_each_in_its_row_also_when_they_were_pickled(
+    *, multi: bool
+) -> None:
+    shapes = [shapely.box(n, 0, n + 1, 1) for n in range(3)]
+    hole = shapely.to_wkb(shapes[0].buffer(3, quad_segs=1).difference(shapes[0]))
+    runs = runs_of(shapes, 2)
+    standing = Runs(2, np.array([0, 2, 4]), runs.x, runs.y, runs.offsets)
+    made = Shapes(objects([None, hole, None, None, None]), standing, multi)
+
+    again = pickle.loads(pickle.dumps(made))
+
+    plain = runs.wkb(multi=multi).tolist()
+    assert made.wkb.tolist() == [plain[0], hole, plain[1], None, plain[2]]
+    assert again.wkb.tolist() == made.wkb.tolist() and len(again) == 5
+    assert made.take(np.array([4, 1])).wkb.tolist() == [plain[2], hole]
 
 
 def test_only_flat_little_endian_shapes_of_one_run_are_runs() -> None:
@@ -112,9 +149,7 @@ def test_runs_among_rows_stand_as_these_rows_stand() -> None:
 def test_no_runs_are_moved_checked_and_written_like_many() -> None:
     runs = plain_runs(no_runs(2), "EPSG:4490", "EPSG:4548")
 
-    assert (
-        len(runs) == len(runs.wkb(CATALOGUE["building"])) == len(runs.bounds) == len(runs.geometries()) == 0
-    )
+    assert len(runs) == len(runs.wkb(multi=True)) == len(runs.bounds) == len(runs.geometries()) == 0
     assert runs.geometry(3) is None
 
 

@@ -19,7 +19,7 @@ from twin_model.store.gpkg_rtree import insert, is_worth_packing, pack, write
 from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
 from twin_model.store.select import quoted
-from twin_model.store.timeline import Row, Steps
+from twin_model.store.timeline import Row, Steps, differing
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
@@ -138,47 +138,32 @@ class GeoPackageWriter(LayerWriter):
 
     def apply(self, todo: Steps) -> None:
         """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs."""
-        taken = {id(row): row for row in todo.take}
-        closed, replaced, put = [], [], []
-        now = {row["fid"]: row for row in todo.take if row["_row"] is None}
-        for place in todo.put:
-            if id(place.row) in taken and place.row["_row"] is not None and not place.current:
-                closed.append((place.version_to, taken.pop(id(place.row))["_row"]))
-            elif place.current and place.row["fid"] in now:
-                before = now.pop(place.row["fid"])
-                replaced.append((taken.pop(id(before)), place.row))
-            else:
-                put.append(place)
-        self._connection.executemany(f"UPDATE {self._past} SET version_to = ? WHERE row = ?", closed)
-        self._replace(replaced)
+        moves = todo.moves()
+        self._connection.executemany(f"UPDATE {self._past} SET version_to = ? WHERE row = ?", moves.closed)
+        self._replace(moves.replaced)
         for past in (False, True):
             key = "_row" if past else "fid"
             self._take_out(
-                [(row[key],) for row in taken.values() if (row["_row"] is not None) == past], past=past
+                [(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past
             )
         for past in (False, True):
             self._put(
-                [one.row | {"version_to": one.version_to} for one in put if one.current != past], past=past
+                [one.row | {"version_to": one.version_to} for one in moves.put if one.current != past],
+                past=past,
             )
 
     def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
         """Give current rows other values: only columns that differ are written, the R-tree only where the box does."""
-        by_columns: dict[tuple[str, ...], list[Row]] = defaultdict(list)
-        moved: list[Row] = []
-        for before, after in pairs:
-            differing = tuple(name for name in row_columns(self.layer) if before[name] != after[name])
-            by_columns[differing].append(after)
-            if "geom" in differing:
-                moved.append(after)
-        for names, rows in by_columns.items():
-            if names:
-                text = f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
-                self._connection.executemany(text, [[row[name] for name in (*names, "fid")] for row in rows])
-        if moved:
-            self._connection.executemany(
-                f"DELETE FROM {self._rtree(past=False)} WHERE id = ?", [(row["fid"],) for row in moved]
+        for names, rows in differing(pairs, row_columns(self.layer)).items():
+            text = (
+                f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
             )
-            self._index_boxes([row["fid"] for row in moved], moved, past=False)
+            self._connection.executemany(text, [[row[name] for name in (*names, "fid")] for row in rows])
+            if "geom" in names:
+                self._connection.executemany(
+                    f"DELETE FROM {self._rtree(past=False)} WHERE id = ?", [(row["fid"],) for row in rows]
+                )
+                self._index_boxes([row["fid"] for row in rows], rows, past=False)
 
     def _take_out(self, keys: list[tuple[int]], *, past: bool) -> None:
         if not keys:

@@ -233,11 +233,9 @@ class LayerWriter(ABC):
 
     def _apply(self, todo: Steps) -> None:
         if self.layer.has_geometry:
-            shapes = [
-                row["geom"] for row in (*todo.take, *(one.row for one in todo.put)) if row["geom"] is not None
-            ]
+            shapes = {row["geom"] for row in (*todo.take, *(one.row for one in todo.put))} - {None}
             if shapes:
-                self._boxes.append(self.boxes(shapes))
+                self._boxes.append(self.boxes(list(shapes)))
         self.apply(todo)
 
     def finish(self) -> tuple[Touched, str]:

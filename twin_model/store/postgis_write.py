@@ -27,7 +27,7 @@ from twin_model.store.postgis_parts import Parts
 from twin_model.store.postgis_rows import copy_rows
 from twin_model.store.postgis_schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
-from twin_model.store.timeline import Place, Row, Steps
+from twin_model.store.timeline import Place, Row, Steps, differing
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
@@ -90,6 +90,7 @@ class PostgisWriter(LayerWriter):
         self._lane = lane
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))  # fmt: skip
+        self._kinds, self._srid = _kinds(layer), srid_of(crs)
         self._parts = Parts(lane, layer.id, writing.version, writing.scope)
         self._more = 0
         self._following: int | None = None
@@ -142,6 +143,8 @@ class PostgisWriter(LayerWriter):
         return {name: values for name, values in columns.items() if name not in same}
 
     def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
+        if not fids:
+            return {}
         columns = row_columns(self.layer)
         listed = ", ".join("ST_AsBinary(m.geom, 'NDR')" if c == "geom" else f"m.{quoted(c)}" for c in columns)
         believed = "" if whole else " AND m.version_to IS NULL"
@@ -157,24 +160,41 @@ class PostgisWriter(LayerWriter):
         }
 
     def apply(self, todo: Steps) -> None:
-        past = [row["_row"] for row in todo.take if row["_row"] is not None]
-        now = [row["fid"] for row in todo.take if row["_row"] is None]
+        """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs: where no
+        indexed column does, PostgreSQL need not touch the indexes."""
+        moves = todo.moves()
+        if moves.closed:
+            versions, keys = (list(one) for one in zip(*moves.closed, strict=True))
+            text = (f'UPDATE {self._past} m SET version_to = v.version FROM unnest(%s::bigint[], %s::bigint[]) AS v (version, key) '
+                    'WHERE m."row" = v.key')  # fmt: skip
+            execute(self._connection, text, versions, keys)
+        self._replace(moves.replaced)
+        past = [row["_row"] for row in moves.take if row["_row"] is not None]
+        now = [row["fid"] for row in moves.take if row["_row"] is None]
         for table, key, taken in ((self._now, "fid", now), (self._past, '"row"', past)):
             if taken:
                 execute(self._connection, f"DELETE FROM {table} WHERE {key} = ANY(%s)", taken)
-        put = [one for one in todo.put if one.current]
+        put = [one for one in moves.put if one.current]
         self._put(self._into_now, put)
-        self._put(self._into_past, [one for one in todo.put if not one.current], "version_to")
+        self._put(self._into_past, [one for one in moves.put if not one.current], past=True)
         self._more += len(put) - len(now)
 
-    def _put(self, into: RowCopy, places: list[Place], *more: str) -> None:
+    def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
+        for names, rows in differing(pairs, row_columns(self.layer)).items():
+            forms = [_ARRAYS[self._kinds[name]] for name in names]
+            values = [f"ST_GeomFromWKB(v.{quoted(name)}, {self._srid})" if name == "geom" else f"v.{quoted(name)}" for name in names]  # fmt: skip
+            text = (f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in zip(names, values, strict=True))} "
+                    f"FROM unnest(%s::bigint[], {', '.join(f'%s::{form}[]' for form in forms)}) AS v (fid, {', '.join(map(quoted, names))}) "
+                    "WHERE m.fid = v.fid")  # fmt: skip
+            execute(self._connection, text, *([row[name] for row in rows] for name in ("fid", *names)))
+
+    def _put(self, into: RowCopy, places: list[Place], *, past: bool = False) -> None:
         if not places:
             return
-        rows = [one.row | {"version_to": one.version_to} for one in places]
-        into(
-            self._connection,
-            {name: [row[name] for row in rows] for name in (*row_columns(self.layer), *more)},
-        )
+        columns = {name: [one.row[name] for one in places] for name in row_columns(self.layer)}
+        if past:
+            columns["version_to"] = [one.version_to for one in places]
+        into(self._connection, columns)
 
     def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
         self._parts.keep(fids, contents, packed=self._bulk)
@@ -251,5 +271,15 @@ def _kinds(layer: Layer) -> dict[str, str]:
     kinds |= dict.fromkeys(("id", "valid_from", "valid_to", "valid_precision"), "text") | {"geom": "geometry"}
     return kinds | {one.name: _SENT.get(one.type, "text") for one in layer.fields}
 
+
+_ARRAYS = {
+    "int8": "bigint",
+    "int4": "integer",
+    "float8": "float8",
+    "bool": "boolean",
+    "text": "text",
+    "geometry": "bytea",
+}
+"""What the values of a column are sent as where they change rows that stay."""
 
 _SENT = {"integer": "int8", "number": "float8", "boolean": "bool"}

@@ -8,20 +8,31 @@ overwritten. Instants are texts whose order is that of time (`twin_model/tempora
     steps(timeline, after, moment)          # rows to take out of their tables, rows to put into one
 """
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from twin_model.temporal import Instant
 
-__all__ = ["Place", "Row", "Steps", "boundaries", "current_of", "ended", "stated", "steps"]
+__all__ = [
+    "Moves",
+    "Place",
+    "Row",
+    "Steps",
+    "boundaries",
+    "current_of",
+    "differing",
+    "ended",
+    "stated",
+    "steps",
+]
 
 Row = dict[str, Any]
 """A row by column; `_row` is its key in the table of closed rows, None where it is (or is to be) the current one."""
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """A row and where it belongs: among the current rows, else in the history, closed by the version `version_to`."""
 
     row: Row
@@ -39,6 +50,45 @@ class Steps:
     def extend(self, other: "Steps") -> None:
         self.take += other.take
         self.put += other.put
+
+    def moves(self) -> "Moves":
+        """Return the same steps so that a row which stays in its table is changed where it lies."""
+        taken = {id(row): row for row in self.take}
+        now = {row["fid"]: row for row in self.take if row["_row"] is None}
+        done = Moves()
+        for place in self.put:
+            if id(place.row) in taken and place.row["_row"] is not None and not place.current:
+                done.closed.append((place.version_to, taken.pop(id(place.row))["_row"]))
+            elif place.current and place.row["fid"] in now:
+                before = now.pop(place.row["fid"])
+                done.replaced.append((taken.pop(id(before)), place.row))
+            else:
+                done.put.append(place)
+        done.take += taken.values()
+        return done
+
+
+@dataclass
+class Moves:
+    """What a store does for some steps: rows of the history whose `version_to` is set (version, key), current rows that
+    another takes the place of (before, after), rows that leave their table, then rows that come into one."""
+
+    closed: list[tuple[int | None, int]] = field(default_factory=list)
+    replaced: list[tuple[Row, Row]] = field(default_factory=list)
+    take: list[Row] = field(default_factory=list)
+    put: list[Place] = field(default_factory=list)
+
+
+def differing(
+    replaced: Iterable[tuple[Row, Row]], columns: Sequence[str]
+) -> Mapping[tuple[str, ...], list[Row]]:
+    """Return the rows to come by the columns in which they differ from those before."""
+    found: dict[tuple[str, ...], list[Row]] = defaultdict(list)
+    for before, after in replaced:
+        names = tuple(name for name in columns if before[name] != after[name])
+        if names:
+            found[names].append(after)
+    return found
 
 
 def stated(timeline: list[Row], state: Row, version: int) -> list[Row]:
