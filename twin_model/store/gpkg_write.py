@@ -17,7 +17,7 @@ from twin_model.layer import Layer
 from twin_model.store.gpkg_binary import bounds_of, to_blobs
 from twin_model.store.gpkg_rtree import insert, is_worth_packing, pack, write
 from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
-from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Row, Steps, differing
 from twin_model.store.writing import GENESIS
@@ -118,18 +118,16 @@ class GeoPackageWriter(LayerWriter):
             elif len(fids):
                 insert(self._connection, rtree, fids, boxes)
 
-    def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
+    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
         columns = row_columns(self.layer)
-        listed, believed = (
-            ", ".join(f"m.{quoted(c)}" for c in columns),
-            "" if whole else " AND m.version_to IS NULL",
-        )
-        chosen = "JOIN json_each(?) j ON m.fid = j.value"
-        text = (f"SELECT NULL, NULL, {listed} FROM {self._now} m {chosen} UNION ALL "
-                f"SELECT m.row, m.version_to, {listed} FROM {self._past} m {chosen}{believed}")  # fmt: skip
+        listed = ", ".join(f"m.{quoted(c)}" for c in columns)
+        chosen = "JOIN json_each(?1) j ON m.fid = j.value"
+        text = f"SELECT NULL, NULL, {listed} FROM {self._now} m {chosen}"
+        if reach != "current":
+            believed = "" if reach == "whole" else " AND m.version_to IS NULL"
+            text += f" UNION ALL SELECT m.row, m.version_to, {listed} FROM {self._past} m {chosen}{believed}"
         names, found = ("_row", "version_to", *columns), defaultdict(list)
-        wanted = orjson.dumps(list(fids)).decode()
-        for values in self._connection.execute(text, (wanted, wanted)):
+        for values in self._connection.execute(text, (orjson.dumps(list(fids)).decode(),)):
             row = dict(zip(names, values, strict=True))
             found[row["fid"]].append(row)
         return {

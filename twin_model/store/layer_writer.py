@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,19 @@ from twin_model.layer import Layer
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
 from twin_model.temporal import Instant
 
-__all__ = ["LayerWriter", "Writing", "constants", "parts_digest", "parts_sum", "row_columns", "touched_cells"]
+__all__ = [
+    "LayerWriter",
+    "Reach",
+    "Writing",
+    "constants",
+    "parts_digest",
+    "parts_sum",
+    "row_columns",
+    "touched_cells",
+]
+
+Reach = Literal["current", "believed", "whole"]
+"""How much of a feature's timeline is read."""
 
 _CELL = 256.0
 """Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
@@ -146,8 +158,8 @@ class LayerWriter(ABC):
 
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later."""
-        timelines = self.timelines(fids.tolist())
-        former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], whole=True)
+        timelines = self._until_now(fids.tolist())
+        former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], "whole")
         known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
         columns = self._columns(rows, fids, known_ids)
         names, todo = tuple(columns), Steps()
@@ -169,6 +181,20 @@ class LayerWriter(ABC):
             self.keep_aliases(renumbered)
         self.updated += len(fids)
 
+    def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
+        """Return the timelines of features as far as a change from the changeset's instant on can touch them.
+
+        Of a feature whose current row began before that and has no end, this is the row alone: what was before it stays as
+        it is, and nothing is recorded for later. The history of the others is looked into.
+        """
+        found = {
+            fid: rows
+            for fid, rows in self.timelines(fids, "current").items()
+            if rows[0]["valid_to"] is None and rows[0]["valid_from"] <= self.writing.effective
+        }
+        found |= self.timelines([fid for fid in fids if fid not in found], "believed")
+        return {fid: found[fid] for fid in fids if fid in found}
+
     def _since(self, state: Row, before: list[Row]) -> Row:
         """Return since when a state is true: a date of its own that says when the thing began is not that of a later
         change of it, which took effect when the delivery was true."""
@@ -189,12 +215,12 @@ class LayerWriter(ABC):
         self.keep_parts(fids.tolist(), contents)
         self._delivered += parts_sum(fids, contents)
 
-    def end(self, fids: Iterable[int], at: Instant) -> None:
-        """End features at an instant: they are true until then and absent after it."""
+    def end(self, fids: Iterable[int]) -> None:
+        """End features at the changeset's instant: they are true until then and absent after it."""
         for some in _batches(fids):
             todo = Steps()
-            for fid, before in self.timelines(some).items():
-                self._change(before, ended(before, at, self.writing.version), todo)
+            for fid, before in self._until_now(some).items():
+                self._change(before, ended(before, self.writing.effective, self.writing.version), todo)
                 self._digest.update(f"-{fid}".encode())
                 self.terminated += 1
             self._apply(todo)
@@ -204,7 +230,7 @@ class LayerWriter(ABC):
         delivery that is undone can come again."""
         for some in _batches(fids):
             todo = Steps()
-            for fid, rows in self.timelines(some, whole=True).items():
+            for fid, rows in self.timelines(some, "whole").items():
                 before = [row for row in rows if row["version_to"] is None]
                 after = [self._again(row) for row in rows if _recorded(row, version)]
                 was, becomes = (current_of(one, self.writing.moment) is not None for one in (before, after))
@@ -255,7 +281,7 @@ class LayerWriter(ABC):
         """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""
         for some in _batches(self.overtaken()):
             todo = Steps()
-            for rows in self.timelines(some).values():
+            for rows in self.timelines(some, "believed").values():
                 self._change(rows, rows, todo)
             self.apply(todo)
 
@@ -278,8 +304,8 @@ class LayerWriter(ABC):
         """Put new features among the current rows; called with many at once."""
 
     @abstractmethod
-    def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
-        """Return the recorded rows of features by valid time: those believed now, or every one ever (`whole`).
+    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
+        """Return the recorded rows of features by valid time: the current one, those believed now, or every one ever.
 
         Keys of a row are those of `row_columns`, `_row` and `version_to`.
         """

@@ -21,7 +21,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
 from twin_model.store.boxes import outwards
-from twin_model.store.layer_writer import LayerWriter, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
 from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_parts import Parts
 from twin_model.store.postgis_rows import copy_rows
@@ -142,17 +142,18 @@ class PostgisWriter(LayerWriter):
             self._defaults = same
         return {name: values for name, values in columns.items() if name not in same}
 
-    def timelines(self, fids: Sequence[int], *, whole: bool = False) -> dict[int, list[Row]]:
+    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
         if not fids:
             return {}
         columns = row_columns(self.layer)
         listed = ", ".join("ST_AsBinary(m.geom, 'NDR')" if c == "geom" else f"m.{quoted(c)}" for c in columns)
-        believed = "" if whole else " AND m.version_to IS NULL"
-        text = (f"SELECT NULL::bigint, NULL::bigint, {listed} FROM {self._now} m WHERE m.fid = ANY(%s) UNION ALL "
-                f'SELECT m."row", m.version_to, {listed} FROM {self._past} m WHERE m.fid = ANY(%s){believed}')  # fmt: skip
+        text = f"SELECT NULL::bigint, NULL::bigint, {listed} FROM {self._now} m WHERE m.fid = ANY(%(fids)s)"
+        if reach != "current":
+            believed = "" if reach == "whole" else " AND m.version_to IS NULL"
+            text += f' UNION ALL SELECT m."row", m.version_to, {listed} FROM {self._past} m WHERE m.fid = ANY(%(fids)s){believed}'
         names, found = ("_row", "version_to", *columns), defaultdict(list)
         with self._connection.cursor(binary=True) as cursor:
-            for values in cursor.execute(cast("sql.SQL", text), (list(fids), list(fids))):
+            for values in cursor.execute(cast("sql.SQL", text), {"fids": list(fids)}):
                 row = dict(zip(names, values, strict=True))
                 found[row["fid"]].append(row)
         return {

@@ -85,9 +85,9 @@ def write_changeset(
         writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])
         position[one.layer] = start + len(rows)
     for name, plan in plans.items():
-        writers[name].end(plan.ended.tolist(), changeset.effective)
+        writers[name].end(plan.ended.tolist())
     for name, ids in changeset.terminated.items():
-        writers[name].end(transaction.fids(name, ids), changeset.effective)
+        writers[name].end(transaction.fids(name, ids))
     for name, fids in changeset.restored.items():
         writers[name].restore(fids, changeset.restored_to)
     transaction.keep_blobs(changeset.blobs())
