@@ -30,8 +30,8 @@ from twin_model.view import View
 
 CRS, LAYER = "EPSG:4548", "pipe_point"
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in (LAYER, "finding")})
-NUMBERS = [f"P{n}" for n in range(6)]
-YEARS = st.integers(2000, 2012)
+NUMBERS = [f"P{n}" for n in range(4)]
+YEARS = st.integers(2000, 2007)
 VALUES = st.sampled_from(["甲", "乙", "丙"])
 
 Segment = tuple[int, int | None, str]

@@ -162,10 +162,11 @@ class LayerWriter(ABC):
         former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], "whole")
         known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
         columns = self._columns(rows, fids, known_ids)
+        columns["_row"] = [None] * len(rows)
         names, todo = tuple(columns), Steps()
         newest: list[bool] = []
         for values in zip(*columns.values(), strict=True):
-            state = dict(zip(names, values, strict=True)) | {"_row": None}
+            state = dict(zip(names, values, strict=True))
             before = timelines.get(state["fid"], [])
             state |= self._since(state, before)
             newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))

@@ -181,13 +181,18 @@ class PostgisWriter(LayerWriter):
         self._more += len(put) - len(now)
 
     def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
+        """Give current rows other values; those that all share, as since when they are true, are sent once."""
         for names, rows in differing(pairs, row_columns(self.layer)).items():
-            forms = [_ARRAYS[self._kinds[name]] for name in names]
-            values = [f"ST_GeomFromWKB(v.{quoted(name)}, {self._srid})" if name == "geom" else f"v.{quoted(name)}" for name in names]  # fmt: skip
-            text = (f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in zip(names, values, strict=True))} "
-                    f"FROM unnest(%s::bigint[], {', '.join(f'%s::{form}[]' for form in forms)}) AS v (fid, {', '.join(map(quoted, names))}) "
+            columns = {name: [row[name] for row in rows] for name in ("fid", *names)}
+            shared = {name: value for name, value in constants(columns).items() if name != "fid"}
+            sent = [name for name in columns if name not in shared]
+            values = {name: f"%s::{_ARRAYS[self._kinds[name]]}" for name in shared} | {name: f"v.{quoted(name)}" for name in sent[1:]}
+            if "geom" in values:
+                values["geom"] = f'ST_GeomFromWKB(v."geom", {self._srid})'
+            text = (f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in values.items())} "
+                    f"FROM unnest({', '.join(f'%s::{_ARRAYS[self._kinds[name]]}[]' for name in sent)}) AS v ({', '.join(map(quoted, sent))}) "
                     "WHERE m.fid = v.fid")  # fmt: skip
-            execute(self._connection, text, *([row[name] for row in rows] for name in ("fid", *names)))
+            execute(self._connection, text, *shared.values(), *(columns[name] for name in sent))
 
     def _put(self, into: RowCopy, places: list[Place], *, past: bool = False) -> None:
         if not places:
