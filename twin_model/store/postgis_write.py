@@ -186,7 +186,9 @@ class PostgisWriter(LayerWriter):
             columns = {name: [row[name] for row in rows] for name in ("fid", *names)}
             shared = {name: value for name, value in constants(columns).items() if name != "fid"}
             sent = [name for name in columns if name not in shared]
-            values = {name: f"%s::{_ARRAYS[self._kinds[name]]}" for name in shared} | {name: f"v.{quoted(name)}" for name in sent[1:]}
+            values = {name: f"%s::{_ARRAYS[self._kinds[name]]}" for name in shared} | {
+                name: f"v.{quoted(name)}" for name in sent[1:]
+            }
             if "geom" in values:
                 values["geom"] = f'ST_GeomFromWKB(v."geom", {self._srid})'
             text = (f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in values.items())} "
