@@ -23,7 +23,8 @@ from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
 from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.runs import Runs, Shapes, no_runs, plain_runs
+from twin_model.runs import Runs, no_runs, plain_runs
+from twin_model.shapes import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]

@@ -26,7 +26,7 @@ from pyogrio.raw import read as read_raw
 from ingest.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
 from ingest.vector_stream import Column, Streamed, Texts, Unstreamable, stream
 from twin_model.errors import SourceRefused
-from twin_model.runs import Packed
+from twin_model.packed_wkb import PackedWkb
 
 __all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
 
@@ -63,7 +63,7 @@ class Batch:
     """Some rows of a layer: feature ids, WKB, columns, and which texts could not be read."""
 
     fids: NDArray[np.int64]
-    wkb: Packed
+    wkb: PackedWkb
     columns: dict[str, NDArray[Any]]
     unread: dict[str, NDArray[np.bool_]]
     layer: str = ""
@@ -208,7 +208,7 @@ class VectorFile:
         with self._in_our_words():
             about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
                                                 return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
-        shapes = None if wkb is None else Packed.of(wkb)
+        shapes = None if wkb is None else PackedWkb.of(wkb)
         return Streamed(fids, shapes, dict(zip(about["fields"].tolist(), values, strict=True)))
 
     def _streamed(self, layer: SourceLayer, wanted: list[str], rows: int) -> Iterator[Streamed]:
@@ -228,7 +228,7 @@ class VectorFile:
             name = self._spelt(gdal)
             columns[name], wrong = self._as_texts(column)
             unread |= {name: wrong} if wrong is not None and wrong.any() else {}
-        wkb = Packed.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
+        wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
         return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
 
     def _as_texts(self, column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:

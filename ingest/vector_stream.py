@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import open_arrow
 
-from twin_model.runs import Packed
+from twin_model.packed_wkb import PackedWkb
 
 __all__ = ["Column", "Streamed", "Texts", "Unstreamable", "stream"]
 
@@ -54,7 +54,7 @@ class Streamed:
     """
 
     fids: NDArray[np.int64]
-    wkb: Packed | None
+    wkb: PackedWkb | None
     columns: dict[str, Column]
     alike: bool = True
 
@@ -125,15 +125,17 @@ def _next(reader: Any, head: Mapping[str, Any]) -> Streamed | None:
     return Streamed(fids, wkb, {name: _column(batch.column(name)) for name in head["fields"].tolist()})
 
 
-def _packed(shapes: pa.Array) -> Packed:
+def _packed(shapes: pa.Array) -> PackedWkb:
     """Return WKB as it lies in Arrow's memory."""
     shapes = shapes.cast(pa.large_binary())
     _, offsets, content = shapes.buffers()
     bounds = np.frombuffer(offsets, dtype=np.int64)[shapes.offset : shapes.offset + len(shapes) + 1]
-    return Packed(np.frombuffer(content or b"", dtype=np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0])
+    return PackedWkb(
+        np.frombuffer(content or b"", dtype=np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0]
+    )
 
 
-def _alike(wkb: Packed) -> bool:
+def _alike(wkb: PackedWkb) -> bool:
     """Say whether every geometry is there, little endian and of a type that comes alike both ways.
 
     A point of which one coordinate is no number comes through a stream as a point without any.

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from twin_model.columns import coded, is_one
 from twin_model.layer import Layer
-from twin_model.runs import Packed, Runs, no_runs, read_runs
+from twin_model.packed_wkb import PackedWkb
+from twin_model.runs import Runs, no_runs, read_runs
 
 __all__ = ["content_hashes", "frame_contents", "row_contents", "words_of"]
 
@@ -62,7 +63,7 @@ def row_contents(layer: Layer, columns: Mapping[str, Sequence[Any]]) -> NDArray[
     geometry = np.full(len(columns["fid"]), None, dtype=object)
     if not layer.has_geometry:
         return content_hashes(layer, geometry, fields)
-    wkb, dimension = Packed.of(columns["geometry"]), layer.dimension
+    wkb, dimension = PackedWkb.of(columns["geometry"]), layer.dimension
     runs = no_runs(dimension) if layer.has_z else read_runs(wkb, dimension, multi=layer.is_multi)
     others = np.ones(len(wkb), dtype=bool)
     others[runs.rows] = False

@@ -20,7 +20,7 @@ from twin_model.crs import transform_geometries
 from twin_model.errors import EditRefused
 from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.runs import Shapes
+from twin_model.shapes import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["rows_of"]

@@ -4,19 +4,18 @@ Most shapes of a town are such. Read straight from WKB, moved, checked and writt
 object a geometry; what is not one run, or not plain, goes through shapely as everything does in `twin_model/geometry.py`.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import shapely
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from twin_model.crs import transform_xy
+from twin_model.packed_wkb import PackedWkb, apart, offsets_of
 
-__all__ = ["Packed", "Runs", "Shapes", "no_runs", "plain_runs", "read_runs"]
+__all__ = ["Runs", "no_runs", "plain_runs", "read_runs"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,43 +27,6 @@ _MOST_EDGES = 12
 _AT_ONCE = 4_096
 _SURE = 1e-11
 """A point lies beside an edge for sure where twice the area between them is more than this share of the outline's box."""
-
-
-@dataclass(frozen=True)
-class Packed:
-    """WKB of rows, one after the other: that of row n is `content[offsets[n]:offsets[n + 1]]`, nothing where it has none."""
-
-    content: NDArray[np.uint8]
-    offsets: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, wkb: Iterable[bytes | None]) -> "Packed":
-        """Return WKB given as bytes or None a row."""
-        given = [one or b"" for one in wkb]
-        sizes = np.fromiter(map(len, given), dtype=np.int64, count=len(given))
-        return cls(np.frombuffer(b"".join(given), dtype=np.uint8), _offsets(sizes))
-
-    def __len__(self) -> int:
-        return len(self.offsets) - 1
-
-    @cached_property
-    def sizes(self) -> NDArray[np.int64]:
-        return np.diff(self.offsets)
-
-    def objects(self, rows: Positions | None = None) -> NDArray[Any]:
-        """Return the WKB of some rows, or of all, as bytes, None where there is none; those of one length are cut together."""
-        rows = np.arange(len(self)) if rows is None else rows
-        found, sizes = np.full(len(rows), None, dtype=object), self.sizes[rows]
-        for size in np.unique(sizes[sizes > 0]).tolist():
-            chosen = np.flatnonzero(sizes == size)
-            found[chosen] = _bytes(self.part(rows[chosen], 0, size))
-        return found
-
-    def part(self, rows: Positions, start: int, width: int) -> NDArray[np.uint8]:
-        """Return bytes (n, width) of rows that have them, from a start on."""
-        if not len(rows):
-            return np.empty((0, width), dtype=np.uint8)
-        return np.asarray(sliding_window_view(self.content, width)[self.offsets[rows] + start])
 
 
 @dataclass(frozen=True)
@@ -114,7 +76,7 @@ class Runs:
         if chosen.all():
             return self
         inside, lengths = np.repeat(chosen, self.lengths), self.lengths[chosen]
-        return Runs(self.dimension, self.rows[chosen], self.x[inside], self.y[inside], _offsets(lengths))
+        return Runs(self.dimension, self.rows[chosen], self.x[inside], self.y[inside], offsets_of(lengths))
 
     def among(self, rows: Positions) -> "Runs":
         """Return the runs that stand in some rows (ascending), as they stand among these."""
@@ -134,7 +96,7 @@ class Runs:
             self.rows[at : at + 1],
             self.x[part],
             self.y[part],
-            _offsets(self.lengths[at : at + 1]),
+            offsets_of(self.lengths[at : at + 1]),
         )
         return alone.geometries()[0]
 
@@ -162,7 +124,7 @@ class Runs:
             packed[:, len(head) :] = (
                 xy[where].astype("<f8", copy=False).reshape(len(chosen), -1).view(np.uint8)
             )
-            written[chosen] = _bytes(packed)
+            written[chosen] = apart(packed)
         return written
 
     def plain(self) -> Mask:
@@ -194,41 +156,6 @@ class Runs:
                 where = starts[some] + np.arange(edges)[:, None]
                 plain[some] = _are_plain(x[where], y[where])
         return plain
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """Geometries of rows as their layer keeps them: those that are `runs`, and of the others ISO WKB, None where there is
-    none. WKB of all is made when it is asked for: of a delivery that is known already nobody asks."""
-
-    others: NDArray[Any]
-    runs: Runs
-    multi: bool
-
-    @classmethod
-    def of(cls, wkb: NDArray[Any]) -> "Shapes":
-        return cls(wkb, no_runs(0), multi=False)
-
-    def __len__(self) -> int:
-        return len(self.others)
-
-    @cached_property
-    def wkb(self) -> NDArray[Any]:
-        """ISO WKB, None where there is no geometry."""
-        written = self.others.copy()
-        written[self.runs.rows] = self.runs.wkb(multi=self.multi)
-        return written
-
-    def take(self, chosen: NDArray[Any]) -> "Shapes":
-        """Return the geometries of a mask or of row numbers."""
-        return Shapes.of(self.wkb[chosen])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (Packed.of(self.others), replace(self.runs), self.multi)
-
-
-def _unpickled(others: Packed, runs: Runs, multi: bool) -> Shapes:
-    return Shapes(others.objects(), runs, multi)
 
 
 def _are_plain(x: Floats, y: Floats) -> Mask:
@@ -267,13 +194,14 @@ def plain_runs(runs: Runs, source: str, target: str) -> Runs:
     return moved.take(moved.plain())
 
 
-def read_runs(wkb: Packed, dimension: int, *, multi: bool = False) -> Runs:
+def read_runs(wkb: PackedWkb, dimension: int, *, multi: bool = False) -> Runs:
     """Return those of little-endian flat WKB that are one run of a dimension, or a multi geometry of one; rings that are not
     closed are none."""
-    skip = len(_head(dimension, 0, multi=multi))
-    head = _head(dimension, 0, multi=multi)[
+    whole_head = _head(dimension, 0, multi=multi)
+    skip = len(whole_head)
+    head = whole_head[
         : skip - 4 * (dimension > 0)
-    ]  # a point does not say how many coordinates it has
+    ]  # what follows says how many coordinates; a point does not
     rows = np.flatnonzero(wkb.sizes >= skip)
     heads = wkb.part(rows, 0, skip)
     alike = (heads[:, : len(head)] == np.frombuffer(head, dtype=np.uint8)).all(axis=1)
@@ -281,7 +209,7 @@ def read_runs(wkb: Packed, dimension: int, *, multi: bool = False) -> Runs:
     lengths = said.ravel().astype(np.intp)
     whole = alike & (wkb.sizes[rows] == skip + 16 * lengths) & (lengths >= (1, 2, 4)[dimension])
     rows, lengths = rows[whole], lengths[whole]
-    offsets = _offsets(lengths)
+    offsets = offsets_of(lengths)
     x, y = np.empty(offsets[-1]), np.empty(offsets[-1])
     for length in np.unique(lengths).tolist():
         chosen = np.flatnonzero(lengths == length)
@@ -300,12 +228,3 @@ def _head(dimension: int, length: int, *, multi: bool) -> bytes:
     kind, counts = dimension + 1, (1,) * (dimension - 1) + (length,) * (dimension > 0)
     numbers = [(kind + 3, 1)] * multi + [(kind, *counts)]
     return b"".join(b"\x01" + np.array(one, dtype="<u4").tobytes() for one in numbers)
-
-
-def _bytes(rows: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return each row (n, width) as an object of its own."""
-    return np.array([*rows.view(f"V{rows.shape[1]}").ravel().tolist(), None], dtype=object)[:-1]
-
-
-def _offsets(lengths: Positions) -> Positions:
-    return np.concatenate((np.zeros(1, dtype=np.intp), np.cumsum(lengths, dtype=np.intp)))

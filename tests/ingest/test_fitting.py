@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import read_catalogue
-from twin_model.runs import Packed, read_runs
+from twin_model.packed_wkb import PackedWkb
+from twin_model.runs import read_runs
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -178,7 +179,7 @@ def test_runs_beside_a_frame_give_the_rows_and_findings_that_geometries_in_it_gi
     )
     wkb = np.array([*shapely.to_wkb(np.array([*shapes, None], dtype=object))], dtype=object)[:-1]
     whole = np.array([*shapely.from_wkb(wkb, on_invalid="fix"), None], dtype=object)[:-1]
-    runs = read_runs(Packed.of(wkb), CATALOGUE[layer].dimension)
+    runs = read_runs(PackedWkb.of(wkb), CATALOGUE[layer].dimension)
     beside = whole.copy()
     beside[runs.rows] = None
     columns = {"place": range(len(shapes))} | (

@@ -16,7 +16,7 @@ import shapely
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, Source
 from twin_model.content import content_hashes
-from twin_model.runs import Shapes
+from twin_model.shapes import Shapes
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import open_store
 from twin_model.versioning import commit

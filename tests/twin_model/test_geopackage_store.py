@@ -8,7 +8,7 @@ from pathlib import Path
 import geopandas as gpd
 import numpy as np
 import pytest
-import shapely
+from store_contract import houses
 
 from ingest.draft import Draft
 from twin_model.catalogue import read_catalogue
@@ -36,12 +36,6 @@ def deliver(store: Store, layer: str, frame: gpd.GeoDataFrame) -> None:
     with Draft(Source("test", "test"), CATALOGUE, storage_crs=CRS, effective=effective) as draft:
         draft.add(layer, frame)
         commit(store, draft.to_changeset(author="tester", reason="test"))
-
-
-def houses(count: int) -> gpd.GeoDataFrame:
-    x = 618_000 + 20.0 * np.arange(count)
-    content = {"name": [f"{n}号楼" for n in range(count)], "storeys": np.arange(count) % 9 + 1}
-    return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000, x + 12, 3_886_010), crs=CRS)
 
 
 def test_a_packed_rtree_is_sound_and_finds_what_sqlite_would(tmp_path: Path) -> None:

@@ -4,10 +4,10 @@ import sqlite3
 from typing import Any
 
 import geopandas as gpd
-import numpy as np
 import psycopg
 import pytest
 import shapely
+from store_contract import houses
 
 from ingest.draft import Draft
 from twin_model.catalogue import read_catalogue
@@ -22,12 +22,6 @@ from twin_model.view import View
 
 CRS = "EPSG:4548"
 CATALOGUE = read_catalogue()
-
-
-def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
-    x = 618_000 + 20.0 * np.arange(count)
-    content = {"name": [f"{n}号楼" for n in range(count)], "storeys": np.arange(count) % 9 + 1} | columns
-    return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000, x + 12, 3_886_010), crs=CRS)
 
 
 def deliver(

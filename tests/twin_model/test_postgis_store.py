@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import geopandas as gpd
-import numpy as np
 import psycopg
 import pytest
-import shapely
 from psycopg.conninfo import conninfo_to_dict
+from store_contract import houses
 
 from ingest.draft import Draft
 from twin_model.catalogue import read_catalogue
@@ -43,12 +41,6 @@ def deliver(store: PostgisStore, count: int, **columns: Any) -> None:
     with Draft(source, CATALOGUE, storage_crs=CRS, effective=parse_instant("2024-01-01")[0]) as draft:
         draft.add("building", houses(count, **columns))
         commit(store, draft.to_changeset(author="tester", reason="test"))
-
-
-def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
-    x = 618_000 + 20.0 * np.arange(count)
-    content = {"name": [f"{n}号楼" for n in range(count)], "storeys": np.arange(count) % 9 + 1} | columns
-    return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000, x + 12, 3_886_010), crs=CRS)
 
 
 @pytest.mark.parametrize(

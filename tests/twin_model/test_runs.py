@@ -1,6 +1,5 @@
 """Geometries that are one run of coordinates: read, moved, checked and written as shapely would, to the last bit."""
 
-import pickle
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ from twin_model.catalogue import read_catalogue
 from twin_model.content import content_hashes
 from twin_model.crs import transform_geometries
 from twin_model.geometry import layer_wkb
-from twin_model.runs import Packed, Runs, Shapes, no_runs, plain_runs, read_runs
+from twin_model.packed_wkb import PackedWkb
+from twin_model.runs import Runs, no_runs, plain_runs, read_runs
 
 CATALOGUE = read_catalogue()
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -25,7 +25,7 @@ def objects(shapes: list[Any]) -> Any:
 
 
 def runs_of(shapes: list[Any], dimension: int) -> Runs:
-    return read_runs(Packed.of(objects(shapely.to_wkb(objects(shapes)).tolist())), dimension)
+    return read_runs(PackedWkb.of(objects(shapely.to_wkb(objects(shapes)).tolist())), dimension)
 
 
 corners = st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda p: (EAST + p[0], NORTH + p[1]))
@@ -83,31 +83,13 @@ def test_multi_geometries_of_one_part_are_runs_where_they_are_asked_for(dimensio
     two = [shapely.MultiPoint([(0, 0), (1, 1)]), shapely.MultiLineString([[(0, 0), (1, 1)]] * 2),
            shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(2, 0, 3, 1)])][dimension]  # fmt: skip
     multi = [shapely.multipoints, shapely.multilinestrings, shapely.multipolygons][dimension]([alone])
-    wkb = Packed.of(shapely.to_wkb(objects([multi, two, alone, None]), byte_order=1, flavor="iso"))
+    wkb = PackedWkb.of(shapely.to_wkb(objects([multi, two, alone, None]), byte_order=1, flavor="iso"))
 
     runs = read_runs(wkb, dimension, multi=True)
 
     assert runs.rows.tolist() == [0] and read_runs(wkb, dimension).rows.tolist() == [2]
     assert runs.wkb(multi=True).tolist() == wkb.objects(np.array([0])).tolist()
     assert runs.wkb(multi=layer.is_multi).tolist() == layer_wkb(layer, objects([alone])).tolist()
-
-
-@pytest.mark.parametrize("multi", [False, True])
-def test_shapes_are_the_runs_and_the_others_each_in_its_row_also_when_they_were_pickled(
-    *, multi: bool
-) -> None:
-    shapes = [shapely.box(n, 0, n + 1, 1) for n in range(3)]
-    hole = shapely.to_wkb(shapes[0].buffer(3, quad_segs=1).difference(shapes[0]))
-    runs = runs_of(shapes, 2)
-    standing = Runs(2, np.array([0, 2, 4]), runs.x, runs.y, runs.offsets)
-    made = Shapes(objects([None, hole, None, None, None]), standing, multi)
-
-    again = pickle.loads(pickle.dumps(made))
-
-    plain = runs.wkb(multi=multi).tolist()
-    assert made.wkb.tolist() == [plain[0], hole, plain[1], None, plain[2]]
-    assert again.wkb.tolist() == made.wkb.tolist() and len(again) == 5
-    assert made.take(np.array([4, 1])).wkb.tolist() == [plain[2], hole]
 
 
 def test_only_flat_little_endian_shapes_of_one_run_are_runs() -> None:
@@ -120,21 +102,9 @@ def test_only_flat_little_endian_shapes_of_one_run_are_runs() -> None:
            shapely.to_wkb(box, byte_order=0), plain[:-1], plain + b"\0", plain[:-8] + b"\0" * 8, shapely.to_wkb(shapely.Polygon()),
            shapely.to_wkb(shapely.Point(1, 2)), plain[:9], plain]  # fmt: skip
 
-    runs = read_runs(Packed.of(objects(wkb)), 2)
+    runs = read_runs(PackedWkb.of(objects(wkb)), 2)
 
     assert runs.rows.tolist() == [0, 13]
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.lists(st.one_of(st.none(), st.binary(min_size=1, max_size=6)), max_size=12), st.data())
-def test_packed_wkb_gives_back_what_was_packed_of_all_rows_or_some(
-    wkb: list[bytes | None], data: st.DataObject
-) -> None:
-    packed = Packed.of(objects(wkb))
-    rows = data.draw(st.lists(st.sampled_from(range(len(wkb))), max_size=9)) if wkb else []
-
-    assert packed.objects().tolist() == wkb
-    assert packed.objects(np.array(rows, dtype=np.intp)).tolist() == [wkb[row] for row in rows]
 
 
 def test_runs_among_rows_stand_as_these_rows_stand() -> None:

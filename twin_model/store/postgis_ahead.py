@@ -75,9 +75,8 @@ class PostgisHeadStart(HeadStart):
         return known if version == self._store.version() else None
 
     def _ask(self, layer: str) -> tuple[int, Known]:
-        version = (
-            self._store.version()
-        )  # before: what a version made in between says is not taken for what this one says
+        # The version first: what one says that is made in between is then not taken for what this one says.
+        version = self._store.version()
         return version, self._store.known(layer)
 
     def commit(self, changeset: Changeset, plan: Plan) -> Version | None:
