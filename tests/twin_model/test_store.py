@@ -33,6 +33,9 @@ def test_what_is_stored_comes_back_equal(store: Store) -> None:
         shapely.get_geometry(found.geometry.to_numpy(), 0), frame.geometry.to_numpy(), 0.0
     ).all()
     assert found.index.is_unique and found["fid"].tolist() == list(range(1, 31))
+    assert found.dtypes[["fid", "version"]].tolist() == [np.int64, np.int64], (
+        "objects are compared one by one"
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,9 @@ from twin_model.store.select import shown_fields
 __all__ = ["from_wkb", "to_frame"]
 
 
+_ALWAYS_THERE = dict.fromkeys(("fid", "version"), "row number")
+
+
 def from_wkb(wkb: Sequence[bytes | None] | NDArray[Any]) -> NDArray[Any]:
     """Return shapely geometries of the WKB that `Store.rows` answers with; None stays None."""
     return np.asarray(shapely.from_wkb(np.array(wkb, dtype=object)), dtype=object)
@@ -27,7 +30,8 @@ def to_frame(
     """Return rows as a frame: index `id`, every column in the dtype of its field, geometry in `crs`."""
     by_name = dict(zip(columns, ([row[n] for row in rows] for n in range(len(columns))), strict=True))
     wkb = by_name.pop("geometry", None)
-    types = {one.name: one.type for one in layer.fields if one.name in shown_fields(layer, query)}
+    shown = shown_fields(layer, query)
+    types = _ALWAYS_THERE | {one.name: one.type for one in layer.fields if one.name in shown}
     content = {name: _column(values, types.get(name)) for name, values in by_name.items()}
     shapes = from_wkb(wkb) if wkb else np.full(len(rows), None, dtype=object)
     frame = gpd.GeoDataFrame(content, geometry=gpd.array.from_shapely(shapes), crs=crs)
@@ -35,7 +39,10 @@ def to_frame(
 
 
 def _column(values: list[Any], kind: str | None) -> Any:
-    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects."""
+    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects;
+    those of rows and versions, which are never unknown, as plain whole numbers."""
+    if kind == "row number":
+        return np.array(values, dtype=np.int64)
     if kind == "number":
         return np.array(values, dtype=np.float64)
     if kind == "integer":

@@ -7,7 +7,7 @@ the others is written there, after what the packed row said of it. `twin_parts` 
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 
 import numpy as np
 import psycopg
@@ -29,7 +29,11 @@ _PACKED = f"substring(p.contents FROM mod(f.fid, {_TOGETHER})::integer * {_WIDTH
 """What packed row `p` says of feature `f.fid`."""
 
 _HOLDS = (f"{_PACKED} <> '\\x{_NOTHING.hex()}' AND NOT EXISTS "
-          "(SELECT FROM twin_part own WHERE own.layer = p.layer AND own.fid = f.fid)")  # fmt: skip
+          "(SELECT FROM twin_part own WHERE own.layer = p.layer AND own.fid = f.fid")  # fmt: skip
+"""Without the last bracket: who looks up single features adds OFFSET 0."""
+_EACH = "unnest(%s::bigint[]) AS f (fid) CROSS JOIN LATERAL"
+"""Followed by a look-up with OFFSET 0, which the planner leaves in its place: each feature is found by its key, whatever the
+server's statistics say of the table. Where they lag behind it would rather read all parts of a layer."""
 _COLUMNS = "layer, fid, part, content, scope, series, version_from"
 _KINDS = {"layer": "text", "fid": "int8", "part": "int4", "content": "bytea", "pack": "int8", "contents": "bytea",
           "scope": "text", "series": "text", "version_from": "int8"}  # fmt: skip
@@ -40,7 +44,7 @@ CREATE TABLE twin_packed_part (layer text COLLATE "C" NOT NULL, pack bigint NOT 
 CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to FROM twin_part
   UNION ALL SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, NULL
   FROM twin_packed_part p CROSS JOIN LATERAL generate_series(p.pack * {_TOGETHER}, p.pack * {_TOGETHER} + {_TOGETHER - 1}) f (fid)
-  WHERE {_HOLDS};
+  WHERE {_HOLDS});
 """
 
 
@@ -84,15 +88,13 @@ class Parts:
 
     def close(self, fids: list[int]) -> None:
         """Close what was delivered of features before this version."""
-        self._unpack(fids)
-        text = "UPDATE twin_part SET version_to = %s WHERE layer = %s AND version_to IS NULL AND version_from < %s AND fid = ANY(%s)"
-        self._connection.execute(text, (self._version, self._layer, self._version, fids))
+        self._close("version_from < %s", self._version, fids)
+        self._unpack(fids, until=self._version)
 
     def restore(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
         """Open again what stood delivered of features at a version; return fid and content of what was opened."""
         self._unpack(fids)
-        text = "UPDATE twin_part SET version_to = %s WHERE layer = %s AND version_to IS NULL AND version_from > %s AND fid = ANY(%s)"
-        self._connection.execute(text, (self._version, self._layer, version, fids))
+        self._close("version_from > %s", version, fids)
         again = (f"INSERT INTO twin_part ({_COLUMNS}) SELECT layer, fid, part, content, scope, series, %s FROM twin_part "
                  "WHERE layer = %s AND fid = ANY(%s) AND version_from <= %s AND version_to > %s RETURNING fid, content")  # fmt: skip
         return self._connection.execute(
@@ -143,7 +145,6 @@ class Parts:
         self._lane.then(partial(copy_rows, table=table, columns=columns, kinds=_KINDS))
 
     def _replace(self, fids: list[int], contents: list[bytes]) -> None:
-        self._unpack(fids)
         parts = dict(zip(fids, contents, strict=True))
         self._connection.execute(
             f"INSERT INTO twin_part ({_COLUMNS}) "
@@ -153,13 +154,19 @@ class Parts:
             (self._layer, self._scope.name, self._scope.series, self._version, list(parts), list(parts.values())),
         )  # fmt: skip
 
-    def _unpack(self, fids: list[int]) -> None:
-        """Write apart what packed rows say of features to which something is about to happen."""
+    def _close(self, which: LiteralString, version: int, fids: list[int]) -> None:
+        text = (f"UPDATE twin_part SET version_to = %s WHERE ctid = ANY(ARRAY(SELECT own.ctid FROM {_EACH} "
+                f"(SELECT ctid FROM twin_part WHERE layer = %s AND fid = f.fid AND version_to IS NULL AND {which} OFFSET 0) own))")  # fmt: skip
+        self._connection.execute(text, (self._version, fids, self._layer, version))
+
+    def _unpack(self, fids: list[int], *, until: int | None = None) -> None:
+        """Write apart what packed rows say of features to which something is about to happen, as true until a version."""
         self.finish()
-        text = (f"INSERT INTO twin_part ({_COLUMNS}) SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from "
-                f"FROM unnest(%s::bigint[]) AS f (fid) JOIN twin_packed_part p ON p.layer = %s AND p.pack = f.fid / {_TOGETHER} "
-                f"WHERE {_HOLDS} ON CONFLICT DO NOTHING")  # fmt: skip
-        self._connection.execute(text, (fids, self._layer))
+        text = (f"INSERT INTO twin_part ({_COLUMNS}, version_to) "
+                f"SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, CASE WHEN p.version_from < %s THEN %s::bigint END "
+                f"FROM {_EACH} (SELECT * FROM twin_packed_part WHERE layer = %s AND pack = f.fid / {_TOGETHER} OFFSET 0) p "
+                f"WHERE {_HOLDS} OFFSET 0) ON CONFLICT DO NOTHING")  # fmt: skip
+        self._connection.execute(text, (until, until, fids, self._layer))
 
 
 def whole_numbers(content: bytes | None) -> NDArray[np.int64]:
