@@ -28,12 +28,18 @@ _NOTHING = bytes(_WIDTH)
 _PACKED = f"substring(p.contents FROM mod(f.fid, {_TOGETHER})::integer * {_WIDTH} + 1 FOR {_WIDTH})"
 """What packed row `p` says of feature `f.fid`."""
 
-_HOLDS = (f"{_PACKED} <> '\\x{_NOTHING.hex()}' AND NOT EXISTS "
-          "(SELECT FROM twin_part own WHERE own.layer = p.layer AND own.fid = f.fid")  # fmt: skip
-"""Without the last bracket: who looks up single features adds OFFSET 0."""
+_HOLDS, _HOLDS_OF_EACH = (
+    f"{_PACKED} <> '\\x{_NOTHING.hex()}' AND NOT EXISTS "
+    f"(SELECT FROM twin_part own WHERE own.layer = p.layer AND own.fid = f.fid{one_by_one})"
+    for one_by_one in ("", " OFFSET 0")
+)
+"""Whether what packed row `p` says of feature `f.fid` holds still: asked of many features at once, of each by its key."""
+
 _EACH = "unnest(%s::bigint[]) AS f (fid) CROSS JOIN LATERAL"
-"""Followed by a look-up with OFFSET 0, which the planner leaves in its place: each feature is found by its key, whatever the
-server's statistics say of the table. Where they lag behind it would rather read all parts of a layer."""
+"""Features given by their fids, each with what is looked up of it. A look-up with OFFSET 0 stays in its place when the
+query is planned: a feature is found by its key, whatever the server's statistics say of the table. Where they lag behind,
+the planner would rather read all parts of a layer."""
+
 _COLUMNS = "layer, fid, part, content, scope, series, version_from"
 _KINDS = {"layer": "text", "fid": "int8", "part": "int4", "content": "bytea", "pack": "int8", "contents": "bytea",
           "scope": "text", "series": "text", "version_from": "int8"}  # fmt: skip
@@ -44,7 +50,7 @@ CREATE TABLE twin_packed_part (layer text COLLATE "C" NOT NULL, pack bigint NOT 
 CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to FROM twin_part
   UNION ALL SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, NULL
   FROM twin_packed_part p CROSS JOIN LATERAL generate_series(p.pack * {_TOGETHER}, p.pack * {_TOGETHER} + {_TOGETHER - 1}) f (fid)
-  WHERE {_HOLDS});
+  WHERE {_HOLDS};
 """
 
 
@@ -165,7 +171,7 @@ class Parts:
         text = (f"INSERT INTO twin_part ({_COLUMNS}, version_to) "
                 f"SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, CASE WHEN p.version_from < %s THEN %s::bigint END "
                 f"FROM {_EACH} (SELECT * FROM twin_packed_part WHERE layer = %s AND pack = f.fid / {_TOGETHER} OFFSET 0) p "
-                f"WHERE {_HOLDS} OFFSET 0) ON CONFLICT DO NOTHING")  # fmt: skip
+                f"WHERE {_HOLDS_OF_EACH} ON CONFLICT DO NOTHING")  # fmt: skip
         self._connection.execute(text, (until, until, fids, self._layer))
 
 
