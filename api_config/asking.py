@@ -16,7 +16,6 @@ from api_config.settings import Settings
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.layer import Layer
-from twin_model.temporal import parse_instant, parse_when
 from twin_model.town import Town
 from twin_model.view import OPEN, Policy, View
 
@@ -55,8 +54,8 @@ class Call:
     def __init__(self, request: Request) -> None:
         self.request = request
         self.door: Door = request.app.state.door
-        self.town = self.door.town
-        self.settings = self.door.settings
+        self.town: Town = self.door.town
+        self.settings: Settings = self.door.settings
         self.params: Mapping[str, str] = request.query_params
 
     @property
@@ -146,33 +145,10 @@ class Call:
 
     def view(self) -> View:
         """Return how this client looks: valid time, recorded state, policy."""
-        zone = self.town.settings.timezone
         for name in ("datetime", "recorded"):
             if len(self.params.get(name, "")) > _LONGEST_TIME:
                 raise QueryRefused("query.datetime", value=self.params[name][:_LONGEST_TIME])
-        try:
-            return View(parse_when(self.params.get("datetime"), zone), self._recorded(zone), self.door.policy)
-        except OverflowError as error:
-            # In UTC the instant lies before the year 1 or after 9999.
-            raise QueryRefused(
-                "query.datetime", value=self.params.get("datetime") or self.params.get("recorded")
-            ) from error
-
-    def _recorded(self, zone: str) -> int | None:
-        value = self.params.get("recorded")
-        if value is None:
-            return None
-        if (
-            value.isascii()
-            and value.isdigit()
-            and len(value) < 9
-            and not (len(value) == 4 and 1900 <= int(value) <= 2200)
-        ):
-            number = int(value)
-            self.town.store.ensure_version(number)
-            return number
-        at: int = self.town.store.recorded_at(parse_instant(value, zone)[0])
-        return at
+        return self.town.look(self.params.get("datetime"), self.params.get("recorded"), self.door.policy)
 
     def integer(self, name: str, default: int, most: int) -> int:
         value = self.params.get(name)

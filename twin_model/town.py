@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,12 +27,13 @@ from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.temporal import now, parse_instant, parse_when
 from twin_model.versioning import commit
-from twin_model.view import View
+from twin_model.view import OPEN, Policy, View
 
 __all__ = ["Town", "TownSettings", "init_town", "open_town"]
 
 _FILE = "town.toml"
 _FRAME_ROWS = 50_000
+_NUMBER = re.compile("[0-9]{1,9}")
 
 
 @dataclass(frozen=True)
@@ -83,20 +85,38 @@ class Town:
         frame = pd.DataFrame(rows).set_index("layer")
         return frame[frame["features"] > 0]
 
+    def look(
+        self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN
+    ) -> View:
+        """Return how one looks at what was true at a time, as it was recorded by another; without them, now.
+
+        `datetime` is a date, an instant or an interval "a/b", "a/..", "../b"; `recorded` is the number of a version, or a
+        date or an instant: the newest version of then. Days are the town's. Raises `QueryRefused` for what is no time, and
+        for a version that is not there.
+        """
+        zone = self.settings.timezone
+        if isinstance(recorded, str) and not _NUMBER.fullmatch(recorded):
+            recorded = self.store.recorded_at(parse_instant(recorded, zone)[0])
+        if recorded is not None:
+            recorded = int(recorded)
+            self.store.ensure_version(recorded)
+        return View(parse_when(datetime, zone), recorded, policy)
+
     def features(
         self, layer: str, *, bbox: Box | None = None, bbox_crs: str | None = None, where: str | dict[str, Any] | None = None,
-        datetime: str | None = None, recorded: int | None = None, fields: Sequence[str] | None = None,
+        datetime: str | None = None, recorded: int | str | None = None, fields: Sequence[str] | None = None,
         sort: str | None = None, limit: int | None = None, crs: str | None = None,
     ) -> gpd.GeoDataFrame:  # fmt: skip
         """Return features of a layer: index is the feature id, CRS the town's unless `crs` says otherwise.
 
         `bbox` is minx, miny, maxx, maxy in the town's CRS, or in `bbox_crs` (x, y order). `where` is CQL2, text or
-        JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. Without `datetime` the state is that of now.
+        JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. `datetime` and `recorded` are those of `look`: without
+        them the state is that of now.
         """
         if bbox is not None and bbox_crs is not None:
             bbox = transform_bounds(bbox, bbox_crs, self.store.crs)
         query = FeatureQuery(
-            self.store.catalogue[layer].id, view=View(parse_when(datetime, self.settings.timezone), recorded), bbox=bbox,
+            self.store.catalogue[layer].id, view=self.look(datetime, recorded), bbox=bbox,
             where=None if where is None else parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json"),
             fields=None if fields is None else tuple(fields), limit=limit,
             sort=tuple(SortKey(one.lstrip("+-"), not one.startswith("-")) for one in (sort or "").split(",") if one),

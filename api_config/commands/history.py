@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 from api_config.commands.frame import Frame, command, words
@@ -32,18 +34,7 @@ def history_command(lang: str) -> click.Command:
         if as_json:
             frame.json(found)
             return
-        heads = {"zh": ("版本", "记录时间", "生效", "来源", "作者", "原因", "新增", "更改", "终止"),
-                 "en": ("version", "recorded", "effective", "source", "author", "reason", "inserted", "updated", "ended")}  # fmt: skip
-        table = Table(*heads[frame.lang])
-        zone = frame.town.settings.timezone
-        for one in found:
-            sums, (recorded, effective) = (
-                _sums(one, layer),
-                (local_time(one[name], zone) for name in ("recorded", "effective")),
-            )
-            table.add_row(str(one["number"]), recorded, effective, one["source"] or "-",
-                          one["author"], one["reason"], *(f"{n:,}" for n in sums))  # fmt: skip
-        frame.out.print(table)
+        frame.out.print(_table(found, layer, frame.town.settings.timezone, frame.lang))
 
     return show_history
 
@@ -161,6 +152,23 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
         "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
         "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "previous": one.previous, "hash": one.hash,
     }  # fmt: skip
+
+
+def _table(records: list[dict[str, Any]], layer: str | None, zone: str, lang: str) -> Table:
+    """Return changesets as a table that a terminal of 80 columns holds: what is long is folded, nothing is cut off."""
+    heads, caption = {"zh": (("版本", "记录时间", "生效", "变化", "来源", "作者：原因"), "+ 新增  ~ 更改  - 终止"),
+                      "en": (("version", "recorded", "effective", "changes", "source", "author: reason"), "+ inserted  ~ updated  - ended")}[lang]  # fmt: skip
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
+    for name in heads[:4]:
+        table.add_column(name, no_wrap=True)
+    for name in heads[4:]:
+        table.add_column(name, overflow="fold")
+    for one in records:
+        times = (local_time(one[name], zone) for name in ("recorded", "effective"))
+        counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(one, layer), strict=True) if n)
+        why = {"zh": "：", "en": ": "}[lang].join(filter(None, (one["author"], one["reason"])))
+        table.add_row(str(one["number"]), *times, counted or "-", escape(one["source"] or "-"), escape(why))
+    return table
 
 
 def _sums(record: dict[str, Any], layer: str | None) -> list[int]:

@@ -14,7 +14,6 @@ from twin_model.crs import CRS84, crs_code
 from twin_model.filter import parse_filter
 from twin_model.finding import Finding
 from twin_model.store.base import FeatureQuery
-from twin_model.temporal import parse_when
 from twin_model.town import Town, init_town
 from twin_model.view import View
 
@@ -38,27 +37,21 @@ def init_command(lang: str) -> click.Command:
     return init
 
 
-def _view(frame: Frame, datetime: str | None, recorded: int | None) -> View:
-    if recorded is not None:
-        frame.town.store.ensure_version(recorded)
-    return View(parse_when(datetime, frame.town.settings.timezone), recorded)
-
-
 def status_of(town: Town, view: View | None = None) -> dict[str, Any]:
     """Return what `twin status --json` answers."""
-    layers = {}
+    layers, view = {}, view or View()
     for layer in town.catalogue:
         summary = town.store.summary(layer.id, view) if layer.kind == "feature" else None
         if summary is not None:
             layers[layer.id] = {"features": summary.features, "geometry": layer.geometry, "crs": town.store.crs,
                                 "extent": list(summary.extent) if summary.extent else None}  # fmt: skip
     findings = {
-        name: town.store.count(FeatureQuery("finding", where=parse_filter(f"severity = '{name}'")))
+        name: town.store.count(FeatureQuery("finding", view=view, where=parse_filter(f"severity = '{name}'")))
         for name in ("error", "warning", "info")
     }
     return {
         "town": town.settings.name("zh"),
-        "version": town.store.version(),
+        "version": town.store.version() if view.recorded is None else view.recorded,
         "layers": layers,
         "findings": findings,
     }
@@ -67,11 +60,11 @@ def status_of(town: Town, view: View | None = None) -> dict[str, Any]:
 def status_command(lang: str) -> click.Command:
     @click.command("status", help=words("status", lang))
     @click.option("--datetime", help=words("datetime", lang))
-    @click.option("--recorded", type=int, help=words("recorded", lang))
+    @click.option("--recorded", help=words("recorded", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
-    def status(frame: Frame, datetime: str | None, recorded: int | None, as_json: bool) -> None:
-        answer = status_of(frame.town, _view(frame, datetime, recorded))
+    def status(frame: Frame, datetime: str | None, recorded: str | None, as_json: bool) -> None:
+        answer = status_of(frame.town, frame.town.look(datetime, recorded))
         if as_json:
             frame.json(answer)
             return
@@ -116,7 +109,7 @@ def findings_command(lang: str) -> click.Command:
     )
     @click.option("--layer", help=words("findings_layer", lang))
     @click.option("--datetime", help=words("datetime", lang))
-    @click.option("--recorded", type=int, help=words("recorded", lang))
+    @click.option("--recorded", help=words("recorded", lang))
     @click.option("--limit", type=click.IntRange(1), default=200, show_default=True)
     @click.option("--csv", "table", type=click.Path(path_type=Path), help=words("findings_csv", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
@@ -126,7 +119,7 @@ def findings_command(lang: str) -> click.Command:
         severity: str | None,
         layer: str | None,
         datetime: str | None,
-        recorded: int | None,
+        recorded: str | None,
         limit: int,
         table: Path | None,
         as_json: bool,
@@ -143,7 +136,7 @@ def findings_command(lang: str) -> click.Command:
             if wanted
             else None
         )
-        query = FeatureQuery("finding", view=_view(frame, datetime, recorded), where=where)
+        query = FeatureQuery("finding", view=frame.town.look(datetime, recorded), where=where)
         if table is not None:
             written = write_findings(frame.town.store.frames(query), table, frame.lang)
             done = {"zh": f"已写出 {written} 条：{table}", "en": f"Wrote {written} findings to {table}"}
@@ -189,13 +182,13 @@ def export_command(lang: str) -> click.Command:
     @click.argument("file", type=click.Path(path_type=Path))
     @click.option("--crs", metavar="EPSG:n", help=words("export_crs", lang))
     @click.option("--datetime", help=words("datetime", lang))
-    @click.option("--recorded", type=int, help=words("recorded", lang))
+    @click.option("--recorded", help=words("recorded", lang))
     @command
     def export(
-        frame: Frame, layer: str, file: Path, crs: str | None, datetime: str | None, recorded: int | None
+        frame: Frame, layer: str, file: Path, crs: str | None, datetime: str | None, recorded: str | None
     ) -> None:
         described = frame.town.catalogue[layer]
-        query = FeatureQuery(described.id, view=_view(frame, datetime, recorded))
+        query = FeatureQuery(described.id, view=frame.town.look(datetime, recorded))
         target = (
             crs_code(crs)
             if crs

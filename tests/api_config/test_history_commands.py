@@ -72,7 +72,34 @@ def test_the_history_is_told_and_each_changeset_shown(town: Path) -> None:
     assert told[0]["previous"] == told[1]["hash"]
     assert "reason: 修测" in shown and "building: updated 1, ended 1, unchanged 18" in shown
     assert "修测" in table and "a.gpkg" in table
+    assert "+20" in table and "~1 -1" in table and "2024-01-01" in table
+    assert "…" not in table, "in a terminal of 80 columns nothing is cut off"
     assert "99" in twin(town, "show", "99", code=2)
+
+
+def test_a_layer_is_exported_as_it_was_recorded_by_a_version_or_a_time(town: Path, tmp_path: Path) -> None:
+    second = json.loads(twin(town, "history", "--json"))[0]["recorded"]
+    out = tmp_path / "out.geojson"
+
+    for when, names in (("1", 20), (second, 19), ("2020-01-01", 0)):
+        twin(town, "export", "building", str(out), "--recorded", when)
+        assert len(json.loads(out.read_text("utf-8"))["features"]) == names, when
+    twin(town, "export", "building", str(out), "--datetime", "2020-01-01/2024-06-30")
+    assert len(json.loads(out.read_text("utf-8"))["features"]) == 20, "one ended meanwhile"
+    assert "no version 2024" in twin(town, "export", "building", str(out), "--recorded", "2024", code=2)
+
+
+def test_the_status_of_the_past_tells_the_findings_of_then(town: Path, tmp_path: Path) -> None:
+    """Nothing was wrong in the first version; the third has a house of a storey that is none."""
+    wrong = houses(tmp_path / "b.gpkg", 1, storeys=["many"])
+    twin(town, "ingest", str(wrong), "--as", "building")
+
+    now, then = (json.loads(twin(town, "status", "--json", *words)) for words in ((), ("--recorded", "1")))
+
+    assert (now["version"], then["version"]) == (3, 1)
+    assert sum(now["findings"].values()) > 0
+    assert sum(then["findings"].values()) == 0
+    assert then["layers"]["building"]["features"] == 20
 
 
 def test_the_difference_is_listed_and_written_as_geojson(town: Path, tmp_path: Path) -> None:

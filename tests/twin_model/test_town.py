@@ -261,3 +261,27 @@ def test_the_extent_is_the_box_of_all_features(town: Town) -> None:
     shapes = town.features("building", crs=CRS84).geometry
     assert (shapes.total_bounds[:2] >= (west, south)).all()
     assert (shapes.total_bounds[2:] <= (east, north)).all()
+
+
+@pytest.mark.parametrize(
+    ("recorded", "found"), [(0, 0), (1, 10), ("1", 10), ("2100-01-01", 10), ("2020-06-01T08:00:00Z", 0)]
+)
+def test_the_recorded_state_is_named_by_a_version_or_by_a_time(
+    town: Town, recorded: int | str, found: int
+) -> None:
+    assert len(town.features("building", recorded=recorded)) == found
+
+
+@pytest.mark.parametrize("recorded", [2, -1, "2", "2024", "999999999"])
+def test_a_version_that_is_not_there_is_refused_and_a_number_is_never_a_year(
+    town: Town, recorded: int | str
+) -> None:
+    """A city that brings ten files a day comes to version 2024 within a year."""
+    with pytest.raises(QueryRefused, match=f"no version {recorded}: the store is at 1.*2024-06-01"):
+        town.features("building", recorded=recorded)
+
+
+@pytest.mark.parametrize("recorded", ["yesterday", "2024-06-01/..", "", "9999999999"])
+def test_what_is_neither_a_version_nor_a_time_is_refused_as_recorded(town: Town, recorded: str) -> None:
+    with pytest.raises(QueryRefused, match=f"time '{recorded}' is not a date"):
+        town.features("building", recorded=recorded)
