@@ -265,6 +265,8 @@ def test_ctrl_c_during_an_ingest_leaves_everything_whole_and_the_next_run_comple
     twin(town, "init", "--name", "小镇", *CRS)
     answer(town, "ingest", str(small))
     command = [str(TWIN), "--town", str(town), "ingest", str(large)]
+    # A shell lets its background jobs ignore Ctrl-C, and they what they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
     ) as process:
