@@ -83,7 +83,8 @@ class Parts:
         return self._lane.connection
 
     def keep(self, fids: list[int], contents: list[bytes], *, packed: bool) -> None:
-        """Keep parts of features; `packed` says that these are new, follow one another and are many."""
+        """Keep parts of features, closed before where others kept some; `packed` says that they are new and many and follow
+        one another."""
         if packed and set(map(len, contents)) == {_WIDTH}:
             self._pack(fids, contents)
         elif min(fids, default=0) > self._last and len(set(fids)) == len(fids):
