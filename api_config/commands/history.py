@@ -158,7 +158,9 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, lang: st
     """Return changesets as a table that a terminal of 80 columns holds: what is long is folded, nothing is cut off."""
     heads, caption = {"zh": (("版本", "记录时间", "生效", "变化", "来源", "作者：原因"), "+ 新增  ~ 更改  - 终止"),
                       "en": (("version", "recorded", "effective", "changes", "source", "author: reason"), "+ inserted  ~ updated  - ended")}[lang]  # fmt: skip
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
+    table = Table(
+        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left"
+    )
     for name in heads[:4]:
         table.add_column(name, no_wrap=True)
     for name in heads[4:]:
