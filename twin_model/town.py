@@ -110,8 +110,8 @@ class Town:
         """Return features of a layer: index is the feature id, CRS the town's unless `crs` says otherwise.
 
         `bbox` is minx, miny, maxx, maxy in the town's CRS, or in `bbox_crs` (x, y order). `where` is CQL2, text or
-        JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. `datetime` and `recorded` are those of `look`: without
-        them the state is that of now.
+        JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. `datetime` and
+        `recorded` are those of `look`: without them the state is that of now.
         """
         if bbox is not None and bbox_crs is not None:
             bbox = transform_bounds(bbox, bbox_crs, self.store.crs)

@@ -15,9 +15,7 @@ from twin_model.errors import TwinError
 from twin_model.filter import parse_filter
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
-from twin_model.temporal import parse_when
 from twin_model.town import Town, open_town
-from twin_model.view import View
 
 __all__ = ["TownFeatureProvider"]
 
@@ -108,7 +106,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         store = self._town.store
         extent = store.summary(self._layer.id).extent
         query = FeatureQuery(
-            self._layer.id, view=View(parse_when(datetime_, self._town.settings.timezone)), text=q, where_crs=store.crs,
+            self._layer.id, view=self._town.look(datetime_), text=q, where_crs=store.crs,
             where=None if where is None else in_storage(where, CRS84, store.crs, extent),
             sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
             fields=tuple(fields) if fields else None, geometry=not skip_geometry,

@@ -282,12 +282,20 @@ def test_datetime_gives_what_was_true_then(told: Any, inside_of: Any, when: str,
 
 
 @pytest.mark.parametrize(
-    ("version", "names"), [("0", ""), ("1", "甲"), ("2", "甲乙"), ("3", "乙"), ("4", "乙丙"), ("5", "乙丙")]
-)
+    ("version", "names"),
+    [("0", ""), ("1", "甲"), ("2", "甲乙"), ("3", "乙"), ("4", "乙丙"), ("5", "乙丙"), ("2000-01-01", ""), ("2200-01-01", "乙丙")],
+)  # fmt: skip
 def test_recorded_gives_what_was_known_then(told: Any, inside_of: Any, version: str, names: str) -> None:
     answer = inside_of(told.path).get("/collections/building/items", params={"recorded": version}).json()
 
     assert "".join(sorted(one["properties"]["name"] for one in answer["features"])) == "".join(sorted(names))
+
+
+def test_a_recorded_number_is_a_version_though_it_looks_like_a_year(told: Any, inside_of: Any) -> None:
+    answer = inside_of(told.path).get("/collections/building/items", params={"recorded": "2024"})
+
+    assert answer.status_code == 400
+    assert answer.json()["rule"] == "store.unknown_version"
 
 
 def test_datetime_and_recorded_together_give_what_was_then_believed_of_an_earlier_day(

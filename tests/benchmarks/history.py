@@ -17,7 +17,7 @@ objects again: WKB is taken from Arrow's memory without one for each geometry, s
 at all, a column that holds one value is hashed once; PostgreSQL says what it knows while the file is read.
 A delivery that changes 5 %: a third was comparing fids that stood in frames as objects, one by one; in PostgreSQL a third
 more went into reading all parts of a layer for every 2,000 of them, because the planner has no statistics of a table that
-has just grown. Each is looked up by its key now, whatever the planner believes. 14.5 s became 8.6 (9.3 in SQLite).
+has just grown. Each is looked up by its key now, whatever the planner believes. 14.5 s became 9.4 (8.5 in SQLite).
 """
 
 import argparse

@@ -102,11 +102,11 @@ class Parts:
         """Open again what stood delivered of features at a version; return fid and content of what was opened."""
         self._unpack(fids)
         self._close("version_from > %s", version, fids)
-        again = (f"INSERT INTO twin_part ({_COLUMNS}) SELECT layer, fid, part, content, scope, series, %s FROM twin_part "
-                 "WHERE layer = %s AND fid = ANY(%s) AND version_from <= %s AND version_to > %s RETURNING fid, content")  # fmt: skip
-        return self._connection.execute(
-            again, (self._version, self._layer, fids, version, version)
-        ).fetchall()
+        again = (f"INSERT INTO twin_part ({_COLUMNS}) SELECT own.layer, own.fid, own.part, own.content, own.scope, own.series, %s FROM {_EACH} "
+                 "(SELECT * FROM twin_part WHERE layer = %s AND fid = f.fid AND version_from <= %s AND version_to > %s OFFSET 0) own "
+                 "RETURNING fid, content")  # fmt: skip
+        parameters = (self._version, fids, self._layer, version, version)
+        return self._connection.execute(again, parameters).fetchall()
 
     def finish(self) -> None:
         """Send what waits for its packed row to be full."""
