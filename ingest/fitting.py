@@ -137,7 +137,7 @@ class Fitting:
         rows = Rows(
             ids=_numbered(ids[kept], origin), shapes=shapes, bounds=bounds, columns=columns,
             valid_from=valid_from[chosen], valid_precision=precision[chosen],
-            min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, list(columns.values()), runs),
+            min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, columns, runs),
         )  # fmt: skip
         return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 

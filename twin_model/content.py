@@ -1,14 +1,15 @@
 """What a feature says, as 16 bytes: equal for the same content however it was written, for comparing deliveries.
 
-Ring start, direction of rings, order of parts, order of fields and digits below the layer's tolerance do not count.
+Ring start, direction of rings, order of parts, order of fields, fields without a value and digits below the layer's tolerance do not count.
 Everything runs on whole columns: an area is the sum of its edges' hashes, a line that of its directed edges. The
 hash guards against accidents, not against an adversary: the source's SHA-256 does that.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from hashlib import blake2b
 from typing import Any
 
-import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
@@ -19,7 +20,14 @@ from twin_model.layer import Layer
 from twin_model.packed_wkb import PackedWkb
 from twin_model.runs import Runs, no_runs, read_runs
 
-__all__ = ["content_hashes", "frame_contents", "row_contents", "words_of"]
+__all__ = [
+    "content_hashes",
+    "first_content_hashes",
+    "key_hashes",
+    "row_contents",
+    "text_words",
+    "words_of",
+]
 
 Words = NDArray[np.uint64]
 Axes = tuple[NDArray[np.float64], ...]
@@ -30,45 +38,83 @@ _NUMBERS = (int, float, np.number, np.bool_)
 
 
 def content_hashes(
-    layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]], runs: Runs | None = None
+    layer: Layer, geometry: NDArray[Any], columns: Mapping[str, NDArray[Any]], runs: Runs | None = None
 ) -> NDArray[Any]:
-    """Return a 16-byte hash per feature of its geometry and of its fields in the catalogue's order.
+    """Return a 16-byte hash per feature of its geometry and of its fields, given by name.
 
+    A field that is NULL adds nothing, so a layer may gain, lose or reorder fields and its features still hash as before.
     Geometries that are runs may be given as such, and be None in `geometry`.
     """
+    lanes = _with_runs(layer, geometry, runs)
+    for name, column in columns.items():
+        words = _values(column)
+        unknown = words == _NULL
+        for lane, seed in zip(lanes, _field_seeds(name), strict=True):
+            lane += np.where(unknown, np.uint64(0), _mixed(words ^ seed))
+    return _packed([_mixed(lane + np.uint64(seed)) for lane, seed in zip(lanes, _SEEDS, strict=True)])
+
+
+def first_content_hashes(
+    layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]], runs: Runs | None = None
+) -> NDArray[Any]:
+    """Return the hashes of stores before format 3: fields count by their place in the catalogue, NULL has a word."""
+    lanes = _with_runs(layer, geometry, runs)
+    for column in columns:
+        words = _values(column)
+        lanes = [_mixed(lane * np.uint64(seed | 1) + words) for lane, seed in zip(lanes, _SEEDS, strict=True)]
+    return _packed(lanes)
+
+
+def row_contents(
+    layer: Layer, columns: Mapping[str, Sequence[Any]], names: Sequence[str] | None = None, *, first_rule: bool = False
+) -> NDArray[Any]:  # fmt: skip
+    """Return the hashes of a store's plain rows (`Store.rows`), given by column: what was stored hashes as it did when it came.
+
+    `names` are the fields that count, else those of the layer. `first_rule` hashes as `first_content_hashes` does.
+    """
+    named = layer.field_names if names is None else names
+    fields = {name: np.array([*columns[name], None], dtype=object)[:-1] for name in named}
+    geometry = np.full(len(columns["fid"]), None, dtype=object)
+    runs = None
+    if layer.has_geometry:
+        wkb, dimension = PackedWkb.of(columns["geometry"]), layer.dimension
+        runs = no_runs(dimension) if layer.has_z else read_runs(wkb, dimension, multi=layer.is_multi)
+        others = np.ones(len(wkb), dtype=bool)
+        others[runs.rows] = False
+        geometry[others] = shapely.from_wkb(wkb.objects(np.flatnonzero(others)))
+    if first_rule:
+        return first_content_hashes(layer, geometry, list(fields.values()), runs)
+    return content_hashes(layer, geometry, fields, runs)
+
+
+def key_hashes(keys: Iterable[str]) -> NDArray[Any]:
+    """Return a 16-byte hash of each key: what a finding says is its key alone."""
+    return np.array([*(blake2b(key.encode(), digest_size=16).digest() for key in keys), None], dtype=object)[
+        :-1
+    ]
+
+
+def _with_runs(layer: Layer, geometry: NDArray[Any], runs: Runs | None) -> list[Words]:
+    """Return a word per geometry for each seed, of geometries and of runs."""
     lanes = _geometries(layer, geometry)
     if runs is not None:
         levels = ((), (runs.offsets,), (runs.offsets, np.arange(len(runs) + 1)))[runs.dimension]
         for lane, shapes in zip(lanes, _shapes(layer, (runs.x, runs.y), levels), strict=True):
             lane[runs.rows] = shapes
-    for column in columns:
-        values = _values(column)
-        lanes = [
-            _mixed(lane * np.uint64(seed | 1) + values) for lane, seed in zip(lanes, _SEEDS, strict=True)
-        ]
+    return lanes
+
+
+def _packed(lanes: list[Words]) -> NDArray[Any]:
     packed = np.column_stack(lanes).astype("<u8").view("V16")
     return np.array([*packed.ravel().tolist(), None], dtype=object)[:-1]
 
 
-def frame_contents(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
-    """Return the same hashes for features that a store answered: what was stored hashes as it did when it came."""
-    columns = [np.array([None if value is pd.NA else value for value in frame[name].tolist()] + [None], dtype=object)[:-1]
-               for name in layer.field_names]  # fmt: skip
-    return content_hashes(layer, frame.geometry.to_numpy(), columns)
-
-
-def row_contents(layer: Layer, columns: Mapping[str, Sequence[Any]]) -> NDArray[Any]:
-    """Return the same for plain rows of a store (`Store.rows`), given by column; no object is made of plain geometries."""
-    fields = [np.array([*columns[name], None], dtype=object)[:-1] for name in layer.field_names]
-    geometry = np.full(len(columns["fid"]), None, dtype=object)
-    if not layer.has_geometry:
-        return content_hashes(layer, geometry, fields)
-    wkb, dimension = PackedWkb.of(columns["geometry"]), layer.dimension
-    runs = no_runs(dimension) if layer.has_z else read_runs(wkb, dimension, multi=layer.is_multi)
-    others = np.ones(len(wkb), dtype=bool)
-    others[runs.rows] = False
-    geometry[others] = shapely.from_wkb(wkb.objects(np.flatnonzero(others)))
-    return content_hashes(layer, geometry, fields, runs)
+@lru_cache(maxsize=4096)
+def _field_seeds(name: str) -> tuple[np.uint64, np.uint64]:
+    """Return the two words of a field's name."""
+    digest = blake2b(name.encode(), digest_size=16).digest()
+    first, second = np.frombuffer(digest, "<u8")
+    return np.uint64(first), np.uint64(second)
 
 
 def _mixed(words: Words) -> Words:
@@ -92,7 +138,11 @@ def _values(column: NDArray[Any]) -> Words:
         numbers[np.isnan(numbers)] = np.nan
         return _mixed(numbers.view(np.uint64))
     codes, distinct = coded(column)
-    return np.append(_distinct(np.asarray(distinct, dtype=object)), _values(np.array([np.nan])))[codes]
+    return np.append(_distinct(np.asarray(distinct, dtype=object)), _NULL)[codes]
+
+
+_NULL = _values(np.array([np.nan]))[0]
+"""The word of a value that is not there."""
 
 
 def _distinct(values: NDArray[Any]) -> Words:
@@ -164,6 +214,11 @@ def _vertices(steps: list[Words], seed: int) -> Words:
     for axis in steps[1:]:
         words = _mixed(words + axis)
     return words
+
+
+def text_words(texts: Sequence[str | None]) -> Words:
+    """Return a word per text, or one for all where they are the same."""
+    return _values(np.array([*texts, None], dtype=object)[:-1])
 
 
 def words_of(contents: Iterable[bytes]) -> NDArray[np.uint64]:

@@ -272,7 +272,7 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
         rows = one.rows()
         named = [each for each in rows.ids.tolist() if each is not None]
         now = _columns(store, FeatureQuery(layer.id, ids=tuple(named)))
-        contents = dict(zip(now["id"], row_contents(layer, now), strict=True))
+        contents = dict(zip(now["id"], row_contents(layer, now, tuple(rows.columns)), strict=True))
         fids = dict(zip(now["id"], now["fid"], strict=True))
         fids = store.former(layer.id, [each for each in named if each not in fids]) | fids
         decisions.append(np.array([

@@ -71,7 +71,7 @@ def test_what_is_made_of_runs_is_what_shapely_makes(dimension: int) -> None:
     assert runs.bounds.tolist() == shapely.bounds(moved).tolist()
     assert shapely.equals_identical(runs.geometries(), moved).all()
     none = objects([None] * 60)
-    assert content_hashes(layer, none, [], runs).tolist() == content_hashes(layer, moved, []).tolist()
+    assert content_hashes(layer, none, {}, runs).tolist() == content_hashes(layer, moved, {}).tolist()
 
 
 @pytest.mark.parametrize("dimension", [0, 1, 2])

@@ -34,7 +34,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "zoom": {"start": (int,), "pixels": _NUMBER, "latest": (int,)},
 }  # fmt: skip
 _RESERVED = ("fid", "id", "geom", "geometry", "valid_from", "valid_to", "valid_precision", "version", "version_from", "version_to",
-             "min_zoom", "content")  # fmt: skip
+             "min_zoom", "content", "attributes", "search_key")  # fmt: skip
 _MODELS: Mapping[str, tuple[str, ...]] = {
     "extrude": ("height",),
     "sweep": ("shape", "width_mm", "height_mm"),

@@ -22,9 +22,9 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
-from twin_model.layer import Layer
 from twin_model.store import gpkg_copy, gpkg_schema
 from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
+from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.gpkg_history import GeoPackageHistory
 from twin_model.store.gpkg_schema import srs_id
@@ -55,7 +55,7 @@ class GeoPackageStore(GeoPackageHistory):
         self._lock = threading.Lock()
         meta = self._meta()
         self._crs = meta["crs"]
-        self._ensure_layers()
+        self.extend(catalogue)
 
     @classmethod
     def create(
@@ -138,10 +138,10 @@ class GeoPackageStore(GeoPackageHistory):
         if found > gpkg_schema.FORMAT:
             raise StoreTooNew(path=str(self._path), found=found, known=gpkg_schema.FORMAT)
         if found < gpkg_schema.FORMAT:
-            self._migrate(found)
+            self._migrate(found, meta["crs"])
         return meta
 
-    def _migrate(self, found: int) -> None:
+    def _migrate(self, found: int, crs: str) -> None:
         """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
         kept = backup_path(self._path, found)
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -149,23 +149,18 @@ class GeoPackageStore(GeoPackageHistory):
             self.backup(kept)
         with self._writing() as connection:
             text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'format'"
-            migrate(connection, int(connection.execute(text).fetchone()[0]))
+            migrate(connection, int(connection.execute(text).fetchone()[0]), self._catalogue, crs)
 
-    def _ensure_layers(self) -> None:
-        """Make tables of layers, and columns of fields, that the catalogue has gained since the store was made."""
-        known = {row[0] for row in self._connection().execute("SELECT layer FROM vgpkg_twin_layer")}
-        missing = [layer for layer in self._catalogue if layer.kind == "feature" and layer.id not in known]
-        gained = [(layer, one) for layer in self._catalogue if layer.id in known for one in layer.fields
-                  if one.name not in self._columns(layer)]  # fmt: skip
-        if missing or gained:
+    def extend(self, catalogue: Catalogue) -> None:
+        if any(gained(catalogue, gpkg_schema.columns_held(self._connection()))):
             with self._writing() as connection:
+                missing, fields = gained(catalogue, gpkg_schema.columns_held(connection))
                 for layer in missing:
                     gpkg_schema.create_layer(connection, layer, self._crs)
-                for layer, one in gained:
-                    gpkg_schema.add_field(connection, layer, one)
-
-    def _columns(self, layer: Layer) -> set[str]:
-        return {row[1] for row in self._connection().execute(f"PRAGMA table_info({quoted(layer.id)})")}
+                for layer, field in fields:
+                    gpkg_schema.add_field(connection, layer, field)
+        held = gpkg_schema.columns_held(self._connection())
+        self._catalogue = with_former_fields(catalogue, held)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -177,12 +172,12 @@ class GeoPackageStore(GeoPackageHistory):
             yield connection
             connection.execute("DELETE FROM vgpkg_twin_writer")
             connection.execute("COMMIT")
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise self._as_store_error(error) from error
         finally:
             connection.close()
 
-    def _as_store_error(self, error: sqlite3.OperationalError) -> StoreError:
+    def _as_store_error(self, error: sqlite3.Error) -> StoreError:
         if "locked" in str(error) or "busy" in str(error):
             return StoreError("store.busy", path=str(self._path), seconds=_BUSY_SECONDS)
         if "full" in str(error):

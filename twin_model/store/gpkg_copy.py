@@ -42,7 +42,7 @@ def _place(table: str) -> str:
 def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column: geometry as ISO WKB, dates as texts (a column of SQLite's DATE has made a number
     of a bare year)."""
-    one = layer.field_of(column)
+    one = layer.column_of(column)
     if column == "geom":
         return f"substr(geom, {header_bytes(layer) + 1})"
     if one is not None and one.type in ("date", "datetime"):

@@ -12,13 +12,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from twin_model.crs import epsg_of, title_of, well_known_text
-from twin_model.layer import Field, Layer
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
 from twin_model.store.gpkg_style import qml, sld
 from twin_model.store.select import quoted
 
 __all__ = [
     "FORMAT",
     "add_field",
+    "columns_held",
     "create_core",
     "create_layer",
     "history_of",
@@ -28,11 +29,11 @@ __all__ = [
     "unindexed",
 ]
 
-FORMAT = 2
+FORMAT = 3
 """Number of the store's format; migrations lead from each earlier number to the next."""
 
 _APPLICATION_ID, _USER_VERSION = 0x47504B47, 10300
-_SQL_TYPE = {
+_SQL_TYPE: dict[FieldType, str] = {
     "string": "TEXT",
     "integer": "INTEGER",
     "number": "REAL",
@@ -71,18 +72,18 @@ CREATE TABLE vgpkg_twin_layer (layer TEXT PRIMARY KEY, next_fid INTEGER NOT NULL
   version INTEGER NOT NULL DEFAULT 0, next_planned TEXT) WITHOUT ROWID;
 CREATE TABLE vgpkg_twin_changeset (number INTEGER PRIMARY KEY, recorded TEXT NOT NULL UNIQUE, effective TEXT NOT NULL,
   author TEXT NOT NULL, reason TEXT NOT NULL, source TEXT, sha256 TEXT, kind TEXT, delivery TEXT, counts TEXT NOT NULL,
-  previous TEXT NOT NULL, hash TEXT NOT NULL);
+  previous TEXT NOT NULL, hash TEXT NOT NULL, rule INTEGER NOT NULL DEFAULT 1, identity TEXT);
 CREATE INDEX vgpkg_twin_changeset_sha256 ON vgpkg_twin_changeset(sha256);
 CREATE TABLE vgpkg_twin_change (version INTEGER NOT NULL, layer TEXT NOT NULL, inserted INTEGER NOT NULL, updated INTEGER NOT NULL,
   terminated INTEGER NOT NULL, unchanged INTEGER NOT NULL, min_x REAL, min_y REAL, max_x REAL, max_y REAL,
   PRIMARY KEY (version, layer)) WITHOUT ROWID;
 CREATE VIRTUAL TABLE rtree_twin_touched USING rtree(id, minx, maxx, miny, maxy, +layer TEXT, +version INTEGER);
 CREATE TABLE vgpkg_twin_part (layer TEXT NOT NULL, fid INTEGER NOT NULL, part INTEGER NOT NULL, content BLOB NOT NULL, scope TEXT,
-  series TEXT, version_from INTEGER NOT NULL, version_to INTEGER, PRIMARY KEY (layer, fid, part, version_from)) WITHOUT ROWID;
+  series TEXT, version_from INTEGER NOT NULL, version_to INTEGER, first_content BLOB, PRIMARY KEY (layer, fid, part, version_from)) WITHOUT ROWID;
 CREATE TABLE vgpkg_twin_alias (layer TEXT NOT NULL, alias TEXT NOT NULL, fid INTEGER NOT NULL, version INTEGER NOT NULL,
   PRIMARY KEY (layer, alias, fid)) WITHOUT ROWID;
 CREATE TABLE vgpkg_twin_link (version INTEGER NOT NULL, kind TEXT NOT NULL, layer TEXT NOT NULL, from_fid INTEGER NOT NULL,
-  to_fid INTEGER NOT NULL, PRIMARY KEY (layer, from_fid, to_fid, kind, version)) WITHOUT ROWID;
+  to_fid INTEGER NOT NULL, version_to INTEGER, PRIMARY KEY (layer, from_fid, to_fid, kind, version)) WITHOUT ROWID;
 CREATE TABLE vgpkg_twin_blob (digest TEXT PRIMARY KEY, content BLOB NOT NULL) WITHOUT ROWID;
 """
 
@@ -130,8 +131,24 @@ def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
     connection.execute(*_alias_row(layer, one))
 
 
+def columns_held(connection: sqlite3.Connection) -> dict[str, dict[str, FieldType]]:
+    """Return the columns that the tables of current rows have, by layer, with their types."""
+    layers = [row[0] for row in connection.execute("SELECT layer FROM vgpkg_twin_layer")]
+    kinds: dict[str, FieldType] = {declared: kind for kind, declared in _SQL_TYPE.items() if kind != "date"}
+    return {
+        layer: {
+            row[1]: kinds.get(row[2], "string")
+            for row in connection.execute(f"PRAGMA table_info({quoted(layer)})")
+        }
+        for layer in layers
+    }
+
+
 def _layer_statements(layer: Layer) -> Iterator[str]:
-    fields = ", ".join(f"{quoted(one.name)} {_SQL_TYPE[one.type]}" for one in layer.fields)
+    fields = ", ".join(
+        f"{quoted(each.name)} {_SQL_TYPE[each.type]}" for each in (*layer.fields, *layer.former_fields)
+    )
+    fields = f"{fields}, {ATTRIBUTES} TEXT, {SEARCH_KEY} TEXT".removeprefix(", ")
     geometry = f"geom {layer.geometry.removesuffix('Z').upper()}, " if layer.has_geometry else ""
     common = f"{fields}, valid_from DATETIME NOT NULL, valid_to DATETIME, valid_precision TEXT, version_from INTEGER NOT NULL, min_zoom INTEGER"
     now, past = quoted(layer.id), quoted(history_of(layer.id))

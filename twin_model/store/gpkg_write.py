@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
-from twin_model.store.gpkg_binary import bounds_of, to_blobs
+from twin_model.store.gpkg_binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.gpkg_rtree import insert, is_worth_packing, pack, write
 from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
@@ -66,6 +66,7 @@ class GeoPackageWriter(LayerWriter):
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._unindexed: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
         self._bulk = False
+        self._dates = {field.name for field in layer.fields if field.type in ("date", "datetime")}
 
     def take_fids(self, count: int) -> int:
         text = "UPDATE vgpkg_twin_layer SET next_fid = next_fid + ? WHERE layer = ? RETURNING next_fid"
@@ -77,6 +78,10 @@ class GeoPackageWriter(LayerWriter):
 
     def boxes(self, shapes: list[Any]) -> NDArray[np.float64]:
         return bounds_of(self.layer, shapes)
+
+    def wkb(self, shapes: list[Any]) -> list[bytes | None]:
+        head = header_bytes(self.layer)
+        return [None if shape is None else shape[head:] for shape in shapes]
 
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
         fids = columns["fid"]
@@ -120,7 +125,10 @@ class GeoPackageWriter(LayerWriter):
 
     def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
         columns = row_columns(self.layer)
-        listed = ", ".join(f"m.{quoted(c)}" for c in columns)
+        listed = ", ".join(
+            f"CAST(m.{quoted(name)} AS TEXT)" if name in self._dates else f"m.{quoted(name)}"
+            for name in columns
+        )
         chosen = "JOIN json_each(?1) j ON m.fid = j.value"
         text = f"SELECT NULL, NULL, {listed} FROM {self._now} m {chosen}"
         if reach != "current":

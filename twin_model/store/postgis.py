@@ -19,13 +19,14 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
-from twin_model.layer import Layer
 from twin_model.store import postgis_copy, postgis_schema
 from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
+from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis_ahead import PostgisHeadStart
 from twin_model.store.postgis_history import PostgisHistory
 from twin_model.store.postgis_lane import Lane
+from twin_model.store.postgis_migrations import migrate
 from twin_model.store.postgis_parts import delivered, whole_numbers
 from twin_model.store.postgis_schema import history_of, newest_version, srid_of
 from twin_model.store.postgis_select import PostgisDialect
@@ -108,30 +109,26 @@ class PostgisStore(PostgisHistory):
             with writing(connection, self._address):
                 text = "SELECT value FROM twin_meta WHERE key = 'format'"
                 (again,) = connection.execute(text).fetchall()[0]
-                postgis_schema.migrate(connection, int(again))
+                migrate(connection, int(again), self._catalogue, str(meta["crs"]), self._address)
         crs = str(meta["crs"])
-        self._ensure_layers(connection, crs)
+        self._extend(connection, self._catalogue, crs)
         return crs
 
-    def _ensure_layers(self, connection: Connection, crs: str) -> None:
-        """Make tables of layers, and columns of fields, that the catalogue has gained since the store was made."""
-        if not any(self._gained(connection)):
-            return
-        with writing(connection, self._address):
-            missing, fields = self._gained(connection)
-            for layer in missing:
-                postgis_schema.create_layer(connection, layer, crs)
-            for layer, one in fields:
-                postgis_schema.add_field(connection, layer, one)
+    def extend(self, catalogue: Catalogue) -> None:
+        with connect(self._address) as connection:
+            self._extend(connection, catalogue, self._crs)
 
-    def _gained(self, connection: Connection) -> tuple[list[Layer], list[tuple[Layer, Any]]]:
-        text = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s"
-        there = set(connection.execute(text, (self._address.schema,)).fetchall())
-        known = {row[0] for row in connection.execute("SELECT layer FROM twin_layer")}
-        missing = [layer for layer in self._catalogue if layer.kind == "feature" and layer.id not in known]
-        fields = [(layer, one) for layer in self._catalogue if layer.id in known for one in layer.fields
-                  if (layer.id, one.name) not in there]  # fmt: skip
-        return missing, fields
+    def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
+        schema = self._address.schema
+        if any(gained(catalogue, postgis_schema.columns_held(connection, schema))):
+            with writing(connection, self._address):
+                missing, fields = gained(catalogue, postgis_schema.columns_held(connection, schema))
+                for layer in missing:
+                    postgis_schema.create_layer(connection, layer, crs)
+                for layer, field in fields:
+                    postgis_schema.add_field(connection, layer, field)
+        held = postgis_schema.columns_held(connection, schema)
+        self._catalogue = with_former_fields(catalogue, held)
 
     # --- reading
 

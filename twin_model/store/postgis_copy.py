@@ -61,7 +61,7 @@ def _place(table: str) -> str:
 
 def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column as the other store has it: geometry as ISO WKB, true and false as 1 and 0."""
-    one = layer.field_of(column)
+    one = layer.column_of(column)
     if column == "geom":
         return "ST_AsBinary(geom, 'NDR')"
     return f"{quoted(column)}::integer" if one is not None and one.type == "boolean" else quoted(column)

@@ -17,16 +17,19 @@ from twin_model.changeset import Scope
 from twin_model.store.postgis_lane import Lane
 from twin_model.store.postgis_rows import copy_rows
 
-__all__ = ["CREATE_PACKED", "Parts", "delivered", "whole_numbers"]
+__all__ = ["CREATE_PACKED", "CREATE_VIEW", "TOGETHER", "WIDTH", "Parts", "delivered", "whole_numbers"]
 
 Connection = psycopg.Connection[Any]
 
-_TOGETHER = 64
-_WIDTH = 16
-_PACK = _TOGETHER * _WIDTH
-_NOTHING = bytes(_WIDTH)
-_PACKED = f"substring(p.contents FROM mod(f.fid, {_TOGETHER})::integer * {_WIDTH} + 1 FOR {_WIDTH})"
+TOGETHER = 64
+WIDTH = 16
+_PACK = TOGETHER * WIDTH
+_NOTHING = bytes(WIDTH)
+_PACKED = f"substring(p.contents FROM mod(f.fid, {TOGETHER})::integer * {WIDTH} + 1 FOR {WIDTH})"
 """What packed row `p` says of feature `f.fid`."""
+
+_FIRST_PACKED = _PACKED.replace("p.contents", "p.first_contents")
+"""The same by the rule of stores before format 3, NULL where the row was written since."""
 
 _HOLDS, _HOLDS_OF_EACH = (
     f"{_PACKED} <> '\\x{_NOTHING.hex()}' AND NOT EXISTS "
@@ -44,12 +47,15 @@ _COLUMNS = "layer, fid, part, content, scope, series, version_from"
 _KINDS = {"layer": "text", "fid": "int8", "part": "int4", "content": "bytea", "pack": "int8", "contents": "bytea",
           "scope": "text", "series": "text", "version_from": "int8"}  # fmt: skip
 
-CREATE_PACKED = f"""
+CREATE_PACKED = """
 CREATE TABLE twin_packed_part (layer text COLLATE "C" NOT NULL, pack bigint NOT NULL, contents bytea NOT NULL, scope text,
-  series text, version_from bigint NOT NULL, PRIMARY KEY (layer, pack));
-CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to FROM twin_part
-  UNION ALL SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, NULL
-  FROM twin_packed_part p CROSS JOIN LATERAL generate_series(p.pack * {_TOGETHER}, p.pack * {_TOGETHER} + {_TOGETHER - 1}) f (fid)
+  series text, version_from bigint NOT NULL, first_contents bytea, PRIMARY KEY (layer, pack));
+"""
+
+CREATE_VIEW = f"""
+CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to, first_content FROM twin_part
+  UNION ALL SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, NULL, {_FIRST_PACKED}
+  FROM twin_packed_part p CROSS JOIN LATERAL generate_series(p.pack * {TOGETHER}, p.pack * {TOGETHER} + {TOGETHER - 1}) f (fid)
   WHERE {_HOLDS};
 """
 
@@ -57,14 +63,14 @@ CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to FROM twin_part
 def delivered(ask: Callable[[str, str], list[Any]], layer: str) -> tuple[NDArray[np.int64], bytes]:
     """Return the features of a layer of which something stands delivered, in any order, and its hashes in the same."""
     text = ("SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
-            f"WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = {_WIDTH}")  # fmt: skip
+            f"WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = {WIDTH}")  # fmt: skip
     ((own, contents),) = ask(text, layer)
     text = "SELECT string_agg(int8send(pack), ''::bytea), string_agg(contents, ''::bytea) FROM twin_packed_part WHERE layer = %s"
     ((packs, packed),) = ask(text, layer)
     text = "SELECT string_agg(int8send(fid), ''::bytea) FROM (SELECT DISTINCT fid FROM twin_part WHERE layer = %s) AS apart"
     ((apart,),) = ask(text, layer)
-    fids = (whole_numbers(packs)[:, None] * _TOGETHER + np.arange(_TOGETHER)).ravel()
-    hashes = np.frombuffer(packed or b"", dtype=np.uint64).reshape(-1, _WIDTH // 8)
+    fids = (whole_numbers(packs)[:, None] * TOGETHER + np.arange(TOGETHER)).ravel()
+    hashes = np.frombuffer(packed or b"", dtype=np.uint64).reshape(-1, WIDTH // 8)
     holds = hashes.any(axis=1) & ~np.isin(fids, whole_numbers(apart))
     return np.concatenate((whole_numbers(own), fids[holds])), (contents or b"") + hashes[holds].tobytes()
 
@@ -85,7 +91,7 @@ class Parts:
     def keep(self, fids: list[int], contents: list[bytes], *, packed: bool) -> None:
         """Keep parts of features, closed before where others kept some; `packed` says that they are new and many and follow
         one another."""
-        if packed and set(map(len, contents)) == {_WIDTH}:
+        if packed and set(map(len, contents)) == {WIDTH}:
             self._pack(fids, contents)
         elif min(fids, default=0) > self._last and len(set(fids)) == len(fids):
             self._copy(fids, contents)
@@ -118,7 +124,7 @@ class Parts:
         first = fids[0]
         if first != self._following:
             self.finish()
-            apart = 0 if first == 1 else -first % _TOGETHER
+            apart = 0 if first == 1 else -first % TOGETHER
             if apart:
                 self._copy(fids[:apart], contents[:apart])
             contents = contents[apart:]
@@ -132,10 +138,10 @@ class Parts:
             return
         end = packs * _PACK
         content = bytes(self._loose[:end]).ljust(end, b"\0")
-        first = self._begin // _TOGETHER
+        first = self._begin // TOGETHER
         self._copy_into("twin_packed_part", packs, pack=list(range(first, first + packs)),
                         contents=[content[start : start + _PACK] for start in range(0, end, _PACK)])  # fmt: skip
-        self._begin, self._loose = (first + packs) * _TOGETHER, self._loose[end:]
+        self._begin, self._loose = (first + packs) * TOGETHER, self._loose[end:]
 
     def _copy(self, fids: list[int], contents: list[bytes]) -> None:
         """Keep parts of features of which this version has kept none yet."""
@@ -169,9 +175,10 @@ class Parts:
     def _unpack(self, fids: list[int], *, until: int | None = None) -> None:
         """Write apart what packed rows say of features to which something is about to happen, as true until a version."""
         self.finish()
-        text = (f"INSERT INTO twin_part ({_COLUMNS}, version_to) "
-                f"SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, CASE WHEN p.version_from < %s THEN %s::bigint END "
-                f"FROM {_EACH} (SELECT * FROM twin_packed_part WHERE layer = %s AND pack = f.fid / {_TOGETHER} OFFSET 0) p "
+        text = (f"INSERT INTO twin_part ({_COLUMNS}, version_to, first_content) "
+                f"SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, "
+                f"CASE WHEN p.version_from < %s THEN %s::bigint END, {_FIRST_PACKED} "
+                f"FROM {_EACH} (SELECT * FROM twin_packed_part WHERE layer = %s AND pack = f.fid / {TOGETHER} OFFSET 0) p "
                 f"WHERE {_HOLDS_OF_EACH} ON CONFLICT DO NOTHING")  # fmt: skip
         self._connection.execute(text, (until, until, fids, self._layer))
 

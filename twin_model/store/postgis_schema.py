@@ -6,7 +6,7 @@ kept in the order of code points and instants as texts, as in the other store. W
 triggers: our own transactions say `SET LOCAL twin.writer = 'yes'`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
 import psycopg
@@ -14,29 +14,29 @@ from psycopg import sql
 
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
-from twin_model.layer import Field, Layer
-from twin_model.store.postgis_parts import CREATE_PACKED
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
+from twin_model.store.postgis_parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis_server import Address
 from twin_model.store.select import quoted
 
 __all__ = [
     "FORMAT",
-    "STEPS",
     "add_field",
+    "columns_held",
     "create_core",
     "create_layer",
     "execute",
     "history_of",
     "indexed",
-    "migrate",
     "newest_version",
+    "pack_parts",
     "set_defaults",
     "srid_of",
     "unindexed",
 ]
 
-FORMAT = 2
-"""Number of the store's format; `STEPS` lead from each earlier number to the next."""
+FORMAT = 3
+"""Number of the store's format; `postgis_migrations` lead from each earlier number to the next."""
 
 _WIDE = 14
 """Below this zoom a tile is so wide that the zoom chooses better than the place; above, the place alone does."""
@@ -49,6 +49,7 @@ _SQL_TYPE = {
     "date": 'text COLLATE "C"',
     "datetime": 'text COLLATE "C"',
 }
+_FIELD_TYPES: dict[str, FieldType] = {"bigint": "integer", "double precision": "number", "boolean": "boolean"}
 _REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城镇服务维护，请用 twin ingest 或接口写入。"
 
 _CORE = """
@@ -58,7 +59,7 @@ CREATE TABLE twin_layer (layer text COLLATE "C" PRIMARY KEY, next_fid bigint NOT
   max_x double precision, max_y double precision);
 CREATE TABLE twin_changeset (number bigint PRIMARY KEY, recorded text COLLATE "C" NOT NULL UNIQUE, effective text COLLATE "C" NOT NULL,
   author text NOT NULL, reason text NOT NULL, source text, sha256 text, kind text, delivery text, counts text NOT NULL,
-  previous text NOT NULL, hash text NOT NULL);
+  previous text NOT NULL, hash text NOT NULL, rule integer NOT NULL DEFAULT 1, identity text);
 CREATE INDEX twin_changeset_sha256 ON twin_changeset(sha256);
 CREATE TABLE twin_change (version bigint NOT NULL, layer text COLLATE "C" NOT NULL, inserted bigint NOT NULL, updated bigint NOT NULL,
   terminated bigint NOT NULL, unchanged bigint NOT NULL, min_x double precision, min_y double precision, max_x double precision,
@@ -67,11 +68,11 @@ CREATE TABLE twin_touched (layer text COLLATE "C" NOT NULL, version bigint NOT N
   miny double precision NOT NULL, maxx double precision NOT NULL, maxy double precision NOT NULL);
 CREATE INDEX twin_touched_box ON twin_touched USING gist (box(point(minx, miny), point(maxx, maxy)));
 CREATE TABLE twin_part (layer text COLLATE "C" NOT NULL, fid bigint NOT NULL, part integer NOT NULL, content bytea NOT NULL, scope text,
-  series text, version_from bigint NOT NULL, version_to bigint, PRIMARY KEY (layer, fid, part, version_from));
+  series text, version_from bigint NOT NULL, version_to bigint, first_content bytea, PRIMARY KEY (layer, fid, part, version_from));
 CREATE TABLE twin_alias (layer text COLLATE "C" NOT NULL, alias text COLLATE "C" NOT NULL, fid bigint NOT NULL, version bigint NOT NULL,
   PRIMARY KEY (layer, alias, fid));
 CREATE TABLE twin_link (version bigint NOT NULL, kind text NOT NULL, layer text COLLATE "C" NOT NULL, from_fid bigint NOT NULL,
-  to_fid bigint NOT NULL, PRIMARY KEY (layer, from_fid, to_fid, kind, version));
+  to_fid bigint NOT NULL, version_to bigint, PRIMARY KEY (layer, from_fid, to_fid, kind, version));
 CREATE TABLE twin_blob (digest text COLLATE "C" PRIMARY KEY, content bytea NOT NULL);
 ALTER TABLE twin_blob ALTER content SET STORAGE EXTERNAL;
 """
@@ -118,15 +119,23 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
         connection.execute("INSERT INTO twin_meta VALUES (%s, %s)", (key, value))
     tables = ("layer", "changeset", "change", "touched", "part", "alias", "link", "blob")
     execute(connection, ";\n".join(_guard(f"twin_{table}") for table in tables))
-    _pack_parts(connection)
+    pack_parts(connection)
+    execute(connection, CREATE_VIEW)
 
 
-def _pack_parts(connection: "psycopg.Connection[Any]") -> None:
+def pack_parts(connection: "psycopg.Connection[Any]") -> None:
+    """Make the table of packed parts."""
     execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
 
 
-STEPS: Mapping[int, Callable[["psycopg.Connection[Any]"], None]] = {1: _pack_parts}
-"""Format a store has -> what brings it to the next."""
+def columns_held(connection: "psycopg.Connection[Any]", schema: str) -> dict[str, dict[str, FieldType]]:
+    """Return the columns that the tables of current rows have, by layer, with their types."""
+    text = ("SELECT l.layer, c.column_name, c.data_type FROM twin_layer l JOIN information_schema.columns c "
+            "ON c.table_schema = %s AND c.table_name = l.layer ORDER BY c.ordinal_position")  # fmt: skip
+    held: dict[str, dict[str, FieldType]] = {}
+    for layer, name, declared in connection.execute(text, (schema,)):
+        held.setdefault(layer, {})[name] = _FIELD_TYPES.get(declared, "string")
+    return held
 
 
 def create_layer(connection: "psycopg.Connection[Any]", layer: Layer, crs: str) -> None:
@@ -145,7 +154,10 @@ def add_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -
 
 
 def _layer_statements(layer: Layer, srid: int) -> Iterator[str]:
-    fields = "".join(f"{quoted(one.name)} {_SQL_TYPE[one.type]}, " for one in layer.fields)
+    fields = "".join(
+        f"{quoted(each.name)} {_SQL_TYPE[each.type]}, " for each in (*layer.fields, *layer.former_fields)
+    )
+    fields += f"{ATTRIBUTES} text, {SEARCH_KEY} text, "
     geometry = f"geom geometry({layer.geometry},{srid}), " if layer.has_geometry else ""
     text = 'text COLLATE "C"'
     common = (f"{geometry}id {text} NOT NULL, {fields}valid_from {text} NOT NULL, valid_to {text}, valid_precision {text}, "
@@ -203,13 +215,6 @@ def indexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
     asked = ("fid", "id", "valid_from", "valid_to", "min_zoom", *(("geom",) if layer.has_geometry else ()))
     key = f"ALTER TABLE {table} ADD CONSTRAINT {_key(layer)} PRIMARY KEY (fid)"
     execute(connection, ";\n".join((key, *_indexes(layer), f"ANALYZE {table} ({', '.join(asked)})")))
-
-
-def migrate(connection: "psycopg.Connection[Any]", found: int) -> None:
-    """Bring a store from format `found` to that of this program, within an open transaction."""
-    for number in range(found, FORMAT):
-        STEPS[number](connection)
-    connection.execute("UPDATE twin_meta SET value = %s WHERE key = 'format'", (str(FORMAT),))
 
 
 def _guard(table: str) -> str:

@@ -19,7 +19,7 @@ from psycopg import errors, sql
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.store.boxes import outwards
 from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
 from twin_model.store.postgis_lane import Lane
@@ -113,6 +113,9 @@ class PostgisWriter(LayerWriter):
 
     def boxes(self, shapes: list[Any]) -> NDArray[np.float64]:
         return np.asarray(shapely.bounds(shapely.from_wkb(shapes)), dtype=np.float64)
+
+    def wkb(self, shapes: list[Any]) -> list[bytes | None]:
+        return shapes
 
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
         rows = len(columns["fid"])
@@ -277,7 +280,8 @@ def _kinds(layer: Layer) -> dict[str, str]:
     """Return for each column the form its values are sent in (`postgis_rows.encoded`)."""
     kinds = dict.fromkeys(("fid", "version_from", "version_to"), "int8") | {"min_zoom": "int4"}
     kinds |= dict.fromkeys(("id", "valid_from", "valid_to", "valid_precision"), "text") | {"geom": "geometry"}
-    return kinds | {one.name: _SENT.get(one.type, "text") for one in layer.fields}
+    kinds |= dict.fromkeys((ATTRIBUTES, SEARCH_KEY), "text")
+    return kinds | {each.name: _SENT.get(each.type, "text") for each in (*layer.fields, *layer.former_fields)}
 
 
 _ARRAYS = {
