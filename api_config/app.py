@@ -31,7 +31,7 @@ from api_config.scene import Scene
 from api_config.settings import Settings, settings_from
 from api_config.timeline import Timeline
 from twin_model.errors import TwinError
-from twin_model.town import Town, open_town
+from twin_model.town import Town, open_quietly
 
 __all__ = ["app_from_environment", "make_app"]
 
@@ -43,7 +43,7 @@ _STATIC = Path(__file__).parent / "static"
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
     seen = catalogue_stamp(settings)
-    town = open_town(settings.town)
+    town = _opened(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -61,6 +61,13 @@ def make_app(settings: Settings) -> Starlette:
     app.state.outgrown = []
     _furnish(app, town, settings)
     return app
+
+
+def _opened(settings: Settings) -> Town:
+    town = open_quietly(settings.town)
+    for remark in town.remarks("en"):
+        LOGGER.warning(remark)
+    return town
 
 
 def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
@@ -102,9 +109,9 @@ class FollowsCatalogue:
                 return
             outgrown = app.state.door.town
             try:
-                _furnish(app, open_town(self._settings.town), self._settings)
+                _furnish(app, _opened(self._settings), self._settings)
                 app.state.outgrown.append(outgrown)
-            except TwinError:
+            except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
                 LOGGER.exception("the catalogue of %s cannot be followed", self._settings.town)
             self._seen = stamp
 

@@ -19,7 +19,7 @@ from rich.console import Console
 from api_config.settings import Settings
 from twin_model.errors import CalledWrongly, NotFound, TwinError
 from twin_model.messages import render
-from twin_model.town import Town, open_town
+from twin_model.town import Town, open_quietly
 
 __all__ = ["Frame", "clean_stdout", "command", "words"]
 
@@ -37,7 +37,9 @@ class Frame:
     @property
     def town(self) -> Town:
         if self._town is None:
-            self._town = open_town(self.settings.town)
+            self._town = open_quietly(self.settings.town)
+            for remark in self._town.remarks(self.lang):
+                self.err.print(remark, style="yellow", highlight=False, markup=False, soft_wrap=True)
         return self._town
 
     def json(self, content: Any) -> None:

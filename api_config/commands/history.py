@@ -12,6 +12,7 @@ from api_config.commands.frame import Frame, command, words
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
 from twin_model.history import changeset_of, difference, history, revert, verify
+from twin_model.messages import render
 from twin_model.store.base import ChangesetRecord, Store
 from twin_model.temporal import local_time
 from twin_model.versioning import commit
@@ -131,11 +132,17 @@ def audit_group(lang: str) -> click.Group:
     def prove(frame: Frame, as_json: bool) -> None:
         proved = verify(frame.town.store)
         if as_json:
-            frame.json({"changesets": proved.changesets, "hash": proved.hash})
+            frame.json({"changesets": proved.changesets, "hash": proved.hash,
+                        "unproved": dict(proved.unproved), "unread": list(proved.unread)})  # fmt: skip
             return
         told = {"zh": f"变更链完整：{proved.changesets} 个变更集，末端哈希 {proved.hash[:16]}",
                 "en": f"The chain is whole: {proved.changesets} changesets, the last hashes to {proved.hash[:16]}"}  # fmt: skip
         frame.out.print(told[frame.lang], highlight=False)
+        for rule, named in (("store.unproved", proved.unproved), ("store.unread", proved.unread)):
+            if named:
+                frame.out.print(
+                    render(rule, frame.lang, {"layers": named}), highlight=False, markup=False, soft_wrap=True
+                )
 
     return audit
 

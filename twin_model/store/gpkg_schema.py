@@ -201,9 +201,11 @@ def unguarded(connection: sqlite3.Connection, layer: Layer) -> Iterator[None]:
 
 def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
     number = srs_id(crs)
+    titles = f"{layer.title('zh')} {layer.title('en')}"
+    taken = connection.execute("SELECT 1 FROM gpkg_contents WHERE identifier = ?", (titles,)).fetchone()
     connection.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) VALUES (?,?,?,?,?)",
-        (layer.id, "features" if layer.has_geometry else "attributes", f"{layer.title('zh')} {layer.title('en')}",
+        (layer.id, "features" if layer.has_geometry else "attributes", f"{titles} ({layer.id})" if taken else titles,
          f"{layer.description('zh')} / {layer.description('en')}", number),
     )  # fmt: skip
     for one in layer.fields:
