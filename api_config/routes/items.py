@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import anyio
 import anyio.to_thread
 import orjson
 from starlette.requests import Request
@@ -47,6 +48,8 @@ _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "fil
 _QUICK_ROWS = 1_000
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
+_FILTER_READERS = anyio.CapacityLimiter(2)
+"""Reading a filter of 16,000 characters takes 0.1 s: no more than two at a time, and never on the event loop."""
 _CRS_FORMS = re.compile(
     r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
     re.IGNORECASE | re.ASCII,
@@ -70,7 +73,10 @@ async def items(request: Request) -> Response:
     """Answer a page of features."""
     call = Call(request)
     layer = layer_of(call)
-    asked = _asked(call, layer)
+    if "filter" in call.params:
+        asked = await anyio.to_thread.run_sync(_asked, call, layer, limiter=_FILTER_READERS)
+    else:
+        asked = _asked(call, layer)
     etag = _validator(call, asked, str(request.url.query), asked.format, call.lang)
     held = not_modified(request, etag)
     if held is not None:

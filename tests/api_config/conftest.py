@@ -83,6 +83,20 @@ class Inside:
     def get(self, address: str, **options: Any) -> httpx.Response:
         return self("GET", address, **options)
 
+    def at_once(self, *addresses: str) -> list[tuple[str, int]]:
+        """Return address and status of requests sent at once, in the order in which they were answered."""
+        answers = []
+
+        async def ask(address: str) -> None:
+            answer = await self._client.get(address)
+            answers.append((address, answer.status_code))
+
+        async def ask_all() -> None:
+            await asyncio.gather(*map(ask, addresses))
+
+        self._loop.run_until_complete(ask_all())
+        return answers
+
     def close(self) -> None:
         self._loop.run_until_complete(self._client.aclose())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())

@@ -15,6 +15,7 @@ import shapely
 from pygeofilter.parsers.ecql import parse
 
 from api_config.ogc.ecql import UnknownNode, cql2_json
+from twin_model.filter.errors import FilterTooDeep
 
 BIN = Path(sys.executable).parent
 ITEMS = "/collections/building/items"
@@ -162,6 +163,26 @@ def test_ecql_keeps_its_meaning_as_cql2(text: str, node: dict[str, Any]) -> None
 def test_ecql_that_cql2_has_no_word_for_is_refused() -> None:
     with pytest.raises(UnknownNode):
         cql2_json(parse("DWITHIN(geometry, POINT(1 2), 10, meters)"))
+
+
+def test_ecql_of_thousands_of_levels_is_refused_not_a_recursion_without_end() -> None:
+    """pygeofilter reads each term of a chain a level deeper, without recursion."""
+    for text in ("a = 1 AND " * 2_000 + "a = 1", "a = " + "1 + " * 2_000 + "1"):
+        with pytest.raises(FilterTooDeep) as refusal:
+            cql2_json(parse(text))
+
+        assert "At most 64 levels" in str(refusal.value)
+
+
+def test_a_stock_pygeoapi_refuses_hostile_filters_at_once(stock: httpx.Client) -> None:
+    for text in (
+        "a IN (" * 31 + "!!" + ")" * 31,
+        "POLYGON" + "(" * 60,
+        "(" * 2_000,
+        "storeys = 1 AND " * 200 + "storeys = 1",
+    ):
+        assert stock.get(ITEMS, params={"f": "json", "filter": text}).status_code >= 400, text
+    assert stock.get(ITEMS, params={"f": "json", "limit": "1"}).status_code == 200
 
 
 # --- the faults of pygeoapi that must not reach our users, one each
