@@ -14,6 +14,7 @@ from twin_model.crs import CRS84, crs_code
 from twin_model.filter import parse_filter
 from twin_model.finding import Finding
 from twin_model.store.base import FeatureQuery
+from twin_model.store.frames import records_of
 from twin_model.town import Town, init_town
 from twin_model.view import View
 
@@ -143,7 +144,7 @@ def findings_command(lang: str) -> click.Command:
             frame.out.print(done[frame.lang], highlight=False, soft_wrap=True)
             return
         frame_of = frame.town.store.features(query.with_(limit=limit))
-        rows = [_finding_row(row, frame.lang) for row in frame_of.to_dict("records")]
+        rows = [_finding_row(row, frame.lang) for row in records_of(frame_of)]
         if as_json:
             frame.json(rows)
             return
@@ -160,7 +161,8 @@ def findings_command(lang: str) -> click.Command:
 
 def _finding_line(row: dict[str, Any]) -> str:
     """Return a finding in one line; its source is named once."""
-    text = row["text"] if row["text"].startswith(row["source"]) else f"{row['source']}: {row['text']}"
+    source = row["source"]
+    text = row["text"] if source is None or row["text"].startswith(source) else f"{source}: {row['text']}"
     return f"{row['severity']:<7} {text}"
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import sqlite3
 import subprocess
 import zipfile
@@ -14,7 +15,10 @@ import numpy as np
 import pytest
 import shapely
 
+from twin_model.changeset import Changeset, Source
+from twin_model.finding import Finding
 from twin_model.town import open_town
+from twin_model.versioning import commit
 
 ROOT = Path(__file__).resolve().parents[2]
 TWIN = ROOT / ".venv" / "bin" / "twin"
@@ -267,3 +271,37 @@ def test_findings_go_back_to_the_survey_office_as_a_table(town: Path, tmp_path: 
     assert rows[0]["严重程度"] == "警告" and rows[0]["来源文件"] == "bow.gpkg"
     assert rows[0]["X(北)"].startswith("38860") and rows[0]["Y(东)"].startswith("6185")
     assert "自相交" in rows[0]["说明"] or "Self-intersection" in rows[0]["说明"]
+
+
+def test_findings_with_and_without_a_raw_record_go_into_one_table(tmp_path: Path) -> None:
+    """A finding of a stored feature keeps no raw record, one of a feature set aside does; town-wide ones have no layer."""
+    town, source, corner = tmp_path / "town", tmp_path / "=bow.gpkg", np.array((618_500.0, 3_886_000.0))
+    twin(town, "init", "--name", "新城", "--crs", "EPSG:4548")
+    bow = shapely.Polygon(corner + np.array([(0, 0), (20, 20), (20, 0), (0, 20)]))
+    shapes = [bow, shapely.LineString([corner, corner + 10])]
+    frame = gpd.GeoDataFrame({"name": ["歪", "=1+1"]}, geometry=shapes, crs="EPSG:4548")
+    frame.to_file(source, engine="pyogrio", layer="bow")
+    twin(town, "ingest", str(source), "--as", "building")
+    with open_town(town) as opened:
+        findings = (
+            Finding("source.empty", values={"source": "x.csv"}),
+            Finding("source.empty", "error", place="=2", raw={"a": "=1"}),
+        )
+        changeset = Changeset(
+            "test", "", "2024-01-01T00:00:00.000Z", source=Source("x.csv", "f" * 64), findings=findings
+        )
+        commit(opened.store, changeset)
+
+    for lang, heading in (("zh", "原始记录"), ("en", "raw record")):
+        out = tmp_path / f"{lang}.csv"
+        twin(town, "findings", "--csv", str(out), lang=lang)
+        rows = list(csv.DictReader(out.open(encoding="utf-8-sig")))
+
+        assert len(rows) >= 4
+        assert {bool(row[heading]) for row in rows} == {True, False}
+        cells = [cell for row in rows for cell in row.values()]
+        assert not any(cell.startswith("=") for cell in cells)
+        assert not any(re.search(r"\b(nan|None|NaT|<NA>)\b", cell) for cell in cells)
+        told = json.loads(twin(town, "findings", "--json", lang=lang))
+        assert len(told) == len(rows) and {row["layer"] for row in told} == {"building", None}
+        assert not re.search(r"\bnan\b", twin(town, "findings", lang=lang))

@@ -8,6 +8,7 @@ import geopandas as gpd
 import orjson
 
 from twin_model.finding import Finding
+from twin_model.store.frames import records_of
 
 __all__ = ["write_findings"]
 
@@ -28,7 +29,7 @@ def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) ->
         table.writerow(_HEADINGS[lang])
         for frame in frames:
             points = frame.geometry
-            for row, point in zip(frame.to_dict("records"), points, strict=True):
+            for row, point in zip(records_of(frame), points, strict=True):
                 values = orjson.loads(row["details"] or "{}")
                 finding = Finding(
                     row["rule"], row["severity"], layer=row["layer"], place=row["place"] or "", values=values
@@ -40,9 +41,9 @@ def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) ->
                         severity,
                         row["rule"],
                         row["layer"],
-                        row["source"],
-                        row["place"],
-                        finding.text(lang),
+                        _safe(row["source"]),
+                        _safe(row["place"]),
+                        _safe(finding.text(lang)),
                         *place,
                         _safe(row["raw"]),
                     ]
@@ -53,5 +54,5 @@ def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) ->
 
 
 def _safe(text: str | None) -> str:
-    """Return a raw record that no spreadsheet takes for a formula."""
+    """Return a text of the source that no spreadsheet takes for a formula; empty where there is none."""
     return "" if text is None else f"'{text}" if text[:1] in "=+-@\t\r" else text
