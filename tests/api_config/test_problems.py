@@ -195,3 +195,12 @@ def test_no_path_and_no_header_makes_the_service_stumble(
     )
 
     assert answer.status_code in {200, 204, 304, 307, 400, 404}, (path, answer.text)
+
+
+def test_words_to_look_for_are_no_patterns_and_long_ones_are_refused(inside: Any) -> None:
+    for path in ("/search", ITEMS):
+        for words in ("%", "__", "%_" * 90, "[" * 200, "*?" * 100):
+            answer = inside.get(path, params={"q": words})
+            assert (answer.status_code, answer.json()["features"]) == (200, []), (path, words)
+        for words in ("%" * 10_000, "_ " * 5_000, "\u0130" * 201):
+            ensure_problem(inside.get(path, params={"q": words}), 400)
