@@ -32,6 +32,7 @@ from twin_model.errors import CalledWrongly, CatalogueError, CrsRefused, TownExi
 from twin_model.filter import parse_filter
 from twin_model.layer import Layer, Text
 from twin_model.messages import render
+from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.temporal import now, parse_instant, parse_when
@@ -212,6 +213,7 @@ def init_town(
     path: Path, *, name: str, crs: str, store: str = "store.gpkg", catalogue: Catalogue | None = None
 ) -> Town:
     """Make an empty town in a folder and return it; a folder that already holds one is refused."""
+    complete_replacement(path)
     if (path / _FILE).exists():
         raise TownExists(path=str(path), name=_read_settings(path).name("zh"))
     code = crs_code(crs)
@@ -245,6 +247,7 @@ def open_town(path: str | Path = "town") -> Town:
 def open_quietly(path: str | Path) -> Town:
     """Return the same town without warnings, for callers that show `Town.remarks` themselves."""
     folder = Path(path)
+    complete_replacement(folder)
     settings = _read_settings(folder)
     left_out: dict[str, CatalogueError] = {}
     catalogue = read_catalogue(folder / "catalogue", left_out=left_out)

@@ -32,24 +32,45 @@ def restore_command(lang: str) -> click.Command:
     @click.command("restore", help=words("restore", lang))
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
     @click.option("--replace", is_flag=True, help=words("restore_replace", lang))
+    @click.option("--store", "server", metavar="URL", help=words("restore_store", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
-    def restore(frame: Frame, file: Path, replace: bool, as_json: bool) -> None:
+    def restore(frame: Frame, file: Path, replace: bool, server: str | None, as_json: bool) -> None:
         folder = frame.settings.town
         with progress_bar(frame) as progress:
             task = progress.add_task("", total=None)
             made = restore_town(
-                file, folder, replace=replace, tick=lambda name: progress.update(task, description=name)
+                file,
+                folder,
+                replace=replace,
+                server=server,
+                tick=lambda name: progress.update(task, description=name),
             )
         told = {"zh": f"已恢复至 {folder}：版本 {made.version}，变更链完整", "en": f"Restored to {folder}: version {made.version}, its chain is whole"}  # fmt: skip
         _tell(frame, made, told[frame.lang], as_json=as_json)
+        if not as_json:
+            _tell_places(frame, made)
 
     return restore
 
 
+def _tell_places(frame: Frame, made: Backup) -> None:
+    """Say where the replaced town lies now, and that the store lies elsewhere than its backup said."""
+    lines = {
+        made.replaced: {"zh": f"原城市库保留在 {made.replaced}", "en": f"The former town lies in {made.replaced}"},
+        made.store_before: {"zh": f"备份中数据库位置为 {made.store_before}，现按 town.toml 存放在新位置",
+                            "en": f"The backup had its store at {made.store_before}; now it lies where town.toml says"},
+    }  # fmt: skip
+    for place, line in lines.items():
+        if place:
+            frame.out.print(line[frame.lang], highlight=False, markup=False, soft_wrap=True)
+
+
 def _tell(frame: Frame, made: Backup, told: str, *, as_json: bool) -> None:
     if as_json:
-        frame.json({"version": made.version, "hash": made.hash, "made": made.made, "bytes": made.size})
+        places = {"replaced": made.replaced, "store_before": made.store_before}
+        content = {"version": made.version, "hash": made.hash, "made": made.made, "bytes": made.size}
+        frame.json(content | {key: place for key, place in places.items() if place})
     else:
         frame.out.print(told, highlight=False, markup=False, soft_wrap=True)
 
