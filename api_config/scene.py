@@ -7,14 +7,11 @@ A view without an instant is one of all time: its contents hold every state ther
 days (`tiles/solids.py`), and the viewer shows those of the day it looks at. With an instant they hold the one state of then.
 """
 
-import os
-import pickle
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,6 +23,7 @@ from numpy.typing import NDArray
 from shapely import Polygon
 
 from api_config.freshness import state_of
+from api_config.scene_cache import cached, packed_surface, unpacked_glb, unpacked_surface
 from tiles.quadtree import Node, build_tree
 from tiles.solids import Solids, outlier_free
 from tiles.tileset import document_roots, node_frame, tileset_json
@@ -103,15 +101,8 @@ class Scene:
             return self._surfaces[key]
 
     def _cached_surface(self, key: int) -> Surface | None:
-        path = self.town.cache / "relief" / f"surface-{_FORMAT}-{key}.pickle"
-        if path.is_file():
-            try:
-                return pickle.loads(path.read_bytes())  # type: ignore[no-any-return]
-            except (pickle.UnpicklingError, EOFError, AttributeError):
-                path.unlink(missing_ok=True)
-        surface = self._build_surface()
-        _write(path, pickle.dumps(surface, protocol=5))
-        return surface
+        path = self.town.cache / "relief" / f"surface-{_FORMAT}-{key}.tin"
+        return cached(path, self._build_surface, pack=packed_surface, unpack=unpacked_surface)
 
     def _build_surface(self) -> Surface | None:
         points = self.town.store.features(FeatureQuery("spot_height", fields=()))
@@ -224,11 +215,12 @@ class Scene:
         """Return the GLB of a node; one whose name is no longer that of the tree is gone."""
         tree = self.ensure_content(layer, view, key, name)
         path = self.town.cache / "3dtiles" / layer.id / f"{key.replace('/', '-')}-{name}.glb"
-        if path.is_file():
-            return path.read_bytes()
-        glb = self._encode(layer, view, tree, tree.nodes[key])
-        _write(path, glb)
-        return glb
+        return cached(
+            path,
+            lambda: self._encode(layer, view, tree, tree.nodes[key]),
+            pack=bytes,
+            unpack=unpacked_glb,
+        )
 
     def ensure_content(self, layer: Layer, view: View, key: str, name: str) -> Tree:
         """Return the tree that has this content; a name of an earlier or of no state is refused."""
@@ -284,11 +276,3 @@ def _among(these: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bo
     """Return which rows of `these` are rows of `wanted`."""
     known = set(map(tuple, wanted.tolist()))
     return np.array([row in known for row in map(tuple, these.tolist())], dtype=bool)
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a cache file whole: other processes see all of it or none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-    part.write_bytes(content)
-    part.replace(path)
