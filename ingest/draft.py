@@ -8,7 +8,6 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
         version = commit(store, draft.to_changeset(...))
 """
 
-import pickle
 import shutil
 import tempfile
 from collections import Counter
@@ -24,9 +23,9 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.fitting import Fitted, Fitting
+from ingest.spool import read_rows, write_rows
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Source
-from twin_model.columns import is_one
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
@@ -138,7 +137,7 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
-            path = self._folder / f"{len(self._chunks):06d}.pickle"
+            path = self._folder / f"{len(self._chunks):06d}.rows"
             spooled = _Spooled(path, fitted.rows.content)
             spooled.write(fitted.rows)
             self._chunks.append((layer_id, spooled))
@@ -265,27 +264,7 @@ class _Spooled:
     content: NDArray[Any]
 
     def write(self, rows: Rows) -> None:
-        with self.path.open("wb") as file:
-            pickle.dump(replace(_folded(rows), content=self.content[:0]), file, protocol=5)
+        write_rows(self.path, rows)
 
     def __call__(self) -> Rows:
-        with self.path.open("rb") as file:
-            rows: Rows = pickle.load(file)
-        return _unfolded(replace(rows, content=self.content))
-
-
-def _folded(rows: Rows) -> Rows:
-    """Return rows of whose columns those that hold one value throughout hold it once."""
-    return _of_columns(rows, lambda column: column[:1] if is_one(column) else column)
-
-
-def _unfolded(rows: Rows) -> Rows:
-    return _of_columns(
-        rows, lambda column: np.repeat(column, len(rows.shapes)) if len(column) == 1 else column
-    )
-
-
-def _of_columns(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
-    columns = {name: change(column) for name, column in rows.columns.items()}
-    return replace(rows, ids=change(rows.ids), columns=columns, valid_from=change(rows.valid_from),
-                   valid_precision=change(rows.valid_precision))  # fmt: skip
+        return read_rows(self.path, self.content)

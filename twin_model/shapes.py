@@ -1,12 +1,11 @@
 """Geometries of rows that are ready to be stored: runs of coordinates, and WKB of what is none."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
 
-from twin_model.packed_wkb import PackedWkb
 from twin_model.runs import Runs, no_runs
 
 __all__ = ["Shapes"]
@@ -38,10 +37,3 @@ class Shapes:
     def take(self, chosen: NDArray[Any]) -> "Shapes":
         """Return the geometries of a mask or of row numbers."""
         return Shapes.of(self.wkb[chosen])
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unpickled, (PackedWkb.of(self.others), replace(self.runs), self.multi)
-
-
-def _unpickled(others: PackedWkb, runs: Runs, multi: bool) -> Shapes:
-    return Shapes(others.objects(), runs, multi)

@@ -13,7 +13,7 @@ numbers bound row by row (SQLite unpacks them from one JSON text and one blob, f
 bound row by row (they stand in the statement), NULL columns at all; touched cells found by sorting pairs as records; guard
 triggers a row (off within the transaction); values read one by one (columns pass whole, others once per distinct value).
 
-Tried and left: rows bound by the dozen in one INSERT gain nothing, nor does the spool as joined bytes beside pickle's.
+Tried and left: rows bound by the dozen in one INSERT gain nothing.
 """
 
 import argparse

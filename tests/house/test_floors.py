@@ -110,3 +110,18 @@ def test_relative_imports_are_written_out() -> None:
     ]
 
     assert relative == []
+
+
+def test_nothing_that_is_read_from_a_file_can_run_as_code() -> None:
+    """A town, its cache and its backups may come from anybody: they hold numbers, texts and tables."""
+    libraries = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
+    calls = {"read_pickle", "to_pickle", "allow_pickle"}
+    wrong = [f"{path.relative_to(ROOT)}: {name}" for path in sources() for name in imported(path) & libraries]
+    for path in sources():
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            named = getattr(node, "attr", None) or getattr(node, "arg", None)
+            allowed = isinstance(node, ast.keyword) and getattr(node.value, "value", None) is False
+            if named in calls and not allowed:
+                wrong.append(f"{path.relative_to(ROOT)}:{getattr(node, 'lineno', '?')}: {named}")
+
+    assert wrong == []
