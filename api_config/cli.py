@@ -12,6 +12,7 @@ from rich.console import Console
 
 from api_config.commands.frame import Frame, words
 from api_config.settings import Settings, language, settings_from
+from ingest.vector_kind import UNUSED_DRIVERS
 
 __all__ = ["main", "make_cli"]
 
@@ -63,6 +64,8 @@ def make_frame(settings: Settings) -> Frame:
 def main() -> None:
     """Run the command line; the last wall: what nobody foresaw is logged to a file, the user gets a sentence."""
     lang = language(settings_from(os.environ), os.environ)
+    for variable in ("OGR_SKIP", "GDAL_SKIP"):  # GDAL asks once, when it is first imported: after this
+        os.environ[variable] = ",".join(filter(None, [os.environ.get(variable), UNUSED_DRIVERS]))
     try:
         make_cli(lang)(prog_name="twin")
     except KeyboardInterrupt:

@@ -19,7 +19,7 @@ from shapely.geometry.base import BaseGeometry
 from ingest.archive import is_archive, unpack
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
-from ingest.reading import ensure_kind, find_sources, identify, kind_of, parts_of
+from ingest.reading import ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Reach, Source, Version
 from twin_model.errors import SourceRefused, TwinError
@@ -113,6 +113,11 @@ def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
             yield Outcome(path.name, error=refusal)
             continue
         for one in found:
+            try:
+                ensure_inside(one, path)
+            except SourceRefused as refusal:
+                yield Outcome(one.name, error=refusal)
+                continue
             if is_archive(one):
                 yield from _unpacked(one, stack)
             else:

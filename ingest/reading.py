@@ -11,11 +11,22 @@ from importlib import import_module
 from pathlib import Path
 
 from ingest.draft import Draft, ReadOptions
+from ingest.source_files import ensure_own_files
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CalledWrongly, SourceRefused
 
-__all__ = ["KINDS", "Kind", "ensure_kind", "find_sources", "identify", "kind_of", "parts_of", "read_source"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "ensure_inside",
+    "ensure_kind",
+    "find_sources",
+    "identify",
+    "kind_of",
+    "parts_of",
+    "read_source",
+]
 
 
 @dataclass(frozen=True)
@@ -87,6 +98,13 @@ def find_sources(path: Path) -> list[Path]:
     return list(_one_a_survey(found))
 
 
+def ensure_inside(source: Path, folder: Path) -> None:
+    """Refuse a source of a delivered folder that is a link to somewhere else: whoever delivers it chose what it leads to."""
+    if folder.is_dir() and not source.resolve().is_relative_to(folder.resolve()):
+        found = str(source.readlink()) if source.is_symlink() else str(source.resolve())
+        raise SourceRefused("source.link_outside", source=source.name, found=found)
+
+
 def _one_a_survey(paths: list[Path]) -> Iterator[Path]:
     belonging = import_module("ingest.survey").files_of_survey
     taken: set[Path] = set()
@@ -101,6 +119,7 @@ def _one_a_survey(paths: list[Path]) -> Iterator[Path]:
 def identify(path: Path, kind: Kind | None = None, *, delivery: str = "") -> Source:
     """Return name, SHA-256 and kind of a source; the hash of a set (shapefile, survey tables) covers all its files."""
     digest = sha256()
+    ensure_own_files(path, parts_of(path, kind.name if kind else ""), path.name)
     for part in parts_of(path, kind.name if kind else ""):
         with part.open("rb") as file:
             while chunk := file.read(1 << 20):

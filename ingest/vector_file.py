@@ -22,8 +22,11 @@ import pyogrio
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyogrio.raw import read as read_raw
+from pyogrio.util import vsi_path
 
 from ingest.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
+from ingest.source_files import companions
+from ingest.vector_kind import CUSTOMARY, ensure_vector_kind, not_recognised
 from ingest.vector_stream import Column, Streamed, Texts, Unstreamable, stream
 from twin_model.errors import SourceRefused
 from twin_model.packed_wkb import PackedWkb
@@ -33,6 +36,12 @@ __all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
 _GDAL = {
     "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
     "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+    "GML_DOWNLOAD_SCHEMA": "NO",
+    "GML_REGISTRY": os.devnull,  # GDAL's own names addresses of schemas
+    "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    "GML_USE_SCHEMA_IMPORT": "NO",
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+    "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
     "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
 }
 _GEOMETRIES = {
@@ -41,7 +50,12 @@ _GEOMETRIES = {
 }
 _SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
-_CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
+_OFFLINE = {
+    "GDAL_HTTP_PROXY": "none://source",
+    "GDAL_HTTPS_PROXY": "none://source",
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+}
+"""A proxy of no known kind: GDAL gives up before it connects. Only while a source is open: a notebook may read addresses."""
 
 
 @dataclass(frozen=True)
@@ -101,18 +115,31 @@ class VectorFile:
     """A file GDAL can open; anything it cannot is a `SourceRefused` named after the source."""
 
     def __init__(self, path: Path, source: str, encoding: str | None = None) -> None:
-        self.path, self.source = path, source
+        if path.is_file() and path.stat().st_size == 0:
+            raise SourceRefused("vector.zero_bytes", source=source)
+        self.drivers = ensure_vector_kind(path, source)
+        self.path, self.source = self._plainly_named(path), source
         self.encoding, self.declared = encoding, True
         table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
         if table is not None and encoding is None:
             self.encoding, self.declared = encoding_of(table, beside(path, ".cpg"))
         self._as_bytes = table is not None
         self._several = False
-        if path.stat().st_size == 0:
-            raise SourceRefused("vector.zero_bytes", source=source)
         self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
         if self._restores_index:
             self._copy_to_mend()
+
+    def _plainly_named(self, path: Path) -> Path:
+        """Return the whole path of a file, by links with plain names where pyogrio would take a part of it for an archive, an
+        address or a parameter ("!", ";", a scheme) and open another file than the one that was judged."""
+        whole = path.absolute()
+        if vsi_path(str(whole)) == str(whole) and not str(whole).startswith("/vsi"):
+            return whole
+        self._links = tempfile.TemporaryDirectory(prefix="twin-source-")
+        for part in (whole, *companions(whole)):
+            ending = part.name[len(whole.stem) :]
+            (Path(self._links.name) / f"{_plain(whole.stem)}{_plain(ending)}").symlink_to(part)
+        return Path(self._links.name) / f"{_plain(whole.stem)}{whole.suffix}"
 
     def _copy_to_mend(self) -> None:
         """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
@@ -158,8 +185,10 @@ class VectorFile:
             try:
                 about = self._info(address, name)
             except GeometryError:
-                address = _untyped(self.path, name)
+                address = self._untyped(name)
                 about = self._info(address, name)
+        if address == str(self.path) and about["driver"] not in self.drivers:
+            raise SourceRefused("vector.other_kind", source=self.source, found=about["driver"], expected=CUSTOMARY)  # fmt: skip
         fields = {self._spelt(one): one for one in about["fields"].tolist()}
         return SourceLayer(
             name, geometry, int(about["features"]), about["crs"], fields, address, not self._several, about
@@ -170,6 +199,18 @@ class VectorFile:
             address, layer=name, encoding=self._said_to_gdal(), force_feature_count=True
         )
         return about
+
+    def _untyped(self, name: str) -> str:
+        """Return the address of a layer whose geometry type is left open: a virtual layer of GDAL's, in a file of ours."""
+        self._virtual = tempfile.TemporaryDirectory(prefix="twin-layer-")
+        attribute, layer = escape(name, {chr(34): "&quot;"}), escape(name)
+        address = Path(self._virtual.name) / "layer.vrt"
+        address.write_text(
+            f'<OGRVRTDataSource><OGRVRTLayer name="{attribute}"><SrcDataSource relativeToVRT="0">{escape(str(self.path))}</SrcDataSource>'
+            f"<SrcLayer>{layer}</SrcLayer><GeometryType>wkbUnknown</GeometryType></OGRVRTLayer></OGRVRTDataSource>",
+            encoding="utf-8",
+        )
+        return str(address)
 
     def _said_to_gdal(self) -> str | None:
         return AS_BYTES if self._as_bytes else self.encoding
@@ -244,35 +285,34 @@ class VectorFile:
     @contextlib.contextmanager
     def _in_our_words(self) -> Iterator[None]:
         """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
+        before = {name: _set_by_caller(name) for name in _OFFLINE}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 restore = "YES" if self._restores_index else None
-                pyogrio.set_gdal_config_options(_GDAL | {"SHAPE_RESTORE_SHX": restore})
+                pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | {"SHAPE_RESTORE_SHX": restore})
                 yield
         except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
             raise self._refusal(str(error)) from error
         finally:
-            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None})
+            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None} | before)
 
     def _refusal(self, cause: str) -> SourceRefused:
         kind = self.path.suffix.lstrip(".").lower() or "vector"
         if "not recognized as being in a supported" in cause:
-            with self.path.open("rb") as file:
-                head = file.read(24).decode("utf-8", "replace")
-            return SourceRefused(
-                "vector.not_recognised", source=self.source, kind=kind, found=head, expected=_CUSTOMARY
-            )
+            return not_recognised(self.path, self.source)
         words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
         return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
 
 
-def _untyped(path: Path, name: str) -> str:
-    """Return the address of a layer whose geometry type is left open (a virtual layer of GDAL's, in one string)."""
-    return (
-        f'<OGRVRTDataSource><OGRVRTLayer name="{escape(name, {chr(34): "&quot;"})}"><SrcDataSource relativeToVRT="0">{escape(str(path))}'
-        f"</SrcDataSource><SrcLayer>{escape(name)}</SrcLayer><GeometryType>wkbUnknown</GeometryType></OGRVRTLayer></OGRVRTDataSource>"
-    )
+def _set_by_caller(option: str) -> str | None:
+    """Return what an option of GDAL's was set to by others than us."""
+    value = pyogrio.get_gdal_config_option(option)
+    return None if value is None or value == _OFFLINE[option] else str(value)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.\- ]", "_", name)
 
 
 def _geopackage_tables(path: Path) -> list[_Table] | None:
