@@ -64,9 +64,14 @@ def make_frame(settings: Settings) -> Frame:
 def main() -> None:
     """Run the command line; the last wall: what nobody foresaw is logged to a file, the user gets a sentence."""
     lang = language(settings_from(os.environ), os.environ)
-    for variable in ("OGR_SKIP", "GDAL_SKIP"):  # GDAL asks once, when it is first imported: after this
-        os.environ[variable] = ",".join(filter(None, [os.environ.get(variable), UNUSED_DRIVERS]))
+    _leave_out_drivers()
     try:
         make_cli(lang)(prog_name="twin")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _leave_out_drivers() -> None:
+    """Have GDAL do without the drivers no source needs; it asks for their names once, when it is first imported."""
+    os.environ["OGR_SKIP"] = ",".join(filter(None, [os.environ.get("OGR_SKIP"), UNUSED_DRIVERS]))
+    os.environ.setdefault("CPL_LOG", os.devnull)  # where it would say that it never had one of them

@@ -135,7 +135,7 @@ def _copy_at_most(packed: Any, file: Any, most: int, name: str) -> None:
 
 def _open(path: Path, name: str) -> Any:
     try:
-        model = ifcopenshell.open(str(path))
+        model = ifcopenshell.open(str(path), format=".ifc")  # what it is was judged, not its ending
     except (RuntimeError, OSError, ValueError, ifcopenshell.Error) as error:
         raise SourceRefused("ifc.unreadable", source=name, cause=str(error)) from error
     return model

@@ -152,6 +152,8 @@ def kind_of(path: Path, options: ReadOptions) -> Kind:
     by_suffix = next((kind for kind in KINDS if suffix in kind.suffixes and kind.name != "survey"), None)
     if by_suffix is not None:
         return by_suffix
+    if suffix == ".xlsx":
+        import_module("ingest.tables").read_tables(path, limit=1)  # one that cannot be opened says why
     with path.open("rb") as file:
         raise SourceRefused("source.unknown_kind", source=path.name, found=file.read(16))
 

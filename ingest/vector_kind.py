@@ -28,9 +28,9 @@ CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
 UNUSED_DRIVERS = (
     "EEDA,OGCAPI,GDALG,PDS4,VICAR,MBTiles,PCIDSK,LVBAG,S57,DGN,CSV,GPX,LIBKML,KML,ESRIJSON,TopoJSON,OGR_GMT,WAsP,OpenFileGDB,"
     "GeoRSS,VFK,OSM,GPSBabel,OGR_PDS,WFS,OAPIF,EDIGEO,Idrisi,ODS,XLSX,Elasticsearch,Carto,AmigoCloud,SXF,Selafin,JML,PLSCENES,"
-    "CSW,VDV,MVT,NGW,MapML,GTFS,PMTiles,MiraMonVector,ADBC,AVCBin,AVCE00,AIVector,HTTP,XODR"
+    "CSW,VDV,MVT,NGW,MapML,GTFS,PMTiles,MiraMonVector,ADBC,AVCBin,AVCE00,AIVector,HTTP"
 )
-"""For OGR_SKIP and GDAL_SKIP of a process that does nothing but this: a second wall, where there can be one."""
+"""For OGR_SKIP in the environment of a process that has yet to import GDAL: a second wall, where there can be one."""
 
 _HEAD_BYTES = 1 << 20
 """More than any of GDAL's drivers looks at before it says that a file is its own."""
