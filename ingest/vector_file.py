@@ -13,6 +13,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -125,6 +126,7 @@ class VectorFile:
             self.encoding, self.declared = encoding_of(table, beside(path, ".cpg"))
         self._as_bytes = table is not None
         self._several = False
+        self._virtual: tempfile.TemporaryDirectory[str] | None = None
         self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
         if self._restores_index:
             self._copy_to_mend()
@@ -202,9 +204,11 @@ class VectorFile:
 
     def _untyped(self, name: str) -> str:
         """Return the address of a layer whose geometry type is left open: a virtual layer of GDAL's, in a file of ours."""
-        self._virtual = tempfile.TemporaryDirectory(prefix="twin-layer-")
+        self._virtual = (
+            tempfile.TemporaryDirectory(prefix="twin-layer-") if self._virtual is None else self._virtual
+        )
         attribute, layer = escape(name, {chr(34): "&quot;"}), escape(name)
-        address = Path(self._virtual.name) / "layer.vrt"
+        address = Path(self._virtual.name) / f"{sha256(name.encode()).hexdigest()}.vrt"
         address.write_text(
             f'<OGRVRTDataSource><OGRVRTLayer name="{attribute}"><SrcDataSource relativeToVRT="0">{escape(str(self.path))}</SrcDataSource>'
             f"<SrcLayer>{layer}</SrcLayer><GeometryType>wkbUnknown</GeometryType></OGRVRTLayer></OGRVRTDataSource>",

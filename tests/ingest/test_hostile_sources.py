@@ -152,12 +152,12 @@ def test_names_that_pyogrio_takes_for_archives_and_parameters_are_the_files_own(
 
 
 def test_the_name_of_a_layer_is_no_address(tmp_path: Path, listener: Listener) -> None:
-    path = tmp_path / "curves.gpkg"
+    path = tmp_path / "surfaces.gpkg"
     name = f"building!WFS:{listener.address}/?"
     hostile.buildings().to_file(path, layer=name, engine="pyogrio")
     with sqlite3.connect(path) as db:
         db.execute("DROP TRIGGER IF EXISTS gpkg_geometry_columns_update")
-        db.execute("UPDATE gpkg_geometry_columns SET geometry_type_name = 'CURVE'")
+        db.execute("UPDATE gpkg_geometry_columns SET geometry_type_name = 'TIN'")
     db.close()
 
     with Draft(Source(path.name, "0" * 64), read_catalogue(), storage_crs=hostile.CRS) as draft:
