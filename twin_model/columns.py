@@ -1,12 +1,13 @@
 """Columns of values, looked at once for each value that is there: how a source's texts are read, and what they hash to."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["coded", "is_one"]
+__all__ = ["coded", "is_one", "plain_values"]
 
 _LOOKED_AT = 1_000
 _HARDLY_REPEATS = 0.9
@@ -45,3 +46,17 @@ def is_one(column: NDArray[Any]) -> bool:
     ):
         return False
     return bool(column.tolist().count(column[0]) == len(column))
+
+
+def plain_values(column: Iterable[Any]) -> list[Any]:
+    """Return a column's values as Python's own, None wherever one is absent, so that two columns can be compared.
+
+    A store's frame and a delivery spell absence differently (None, NaN, NA, NaT), and whole numbers too (numpy's, floats).
+    """
+    return [_plain(value) for value in column]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA or value is pd.NaT or value != value:
+        return None
+    return value.item() if isinstance(value, np.generic) else value

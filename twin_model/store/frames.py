@@ -52,8 +52,8 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _column(values: list[Any], kind: str | None) -> Any:
-    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects;
-    those of rows and versions, which are never unknown, as plain whole numbers."""
+    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects
+    with None, which pandas would make NaN; those of rows and versions, which are never unknown, as plain whole numbers."""
     if kind == "row number":
         return np.array(values, dtype=np.int64)
     if kind == "number":
@@ -62,4 +62,4 @@ def _column(values: list[Any], kind: str | None) -> Any:
         return pd.array(values, dtype="Int64")
     if kind == "boolean":
         return pd.array([None if v is None else bool(v) for v in values], dtype="boolean")
-    return np.array(values, dtype=object)
+    return pd.Series(values, dtype=object)
