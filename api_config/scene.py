@@ -25,10 +25,10 @@ from shapely import Polygon
 from api_config.freshness import state_of
 from api_config.scene_cache import cached, packed_surface, unpacked_glb, unpacked_surface
 from tiles.quadtree import Node, build_tree
-from tiles.solids import Solids, outlier_free
+from tiles.solids import Solids, placed_boxes
 from tiles.tileset import document_roots, node_frame, tileset_json
 from twin_model.changeset import Box
-from twin_model.crs import CRS84, lonlat_of, transform_bounds
+from twin_model.crs import CRS84, lonlat_of, placed_geometries, transform_bounds, transform_geometries
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.relief import Surface, build_surface
@@ -39,7 +39,7 @@ from twin_model.view import View
 
 __all__ = ["Scene", "Tree", "all_time", "states"]
 
-_FORMAT = "4"
+_FORMAT = "5"
 _SHEET_GAP = 1.0
 """Metres by which neighbouring sheets may miss one another."""
 _FADE = 2_000.0
@@ -107,7 +107,7 @@ class Scene:
     def _build_surface(self) -> Surface | None:
         points = self.town.store.features(FeatureQuery("spot_height", fields=()))
         lines = self.town.store.features(FeatureQuery("contour", fields=()))
-        points, lines = points[points.geometry.notna()], lines[lines.geometry.notna()]
+        points, lines = (self._placed(one) for one in (points, lines))
         points, lines = points[points.geometry.has_z], lines[lines.geometry.has_z]
         if len(points) + len(lines) < 3:
             return None
@@ -120,10 +120,14 @@ class Scene:
 
     def _surveyed(self) -> Polygon | None:
         """Return the area the sheets cover, so that no sliver of the ground spans what nobody surveyed."""
-        sheets = self.town.store.features(FeatureQuery("map_sheet", fields=())).geometry
-        sheets = sheets[sheets.notna()]
+        sheets = self._placed(self.town.store.features(FeatureQuery("map_sheet", fields=()))).geometry
         area = shapely.union_all(shapely.buffer(sheets.to_numpy(), _SHEET_GAP)) if len(sheets) else None
         return area if isinstance(area, Polygon) else None
+
+    def _placed(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+        """Return the features of which every coordinate has a place on the globe: one that has none bends no ground."""
+        on_globe = transform_geometries(frame.geometry.to_numpy(), self.town.store.crs, CRS84)
+        return frame[~shapely.is_missing(placed_geometries(on_globe))]
 
     def terrain_bounds(self) -> Box | None:
         """Return longitude, latitude bounds of the fine terrain: the surveyed ground and what fades out around it."""
@@ -178,7 +182,7 @@ class Scene:
             nothing = np.empty(0, np.int64)
             return Tree(build_tree(nothing, np.empty((0, 6))), {}, {}, nothing.reshape(0, 4), version)
         all_boxes = np.concatenate(boxes)
-        keep = outlier_free(all_boxes)
+        keep = placed_boxes(all_boxes, solids.to_lonlat)
         kept = np.concatenate(found)[keep]
         root = build_tree(np.arange(len(kept)), all_boxes[keep], weights=np.concatenate(weights)[keep])
         nodes = {node.key: node for node in root.walk()}

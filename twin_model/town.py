@@ -26,7 +26,15 @@ from twin_model.catalogue.layer_from_frame import (
     write_table,
 )
 from twin_model.changeset import Box, Changeset, Delivered, Scope, Version
-from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds, transform_geometries
+from twin_model.crs import (
+    CRS84,
+    crs_code,
+    is_projected,
+    placed_bounds,
+    title_of,
+    transform_bounds,
+    transform_geometries,
+)
 from twin_model.editing import rows_of
 from twin_model.errors import CalledWrongly, CatalogueError, CrsRefused, TownExists, TownNotFound
 from twin_model.filter import parse_filter
@@ -196,17 +204,17 @@ class Town:
         return version
 
     def extent(self, crs: str = CRS84) -> Box | None:
-        """Return the box of everything the town holds, None while it is empty."""
-        boxes = [
-            s.extent for s in (self.store.summary(layer.id) for layer in self.store.catalogue) if s.extent
-        ]
+        """Return the box of everything the town holds, None while it is empty.
+
+        A layer some of which has no place on the globe is left out: it would draw the town out to nowhere.
+        """
+        extents = [self.store.summary(layer.id).extent for layer in self.store.catalogue]
+        boxes = [one for one in extents if one and placed_bounds(one, self.store.crs, CRS84)]
         if not boxes:
             return None
-        low, high = (
-            (min(b[0] for b in boxes), min(b[1] for b in boxes)),
-            (max(b[2] for b in boxes), max(b[3] for b in boxes)),
-        )
-        return transform_bounds((*low, *high), self.store.crs, crs)
+        west, south = (min(one[axis] for one in boxes) for axis in (0, 1))
+        east, north = (max(one[axis] for one in boxes) for axis in (2, 3))
+        return placed_bounds((west, south, east, north), self.store.crs, crs)
 
 
 def init_town(

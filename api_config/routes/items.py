@@ -27,7 +27,8 @@ from api_config.pages import item_page, items_page
 from api_config.schema import sortables
 from api_config.sketch import neighbours
 from tiles.encodings.geojson import encode_feature, geometry_fragments
-from twin_model.crs import CRS84, uri_of
+from twin_model.changeset import Box
+from twin_model.crs import CRS84, reachable_extent, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.parsing import FilterLanguage
@@ -298,7 +299,7 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
     value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    return within(query, bbox_area(value, crs), crs, store.crs, store.summary(layer.id).extent)
+    return within(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
 
 
 def words_of(call: Call) -> str | None:
@@ -332,8 +333,13 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     if source is None:
         return equal
     filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
-    extent = call.town.store.summary(layer.id).extent
-    return both(in_storage(filtered, _crs(call, layer, "filter-crs"), call.town.store.crs, extent), equal)
+    crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
+    return both(in_storage(filtered, crs, call.town.store.crs, extent), equal)
+
+
+def _extent(call: Call, layer: Layer) -> Box | None:
+    store = call.town.store
+    return reachable_extent(store.summary(layer.id).extent, store.crs)
 
 
 def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:

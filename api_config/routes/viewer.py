@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from api_config.answering import answer_json
 from api_config.asking import Call
-from api_config.ogc.resources import extent_of, features_of
+from api_config.ogc.resources import extent_of, features_of, is_placed
 from api_config.routes.tilesets import is_open_ground
 from api_config.scene import Scene
 from api_config.timeline import LayerTime, Timeline, dates, few
@@ -70,7 +70,7 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
     return {
         "id": layer.id, "title": _both(layer.title), "description": _both(layer.description), "kind": layer.kind, "geometry": layer.geometry,
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
-        "features": features, "extent": extent_of(call.town, layer, policy) if time else None,
+        "features": features, "extent": extent_of(call.town, layer, policy) if time else None, "placed": is_placed(call.town, layer),
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),

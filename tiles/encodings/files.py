@@ -13,7 +13,7 @@ import pyogrio
 import shapely
 
 from tiles.encodings.geojson import DEGREE_DECIMALS, METRE_DECIMALS, encode_features, geometry_fragments
-from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, transform_geometries
+from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.frames import records_of
@@ -122,7 +122,7 @@ def _ten_bytes(names: list[str]) -> dict[str, str]:
 
 
 def _moved(frame: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:
-    shapes = transform_geometries(frame.geometry.to_numpy(), crs_code(frame.crs), crs)
+    shapes = placed_geometries(transform_geometries(frame.geometry.to_numpy(), crs_code(frame.crs), crs))
     named = (
         "EPSG:4326" if crs_code(crs) == CRS84 else crs
     )  # in x, y order the two are one, and every GIS knows this one

@@ -33,6 +33,9 @@ Reach = Literal["current", "believed", "whole"]
 _CELL = 256.0
 """Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
 
+_FARTHEST = 2**30
+"""What lies farther than so many cells is gathered in the last one."""
+
 _LONGEST_CONSTANT = 80
 
 _AT_ONCE = 2_000
@@ -66,7 +69,9 @@ def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     if not len(bounds):
         return bounds
-    cells = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2 / _CELL).astype(np.int64)
+    cells = np.clip(np.floor((bounds[:, :2] / 2 + bounds[:, 2:] / 2) / _CELL), -_FARTHEST, _FARTHEST).astype(
+        np.int64
+    )
     order = np.argsort((cells[:, 0] << 32) + cells[:, 1])
     starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
     low = np.minimum.reduceat(bounds[order, :2], starts)
