@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from shapely.geometry.base import BaseGeometry
 
 from ingest.archive import is_archive, unpack
+from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
 from ingest.reading import ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
@@ -217,7 +218,7 @@ def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadSt
 
 def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter, ahead: HeadStart) -> Draft:
     return Draft(source, town.catalogue, storage_crs=town.store.crs, zone=town.settings.timezone, effective=options.effective,
-                 folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
+                 coordinates=coordinates_of(options.mapping), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
 
 
 @contextmanager
@@ -267,8 +268,10 @@ def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: st
     try:
         kind = kind_of(path, options)
         outcome.kind = kind.name
-        with Draft(identify(path, kind), catalogue, storage_crs=crs) as draft:
+        coordinates = coordinates_of(options.mapping)
+        with Draft(identify(path, kind), catalogue, storage_crs=crs, coordinates=coordinates) as draft:
             kind.read(path, draft, options)
+            draft.ensure_placed()
             outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
     except TwinError as error:
         outcome.error = error

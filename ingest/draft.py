@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import read_rows, write_rows
 from twin_model.catalogue import Catalogue
@@ -75,7 +76,7 @@ class Draft:
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
-        effective: Instant | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
         ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None,
     ) -> None:  # fmt: skip
         self.source = source
@@ -91,7 +92,10 @@ class Draft:
         self._found: list[tuple[Finding, bool]] = []
         self._undated = 0
         self._tick, self._ahead = tick, ahead
-        self._fitting = Fitting(catalogue, self.storage_crs, zone)
+        self.coordinates = coordinates
+        self._fitting = Fitting(
+            catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates
+        )
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
@@ -175,7 +179,12 @@ class Draft:
         """Everything noticed, with places in the storage CRS."""
         elsewhere = [one for one, in_storage in self._found if not in_storage]
         placed = iter(self._placed(elsewhere))
-        return [one if in_storage else next(placed) for one, in_storage in self._found]
+        noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
+        return noticed + self._fitting.unplaced.findings
+
+    def ensure_placed(self) -> None:
+        """Refuse a source most of which is not where its CRS puts it: `SourceRefused` with the likely cause."""
+        self._fitting.unplaced.ensure_few()
 
     def _placed(self, findings: list[Finding]) -> list[Finding]:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
@@ -239,6 +248,7 @@ class Draft:
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
         `area` in the storage CRS.
         """
+        self.ensure_placed()
         scope = self._scope()
         scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
         effective = self._true_since()

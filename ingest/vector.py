@@ -15,7 +15,9 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 import shapely
+from numpy.typing import NDArray
 
+from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.vector_columns import columns_of
@@ -29,6 +31,7 @@ from twin_model.runs import no_runs, read_runs
 __all__ = ["read_vector", "recognises_vector"]
 
 _LENGTH_OF_HEAD = 512
+_LOOKED_AT = 1_000
 _NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
 _DIMENSIONS = {
     "Point": 0,
@@ -207,7 +210,7 @@ def _read_layer(
 ) -> None:  # fmt: skip
     ours = draft.catalogue[target.to]
     fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
-    crs = _crs(layer, draft, options)
+    crs = _crs(layer, first, draft, options)
     for batch in itertools.chain([first], others):
         content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
@@ -257,8 +260,11 @@ def _report_encoding(file: VectorFile, draft: Draft) -> None:
         draft.report(Finding("vector.encoding_assumed", "info", values=values))
 
 
-def _crs(layer: SourceLayer, draft: Draft, options: ReadOptions) -> str:
-    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none."""
+def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
+    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none.
+
+    The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
+    """
     declared = options.crs or (options.mapping.crs if options.mapping else None)
     try:
         found = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
@@ -268,8 +274,20 @@ def _crs(layer: SourceLayer, draft: Draft, options: ReadOptions) -> str:
         raise SourceRefused("source.no_crs", source=draft.source.name)
     if found is not None and options.crs is not None and not same_crs(found, options.crs):
         values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
+        if fit_better(*_places(first, draft), found, options.crs, draft.storage_crs):
+            draft.report(Finding("vector.crs_overruled", "warning", values=values))
+            return crs_code(options.crs)
         draft.report(Finding("vector.crs_kept", "info", values=values))
     return crs_code(declared) if found is None else found
+
+
+def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x, y of the middles of the first geometries of a batch, read as the mapping says they are meant."""
+    rows = np.flatnonzero(batch.wkb.sizes > 0)[:_LOOKED_AT]
+    shapes = np.asarray(shapely.from_wkb(batch.wkb.objects(rows), on_invalid="ignore"), dtype=object)
+    bounds = shapely.bounds(draft.coordinates.read(shapes))
+    bounds = bounds[np.isfinite(bounds).all(axis=1)]
+    return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
 
 
 def _short(code: str) -> str:

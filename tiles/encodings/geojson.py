@@ -116,6 +116,7 @@ class _Writing:
     def tidy(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
         rounded = np.round(xyz, self.decimals)
         rounded[:, 2:] = np.round(xyz[:, 2:], METRE_DECIMALS)
+        rounded[:, 2:][np.isinf(rounded[:, 2:])] = np.nan  # a height without end is none
         return rounded[:, [1, 0, *range(2, rounded.shape[1])]] if self.swapped else rounded
 
 
