@@ -80,7 +80,7 @@ def unpacked_surface(content: memoryview) -> Surface | None:
 def unpacked_glb(content: memoryview) -> bytes:
     """Return a GLB as it was packed. Raises ValueError for what is none, or not whole."""
     version, length = (int.from_bytes(content[start : start + 4], "little") for start in (4, 8))
-    if content[:4] != b"glTF" or version != 2 or length != len(content):
+    if bytes(content[:4]) != b"glTF" or version != 2 or length != len(content):
         raise ValueError("it is no whole GLB")
     return bytes(content)
 

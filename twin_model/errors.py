@@ -110,6 +110,24 @@ class ChainBroken(StoreError):
     rule = "store.chain_broken"
 
 
+class WorkerError(TwinError):
+    """Work in a child process did not end as it should; nothing else suffered."""
+
+    rule = "worker.ended"
+
+
+class WorkerEnded(WorkerError):
+    rule = "worker.ended"
+
+
+class WorkerTooSlow(WorkerError):
+    rule = "worker.too_slow"
+
+
+class WorkerOutOfMemory(WorkerError):
+    rule = "worker.out_of_memory"
+
+
 class AccessRefused(TwinError):
     """The `View` does not admit this layer."""
 

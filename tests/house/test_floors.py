@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "ezdxf": ("ingest/dxf", "tiles/encodings/dxf"),
     "ifcopenshell": ("ingest/ifc", "tiles/encodings/ifc"),
     "mapbox_earcut": ("tiles/extrude",),
+    "pebble": ("twin_model/workers.py",),
     "openpyxl": ("ingest/tables", "tiles/encodings/xlsx"),
     "psycopg": ("twin_model/store/",),
     "pyarrow": ("ingest/vector_stream.py", "twin_model/store/postgis_rows.py"),
