@@ -19,7 +19,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.survey_place import outside_area
-from twin_model.crs import CRS84, area_of_use, crs_code, epsg_of, is_projected, same_crs, transform_xy
+from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, same_crs, transform_xy
 from twin_model.errors import CatalogueError, CrsRefused
 
 __all__ = [
@@ -40,8 +40,6 @@ _FAMILIES = (
     (range(4502, 4513), range(4491, 4502)),  # CGCS2000, 6-degree zones
     (range(32601, 32661), None),  # WGS 84 / UTM north
 )
-_LOCAL_REACH, _FAR_SOUTH = 1e6, 1e6
-"""Metres that the numbers of a local grid stay below, and by which a town lies farther north than they would."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +125,6 @@ def causes_of(x: Floats, y: Floats, crs: str, storage_crs: str) -> list[Cause | 
         for row in rows[here].tolist():
             causes[row] = cause
         left[rows[here]] = False
-    for row in np.flatnonzero(left & _are_local(x, y, crs, storage_crs)).tolist():
-        causes[row] = Cause("geometry.local_grid", crs)
     return causes
 
 
@@ -187,11 +183,3 @@ def _other_zones(crs: str, storage_crs: str) -> Iterator[Cause]:
                 yield Cause(
                     "geometry.zone_prefix" if changed else "geometry.wrong_zone", f"EPSG:{system[zone]}"
                 )
-
-
-def _are_local(x: Floats, y: Floats, crs: str, storage_crs: str) -> Mask:
-    """Return which numbers are too small for a place in the town: those of a local grid, or with leading digits cut off."""
-    area = area_of_use(storage_crs)
-    if area is None or not is_projected(crs) or area[1] * 111_000 < _LOCAL_REACH + _FAR_SOUTH:
-        return np.zeros(len(x), dtype=bool)
-    return np.asarray((np.abs(x) < _LOCAL_REACH) & (np.abs(y) < _LOCAL_REACH), dtype=bool)

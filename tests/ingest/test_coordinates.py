@@ -40,7 +40,6 @@ CAUSES = {
         "EPSG:4490",
         'axes = "north_east"',
     ),
-    "local grid": ([18_100, 85_400], "geometry.local_grid", CRS, "offset = [600000, 3800000]"),
     "nowhere": ([1e300, 1e300], "geometry.outside_crs", CRS, None),
 }
 """What two points say, what is found, the CRS they fit, and what a mapping must say; None where nothing helps."""
@@ -106,12 +105,24 @@ def test_a_place_elsewhere_in_the_world_is_stored_with_one_warning_and_kept_wher
     x, y = (float(one[0]) for one in transform_xy(np.array([110.0]), np.array([30.0]), "OGC:CRS84", CRS))
     elsewhere = written(tmp_path / "elsewhere.gpkg", [x, y], [x + 5, y])
     local = written(tmp_path / "local.gpkg", [18_100, 85_400])
+    kilometres = written(tmp_path / "kilometres.gpkg", [618.1, 3885.4])
 
-    for path, options in ((elsewhere, None), (local, "anywhere = true")):
+    for path, options in ((elsewhere, None), (local, None), (kilometres, "anywhere = true")):
         counts, findings, _ = draft_of(path, None, options)
 
         assert counts["quarantined"] == 0
         assert [one.rule for one in findings if one.rule.startswith("geometry")] == ["geometry.outside_area"]
+
+
+def test_what_a_local_grid_lacks_is_given_as_its_offset(tmp_path: Path) -> None:
+    path = written(tmp_path / "local.gpkg", [18_100, 85_400])
+
+    _, findings, _ = draft_of(path, None)
+    counts, again, places = draft_of(path, None, "offset = [600000, 3800000]")
+
+    assert any("offset = [east, north]" in one.text("en") for one in findings)
+    assert (counts["stored"], [one for one in again if one.rule.startswith("geometry")]) == (1, [])
+    assert (places.x[0], places.y[0]) == (EAST, NORTH)
 
 
 def test_an_epanet_network_in_millimetres_is_refused_and_read_in_its_unit(tmp_path: Path) -> None:
