@@ -180,6 +180,7 @@ def _other_zones(crs: str, storage_crs: str) -> Iterator[Cause]:
                 if system is None or not 0 <= zone < len(system) or system[zone] == source:
                     continue
                 changed = prefixed is not None and (source in prefixed) != (system is prefixed)
-                yield Cause(
-                    "geometry.zone_prefix" if changed else "geometry.wrong_zone", f"EPSG:{system[zone]}"
-                )
+                # What lies beyond the border of its zone fits the neighbour too: only the town's own zone is proof.
+                if changed or (zone == position and source in (*(plain or ()), *(prefixed or ()))):
+                    rule = "geometry.zone_prefix" if changed else "geometry.wrong_zone"
+                    yield Cause(rule, f"EPSG:{system[zone]}")
