@@ -1,5 +1,6 @@
 """What every test may ask for: real files nobody here made, the sample town's sources, the town made of them, served."""
 
+import fcntl
 import importlib.util
 import itertools
 import os
@@ -90,25 +91,46 @@ def postgis_url(postgis_server: Any) -> str:
     return str(postgis_server.url(f"s{next(_SCHEMAS)}"))
 
 
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let one worker of a run in at a time: what one has made, the next one finds."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The sources of the sample town, written by the generator; a second session finds them unchanged."""
     folder = ROOT / "out" / "samples"
     generator = ROOT / "data_samples" / "make_samples.py"
-    subprocess.run(
-        [sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
-    )
+    with alone(folder.with_name(".samples.lock")):
+        subprocess.run(
+            [sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
 def demo_town(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the sample town, made as a newcomer makes it; tests read it and must not change it."""
-    folder = tmp_path_factory.mktemp("demo") / "town"
-    command = [str(TWIN), "--town", str(folder), "demo", "--no-serve", "--samples", str(samples)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    """The folder of the sample town, made as a newcomer makes it; tests read it and must not change it.
+
+    It takes half a minute, so one worker makes it and each has a copy: a service writes its tiles into its own town.
+    """
+    own = tmp_path_factory.mktemp("demo") / "town"
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    first = tmp_path_factory.getbasetemp().parent / "demo" / "town" if workers else own
+    with alone(first.parent / ".lock"):
+        if not (first / "town.toml").is_file():
+            command = [str(TWIN), "--town", str(first), "demo", "--no-serve", "--samples", str(samples)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                shutil.rmtree(first, ignore_errors=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+        if first != own:
+            shutil.copytree(first, own)
+    return own
 
 
 def serve(town: Path, *, workers: int = 1, environment: dict[str, str] | None = None) -> Iterator[str]:

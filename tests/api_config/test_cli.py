@@ -82,12 +82,11 @@ def plots(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_help_of_every_verb_ends_in_the_same_line_to_paste_in_both_languages(verb: str) -> None:
-    lines = {lang: example(verb, lang) for lang in LANGUAGES}
+def test_the_help_of_every_verb_ends_in_the_same_line_to_paste_in_both_languages() -> None:
+    lines = {verb: {example(verb, lang) for lang in LANGUAGES} for verb in VERBS}
 
-    assert lines["en"].startswith("twin ")
-    assert lines["en"] == lines["zh"]
+    assert {verb: found for verb, found in lines.items() if len(found) > 1} == {}
+    assert {verb: found for verb, found in lines.items() if not min(found).startswith("twin ")} == {}
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - _RUNNING))

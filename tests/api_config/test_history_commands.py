@@ -2,10 +2,8 @@
 
 import csv
 import json
-import os
 import re
 import sqlite3
-import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -14,19 +12,17 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from twin_command import run_twin
 
 from twin_model.changeset import Changeset, Source
 from twin_model.finding import Finding
 from twin_model.town import open_town
 from twin_model.versioning import commit
 
-ROOT = Path(__file__).resolve().parents[2]
-TWIN = ROOT / ".venv" / "bin" / "twin"
-
 
 def twin(town: Path, *words: str, code: int = 0, lang: str = "en") -> str:
     """Run `twin` and return what it printed to both channels."""
-    done = subprocess.run([TWIN, "--town", town, *words], capture_output=True, text=True, check=False, cwd=town.parent, env={**os.environ, "TWIN_LANG": lang})  # fmt: skip
+    done = run_twin("--town", town, *words, environment={"TWIN_LANG": lang}, folder=town.parent)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr

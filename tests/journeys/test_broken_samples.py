@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from twin_command import run_twin
 
 from twin_model.town import init_town
 
-TWIN = Path(sys.executable).with_name("twin")
 CRS = ("--crs", "EPSG:4548")
 BUILDING = ("--as", "building")
 
@@ -78,14 +76,7 @@ _COMPANIONS = {".shx", ".dbf", ".prj", ".cpg", ".md"}
 
 
 def twin(town: Path, *arguments: str, lang: str = "en") -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "TWIN_LANG": lang}
-    done = subprocess.run(
-        [str(TWIN), "--town", str(town), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    done = run_twin("--town", town, *arguments, environment={"TWIN_LANG": lang})
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
