@@ -49,6 +49,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready
+	$(PYTHON) tests/system_packages.py --bench
 	$(BIN)/python tests/benchmarks/run.py
 
 proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready

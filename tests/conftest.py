@@ -17,11 +17,21 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 REALDATA = ROOT.parent / "shared" / "realdata"
 IN_CI = os.environ.get("CI") == "true"
 TWIN = Path(sys.executable).with_name("twin")
+
+
+settings.register_profile("every run", deadline=None, derandomize=True, database=None)
+settings.register_profile("proof", deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples in every run, however slow the machine; only the proof looks for new ones."""
+    settings.load_profile("every run" if config.option.markexpr == "not proof" else "proof")
 
 
 def missing(what: str) -> None:

@@ -15,7 +15,6 @@ import shapely
 from click.testing import CliRunner, Result
 
 from api_config.cli import make_cli
-from twin_model.town import init_town
 
 TWIN = Path(sys.executable).with_name("twin")
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -64,9 +63,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Path:
-    init_town(tmp_path / "town", name="小镇", crs="EPSG:4548").store.close()
-    return tmp_path / "town"
+def town(empty_town: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(empty_town, tmp_path / "town")
 
 
 @pytest.fixture

@@ -237,16 +237,19 @@ def test_filter_classes_are_declared_so_that_qgis_hands_filters_down(client: htt
         assert f"http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/{name}" in declared
 
 
-def test_another_coordinate_system_costs_no_transformer_a_request(client: httpx.Client) -> None:
-    """pygeoapi builds one each time, about 240 ms: twenty answers here take less than ten such."""
+def test_another_coordinate_system_costs_no_transformer_a_request(inside: Any) -> None:
+    """pygeoapi builds one each time, about 240 ms: twenty answers here take less than ten such.
+
+    It counts the processor's time, which other processes of a busy machine do not add to.
+    """
     address = f"{ITEMS}?limit=1&crs=EPSG:3857&bbox-crs=EPSG:4490&bbox=35.09,118.29,35.1,118.3"
-    client.get(address)
+    inside.get(address)
 
-    begin = time.monotonic()
+    begin = time.process_time()
     for number in range(20):
-        assert client.get(f"{address}&q=building.{number % 9 + 1}").status_code == 200
+        assert inside.get(f"{address}&q=building.{number % 9 + 1}").status_code == 200
 
-    assert time.monotonic() - begin < 2.4
+    assert time.process_time() - begin < 2.4
 
 
 def test_an_item_page_carries_no_attribute_as_script(
