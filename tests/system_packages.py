@@ -9,15 +9,15 @@ import re
 import shutil
 import subprocess
 import sys
-from glob import glob
 from pathlib import Path
 
 PACKAGES = {"chromium": "chromium", "ogrinfo": "gdal-bin"}
-PROOF = {"/usr/lib/python3/dist-packages/qgis": "python3-qgis"}
+ROOT = Path("/")
+PROOF = {"usr/lib/python3/dist-packages/qgis": "python3-qgis"}
 """What only `make proof` needs: a real QGIS is a gigabyte."""
 BENCH = {
-    "/usr/lib/python3/dist-packages/osgeo": "python3-gdal",
-    "/usr/lib/python3*/ensurepip": "python3-venv",
+    "usr/lib/python3/dist-packages/osgeo": "python3-gdal",
+    "usr/lib/python3*/ensurepip": "python3-venv",
 }
 """What only `make bench` needs: its peer, a stock pygeoapi, runs in an environment made of the system's Python."""
 POSTGIS = re.compile(r"^postgresql-(\d+)-postgis-3$")
@@ -30,7 +30,7 @@ def missing(*, proof: bool = False, bench: bool = False) -> list[str]:
     """Return the Debian packages that are not there yet."""
     names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
     folders = (PROOF if proof else {}) | (BENCH if bench else {})
-    names += [package for pattern, package in folders.items() if not glob(pattern)]
+    names += [package for pattern, package in folders.items() if not any(ROOT.glob(pattern))]
     names += [] if any(EXTENSIONS.glob("*/extension/postgis.control")) else ["postgresql-postgis"]
     return names + ([] if FONT[1].is_dir() else [FONT[0]])
 
