@@ -12,7 +12,7 @@ from rich.console import Console
 
 from api_config.commands.frame import Frame, words
 from api_config.settings import Settings, language, settings_from
-from ingest.vector_kind import UNUSED_DRIVERS
+from ingest.vector.kind import UNUSED_DRIVERS
 
 __all__ = ["main", "make_cli"]
 

@@ -20,7 +20,7 @@ from ingest.archive import is_archive, unpack
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
-from ingest.reading import ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
+from ingest.readers import ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Reach, Source, Version
 from twin_model.errors import SourceRefused, TwinError

@@ -3,7 +3,7 @@
     python tests/benchmarks/shapefile_ingest.py [ROWS]
 
 What profiling found (500,000 rows): of the CPU time a fifth is GDAL's reading, which goes on in a thread beside the making
-of rows (`ingest/vector_stream.py`); a quarter is making rows fit, two fifths the store, the rest start and hashing. Of
+of rows (`ingest/vector/stream.py`); a quarter is making rows fit, two fifths the store, the rest start and hashing. Of
 the store two fifths are the rows' own INSERT, bound row by row, the rest its two indexes, parts, R-tree and COMMIT.
 
 Dear were, and are no more: a shapely object a geometry, made, moved, checked, hashed and written one pass each (outlines

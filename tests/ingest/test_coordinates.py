@@ -11,7 +11,7 @@ import shapely
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import read_mapping
-from ingest.reading import kind_of
+from ingest.readers import kind_of
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.crs import transform_xy

@@ -18,7 +18,7 @@ from ezdxf import filemanagement
 from ezdxf.lldxf.const import DXFError
 
 from ingest.draft import Draft, ReadOptions
-from ingest.dxf import read_dxf, recognises_dxf
+from ingest.dxf.reader import read_dxf, recognises_dxf
 from ingest.mapping import LayerMapping, Mapping
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source

@@ -16,8 +16,8 @@ import pytest
 
 from api_config.delivering import Delivery, Outcome, deliver
 from ingest.draft import Draft, ReadOptions
-from ingest.reading import KINDS, read_source
-from ingest.vector_file import VectorFile
+from ingest.readers import KINDS, read_source
+from ingest.vector.file import VectorFile
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CalledWrongly, SourceRefused

@@ -10,7 +10,7 @@ import pytest
 from ingest.coordinates import Coordinates
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import read_mapping
-from ingest.vector import read_vector
+from ingest.vector.reader import read_vector
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused, TwinError

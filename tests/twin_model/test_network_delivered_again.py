@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from ingest.draft import Draft, ReadOptions
-from ingest.survey import read_survey
+from ingest.survey.reader import read_survey
 from twin_model.changeset import Source, Version
 from twin_model.columns import plain_values
 from twin_model.store.base import FeatureQuery, Store

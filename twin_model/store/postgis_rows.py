@@ -1,5 +1,5 @@
 """Rows in the binary form of PostgreSQL's COPY, made column by column: Arrow joins the fields of all rows at once and
-lets other threads go on meanwhile. pyarrow is known here and where vector files are streamed (`ingest/vector_stream.py`).
+lets other threads go on meanwhile. pyarrow is known here and where vector files are streamed (`ingest/vector/stream.py`).
 
 The form: a head; for each row the number of its fields (int16), for each field its length (int32, -1 for NULL) and its
 bytes, all big-endian; a tail. Geometry is WKB with the number of its CRS, little-endian. Source: PostgreSQL's
