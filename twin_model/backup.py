@@ -188,6 +188,6 @@ def _undone_on_error(server: str | None) -> AbstractContextManager[None]:
     """Return a context in which the schema of a server may be replaced; an error brings the former one back."""
     if server is None:
         return nullcontext()
-    from twin_model.store.postgis_undo import undone_on_error
+    from twin_model.store.postgis.undo import undone_on_error
 
     return undone_on_error(server)

@@ -19,7 +19,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pebble": ("twin_model/workers.py",),
     "openpyxl": ("ingest/tables", "tiles/encodings/xlsx"),
     "psycopg": ("twin_model/store/",),
-    "pyarrow": ("ingest/vector/stream.py", "twin_model/store/postgis_rows.py"),
+    "pyarrow": ("ingest/vector/stream.py", "twin_model/store/postgis/rows.py"),
     "pydeck": ("tiles/deck",),
     "pygeoapi": ("api_config/ogc/",),
     "pyogrio": ("ingest/vector", "tiles/encodings/", "twin_model/store/"),

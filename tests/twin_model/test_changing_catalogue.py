@@ -11,7 +11,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.errors import ChainBroken
 from twin_model.layer import Field, Layer, Text
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.view import View
 
 HERITAGE = Field("heritage", "string", Text("历史建筑", "Heritage"))
@@ -101,7 +101,7 @@ def test_a_past_that_somebody_changed_behind_our_back_is_named(store: Store, tam
 
 
 def _tamper(store: Store, text: str) -> None:
-    from twin_model.store.postgis_server import connect, writing
+    from twin_model.store.postgis.server import connect, writing
 
     address = store._address  # type: ignore[attr-defined]
     with connect(address) as connection, writing(connection, address):

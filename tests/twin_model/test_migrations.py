@@ -16,11 +16,13 @@ from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import ChainBroken, StoreTooNew
 from twin_model.history import verify
-from twin_model.store import gpkg_schema, postgis_migrations, postgis_schema
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
-from twin_model.store.migrations import STEPS, backup_path
+from twin_model.store.geopackage import schema as gpkg_schema
+from twin_model.store.geopackage.migrations import STEPS, backup_path
+from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.store.opening import open_store
+from twin_model.store.postgis import migrations as postgis_migrations
+from twin_model.store.postgis import schema as postgis_schema
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View

@@ -19,12 +19,14 @@ from twin_model.changeset import Changeset, Source
 from twin_model.crs import crs_code
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew, TwinError
 from twin_model.filter import parse_filter
-from twin_model.store import postgis, postgis_copy, postgis_server
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.copying import compare
 from twin_model.store.opening import open_store
-from twin_model.store.postgis import PostgisStore
-from twin_model.store.postgis_undo import undone_on_error
+from twin_model.store.postgis import copy as postgis_copy
+from twin_model.store.postgis import server as postgis_server
+from twin_model.store.postgis import store as postgis
+from twin_model.store.postgis.store import PostgisStore
+from twin_model.store.postgis.undo import undone_on_error
 from twin_model.temporal import parse_instant
 from twin_model.town import init_town, open_town
 from twin_model.versioning import commit

@@ -2,7 +2,7 @@
 so far is sealed by a changeset of its own.
 
 Hashes of the first rule stay beside the new ones (`first_content`), so that older changesets verify by their own rule.
-How rows are read and written is the store's part (`migrations`, `postgis_schema`).
+How rows are read and written is the store's part (`migrations` in each).
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Writing one layer within an open transaction: what both stores share while they write its rows and parts.
 
-A store gives the SQL (`gpkg_write`, `postgis_write`); the thinking about time stands in `timeline`.
+A store gives the SQL (`geopackage/write.py`, `postgis/write.py`); the thinking about time stands in `timeline`.
 """
 
 from abc import ABC, abstractmethod

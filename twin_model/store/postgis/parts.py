@@ -14,8 +14,8 @@ import psycopg
 from numpy.typing import NDArray
 
 from twin_model.changeset import Scope
-from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_rows import copy_rows
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.rows import copy_rows
 
 __all__ = ["CREATE_PACKED", "CREATE_VIEW", "TOGETHER", "WIDTH", "Parts", "delivered", "whole_numbers"]
 

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
-from twin_model.store.gpkg_binary import bounds_of, header_bytes, to_blobs
-from twin_model.store.gpkg_rtree import insert, is_worth_packing, pack, write
-from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
+from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
+from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
+from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Row, Steps, differing

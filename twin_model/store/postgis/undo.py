@@ -6,14 +6,14 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from twin_model.store.postgis_server import Address, connect, in_our_words
+from twin_model.store.postgis.server import Address, connect, in_our_words
 
 __all__ = ["undone_on_error"]
 
 
 @contextmanager
 def undone_on_error(url: str) -> Iterator[None]:
-    """Within it `postgis_copy.restore` may replace a schema; an error drops what came and brings back what was there."""
+    """Within it `copy.restore` may replace a schema; an error drops what came and brings back what was there."""
     address = Address.read(url)
     before = _schemas(address)
     try:

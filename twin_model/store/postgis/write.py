@@ -1,6 +1,6 @@
 """Writing a changeset into the PostGIS store: the SQL behind `twin_model/store/writing.py`, inside one transaction.
 
-Rows go in by COPY in its binary form (`postgis_rows`), on a lane of their own: the server stores them while the next
+Rows go in by COPY in its binary form (`rows`), on a lane of their own: the server stores them while the next
 are read and made ready. What all rows of a first load have in common is the table's default for its duration. The
 writer's place is an advisory lock of the transaction, so versions are recorded one after the other; readers see the
 state before until it commits.
@@ -22,10 +22,10 @@ from twin_model.changeset import Rows, Touched
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.store.boxes import outwards
 from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
-from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_parts import Parts
-from twin_model.store.postgis_rows import copy_rows
-from twin_model.store.postgis_schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.parts import Parts
+from twin_model.store.postgis.rows import copy_rows
+from twin_model.store.postgis.schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Place, Row, Steps, differing
 from twin_model.store.writing import GENESIS
@@ -277,7 +277,7 @@ def _made_light(connection: Connection, layer: Layer) -> bool:
 
 
 def _kinds(layer: Layer) -> dict[str, str]:
-    """Return for each column the form its values are sent in (`postgis_rows.encoded`)."""
+    """Return for each column the form its values are sent in (`rows.encoded`)."""
     kinds = dict.fromkeys(("fid", "version_from", "version_to"), "int8") | {"min_zoom": "int4"}
     kinds |= dict.fromkeys(("id", "valid_from", "valid_to", "valid_precision"), "text") | {"geom": "geometry"}
     kinds |= dict.fromkeys((ATTRIBUTES, SEARCH_KEY), "text")

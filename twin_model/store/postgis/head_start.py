@@ -18,9 +18,9 @@ from twin_model.changeset import Changeset, Rows, Scope, Version
 from twin_model.errors import StoreError
 from twin_model.store.base import HeadStart, Known, Plan, Store
 from twin_model.store.layer_writer import Writing
-from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_server import Address, begin_ahead, connect, in_our_words, take_place
-from twin_model.store.postgis_write import BULK, PostgisTransaction, PostgisWriter
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.server import Address, begin_ahead, connect, in_our_words, take_place
+from twin_model.store.postgis.write import BULK, PostgisTransaction, PostgisWriter
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import Instant, now
 

@@ -13,8 +13,8 @@ from twin_model.filter.checking import FieldType
 from twin_model.filter.sql import Transform
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
-from twin_model.store.gpkg_binary import header_bytes
-from twin_model.store.gpkg_schema import history_of
+from twin_model.store.geopackage.binary import header_bytes
+from twin_model.store.geopackage.schema import history_of
 from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 
 __all__ = ["GeoPackageDialect"]

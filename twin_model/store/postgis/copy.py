@@ -23,9 +23,9 @@ from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
 from twin_model.layer import Layer
 from twin_model.store.copying import columns_of, selection
-from twin_model.store.postgis_schema import history_of, indexed, newest_version, unindexed
-from twin_model.store.postgis_server import Address, connect, in_our_words
-from twin_model.store.postgis_write import RowCopy
+from twin_model.store.postgis.schema import history_of, indexed, newest_version, unindexed
+from twin_model.store.postgis.server import Address, connect, in_our_words
+from twin_model.store.postgis.write import RowCopy
 from twin_model.store.select import quoted
 
 __all__ = ["backup", "dump", "load", "restore", "streamed"]

@@ -1,7 +1,7 @@
 """From each earlier format of the GeoPackage store to the next: one function a number, run in one transaction.
 
 Before the first of them the file is copied to `backups/`; a store that is newer than the program is refused.
-PostGIS's own steps stand in `postgis_schema.py`.
+PostGIS's own steps stand in `postgis/schema.py`.
 """
 
 import sqlite3
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY
-from twin_model.store import gpkg_copy
 from twin_model.store.format_3 import reseal
 from twin_model.store.former_fields import as_held
-from twin_model.store.gpkg_schema import FORMAT, columns_held, history_of, srs_id
-from twin_model.store.gpkg_write import GeoPackageTransaction
+from twin_model.store.geopackage import copy as gpkg_copy
+from twin_model.store.geopackage.schema import FORMAT, columns_held, history_of, srs_id
+from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.select import quoted
 
 __all__ = ["STEPS", "backup_path", "migrate"]

@@ -10,9 +10,9 @@ import shapely
 from twin_model.catalogue import Catalogue
 from twin_model.layer import Layer
 from twin_model.store.copying import columns_of, selection
-from twin_model.store.gpkg_binary import bounds_of, header_bytes, to_blobs
-from twin_model.store.gpkg_rtree import insert
-from twin_model.store.gpkg_schema import history_of, indexed, unguarded, unindexed
+from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
+from twin_model.store.geopackage.rtree import insert
+from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.select import quoted
 
 __all__ = ["dump", "load"]

@@ -12,7 +12,7 @@ from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
 from twin_model.store.base import ChangesetRecord
 from twin_model.store.chronicle import LINE, changeset_record
-from twin_model.store.gpkg_schema import history_of
+from twin_model.store.geopackage.schema import history_of
 from twin_model.store.select import quoted
 
 __all__ = ["GeoPackageHistory"]

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from twin_model.crs import epsg_of, title_of, well_known_text
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
-from twin_model.store.gpkg_style import qml, sld
+from twin_model.store.geopackage.style import qml, sld
 from twin_model.store.select import quoted
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The GeoPackage store: one SQLite file in WAL mode, many readers, one writer at a time.
 
-Here connections live and answers become frames; the statements are made in `gpkg_select`, rows are written in
-`gpkg_write`, tables in `gpkg_schema`.
+Here connections live and answers become frames; the statements are made in `select`, rows are written in
+`write`, tables in `schema`.
 """
 
 import os
@@ -22,15 +22,16 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
-from twin_model.store import gpkg_copy, gpkg_schema
 from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
 from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
-from twin_model.store.gpkg_history import GeoPackageHistory
-from twin_model.store.gpkg_schema import srs_id
-from twin_model.store.gpkg_select import GeoPackageDialect
-from twin_model.store.gpkg_write import GeoPackageTransaction
-from twin_model.store.migrations import backup_path, migrate
+from twin_model.store.geopackage import copy as gpkg_copy
+from twin_model.store.geopackage import schema as gpkg_schema
+from twin_model.store.geopackage.history import GeoPackageHistory
+from twin_model.store.geopackage.migrations import backup_path, migrate
+from twin_model.store.geopackage.schema import srs_id
+from twin_model.store.geopackage.select import GeoPackageDialect
+from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import now

@@ -15,8 +15,8 @@ from psycopg import sql
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
-from twin_model.store.postgis_parts import CREATE_PACKED, CREATE_VIEW
-from twin_model.store.postgis_server import Address
+from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
+from twin_model.store.postgis.server import Address
 from twin_model.store.select import quoted
 
 __all__ = [
@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 FORMAT = 3
-"""Number of the store's format; `postgis_migrations` lead from each earlier number to the next."""
+"""Number of the store's format; `migrations` lead from each earlier number to the next."""
 
 _WIDE = 14
 """Below this zoom a tile is so wide that the zoom chooses better than the place; above, the place alone does."""

@@ -1,8 +1,8 @@
 """The PostGIS store: one schema of a PostgreSQL database a town, many readers and writers one after the other.
 
-Here connections live and answers become frames; the statements are made in `postgis_select`, rows are written in
-`postgis_write`, of a first load while its source is still read in `postgis_ahead`, what was delivered in `postgis_parts`,
-tables in `postgis_schema`; how a server is reached stands in `postgis_server`.
+Here connections live and answers become frames; the statements are made in `select`, rows are written in
+`write`, of a first load while its source is still read in `head_start`, what was delivered in `parts`,
+tables in `schema`; how a server is reached stands in `server`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,19 +19,20 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
-from twin_model.store import postgis_copy, postgis_schema
 from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
 from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
-from twin_model.store.postgis_ahead import PostgisHeadStart
-from twin_model.store.postgis_history import PostgisHistory
-from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_migrations import migrate
-from twin_model.store.postgis_parts import delivered, whole_numbers
-from twin_model.store.postgis_schema import history_of, newest_version, srid_of
-from twin_model.store.postgis_select import PostgisDialect
-from twin_model.store.postgis_server import Address, connect, in_our_words, prepare, writing
-from twin_model.store.postgis_write import PostgisTransaction
+from twin_model.store.postgis import copy as postgis_copy
+from twin_model.store.postgis import schema as postgis_schema
+from twin_model.store.postgis.head_start import PostgisHeadStart
+from twin_model.store.postgis.history import PostgisHistory
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.migrations import migrate
+from twin_model.store.postgis.parts import delivered, whole_numbers
+from twin_model.store.postgis.schema import history_of, newest_version, srid_of
+from twin_model.store.postgis.select import PostgisDialect
+from twin_model.store.postgis.server import Address, connect, in_our_words, prepare, writing
+from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import Context, Select, quoted, select
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import now

@@ -11,7 +11,7 @@ from twin_model.filter.sql import Transform
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.boxes import inwards
-from twin_model.store.postgis_schema import history_of
+from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 
 __all__ = ["PostgisDialect"]

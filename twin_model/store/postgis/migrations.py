@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY
-from twin_model.store import postgis_copy
 from twin_model.store.format_3 import reseal
 from twin_model.store.former_fields import as_held
-from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_parts import CREATE_VIEW, TOGETHER, WIDTH
-from twin_model.store.postgis_schema import FORMAT, columns_held, execute, history_of, pack_parts
-from twin_model.store.postgis_server import Address
-from twin_model.store.postgis_write import PostgisTransaction
+from twin_model.store.postgis import copy as postgis_copy
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.parts import CREATE_VIEW, TOGETHER, WIDTH
+from twin_model.store.postgis.schema import FORMAT, columns_held, execute, history_of, pack_parts
+from twin_model.store.postgis.server import Address
+from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import quoted
 
 __all__ = ["STEPS", "migrate"]
