@@ -30,7 +30,7 @@ from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Sourc
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.runs import Runs
+from twin_model.rows.coordinate_runs import Runs
 from twin_model.temporal import Instant, now
 
 __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]

@@ -19,15 +19,15 @@ from ingest.unplaced import Unplaced
 from ingest.values import date_text, is_absent, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
-from twin_model.columns import coded
-from twin_model.content import content_hashes
 from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
-from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.runs import Runs, no_runs, plain_runs
-from twin_model.shapes import Shapes
+from twin_model.rows.columns import coded
+from twin_model.rows.content import content_hashes
+from twin_model.rows.coordinate_runs import Runs, no_runs, plain_runs
+from twin_model.rows.geometry import layer_wkb, min_zoom
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]

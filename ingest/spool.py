@@ -12,10 +12,10 @@ import orjson
 from numpy.typing import NDArray
 
 from twin_model.changeset import Rows
-from twin_model.columns import coded, is_one
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import Runs
-from twin_model.shapes import Shapes
+from twin_model.rows.columns import coded, is_one
+from twin_model.rows.coordinate_runs import Runs
+from twin_model.rows.packed_wkb import PackedWkb
+from twin_model.rows.row_geometry import Shapes
 
 __all__ = ["read_rows", "write_rows"]
 

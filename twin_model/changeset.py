@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from twin_model.catalogue import Catalogue
-from twin_model.content import key_hashes
 from twin_model.finding import Finding
 from twin_model.layer import Layer
-from twin_model.shapes import Shapes
+from twin_model.rows.content import key_hashes
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import Instant
 
 __all__ = ["Box", "Changeset", "Delivered", "Reach", "Rows", "Scope", "Source", "Touched", "Version"]

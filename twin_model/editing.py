@@ -15,12 +15,12 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.changeset import Rows
-from twin_model.content import content_hashes
 from twin_model.crs import transform_geometries
 from twin_model.errors import EditRefused
-from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.shapes import Shapes
+from twin_model.rows.content import content_hashes
+from twin_model.rows.geometry import layer_wkb, min_zoom
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["rows_of"]

@@ -12,8 +12,8 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.columns import plain_values
 from twin_model.layer import Layer
+from twin_model.rows.columns import plain_values
 
 __all__ = ["OVERLAP", "ClassKey", "class_keys", "match_by_place"]
 

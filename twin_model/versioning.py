@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
-from twin_model.content import row_contents, words_of
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
+from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
 from twin_model.store.base import FeatureQuery, HeadStart, Known
 from twin_model.view import View

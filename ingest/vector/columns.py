@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ingest.mapping import LayerMapping
 from ingest.vector.file import Batch
-from twin_model.columns import coded
 from twin_model.layer import Layer
+from twin_model.rows.columns import coded
 
 __all__ = ["columns_of"]
 

@@ -30,7 +30,7 @@ from ingest.vector.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of,
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
 from ingest.vector.stream import Column, Streamed, Texts, Unstreamable, stream
 from twin_model.errors import SourceRefused
-from twin_model.packed_wkb import PackedWkb
+from twin_model.rows.packed_wkb import PackedWkb
 
 __all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
 

@@ -26,7 +26,7 @@ from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
-from twin_model.runs import no_runs, read_runs
+from twin_model.rows.coordinate_runs import no_runs, read_runs
 
 __all__ = ["read_vector", "recognises_vector"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyogrio.raw import open_arrow
 
-from twin_model.packed_wkb import PackedWkb
+from twin_model.rows.packed_wkb import PackedWkb
 
 __all__ = ["Column", "Streamed", "Texts", "Unstreamable", "stream"]
 

@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from ingest.draft import Draft
 from twin_model.changeset import Changeset, Delivered, Source
-from twin_model.shapes import Shapes
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import now
 from twin_model.town import Town, init_town
 from twin_model.versioning import commit

@@ -7,7 +7,7 @@ of rows (`ingest/vector/stream.py`); a quarter is making rows fit, two fifths th
 the store two fifths are the rows' own INSERT, bound row by row, the rest its two indexes, parts, R-tree and COMMIT.
 
 Dear were, and are no more: a shapely object a geometry, made, moved, checked, hashed and written one pass each (outlines
-without holes are columns of x and y, `twin_model/runs.py`; few edges are compared pair by pair); readers of other formats
+without holes are columns of x and y, `twin_model/rows/coordinate_runs.py`; few edges are compared pair by pair); readers of other formats
 imported only to be asked; one R-tree insert a row (trees are packed at the end, while SQLite sorts ids); parts and node
 numbers bound row by row (SQLite unpacks them from one JSON text and one blob, four times as fast); columns of one value
 bound row by row (they stand in the statement), NULL columns at all; touched cells found by sorting pairs as records; guard

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import read_catalogue
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import read_runs
+from twin_model.rows.coordinate_runs import read_runs
+from twin_model.rows.packed_wkb import PackedWkb
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0

@@ -10,9 +10,9 @@ import shapely
 
 from ingest.spool import read_rows, write_rows
 from twin_model.changeset import Rows
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import Runs, no_runs, read_runs
-from twin_model.shapes import Shapes
+from twin_model.rows.coordinate_runs import Runs, no_runs, read_runs
+from twin_model.rows.packed_wkb import PackedWkb
+from twin_model.rows.row_geometry import Shapes
 
 COLUMNS: dict[str, list[Any]] = {
     "texts": ["甲", None, "", "a\0b\n", "\ud800"], "one text": ["甲"] * 5, "nothing": [None] * 5,

@@ -15,8 +15,8 @@ import shapely
 
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, Source
-from twin_model.content import content_hashes
-from twin_model.shapes import Shapes
+from twin_model.rows.content import content_hashes
+from twin_model.rows.row_geometry import Shapes
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import open_store
 from twin_model.versioning import commit

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twin_model.catalogue import read_catalogue
-from twin_model.content import content_hashes
+from twin_model.rows.content import content_hashes
 
 CATALOGUE = read_catalogue()
 AREA, LINE, POINT_Z, LINE_Z = (CATALOGUE[name] for name in ("building", "rail", "spot_height", "pipe_line"))

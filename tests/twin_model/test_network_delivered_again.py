@@ -11,7 +11,7 @@ import pytest
 from ingest.draft import Draft, ReadOptions
 from ingest.survey.reader import read_survey
 from twin_model.changeset import Source, Version
-from twin_model.columns import plain_values
+from twin_model.rows.columns import plain_values
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.versioning import commit, plan_changeset
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import shapely
 
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import Runs, read_runs
-from twin_model.shapes import Shapes
+from twin_model.rows.coordinate_runs import Runs, read_runs
+from twin_model.rows.packed_wkb import PackedWkb
+from twin_model.rows.row_geometry import Shapes
 
 
 def objects(shapes: list[Any]) -> Any:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from store_contract import CATALOGUE, CRS, at, deliver, houses
 
 from twin_model.catalogue import read_catalogue
-from twin_model.content import row_contents, words_of
 from twin_model.errors import AccessRefused, LayerNotFound
 from twin_model.filter import parse_filter
+from twin_model.rows.content import row_contents, words_of
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, open_store
 from twin_model.view import Policy, View

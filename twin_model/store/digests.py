@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_model.content import key_hashes, row_contents, text_words, words_of
 from twin_model.layer import Layer
+from twin_model.rows.content import key_hashes, row_contents, text_words, words_of
 
 __all__ = [
     "RULE",

@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.content import row_contents, words_of
+from twin_model.rows.content import row_contents, words_of
 from twin_model.store.copying import columns_of
 from twin_model.store.digests import closing_words, parts_digest, parts_words, row_words, stored_contents
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Rows, Scope, Touched
-from twin_model.content import words_of
 from twin_model.layer import SEARCH_KEY, Layer
+from twin_model.rows.content import words_of
 from twin_model.store.digests import closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
 from twin_model.temporal import Instant

@@ -15,10 +15,10 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.columns import coded, is_one
 from twin_model.layer import Layer
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import Runs, no_runs, read_runs
+from twin_model.rows.columns import coded, is_one
+from twin_model.rows.coordinate_runs import Runs, no_runs, read_runs
+from twin_model.rows.packed_wkb import PackedWkb
 
 __all__ = [
     "content_hashes",

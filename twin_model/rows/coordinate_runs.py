@@ -1,7 +1,7 @@
 """Geometries that are one run of coordinates each, for whole frames at once: points, lines, outlines without holes.
 
 Most shapes of a town are such. Read straight from WKB, moved, checked and written as columns of x and y, they need no
-object a geometry; what is not one run, or not plain, goes through shapely as everything does in `twin_model/geometry.py`.
+object a geometry; what is not one run, or not plain, goes through shapely as everything does in `twin_model/rows/geometry.py`.
 """
 
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.crs import transform_xy
-from twin_model.packed_wkb import PackedWkb, apart, offsets_of
+from twin_model.rows.packed_wkb import PackedWkb, apart, offsets_of
 
 __all__ = ["Runs", "no_runs", "plain_runs", "read_runs"]
 

@@ -1,7 +1,7 @@
 """Geometries as a layer keeps them: ISO WKB of the layer's type, and from which zoom each is drawn.
 
 Geometry in general is shapely's; changes of system stand in `twin_model/crs.py`, geometries that are one run of
-coordinates in `twin_model/runs.py`.
+coordinates in `twin_model/rows/coordinate_runs.py`.
 """
 
 import struct

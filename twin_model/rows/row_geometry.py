@@ -6,7 +6,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from twin_model.runs import Runs, no_runs
+from twin_model.rows.coordinate_runs import Runs, no_runs
 
 __all__ = ["Shapes"]
 
