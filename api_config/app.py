@@ -21,15 +21,15 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_config.asking import Call, Door
-from api_config.encoded import EncodedFeatures
 from api_config.ogc.bridge import Bridge
 from api_config.pages import CSP, problem_page
-from api_config.problems import problem_of, refusal, unforeseen
 from api_config.routes import core, items, tiles, tilesets, versions, viewer
 from api_config.scene import Scene
 from api_config.settings import Settings, settings_from
-from api_config.timeline import Timeline
+from api_config.web.call import Call, Door
+from api_config.web.change_days import Timeline
+from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.problems import problem_of, refusal, unforeseen
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from api_config.commands.frame import Frame, words
+from api_config.commands.context import Frame, words
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
 
@@ -20,8 +20,8 @@ _VERBS = {
     "init": "town:init_command", "ingest": "ingest:ingest_command", "check": "ingest:check_command",
     "status": "town:status_command", "findings": "town:findings_command", "export": "town:export_command",
     "history": "history:history_command", "show": "history:show_command", "diff": "history:diff_command",
-    "revert": "history:revert_command", "audit": "history:audit_group", "backup": "keeping:backup_command",
-    "restore": "keeping:restore_command", "copy": "keeping:copy_command", "tiles": "tiles:tiles_group",
+    "revert": "history:revert_command", "audit": "history:audit_group", "backup": "backup:backup_command",
+    "restore": "backup:restore_command", "copy": "backup:copy_command", "tiles": "tiles:tiles_group",
     "config": "serve:config_group", "serve": "serve:serve_command", "demo": "demo:demo_command",
 }  # fmt: skip
 """Verb -> the module below `api_config.commands` and the function that make it."""

@@ -22,8 +22,8 @@ import shapely
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from api_config.asking import Call
 from api_config.ogc.resources import is_placed
+from api_config.web.call import Call
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.crs import (
     CRS84,

@@ -22,7 +22,6 @@ import shapely
 from numpy.typing import NDArray
 from shapely import Polygon
 
-from api_config.freshness import state_of
 from api_config.scene_cache import cached, packed_surface, unpacked_glb, unpacked_surface
 from tiles.quadtree import Node, build_tree
 from tiles.solids import Solids, placed_boxes
@@ -33,6 +32,7 @@ from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.relief import Surface, build_surface
 from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.freshness import state_of
 from twin_model.temporal import ALWAYS
 from twin_model.town import Town
 from twin_model.view import View

@@ -6,8 +6,8 @@ from typing import Any
 import orjson
 import shapely
 
-from api_config.asking import Call
-from api_config.items import properties_of
+from api_config.web.call import Call
+from api_config.web.properties import properties_of
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, placed_geometries
 from twin_model.layer import Layer

@@ -1,4 +1,4 @@
-"""The tree of our errors. They know nothing of HTTP: `api_config.problems` turns a class into a status.
+"""The tree of our errors. They know nothing of HTTP: `api_config.web.problems` turns a class into a status.
 
 An error carries a rule id and named values; its words come from `twin_model/messages/{zh,en}.toml`.
 """

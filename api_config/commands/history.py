@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
 from twin_model.history import changeset_of, difference, history, revert, verify

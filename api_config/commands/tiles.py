@@ -3,7 +3,7 @@
 import click
 from rich.progress import Progress
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.commands.ingest import progress_bar
 from api_config.scene import Scene
 from twin_model.layer import Layer

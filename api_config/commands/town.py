@@ -7,7 +7,7 @@ import click
 import orjson
 from rich.table import Table
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from tiles.encodings.files import write_frames
 from tiles.encodings.findings import write_findings
 from twin_model.crs import CRS84, crs_code

@@ -12,12 +12,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api_config import pages
-from api_config.answering import answer, answer_json, etag_of, not_modified
-from api_config.asking import Call
 from api_config.ogc.bridge import Bridge
 from api_config.routes.items import layer_of, words_of
-from api_config.schema import queryables_schema, schema_of, sortables_schema
 from api_config.sketch import collected, town_sketch
+from api_config.web.answer import answer, answer_json, etag_of, not_modified
+from api_config.web.call import Call
+from api_config.web.schema import queryables_schema, schema_of, sortables_schema
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, crs_code, placed_geometries, transform_xy, uri_of
 from twin_model.errors import QueryRefused

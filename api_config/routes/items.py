@@ -15,17 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import answer, etag_of, not_modified
-from api_config.areas import bbox_area, both, in_storage, within
-from api_config.asking import Call
-from api_config.cursor import Cursor
-from api_config.encoded import EncodedFeatures
-from api_config.freshness import has_begun, state_of
-from api_config.items import properties_of, typed_value
 from api_config.ogc.resources import crs_list
 from api_config.pages import item_page, items_page
-from api_config.schema import sortables
 from api_config.sketch import neighbours
+from api_config.web.answer import answer, etag_of, not_modified
+from api_config.web.call import Call
+from api_config.web.cursor import Cursor
+from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.properties import properties_of, typed_value
+from api_config.web.schema import sortables
 from tiles.encodings.geojson import encode_feature, geometry_fragments
 from twin_model.changeset import Box
 from twin_model.crs import CRS84, reachable_extent, uri_of
@@ -33,8 +31,10 @@ from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import Layer
+from twin_model.query_area import bbox_area, both, in_storage, within
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
+from twin_model.store.freshness import has_begun, state_of
 from twin_model.store.select import queryables
 from twin_model.temporal import now
 from twin_model.view import View

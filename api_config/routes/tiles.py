@@ -9,11 +9,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import VARY, answer, answer_json, etag_of, not_modified
-from api_config.asking import Call
-from api_config.freshness import state_of
 from api_config.ogc.resources import extent_of
 from api_config.routes.items import layer_of
+from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
+from api_config.web.call import Call
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
@@ -22,6 +21,7 @@ from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
+from twin_model.store.freshness import state_of
 from twin_model.view import View
 
 __all__ = ["ROUTES", "encode_layer_tile"]

@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import answer, answer_json, etag_of, not_modified
-from api_config.asking import Call
-from api_config.freshness import state_of
 from api_config.routes.items import layer_of
 from api_config.scene import Scene, all_time
+from api_config.web.answer import answer, answer_json, etag_of, not_modified
+from api_config.web.call import Call
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from twin_model.crs import CRS84, transform_xy
 from twin_model.errors import LayerNotFound, NotFound
 from twin_model.layer import Layer
+from twin_model.store.freshness import state_of
 from twin_model.view import View
 
 __all__ = ["ROUTES", "is_open_ground", "terrain_tile_bytes"]

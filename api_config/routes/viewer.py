@@ -10,12 +10,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from api_config.answering import answer_json
-from api_config.asking import Call
 from api_config.ogc.resources import extent_of, features_of, is_placed
 from api_config.routes.tilesets import is_open_ground
 from api_config.scene import Scene
-from api_config.timeline import LayerTime, Timeline, dates, few
+from api_config.web.answer import answer_json
+from api_config.web.call import Call
+from api_config.web.change_days import LayerTime, Timeline, dates, few
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.layer import Layer, Text
 from twin_model.view import View

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api_config.conformance import CONFORMANCE
+from api_config.web.conformance import CONFORMANCE
 
 COMMON = "http://www.opengis.net/spec/ogcapi-common"
 FEATURES = "http://www.opengis.net/spec/ogcapi-features"

@@ -14,7 +14,7 @@ from types import ModuleType
 import pyogrio
 import pytest
 
-from api_config.delivering import Delivery, Outcome, deliver
+from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import Draft, ReadOptions
 from ingest.readers import KINDS, read_source
 from ingest.vector.file import VectorFile

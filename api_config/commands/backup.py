@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.commands.ingest import progress_bar
 from twin_model.backup import Backup, backup_town, restore_town
 from twin_model.store.copying import copy_store

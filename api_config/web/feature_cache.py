@@ -15,11 +15,11 @@ from typing import Any
 
 import orjson
 
-from api_config.freshness import has_begun
-from api_config.items import property_reader
+from api_config.web.properties import property_reader
 from tiles.encodings.geojson import wkb_fragments
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.freshness import has_begun
 
 __all__ = ["EncodedFeatures"]
 

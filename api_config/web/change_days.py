@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from api_config.freshness import state_of
 from api_config.scene import all_time, states
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
+from twin_model.store.freshness import state_of
 from twin_model.temporal import local_day_number, now
 from twin_model.town import Town
 from twin_model.view import View
