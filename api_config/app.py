@@ -24,12 +24,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api_config.ogc.bridge import Bridge
 from api_config.pages import CSP, problem_page
 from api_config.routes import core, items, tiles, tilesets, versions, viewer
-from api_config.scene import Scene
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Door
 from api_config.web.change_days import Timeline
 from api_config.web.feature_cache import EncodedFeatures
 from api_config.web.problems import problem_of, refusal, unforeseen
+from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
 
@@ -74,7 +74,7 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
     app.state.door = Door(town, settings)
     app.state.bridge = Bridge(town, page_most=settings.page_most)
-    app.state.scene = Scene(town)
+    app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
     app.state.timeline = Timeline(town)
     app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)
 

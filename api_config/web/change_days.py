@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from api_config.scene import all_time, states
+from tiles.town_tiles import all_time, states
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.freshness import state_of

@@ -1,4 +1,4 @@
-"""The town in three dimensions, made on demand: ground, terrain, a tree and contents of each solid layer.
+"""3D Tiles of a town, made on demand: a tree and contents of each solid layer, standing on the town's ground.
 
 Everything is named by what it depends on, so a stale tile cannot be served and an untouched one keeps its name:
 a content's name is the hash of its features and of the last version that touched them. Files lie in `cache/`.
@@ -18,30 +18,26 @@ from urllib.parse import urlencode
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-import shapely
 from numpy.typing import NDArray
-from shapely import Polygon
 
-from api_config.scene_cache import cached, packed_surface, unpacked_glb, unpacked_surface
 from tiles.quadtree import Node, build_tree
 from tiles.solids import Solids, placed_boxes
 from tiles.tileset import document_roots, node_frame, tileset_json
+from twin_model.cache_folder import CacheFolder
 from twin_model.changeset import Box
-from twin_model.crs import CRS84, lonlat_of, placed_geometries, transform_bounds, transform_geometries
+from twin_model.crs import CRS84, lonlat_of, transform_bounds
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
-from twin_model.relief import Surface, build_surface
+from twin_model.relief.ground import Ground
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.freshness import state_of
 from twin_model.temporal import ALWAYS
 from twin_model.town import Town
 from twin_model.view import View
 
-__all__ = ["Scene", "Tree", "all_time", "states"]
+__all__ = ["TownTiles", "Tree", "all_time", "states", "unpacked_glb"]
 
 _FORMAT = "5"
-_SHEET_GAP = 1.0
-"""Metres by which neighbouring sheets may miss one another."""
 _FADE = 2_000.0
 _KEPT_TREES = 12
 
@@ -73,83 +69,30 @@ class Tree:
     version: int
 
 
-class Scene:
-    """Ground, trees and contents of a town; safe to use from many threads and processes."""
+class TownTiles:
+    """Trees and contents of a town's solid layers; safe to use from many threads and processes."""
 
-    def __init__(self, town: Town) -> None:
+    def __init__(self, town: Town, *, cache_mib: int = 4096) -> None:
         self.town = town
+        self._cache = CacheFolder(town.cache, most_mib=cache_mib)
+        self.ground = Ground(town.store, self._cache)
         self._trees: OrderedDict[tuple[Any, ...], Tree] = OrderedDict()
-        self._surfaces: dict[int, Surface | None] = {}
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    # --- ground
-
-    @property
-    def ground_version(self) -> int:
-        """Return the last version that changed anything the ground is made of."""
-        return max(
-            self.town.store.changed_since(layer, None) for layer in ("spot_height", "contour", "map_sheet")
-        )
-
-    def surface(self) -> Surface | None:
-        """Return the ground from spot heights and contours, None where the town has too few."""
-        key = self.ground_version
-        with self._named_lock("surface"):
-            if key not in self._surfaces:
-                self._surfaces = {key: self._cached_surface(key)}
-            return self._surfaces[key]
-
-    def _cached_surface(self, key: int) -> Surface | None:
-        path = self.town.cache / "relief" / f"surface-{_FORMAT}-{key}.tin"
-        return cached(path, self._build_surface, pack=packed_surface, unpack=unpacked_surface)
-
-    def _build_surface(self) -> Surface | None:
-        points = self.town.store.features(FeatureQuery("spot_height", fields=()))
-        lines = self.town.store.features(FeatureQuery("contour", fields=()))
-        points, lines = (self._placed(one) for one in (points, lines))
-        points, lines = points[points.geometry.has_z], lines[lines.geometry.has_z]
-        if len(points) + len(lines) < 3:
-            return None
-        xyz = (
-            np.column_stack((points.geometry.x, points.geometry.y, points.geometry.z))
-            if len(points)
-            else np.empty((0, 3))
-        )
-        return build_surface(xyz, lines.geometry.to_numpy(), hull=self._surveyed())
-
-    def _surveyed(self) -> Polygon | None:
-        """Return the area the sheets cover, so that no sliver of the ground spans what nobody surveyed."""
-        sheets = self._placed(self.town.store.features(FeatureQuery("map_sheet", fields=()))).geometry
-        area = shapely.union_all(shapely.buffer(sheets.to_numpy(), _SHEET_GAP)) if len(sheets) else None
-        return area if isinstance(area, Polygon) else None
-
-    def _placed(self, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-        """Return the features of which every coordinate has a place on the globe: one that has none bends no ground."""
-        on_globe = transform_geometries(frame.geometry.to_numpy(), self.town.store.crs, CRS84)
-        return frame[~shapely.is_missing(placed_geometries(on_globe))]
-
     def terrain_bounds(self) -> Box | None:
         """Return longitude, latitude bounds of the fine terrain: the surveyed ground and what fades out around it."""
-        surface = self.surface()
-        if surface is None:
+        bounds = self.ground.bounds()
+        if bounds is None:
             return self.town.extent()
-        minx, miny, maxx, maxy = surface.bounds
-        return transform_bounds(
-            (minx - _FADE, miny - _FADE, maxx + _FADE, maxy + _FADE), self.town.store.crs, CRS84
-        )
-
-    def ground(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the height of the ground, held at the nearest known height beyond the survey; 0 without one."""
-        surface = self.surface()
-        return np.zeros(len(x)) if surface is None else surface.height_near(x, y)
-
-    # --- solids
+        minx, miny, maxx, maxy = bounds
+        faded = (minx - _FADE, miny - _FADE, maxx + _FADE, maxy + _FADE)
+        return transform_bounds(faded, self.town.store.crs, CRS84)
 
     def solids(self, layer: Layer) -> Solids:
         return Solids(
             layer,
-            self.ground,
+            self.ground.heights,
             lonlat_of(self.town.store.crs),
             self.town.settings.height_offset,
             self.town.store.blobs,
@@ -160,7 +103,7 @@ class Scene:
         """Return the tree of a layer for this view; built once a version."""
         store = self.town.store
         view = all_time(view)
-        key = (*state_of(store, layer, view), self.ground_version)
+        key = (*state_of(store, layer, view), self.ground.version)
         with self._named_lock(layer.id):
             if key not in self._trees:
                 self._trees[key] = self._build_tree(layer, view)
@@ -192,7 +135,7 @@ class Scene:
     def _name(self, layer: Layer, content: NDArray[np.int64]) -> str:
         """Return the name of a node's content: it changes when its states, their versions, the style or the ground do."""
         settings = self.town.settings
-        depends = (layer.style, layer.model, self.ground_version, settings.height_offset, settings.timezone)
+        depends = (layer.style, layer.model, self.ground.version, settings.height_offset, settings.timezone)
         digest = blake2b(repr((_FORMAT, *depends)).encode(), digest_size=9)
         digest.update(content.tobytes())
         return digest.hexdigest()
@@ -218,9 +161,8 @@ class Scene:
     def content(self, layer: Layer, view: View, key: str, name: str) -> bytes:
         """Return the GLB of a node; one whose name is no longer that of the tree is gone."""
         tree = self.ensure_content(layer, view, key, name)
-        path = self.town.cache / "3dtiles" / layer.id / f"{key.replace('/', '-')}-{name}.glb"
-        return cached(
-            path,
+        return self._cache.cached(
+            f"3dtiles/{layer.id}/{key.replace('/', '-')}-{name}.glb",
             lambda: self._encode(layer, view, tree, tree.nodes[key]),
             pack=bytes,
             unpack=unpacked_glb,
@@ -280,3 +222,11 @@ def _among(these: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bo
     """Return which rows of `these` are rows of `wanted`."""
     known = set(map(tuple, wanted.tolist()))
     return np.array([row in known for row in map(tuple, these.tolist())], dtype=bool)
+
+
+def unpacked_glb(content: memoryview) -> bytes:
+    """Return a GLB as it was packed. Raises ValueError for what is none, or not whole."""
+    version, length = (int.from_bytes(content[start : start + 4], "little") for start in (4, 8))
+    if bytes(content[:4]) != b"glTF" or version != 2 or length != len(content):
+        raise ValueError("it is no whole GLB")
+    return bytes(content)

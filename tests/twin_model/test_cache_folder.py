@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import shapely
 
-from api_config.scene import Scene
-from api_config.scene_cache import cached, packed_surface, unpacked_glb, unpacked_surface
+from tiles.town_tiles import TownTiles, unpacked_glb
+from twin_model.cache_folder import CacheFolder
 from twin_model.relief import Surface
+from twin_model.relief.surface_file import packed_surface, unpacked_surface
 from twin_model.town import init_town
 from twin_model.view import View
 
@@ -54,7 +55,9 @@ def test_a_file_that_is_not_as_it_was_written_is_made_anew(
         return content
 
     def look() -> None:
-        assert pack(cached(path, make, pack=pack, unpack=unpack)) == pack(content)
+        assert pack(CacheFolder(tmp_path / "folder").cached("file", make, pack=pack, unpack=unpack)) == pack(
+            content
+        )
 
     look()
     look()
@@ -86,10 +89,27 @@ def test_what_has_the_right_checksum_but_is_no_surface_is_refused() -> None:
 def test_a_cache_that_cannot_be_written_costs_time_alone(tmp_path: Path) -> None:
     (tmp_path / "cache").write_text("a file where the folder should be")
 
-    assert cached(tmp_path / "cache" / "file", lambda: GLB, pack=bytes, unpack=unpacked_glb) == GLB
+    folder = CacheFolder(tmp_path / "cache")
+
+    assert folder.cached("file", lambda: GLB, pack=bytes, unpack=unpacked_glb) == GLB
 
 
-def test_a_scene_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: Path) -> None:
+def test_a_cache_that_grows_too_big_gives_up_what_was_not_used_for_longest(tmp_path: Path) -> None:
+    folder = CacheFolder(tmp_path, most_mib=1)
+    content = GLB[:8] + (2**18).to_bytes(4, "little") + bytes(2**18 - 12)
+
+    for number in range(6):
+        folder.cached(f"3dtiles/{number}.glb", lambda: content, pack=bytes, unpack=unpacked_glb)
+        os.utime(tmp_path / "3dtiles" / f"{number}.glb", (1_000 + number, 1_000 + number))
+        if number == 2:
+            folder.cached("3dtiles/0.glb", lambda: content, pack=bytes, unpack=unpacked_glb)
+
+    kept = sorted(path.name for path in tmp_path.rglob("*.glb"))
+    assert sum(path.stat().st_size for path in tmp_path.rglob("*.glb")) <= 2**20
+    assert "0.glb" in kept and "1.glb" not in kept, "what was used again stays"
+
+
+def test_a_town_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: Path) -> None:
     corners = [
         shapely.Point(x, y, 5) for x, y in ((618_000, 3_886_000), (618_100, 3_886_000), (618_000, 3_886_100))
     ]
@@ -99,16 +119,16 @@ def test_a_scene_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: 
             frame = gpd.GeoDataFrame(geometry=shapes, crs=4548)
             town.commit(frame, layer=layer_id, reason="first", effective="2020-01-01")
         layer, view = town.store.catalogue["building"], View()
-        scene = Scene(town)
-        key, name = next(iter(scene.tree(layer, view).names.items()))
-        ground, glb = scene.surface(), scene.content(layer, view, key, name)
+        tiles = TownTiles(town)
+        key, name = next(iter(tiles.tree(layer, view).names.items()))
+        ground, glb = tiles.ground.surface(), tiles.content(layer, view, key, name)
         files = sorted(path for path in town.cache.rglob("*") if path.is_file())
         for path in files:
             path.write_bytes(b"spoiled")
             path.with_suffix(".pickle").write_bytes(pickle.dumps(Trap(tmp_path / "run")))
 
-        again = Scene(town)
+        again = TownTiles(town)
 
         assert again.content(layer, view, key, name) == glb
-        assert ground is not None and packed_surface(again.surface()) == packed_surface(ground)
+        assert ground is not None and packed_surface(again.ground.surface()) == packed_surface(ground)
     assert len(files) == 2 and not (tmp_path / "run").exists()
