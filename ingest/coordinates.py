@@ -18,7 +18,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ingest.survey.place import outside_area
+from ingest.place import outside_area
 from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, same_crs, transform_xy
 from twin_model.errors import CatalogueError, CrsRefused
 

@@ -14,7 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.coordinates import AS_THEY_ARE, Cause, Coordinates, causes_of, have_no_place
-from ingest.survey.place import outside_area
+from ingest.place import outside_area
 from ingest.unplaced import Unplaced
 from ingest.values import date_text, is_absent, typed
 from twin_model.catalogue import Catalogue

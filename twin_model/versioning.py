@@ -7,10 +7,10 @@ and where a number is new by place; a layer whose identity is "match" finds them
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -21,18 +21,14 @@ from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
+from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
-from twin_model.store.base import FeatureQuery, HeadStart, Known
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Store
 from twin_model.view import View
 
-if TYPE_CHECKING:
-    from twin_model.store.base import Store
+__all__ = ["MOST_REMOVALS", "commit", "plan_changeset", "touched_ids"]
 
-__all__ = ["MOST_REMOVALS", "NEW", "UNCHANGED", "LayerPlan", "commit", "plan_changeset", "touched_ids"]
-
-NEW = 0
-UNCHANGED = -1
 MOST_REMOVALS = 0.1
 """A delivery by which a larger share of what it could have seen would vanish is refused unless removals are accepted."""
 
@@ -43,36 +39,7 @@ _CLOSE_TOGETHER = 4_000
 """So many features are asked for by their fids at once."""
 
 
-def _nothing() -> NDArray[np.int64]:
-    return np.empty(0, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class LayerPlan:
-    """What each delivered row of a layer is, in the order delivered (0 new, -1 no change, else the fid it updates),
-    which features end, how many the delivery could have seen, and how many it lacks and yet keeps (`scope.Removals`)."""
-
-    layer: str
-    decisions: NDArray[np.int64]
-    ended: NDArray[np.int64] = field(default_factory=_nothing)
-    seen: int = 0
-    kept: int = 0
-
-    @property
-    def is_empty(self) -> bool:
-        return not len(self.ended) and bool((self.decisions == UNCHANGED).all())
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Return how many are inserted, updated, ended, unchanged, and kept though the delivery lacks them."""
-        return {
-            "inserted": int((self.decisions == NEW).sum()), "updated": int((self.decisions > 0).sum()),
-            "terminated": len(self.ended), "unchanged": int((self.decisions == UNCHANGED).sum()),
-            "kept": self.kept,
-        }  # fmt: skip
-
-
-def commit(store: "Store", changeset: Changeset, ahead: HeadStart | None = None) -> Version:
+def commit(store: Store, changeset: Changeset, ahead: HeadStart | None = None) -> Version:
     """Bring a changeset into the store, whole or not at all, and return the version it made.
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
@@ -81,12 +48,12 @@ def commit(store: "Store", changeset: Changeset, ahead: HeadStart | None = None)
     """
     _ensure_there(store, changeset)
     ahead = ahead or HeadStart()
-    plan = partial(_plan_to_commit, ahead)
+    plan = partial(_plan_to_commit, store, ahead)
     version = ahead.commit(changeset, plan)
     return store.commit(changeset, plan) if version is None else version
 
 
-def _plan_to_commit(ahead: HeadStart, store: "Store", changeset: Changeset) -> dict[str, LayerPlan]:
+def _plan_to_commit(store: Store, ahead: HeadStart, changeset: Changeset) -> dict[str, LayerPlan]:
     plans = plan_changeset(store, changeset, ahead)
     vanishing = {name: plan for name, plan in plans.items() if name != "finding" and _vanishes(plan)}
     if vanishing and not changeset.accept_removals:
@@ -102,7 +69,7 @@ def _vanishes(plan: LayerPlan) -> bool:
     return len(plan.ended) > MOST_REMOVALS * plan.seen
 
 
-def _ensure_there(store: "Store", changeset: Changeset) -> None:
+def _ensure_there(store: Store, changeset: Changeset) -> None:
     for name, ids in changeset.terminated.items():
         found = store.features(
             FeatureQuery(store.catalogue[name].id, ids=tuple(ids), fields=(), geometry=False)
@@ -113,7 +80,7 @@ def _ensure_there(store: "Store", changeset: Changeset) -> None:
 
 
 def plan_changeset(
-    store: "Store", changeset: Changeset, ahead: HeadStart | None = None
+    store: Store, changeset: Changeset, ahead: HeadStart | None = None
 ) -> dict[str, LayerPlan]:
     """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features.
 
@@ -140,7 +107,7 @@ def plan_changeset(
     return plans
 
 
-def _is_late(store: "Store", layer: Layer, changeset: Changeset) -> bool:
+def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
     """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
     if layer.id == "finding":
         return False
@@ -149,7 +116,7 @@ def _is_late(store: "Store", layer: Layer, changeset: Changeset) -> bool:
 
 
 def _said_then(
-    store: "Store", layer: Layer, changeset: Changeset, delivered: list[Delivered], found: "_Found"
+    store: Store, layer: Layer, changeset: Changeset, delivered: list[Delivered], found: "_Found"
 ) -> None:
     """Compare what a late delivery says with what held on its day: delivered twice, it is no change; filled in."""
     for part, one in _parts_of(delivered):
@@ -169,7 +136,7 @@ def _said_then(
             ]
 
 
-def touched_ids(store: "Store", plan: LayerPlan) -> dict[str, list[str]]:
+def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:
     """Return the ids of the features that a plan updates and ends."""
     fids = {"updated": plan.decisions[plan.decisions > 0], "terminated": plan.ended}
     ids: dict[str, list[str]] = {name: [] for name in fids}
@@ -194,7 +161,7 @@ class _Found:
         return np.where(self.same, UNCHANGED, self.fids)
 
 
-def _compared(store: "Store", layer: Layer, delivered: list[Delivered], known: Known) -> _Found:
+def _compared(store: Store, layer: Layer, delivered: list[Delivered], known: Known) -> _Found:
     if layer.identity_field is not None:
         found = _by_id(store, layer, known, delivered)
     else:
@@ -243,10 +210,10 @@ def _ordered(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.ui
     return order, found
 
 
-def _by_id(store: "Store", layer: Layer, known: Known, delivered: list[Delivered]) -> _Found:
+def _by_id(store: Store, layer: Layer, known: Known, delivered: list[Delivered]) -> _Found:
     """Find rows by the id they carry, then by a number a feature once had; one that ended begins again."""
     index = pd.Index(known.ids)
-    found, same = [_nothing()], [np.empty(0, dtype=bool)]
+    found, same = [no_fids()], [np.empty(0, dtype=bool)]
     for one in delivered:
         rows = one.rows()
         at = index.get_indexer(pd.Index(rows.ids))
@@ -265,7 +232,7 @@ def _by_id(store: "Store", layer: Layer, known: Known, delivered: list[Delivered
     return _Found(np.concatenate(found), np.concatenate(same))
 
 
-def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:
+def _edited(store: Store, layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:
     """Return what each row of an edit is: it names its feature by id, and says something else than holds now or not."""
     decisions = [np.empty(0, dtype=np.int64)]
     for one in delivered:
@@ -282,14 +249,14 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
     return np.concatenate(decisions)
 
 
-def _columns(store: "Store", query: FeatureQuery) -> dict[str, list[Any]]:
+def _columns(store: Store, query: FeatureQuery) -> dict[str, list[Any]]:
     """Return plain rows by column."""
     names, rows = store.rows(query)
     return {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
 
 def _match_the_rest(
-    store: "Store", layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
+    store: Store, layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
 ) -> None:
     """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
     west to east, so that memory holds what is left in one of them, in whatever order the rows were delivered."""
@@ -327,7 +294,7 @@ def _left(
 
 
 def _free_features(
-    store: "Store", layer: Layer, free: NDArray[np.int64], sides: tuple[float, float] | None
+    store: Store, layer: Layer, free: NDArray[np.int64], sides: tuple[float, float] | None
 ) -> gpd.GeoDataFrame:
     """Return the features that are still free, all of them or those between two meridians of the town's grid."""
     if sides is None:

@@ -3,7 +3,7 @@
 Not here: the routes (`api_config/routes/`), pages for people (`api_config/pages/`), pygeoapi (`api_config/ogc/`).
 
     call = Call(request)                                # language, parameters, view of this request
-    return await answer_json(request, content, max_age=60)
+    raise QueryRefused("query.refused")                 # problems: a status, a sentence, never a path of ours
 """
 
 __all__ = ["answer", "call", "cursor", "feature_cache", "problems", "properties", "schema"]

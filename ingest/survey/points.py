@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.survey.place import misplaced
+from ingest.place import misplaced
 from ingest.survey.rows import Floats, Rows, Texts, joined_keys, numbers_of, status_codes
 from ingest.survey.vocabulary import Vocabulary
 from twin_model.errors import SourceRefused

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 import grimp
+import networkx
 from source_trees import tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,6 +63,30 @@ def test_no_floor_imports_one_above_it_and_neighbours_never_meet() -> None:
     ]
 
     assert wrong == []
+
+
+def test_no_imports_go_round_in_circles() -> None:
+    graph = networkx.DiGraph()
+    modules = grimp.build_graph(*FLOORS)
+    for importer in modules.modules:
+        for imported_module in modules.find_modules_directly_imported_by(importer):
+            graph.add_edge(importer, imported_module)
+            packages = _packages_that_part(importer, imported_module)
+            graph.add_edge(*(f"package {name}" for name in packages))
+
+    circles = [sorted(circle) for circle in networkx.strongly_connected_components(graph) if len(circle) > 1]
+
+    assert circles == []
+
+
+def _packages_that_part(importer: str, imported_module: str) -> tuple[str, str]:
+    """Return the two names at the level at which the paths of two modules part."""
+    ours, theirs = importer.split("."), imported_module.split(".")
+    common = next(
+        (n for n, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
+        min(len(ours), len(theirs)) - 1,
+    )
+    return ".".join(ours[: common + 1]), ".".join(theirs[: common + 1])
 
 
 def test_the_contracts_of_the_house_are_kept() -> None:

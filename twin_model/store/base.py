@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -14,11 +14,9 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
+from twin_model.plan import Plan
 from twin_model.temporal import Instant
 from twin_model.view import View
-
-if TYPE_CHECKING:
-    from twin_model.versioning import LayerPlan
 
 __all__ = [
     "ChangesetRecord",
@@ -26,7 +24,6 @@ __all__ = [
     "HeadStart",
     "Known",
     "Origins",
-    "Plan",
     "SortKey",
     "Store",
     "Summary",
@@ -153,10 +150,6 @@ class ChangesetRecord:
     """What the hash is made of, as it was written."""
     rule: int = 3
     """By which rule its digests are made (`twin_model/store/digests.py`)."""
-
-
-Plan = Callable[["Store", Changeset], Mapping[str, "LayerPlan"]]
-"""Says for each delivered row what it is."""
 
 
 class HeadStart:

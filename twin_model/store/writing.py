@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import orjson
@@ -16,12 +16,10 @@ import orjson
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Touched, Version
 from twin_model.errors import VersionConflict
+from twin_model.plan import LayerPlan
 from twin_model.store.digests import RULE
 from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
-
-if TYPE_CHECKING:
-    from twin_model.versioning import LayerPlan
 
 __all__ = ["GENESIS", "Transaction", "chain_hash", "moment_after", "write_changeset"]
 
@@ -58,7 +56,7 @@ def write_changeset(
     transaction: Transaction,
     catalogue: Catalogue,
     changeset: Changeset,
-    plans: Mapping[str, "LayerPlan"],
+    plans: Mapping[str, LayerPlan],
     *,
     ahead: Mapping[str, LayerWriter] = {},
 ) -> Version:
@@ -100,7 +98,7 @@ def write_changeset(
     return Version(writing.version, moment, touched, True, digest)
 
 
-def _changes_nothing(changeset: Changeset, plans: Mapping[str, "LayerPlan"]) -> bool:
+def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bool:
     """Remarks alone are no change of the town; a record set aside, or a finding that is mended, is."""
     if changeset.terminated or changeset.restored:
         return False
@@ -114,12 +112,12 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, "LayerPlan"]) -> 
     return not len(noticed.ended) and bool((noticed.decisions[errors] == -1).all())
 
 
-def _written(changeset: Changeset, plans: Mapping[str, "LayerPlan"]) -> list[str]:
+def _written(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> list[str]:
     return list(dict.fromkeys([*plans, *changeset.terminated, *changeset.restored]))
 
 
 def _ensure_fresh(
-    changeset: Changeset, plans: Mapping[str, "LayerPlan"], writers: Mapping[str, LayerWriter], newest: int
+    changeset: Changeset, plans: Mapping[str, LayerPlan], writers: Mapping[str, LayerWriter], newest: int
 ) -> None:
     """Refuse an edit of features that a version later than its base has changed; all of them are named."""
     if changeset.base is None or changeset.base >= newest:

@@ -22,7 +22,8 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
-from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
+from twin_model.plan import Plan
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Summary
 from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
@@ -298,7 +299,7 @@ class GeoPackageStore(GeoPackageHistory):
     def commit(self, changeset: Changeset, plan: Plan) -> Version:
         while True:
             base = self.version()
-            plans = plan(self, changeset)
+            plans = plan(changeset)
             with self._writing() as connection:
                 transaction = GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs))
                 if transaction.last()[0] == base:

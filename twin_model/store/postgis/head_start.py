@@ -9,23 +9,21 @@ ten seconds or anything that fails ends it, and the commit goes the ordinary way
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import psycopg
 
 from twin_model.changeset import Changeset, Rows, Scope, Version
 from twin_model.errors import StoreError
-from twin_model.store.base import HeadStart, Known, Plan, Store
+from twin_model.plan import LayerPlan, Plan
+from twin_model.store.base import HeadStart, Known, Store
 from twin_model.store.layer_writer import Writing
 from twin_model.store.postgis.lane import Lane
 from twin_model.store.postgis.server import Address, begin_ahead, connect, in_our_words, take_place
 from twin_model.store.postgis.write import BULK, PostgisTransaction, PostgisWriter
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import Instant, now
-
-if TYPE_CHECKING:
-    from twin_model.versioning import LayerPlan
 
 __all__ = ["PostgisHeadStart"]
 
@@ -86,7 +84,7 @@ class PostgisHeadStart(HeadStart):
         try:
             for writer in ahead.values():
                 writer.complete()
-            plans = plan(self._store, changeset)
+            plans = plan(changeset)
             lane = self._begun()
             transaction = PostgisTransaction(lane, self._store.catalogue, self._store.crs)
             if not take_place(lane.connection, self._address) or transaction.last()[0] != self._base:
@@ -141,7 +139,7 @@ class PostgisHeadStart(HeadStart):
 
 
 def _ensure_as_thought(
-    changeset: Changeset, plans: Mapping[str, "LayerPlan"], ahead: Mapping[str, PostgisWriter]
+    changeset: Changeset, plans: Mapping[str, LayerPlan], ahead: Mapping[str, PostgisWriter]
 ) -> None:
     """Refuse a commit that would have written the rows otherwise, or other rows."""
     for name, writer in ahead.items():

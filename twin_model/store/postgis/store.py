@@ -19,7 +19,8 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
-from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
+from twin_model.plan import Plan
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Summary
 from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis import copy as postgis_copy
@@ -263,7 +264,7 @@ class PostgisStore(PostgisHistory):
     def commit(self, changeset: Changeset, plan: Plan) -> Version:
         while True:
             base = self.version()
-            plans = plan(self, changeset)
+            plans = plan(changeset)
             with (
                 self._lent(asking=False) as connection,
                 writing(connection, self._address),
