@@ -22,7 +22,7 @@ from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
 from ingest.readers import ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.changeset import Reach, Source, Version
+from twin_model.changeset import ScopeKind, Source, Version
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
 from twin_model.store.base import HeadStart
@@ -74,7 +74,7 @@ class Delivery:
     author: str = "twin"
     reason: str = ""
     dry_run: bool = False
-    reach: Reach = "seen"
+    reach: ScopeKind = "seen"
     area: BaseGeometry | None = None
     accept_removals: bool = False
 

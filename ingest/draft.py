@@ -26,11 +26,11 @@ from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import read_rows, write_rows
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Source
+from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.rows.coordinate_runs import Runs
+from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
 __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
@@ -112,7 +112,12 @@ class Draft:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(
-        self, layer_id: str, frame: gpd.GeoDataFrame, *, records: int | None = None, runs: Runs | None = None
+        self,
+        layer_id: str,
+        frame: gpd.GeoDataFrame,
+        *,
+        records: int | None = None,
+        runs: CoordinateRuns | None = None,
     ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
@@ -126,13 +131,13 @@ class Draft:
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]
-            self._add_part(layer_id, part, runs and runs.among(np.arange(start, start + len(part))))
+            self._add_part(layer_id, part, runs and runs.restricted_to(np.arange(start, start + len(part))))
         extra = (len(frame) if records is None else records) - len(frame)
         self.counts.read += extra
         self.counts.stored += extra
         self._tick(len(frame) + extra)
 
-    def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame, runs: Runs | None) -> None:
+    def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None) -> None:
         fitted: Fitted = self._fitting.fit(self.catalogue[layer_id], frame, runs)
         self._found.extend((one, True) for one in fitted.findings)
         self.counts.read += fitted.records
@@ -240,7 +245,7 @@ class Draft:
         return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
 
     def to_changeset(
-        self, *, author: str, reason: str, details: Mapping[str, Any] | None = None, reach: Reach = "seen",
+        self, *, author: str, reason: str, details: Mapping[str, Any] | None = None, reach: ScopeKind = "seen",
         area: BaseGeometry | None = None, accept_removals: bool = False,
     ) -> Changeset:  # fmt: skip
         """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft.

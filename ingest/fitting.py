@@ -25,9 +25,9 @@ from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
 from twin_model.rows.columns import coded
 from twin_model.rows.content import content_hashes
-from twin_model.rows.coordinate_runs import Runs, no_runs, plain_runs
+from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, valid_runs
 from twin_model.rows.geometry import layer_wkb, min_zoom
-from twin_model.rows.row_geometry import Shapes
+from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]
@@ -53,7 +53,7 @@ class Fitted:
 class _Work:
     """The rows of one frame while they are made to fit; `keep` marks those still to be stored.
 
-    Runs stand beside the frame as they were `read`; those that are `plain` need no fitting, the others join `geometry`.
+    CoordinateRuns stand beside the frame as they were `read`; those that are `plain` need no fitting, the others join `geometry`.
     """
 
     layer: Layer
@@ -61,8 +61,8 @@ class _Work:
     geometry: Geometries
     keep: Mask
     source_crs: str
-    read: Runs
-    plain: Runs
+    read: CoordinateRuns
+    plain: CoordinateRuns
     findings: list[Finding] = field(default_factory=list)
     moved: bool = False
 
@@ -111,7 +111,7 @@ class Fitting:
         self._seen: dict[str, set[str]] = {}
         self._said: set[str] = set()
 
-    def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: Runs | None = None) -> Fitted:
+    def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None = None) -> Fitted:
         """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings.
 
         `runs` are the geometries of rows that have none in the frame, in its CRS.
@@ -125,7 +125,7 @@ class Fitting:
         if not self._coordinates.change_nothing:
             geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
             geometry = self._coordinates.read(geometry)
-        plain = plain_runs(runs, crs_code(frame.crs), self._crs)
+        plain = valid_runs(runs, crs_code(frame.crs), self._crs)
         work = _Work(
             layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain
         )
@@ -139,11 +139,11 @@ class Fitting:
         kept = np.flatnonzero(work.keep)
         geometry, origin = _split(layer, work.geometry[kept])
         chosen = kept[origin]
-        runs = work.plain.among(chosen)
+        runs = work.plain.restricted_to(chosen)
         columns = {name: column[chosen] for name, column in values.items()}
         bounds = shapely.bounds(geometry)
         bounds[runs.rows] = runs.bounds
-        shapes = Shapes(layer_wkb(layer, geometry), runs, layer.is_multi)
+        shapes = RowGeometry(layer_wkb(layer, geometry), runs, layer.is_multi)
         rows = Rows(
             ids=_numbered(ids[kept], origin), shapes=shapes, bounds=bounds, columns=columns,
             valid_from=valid_from[chosen], valid_precision=precision[chosen],
@@ -151,7 +151,7 @@ class Fitting:
         )  # fmt: skip
         return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
-    def _fit_geometry(self, work: _Work, runs: Runs) -> None:
+    def _fit_geometry(self, work: _Work, runs: CoordinateRuns) -> None:
         layer = work.layer
         if not layer.has_geometry:
             work.geometry = np.full(len(work.frame), None, dtype=object)
@@ -171,7 +171,7 @@ class Fitting:
         _repair(work)
         _coerce(work)
 
-    def _set_aside_unplaced(self, work: _Work, runs: Runs) -> None:
+    def _set_aside_unplaced(self, work: _Work, runs: CoordinateRuns) -> None:
         """Set aside what is not where its CRS puts it; one finding a cause and source says so (`unplaced`)."""
         bounds = shapely.bounds(work.geometry)
         bounds[runs.rows] = runs.bounds

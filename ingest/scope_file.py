@@ -9,16 +9,18 @@ from shapely.geometry.base import BaseGeometry
 
 from ingest.draft import FRAME_ROWS
 from ingest.vector.file import VectorFile
-from twin_model.changeset import Reach
+from twin_model.changeset import ScopeKind
 from twin_model.crs import crs_code, transform_geometries
 from twin_model.errors import CalledWrongly, SourceRefused
 
 __all__ = ["WORDS", "read_scope"]
 
-WORDS: tuple[Reach, ...] = ("seen", "sheet", "layer")
+WORDS: tuple[ScopeKind, ...] = ("seen", "sheet", "layer")
 
 
-def read_scope(said: str, *, storage_crs: str, crs: str | None = None) -> tuple[Reach, BaseGeometry | None]:
+def read_scope(
+    said: str, *, storage_crs: str, crs: str | None = None
+) -> tuple[ScopeKind, BaseGeometry | None]:
     """Return what a delivery could have seen: one of `WORDS`, or "area" with the union of a file's polygons.
 
     The polygon comes in the storage CRS; `crs` is that of a file which does not say its own. Raises `CalledWrongly`

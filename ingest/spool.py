@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Rows
 from twin_model.rows.columns import coded, is_one
-from twin_model.rows.coordinate_runs import Runs
+from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.rows.packed_wkb import PackedWkb
-from twin_model.rows.row_geometry import Shapes
+from twin_model.rows.row_geometry import RowGeometry
 
 __all__ = ["read_rows", "write_rows"]
 
@@ -43,7 +43,9 @@ def read_rows(path: Path, content: Array) -> Rows:
         head = orjson.loads(_read_text(file))
         bounds, min_zoom, packed, places, *run = (_read(file) for _ in range(8))
         columns = {name: _read_column(file, len(content)) for name in head["columns"]}
-    shapes = Shapes(PackedWkb(packed, places).objects(), Runs(head["dimension"], *run), head["multi"])
+    shapes = RowGeometry(
+        PackedWkb(packed, places).objects(), CoordinateRuns(head["dimension"], *run), head["multi"]
+    )
     named = {name: columns.pop(name) for name in _COLUMNS}
     fields = {name.removeprefix("column "): column for name, column in columns.items()}
     return Rows(shapes=shapes, bounds=bounds, columns=fields, min_zoom=min_zoom, content=content, **named)

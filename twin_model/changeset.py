@@ -17,10 +17,10 @@ from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
 from twin_model.layer import Layer
 from twin_model.rows.content import key_hashes
-from twin_model.rows.row_geometry import Shapes
+from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import Instant
 
-__all__ = ["Box", "Changeset", "Delivered", "Reach", "Rows", "Scope", "Source", "Touched", "Version"]
+__all__ = ["Box", "Changeset", "Delivered", "Rows", "Scope", "ScopeKind", "Source", "Touched", "Version"]
 
 Box = tuple[float, float, float, float]
 
@@ -50,7 +50,7 @@ class Rows:
     """
 
     ids: NDArray[Any]
-    shapes: Shapes
+    shapes: RowGeometry
     bounds: NDArray[np.float64]
     columns: Mapping[str, NDArray[Any]]
     valid_from: NDArray[Any]
@@ -117,7 +117,7 @@ class Delivered:
         return cls(layer, lambda: rows, len(rows))
 
 
-Reach = Literal["nothing", "seen", "sheet", "layer", "area"]
+ScopeKind = Literal["nothing", "seen", "sheet", "layer", "area"]
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class Scope:
     apart: a 1:2000 sheet ends nothing of a 1:1000 one.
     """
 
-    reach: Reach = "nothing"
+    reach: ScopeKind = "nothing"
     name: str = ""
     series: str = ""
     area: BaseGeometry | None = None
@@ -183,7 +183,7 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     columns["finding_key"] = keys
     empty = np.full(len(points), None, dtype=object)
     return Rows(
-        keys, Shapes.of(np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object)), shapely.bounds(points), columns, empty, empty,
+        keys, RowGeometry.of(np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object)), shapely.bounds(points), columns, empty, empty,
         np.full(len(points), layer.zoom.start, dtype=np.int16), key_hashes(keys),
     )  # fmt: skip
 

@@ -20,7 +20,7 @@ from twin_model.errors import EditRefused
 from twin_model.layer import Field, Layer
 from twin_model.rows.content import content_hashes
 from twin_model.rows.geometry import layer_wkb, min_zoom
-from twin_model.rows.row_geometry import Shapes
+from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import parse_instant
 
 __all__ = ["rows_of"]
@@ -39,7 +39,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
     columns = {each.name: _column(layer, each, frame, zone) for each in layer.fields if each.name in frame}
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
-        ids=_ids(layer, frame), shapes=Shapes.of(layer_wkb(layer, geometry)), bounds=shapely.bounds(geometry), columns=columns,
+        ids=_ids(layer, frame), shapes=RowGeometry.of(layer_wkb(layer, geometry)), bounds=shapely.bounds(geometry), columns=columns,
         valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, shapely.bounds(geometry), storage_crs),
         content=content_hashes(layer, geometry, columns),
     )  # fmt: skip

@@ -16,7 +16,7 @@ from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.filter.expression import Boolean, Expression, Geometry, Logical, Not, Property, Spatial
 from twin_model.store.base import FeatureQuery
 
-__all__ = ["bbox_area", "both", "in_storage", "stored_area", "within"]
+__all__ = ["bbox_area", "conjunction", "filter_in_storage_crs", "narrowed_to", "stored_area"]
 
 _PIECES = 32
 """An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
@@ -87,7 +87,7 @@ def _longest_side(geometry: BaseGeometry) -> float:
     return max(maxx - minx, maxy - miny, 1e-9)
 
 
-def within(
+def narrowed_to(
     query: FeatureQuery, area: BaseGeometry, crs: str, storage_crs: str, extent: Box | None
 ) -> FeatureQuery:
     """Return the query narrowed to features that meet an area: by the store's own box where that is exact.
@@ -95,27 +95,29 @@ def within(
     `extent` is that of the layer, `where_crs` of the query the storage CRS.
     """
     if extent is None:
-        return query.with_(where=both(query.where, Boolean(False)))
+        return query.with_(where=conjunction(query.where, Boolean(False)))
     if crs == storage_crs:
         return query.with_(bbox=area.bounds)
     stored = stored_area(area, crs, storage_crs, extent)
     if shapely.covers(stored, shapely.box(*extent)):
         return query.with_(bbox=extent)
     meets = Spatial("intersects", Property("geometry"), Geometry(stored))
-    return query.with_(where=both(query.where, Boolean(False) if stored.is_empty else meets))
+    return query.with_(where=conjunction(query.where, Boolean(False) if stored.is_empty else meets))
 
 
-def both(one: Expression | None, other: Expression | None) -> Expression | None:
+def conjunction(one: Expression | None, other: Expression | None) -> Expression | None:
     """Return the condition that both hold; None is no condition."""
     return Logical("and", (one, other)) if one is not None and other is not None else one or other
 
 
-def in_storage(expression: Expression, crs: str, storage_crs: str, extent: Box | None) -> Expression:
+def filter_in_storage_crs(
+    expression: Expression, crs: str, storage_crs: str, extent: Box | None
+) -> Expression:
     """Return a filter with its geometries in the storage CRS; as they were written, their axes are the authority's."""
     if isinstance(expression, Not):
-        return Not(in_storage(expression.argument, crs, storage_crs, extent))
+        return Not(filter_in_storage_crs(expression.argument, crs, storage_crs, extent))
     if isinstance(expression, Logical):
-        moved = tuple(in_storage(one, crs, storage_crs, extent) for one in expression.arguments)
+        moved = tuple(filter_in_storage_crs(one, crs, storage_crs, extent) for one in expression.arguments)
         return replace(expression, arguments=moved)
     if not isinstance(expression, Spatial):
         return expression

@@ -16,7 +16,7 @@ from twin_model.changeset import Changeset, Delivered, Scope
 from twin_model.filter.expression import Comparison, Constant, Property
 from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
-from twin_model.store.base import FeatureQuery, Known, Origins
+from twin_model.store.base import DeliveredState, FeatureQuery, Provenance
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
@@ -44,7 +44,7 @@ class Removals:
 
 
 def removals(
-    store: "Store", layer: Layer, changeset: Changeset, known: Known, there: NDArray[np.int64]
+    store: "Store", layer: Layer, changeset: Changeset, known: DeliveredState, there: NDArray[np.int64]
 ) -> Removals:
     """Return what becomes of the current features that a delivery with those of `there` lacks."""
     if layer.id == "finding":
@@ -56,7 +56,7 @@ def removals(
         return Removals(seen=len(there))
     own = of_others = np.empty(0, dtype=np.int64)
     if scope.reach in ("seen", "sheet"):
-        origins = store.origins(layer.id)
+        origins = store.provenance(layer.id)
         under_its_name = origins.scopes == scope.name
         own = np.intersect1d(missing, origins.fids[under_its_name & (origins.series == scope.series)])
         of_others = origins.fids[~under_its_name]
@@ -65,7 +65,7 @@ def removals(
     return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)))
 
 
-def _of_source(layer: Layer, scope: Scope, origins: Origins) -> NDArray[np.bool_]:
+def _of_source(layer: Layer, scope: Scope, origins: Provenance) -> NDArray[np.bool_]:
     """Say which features came from where this delivery may end something: its scale, and its name where no place says more."""
     kept = origins.series == scope.series
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):

@@ -24,7 +24,7 @@ from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
-from twin_model.store.base import FeatureQuery, HeadStart, Known, Store
+from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Store
 from twin_model.view import View
 
 __all__ = ["MOST_REMOVALS", "commit", "plan_changeset", "touched_ids"]
@@ -95,11 +95,11 @@ def plan_changeset(
         if changeset.edit:
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
-        known = (ahead and ahead.known(layer_id)) or store.known(layer_id)
+        known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
         late = _is_late(store, layer, changeset)
         found = _compared(store, layer, delivered, known)
         if late:
-            _said_then(store, layer, changeset, delivered, found)
+            _same_as_on_that_day(store, layer, changeset, delivered, found)
         there = found.fids[found.fids > 0]
         gone = Removals() if late else removals(store, layer, changeset, known, there)
         if len(found.fids) or len(gone.ended):
@@ -115,7 +115,7 @@ def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
     return any(layer.id in store.changes(one.number) for one in later)
 
 
-def _said_then(
+def _same_as_on_that_day(
     store: Store, layer: Layer, changeset: Changeset, delivered: list[Delivered], found: "_Found"
 ) -> None:
     """Compare what a late delivery says with what held on its day: delivered twice, it is no change; filled in."""
@@ -161,7 +161,7 @@ class _Found:
         return np.where(self.same, UNCHANGED, self.fids)
 
 
-def _compared(store: Store, layer: Layer, delivered: list[Delivered], known: Known) -> _Found:
+def _compared(store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState) -> _Found:
     if layer.identity_field is not None:
         found = _by_id(store, layer, known, delivered)
     else:
@@ -169,7 +169,7 @@ def _compared(store: Store, layer: Layer, delivered: list[Delivered], known: Kno
         found = _Found(fids, fids > 0)
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
         free = known.fids[~np.isin(known.fids, found.fids)]
-        _match_the_rest(store, layer, delivered, found, free)
+        _match_by_place(store, layer, delivered, found, free)
     return found
 
 
@@ -180,7 +180,7 @@ def _parts_of(delivered: list[Delivered]) -> Iterator[tuple[slice, Delivered]]:
         start += one.count
 
 
-def _by_content(known: Known, content: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _by_content(known: DeliveredState, content: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Return for each delivered hash (n, 2) the fid of a feature of which the same was delivered, 0 for none.
 
     One to one: the second row that says a thing is the second feature that said it. Hashes are found by their first
@@ -210,7 +210,7 @@ def _ordered(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.ui
     return order, found
 
 
-def _by_id(store: Store, layer: Layer, known: Known, delivered: list[Delivered]) -> _Found:
+def _by_id(store: Store, layer: Layer, known: DeliveredState, delivered: list[Delivered]) -> _Found:
     """Find rows by the id they carry, then by a number a feature once had; one that ended begins again."""
     index = pd.Index(known.ids)
     found, same = [no_fids()], [np.empty(0, dtype=bool)]
@@ -220,7 +220,7 @@ def _by_id(store: Store, layer: Layer, known: Known, delivered: list[Delivered])
         there = (at >= 0) & np.array([each is not None for each in rows.ids], dtype=bool)
         fids = np.where(there, known.fids[at] if len(known.fids) else 0, NEW)
         unknown = [row for row in np.flatnonzero(~there).tolist() if rows.ids[row] is not None]
-        once = store.former(layer.id, [rows.ids[row] for row in unknown]) if unknown else {}
+        once = store.fids_of_past_ids(layer.id, [rows.ids[row] for row in unknown]) if unknown else {}
         taken = set(fids.tolist())
         for row in unknown if once else ():
             fid = once.get(rows.ids[row], NEW)
@@ -241,7 +241,7 @@ def _edited(store: Store, layer: Layer, delivered: list[Delivered]) -> NDArray[n
         now = _columns(store, FeatureQuery(layer.id, ids=tuple(named)))
         contents = dict(zip(now["id"], row_contents(layer, now, tuple(rows.columns)), strict=True))
         fids = dict(zip(now["id"], now["fid"], strict=True))
-        fids = store.former(layer.id, [each for each in named if each not in fids]) | fids
+        fids = store.fids_of_past_ids(layer.id, [each for each in named if each not in fids]) | fids
         decisions.append(np.array([
             UNCHANGED if contents.get(each) == content else fids.get(each, NEW)
             for each, content in zip(rows.ids.tolist(), rows.content.tolist(), strict=True)
@@ -255,12 +255,12 @@ def _columns(store: Store, query: FeatureQuery) -> dict[str, list[Any]]:
     return {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
 
-def _match_the_rest(
+def _match_by_place(
     store: Store, layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
 ) -> None:
     """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
     west to east, so that memory holds what is left in one of them, in whatever order the rows were delivered."""
-    left, west, east = _left(delivered, found)
+    left, west, east = _unmatched_rows(delivered, found)
     if not len(free) or not len(left):
         return
     strips = np.array_split(np.argsort(west, kind="stable"), -(-max(len(left), len(free)) // _AT_ONCE))
@@ -277,7 +277,7 @@ def _match_the_rest(
         free = np.setdiff1d(free, found.fids[left[strip]])
 
 
-def _left(
+def _unmatched_rows(
     delivered: list[Delivered], found: _Found
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the positions of rows with a geometry that are nothing known yet, and where each begins and ends."""

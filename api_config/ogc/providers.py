@@ -12,7 +12,7 @@ from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, reachable_extent
 from twin_model.errors import TwinError
 from twin_model.filter import parse_filter
-from twin_model.query_area import bbox_area, in_storage, within
+from twin_model.query_area import bbox_area, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.town import Town, open_town
@@ -107,13 +107,13 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         extent = reachable_extent(store.summary(self._layer.id).extent, store.crs)
         query = FeatureQuery(
             self._layer.id, view=self._town.look(datetime_), text=q, where_crs=store.crs,
-            where=None if where is None else in_storage(where, CRS84, store.crs, extent),
+            where=None if where is None else filter_in_storage_crs(where, CRS84, store.crs, extent),
             sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
             fields=tuple(fields) if fields else None, geometry=not skip_geometry,
         )  # fmt: skip
         if not bbox:
             return query
-        return within(query, bbox_area(",".join(map(str, bbox)), CRS84), CRS84, store.crs, extent)
+        return narrowed_to(query, bbox_area(",".join(map(str, bbox)), CRS84), CRS84, store.crs, extent)
 
     def _features(self, query: FeatureQuery) -> list[dict[str, Any]]:
         columns, rows = self._town.store.rows(query)

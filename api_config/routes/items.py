@@ -31,7 +31,7 @@ from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import Layer
-from twin_model.query_area import bbox_area, both, in_storage, within
+from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import has_begun, state_of
@@ -299,7 +299,7 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
     value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    return within(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
+    return narrowed_to(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
 
 
 def words_of(call: Call) -> str | None:
@@ -334,7 +334,7 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
         return equal
     filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
     crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
-    return both(in_storage(filtered, crs, call.town.store.crs, extent), equal)
+    return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
 
 
 def _extent(call: Call, layer: Layer) -> Box | None:

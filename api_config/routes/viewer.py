@@ -38,7 +38,9 @@ def _config(call: Call) -> dict[str, Any]:
     ground, open_ground = 0.0, is_open_ground(call) and tiles.ground.surface() is not None
     if middle is not None and open_ground:
         ground = float(
-            tiles.ground.heights(np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2]))[0]
+            tiles.ground.heights(
+                np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2])
+            )[0]
         )
     layers = [
         layer for layer in town.catalogue if layer.kind == "feature" and call.door.policy.admits(layer.id)

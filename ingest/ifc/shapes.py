@@ -1,4 +1,4 @@
-"""Shapes of products: meshes in local metres, their matrices and footprints, as the geometry kernel yields them.
+"""RowGeometry of products: meshes in local metres, their matrices and footprints, as the geometry kernel yields them.
 
 One pass of ifcopenshell's iterator with the kernel `hybrid-cgal-simple-opencascade`, several times faster than
 opencascade alone. It yields a shape for every product, but some come without a triangle (ten pieces of furniture with

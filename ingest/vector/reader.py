@@ -243,7 +243,7 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
     }
     frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
-    draft.add(ours.id, frame, runs=runs.among(np.flatnonzero(~broken)))
+    draft.add(ours.id, frame, runs=runs.restricted_to(np.flatnonzero(~broken)))
 
 
 def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:

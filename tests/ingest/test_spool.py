@@ -10,9 +10,9 @@ import shapely
 
 from ingest.spool import read_rows, write_rows
 from twin_model.changeset import Rows
-from twin_model.rows.coordinate_runs import Runs, no_runs, read_runs
+from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, read_runs
 from twin_model.rows.packed_wkb import PackedWkb
-from twin_model.rows.row_geometry import Shapes
+from twin_model.rows.row_geometry import RowGeometry
 
 COLUMNS: dict[str, list[Any]] = {
     "texts": ["甲", None, "", "a\0b\n", "\ud800"], "one text": ["甲"] * 5, "nothing": [None] * 5,
@@ -27,7 +27,7 @@ def objects(values: list[Any]) -> Any:
     return np.array([*values, None], dtype=object)[:-1]
 
 
-def rows_of(shapes: Shapes, columns: dict[str, Any]) -> Rows:
+def rows_of(shapes: RowGeometry, columns: dict[str, Any]) -> Rows:
     count, nothing = len(shapes), objects([None] * len(shapes))
     return Rows(objects([f"id {n}" for n in range(count)]), shapes, np.full((count, 4), np.nan), columns, nothing, nothing,
                 np.arange(count, dtype=np.int16), objects([bytes([n]) * 16 for n in range(count)]))  # fmt: skip
@@ -40,7 +40,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
         "counted": np.arange(5, dtype=np.int32),
         "named": np.array(list("abcde")),
     }
-    rows = rows_of(Shapes(objects([None] * 5), no_runs(0), multi=False), columns)
+    rows = rows_of(RowGeometry(objects([None] * 5), no_runs(0), multi=False), columns)
 
     write_rows(tmp_path / "0.rows", rows)
     again = read_rows(tmp_path / "0.rows", rows.content)
@@ -54,7 +54,7 @@ def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
 
 
 def test_no_column_holds_an_object_that_would_have_to_be_run_to_come_back(tmp_path: Path) -> None:
-    rows = rows_of(Shapes(objects([None]), no_runs(0), multi=False), {"path": objects([tmp_path])})
+    rows = rows_of(RowGeometry(objects([None]), no_runs(0), multi=False), {"path": objects([tmp_path])})
 
     with pytest.raises(TypeError, match="a column holds PosixPath"):
         write_rows(tmp_path / "0.rows", rows)
@@ -65,8 +65,8 @@ def test_shapes_come_back_each_in_its_row(*, multi: bool, tmp_path: Path) -> Non
     shapes = [shapely.box(n, 0, n + 1, 1) for n in range(3)]
     hole = shapely.to_wkb(shapes[0].buffer(3, quad_segs=1).difference(shapes[0]))
     runs = read_runs(PackedWkb.of(shapely.to_wkb(objects(shapes))), 2)
-    standing = Runs(2, np.array([0, 2, 4]), runs.x, runs.y, runs.offsets)
-    rows = rows_of(Shapes(objects([None, hole, None, None, None]), standing, multi), {})
+    standing = CoordinateRuns(2, np.array([0, 2, 4]), runs.x, runs.y, runs.offsets)
+    rows = rows_of(RowGeometry(objects([None, hole, None, None, None]), standing, multi), {})
 
     write_rows(tmp_path / "0.rows", rows)
 

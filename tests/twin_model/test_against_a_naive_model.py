@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from ingest.draft import Draft
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.changeset import Changeset, Delivered, Reach, Source
+from twin_model.changeset import Changeset, Delivered, ScopeKind, Source
 from twin_model.editing import rows_of
 from twin_model.errors import QueryRefused, VersionConflict
 from twin_model.history import revert, verify
@@ -103,7 +103,7 @@ class Against(RuleBasedStateMachine):
         year=YEARS,
         reach=st.sampled_from(["layer", "nothing"]),
     )
-    def deliver(self, said: dict[str, str], year: int, reach: Reach) -> None:
+    def deliver(self, said: dict[str, str], year: int, reach: ScopeKind) -> None:
         self.named += 1
         frame = _frame(said)
         source = Source(f"d{self.named}.csv", f"{self.named:064d}")

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from ingest.draft import Draft
 from twin_model import versioning
 from twin_model.catalogue import read_catalogue
-from twin_model.changeset import Reach, Source, Version
+from twin_model.changeset import ScopeKind, Source, Version
 from twin_model.errors import RemovalsRefused
 from twin_model.finding import Finding
-from twin_model.store.base import FeatureQuery, Known, Store
+from twin_model.store.base import DeliveredState, FeatureQuery, Store
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit, plan_changeset
 from twin_model.view import View
@@ -32,7 +32,7 @@ Deliver = Callable[..., Version]
 def deliver(store: Store) -> Deliver:
     def delivered(
         name: str, effective: str, frames: dict[str, gpd.GeoDataFrame], *, sheet: str | None = None, scale: int | None = None,
-        area: Any = None, reach: Reach = "seen", said: Any = None, accept: bool = False, findings: tuple[Finding, ...] = (),
+        area: Any = None, reach: ScopeKind = "seen", said: Any = None, accept: bool = False, findings: tuple[Finding, ...] = (),
     ) -> Version:  # fmt: skip
         source = Source(name, f"{name}-{effective}-{store.version()}")
         with Draft(source, CATALOGUE, storage_crs=CRS, effective=parse_instant(effective)[0]) as draft:
@@ -286,7 +286,7 @@ def test_more_than_a_tenth_vanishing_stops_until_it_is_accepted(store: Store, de
     ("reach", "left"), [("nothing", 40), ("seen", 40), ("sheet", 20), ("layer", 10), ("area", 30)]
 )
 def test_a_caller_says_what_a_delivery_covers(
-    store: Store, deliver: Deliver, reach: Reach, left: int
+    store: Store, deliver: Deliver, reach: ScopeKind, left: int
 ) -> None:
     """Ten of twenty houses of `b` come again; twenty others came as `other`, far from them."""
     deliver("b.shp", "2020-01-01", {"building": houses(20)})
@@ -384,7 +384,7 @@ def test_what_says_the_same_is_found_one_to_one_however_often_it_is_said(
              for some in (held, said)]  # fmt: skip
     # Two hashes with one first word may miss each other, which costs a look at their places; equal ones never do.
     same_start = {1, 2, 3, 4}
-    known = Known(np.arange(1, len(held) + 1), np.full(len(held), None, dtype=object), words[0])
+    known = DeliveredState(np.arange(1, len(held) + 1), np.full(len(held), None, dtype=object), words[0])
 
     found = versioning._by_content(known, words[1])
 

@@ -203,5 +203,5 @@ def test_a_migration_of_postgis_that_is_killed_is_done_by_the_next_who_opens(
     assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
     assert len(store.features(FeatureQuery("building"))) == 4
     assert verify(store).changesets == 5
-    assert len(store.known("building").fids) == 4
+    assert len(store.delivered_state("building").fids) == 4
     store.close()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Scope
-from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.parts import Parts, delivered
 from twin_model.store.postgis.store import PostgisStore
 
@@ -41,7 +41,7 @@ def said(version: int, fid: int) -> bytes:
 
 
 def keep(connection: Connection, version: int, fids: list[int], *, packed: bool) -> None:
-    with Lane(connection) as lane:
+    with CopyQueue(connection) as lane:
         parts = Parts(lane, "building", version, Scope(name="s", series="1:500"))
         half = len(fids) // 3
         for some in (fids[:half], fids[half:]):
@@ -102,7 +102,7 @@ def test_whatever_happens_packed_parts_tell_the_same_as_parts_kept_apart(
         opened = []
         for version, (step, fids) in enumerate(story, 2):
             known = [fid for fid in fids if fid <= last]
-            with Lane(connection) as lane:
+            with CopyQueue(connection) as lane:
                 parts = Parts(lane, "building", version, Scope(name=step, series=""))
                 if step == "load":
                     new = list(range(last + 1, last + 1 + 10 * len(fids)))
@@ -120,7 +120,7 @@ def test_whatever_happens_packed_parts_tell_the_same_as_parts_kept_apart(
 
 
 def test_parts_of_other_lengths_are_kept_apart(empty: Connection) -> None:
-    with Lane(empty) as lane:
+    with CopyQueue(empty) as lane:
         parts = Parts(lane, "building", 1, Scope())
         parts.keep([1, 2, 3], [b"short", b"", said(1, 3)], packed=True)
         parts.finish()

@@ -75,7 +75,7 @@ def test_every_layer_keeps_its_geometry_type_and_values(store: Store, layer: str
             assert first[one.name] == values[one.type], one.name
     names, rows = store.rows(FeatureQuery(layer))
     by_column = {name: [row[n] for row in rows] for n, name in enumerate(names)}
-    assert (store.known(layer).contents == words_of(row_contents(described, by_column))).all()
+    assert (store.delivered_state(layer).contents == words_of(row_contents(described, by_column))).all()
 
 
 def test_a_box_finds_what_meets_it_and_nothing_that_only_its_envelope_meets(store: Store) -> None:

@@ -1,7 +1,7 @@
 """The catalogue names every layer once; store, collections, tiles, viewer and documents are made from it.
 
 Here: the `*.toml` tables and how they are read. A town adds or changes layers in its own `catalogue/` folder;
-no code changes. What a table must hold to be a layer stands in `sound.py`, what a `Layer` is in `twin_model/layer.py`.
+no code changes. What a table must hold to be a layer stands in `validation.py`, what a `Layer` is in `twin_model/layer.py`.
 
     catalogue = read_catalogue(Path("town/catalogue"))
     catalogue["building"].title("zh")       # 建筑物
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from twin_model.catalogue.layer_from_frame import is_result_table
-from twin_model.catalogue.sound import CIM_CLASSES, ensure_sound, ensure_table
+from twin_model.catalogue.validation import CIM_CLASSES, ensure_table, ensure_valid
 from twin_model.errors import CatalogueError, LayerNotFound
 from twin_model.layer import Field, Layer, Text, ZoomRule
 
@@ -122,7 +122,7 @@ def layer_of(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any] = {}
         prefix=tuple(table.get("prefix", ())), classes=tuple(table.get("classes", ())), underground=table.get("underground", False),
         geometry_optional=table.get("geometry_optional", False), style=table.get("style", {}), model=table.get("model", {}),
     )  # fmt: skip
-    ensure_sound(layer)
+    ensure_valid(layer)
     return layer
 
 

@@ -16,7 +16,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from twin_model.catalogue.sound import RESERVED
+from twin_model.catalogue.validation import RESERVED
 from twin_model.errors import CatalogueError, EditRefused
 from twin_model.layer import Layer, Text
 from twin_model.messages import render

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twin_model.layer import Layer
 from twin_model.rows.columns import coded, is_one
-from twin_model.rows.coordinate_runs import Runs, no_runs, read_runs
+from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, read_runs
 from twin_model.rows.packed_wkb import PackedWkb
 
 __all__ = [
@@ -38,7 +38,10 @@ _NUMBERS = (int, float, np.number, np.bool_)
 
 
 def content_hashes(
-    layer: Layer, geometry: NDArray[Any], columns: Mapping[str, NDArray[Any]], runs: Runs | None = None
+    layer: Layer,
+    geometry: NDArray[Any],
+    columns: Mapping[str, NDArray[Any]],
+    runs: CoordinateRuns | None = None,
 ) -> NDArray[Any]:
     """Return a 16-byte hash per feature of its geometry and of its fields, given by name.
 
@@ -55,7 +58,7 @@ def content_hashes(
 
 
 def first_content_hashes(
-    layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]], runs: Runs | None = None
+    layer: Layer, geometry: NDArray[Any], columns: Sequence[NDArray[Any]], runs: CoordinateRuns | None = None
 ) -> NDArray[Any]:
     """Return the hashes of stores before format 3: fields count by their place in the catalogue, NULL has a word."""
     lanes = _with_runs(layer, geometry, runs)
@@ -94,7 +97,7 @@ def key_hashes(keys: Iterable[str]) -> NDArray[Any]:
     ]
 
 
-def _with_runs(layer: Layer, geometry: NDArray[Any], runs: Runs | None) -> list[Words]:
+def _with_runs(layer: Layer, geometry: NDArray[Any], runs: CoordinateRuns | None) -> list[Words]:
     """Return a word per geometry for each seed, of geometries and of runs."""
     lanes = _geometries(layer, geometry)
     if runs is not None:

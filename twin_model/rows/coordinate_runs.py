@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twin_model.crs import transform_xy
 from twin_model.rows.packed_wkb import PackedWkb, apart, offsets_of
 
-__all__ = ["Runs", "no_runs", "plain_runs", "read_runs"]
+__all__ = ["CoordinateRuns", "no_runs", "read_runs", "valid_runs"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -30,7 +30,7 @@ _SURE = 1e-11
 
 
 @dataclass(frozen=True)
-class Runs:
+class CoordinateRuns:
     """Flat geometries of one dimension: run n has the coordinates `offsets[n]` to `offsets[n + 1]`, and stands in row
     `rows[n]` (ascending) of what it was read from."""
 
@@ -66,19 +66,21 @@ class Runs:
             return np.ones(len(self), dtype=bool)
         return np.asarray(np.logical_and.reduceat(good, self.offsets[:-1]), dtype=bool)
 
-    def moved(self, source: str, target: str) -> "Runs":
+    def moved(self, source: str, target: str) -> "CoordinateRuns":
         """Return the runs in another system."""
         x, y = transform_xy(self.x, self.y, source, target)
         return replace(self, x=x, y=y)
 
-    def take(self, chosen: Mask) -> "Runs":
+    def take(self, chosen: Mask) -> "CoordinateRuns":
         """Return the runs of a mask."""
         if chosen.all():
             return self
         inside, lengths = np.repeat(chosen, self.lengths), self.lengths[chosen]
-        return Runs(self.dimension, self.rows[chosen], self.x[inside], self.y[inside], offsets_of(lengths))
+        return CoordinateRuns(
+            self.dimension, self.rows[chosen], self.x[inside], self.y[inside], offsets_of(lengths)
+        )
 
-    def among(self, rows: Positions) -> "Runs":
+    def restricted_to(self, rows: Positions) -> "CoordinateRuns":
         """Return the runs that stand in some rows (ascending), as they stand among these."""
         if np.array_equal(rows, self.rows) and np.array_equal(rows, np.arange(len(rows))):
             return self
@@ -91,7 +93,7 @@ class Runs:
         if at == len(self) or self.rows[at] != row:
             return None
         part = slice(self.offsets[at], self.offsets[at + 1])
-        alone = Runs(
+        alone = CoordinateRuns(
             self.dimension,
             self.rows[at : at + 1],
             self.x[part],
@@ -180,12 +182,12 @@ def _are_plain(x: Floats, y: Floats) -> Mask:
     return np.asarray(apart[strangers].all(axis=0) & (turns | forward).all(axis=0), dtype=bool)
 
 
-def no_runs(dimension: int) -> Runs:
+def no_runs(dimension: int) -> CoordinateRuns:
     """Return none of a dimension."""
-    return Runs(dimension, np.empty(0, np.intp), np.empty(0), np.empty(0), np.zeros(1, np.intp))
+    return CoordinateRuns(dimension, np.empty(0, np.intp), np.empty(0), np.empty(0), np.zeros(1, np.intp))
 
 
-def plain_runs(runs: Runs, source: str, target: str) -> Runs:
+def valid_runs(runs: CoordinateRuns, source: str, target: str) -> CoordinateRuns:
     """Return in another system those runs that nothing is wrong with: they are finite before and after, and valid."""
     if not len(runs):
         return runs
@@ -194,7 +196,7 @@ def plain_runs(runs: Runs, source: str, target: str) -> Runs:
     return moved.take(moved.plain())
 
 
-def read_runs(wkb: PackedWkb, dimension: int, *, multi: bool = False) -> Runs:
+def read_runs(wkb: PackedWkb, dimension: int, *, multi: bool = False) -> CoordinateRuns:
     """Return those of little-endian flat WKB that are one run of a dimension, or a multi geometry of one; rings that are not
     closed are none."""
     whole_head = _head(dimension, 0, multi=multi)
@@ -216,7 +218,7 @@ def read_runs(wkb: PackedWkb, dimension: int, *, multi: bool = False) -> Runs:
         xy = wkb.part(rows[chosen], skip, 16 * length).view("<f8")
         where = offsets[chosen][:, None] + np.arange(length)
         x[where], y[where] = xy[:, ::2], xy[:, 1::2]
-    runs = Runs(dimension, rows, x, y, offsets)
+    runs = CoordinateRuns(dimension, rows, x, y, offsets)
     if dimension < 2:
         return runs
     first, last = runs.offsets[:-1], runs.offsets[1:] - 1

@@ -6,22 +6,22 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from twin_model.rows.coordinate_runs import Runs, no_runs
+from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs
 
-__all__ = ["Shapes"]
+__all__ = ["RowGeometry"]
 
 
 @dataclass(frozen=True)
-class Shapes:
+class RowGeometry:
     """Geometries of rows as their layer keeps them: those that are `runs`, and of the others ISO WKB, None where there is
     none. WKB of all is made when it is asked for: of a delivery that is known already nobody asks."""
 
     others: NDArray[Any]
-    runs: Runs
+    runs: CoordinateRuns
     multi: bool
 
     @classmethod
-    def of(cls, wkb: NDArray[Any]) -> "Shapes":
+    def of(cls, wkb: NDArray[Any]) -> "RowGeometry":
         return cls(wkb, no_runs(0), multi=False)
 
     def __len__(self) -> int:
@@ -34,6 +34,6 @@ class Shapes:
         written[self.runs.rows] = self.runs.wkb(multi=self.multi)
         return written
 
-    def take(self, chosen: NDArray[Any]) -> "Shapes":
+    def take(self, chosen: NDArray[Any]) -> "RowGeometry":
         """Return the geometries of a mask or of row numbers."""
-        return Shapes.of(self.wkb[chosen])
+        return RowGeometry.of(self.wkb[chosen])

@@ -20,10 +20,10 @@ from twin_model.view import View
 
 __all__ = [
     "ChangesetRecord",
+    "DeliveredState",
     "FeatureQuery",
     "HeadStart",
-    "Known",
-    "Origins",
+    "Provenance",
     "SortKey",
     "Store",
     "Summary",
@@ -76,7 +76,7 @@ class Summary:
 
 
 @dataclass(frozen=True)
-class Known:
+class DeliveredState:
     """What the store holds of a layer now, for comparing a delivery: parallel arrays by rising fid.
 
     `ids` are None in a layer that has no numbers of its own, where nobody asks for them; `contents` (n, 2) are the words
@@ -90,7 +90,7 @@ class Known:
     @classmethod
     def of(
         cls, fids: NDArray[np.int64], ids: Mapping[int, str], delivered: NDArray[np.int64], contents: bytes
-    ) -> "Known":
+    ) -> "DeliveredState":
         """Return it from the current fids, their ids where the layer has some, and what was delivered of which feature
         (hashes of 16 bytes, one after the other); any order will do."""
         order = np.argsort(delivered)
@@ -116,7 +116,7 @@ def _nobody(count: int) -> NDArray[Any]:
 
 
 @dataclass(frozen=True)
-class Origins:
+class Provenance:
     """With what the layer's current features were last delivered: sheet or source, and map scale; parallel arrays."""
 
     fids: NDArray[np.int64]
@@ -124,7 +124,7 @@ class Origins:
     series: NDArray[Any]
 
     @classmethod
-    def of(cls, rows: list[tuple[Any, ...]]) -> "Origins":
+    def of(cls, rows: list[tuple[Any, ...]]) -> "Provenance":
         """Return it from rows of fid, scope and series."""
         fids, scopes, series = list(zip(*rows, strict=True)) or [()] * 3
         return cls(
@@ -159,7 +159,7 @@ class HeadStart:
     def take(self, layer: str, rows: Rows, since: Callable[[], Instant], scope: Scope) -> None:
         """Take the next rows of a layer, which hold since an instant unless they say otherwise, or leave them."""
 
-    def known(self, layer: str) -> Known | None:
+    def delivered_state(self, layer: str) -> DeliveredState | None:
         """Return what the store knows of a layer whose rows were handed over; None where it is to be asked."""
         return None
 
@@ -204,15 +204,15 @@ class Store(Protocol):
 
     def summary(self, layer: str, view: View | None = None) -> Summary: ...
 
-    def known(self, layer: str) -> Known:
+    def delivered_state(self, layer: str) -> DeliveredState:
         """Return what the layer's current features are and were delivered as."""
         ...
 
-    def origins(self, layer: str) -> Origins:
+    def provenance(self, layer: str) -> Provenance:
         """Return with what the layer's current features were delivered; those that an edit made are not among them."""
         ...
 
-    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+    def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
         """Return the fids of features that have ended, or go by another id now, by the ids they once had."""
         ...
 

@@ -20,14 +20,14 @@ from twin_model.temporal import Instant
 
 __all__ = [
     "LayerWriter",
-    "Reach",
+    "TimelineExtent",
     "Writing",
     "constants",
     "row_columns",
     "touched_cells",
 ]
 
-Reach = Literal["current", "believed", "whole"]
+TimelineExtent = Literal["current", "believed", "whole"]
 """How much of a feature's timeline is read."""
 
 _CELL = 256.0
@@ -344,7 +344,7 @@ class LayerWriter(ABC):
         """Put new features among the current rows; called with many at once."""
 
     @abstractmethod
-    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
+    def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
         """Return the recorded rows of features by valid time: the current one, those believed now, or every one ever.
 
         Keys of a row are those of `row_columns`, `_row` and `version_to`.

@@ -103,15 +103,15 @@ class Dialect(ABC):
         """Return the condition that the spatial index alone can tell: the feature's box meets a box."""
 
     @abstractmethod
-    def meeting(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
+    def intersects_box(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
         """Return the exact condition: the geometry itself meets a box."""
 
     @abstractmethod
-    def among(self, column: str, values: Sequence[Any]) -> Condition:
+    def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         """Return the condition that a column is one of some values."""
 
     @abstractmethod
-    def holding(self, column: str) -> str:
+    def contains_text(self, column: str) -> str:
         """Return the condition that the casefolded text of a column holds the one parameter."""
 
     @abstractmethod
@@ -204,7 +204,7 @@ class _Statement:
         """Return the statement that reads current and other rows together, and its order."""
         query = self.query
         if not self.sorts and not isinstance(query.view.datetime, Interval) and query.after is None:
-            return self._merged(columns)
+            return self._union_by_fid(columns)
         shown = [f"{expression} AS {quoted(name)}" for name, expression in columns.items()]
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
@@ -214,15 +214,13 @@ class _Statement:
         )
         if isinstance(query.view.datetime, Interval) and not query.states:
             text = self.dialect.latest(text)
-        text = (
-            f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._behind_past()}"
-        )
+        text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._keyset_history()}"
         order = self._order(
             [f"k{n}" for n in range(len(self.sorts))], ["k_fid", *(["k_from"] if query.states else [])]
         )
         return text, order
 
-    def _merged(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
+    def _union_by_fid(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         tables: tuple[Table, ...] = ("now", "history")
@@ -242,7 +240,7 @@ class _Statement:
     def where(self, table: Table) -> str:
         parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
         if table == "now" and self.query.view.is_now and not self.context.planned:
-            parts += self._behind_now()
+            parts += self._keyset_current()
         return " AND ".join(parts) or "1 = 1"
 
     def _table(self, table: Table) -> str:
@@ -310,26 +308,28 @@ class _Statement:
             return []
         if not self.context.layer.has_geometry:
             return ["1 = 0"]
-        return [self._met(self.dialect.meeting(self.context, self.query, self.query.bbox, table))]
+        return [self._met(self.dialect.intersects_box(self.context, self.query, self.query.bbox, table))]
 
     def _keys(self) -> list[str]:
         query, parts = self.query, []
         for column, wanted in (("m.id", query.ids), ("m.fid", query.fids)):
             if wanted is not None:
-                parts.append(self._met(self.dialect.among(column, wanted)))
+                parts.append(self._met(self.dialect.is_in(column, wanted)))
         if query.max_zoom is not None:
             parts.append(self._bound("m.min_zoom <= {}", query.max_zoom))
         for word in query.text.split() if query.text else ():
-            looked = [self.dialect.holding(f"m.{quoted(one)}") for one in search_fields(self.context.layer)]
+            looked = [
+                self.dialect.contains_text(f"m.{quoted(one)}") for one in search_fields(self.context.layer)
+            ]
             self.parameters.extend([word.casefold()] * len(looked))
             parts.append(f"({' OR '.join(looked)})")
         return parts
 
-    def _behind_now(self) -> list[str]:
+    def _keyset_current(self) -> list[str]:
         after = self._after([f"m.{quoted(name)}" for name in self.sorts], "m.fid")
         return [after] if after else []
 
-    def _behind_past(self) -> str:
+    def _keyset_history(self) -> str:
         after = self._after([f"k{n}" for n in range(len(self.sorts))], "k_fid")
         return f" WHERE {after}" if after else ""
 
@@ -342,7 +342,7 @@ class _Statement:
         equal: list[str] = []
         bound: list[Any] = []
         for column, value, key in zip(columns, values, self.query.sort, strict=True):
-            ahead, needed = _ahead(column, value, key.ascending)
+            ahead, needed = _after_in_column(column, value, key.ascending)
             if ahead:
                 alternatives.append(self._bound(" AND ".join([*equal, ahead]), *bound, *needed))
             equal.append(f"{column} {self.dialect.same} {{}}")
@@ -351,7 +351,7 @@ class _Statement:
         return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
 
 
-def _ahead(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:
+def _after_in_column(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:
     """Return the condition of lying strictly behind a value in one column; NULL comes first ascending."""
     if ascending:
         return (f"{column} IS NOT NULL", []) if value is None else (f"{column} > {{}}", [value])

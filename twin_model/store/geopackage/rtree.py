@@ -12,7 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from twin_model.store.boxes import outwards
+from twin_model.store.float32_box import rounded_outwards
 
 __all__ = ["fill", "insert", "is_worth_packing", "pack", "write"]
 
@@ -56,7 +56,7 @@ def pack(ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> Levels:
     """Return the levels of a tree of boxes; this asks no database, so a thread may do it while SQLite does other things."""
     order = _tiles(bounds)
     cells = np.empty(len(ids), dtype=_CELL)
-    cells["id"], cells["bounds"] = ids[order], outwards(bounds[order])[:, [0, 2, 1, 3]]
+    cells["id"], cells["bounds"] = ids[order], rounded_outwards(bounds[order])[:, [0, 2, 1, 3]]
     levels = [cells]
     while len(levels[-1]) > _MOST_CELLS:
         levels.append(_parents(levels[-1]))

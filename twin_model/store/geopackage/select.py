@@ -48,7 +48,7 @@ class GeoPackageDialect(Dialect):
         text = f"m.{_key(table)} IN (SELECT id FROM {tree} WHERE minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?)"
         return Condition(text, (maxx, minx, maxy, miny))
 
-    def meeting(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
+    def intersects_box(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
         """Ask the R-tree, and for features whose box sticks out of the query's box the geometry itself."""
         minx, miny, maxx, maxy = box
         tree, key, source = _rtree(context.layer, table), _key(table), self.table(context.layer, table)
@@ -68,14 +68,14 @@ class GeoPackageDialect(Dialect):
         text = f"(m.{key} IN (SELECT id FROM {tree} r WHERE {test}) AND ({within} OR twin_spatial('intersects', m.geom, ?)))"
         return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
 
-    def among(self, column: str, values: Sequence[Any]) -> Condition:
+    def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         if len(values) <= _FEW:
             return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
         return Condition(
             f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(list(values)).decode(),)
         )
 
-    def holding(self, column: str) -> str:
+    def contains_text(self, column: str) -> str:
         return f"instr(twin_casefold({column}), ?) > 0"
 
     def latest(self, rows: str) -> str:

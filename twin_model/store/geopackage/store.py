@@ -23,7 +23,7 @@ from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.plan import Plan
-from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Summary
+from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
@@ -250,7 +250,7 @@ class GeoPackageStore(GeoPackageHistory):
         )
         return Summary(int(row[0]), row[1:] if row[1] is not None else None)
 
-    def known(self, layer: str) -> Known:
+    def delivered_state(self, layer: str) -> DeliveredState:
         """Two scans without a join, gathered by SQLite: half a million rows as objects cost five times as much.
 
         A store of format 1 kept findings under their number; that is no hash and equal to none."""
@@ -263,14 +263,14 @@ class GeoPackageStore(GeoPackageHistory):
         ).fetchone()
         numbered = self._catalogue[layer].identity_field is not None
         ids = dict(connection.execute(f"SELECT fid, id FROM {quoted(layer)}").fetchall()) if numbered else {}
-        return Known.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
+        return DeliveredState.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
-    def origins(self, layer: str) -> Origins:
+    def provenance(self, layer: str) -> Provenance:
         text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
                 "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
-        return Origins.of(self._connection().execute(text, (layer,)).fetchall())
+        return Provenance.of(self._connection().execute(text, (layer,)).fetchall())
 
-    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+    def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
         history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"
         text = (f"SELECT id, max(fid) FROM {history} WHERE id IN {listed} GROUP BY id UNION ALL "
                 f"SELECT alias, max(fid) FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed} GROUP BY alias")  # fmt: skip

@@ -17,7 +17,7 @@ from twin_model.layer import Layer
 from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
 from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
-from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.timeline import Row, Steps, differing
 from twin_model.store.writing import GENESIS
@@ -123,7 +123,7 @@ class GeoPackageWriter(LayerWriter):
             elif len(fids):
                 insert(self._connection, rtree, fids, boxes)
 
-    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
+    def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
         columns = row_columns(self.layer)
         listed = ", ".join(
             f"CAST(m.{quoted(name)} AS TEXT)" if name in self._dates else f"m.{quoted(name)}"

@@ -17,9 +17,9 @@ import psycopg
 from twin_model.changeset import Changeset, Rows, Scope, Version
 from twin_model.errors import StoreError
 from twin_model.plan import LayerPlan, Plan
-from twin_model.store.base import HeadStart, Known, Store
+from twin_model.store.base import DeliveredState, HeadStart, Store
 from twin_model.store.layer_writer import Writing
-from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.server import Address, begin_ahead, connect, in_our_words, take_place
 from twin_model.store.postgis.write import BULK, PostgisTransaction, PostgisWriter
 from twin_model.store.writing import write_changeset
@@ -40,12 +40,12 @@ class PostgisHeadStart(HeadStart):
     def __init__(self, store: Store, address: Address) -> None:
         self._store, self._address = store, address
         self._base = 0
-        self._lane: Lane | None = None
+        self._queue: CopyQueue | None = None
         self._layers: dict[str, PostgisWriter | None] = {}
         self._open = ExitStack()
         self._over = False
         self._asking = ThreadPoolExecutor(1, "twin-asks-ahead")
-        self._asked: dict[str, Future[tuple[int, Known]]] = {}
+        self._asked: dict[str, Future[tuple[int, DeliveredState]]] = {}
 
     def take(self, layer: str, rows: Rows, since: Callable[[], Instant], scope: Scope) -> None:
         if layer not in self._asked:
@@ -58,11 +58,11 @@ class PostgisHeadStart(HeadStart):
             writer = self._layers[layer]
             if writer is not None:
                 writer.write(rows, np.zeros(len(rows), dtype=np.int64))
-                self._begun().then(self._ensure_undisturbed)
+                self._begun().submit(self._ensure_undisturbed)
         except (psycopg.Error, StoreError, _Disturbed):
             self.give_up()
 
-    def known(self, layer: str) -> Known | None:
+    def delivered_state(self, layer: str) -> DeliveredState | None:
         """Return what was known of a layer as its first rows came, where no version was made since then."""
         if layer not in self._asked:
             return None
@@ -72,10 +72,10 @@ class PostgisHeadStart(HeadStart):
             return None
         return known if version == self._store.version() else None
 
-    def _ask(self, layer: str) -> tuple[int, Known]:
+    def _ask(self, layer: str) -> tuple[int, DeliveredState]:
         # The version first: what one says that is made in between is then not taken for what this one says.
         version = self._store.version()
-        return version, self._store.known(layer)
+        return version, self._store.delivered_state(layer)
 
     def commit(self, changeset: Changeset, plan: Plan) -> Version | None:
         ahead = {name: writer for name, writer in self._layers.items() if writer is not None}
@@ -85,13 +85,13 @@ class PostgisHeadStart(HeadStart):
             for writer in ahead.values():
                 writer.complete()
             plans = plan(changeset)
-            lane = self._begun()
-            transaction = PostgisTransaction(lane, self._store.catalogue, self._store.crs)
-            if not take_place(lane.connection, self._address) or transaction.last()[0] != self._base:
+            queue = self._begun()
+            transaction = PostgisTransaction(queue, self._store.catalogue, self._store.crs)
+            if not take_place(queue.connection, self._address) or transaction.last()[0] != self._base:
                 raise _Disturbed
             _ensure_as_thought(changeset, plans, ahead)
             version = write_changeset(transaction, self._store.catalogue, changeset, plans, ahead=ahead)
-            connection = lane.connection
+            connection = queue.connection
         except (psycopg.Error, StoreError, _Disturbed):
             self.give_up()
             return None
@@ -109,22 +109,22 @@ class PostgisHeadStart(HeadStart):
         self.give_up()
         self._asking.shutdown()
 
-    def _begun(self) -> Lane:
-        if self._lane is None:
+    def _begun(self) -> CopyQueue:
+        if self._queue is None:
             self._base = self._store.version()
             connection = self._open.enter_context(closing(connect(self._address)))
             self._open.callback(_roll_back, connection)
             begin_ahead(connection)
-            self._lane = Lane(connection)
-            self._open.callback(self._lane.stop)
-        return self._lane
+            self._queue = CopyQueue(connection)
+            self._open.callback(self._queue.stop)
+        return self._queue
 
     def _writer(self, layer: str, since: Callable[[], Instant], scope: Scope) -> PostgisWriter | None:
         """Return what writes into a layer that was never written and that nobody looks at, None for any other; where the
         first is another, nothing goes ahead."""
-        lane = self._begun()
+        queue = self._begun()
         writing = Writing(self._base + 1, since(), now(), scope=scope)
-        writer = PostgisWriter(self._store.catalogue[layer], writing, lane, self._store.crs)
+        writer = PostgisWriter(self._store.catalogue[layer], writing, queue, self._store.crs)
         if writer.lighten():
             return writer
         if not any(self._layers.values()):

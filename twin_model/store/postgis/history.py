@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
 from twin_model.store.base import ChangesetRecord
-from twin_model.store.chronicle import LINE, changeset_record
+from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import quoted
 
@@ -44,7 +44,7 @@ class PostgisHistory(ABC):
         return planned if planned is not None and planned > after else None
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
-        text = f"SELECT {', '.join(LINE)}, previous, hash FROM twin_changeset ORDER BY number DESC LIMIT %s"
+        text = f"SELECT {', '.join(HASHED_COLUMNS)}, previous, hash FROM twin_changeset ORDER BY number DESC LIMIT %s"
         return [changeset_record(row) for row in self._all(text, limit)]
 
     def changes(self, version: int) -> Mapping[str, Touched]:

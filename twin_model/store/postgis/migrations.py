@@ -16,7 +16,7 @@ from twin_model.layer import ATTRIBUTES, SEARCH_KEY
 from twin_model.store.format_3 import reseal
 from twin_model.store.former_fields import as_held
 from twin_model.store.postgis import copy as postgis_copy
-from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.parts import CREATE_VIEW, TOGETHER, WIDTH
 from twin_model.store.postgis.schema import FORMAT, columns_held, execute, history_of, pack_parts
 from twin_model.store.postgis.server import Address
@@ -53,8 +53,8 @@ def _content_by_name(connection: Connection, catalogue: Catalogue, crs: str, add
             )
     held = as_held(catalogue, columns_held(connection, address.schema))
     dump = partial(postgis_copy.dump, connection, held)
-    with Lane(connection) as lane:
-        reseal(dump, held, partial(_rehash, connection), PostgisTransaction(lane, held, crs))
+    with CopyQueue(connection) as queue:
+        reseal(dump, held, partial(_rehash, connection), PostgisTransaction(queue, held, crs))
 
 
 def _rehash(

@@ -14,7 +14,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from twin_model.changeset import Scope
-from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.rows import copy_rows
 
 __all__ = ["CREATE_PACKED", "CREATE_VIEW", "TOGETHER", "WIDTH", "Parts", "delivered", "whole_numbers"]
@@ -76,17 +76,17 @@ def delivered(ask: Callable[[str, str], list[Any]], layer: str) -> tuple[NDArray
 
 
 class Parts:
-    """Writes what one version delivers of a layer's features, on the lane of its transaction."""
+    """Writes what one version delivers of a layer's features, on the queue of its transaction."""
 
-    def __init__(self, lane: Lane, layer: str, version: int, scope: Scope) -> None:
-        self._lane, self._layer, self._version, self._scope = lane, layer, version, scope
+    def __init__(self, queue: CopyQueue, layer: str, version: int, scope: Scope) -> None:
+        self._queue, self._layer, self._version, self._scope = queue, layer, version, scope
         self._last = 0
         self._following: int | None = None
         self._begin, self._loose = 0, bytearray()
 
     @property
     def _connection(self) -> Connection:
-        return self._lane.connection
+        return self._queue.connection
 
     def keep(self, fids: list[int], contents: list[bytes], *, packed: bool) -> None:
         """Keep parts of features, closed before where others kept some; `packed` says that they are new and many and follow
@@ -155,7 +155,7 @@ class Parts:
             "version_from": self._version,
         }
         columns |= {name: [value] * rows for name, value in shared.items()}
-        self._lane.then(partial(copy_rows, table=table, columns=columns, kinds=_KINDS))
+        self._queue.submit(partial(copy_rows, table=table, columns=columns, kinds=_KINDS))
 
     def _replace(self, fids: list[int], contents: list[bytes]) -> None:
         parts = dict(zip(fids, contents, strict=True))

@@ -10,7 +10,7 @@ from twin_model.filter.checking import FieldType
 from twin_model.filter.sql import Transform
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
-from twin_model.store.boxes import inwards
+from twin_model.store.float32_box import rounded_inwards
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 
@@ -43,25 +43,25 @@ class PostgisDialect(Dialect):
     def touching(self, context: Context, box: Box, table: Table) -> Condition:
         return Condition(f"m.geom && {_ENVELOPE}", (*box, self._srid))
 
-    def meeting(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
+    def intersects_box(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
         """Ask the index, and for features whose box sticks out of the query's box the geometry itself.
 
-        PostGIS keeps boxes as float32, rounded outwards: only a box that lies within the query's, rounded inwards, tells
+        PostGIS keeps boxes as float32, rounded outwards: only a box that lies within the query's, rounded rounded_inwards, tells
         by itself that the geometry does too.
         """
         if context.covered_by(box):
             return Condition("m.geom IS NOT NULL")
-        touching, inner = self.touching(context, box, table), inwards(box)
+        touching, inner = self.touching(context, box, table), rounded_inwards(box)
         exact = Condition(f"ST_Intersects(m.geom, {_ENVELOPE})", (*box, self._srid))
         if inner is None:
             return Condition(f"({touching.text} AND {exact.text})", touching.parameters + exact.parameters)
         text = f"({touching.text} AND (m.geom @ {_ENVELOPE} OR {exact.text}))"
         return Condition(text, (*touching.parameters, *inner, self._srid, *exact.parameters))
 
-    def among(self, column: str, values: Sequence[Any]) -> Condition:
+    def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         return Condition(f"{column} = ANY(%s)", (list(values),))
 
-    def holding(self, column: str) -> str:
+    def contains_text(self, column: str) -> str:
         return f"strpos(twin_casefold({column}), %s) > 0"
 
     def latest(self, rows: str) -> str:

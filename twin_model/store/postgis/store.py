@@ -20,14 +20,14 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.plan import Plan
-from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Summary
+from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
+from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.head_start import PostgisHeadStart
 from twin_model.store.postgis.history import PostgisHistory
-from twin_model.store.postgis.lane import Lane
 from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
@@ -218,25 +218,25 @@ class PostgisStore(PostgisHistory):
         number = int(row[0]) if query.view.is_now else self.count(query)
         return Summary(number, row[1:] if row[1] is not None else None)
 
-    def known(self, layer: str) -> Known:
+    def delivered_state(self, layer: str) -> DeliveredState:
         """Scans without a join, gathered by the server into a few long values.
 
         A layer that never was written is not looked into: who brings its first features may hold the table.
         """
         if not self._all("SELECT 1 FROM twin_layer WHERE layer = %s AND version > 0", layer):
-            return Known.of(whole_numbers(None), {}, whole_numbers(None), b"")
+            return DeliveredState.of(whole_numbers(None), {}, whole_numbers(None), b"")
         ((fids,),) = self._all(f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}")
         ids: dict[int, str] = {}
         if self._catalogue[layer].identity_field is not None:
             ids = dict(self._all(f"SELECT fid, id FROM {quoted(layer)}"))
-        return Known.of(whole_numbers(fids), ids, *delivered(self._all, layer))
+        return DeliveredState.of(whole_numbers(fids), ids, *delivered(self._all, layer))
 
-    def origins(self, layer: str) -> Origins:
+    def provenance(self, layer: str) -> Provenance:
         text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_parts p "
                 "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
-        return Origins.of(self._all(text, layer))
+        return Provenance.of(self._all(text, layer))
 
-    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+    def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
         text = (f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
                 "SELECT alias, max(fid) FROM twin_alias WHERE layer = %s AND alias = ANY(%s) GROUP BY alias")  # fmt: skip
         return {one: int(fid) for one, fid in self._all(text, ids, layer, ids)}
@@ -268,9 +268,9 @@ class PostgisStore(PostgisHistory):
             with (
                 self._lent(asking=False) as connection,
                 writing(connection, self._address),
-                Lane(connection) as lane,
+                CopyQueue(connection) as queue,
             ):
-                transaction = PostgisTransaction(lane, self._catalogue, self._crs)
+                transaction = PostgisTransaction(queue, self._catalogue, self._crs)
                 if transaction.last()[0] == base:
                     return write_changeset(transaction, self._catalogue, changeset, plans)
 
@@ -286,7 +286,7 @@ class PostgisStore(PostgisHistory):
 
     def load(self, tables: Iterable[tuple[str, Iterator[Rows]]]) -> None:
         with connect(self._address) as connection, writing(connection, self._address):
-            number, _, _ = PostgisTransaction(Lane(connection), self._catalogue, self._crs).last()
+            number, _, _ = PostgisTransaction(CopyQueue(connection), self._catalogue, self._crs).last()
             if number:
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:

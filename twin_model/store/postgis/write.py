@@ -1,6 +1,6 @@
 """Writing a changeset into the PostGIS store: the SQL behind `twin_model/store/writing.py`, inside one transaction.
 
-Rows go in by COPY in its binary form (`rows`), on a lane of their own: the server stores them while the next
+Rows go in by COPY in its binary form (`rows`), on a queue of their own: the server stores them while the next
 are read and made ready. What all rows of a first load have in common is the table's default for its duration. The
 writer's place is an advisory lock of the transaction, so versions are recorded one after the other; readers see the
 state before until it commits.
@@ -20,9 +20,9 @@ from psycopg import errors, sql
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
-from twin_model.store.boxes import outwards
-from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
-from twin_model.store.postgis.lane import Lane
+from twin_model.store.float32_box import rounded_outwards
+from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.parts import Parts
 from twin_model.store.postgis.rows import copy_rows
 from twin_model.store.postgis.schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
@@ -42,12 +42,12 @@ Connection = psycopg.Connection[Any]
 class PostgisTransaction:
     """The open write transaction of a PostGIS store (`writing.Transaction`)."""
 
-    def __init__(self, lane: Lane, catalogue: Catalogue, crs: str) -> None:
-        self._lane, self._catalogue, self._crs = lane, catalogue, crs
+    def __init__(self, queue: CopyQueue, catalogue: Catalogue, crs: str) -> None:
+        self._queue, self._catalogue, self._crs = queue, catalogue, crs
 
     @property
     def _connection(self) -> Connection:
-        return self._lane.connection
+        return self._queue.connection
 
     def last(self) -> tuple[int, Instant | None, str]:
         text = "SELECT number, recorded, hash FROM twin_changeset ORDER BY number DESC LIMIT 1"
@@ -55,7 +55,7 @@ class PostgisTransaction:
         return row if row is not None else (0, None, GENESIS)
 
     def writer(self, layer: str, writing: Writing) -> LayerWriter:
-        return PostgisWriter(self._catalogue[layer], writing, self._lane, self._crs)
+        return PostgisWriter(self._catalogue[layer], writing, self._queue, self._crs)
 
     def fids(self, layer: str, ids: Sequence[str]) -> list[int]:
         text = f"SELECT fid FROM {quoted(layer)} WHERE id = ANY(%s)"
@@ -85,13 +85,13 @@ class RowCopy:
 class PostgisWriter(LayerWriter):
     """Writes one layer: rows, parts, touched boxes. Values of the geometry column are ISO WKB."""
 
-    def __init__(self, layer: Layer, writing: Writing, lane: Lane, crs: str) -> None:
+    def __init__(self, layer: Layer, writing: Writing, queue: CopyQueue, crs: str) -> None:
         super().__init__(layer, writing)
-        self._lane = lane
+        self._queue = queue
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))  # fmt: skip
         self._kinds, self._srid = _kinds(layer), srid_of(crs)
-        self._parts = Parts(lane, layer.id, writing.version, writing.scope)
+        self._parts = Parts(queue, layer.id, writing.version, writing.scope)
         self._more = 0
         self._following: int | None = None
         self._bulk = False
@@ -99,7 +99,7 @@ class PostgisWriter(LayerWriter):
 
     @property
     def _connection(self) -> Connection:
-        return self._lane.connection
+        return self._queue.connection
 
     def take_fids(self, count: int) -> int:
         if self._following is None:
@@ -122,7 +122,7 @@ class PostgisWriter(LayerWriter):
         if rows >= BULK:
             self.lighten()
         said = self._without_constants(columns) if self._bulk else columns
-        self._lane.then(partial(self._into_now, columns=said))
+        self._queue.submit(partial(self._into_now, columns=said))
         self._more += rows
 
     def lighten(self) -> bool:
@@ -133,19 +133,19 @@ class PostgisWriter(LayerWriter):
     def complete(self) -> None:
         """Make the indexes again that were taken away, when the rows before are in."""
         if self._bulk:
-            self._lane.then(partial(set_defaults, layer=self.layer, before=self._defaults, after={}))
-            self._lane.then(partial(indexed, layer=self.layer))
+            self._queue.submit(partial(set_defaults, layer=self.layer, before=self._defaults, after={}))
+            self._queue.submit(partial(indexed, layer=self.layer))
             self._bulk, self._defaults = False, {}
 
     def _without_constants(self, columns: Mapping[str, list[Any]]) -> dict[str, list[Any]]:
         """Let the table know by default what all rows have in common; return what differs."""
         same = constants(columns)
         if same != self._defaults:
-            self._lane.then(partial(set_defaults, layer=self.layer, before=self._defaults, after=same))
+            self._queue.submit(partial(set_defaults, layer=self.layer, before=self._defaults, after=same))
             self._defaults = same
         return {name: values for name, values in columns.items() if name not in same}
 
-    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
+    def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
         if not fids:
             return {}
         columns = row_columns(self.layer)
@@ -247,7 +247,7 @@ class PostgisWriter(LayerWriter):
         self.complete()
         layer, version, box = self.layer.id, self.writing.version, touched.box or (None,) * 4
         if len(cells):
-            minx, miny, maxx, maxy = outwards(cells).astype(np.float64).T.tolist()
+            minx, miny, maxx, maxy = rounded_outwards(cells).astype(np.float64).T.tolist()
             self._connection.execute(
                 "INSERT INTO twin_touched SELECT %s, %s, * FROM unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[])",
                 (layer, version, minx, miny, maxx, maxy),

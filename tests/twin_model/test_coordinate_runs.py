@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twin_model.catalogue import read_catalogue
 from twin_model.crs import transform_geometries
 from twin_model.rows.content import content_hashes
-from twin_model.rows.coordinate_runs import Runs, no_runs, plain_runs, read_runs
+from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, read_runs, valid_runs
 from twin_model.rows.geometry import layer_wkb
 from twin_model.rows.packed_wkb import PackedWkb
 
@@ -24,7 +24,7 @@ def objects(shapes: list[Any]) -> Any:
     return np.array([*shapes, None], dtype=object)[:-1]
 
 
-def runs_of(shapes: list[Any], dimension: int) -> Runs:
+def runs_of(shapes: list[Any], dimension: int) -> CoordinateRuns:
     return read_runs(PackedWkb.of(objects(shapely.to_wkb(objects(shapes)).tolist())), dimension)
 
 
@@ -63,7 +63,7 @@ def test_what_is_made_of_runs_is_what_shapely_makes(dimension: int) -> None:
     shapes = objects([shapely.LineString(shape.coords) if dimension == 1 else shape for shape in shapes])
     shapes = shapely.centroid(shapes) if dimension == 0 else shapes
 
-    runs = plain_runs(runs_of(shapes.tolist(), dimension), "EPSG:4490", "EPSG:4548")
+    runs = valid_runs(runs_of(shapes.tolist(), dimension), "EPSG:4490", "EPSG:4548")
     moved = transform_geometries(shapes, "EPSG:4490", "EPSG:4548")
 
     assert runs.rows.tolist() == list(range(60))
@@ -110,14 +110,14 @@ def test_only_flat_little_endian_shapes_of_one_run_are_runs() -> None:
 def test_runs_among_rows_stand_as_these_rows_stand() -> None:
     runs = runs_of([shapely.Point(n, n) for n in range(6)], 0)
 
-    some = runs.among(np.array([1, 2, 2, 4]))
+    some = runs.restricted_to(np.array([1, 2, 2, 4]))
 
     assert some.rows.tolist() == [0, 1, 3]
     assert some.x.tolist() == [1.0, 2.0, 4.0]
 
 
 def test_no_runs_are_moved_checked_and_written_like_many() -> None:
-    runs = plain_runs(no_runs(2), "EPSG:4490", "EPSG:4548")
+    runs = valid_runs(no_runs(2), "EPSG:4490", "EPSG:4548")
 
     assert len(runs) == len(runs.wkb(multi=True)) == len(runs.bounds) == len(runs.geometries()) == 0
     assert runs.geometry(3) is None
@@ -131,6 +131,6 @@ def test_what_is_not_finite_before_or_after_is_left_to_be_looked_at() -> None:
         [(118.3, 35.1)] * 2,
     ]
 
-    runs = plain_runs(runs_of([shapely.LineString(one) for one in lines], 1), "EPSG:4490", "EPSG:4548")
+    runs = valid_runs(runs_of([shapely.LineString(one) for one in lines], 1), "EPSG:4490", "EPSG:4548")
 
     assert runs.rows.tolist() == [0]

@@ -8,13 +8,13 @@ from typing import Any
 
 import psycopg
 
-__all__ = ["Lane"]
+__all__ = ["CopyQueue"]
 
 _AHEAD = 3
 """So many pieces of work may wait: more would hold more rows in memory and gain nothing."""
 
 
-class Lane:
+class CopyQueue:
     """Does work on one connection in the order it is given; what is asked for directly waits until all of it is done."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
@@ -22,7 +22,7 @@ class Lane:
         self._thread = ThreadPoolExecutor(1, "twin-copies")
         self._waiting: deque[Future[None]] = deque()
 
-    def __enter__(self) -> "Lane":
+    def __enter__(self) -> "CopyQueue":
         return self
 
     def __exit__(
@@ -44,7 +44,7 @@ class Lane:
         self._wait_for(0)
         return self._connection
 
-    def then(self, work: Callable[["psycopg.Connection[Any]"], None]) -> None:
+    def submit(self, work: Callable[["psycopg.Connection[Any]"], None]) -> None:
         """Do work after what was given before; raises what earlier work ran into."""
         self._wait_for(_AHEAD - 1)
         self._waiting.append(self._thread.submit(work, self._connection))

@@ -6,9 +6,9 @@ import orjson
 
 from twin_model.store.base import ChangesetRecord
 
-__all__ = ["LINE", "changeset_record"]
+__all__ = ["HASHED_COLUMNS", "changeset_record"]
 
-LINE = (
+HASHED_COLUMNS = (
     "number",
     "recorded",
     "effective",
@@ -30,7 +30,7 @@ _SINCE_RULE_3 = ("rule", "identity")
 
 def changeset_record(row: tuple[Any, ...]) -> ChangesetRecord:
     """Return a changeset from its line and the two hashes; both stores keep the same columns."""
-    line, (previous, digest) = dict(zip(LINE, row, strict=False)), row[len(LINE) :]
+    line, (previous, digest) = dict(zip(HASHED_COLUMNS, row, strict=False)), row[len(HASHED_COLUMNS) :]
     rule = line["rule"]
     if rule < 3:
         line = {name: value for name, value in line.items() if name not in _SINCE_RULE_3}

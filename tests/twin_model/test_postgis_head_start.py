@@ -17,7 +17,7 @@ from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Changeset, Source, Version
 from twin_model.errors import StoreError
 from twin_model.history import verify
-from twin_model.store.base import FeatureQuery, HeadStart, Known
+from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart
 from twin_model.store.copying import columns_of
 from twin_model.store.postgis import server as postgis_server
 from twin_model.store.postgis.store import PostgisStore
@@ -72,8 +72,8 @@ class Reading:
         ahead = self.ahead
 
         class Told(HeadStart):
-            def known(self, layer: str) -> Known | None:
-                return ahead.known(layer)
+            def delivered_state(self, layer: str) -> DeliveredState | None:
+                return ahead.delivered_state(layer)
 
             def commit(self, changeset: Changeset, plan: Any) -> Version | None:
                 kept.append(ahead.commit(changeset, plan))
@@ -125,7 +125,7 @@ def test_nobody_sees_the_rows_before_the_commit_and_who_asks_the_store_does_not_
 ) -> None:
     with Reading(store) as reading:
         reading.read(houses(MANY))
-        seen = (store.version(), store.count(FeatureQuery("building")), len(store.known("building").fids),
+        seen = (store.version(), store.count(FeatureQuery("building")), len(store.delivered_state("building").fids),
                 len(store.features(FeatureQuery("building"))), store.summary("building").features)  # fmt: skip
         _, ahead = reading.commit()
 
@@ -302,12 +302,12 @@ def test_what_is_known_of_a_layer_is_asked_while_a_source_is_read_and_compared_w
     brought(store, houses(100), "first")
 
     with Reading(store, "again") as reading:
-        before = reading.ahead.known("building")
+        before = reading.ahead.delivered_state("building")
         reading.read(houses(100).iloc[::-1])
-        known, now = reading.ahead.known("building"), store.known("building")
+        known, now = reading.ahead.delivered_state("building"), store.delivered_state("building")
         version, _ = reading.commit()
 
-    assert before is None and known is not None and reading.ahead.known("finding") is None
+    assert before is None and known is not None and reading.ahead.delivered_state("finding") is None
     assert (known.fids == now.fids).all() and (known.contents == now.contents).all() and len(now.fids) == 100
     assert not version.made and version.touched["building"].unchanged == 100
 
@@ -319,9 +319,9 @@ def test_what_was_known_before_somebody_elses_version_is_asked_again(store: Post
 
     with Reading(store, "again") as reading:
         reading.read(first)
-        known = reading.ahead.known("building")
+        known = reading.ahead.delivered_state("building")
         brought(store, taller, "taller")
-        stale = reading.ahead.known("building")
+        stale = reading.ahead.delivered_state("building")
         version, _ = reading.commit()
 
     assert known is not None and stale is None
@@ -339,7 +339,7 @@ def test_an_answer_that_is_asked_ahead_and_never_comes_is_asked_for_at_the_commi
         with stranger.transaction():
             stranger.execute("LOCK TABLE building IN ACCESS EXCLUSIVE MODE")
             reading.read(houses(100))
-            asked = threading.Thread(target=reading.ahead.known, args=("building",))
+            asked = threading.Thread(target=reading.ahead.delivered_state, args=("building",))
             asked.start()
             ended = 0
             for _ in range(200):
@@ -347,7 +347,7 @@ def test_an_answer_that_is_asked_ahead_and_never_comes_is_asked_for_at_the_commi
                 asked.join(0.05)
                 if not asked.is_alive():
                     break
-        known = reading.ahead.known("building")
+        known = reading.ahead.delivered_state("building")
         version, _ = reading.commit()
 
     assert ended >= 1 and known is None

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.copy_queue import CopyQueue
 
 Connection = psycopg.Connection[Any]
 
@@ -31,9 +31,9 @@ def test_work_is_done_in_the_order_given_and_is_done_when_the_connection_is_aske
 ) -> None:
     words = [str(number) for number in range(20)]
 
-    with Lane(connection) as lane:
+    with CopyQueue(connection) as lane:
         for word in words:
-            lane.then(partial(say, word=word))
+            lane.submit(partial(say, word=word))
         found = lane.connection.execute("SELECT word FROM said").fetchall()
 
     assert [word for (word,) in found] == words
@@ -42,15 +42,15 @@ def test_work_is_done_in_the_order_given_and_is_done_when_the_connection_is_aske
 def test_who_gives_a_fourth_piece_waits_until_the_first_is_done(connection: Connection) -> None:
     go_on, three_given, given = threading.Event(), threading.Event(), []
 
-    def give(lane: Lane) -> None:
-        lane.then(lambda one: go_on.wait(60) and say(one, "first"))
-        lane.then(partial(say, word="second"))
-        lane.then(partial(say, word="third"))
+    def give(lane: CopyQueue) -> None:
+        lane.submit(lambda one: go_on.wait(60) and say(one, "first"))
+        lane.submit(partial(say, word="second"))
+        lane.submit(partial(say, word="third"))
         three_given.set()
-        lane.then(partial(say, word="fourth"))
+        lane.submit(partial(say, word="fourth"))
         given.append("fourth")
 
-    with Lane(connection) as lane:
+    with CopyQueue(connection) as lane:
         giver = threading.Thread(target=give, args=(lane,))
         giver.start()
         assert three_given.wait(60)
@@ -64,15 +64,15 @@ def test_who_gives_a_fourth_piece_waits_until_the_first_is_done(connection: Conn
 
 
 def test_what_goes_wrong_is_raised_to_who_comes_next_and_undoes_the_whole(connection: Connection) -> None:
-    with pytest.raises(errors.UndefinedTable), connection.transaction(), Lane(connection) as lane:
-        lane.then(partial(say, word="first"))
-        lane.then(lambda one: one.execute("SELECT * FROM nowhere") and None)
+    with pytest.raises(errors.UndefinedTable), connection.transaction(), CopyQueue(connection) as lane:
+        lane.submit(partial(say, word="first"))
+        lane.submit(lambda one: one.execute("SELECT * FROM nowhere") and None)
         for word in ("third", "fourth", "fifth"):
-            lane.then(partial(say, word=word))
+            lane.submit(partial(say, word=word))
 
     assert connection.execute("SELECT count(*) FROM said").fetchall() == [(0,)]
 
 
 def test_an_error_of_the_last_piece_is_not_lost_when_nobody_comes_after_it(connection: Connection) -> None:
-    with pytest.raises(errors.UndefinedTable), Lane(connection) as lane:
-        lane.then(lambda one: one.execute("SELECT * FROM nowhere") and None)
+    with pytest.raises(errors.UndefinedTable), CopyQueue(connection) as lane:
+        lane.submit(lambda one: one.execute("SELECT * FROM nowhere") and None)

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from twin_model.errors import CatalogueError
 from twin_model.layer import Field, FieldType, GeometryType, Layer, Text
 
-__all__ = ["CIM_CLASSES", "RESERVED", "ensure_sound", "ensure_table"]
+__all__ = ["CIM_CLASSES", "RESERVED", "ensure_table", "ensure_valid"]
 
 CIM_CLASSES: Mapping[str, Text] = {
     "base": Text("时空基础", "Spatio-temporal base"),
@@ -63,7 +63,7 @@ def ensure_table(layer: str, what: str, table: Any) -> None:
         ensure_table(layer, "zoom", table.get("zoom", {}))
 
 
-def ensure_sound(layer: Layer) -> None:
+def ensure_valid(layer: Layer) -> None:
     """Refuse a layer that names what does not exist: a kind, a class, a field, a colour."""
     if not re.fullmatch(r"[a-z][a-z0-9_]*", layer.id):
         raise CatalogueError(layer=layer.id, key=layer.id, expected=["small letters, digits and _"])

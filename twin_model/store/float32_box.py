@@ -5,10 +5,10 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Box
 
-__all__ = ["inwards", "outwards"]
+__all__ = ["rounded_inwards", "rounded_outwards"]
 
 
-def outwards(bounds: NDArray[np.float64]) -> NDArray[np.float32]:
+def rounded_outwards(bounds: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return boxes (n, 4: minx, miny, maxx, maxy) as the least float32 ones that hold them."""
     near = bounds.astype(np.float32)
     low, high = near[:, :2], near[:, 2:]
@@ -17,7 +17,7 @@ def outwards(bounds: NDArray[np.float64]) -> NDArray[np.float32]:
     return np.hstack((low, high)).astype(np.float32)
 
 
-def inwards(box: Box) -> Box | None:
+def rounded_inwards(box: Box) -> Box | None:
     """Return the largest box of float32 numbers within a box, None where there is none."""
     exact = np.array(box)
     near = exact.astype(np.float32)
