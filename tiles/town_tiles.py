@@ -29,7 +29,7 @@ from twin_model.crs import CRS84, lonlat_of, transform_bounds
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.relief.ground import Ground
-from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.base import FeatureQuery, StoreReads
 from twin_model.store.freshness import state_of
 from twin_model.temporal import ALWAYS
 from twin_model.town import Town
@@ -47,7 +47,7 @@ def all_time(view: View) -> View:
     return replace(view, datetime=ALWAYS) if view.datetime is None else view
 
 
-def states(store: Store, query: FeatureQuery) -> Iterator[gpd.GeoDataFrame]:
+def states(store: StoreReads, query: FeatureQuery) -> Iterator[gpd.GeoDataFrame]:
     """Yield the states of the features asked for that are true within the query's view, of all time where it names none.
 
     They come by feature and time; an instant has one of each feature.

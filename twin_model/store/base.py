@@ -1,4 +1,7 @@
-"""What every store answers: a Protocol of few methods, and the query they all take. Both stores pass one contract test."""
+"""What every store answers: four small Protocols, the Store that is all of them, and the query they take.
+
+Both stores pass one contract test.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -26,6 +29,10 @@ __all__ = [
     "Provenance",
     "SortKey",
     "Store",
+    "StoreHistory",
+    "StoreReads",
+    "StoreTransfer",
+    "StoreWrites",
     "Summary",
 ]
 
@@ -168,8 +175,8 @@ class HeadStart:
         return None
 
 
-class Store(Protocol):
-    """Keeps layers, versions and blobs. Many readers, writers one after the other; each commit whole or not at all."""
+class StoreReads(Protocol):
+    """What is asked of a store: features of a layer, now or at any time, and blobs."""
 
     @property
     def url(self) -> str: ...
@@ -179,14 +186,6 @@ class Store(Protocol):
 
     @property
     def catalogue(self) -> Catalogue: ...
-
-    def extend(self, catalogue: Catalogue) -> None:
-        """Take over a catalogue; make tables of layers and columns of fields that it has gained."""
-        ...
-
-    def version(self) -> int:
-        """Return the number of the newest version; 0 before the first changeset."""
-        ...
 
     def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
         """Return the features asked for: index `id`, columns fid, fields, valid_from, valid_to, version, geometry."""
@@ -203,6 +202,20 @@ class Store(Protocol):
     def count(self, query: FeatureQuery) -> int: ...
 
     def summary(self, layer: str, view: View | None = None) -> Summary: ...
+
+    def blob(self, digest: str) -> bytes: ...
+
+    def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
+
+    def close(self) -> None: ...
+
+
+class StoreWrites(Protocol):
+    """What a changeset needs: what was delivered before, and the one transaction that writes it."""
+
+    def extend(self, catalogue: Catalogue) -> None:
+        """Take over a catalogue; make tables of layers and columns of fields that it has gained."""
+        ...
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Return what the layer's current features are and were delivered as."""
@@ -222,6 +235,14 @@ class Store(Protocol):
 
     def commit(self, changeset: Changeset, plan: Plan) -> Version:
         """Write a changeset in one transaction."""
+        ...
+
+
+class StoreHistory(Protocol):
+    """What a store knows of its own past: versions, what each touched, when something begins or ends."""
+
+    def version(self) -> int:
+        """Return the number of the newest version; 0 before the first changeset."""
         ...
 
     def changed_since(self, layer: str, bbox: Box | None) -> int:
@@ -256,9 +277,9 @@ class Store(Protocol):
         """Refuse a version number that does not exist."""
         ...
 
-    def blob(self, digest: str) -> bytes: ...
 
-    def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
+class StoreTransfer(Protocol):
+    """A store as a whole: copied while it is used, shown as logical tables, filled with them."""
 
     def backup(self, target: Path) -> None:
         """Write the whole store as it is at one moment into a file, while others read and write."""
@@ -272,4 +293,9 @@ class Store(Protocol):
         """Fill an empty store with the rows of logical tables, in one transaction."""
         ...
 
-    def close(self) -> None: ...
+
+class Store(StoreReads, StoreWrites, StoreHistory, StoreTransfer, Protocol):
+    """Keeps layers, versions and blobs. Many readers, writers one after the other; each commit whole or not at all.
+
+    Who needs only a part of it says so: a function that reads takes `StoreReads`.
+    """
