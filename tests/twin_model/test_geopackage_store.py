@@ -88,7 +88,7 @@ def test_a_write_from_outside_is_refused_with_a_sentence_in_both_languages(store
         "DELETE FROM building",
         "INSERT INTO building (id, valid_from, version_from) VALUES ('x', '2020', 1)",
     ):
-        with pytest.raises(sqlite3.IntegrityError, match=r"kept by the town.*本图层由城镇服务维护"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"kept by the town.*本图层由城市库维护"):
             stranger.execute(statement)
 
 

@@ -59,7 +59,7 @@ def test_a_write_from_outside_is_refused_with_a_sentence_in_both_languages(
 ) -> None:
     deliver(store, 3)
 
-    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"kept by the town.*本图层由城镇服务维护"):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match=r"kept by the town.*本图层由城市库维护"):
         stranger.execute(statement)
     assert store.summary("building").features == 3
 
