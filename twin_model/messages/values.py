@@ -65,7 +65,11 @@ def quoted(value: str | bytes, lang: str) -> str:
         return bytes(value).hex(" ").upper()  # type: ignore[arg-type]
     if lang != "zh":
         return repr(text)
-    return "“" + "".join(one if one.isprintable() else repr(one)[1:-1] for one in text) + "”"
+    return (
+        "“"
+        + "".join(" " if one in "\r\n\t" else one if one.isprintable() else repr(one)[1:-1] for one in text)
+        + "”"
+    )
 
 
 def _text_of(content: bytes) -> str | None:
