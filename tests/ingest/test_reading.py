@@ -84,7 +84,7 @@ def test_point_and_line_tables_of_one_survey_are_one_source(samples: Path, tmp_p
 def test_a_path_that_is_not_there_is_a_wrong_call_and_an_empty_folder_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(CalledWrongly, match="There is no file"):
         find_sources(tmp_path / "nowhere")
-    with pytest.raises(SourceRefused, match="holds no file that can be read"):
+    with pytest.raises(SourceRefused, match="contains no file that can be read"):
         find_sources(tmp_path)
 
 

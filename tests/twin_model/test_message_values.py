@@ -12,6 +12,7 @@ from twin_model.errors import CrsRefused, QueryRefused, SourceRefused, StoreErro
 from twin_model.filter import check_names, parse_filter
 from twin_model.finding import Finding
 from twin_model.messages.fragments import in_chinese
+from twin_model.town import _READERS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAINED = {"expected", "hint", "reason", "cause", "kind", "unit"}
@@ -35,8 +36,8 @@ def filter_literals() -> set[str]:
     return {text for text in texts if re.search("[a-z]{2}", text)}
 
 
-def test_every_piece_of_english_in_a_refusal_of_a_filter_has_chinese() -> None:
-    texts = filter_literals()
+def test_every_piece_of_english_in_a_refusal_has_chinese() -> None:
+    texts = filter_literals() | {words for words, _ in _READERS.values()}
 
     assert len(texts) > 40
     assert {text for text in texts if in_chinese(text) == text} == set()
@@ -85,7 +86,9 @@ def test_what_a_user_wrote_is_quoted_as_it_is_and_bytes_are_shown_as_the_text_th
 
 def test_layers_and_fields_are_named_by_their_titles_in_chinese_only() -> None:
     finding = Finding("value.unreadable", layer="building", place="fid 2", values={"field": "storeys", "value": "很多", "expected": "integer"})  # fmt: skip
-    own = Finding("value.unreadable", layer="bench", values={"field": "colour", "value": "x", "expected": "number"})
+    own = Finding(
+        "value.unreadable", layer="bench", values={"field": "colour", "value": "x", "expected": "number"}
+    )
 
     assert finding.text("zh").startswith("第 2 号要素（FID）：地上层数的值“很多”不是整数")
     assert finding.text("en").startswith("fid 2: storeys = '很多' cannot be read as integer")

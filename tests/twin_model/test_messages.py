@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("twin_model", "ingest", "tiles", "api_config")
 RULES = sorted(messages("en"))
 AREAS = {rule.split(".")[0] for rule in RULES}
+OUTPUT = ("help.", "cli.", "usage.", "http_title.", "link.", "parameter.", "rule_area.")
+"""Areas of titles and of what commands print: no messages of four parts."""
 VALUES = st.one_of(
     st.none(), st.integers(), st.floats(), st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.integers())
 )  # fmt: skip
@@ -60,8 +62,11 @@ def test_both_languages_name_the_same_values(rule: str) -> None:
 
 def test_every_rule_the_code_writes_has_words() -> None:
     unknown = {
-        rule: place for rule, place in literals().items() if rule not in RULES and not is_file_name(rule)
-    }
+        rule: place
+        for rule, place in literals().items()
+        if rule not in RULES and not is_file_name(rule)
+        and not (rule.endswith("_") and any(one.startswith(rule) for one in RULES))  # "cli.csv_" and a column
+    }  # fmt: skip
 
     assert unknown == {}
 
@@ -73,7 +78,7 @@ def test_every_class_of_error_has_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", sorted({rule for rule in literals() if rule in RULES and not rule.startswith("help.")})
+    "rule", sorted({rule for rule in literals() if rule in RULES and not rule.startswith(OUTPUT)})
 )
 def test_a_message_says_what_happened_what_was_expected_and_what_to_do(rule: str) -> None:
     blank = dict.fromkeys(named_values(messages("en")[rule]), "x")
