@@ -40,7 +40,7 @@ system:
 	$(PYTHON) tests/system_packages.py
 
 test: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
-	$(BIN)/python -m pytest -m "not proof"
+	$(BIN)/python -m pytest -m "not proof" -n logical --maxprocesses=4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check $(CODE)
@@ -49,6 +49,7 @@ check: $(VENV)/.ready
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready
+	$(PYTHON) tests/system_packages.py --bench
 	$(BIN)/python tests/benchmarks/run.py
 
 proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready

@@ -7,4 +7,4 @@ Not here: geometry and SQL (`twin_model`), formats (`ingest`, `tiles`).
     main(["--town", "town", "status"])                          # api_config.cli: the `twin` command
 """
 
-__all__ = ["app", "cli", "commands", "ogc", "problems", "routes", "settings"]
+__all__ = ["app", "cli", "commands", "delivery", "ogc", "routes", "settings", "web"]

@@ -21,17 +21,17 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_config.asking import Call, Door
-from api_config.encoded import EncodedFeatures
 from api_config.ogc.bridge import Bridge
 from api_config.pages import CSP, problem_page
-from api_config.problems import problem_of, refusal, unforeseen
 from api_config.routes import core, items, tiles, tilesets, versions, viewer
-from api_config.scene import Scene
 from api_config.settings import Settings, settings_from
-from api_config.timeline import Timeline
+from api_config.web.call import Call, Door
+from api_config.web.change_days import Timeline
+from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.problems import problem_of, refusal, unforeseen
+from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
-from twin_model.town import Town, open_town
+from twin_model.town import Town, open_quietly
 
 __all__ = ["app_from_environment", "make_app"]
 
@@ -43,7 +43,7 @@ _STATIC = Path(__file__).parent / "static"
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
     seen = catalogue_stamp(settings)
-    town = open_town(settings.town)
+    town = _opened(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -63,11 +63,18 @@ def make_app(settings: Settings) -> Starlette:
     return app
 
 
+def _opened(settings: Settings) -> Town:
+    town = open_quietly(settings.town)
+    for remark in town.remarks("en"):
+        LOGGER.warning(remark)
+    return town
+
+
 def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
     app.state.door = Door(town, settings)
     app.state.bridge = Bridge(town, page_most=settings.page_most)
-    app.state.scene = Scene(town)
+    app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
     app.state.timeline = Timeline(town)
     app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)
 
@@ -102,9 +109,9 @@ class FollowsCatalogue:
                 return
             outgrown = app.state.door.town
             try:
-                _furnish(app, open_town(self._settings.town), self._settings)
+                _furnish(app, _opened(self._settings), self._settings)
                 app.state.outgrown.append(outgrown)
-            except TwinError:
+            except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
                 LOGGER.exception("the catalogue of %s cannot be followed", self._settings.town)
             self._seen = stamp
 

@@ -10,9 +10,10 @@ from typing import Any
 import click
 from rich.console import Console
 
-from api_config.commands.frame import Frame, words
+from api_config.commands.context import Frame, words
 from api_config.commands.localized import verb_group
 from api_config.settings import Settings, language, settings_from
+from ingest.vector.kind import UNUSED_DRIVERS
 
 __all__ = ["main", "make_cli"]
 
@@ -20,8 +21,8 @@ _VERBS = {
     "init": "town:init_command", "ingest": "ingest:ingest_command", "check": "ingest:check_command",
     "status": "town:status_command", "findings": "town:findings_command", "export": "town:export_command",
     "history": "history:history_command", "show": "history:show_command", "diff": "history:diff_command",
-    "revert": "history:revert_command", "audit": "history:audit_group", "backup": "keeping:backup_command",
-    "restore": "keeping:restore_command", "copy": "keeping:copy_command", "tiles": "tiles:tiles_group",
+    "revert": "history:revert_command", "audit": "history:audit_group", "backup": "backup:backup_command",
+    "restore": "backup:restore_command", "copy": "backup:copy_command", "tiles": "tiles:tiles_group",
     "config": "serve:config_group", "serve": "serve:serve_command", "demo": "demo:demo_command",
 }  # fmt: skip
 """Verb -> the module below `api_config.commands` and the function that make it."""
@@ -64,7 +65,14 @@ def make_frame(settings: Settings) -> Frame:
 def main() -> None:
     """Run the command line; the last wall: what nobody foresaw is logged to a file, the user gets a sentence."""
     lang = language(settings_from(os.environ), os.environ)
+    _leave_out_drivers()
     try:
         make_cli(lang)(prog_name="twin")
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _leave_out_drivers() -> None:
+    """Have GDAL do without the drivers no source needs; it asks for their names once, when it is first imported."""
+    os.environ["OGR_SKIP"] = ",".join(filter(None, [os.environ.get("OGR_SKIP"), UNUSED_DRIVERS]))
+    os.environ.setdefault("CPL_LOG", os.devnull)  # where it would say that it never had one of them

@@ -22,9 +22,17 @@ import shapely
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from numpy.typing import NDArray
 
-from api_config.asking import Call
+from api_config.ogc.resources import is_placed
+from api_config.web.call import Call
 from twin_model.catalogue import CIM_CLASSES
-from twin_model.crs import CRS84, authority_axis_swapped, crs_code, transform_geometries, transform_xy
+from twin_model.crs import (
+    CRS84,
+    authority_axis_swapped,
+    crs_code,
+    placed_geometries,
+    transform_geometries,
+    transform_xy,
+)
 from twin_model.crs import title_of as title_of_crs
 from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
@@ -98,6 +106,7 @@ def collection_page(call: Call, layer: Layer, document: Document, sample: Docume
         layer=layer,
         document=document,
         extent=extent,
+        placed=is_placed(call.town, layer),
         map=draw_map(call, drawn, extent=extent) if layer.has_geometry else None,
     )
 
@@ -575,7 +584,7 @@ def _geometries(call: Call, features: Sequence[Document]) -> NDArray[Any]:
         return geometries
     if authority_axis_swapped(crs):
         geometries = shapely.transform(geometries, lambda xy: xy[:, ::-1])
-    return transform_geometries(geometries, crs, CRS84)
+    return placed_geometries(transform_geometries(geometries, crs, CRS84))
 
 
 def _bounds(geometries: NDArray[Any]) -> Bounds | None:

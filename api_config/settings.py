@@ -31,6 +31,9 @@ class Settings:
     feature_cache_mib: int = _setting(
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
+    cache_mib: int = _setting(
+        4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB"
+    )
     tile_features: int = _setting(
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
@@ -45,7 +48,7 @@ class Settings:
 
 _KINDS: dict[str, Any] = {
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "tile_features": int, "feature_cache_mib": int,
+    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "cache_mib": int,
 }  # fmt: skip
 
 

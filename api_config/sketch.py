@@ -6,10 +6,10 @@ from typing import Any
 import orjson
 import shapely
 
-from api_config.asking import Call
-from api_config.items import properties_of
+from api_config.web.call import Call
+from api_config.web.properties import properties_of
 from tiles.encodings.geojson import geometry_fragments
-from twin_model.crs import CRS84
+from twin_model.crs import CRS84, placed_geometries
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
@@ -56,7 +56,7 @@ def neighbours(call: Call, layer: Layer, query: FeatureQuery) -> Collection | No
     if not layer.has_geometry:
         return None
     columns, rows = call.town.store.rows(query.with_(fields=()))
-    shape = from_wkb([rows[0][columns.index("geometry")]])[0] if rows else None
+    shape = placed_geometries(from_wkb([rows[0][columns.index("geometry")]]))[0] if rows else None
     if shape is None:
         return None
     minx, miny, maxx, maxy = shapely.bounds(shape).tolist()

@@ -8,7 +8,6 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
         version = commit(store, draft.to_changeset(...))
 """
 
-import pickle
 import shutil
 import tempfile
 from collections import Counter
@@ -23,14 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
+from ingest.spool import read_rows, write_rows
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Reach, Rows, Scope, Source
-from twin_model.columns import is_one
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.runs import Runs
+from twin_model.rows.coordinate_runs import Runs
 from twin_model.temporal import Instant, now
 
 __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
@@ -76,7 +76,7 @@ class Draft:
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
-        effective: Instant | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
         ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None,
     ) -> None:  # fmt: skip
         self.source = source
@@ -92,7 +92,10 @@ class Draft:
         self._found: list[tuple[Finding, bool]] = []
         self._undated = 0
         self._tick, self._ahead = tick, ahead
-        self._fitting = Fitting(catalogue, self.storage_crs, zone)
+        self.coordinates = coordinates
+        self._fitting = Fitting(
+            catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates
+        )
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
@@ -138,7 +141,7 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
-            path = self._folder / f"{len(self._chunks):06d}.pickle"
+            path = self._folder / f"{len(self._chunks):06d}.rows"
             spooled = _Spooled(path, fitted.rows.content)
             spooled.write(fitted.rows)
             self._chunks.append((layer_id, spooled))
@@ -176,7 +179,12 @@ class Draft:
         """Everything noticed, with places in the storage CRS."""
         elsewhere = [one for one, in_storage in self._found if not in_storage]
         placed = iter(self._placed(elsewhere))
-        return [one if in_storage else next(placed) for one, in_storage in self._found]
+        noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
+        return noticed + self._fitting.unplaced.findings
+
+    def ensure_placed(self) -> None:
+        """Refuse a source most of which is not where its CRS puts it: `SourceRefused` with the likely cause."""
+        self._fitting.unplaced.ensure_few()
 
     def _placed(self, findings: list[Finding]) -> list[Finding]:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
@@ -240,6 +248,7 @@ class Draft:
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
         `area` in the storage CRS.
         """
+        self.ensure_placed()
         scope = self._scope()
         scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
         effective = self._true_since()
@@ -265,27 +274,7 @@ class _Spooled:
     content: NDArray[Any]
 
     def write(self, rows: Rows) -> None:
-        with self.path.open("wb") as file:
-            pickle.dump(replace(_folded(rows), content=self.content[:0]), file, protocol=5)
+        write_rows(self.path, rows)
 
     def __call__(self) -> Rows:
-        with self.path.open("rb") as file:
-            rows: Rows = pickle.load(file)
-        return _unfolded(replace(rows, content=self.content))
-
-
-def _folded(rows: Rows) -> Rows:
-    """Return rows of whose columns those that hold one value throughout hold it once."""
-    return _of_columns(rows, lambda column: column[:1] if is_one(column) else column)
-
-
-def _unfolded(rows: Rows) -> Rows:
-    return _of_columns(
-        rows, lambda column: np.repeat(column, len(rows.shapes)) if len(column) == 1 else column
-    )
-
-
-def _of_columns(rows: Rows, change: Callable[[NDArray[Any]], NDArray[Any]]) -> Rows:
-    columns = {name: change(column) for name, column in rows.columns.items()}
-    return replace(rows, ids=change(rows.ids), columns=columns, valid_from=change(rows.valid_from),
-                   valid_precision=change(rows.valid_precision))  # fmt: skip
+        return read_rows(self.path, self.content)

@@ -13,18 +13,21 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from ingest.coordinates import AS_THEY_ARE, Cause, Coordinates, causes_of, have_no_place
+from ingest.survey.place import outside_area
+from ingest.unplaced import Unplaced
 from ingest.values import date_text, is_absent, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
-from twin_model.columns import coded
-from twin_model.content import content_hashes
 from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
-from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.runs import Runs, no_runs, plain_runs
-from twin_model.shapes import Shapes
+from twin_model.rows.columns import coded
+from twin_model.rows.content import content_hashes
+from twin_model.rows.coordinate_runs import Runs, no_runs, plain_runs
+from twin_model.rows.geometry import layer_wkb, min_zoom
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]
@@ -85,9 +88,9 @@ class _Work:
     def _finding(self, rule: str, row: int, severity: Any, values: dict[str, Any], *, raw: bool) -> Finding:
         shape = self.geometry[row] if self.geometry[row] is not None else self.plain.geometry(row)
         return Finding(rule, severity, layer=self.layer.id, place=self.place(row), point=_point(shape) if self.moved else None,
-                       values=values, raw=self._record(row) if raw else None)  # fmt: skip
+                       values=values, raw=self.record(row) if raw else None)  # fmt: skip
 
-    def _record(self, row: int) -> dict[str, Any]:
+    def record(self, row: int) -> dict[str, Any]:
         record = dict(self.frame.iloc[row])
         if "geometry" in record and record["geometry"] is None:
             record["geometry"] = self.read.geometry(row)
@@ -97,8 +100,12 @@ class _Work:
 class Fitting:
     """Makes frames fit; keeps the ids already seen in this draft, and what was already said once per source."""
 
-    def __init__(self, catalogue: Catalogue, storage_crs: str, zone: str) -> None:
+    def __init__(
+        self, catalogue: Catalogue, storage_crs: str, zone: str, *, source: str = "", coordinates: Coordinates = AS_THEY_ARE
+    ) -> None:  # fmt: skip
         self._catalogue = catalogue
+        self._coordinates = coordinates
+        self._unplaced = Unplaced(source)
         self._crs = storage_crs
         self._zone = zone
         self._seen: dict[str, set[str]] = {}
@@ -115,13 +122,16 @@ class Fitting:
         frame = frame.reset_index(drop=True)
         geometry = np.array(frame.geometry.to_numpy(), dtype=object)
         runs = runs if runs is not None else no_runs(layer.dimension)
+        if not self._coordinates.change_nothing:
+            geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
+            geometry = self._coordinates.read(geometry)
         plain = plain_runs(runs, crs_code(frame.crs), self._crs)
         work = _Work(
             layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain
         )
         others = runs.take(~np.isin(runs.rows, plain.rows))
         geometry[others.rows] = others.geometries()
-        self._fit_geometry(work)
+        self._fit_geometry(work, runs)
         self._warn_outside(work)
         values = {one.name: self._values(work, one) for one in layer.fields}
         ids = self._identity(work, values)
@@ -137,11 +147,11 @@ class Fitting:
         rows = Rows(
             ids=_numbered(ids[kept], origin), shapes=shapes, bounds=bounds, columns=columns,
             valid_from=valid_from[chosen], valid_precision=precision[chosen],
-            min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, list(columns.values()), runs),
+            min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, columns, runs),
         )  # fmt: skip
         return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
-    def _fit_geometry(self, work: _Work) -> None:
+    def _fit_geometry(self, work: _Work, runs: Runs) -> None:
         layer = work.layer
         if not layer.has_geometry:
             work.geometry = np.full(len(work.frame), None, dtype=object)
@@ -152,6 +162,7 @@ class Fitting:
             geometry=lambda r: shapely.to_wkt(work.geometry[r])[:120],
         )
         work.geometry[shapely.is_empty(work.geometry)] = None
+        self._set_aside_unplaced(work, runs)
         self._move(work)
         missing = shapely.is_missing(work.geometry) & work.keep
         missing[work.plain.rows] = False
@@ -160,22 +171,52 @@ class Fitting:
         _repair(work)
         _coerce(work)
 
+    def _set_aside_unplaced(self, work: _Work, runs: Runs) -> None:
+        """Set aside what is not where its CRS puts it; one finding a cause and source says so (`unplaced`)."""
+        bounds = shapely.bounds(work.geometry)
+        bounds[runs.rows] = runs.bounds
+        rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
+        self._unplaced.total += len(rows)
+        whole = np.r_[
+            bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)
+        ]
+        if not len(rows) or not _may_lie_elsewhere(whole, work.source_crs, self._crs):
+            return
+        west, south, east, north = bounds[rows].T
+        x, y = (west + east) / 2, (south + north) / 2
+        causes = (
+            [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._crs)
+        )
+        nowhere = have_no_place(west, south, work.source_crs) | have_no_place(east, north, work.source_crs)
+        for n in np.flatnonzero(nowhere | np.array([one is not None for one in causes])).tolist():
+            cause = causes[n] or Cause("geometry.outside_crs", work.source_crs)
+            row = int(rows[n])
+            self._unplaced.add(
+                cause, work.layer.id, work.place(row), (x[n], y[n]), work.source_crs, work.record(row)
+            )
+            work.keep[row] = False
+
+    @property
+    def unplaced(self) -> "Unplaced":
+        return self._unplaced
+
     def _move(self, work: _Work) -> None:
         usable = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry))
         moved = transform_geometries(work.geometry[usable], work.source_crs, self._crs)
         before = work.geometry.copy()
         work.geometry[usable] = moved
-        lost = np.zeros(len(work.geometry), dtype=bool)
-        lost[usable] = ~_finite(moved)
-        if lost.any():
-            after, work.geometry = work.geometry, before
-            work.set_aside(
-                "geometry.outside_crs",
-                lost,
-                crs=lambda r: work.source_crs,
-                geometry=lambda r: shapely.to_wkt(before[r])[:120],
+        for row in usable[~_finite(moved)].tolist():
+            x, y = shapely.get_coordinates(before[row])[0].tolist()
+            cause = Cause("geometry.outside_crs", work.source_crs)
+            self._unplaced.add(
+                cause,
+                work.layer.id,
+                work.place(row),
+                (x, y),
+                work.source_crs,
+                _raw(dict(work.frame.iloc[row])),
             )
-            work.geometry = after
+            work.keep[row] = False
         work.moved = True
 
     def _warn_outside(self, work: _Work) -> None:
@@ -255,6 +296,12 @@ class Fitting:
             return parse_instant(date_text(value), self._zone)
         except QueryRefused:
             return None, None
+
+
+def _may_lie_elsewhere(bounds: NDArray[np.float64], crs: str, storage_crs: str) -> bool:
+    """Say whether anything in a box may lie outside the town's area; of most sources nothing does."""
+    x, y = bounds[[0, 2, 0, 2]], bounds[[1, 3, 3, 1]]
+    return bool((outside_area(x, y, crs, storage_crs) | have_no_place(x, y, crs)).any())
 
 
 def _finite(geometry: Geometries) -> Mask:

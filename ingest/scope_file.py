@@ -8,7 +8,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from ingest.draft import FRAME_ROWS
-from ingest.vector_file import VectorFile
+from ingest.vector.file import VectorFile
 from twin_model.changeset import Reach
 from twin_model.crs import crs_code, transform_geometries
 from twin_model.errors import CalledWrongly, SourceRefused

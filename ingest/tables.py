@@ -8,6 +8,7 @@ Here: bytes -> rows of text with their row numbers. What the columns mean stands
 import csv
 import io
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time
@@ -104,14 +105,26 @@ def _ensure_unpackable(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as package:
             names, size = set(package.namelist()), sum(entry.file_size for entry in package.infolist())
-    except (zipfile.BadZipFile, OSError) as error:
+            declaring = next((one for one in names if _declares(package, one)), None)
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
         raise SourceRefused("survey.damaged_workbook", source=path.name, cause=_cause(error)) from error
+    if declaring is not None:
+        raise SourceRefused("survey.document_type", source=path.name, part=declaring)
     if "xl/workbook.xml" not in names and "[Content_Types].xml" not in names:
         raise SourceRefused("survey.not_workbook", source=path.name, found=sorted(names)[:3])
     if size > _UNPACKED_LIMIT:
         raise SourceRefused(
             "survey.too_big", source=path.name, size_mb=size // 1024**2, limit_mb=_UNPACKED_LIMIT // 1024**2
         )
+
+
+def _declares(package: zipfile.ZipFile, name: str) -> bool:
+    """Say whether a part of a workbook begins with a document type, which can name other files and addresses."""
+    if not name.lower().endswith((".xml", ".rels")):
+        return False
+    with package.open(name) as part:
+        head = part.read(_HEAD_BYTES)
+    return b"<!doctype" in head.replace(b"\0", b"").lower()
 
 
 def _cause(error: BaseException) -> str:

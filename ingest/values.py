@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.columns import coded
 from twin_model.errors import TwinError
 from twin_model.layer import Field
+from twin_model.rows.columns import coded
 from twin_model.temporal import parse_instant
 
 __all__ = ["date_text", "is_absent", "typed"]

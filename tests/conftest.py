@@ -1,5 +1,6 @@
 """What every test may ask for: real files nobody here made, the sample town's sources, the town made of them, served."""
 
+import fcntl
 import importlib.util
 import itertools
 import os
@@ -16,11 +17,21 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 REALDATA = ROOT.parent / "shared" / "realdata"
 IN_CI = os.environ.get("CI") == "true"
 TWIN = Path(sys.executable).with_name("twin")
+
+
+settings.register_profile("every run", deadline=None, derandomize=True, database=None)
+settings.register_profile("proof", deadline=None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Draw the same examples in every run, however slow the machine; only the proof looks for new ones."""
+    settings.load_profile("every run" if config.option.markexpr == "not proof" else "proof")
 
 
 def missing(what: str) -> None:
@@ -90,25 +101,46 @@ def postgis_url(postgis_server: Any) -> str:
     return str(postgis_server.url(f"s{next(_SCHEMAS)}"))
 
 
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """Let one worker of a run in at a time: what one has made, the next one finds."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """The sources of the sample town, written by the generator; a second session finds them unchanged."""
     folder = ROOT / "out" / "samples"
     generator = ROOT / "data_samples" / "make_samples.py"
-    subprocess.run(
-        [sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
-    )
+    with alone(folder.with_name(".samples.lock")):
+        subprocess.run(
+            [sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
+        )
     return folder
 
 
 @pytest.fixture(scope="session")
 def demo_town(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the sample town, made as a newcomer makes it; tests read it and must not change it."""
-    folder = tmp_path_factory.mktemp("demo") / "town"
-    command = [str(TWIN), "--town", str(folder), "demo", "--no-serve", "--samples", str(samples)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder
+    """The folder of the sample town, made as a newcomer makes it; tests read it and must not change it.
+
+    It takes half a minute, so one worker makes it and each has a copy: a service writes its tiles into its own town.
+    """
+    own = tmp_path_factory.mktemp("demo") / "town"
+    workers = "PYTEST_XDIST_WORKER" in os.environ
+    first = tmp_path_factory.getbasetemp().parent / "demo" / "town" if workers else own
+    with alone(first.parent / ".lock"):
+        if not (first / "town.toml").is_file():
+            command = [str(TWIN), "--town", str(first), "demo", "--no-serve", "--samples", str(samples)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            if done.returncode:
+                shutil.rmtree(first, ignore_errors=True)
+            assert done.returncode == 0, done.stdout + done.stderr
+        if first != own:
+            shutil.copytree(first, own)
+    return own
 
 
 def serve(town: Path, *, workers: int = 1, environment: dict[str, str] | None = None) -> Iterator[str]:

@@ -31,6 +31,9 @@ _SMALL = {
 }
 """What suits a test that keeps some thousand rows; a measure is made with what PostgreSQL comes with."""
 
+_MEMORY, _ROOM = Path("/dev/shm"), 2 << 30
+"""Where a cluster lies that need not outlive a crash, and how many bytes must be free there: containers often have few."""
+
 
 def binaries() -> Path | None:
     """Return the folder of the newest PostgreSQL that has PostGIS, None where there is none."""
@@ -130,10 +133,11 @@ def _as_somebody_else() -> list[str]:
 def running_server(
     *, durable: bool = False, small: bool = True, port: int | None = None
 ) -> Iterator[PostgisServer]:
-    """Run a cluster in a temporary folder; it is stopped and removed whatever happens."""
+    """Run a cluster in a temporary folder, in memory where it may; it is stopped and removed whatever happens."""
     programs = binaries()
     assert programs is not None
-    folder = Path(tempfile.mkdtemp(prefix="twin_pg_", dir="/tmp"))
+    in_memory = not durable and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM
+    folder = Path(tempfile.mkdtemp(prefix="twin_pg_", dir=_MEMORY if in_memory else "/tmp"))
     account = _account()
     if account is not None:
         shutil.chown(folder, account)

@@ -12,18 +12,25 @@ import sys
 from pathlib import Path
 
 PACKAGES = {"chromium": "chromium", "ogrinfo": "gdal-bin"}
-PROOF = {"/usr/lib/python3/dist-packages/qgis": "python3-qgis"}
+ROOT = Path("/")
+PROOF = {"usr/lib/python3/dist-packages/qgis": "python3-qgis"}
 """What only `make proof` needs: a real QGIS is a gigabyte."""
+BENCH = {
+    "usr/lib/python3/dist-packages/osgeo": "python3-gdal",
+    "usr/lib/python3*/ensurepip": "python3-venv",
+}
+"""What only `make bench` needs: its peer, a stock pygeoapi, runs in an environment made of the system's Python."""
 POSTGIS = re.compile(r"^postgresql-(\d+)-postgis-3$")
 """The extension's package; its number is that of the PostgreSQL the distribution has."""
 EXTENSIONS = Path("/usr/share/postgresql")
 FONT = ("fonts-noto-cjk", Path("/usr/share/fonts/opentype/noto"))
 
 
-def missing(*, proof: bool) -> list[str]:
+def missing(*, proof: bool = False, bench: bool = False) -> list[str]:
     """Return the Debian packages that are not there yet."""
     names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
-    names += [package for path, package in PROOF.items() if proof and not Path(path).is_dir()]
+    folders = (PROOF if proof else {}) | (BENCH if bench else {})
+    names += [package for pattern, package in folders.items() if not any(ROOT.glob(pattern))]
     names += [] if any(EXTENSIONS.glob("*/extension/postgis.control")) else ["postgresql-postgis"]
     return names + ([] if FONT[1].is_dir() else [FONT[0]])
 
@@ -38,12 +45,12 @@ def postgis_package() -> str:
 
 
 def main() -> None:
-    names = missing(proof="--proof" in sys.argv)
+    names = missing(proof="--proof" in sys.argv, bench="--bench" in sys.argv)
     if not names:
         return
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         print(
-            f"NOT INSTALLED: {', '.join(names)}. Tests that need them are skipped here; install them to run everything."
+            f"NOT INSTALLED: {', '.join(names)}. What needs them is skipped or stops here; install them to run everything."
         )
         return
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}

@@ -25,18 +25,21 @@ from tiles.instances import Instances
 from tiles.local_frame import LocalFrame, ToLonLat
 from tiles.mesh import Mesh, merge
 from tiles.property_table import LAST_INT32, NO_INT32, PropertyType
+from tiles.quadtree import ROOT_CELL
 from tiles.sweep import MITRE_LIMIT, sweep
 from twin_model.building.mesh import Mesh as StoredMesh
 from twin_model.layer import Layer
 from twin_model.temporal import local_day_number
 
-__all__ = ["Solids", "feature_colors", "outlier_free"]
+__all__ = ["Solids", "feature_colors", "placed_boxes"]
 
 Floats = NDArray[np.float64]
 Ground = Callable[[Floats, Floats], Floats]
 _DEFAULT_PIPE_MM = 100.0
 _SIDES = 8
 _UNKNOWN, _HATCH = "#e9e4da", "#b5493a"
+_FARTHEST_UP = 1e6
+"""Metres above or below which no height is one."""
 _LIFT = 0.1
 """Metres by which a flat footprint lies above the ground, and its hatching half of that above it."""
 _PROPERTY_TYPE = {"string": PropertyType.STRING, "integer": PropertyType.INT32, "number": PropertyType.FLOAT64, "boolean": PropertyType.FLAG,
@@ -268,6 +271,12 @@ def _ground_under(footprints: NDArray[Any], ground: Ground) -> tuple[Floats, Flo
     return np.minimum.reduceat(heights, starts), np.maximum.reduceat(heights, starts)
 
 
-def outlier_free(boxes: Floats) -> NDArray[np.bool_]:
-    """Return which boxes are finite: a broken height must not hide a whole layer."""
-    return np.asarray(np.isfinite(boxes).all(axis=1))
+def placed_boxes(boxes: Floats, to_lonlat: ToLonLat) -> NDArray[np.bool_]:
+    """Return which boxes have a place on the globe and a height on it: one that has none must not hide a whole layer."""
+    placed = np.asarray(np.isfinite(boxes).all(axis=1), dtype=bool)
+    placed[placed] = (np.abs(boxes[placed][:, [0, 1, 3, 4]]) < ROOT_CELL / 2).all(axis=1)
+    placed[placed] = (np.abs(boxes[placed][:, [2, 5]]) < _FARTHEST_UP).all(axis=1)
+    for x, y in ((0, 1), (3, 1), (0, 4), (3, 4)):
+        lon, lat = to_lonlat(boxes[placed, x], boxes[placed, y])
+        placed[placed] = np.isfinite(lon) & np.isfinite(lat)
+    return placed

@@ -16,7 +16,8 @@ from shapely.geometry.base import BaseGeometry
 from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
 from twin_model.layer import Layer
-from twin_model.shapes import Shapes
+from twin_model.rows.content import key_hashes
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import Instant
 
 __all__ = ["Box", "Changeset", "Delivered", "Reach", "Rows", "Scope", "Source", "Touched", "Version"]
@@ -26,20 +27,25 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Source:
-    """A file as it was delivered: name, SHA-256 of its bytes (of all of them, for a shapefile), kind of reader."""
+    """A file as it was delivered: name, SHA-256 of its bytes (of all of them, for a shapefile), kind of reader.
+
+    `identity` holds digests of what else decided what was read (mapping, code tables, options, reader), by name.
+    """
 
     name: str
     sha256: str
     kind: str = ""
     crs: str = ""
     delivery: str = ""
+    identity: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Rows:
     """Features of one layer ready to be stored, column by column; geometry is in the storage CRS.
 
-    `ids` hold None where an id is to be found or minted; `valid_from` None where the changeset's instant holds;
+    `ids` hold None where an id is to be found or minted; `valid_from` None where the changeset's instant holds; `columns`
+    may lack fields of the layer: a new feature has no value there, one that an edit changes keeps its own;
     `bounds` (n, 4) are NaN without geometry; `content` are 16-byte hashes of what the features say.
     """
 
@@ -178,7 +184,7 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     empty = np.full(len(points), None, dtype=object)
     return Rows(
         keys, Shapes.of(np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object)), shapely.bounds(points), columns, empty, empty,
-        np.full(len(points), layer.zoom.start, dtype=np.int16), np.array([blake2b(key.encode(), digest_size=16).digest() for key in keys], dtype=object),
+        np.full(len(points), layer.zoom.start, dtype=np.int16), key_hashes(keys),
     )  # fmt: skip
 
 

@@ -27,6 +27,9 @@ __all__ = [
     "epsg_of",
     "is_projected",
     "lonlat_of",
+    "placed_bounds",
+    "placed_geometries",
+    "reachable_extent",
     "same_crs",
     "title_of",
     "transform_bounds",
@@ -42,6 +45,10 @@ Floats = NDArray[np.float64]
 _ONE_DATUM = ("China 2000", "World Geodetic System 1984", "China Geodetic Coordinate System 2000")
 _TOWN_PARAMETERS_ONLY = ("Xian 1980", "Beijing 1954", "New Beijing")
 _POINTS_A_SIDE = 21
+_AROUND_THE_AREA = 10.0
+"""Degrees around a system's area of use within which features are looked for where a layer's extent says nothing."""
+_FARTHEST = 1e7
+"""Metres from a projection's origin, for a system whose area of use nobody knows."""
 _URI_PREFIXES = ("http://www.opengis.net/def/crs/", "https://www.opengis.net/def/crs/")
 
 
@@ -242,6 +249,75 @@ def transform_bounds(
         float(x.max() + bulge_x),
         float(y.max() + bulge_y),
     )
+
+
+def placed_bounds(
+    bounds: tuple[float, float, float, float], source: Any, target: Any
+) -> tuple[float, float, float, float] | None:
+    """Return what `transform_bounds` does, None where any of the box has no place in the other system.
+
+    Asked of the town's extents: a layer with coordinates that are nowhere must not spoil what is made of the others.
+    """
+    return _placed_bounds(bounds, crs_code(source), crs_code(target))
+
+
+@lru_cache(maxsize=4096)
+def _placed_bounds(
+    bounds: tuple[float, float, float, float], source: str, target: str
+) -> tuple[float, float, float, float] | None:
+    if not np.isfinite(bounds).all():
+        return None
+    x, y = transform_xy(*_edges(bounds), source, target)
+    if not (np.isfinite(x).all() and np.isfinite(y).all()):
+        return None
+    return transform_bounds(bounds, source, target)
+
+
+def reachable_extent(
+    extent: tuple[float, float, float, float] | None, crs: Any
+) -> tuple[float, float, float, float] | None:
+    """Return a layer's extent, cut to where its system reaches if some of it has no place on the globe.
+
+    None for None, and where nothing of it is left. What lies beyond is found by no place.
+    """
+    if extent is None or placed_bounds(extent, crs, CRS84) is not None:
+        return extent
+    reach = _reach(crs_code(crs))
+    low = [max(a, b) for a, b in zip(extent[:2], reach[:2], strict=True)]
+    high = [min(a, b) for a, b in zip(extent[2:], reach[2:], strict=True)]
+    return (low[0], low[1], high[0], high[1]) if low[0] <= high[0] and low[1] <= high[1] else None
+
+
+@lru_cache(maxsize=64)
+def _reach(crs: str) -> tuple[float, float, float, float]:
+    """Return the box of a projected system's area of use and what lies around it, in its own coordinates."""
+    area = area_of_use(crs)
+    if area is None:
+        return -_FARTHEST, -_FARTHEST, _FARTHEST, _FARTHEST
+    west, south, east, north = area
+    around = (
+        max(west - _AROUND_THE_AREA, -180.0), max(south - _AROUND_THE_AREA, -85.0),
+        min(east + _AROUND_THE_AREA, 180.0), min(north + _AROUND_THE_AREA, 85.0),
+    )  # fmt: skip
+    return transform_bounds(around, CRS84, crs)
+
+
+def placed_geometries(geometries: NDArray[Any]) -> NDArray[Any]:
+    """Return geometries with None instead of those that are nowhere: empty, or with a coordinate that is no number."""
+    nowhere = ~shapely.is_missing(geometries)
+    nowhere &= shapely.is_empty(geometries) | ~_all_finite(geometries)
+    if not nowhere.any():
+        return geometries
+    placed = np.array(geometries, dtype=object)
+    placed[nowhere] = None
+    return placed
+
+
+def _all_finite(geometries: NDArray[Any]) -> NDArray[np.bool_]:
+    coordinates, index = shapely.get_coordinates(geometries, return_index=True)
+    finite = np.ones(len(geometries), dtype=bool)
+    finite[index[~np.isfinite(coordinates).all(axis=1)]] = False
+    return finite
 
 
 def _edges(bounds: tuple[float, float, float, float]) -> tuple[Floats, Floats]:

@@ -15,12 +15,12 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.changeset import Rows
-from twin_model.content import content_hashes
 from twin_model.crs import transform_geometries
 from twin_model.errors import EditRefused
-from twin_model.geometry import layer_wkb, min_zoom
 from twin_model.layer import Field, Layer
-from twin_model.shapes import Shapes
+from twin_model.rows.content import content_hashes
+from twin_model.rows.geometry import layer_wkb, min_zoom
+from twin_model.rows.row_geometry import Shapes
 from twin_model.temporal import parse_instant
 
 __all__ = ["rows_of"]
@@ -29,19 +29,19 @@ __all__ = ["rows_of"]
 def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: str = "Asia/Shanghai") -> Rows:
     """Return a frame's features as rows in the storage CRS; an index named `id` gives ids, else they are minted.
 
-    Columns are fields of the layer; others are refused with the nearest, as are geometries of another type or that are
+    Columns are fields of the layer, those that are missing say nothing (`Rows.columns`); others are refused with the nearest, as are geometries of another type or that are
     not valid, values of another type, an id twice, and a frame without CRS (`EditRefused`).
     """
     if frame.crs is None and layer.has_geometry:
         raise EditRefused("edit.no_crs", layer=layer.id)
     _ensure_columns(layer, frame)
     geometry = _geometry(layer, frame, storage_crs)
-    columns = {one.name: _column(layer, one, frame, zone) for one in layer.fields}
+    columns = {each.name: _column(layer, each, frame, zone) for each in layer.fields if each.name in frame}
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
         ids=_ids(layer, frame), shapes=Shapes.of(layer_wkb(layer, geometry)), bounds=shapely.bounds(geometry), columns=columns,
         valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, shapely.bounds(geometry), storage_crs),
-        content=content_hashes(layer, geometry, list(columns.values())),
+        content=content_hashes(layer, geometry, columns),
     )  # fmt: skip
 
 
@@ -84,8 +84,6 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
 
 
 def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:
-    if one.name not in frame:
-        return np.full(len(frame), None, dtype=object)
     values: list[Any] = []
     for name, value in frame[one.name].items():
         try:

@@ -1,4 +1,4 @@
-"""The tree of our errors. They know nothing of HTTP: `api_config.problems` turns a class into a status.
+"""The tree of our errors. They know nothing of HTTP: `api_config.web.problems` turns a class into a status.
 
 An error carries a rule id and named values; its words come from `twin_model/messages/{zh,en}.toml`.
 """
@@ -113,6 +113,24 @@ class ChainBroken(StoreError):
     """The history is not as it was written."""
 
     rule = "store.chain_broken"
+
+
+class WorkerError(TwinError):
+    """Work in a child process did not end as it should; nothing else suffered."""
+
+    rule = "worker.ended"
+
+
+class WorkerEnded(WorkerError):
+    rule = "worker.ended"
+
+
+class WorkerTooSlow(WorkerError):
+    rule = "worker.too_slow"
+
+
+class WorkerOutOfMemory(WorkerError):
+    rule = "worker.out_of_memory"
 
 
 class AccessRefused(TwinError):

@@ -1,4 +1,4 @@
-"""The past of the town: what a version did, what lies between two, how one is undone, and that nobody has changed it.
+"""The past of the town: what a version did, what lies between two, how one is undone. Its proof stands in `audit`.
 
 Here one thinks over the `Store` protocol; the `twin history|show|diff|revert|audit` verbs and notebooks ask here.
 
@@ -6,7 +6,6 @@ Here one thinks over the `Store` protocol; the `twin history|show|diff|revert|au
     commit(store, revert(store, 5, author="planner", reason="wrong sheet"))
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
@@ -14,13 +13,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.audit import Audit, verify
 from twin_model.changeset import Changeset
-from twin_model.content import frame_contents
-from twin_model.errors import ChainBroken, QueryRefused, VersionConflict
+from twin_model.errors import QueryRefused, VersionConflict
 from twin_model.layer import Layer
 from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
-from twin_model.store.layer_writer import parts_digest, parts_sum
-from twin_model.store.writing import GENESIS, chain_hash
 from twin_model.temporal import Interval, now
 from twin_model.view import View
 
@@ -170,102 +167,3 @@ def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int)
             found = store.features(FeatureQuery(layer, view=view, fids=some, fields=(), geometry=False))
             ids |= dict(zip(found["fid"].tolist(), found.index.tolist(), strict=True))
     return [ids[fid] for fid in again.tolist()]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What was proved: how many changesets, and the hash of the last."""
-
-    changesets: int
-    hash: str
-
-
-def verify(store: Store) -> Audit:
-    """Prove the history; raises `ChainBroken` with the first version that is not as it was written.
-
-    Each changeset's hash is made of its line and the hash before it; numbers and instants follow one another; the
-    parts a version delivered add up to what its line says; and a current feature that has not been edited since says
-    what was delivered of it.
-    """
-    parts, standing = _parts(store)
-    touched_up = _touched_up(store, standing)
-    previous, recorded = GENESIS, ""
-    for expected, one in enumerate(reversed(store.changesets()), start=1):
-        if one.number != expected:
-            raise ChainBroken(
-                version=expected, cause=f"the next changeset is {one.number}", expected=expected
-            )
-        if one.previous != previous:
-            raise ChainBroken(
-                version=one.number, cause=f"it follows {one.previous[:12]}", expected=previous[:12]
-            )
-        digest = chain_hash(previous, one.line)
-        if digest != one.hash:
-            raise ChainBroken(
-                version=one.number, cause=f"its line hashes to {digest[:12]}", expected=one.hash[:12]
-            )
-        if one.recorded <= recorded:
-            raise ChainBroken(
-                version=one.number, cause=f"recorded {one.recorded}", expected=f"after {recorded}"
-            )
-        _ensure_kept(store, one, parts)
-        if one.number in touched_up:
-            raise ChainBroken(version=one.number, cause=touched_up[one.number], expected="what was delivered")
-        previous, recorded = one.hash, one.recorded
-    return Audit(store.version(), previous)
-
-
-_Parts = dict[tuple[str, int], dict[int, bytes]]
-"""Layer and version -> content hash by fid."""
-
-
-def _parts(store: Store) -> tuple[_Parts, _Parts]:
-    """Return what each version delivered of each layer, and of that what no later delivery has replaced."""
-    found: _Parts = {}
-    standing: _Parts = {}
-    for batch in store.dump("part"):
-        for layer, fid, _, content, _, _, version, closed in batch:
-            found.setdefault((layer, version), {})[fid] = bytes(content)
-            if closed is None:
-                standing.setdefault((layer, version), {})[fid] = bytes(content)
-    return found, standing
-
-
-def _states(store: Store, layer: Layer) -> dict[tuple[int, int], set[bytes]]:
-    """Return what the rows believed now say, by feature and the version that wrote them."""
-    found: dict[tuple[int, int], set[bytes]] = {}
-    for frame in store.frames(FeatureQuery(layer.id, view=View(_ALWAYS), states=True)):
-        contents = frame_contents(layer, frame).tolist()
-        for fid, version, content in zip(
-            frame["fid"].tolist(), frame["version"].tolist(), contents, strict=True
-        ):
-            found.setdefault((fid, version), set()).add(content)
-    return found
-
-
-def _ensure_kept(store: Store, one: ChangesetRecord, parts: _Parts) -> None:
-    """Refuse a version of which the store has kept other layers, or other parts, than its line says."""
-    said, kept = one.counts.get("content", {}), store.changes(one.number)
-    if set(said) != set(kept):
-        raise ChainBroken(version=one.number, cause=f"changes of {sorted(kept)}", expected=sorted(said))
-    for layer, digest in said.items():
-        delivered = parts.get((layer, one.number), {})
-        total = parts_sum(np.array(list(delivered), dtype=np.int64), list(delivered.values()))
-        if "-" in digest and digest.split("-")[0] != parts_digest(total):
-            raise ChainBroken(version=one.number, cause=f"{len(delivered)} parts of {layer} do not add up", expected=digest.split("-")[0])  # fmt: skip
-
-
-def _touched_up(store: Store, standing: _Parts) -> dict[int, str]:
-    """Return by version which feature that no later version touched says something else than was delivered of it."""
-    found: dict[int, str] = {}
-    newest = store.version()
-    for layer in dict.fromkeys(name for name, _ in standing if name != "finding"):
-        states = _states(store, store.catalogue[layer])
-        for (name, version), parts in standing.items():
-            if name != layer:
-                continue
-            later = set(store.changed_fids(layer, version, newest).tolist())
-            for fid, content in parts.items():
-                if fid not in later and content not in states.get((fid, version), ()):
-                    found.setdefault(version, f"{layer} fid {fid} says something else")
-    return found

@@ -4,18 +4,36 @@ Points within twice the plan error, lines whose ends and course fall together, a
 one to one, the best pair first. Drawing handles are never identity.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
 from twin_model.layer import Layer
+from twin_model.rows.columns import plain_values
 
-__all__ = ["OVERLAP", "match_by_place"]
+__all__ = ["OVERLAP", "ClassKey", "class_keys", "match_by_place"]
+
+ClassKey = tuple[Any, ...]
 
 OVERLAP = 0.6
 """Least share of intersection in union for two areas to be the same one."""
+
+
+def class_keys(layer: Layer, columns: Mapping[str, Any] | pd.DataFrame, rows: int) -> list[ClassKey]:
+    """Return the class of each row: what must be the same for two things at one place to be one.
+
+    Rows of a store and of a delivery compare: a class that is absent or empty is None in both.
+    """
+    if not layer.classes:
+        return [()] * rows
+    values = [
+        [None if value == "" else value for value in plain_values(columns[name])] for name in layer.classes
+    ]
+    return list(zip(*values, strict=True))
 
 
 def match_by_place(

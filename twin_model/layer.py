@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Field", "FieldType", "Layer", "Text", "ZoomRule"]
+__all__ = ["ATTRIBUTES", "SEARCH_KEY", "Field", "FieldType", "Layer", "Text", "ZoomRule"]
+
+ATTRIBUTES = "attributes"
+"""The column of every layer for what a source says and no field of ours has: a JSON object with sorted keys."""
+
+SEARCH_KEY = "search_key"
+"""The column of every layer for the folded texts by which a feature is searched."""
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 GeometryType = Literal[
@@ -56,7 +62,8 @@ class Layer:
     `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number
     where numbers repeat; `classes` are fields of which two things at one place must have the same values to be one, and
     whose layers are found again by place too where a number is new. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed, and
-    `geometry_optional` says that they are nothing to remark on (a model that has no place yet).
+    `geometry_optional` says that they are nothing to remark on (a model that has no place yet). `former_fields` are columns
+    that a store still holds of fields which the catalogue no longer names: the past was written with them.
     """
 
     id: str
@@ -79,6 +86,7 @@ class Layer:
     geometry_optional: bool = False
     style: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
+    former_fields: tuple[Field, ...] = ()
 
     @property
     def has_z(self) -> bool:
@@ -111,8 +119,17 @@ class Layer:
     def field_names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self.fields)
 
+    @property
+    def stored_names(self) -> tuple[str, ...]:
+        """The columns in which a store holds what features say, besides their geometry."""
+        return (*self.field_names, *(each.name for each in self.former_fields), ATTRIBUTES)
+
     def field_of(self, name: str) -> Field | None:
         return next((one for one in self.fields if one.name == name), None)
+
+    def column_of(self, name: str) -> Field | None:
+        """Return the field, or former field, that a column of the store holds."""
+        return next((each for each in (*self.fields, *self.former_fields) if each.name == name), None)
 
     @property
     def identity_field(self) -> str | None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Scope
 from twin_model.filter.expression import Comparison, Constant, Property
+from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Known, Origins
 
@@ -99,8 +100,7 @@ def _visible(
     for frame in store.frames(FeatureQuery(layer.id, bbox=box, fields=layer.classes)):
         here = np.isin(frame["fid"].to_numpy(), missing)
         if layer.classes:
-            values = zip(*(frame[name] for name in layer.classes), strict=True)
-            here &= np.array([one in classes for one in values], dtype=bool)
+            here &= np.array([key in classes for key in class_keys(layer, frame, len(frame))], dtype=bool)
         if scope.reach in ("seen", "area"):
             foreign = np.isin(frame["fid"].to_numpy()[here], of_others)
             here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here], foreign)
@@ -108,12 +108,12 @@ def _visible(
     return np.concatenate(found)
 
 
-def _classes_of(layer: Layer, delivered: list[Delivered]) -> set[tuple[Any, ...]]:
+def _classes_of(layer: Layer, delivered: list[Delivered]) -> set[ClassKey]:
     """Return the classes present in a delivery: a delivery of water tables ends no gas pipe."""
-    present: set[tuple[Any, ...]] = set()
+    present: set[ClassKey] = set()
     for one in delivered if layer.classes else ():
         rows = one.rows()
-        present |= set(zip(*(rows.columns[name].tolist() for name in layer.classes), strict=True))
+        present |= set(class_keys(layer, rows.columns, len(rows)))
     return present
 
 

@@ -5,9 +5,11 @@ import math
 import os
 import re
 import tomllib
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,14 +17,30 @@ from zoneinfo import ZoneInfo
 import geopandas as gpd
 import pandas as pd
 
-from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.catalogue.described import describe_layer
+from twin_model.catalogue import Catalogue, layer_of, read_catalogue
+from twin_model.catalogue.layer_from_frame import (
+    fitted_to_layer,
+    is_result_table,
+    table_of_frame,
+    without_system_columns,
+    write_table,
+)
 from twin_model.changeset import Box, Changeset, Delivered, Scope, Version
-from twin_model.crs import CRS84, crs_code, is_projected, title_of, transform_bounds, transform_geometries
+from twin_model.crs import (
+    CRS84,
+    crs_code,
+    is_projected,
+    placed_bounds,
+    title_of,
+    transform_bounds,
+    transform_geometries,
+)
 from twin_model.editing import rows_of
-from twin_model.errors import CalledWrongly, CrsRefused, TownExists, TownNotFound
+from twin_model.errors import CalledWrongly, CatalogueError, CrsRefused, TownExists, TownNotFound
 from twin_model.filter import parse_filter
-from twin_model.layer import Text
+from twin_model.layer import Layer, Text
+from twin_model.messages import render
+from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.temporal import now, parse_instant, parse_when
@@ -61,14 +79,25 @@ class Town:
     >>> town.features("building", where="storeys > 10")             # doctest: +SKIP
     """
 
-    def __init__(self, path: Path, settings: TownSettings, catalogue: Catalogue, store: Store) -> None:
+    def __init__(
+        self, path: Path, settings: TownSettings, catalogue: Catalogue, store: Store,
+        left_out: Mapping[str, CatalogueError] = {},
+    ) -> None:  # fmt: skip
         self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
+        self.left_out = left_out
 
     def __enter__(self) -> "Town":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.store.close()
+
+    def remarks(self, lang: str) -> list[str]:
+        """Return a sentence for each layer that was left out when the town was opened."""
+        return [
+            render("catalogue.left_out", lang, {"cause": error.text(lang)})
+            for error in self.left_out.values()
+        ]
 
     @property
     def cache(self) -> Path:
@@ -135,49 +164,64 @@ class Town:
 
         A layer that does not exist yet is described in the town's `catalogue/` from the frame's columns; committing to
         it again replaces what it holds, as a difference. Into any other layer it is an edit: an index named `id` (as
-        `features` answers) names the features that get a new state, rows of a plain index are new, nothing ends.
-        `effective` is since when it is true, now if left out. Raises `EditRefused` where the frame does not fit.
+        `features` answers) names the features that get a new state, rows of a plain index are new, nothing ends. A column
+        that the frame lacks keeps its values, None empties it. A frame that `features` answered may be given as it is.
+        `effective` is since when it is true, now if left out. Raises `EditRefused` where the frame does not fit; nothing
+        has changed then.
         """
         own = self.path / "catalogue" / f"{layer}.toml"
-        if layer not in self.catalogue or own.exists():
-            self._describe(layer, frame, title or reason, reason, own)
-        described = self.store.catalogue[layer]
+        is_result = layer not in self.catalogue or is_result_table(own)
+        if is_result:
+            frame = fitted_to_layer(frame)
+            known = self.catalogue.layers.get(layer)
+            table = table_of_frame(layer, frame, title=title, reason=reason, known=known)
+            described = layer_of(layer, table)
+        else:
+            frame = without_system_columns(frame)
+            described = self.store.catalogue[layer]
         parts = [frame.iloc[start : start + _FRAME_ROWS] for start in range(0, len(frame), _FRAME_ROWS)]
         rows = [rows_of(described, part, self.store.crs, zone=self.settings.timezone) for part in parts]
         since = parse_instant(effective, self.settings.timezone)[0] if effective else now()
-        return commit(self.store, Changeset(
-            author, reason, since, tuple(Delivered.of(layer, one) for one in rows),
-            edit=not own.exists(), scope=Scope("layer", layer), accept_removals=True,
-        ))  # fmt: skip
+        changeset = Changeset(
+            author, reason, since, tuple(Delivered.of(layer, part) for part in rows),
+            edit=not is_result, scope=Scope("layer", layer), accept_removals=True,
+        )  # fmt: skip
+        if not is_result or (known is not None and known.field_names == described.field_names and not title):
+            return commit(self.store, changeset)
+        return self._commit_described(described, changeset, partial(write_table, own, layer, table))
 
-    def _describe(self, layer: str, frame: gpd.GeoDataFrame, title: str, description: str, own: Path) -> None:
-        """Describe a layer from a frame where it lacks one of its columns; the store gains the table or the column."""
-        columns = [name for name in frame.columns if name != frame.geometry.name]
-        if layer in self.catalogue and all(name in self.catalogue[layer].field_names for name in columns):
-            return
-        describe_layer(layer, frame, title=title, description=description, path=own)
-        fresh = open_town(self.path)
-        self.store.close()
-        self.catalogue, self.store = fresh.catalogue, fresh.store
+    def _commit_described(self, layer: Layer, changeset: Changeset, describe: Callable[[], None]) -> Version:
+        """Commit to a layer that is new or has new fields: its table and its rows first, its description last."""
+        catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
+        try:
+            self.store.extend(catalogue.of_kind("feature"))
+            version = commit(self.store, changeset)
+            describe()
+        except BaseException:
+            self.store.extend(self.catalogue.of_kind("feature"))
+            raise
+        self.catalogue = catalogue
+        return version
 
     def extent(self, crs: str = CRS84) -> Box | None:
-        """Return the box of everything the town holds, None while it is empty."""
-        boxes = [
-            s.extent for s in (self.store.summary(layer.id) for layer in self.store.catalogue) if s.extent
-        ]
+        """Return the box of everything the town holds, None while it is empty.
+
+        A layer some of which has no place on the globe is left out: it would draw the town out to nowhere.
+        """
+        extents = [self.store.summary(layer.id).extent for layer in self.store.catalogue]
+        boxes = [one for one in extents if one and placed_bounds(one, self.store.crs, CRS84)]
         if not boxes:
             return None
-        low, high = (
-            (min(b[0] for b in boxes), min(b[1] for b in boxes)),
-            (max(b[2] for b in boxes), max(b[3] for b in boxes)),
-        )
-        return transform_bounds((*low, *high), self.store.crs, crs)
+        west, south = (min(one[axis] for one in boxes) for axis in (0, 1))
+        east, north = (max(one[axis] for one in boxes) for axis in (2, 3))
+        return placed_bounds((west, south, east, north), self.store.crs, crs)
 
 
 def init_town(
     path: Path, *, name: str, crs: str, store: str = "store.gpkg", catalogue: Catalogue | None = None
 ) -> Town:
     """Make an empty town in a folder and return it; a folder that already holds one is refused."""
+    complete_replacement(path)
     if (path / _FILE).exists():
         raise TownExists(path=str(path), name=_read_settings(path).name("zh"))
     code = crs_code(crs)
@@ -198,14 +242,27 @@ def init_town(
 
 
 def open_town(path: str | Path = "town") -> Town:
-    """Return the town in a folder; its store is opened, its catalogue read with the town's own tables laid over."""
+    """Return the town in a folder; its store is opened, its catalogue read with the town's own tables laid over.
+
+    A result whose table is no layer is left out, with a warning that names the file (`Town.left_out`).
+    """
+    town = open_quietly(path)
+    for text in town.remarks("en"):
+        warnings.warn(text, stacklevel=2)
+    return town
+
+
+def open_quietly(path: str | Path) -> Town:
+    """Return the same town without warnings, for callers that show `Town.remarks` themselves."""
     folder = Path(path)
+    complete_replacement(folder)
     settings = _read_settings(folder)
-    catalogue = read_catalogue(folder / "catalogue")
-    _ensure_known(folder, settings, catalogue)
+    left_out: dict[str, CatalogueError] = {}
+    catalogue = read_catalogue(folder / "catalogue", left_out=left_out)
+    _ensure_known(folder, settings, catalogue, left_out)
     kept = catalogue.of_kind("feature")
     store = open_store(settings.store, kept, folder=folder, zone=settings.timezone)
-    return Town(folder, settings, catalogue, store)
+    return Town(folder, settings, catalogue, store, left_out)
 
 
 def _read_settings(folder: Path) -> TownSettings:
@@ -234,10 +291,15 @@ def _setting(folder: Path, key: str, value: Any) -> Any:
         ) from error
 
 
-def _ensure_known(folder: Path, settings: TownSettings, catalogue: Catalogue) -> None:
-    """Refuse a layer that does not exist: a slip of the pen in `closed` would leave a layer open to everybody."""
+def _ensure_known(
+    folder: Path, settings: TownSettings, catalogue: Catalogue, left_out: Mapping[str, CatalogueError]
+) -> None:
+    """Refuse a layer that does not exist: a slip of the pen in `closed` would leave a layer open to everybody.
+
+    A layer that was left out may be named.
+    """
     for key, layers in (("closed", settings.closed), ("map_approval", tuple(settings.map_approval))):
-        unknown = [layer for layer in layers if layer not in catalogue]
+        unknown = [layer for layer in layers if layer not in catalogue and layer not in left_out]
         if unknown:
             nearest = get_close_matches(unknown[0], catalogue.layers, 3, 0.4) or sorted(catalogue.layers)
             raise CalledWrongly(

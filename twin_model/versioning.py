@@ -6,7 +6,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 (`twin_model/identity.py`). What a delivery could have seen stands in `twin_model/scope.py`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
@@ -18,10 +18,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
-from twin_model.content import row_contents, words_of
 from twin_model.errors import FeatureNotFound, RemovalsRefused
-from twin_model.identity import match_by_place
+from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
+from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
 from twin_model.store.base import FeatureQuery, HeadStart, Known
 from twin_model.view import View
@@ -272,7 +272,7 @@ def _edited(store: "Store", layer: Layer, delivered: list[Delivered]) -> NDArray
         rows = one.rows()
         named = [each for each in rows.ids.tolist() if each is not None]
         now = _columns(store, FeatureQuery(layer.id, ids=tuple(named)))
-        contents = dict(zip(now["id"], row_contents(layer, now), strict=True))
+        contents = dict(zip(now["id"], row_contents(layer, now, tuple(rows.columns)), strict=True))
         fids = dict(zip(now["id"], now["fid"], strict=True))
         fids = store.former(layer.id, [each for each in named if each not in fids]) | fids
         decisions.append(np.array([
@@ -344,7 +344,7 @@ def _free_features(
 def _match(layer: Layer, rows: Rows, near: gpd.GeoDataFrame) -> NDArray[np.int64]:
     """Return for each row the fid of the one known feature at its place and of its class, 0 where there is none."""
     matched = np.zeros(len(rows), dtype=np.int64)
-    ours, theirs = _classes(layer, rows.columns, len(rows)), _classes(layer, near, len(near))
+    ours, theirs = class_keys(layer, rows.columns, len(rows)), class_keys(layer, near, len(near))
     for one in dict.fromkeys(ours):
         mine = np.flatnonzero([each == one for each in ours])
         known = near[np.array([each == one for each in theirs], dtype=bool)]
@@ -352,10 +352,3 @@ def _match(layer: Layer, rows: Rows, near: gpd.GeoDataFrame) -> NDArray[np.int64
             layer, rows.take(mine).geometry(), known.geometry.to_numpy(), known["fid"].to_numpy()
         )
     return matched
-
-
-def _classes(layer: Layer, columns: Mapping[str, Any] | pd.DataFrame, rows: int) -> list[tuple[Any, ...]]:
-    """Return the class of each row: what must be the same for two things at one place to be one."""
-    if not layer.classes:
-        return [()] * rows
-    return list(zip(*(list(columns[name]) for name in layer.classes), strict=True))

@@ -7,12 +7,12 @@ from shutil import copyfile
 
 import click
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.commands.ingest import ProgressReporter, exit_code, print_outcomes, progress_bar
 from api_config.commands.localized import verb
 from api_config.commands.serve import serve_town
 from api_config.commands.tiles import build_tiles
-from api_config.delivering import Delivery, deliver
+from api_config.delivery import Delivery, deliver
 from api_config.settings import user_name
 from ingest.draft import ReadOptions
 from twin_model.errors import CalledWrongly

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
@@ -131,9 +131,13 @@ def audit_group(lang: str) -> click.Group:
     def prove(frame: Frame, as_json: bool) -> None:
         proved = verify(frame.town.store)
         if as_json:
-            frame.json({"changesets": proved.changesets, "hash": proved.hash})
+            frame.json({"changesets": proved.changesets, "hash": proved.hash,
+                        "unproved": dict(proved.unproved), "unread": list(proved.unread)})  # fmt: skip
             return
         frame.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
+        for rule, named in (("store.unproved", proved.unproved), ("store.unread", proved.unread)):
+            if named:
+                frame.tell(rule, layers=named)
 
     return audit
 

@@ -14,9 +14,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from api_config.commands.frame import Frame, clean_stdout, command, words
+from api_config.commands.context import Frame, clean_stdout, command, words
 from api_config.commands.localized import verb
-from api_config.delivering import Delivery, Outcome, deliver, inspect
+from api_config.delivery import Delivery, Outcome, deliver, inspect
 from api_config.settings import user_name
 from ingest.draft import ReadOptions
 from ingest.mapping import read_mapping

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
-from api_config.commands.frame import words
+from api_config.commands.context import words
 from twin_model.messages import render
 from twin_model.messages.fragments import in_chinese
 

@@ -3,7 +3,7 @@
 import click
 import uvicorn
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.commands.localized import verb, verb_group
 from api_config.ogc.stock import stock_configuration
 from api_config.serving import ensure_publishable, run_workers

@@ -7,7 +7,7 @@ import click
 import orjson
 from rich.table import Table
 
-from api_config.commands.frame import Frame, command, words
+from api_config.commands.context import Frame, command, words
 from api_config.commands.localized import verb
 from tiles.encodings.files import write_frames
 from tiles.encodings.findings import write_findings
@@ -17,6 +17,7 @@ from twin_model.finding import Finding
 from twin_model.messages import render
 from twin_model.messages.fragments import in_chinese
 from twin_model.store.base import FeatureQuery
+from twin_model.store.frames import records_of
 from twin_model.town import Town, init_town
 from twin_model.view import View
 
@@ -143,7 +144,7 @@ def findings_command(lang: str) -> click.Command:
             frame.tell("cli.findings_written", written=written, path=str(table))
             return
         frame_of = frame.town.store.features(query.with_(limit=limit))
-        rows = [_finding_row(row, frame.lang) for row in frame_of.to_dict("records")]
+        rows = [_finding_row(row, frame.lang) for row in records_of(frame_of)]
         if as_json:
             frame.json(rows)
             return
@@ -158,8 +159,9 @@ def findings_command(lang: str) -> click.Command:
 
 def _finding_line(row: dict[str, Any], frame: Frame) -> str:
     """Return a finding in one line; its source is named once."""
-    pair = frame.say("cli.pair", name=row["source"], value=row["text"])
-    text = row["text"] if row["text"].startswith(row["source"]) else pair
+    source = row["source"]
+    pair = frame.say("cli.pair", name=source, value=row["text"])
+    text = row["text"] if source is None or row["text"].startswith(source) else pair
     return f"{frame.say('cli.severity_' + row['severity']):<7} {text}"
 
 

@@ -15,9 +15,9 @@ import pygeoapi.api as core
 from pygeoapi.api import API, APIRequest
 from pygeoapi.openapi import get_oas
 
-from api_config.conformance import CONFORMANCE
 from api_config.ogc.openapi import patched_openapi
-from api_config.ogc.resources import configuration, crs_list, extent_of, features_of
+from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed
+from api_config.web.conformance import CONFORMANCE
 from tiles.grid import TILE_MATRIX_SETS
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
@@ -190,6 +190,7 @@ class Bridge:
             "bbox": [extent_of(self._town, layer, policy)],
             "crs": uri_of("OGC:CRS84"),
         }
+        answer["x-placed"] = is_placed(self._town, layer)
         answer["x-features"] = features_of(self._town, layer, policy)
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer

@@ -5,6 +5,9 @@ from typing import Any
 
 from pygeofilter import ast, values
 
+from twin_model.filter.errors import FilterTooDeep
+from twin_model.filter.parsing import MAX_DEPTH
+
 __all__ = ["UnknownNode", "cql2_json"]
 
 
@@ -13,12 +16,29 @@ class UnknownNode(ValueError):
 
 
 def cql2_json(node: Any) -> Any:
-    """Return a tree of pygeofilter as CQL2 JSON.
+    """Return a tree of pygeofilter as CQL2 JSON; one of more levels than a filter may have is refused.
 
     >>> from pygeofilter.parsers.ecql import parse
     >>> cql2_json(parse("storeys > 3"))
     {'op': '>', 'args': [{'property': 'storeys'}, 3]}
     """
+    _ensure_shallow(node)
+    return _cql2_json(node)
+
+
+def _ensure_shallow(node: Any) -> None:
+    """Count the levels of a tree without recursion: pygeofilter reads 2,000 terms, each a level deeper."""
+    level = [node]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child for parent in level if isinstance(parent, ast.Node) for child in parent.get_sub_nodes()
+        ]
+        if not level:
+            return
+    raise FilterTooDeep("filter.too_many_levels", limit=MAX_DEPTH)
+
+
+def _cql2_json(node: Any) -> Any:
     if isinstance(node, ast.Attribute):
         return {"property": node.name}
     if isinstance(node, ast.Not):
@@ -29,7 +49,7 @@ def cql2_json(node: Any) -> Any:
         return _operation(f"s_{node.op.value.lower()}", node.lhs, node.rhs)
     if isinstance(node, ast.BBox):
         box = {"bbox": [node.minx, node.miny, node.maxx, node.maxy]}
-        return {"op": "s_intersects", "args": [cql2_json(node.lhs), box]}
+        return {"op": "s_intersects", "args": [_cql2_json(node.lhs), box]}
     if isinstance(node, ast.Between | ast.Like | ast.In | ast.IsNull):
         found = _predicate(node)
         return {"op": "not", "args": [found]} if node.not_ else found
@@ -37,17 +57,17 @@ def cql2_json(node: Any) -> Any:
 
 
 def _operation(operator: str, *arguments: Any) -> dict[str, Any]:
-    return {"op": operator, "args": [cql2_json(one) for one in arguments]}
+    return {"op": operator, "args": [_cql2_json(one) for one in arguments]}
 
 
 def _predicate(node: Any) -> dict[str, Any]:
     if isinstance(node, ast.Between):
         return _operation("between", node.lhs, node.low, node.high)
     if isinstance(node, ast.In):
-        return {"op": "in", "args": [cql2_json(node.lhs), [cql2_json(one) for one in node.sub_nodes]]}
+        return {"op": "in", "args": [_cql2_json(node.lhs), [_cql2_json(one) for one in node.sub_nodes]]}
     if isinstance(node, ast.IsNull):
         return _operation("isNull", node.lhs)
-    value, pattern = cql2_json(node.lhs), node.pattern
+    value, pattern = _cql2_json(node.lhs), node.pattern
     if not node.nocase:
         return {"op": "like", "args": [value, pattern]}
     return {"op": "like", "args": [{"op": "casei", "args": [value]}, {"op": "casei", "args": [pattern]}]}

@@ -6,13 +6,13 @@ from typing import Any
 import orjson
 from pygeoapi.provider.base import BaseProvider, ProviderItemNotFoundError, ProviderQueryError
 
-from api_config.areas import bbox_area, in_storage, within
-from api_config.items import properties_of, typed_value
 from api_config.ogc.ecql import UnknownNode, cql2_json
+from api_config.web.properties import properties_of, typed_value
 from tiles.encodings.geojson import geometry_fragments
-from twin_model.crs import CRS84
+from twin_model.crs import CRS84, reachable_extent
 from twin_model.errors import TwinError
 from twin_model.filter import parse_filter
+from twin_model.query_area import bbox_area, in_storage, within
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.town import Town, open_town
@@ -104,7 +104,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
             else None
         )
         store = self._town.store
-        extent = store.summary(self._layer.id).extent
+        extent = reachable_extent(store.summary(self._layer.id).extent, store.crs)
         query = FeatureQuery(
             self._layer.id, view=self._town.look(datetime_), text=q, where_crs=store.crs,
             where=None if where is None else in_storage(where, CRS84, store.crs, extent),

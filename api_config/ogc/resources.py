@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from twin_model.crs import CRS84, transform_bounds, uri_of
+from twin_model.crs import CRS84, placed_bounds, uri_of
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.town import Town
 from twin_model.view import OPEN, Policy, View
 
-__all__ = ["PROVIDER", "configuration", "crs_list", "extent_of", "features_of"]
+__all__ = ["PROVIDER", "configuration", "crs_list", "extent_of", "features_of", "is_placed"]
 
 PROVIDER = "api_config.ogc.providers.TownFeatureProvider"
 _COMMON_CRS = ("OGC:CRS84", "EPSG:4326", "EPSG:4490", "EPSG:3857")
@@ -20,11 +20,17 @@ def crs_list(town: Town) -> tuple[str, ...]:
 
 
 def extent_of(town: Town, layer: Layer, policy: Policy = OPEN) -> list[float]:
-    """Return west, south, east, north of a layer; the whole town's while it is empty or not to be seen whole."""
-    summary = town.store.summary(layer.id)
-    if summary.extent is not None and layer.id not in policy.rows:
-        return [round(v, 7) for v in transform_bounds(summary.extent, town.store.crs, CRS84)]
-    return [round(v, 7) for v in town.extent() or (73.62, 16.7, 134.77, 53.56)]
+    """Return west, south, east, north of a layer; the whole town's while it is empty or not to be seen whole, or where
+    some of it has no place on the globe (`is_placed`)."""
+    extent = town.store.summary(layer.id).extent if layer.id not in policy.rows else None
+    bounds = extent and placed_bounds(extent, town.store.crs, CRS84)
+    return [round(v, 7) for v in bounds or town.extent() or (73.62, 16.7, 134.77, 53.56)]
+
+
+def is_placed(town: Town, layer: Layer) -> bool:
+    """Say whether everything of a layer has a place on the globe; else its extent is left out of the town's."""
+    extent = town.store.summary(layer.id).extent
+    return extent is None or placed_bounds(extent, town.store.crs, CRS84) is not None
 
 
 def features_of(town: Town, layer: Layer, policy: Policy) -> int:

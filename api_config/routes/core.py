@@ -12,14 +12,14 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api_config import pages
-from api_config.answering import answer, answer_json, etag_of, not_modified
-from api_config.asking import Call
 from api_config.ogc.bridge import Bridge
 from api_config.routes.items import layer_of, words_of
-from api_config.schema import queryables_schema, schema_of, sortables_schema
 from api_config.sketch import collected, town_sketch
+from api_config.web.answer import answer, answer_json, etag_of, not_modified
+from api_config.web.call import Call
+from api_config.web.schema import queryables_schema, schema_of, sortables_schema
 from tiles.encodings.geojson import geometry_fragments
-from twin_model.crs import CRS84, crs_code, transform_xy, uri_of
+from twin_model.crs import CRS84, crs_code, placed_geometries, transform_xy, uri_of
 from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
@@ -162,9 +162,9 @@ def _hit(call: Call, layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...
     by_name = dict(zip(columns, row, strict=True))
     point = None
     if by_name.get("geometry") is not None:
-        (shape,) = from_wkb([by_name["geometry"]])
-        at = shapely.point_on_surface(shape)
-        (fragment,) = geometry_fragments(_array(shapely.force_2d(at)), call.town.store.crs, CRS84)
+        shapes = placed_geometries(from_wkb([by_name["geometry"]]))
+        at = shapely.point_on_surface(shapely.force_2d(shapes))
+        (fragment,) = geometry_fragments(at, call.town.store.crs, CRS84)
         point = orjson.loads(fragment)
     names = (
         "name",
@@ -191,10 +191,6 @@ def _code_of(text: str) -> str:
     if not re.fullmatch(r"(?i:EPSG):[0-9]{4,6}|OGC:CRS84", text):
         raise QueryRefused("query.refused", cause=f"to={text[:100]}", expected="EPSG:4548")
     return crs_code(text)
-
-
-def _array(geometry: Any) -> Any:
-    return np.array([geometry], dtype=object)
 
 
 async def transform(request: Request) -> Response:

@@ -9,19 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import VARY, answer, answer_json, etag_of, not_modified
-from api_config.asking import Call
-from api_config.freshness import state_of
 from api_config.ogc.resources import extent_of
 from api_config.routes.items import layer_of
+from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
+from api_config.web.call import Call
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
-from twin_model.crs import transform_bounds, transform_geometries
+from twin_model.crs import placed_geometries, reachable_extent, transform_bounds, transform_geometries
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
+from twin_model.store.freshness import state_of
 from twin_model.view import View
 
 __all__ = ["ROUTES", "encode_layer_tile"]
@@ -72,7 +72,7 @@ def _storage_box(call: Call, layer: Layer, grid: TileMatrixSet, z: int, row: int
     """
     minx, miny, maxx, maxy = grid.bounds(z, row, col)
     dx, dy = (maxx - minx) * _BUFFER, (maxy - miny) * _BUFFER
-    extent = call.town.store.summary(layer.id).extent
+    extent = reachable_extent(call.town.store.summary(layer.id).extent, call.town.store.crs)
     if extent is None:
         return _NOWHERE
     west, south, east, north = _extent_in(extent, call.town.store.crs, grid.epsg)
@@ -121,9 +121,8 @@ def encode_layer_tile(
     if not rows:
         return b"", 0
     by_name = {name: [one[n] for one in rows] for n, name in enumerate(columns)}
-    geometry = transform_geometries(
-        from_wkb(np.array(by_name["geometry"], dtype=object)), call.town.store.crs, grid.epsg
-    )
+    stored = from_wkb(np.array(by_name["geometry"], dtype=object))
+    geometry = placed_geometries(transform_geometries(stored, call.town.store.crs, grid.epsg))
     properties: dict[str, Any] = {"id": by_name["id"]} | {
         name: np.array(by_name[name], dtype=object) for name in names
     }

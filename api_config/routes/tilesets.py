@@ -7,15 +7,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import answer, answer_json, etag_of, not_modified
-from api_config.asking import Call
-from api_config.freshness import state_of
 from api_config.routes.items import layer_of
-from api_config.scene import Scene, all_time
+from api_config.web.answer import answer, answer_json, etag_of, not_modified
+from api_config.web.call import Call
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
+from tiles.town_tiles import TownTiles, all_time
 from twin_model.crs import CRS84, transform_xy
 from twin_model.errors import LayerNotFound, NotFound
 from twin_model.layer import Layer
+from twin_model.store.freshness import state_of
 from twin_model.view import View
 
 __all__ = ["ROUTES", "is_open_ground", "terrain_tile_bytes"]
@@ -24,9 +24,9 @@ _FOREVER = 31_536_000
 TERRAIN_ZOOM = 16
 
 
-def scene_of(call: Call) -> Scene:
-    scene: Scene = call.request.app.state.scene
-    return scene
+def tiles_of(call: Call) -> TownTiles:
+    tiles: TownTiles = call.request.app.state.tiles
+    return tiles
 
 
 def _solid_layer(call: Call) -> Layer:
@@ -48,12 +48,12 @@ async def tileset(request: Request) -> Response:
     call.allow("recorded", "datetime")
     layer, view = _solid_layer(call), all_time(call.view())
     key = _node(call) if "level" in request.path_params else None
-    scene = scene_of(call)
-    etag = etag_of(key, *state_of(call.town.store, layer, view), scene.ground_version, layer.style)
+    tiles = tiles_of(call)
+    etag = etag_of(key, *state_of(call.town.store, layer, view), tiles.ground.version, layer.style)
     held = not_modified(request, etag)
     if held is not None:
         return held
-    document = await anyio.to_thread.run_sync(scene.tileset, layer, view, key, _asked(call, view))
+    document = await anyio.to_thread.run_sync(tiles.tileset, layer, view, key, _asked(call, view))
     return await answer_json(request, document, etag=etag)
 
 
@@ -68,9 +68,9 @@ async def content(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        await anyio.to_thread.run_sync(scene_of(call).ensure_content, layer, call.view(), key, name)
+        await anyio.to_thread.run_sync(tiles_of(call).ensure_content, layer, call.view(), key, name)
         return await answer(request, b"", "model/gltf-binary", etag=etag, max_age=_FOREVER)
-    glb = await anyio.to_thread.run_sync(scene_of(call).content, layer, call.view(), key, name)
+    glb = await anyio.to_thread.run_sync(tiles_of(call).content, layer, call.view(), key, name)
     return await answer(request, glb, "model/gltf-binary", etag=etag, max_age=_FOREVER)
 
 
@@ -99,7 +99,7 @@ async def terrain_layer(request: Request) -> Response:
     call = Call(request)
     call.allow()
     _ensure_open_ground(call)
-    bounds = await anyio.to_thread.run_sync(scene_of(call).terrain_bounds)
+    bounds = await anyio.to_thread.run_sync(tiles_of(call).terrain_bounds)
     if bounds is None:
         raise LayerNotFound(name="terrain", nearest=["spot_height", "contour"])
     return await answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
@@ -111,33 +111,32 @@ async def terrain_tile(request: Request) -> Response:
     call.allow()
     _ensure_open_ground(call)
     z, x, y = call.whole("z", "x", "y")
-    scene = scene_of(call)
-    bounds = await anyio.to_thread.run_sync(scene.terrain_bounds)
+    tiles = tiles_of(call)
+    bounds = await anyio.to_thread.run_sync(tiles.terrain_bounds)
     if bounds is None or not is_available(bounds, z, x, y, TERRAIN_ZOOM):
         raise NotFound("tile.outside", tile=f"{z}/{x}/{y}", name="terrain")
-    scene = scene_of(call)
     normals = NORMALS in request.headers.get("accept", "")
-    etag = etag_of("terrain", normals, z, x, y, scene.ground_version, call.town.settings.height_offset)
+    etag = etag_of("terrain", normals, z, x, y, tiles.ground.version, call.town.settings.height_offset)
     held = not_modified(request, etag)
     if held is not None:
         return held
     if request.method == "HEAD":
         return await answer(request, b"", MEDIA_TYPE, etag=etag)
-    body = await anyio.to_thread.run_sync(terrain_tile_bytes, scene, (z, x, y), normals)
+    body = await anyio.to_thread.run_sync(terrain_tile_bytes, tiles, (z, x, y), normals)
     return await answer(request, body, MEDIA_TYPE, etag=etag)
 
 
-def terrain_tile_bytes(scene: Scene, address: tuple[int, int, int], normals: bool) -> bytes:
+def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals: bool) -> bytes:
     """Return one terrain tile; heights beyond the survey are held at the nearest known one."""
-    town = scene.town
+    town = tiles.town
 
     def height(lon: NDArray[np.float64], lat: NDArray[np.float64]) -> NDArray[np.float64]:
-        if scene.surface() is None:
+        if tiles.ground.surface() is None:
             return np.full(lon.shape, town.settings.height_offset)
         west, south, east, north = town.extent() or (0.0, 0.0, 0.0, 0.0)
         near_lon, near_lat = np.clip(lon, west - 0.2, east + 0.2), np.clip(lat, south - 0.2, north + 0.2)
         px, py = transform_xy(near_lon.ravel(), near_lat.ravel(), CRS84, town.store.crs)
-        return (scene.ground(px, py) + town.settings.height_offset).reshape(lon.shape)
+        return (tiles.ground.heights(px, py) + town.settings.height_offset).reshape(lon.shape)
 
     return encode_terrain_tile(*address, height, held=town.settings.height_offset, normals=normals)
 

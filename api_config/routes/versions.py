@@ -5,14 +5,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.answering import answer, etag_of, not_modified
-from api_config.asking import Call
-from api_config.freshness import state_of
-from api_config.items import property_reader
 from api_config.routes.items import GEOJSON, ensure_there, layer_of
+from api_config.web.answer import answer, etag_of, not_modified
+from api_config.web.call import Call
+from api_config.web.properties import property_reader
 from tiles.encodings.geojson import encode_features, wkb_fragments
 from twin_model.crs import CRS84, uri_of
 from twin_model.store.base import FeatureQuery
+from twin_model.store.freshness import state_of
 from twin_model.temporal import Interval
 from twin_model.view import View
 

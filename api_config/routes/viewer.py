@@ -10,12 +10,12 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from api_config.answering import answer_json
-from api_config.asking import Call
-from api_config.ogc.resources import extent_of, features_of
+from api_config.ogc.resources import extent_of, features_of, is_placed
 from api_config.routes.tilesets import is_open_ground
-from api_config.scene import Scene
-from api_config.timeline import LayerTime, Timeline, dates, few
+from api_config.web.answer import answer_json
+from api_config.web.call import Call
+from api_config.web.change_days import LayerTime, Timeline, dates, few
+from tiles.town_tiles import TownTiles
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.layer import Layer, Text
 from twin_model.view import View
@@ -33,12 +33,12 @@ async def config(request: Request) -> Response:
 def _config(call: Call) -> dict[str, Any]:
     town, settings = call.town, call.town.settings
     west, south, east, north = town.extent() or (118.28, 35.09, 118.32, 35.11)
-    scene: Scene = call.request.app.state.scene
+    tiles: TownTiles = call.request.app.state.tiles
     middle = town.extent(town.store.crs)
-    ground, open_ground = 0.0, is_open_ground(call) and scene.surface() is not None
+    ground, open_ground = 0.0, is_open_ground(call) and tiles.ground.surface() is not None
     if middle is not None and open_ground:
         ground = float(
-            scene.ground(np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2]))[0]
+            tiles.ground.heights(np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2]))[0]
         )
     layers = [
         layer for layer in town.catalogue if layer.kind == "feature" and call.door.policy.admits(layer.id)
@@ -70,7 +70,7 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
     return {
         "id": layer.id, "title": _both(layer.title), "description": _both(layer.description), "kind": layer.kind, "geometry": layer.geometry,
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
-        "features": features, "extent": extent_of(call.town, layer, policy) if time else None,
+        "features": features, "extent": extent_of(call.town, layer, policy) if time else None, "placed": is_placed(call.town, layer),
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),

@@ -1,11 +1,11 @@
 """The planning office's GeoPackage: planning area, land use, control lines, projects."""
 
-import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
 import geopandas as gpd
 import pandas as pd
+import pyogrio
 
 from data_samples.plan.blocks import USES
 from data_samples.plan.control import control_lines, planning_area, projects
@@ -16,7 +16,10 @@ WRITTEN = "2025-01-15T00:00:00.000Z"
 
 
 def write_planning(town: Town, folder: Path, tell: Callable[[str], None] = lambda _: None) -> None:
-    """Write `new_town_plan.gpkg` with four layers."""
+    """Write `new_town_plan.gpkg` with four layers, the same bytes in every process.
+
+    It has no R-tree: GDAL chooses how to build one by the memory that is free, and its bulk loader sorts unstably.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "new_town_plan.gpkg"
     frames = {
@@ -25,12 +28,13 @@ def write_planning(town: Town, folder: Path, tell: Callable[[str], None] = lambd
         "control_line": control_line_frame(town),
         "project": project_frame(town),
     }
-    for name, frame in frames.items():
-        tell(f"planning layer {name}")
-        frame.to_file(path, layer=name, engine="pyogrio", driver="GPKG")
-    with sqlite3.connect(path) as database:
-        database.execute("UPDATE gpkg_contents SET last_change = ?", (WRITTEN,))
-    database.close()
+    pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": WRITTEN})
+    try:
+        for name, frame in frames.items():
+            tell(f"planning layer {name}")
+            frame.to_file(path, layer=name, engine="pyogrio", driver="GPKG", SPATIAL_INDEX="NO")
+    finally:
+        pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": None})
 
 
 def area_frame() -> gpd.GeoDataFrame:

@@ -16,7 +16,6 @@ import shapely
 from click.testing import CliRunner, Result
 
 from api_config.cli import make_cli
-from twin_model.town import init_town
 
 TWIN = Path(sys.executable).with_name("twin")
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -65,9 +64,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 
 @pytest.fixture
-def town(tmp_path: Path) -> Path:
-    init_town(tmp_path / "town", name="小镇", crs="EPSG:4548").store.close()
-    return tmp_path / "town"
+def town(empty_town: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(empty_town, tmp_path / "town")
 
 
 @pytest.fixture
@@ -83,13 +81,13 @@ def plots(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_help_of_every_verb_ends_in_the_same_line_to_paste_in_both_languages(verb: str) -> None:
-    lines = {lang: example(verb, lang) for lang in LANGUAGES}
+def test_the_help_of_every_verb_ends_in_the_same_line_to_paste_in_both_languages() -> None:
+    lines = {verb: {example(verb, lang) for lang in LANGUAGES} for verb in VERBS}
 
-    assert lines["en"].startswith("twin ")
     spoken = re.compile(r"--reason .*")  # a reason is in the user's language
-    assert spoken.sub("", lines["en"]) == spoken.sub("", lines["zh"])
+    alike = {verb: {spoken.sub("", line) for line in found} for verb, found in lines.items()}
+    assert {verb: found for verb, found in alike.items() if len(found) > 1} == {}
+    assert {verb: found for verb, found in lines.items() if not min(found).startswith("twin ")} == {}
 
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - _RUNNING))

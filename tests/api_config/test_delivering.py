@@ -6,7 +6,7 @@ import geopandas as gpd
 import pytest
 import shapely
 
-from api_config.delivering import Delivery, deliver
+from api_config.delivery import Delivery, deliver
 from ingest.draft import ReadOptions
 from twin_model.town import init_town, open_town
 

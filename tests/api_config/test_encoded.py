@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import shapely
 
-from api_config.encoded import EncodedFeatures
-from api_config.items import properties_of
+from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.properties import properties_of
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.filter import parse_filter
 from twin_model.layer import Layer

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import geopandas as gpd
 import httpx
@@ -199,3 +200,10 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(client: httpx.Cli
 
     assert answer.status_code == 400
     assert "storeys" in answer.json()["detail"]
+
+
+def test_a_long_filter_is_read_while_other_requests_are_answered(inside: Any) -> None:
+    """16,000 characters keep a reader busy for 0.1 s; on the event loop everybody would wait for it."""
+    long = f"/collections/building/items?filter={quote('storeys = 1 OR ' * 1_050)}"
+
+    assert inside.at_once(long, "/conformance") == [("/conformance", 200), (long, 400)]

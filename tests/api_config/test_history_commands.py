@@ -2,9 +2,8 @@
 
 import csv
 import json
-import os
+import re
 import sqlite3
-import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -13,16 +12,17 @@ import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
+from twin_command import run_twin
 
+from twin_model.changeset import Changeset, Source
+from twin_model.finding import Finding
 from twin_model.town import open_town
-
-ROOT = Path(__file__).resolve().parents[2]
-TWIN = ROOT / ".venv" / "bin" / "twin"
+from twin_model.versioning import commit
 
 
 def twin(town: Path, *words: str, code: int = 0, lang: str = "en") -> str:
     """Run `twin` and return what it printed to both channels."""
-    done = subprocess.run([TWIN, "--town", town, *words], capture_output=True, text=True, check=False, cwd=town.parent, env={**os.environ, "TWIN_LANG": lang})  # fmt: skip
+    done = run_twin("--town", town, *words, environment={"TWIN_LANG": lang}, folder=town.parent)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr
     return done.stdout + done.stderr
@@ -270,3 +270,37 @@ def test_findings_go_back_to_the_survey_office_as_a_table(town: Path, tmp_path: 
     assert rows[0]["X(北)"].startswith("38860") and rows[0]["Y(东)"].startswith("6185")
     assert rows[0]["图层"] == "建筑物" and rows[0]["规则"] == "图形检查（geometry.repaired）"
     assert rows[0]["位置"] == "第 1 号要素（FID）" and "自相交（618" in rows[0]["问题描述"]
+
+
+def test_findings_with_and_without_a_raw_record_go_into_one_table(tmp_path: Path) -> None:
+    """A finding of a stored feature keeps no raw record, one of a feature set aside does; town-wide ones have no layer."""
+    town, source, corner = tmp_path / "town", tmp_path / "=bow.gpkg", np.array((618_500.0, 3_886_000.0))
+    twin(town, "init", "--name", "新城", "--crs", "EPSG:4548")
+    bow = shapely.Polygon(corner + np.array([(0, 0), (20, 20), (20, 0), (0, 20)]))
+    shapes = [bow, shapely.LineString([corner, corner + 10])]
+    frame = gpd.GeoDataFrame({"name": ["歪", "=1+1"]}, geometry=shapes, crs="EPSG:4548")
+    frame.to_file(source, engine="pyogrio", layer="bow")
+    twin(town, "ingest", str(source), "--as", "building")
+    with open_town(town) as opened:
+        findings = (
+            Finding("source.empty", values={"source": "x.csv"}),
+            Finding("source.empty", "error", place="=2", raw={"a": "=1"}),
+        )
+        changeset = Changeset(
+            "test", "", "2024-01-01T00:00:00.000Z", source=Source("x.csv", "f" * 64), findings=findings
+        )
+        commit(opened.store, changeset)
+
+    for lang, heading in (("zh", "原始记录"), ("en", "raw record")):
+        out = tmp_path / f"{lang}.csv"
+        twin(town, "findings", "--csv", str(out), lang=lang)
+        rows = list(csv.DictReader(out.open(encoding="utf-8-sig")))
+
+        assert len(rows) >= 4
+        assert {bool(row[heading]) for row in rows} == {True, False}
+        cells = [cell for row in rows for cell in row.values()]
+        assert not any(cell.startswith("=") for cell in cells)
+        assert not any(re.search(r"\b(nan|None|NaT|<NA>)\b", cell) for cell in cells)
+        told = json.loads(twin(town, "findings", "--json", lang=lang))
+        assert len(told) == len(rows) and {row["layer"] for row in told} == {"building", None}
+        assert not re.search(r"\bnan\b", twin(town, "findings", lang=lang))

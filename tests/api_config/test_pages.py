@@ -20,8 +20,8 @@ from starlette.testclient import TestClient
 
 from api_config import pages
 from api_config.app import make_app
-from api_config.asking import Call
 from api_config.settings import Settings
+from api_config.web.call import Call
 from ingest.draft import Draft
 from twin_model.changeset import Source
 from twin_model.town import init_town

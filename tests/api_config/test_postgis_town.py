@@ -1,26 +1,20 @@
 """The same deliveries in a town on PostGIS and in one on a GeoPackage: the command and the service answer alike."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from math import asinh, floor, pi, radians, tan
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twin_command import run_twin
 
-TWIN = Path(sys.executable).with_name("twin")
 CRS = ("--crs", "EPSG:4548")
 
 
 def twin(town: Path, *arguments: str) -> str:
-    command = [str(TWIN), "--town", str(town), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "TWIN_LANG": "en"}
-    )
+    done = run_twin("--town", town, *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -15,6 +15,7 @@ import shapely
 from pygeofilter.parsers.ecql import parse
 
 from api_config.ogc.ecql import UnknownNode, cql2_json
+from twin_model.filter.errors import FilterTooDeep
 
 BIN = Path(sys.executable).parent
 ITEMS = "/collections/building/items"
@@ -164,6 +165,26 @@ def test_ecql_that_cql2_has_no_word_for_is_refused() -> None:
         cql2_json(parse("DWITHIN(geometry, POINT(1 2), 10, meters)"))
 
 
+def test_ecql_of_thousands_of_levels_is_refused_not_a_recursion_without_end() -> None:
+    """pygeofilter reads each term of a chain a level deeper, without recursion."""
+    for text in ("a = 1 AND " * 2_000 + "a = 1", "a = " + "1 + " * 2_000 + "1"):
+        with pytest.raises(FilterTooDeep) as refusal:
+            cql2_json(parse(text))
+
+        assert "At most 64 levels" in str(refusal.value)
+
+
+def test_a_stock_pygeoapi_refuses_hostile_filters_at_once(stock: httpx.Client) -> None:
+    for text in (
+        "a IN (" * 31 + "!!" + ")" * 31,
+        "POLYGON" + "(" * 60,
+        "(" * 2_000,
+        "storeys = 1 AND " * 200 + "storeys = 1",
+    ):
+        assert stock.get(ITEMS, params={"f": "json", "filter": text}).status_code >= 400, text
+    assert stock.get(ITEMS, params={"f": "json", "limit": "1"}).status_code == 200
+
+
 # --- the faults of pygeoapi that must not reach our users, one each
 
 
@@ -216,16 +237,19 @@ def test_filter_classes_are_declared_so_that_qgis_hands_filters_down(client: htt
         assert f"http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/{name}" in declared
 
 
-def test_another_coordinate_system_costs_no_transformer_a_request(client: httpx.Client) -> None:
-    """pygeoapi builds one each time, about 240 ms: twenty answers here take less than ten such."""
+def test_another_coordinate_system_costs_no_transformer_a_request(inside: Any) -> None:
+    """pygeoapi builds one each time, about 240 ms: twenty answers here take less than ten such.
+
+    It counts the processor's time, which other processes of a busy machine do not add to.
+    """
     address = f"{ITEMS}?limit=1&crs=EPSG:3857&bbox-crs=EPSG:4490&bbox=35.09,118.29,35.1,118.3"
-    client.get(address)
+    inside.get(address)
 
-    begin = time.monotonic()
+    begin = time.process_time()
     for number in range(20):
-        assert client.get(f"{address}&q=building.{number % 9 + 1}").status_code == 200
+        assert inside.get(f"{address}&q=building.{number % 9 + 1}").status_code == 200
 
-    assert time.monotonic() - begin < 2.4
+    assert time.process_time() - begin < 2.4
 
 
 def test_an_item_page_carries_no_attribute_as_script(

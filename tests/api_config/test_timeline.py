@@ -1,6 +1,6 @@
 """Days of change: how many a slider is told, and which layers are steady."""
 
-from api_config.timeline import LayerTime, dates, few
+from api_config.web.change_days import LayerTime, dates, few
 
 
 def test_few_changes_are_told_by_their_days_and_many_by_months_or_years() -> None:

@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from ingest.draft import Draft, ReadOptions  # noqa: E402
-from ingest.dxf import read_dxf  # noqa: E402
+from ingest.dxf.reader import read_dxf  # noqa: E402
 from twin_model.catalogue import read_catalogue  # noqa: E402
 from twin_model.changeset import Source  # noqa: E402
 from twin_model.store import GeoPackageStore  # noqa: E402

@@ -38,7 +38,7 @@ import pyogrio
 from numpy.typing import NDArray
 from workload import CENTRE, buildings
 
-from api_config.delivering import Delivery, deliver
+from api_config.delivery import Delivery, deliver
 from ingest.draft import ReadOptions
 from twin_model.changeset import Box, Changeset, Delivered
 from twin_model.editing import rows_of

@@ -24,8 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
-from ingest.ifc import read_ifc
-from ingest.ifc_shapes import KERNEL, SECOND_KERNEL
+from ingest.ifc.reader import read_ifc
+from ingest.ifc.shapes import KERNEL, SECOND_KERNEL
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.store import GeoPackageStore

@@ -27,7 +27,7 @@ import stock_pygeoapi
 from serving import town_serving
 from workload import CENTRE, buildings, write_shapefile
 
-from api_config.delivering import Delivery, deliver
+from api_config.delivery import Delivery, deliver
 from twin_model.crs import CRS84, transform_bounds
 from twin_model.town import init_town
 

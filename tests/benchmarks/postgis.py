@@ -9,7 +9,7 @@ What profiling found. A load of 500,000 takes some 10 s of our processor and 4 s
 it sends texts. They overlap better there (1.9 cores at work, here 1.35): 1.5 s pass before the first row is read
 (imports, the source's hash), and in the last 2.5 s the server builds indexes alone. Between, the interpreter's lock is
 what all wait for: reading and fitting take 4 s alone, 6 s beside what encodes rows and sends them. What helped, in this
-order: rows sent while the source is read (`postgis_ahead.py`); parts packed 64 a row (of the server's 5.5 s they were
+order: rows sent while the source is read (`head_start.py`); parts packed 64 a row (of the server's 5.5 s they were
 1.3); rows encoded by Arrow instead of one by one; key and indexes built at the end. What gained nothing or lost: more
 memory for indexes, a GiST index built with buffers, SP-GiST, smaller frames, another interval of the interpreter's lock,
 no garbage collection, another allocator, encoding in the reading thread. ogr2ogr writes neither parts nor ids nor a

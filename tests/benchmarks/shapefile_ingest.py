@@ -3,17 +3,17 @@
     python tests/benchmarks/shapefile_ingest.py [ROWS]
 
 What profiling found (500,000 rows): of the CPU time a fifth is GDAL's reading, which goes on in a thread beside the making
-of rows (`ingest/vector_stream.py`); a quarter is making rows fit, two fifths the store, the rest start and hashing. Of
+of rows (`ingest/vector/stream.py`); a quarter is making rows fit, two fifths the store, the rest start and hashing. Of
 the store two fifths are the rows' own INSERT, bound row by row, the rest its two indexes, parts, R-tree and COMMIT.
 
 Dear were, and are no more: a shapely object a geometry, made, moved, checked, hashed and written one pass each (outlines
-without holes are columns of x and y, `twin_model/runs.py`; few edges are compared pair by pair); readers of other formats
+without holes are columns of x and y, `twin_model/rows/coordinate_runs.py`; few edges are compared pair by pair); readers of other formats
 imported only to be asked; one R-tree insert a row (trees are packed at the end, while SQLite sorts ids); parts and node
 numbers bound row by row (SQLite unpacks them from one JSON text and one blob, four times as fast); columns of one value
 bound row by row (they stand in the statement), NULL columns at all; touched cells found by sorting pairs as records; guard
 triggers a row (off within the transaction); values read one by one (columns pass whole, others once per distinct value).
 
-Tried and left: rows bound by the dozen in one INSERT gain nothing, nor does the spool as joined bytes beside pickle's.
+Tried and left: rows bound by the dozen in one INSERT gain nothing.
 """
 
 import argparse

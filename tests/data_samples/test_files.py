@@ -29,6 +29,7 @@ from data_samples.plan.station_parts import station_parts
 from data_samples.plan.town import Town
 from data_samples.writers.delivery import STAMP, deliver
 from data_samples.writers.ifc_station import build_model
+from data_samples.writers.planning import write_planning
 
 Truth = dict[str, Any]
 CODED = ["JS", "YS", "WS", "DL"]
@@ -335,6 +336,19 @@ def test_another_process_makes_the_same_bytes(samples: Path, town: Town, tmp_pat
 
     assert list(first) == list(second)
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_the_planning_bytes_do_not_depend_on_the_memory_that_is_free(town: Town, tmp_path: Path) -> None:
+    contents = set()
+    for allowed in (None, "1"):
+        pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": allowed})
+        try:
+            write_planning(town, tmp_path / f"allowed_{allowed}")
+        finally:
+            pyogrio.set_gdal_config_options({"OGR_GPKG_MAX_RAM_USAGE_RTREE": None})
+        contents.add((tmp_path / f"allowed_{allowed}" / "new_town_plan.gpkg").read_bytes())
+
+    assert len(contents) == 1
 
 
 def test_a_current_source_is_left_alone_and_a_damaged_one_made_again(

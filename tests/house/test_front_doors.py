@@ -6,10 +6,10 @@ import pkgutil
 import re
 import subprocess
 import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
+import source_trees
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("twin_model", "ingest", "tiles", "api_config")
@@ -26,9 +26,8 @@ def file_of(module: str) -> Path:
     return folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
 
 
-@cache
 def tree_of(module: str) -> ast.Module:
-    return ast.parse(file_of(module).read_text("utf-8"))
+    return source_trees.tree_of(file_of(module))
 
 
 def order(name: str) -> tuple[int, str]:
@@ -37,49 +36,65 @@ def order(name: str) -> tuple[int, str]:
     return kind, name
 
 
-@pytest.mark.parametrize("module", MODULES)
-def test_a_module_says_what_lives_in_it(module: str) -> None:
-    told = ast.get_docstring(tree_of(module)) or ""
-
-    assert len(told.splitlines()[0] if told else "") >= 20
-
-
-@pytest.mark.parametrize("module", MODULES)
-def test_what_a_module_offers_is_there_and_sorted(module: str) -> None:
-    room = importlib.import_module(module)
-    offered = list(getattr(room, "__all__", []))
-    below = {one.name for one in pkgutil.iter_modules(getattr(room, "__path__", []))}
-
-    assert offered == sorted(offered, key=order)
-    assert [name for name in offered if not hasattr(room, name) and name not in below] == []
-
-
-@pytest.mark.parametrize("door", DOORS)
-def test_a_front_door_names_what_is_elsewhere_and_shows_an_example(door: str) -> None:
+def example_of(door: str) -> list[str]:
     told = ast.get_docstring(tree_of(door), clean=True) or ""
-    example = [line for line in told.splitlines() if line.startswith("    ")]
-
-    assert re.search(r"[Nn]ot here|stands? in|is `?[\w.]+`?'s part", told)
-    assert 1 <= len(example) <= 6
-    assert any(
-        isinstance(node, ast.Assign | ast.AnnAssign) and "__all__" in ast.dump(node)
-        for node in tree_of(door).body
-    )
+    return [line for line in told.splitlines() if line.startswith("    ")]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_what_an_example_calls_exists_in_the_house(door: str) -> None:
-    told = ast.get_docstring(tree_of(door), clean=True) or ""
-    example = "\n".join(line for line in told.splitlines() if line.startswith("    "))
-    called = set(re.findall(r"(?<![\w.])([A-Za-z_]+)\(", re.sub(r"([\"']).*?\1", "", example))) - {"Path"}
+def test_a_module_says_what_lives_in_it() -> None:
+    first_lines = {module: (ast.get_docstring(tree_of(module)) or "\n").splitlines()[0] for module in MODULES}
+
+    assert {module: line for module, line in first_lines.items() if len(line) < 20} == {}
+
+
+def test_what_a_module_offers_is_there_and_sorted() -> None:
+    """It imports every module of the house, which takes seconds."""
+    unsorted, absent = {}, {}
+    for module in MODULES:
+        room = importlib.import_module(module)
+        offered = list(getattr(room, "__all__", []))
+        below = {one.name for one in pkgutil.iter_modules(getattr(room, "__path__", []))}
+        if offered != sorted(offered, key=order):
+            unsorted[module] = offered
+        if missing := [name for name in offered if not hasattr(room, name) and name not in below]:
+            absent[module] = missing
+
+    assert unsorted == {}
+    assert absent == {}
+
+
+def test_a_front_door_names_what_is_elsewhere_and_shows_an_example() -> None:
+    silent, lengths, closed = [], {}, []
+    for door in DOORS:
+        told = ast.get_docstring(tree_of(door), clean=True) or ""
+        if not re.search(r"[Nn]ot here|stands? in|is `?[\w.]+`?'s part", told):
+            silent.append(door)
+        if not 1 <= len(example_of(door)) <= 6:
+            lengths[door] = example_of(door)
+        assignments = [node for node in tree_of(door).body if isinstance(node, ast.Assign | ast.AnnAssign)]
+        if not any("__all__" in ast.dump(node) for node in assignments):
+            closed.append(door)
+
+    assert silent == [], "front doors that do not name what is elsewhere"
+    assert lengths == {}, "an example has one to six lines"
+    assert closed == [], "front doors without __all__"
+
+
+def test_what_an_example_calls_exists_in_the_house() -> None:
     defined = {
         node.name
         for module in MODULES
         for node in ast.walk(tree_of(module))
         if isinstance(node, ast.FunctionDef | ast.ClassDef)
     }
+    unknown = {}
+    for door in DOORS:
+        example = re.sub(r"([\"']).*?\1", "", "\n".join(example_of(door)))
+        called = set(re.findall(r"(?<![\w.])([A-Za-z_]+)\(", example)) - {"Path"}
+        if called - defined:
+            unknown[door] = called - defined
 
-    assert called - defined == set()
+    assert unknown == {}
 
 
 WATCHED = """

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.draft import Draft, ReadOptions
-from ingest.dxf import read_dxf
+from ingest.dxf.reader import read_dxf
 from ingest.mapping import Mapping
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.draft import Draft, ReadOptions
 from ingest.epanet import read_epanet, recognises_epanet
 from twin_model.catalogue import read_catalogue
@@ -36,8 +37,14 @@ SMALL = """[JUNCTIONS]
 """
 
 
-def read(path: Path, **options: Any) -> tuple[dict[str, gpd.GeoDataFrame], Draft]:
-    with Draft(Source(path.name, "0" * 64), read_catalogue(), storage_crs="EPSG:4548") as draft:
+ANYWHERE = Coordinates(anywhere=True)
+
+
+def read(
+    path: Path, coordinates: Coordinates = AS_THEY_ARE, **options: Any
+) -> tuple[dict[str, gpd.GeoDataFrame], Draft]:
+    source = Source(path.name, "0" * 64)
+    with Draft(source, read_catalogue(), storage_crs="EPSG:4548", coordinates=coordinates) as draft:
         read_epanet(path, draft, ReadOptions(**{"crs": "EPSG:4548"} | options))
         frames: dict[str, list[gpd.GeoDataFrame]] = {}
         for layer, frame in draft.frames():
@@ -74,7 +81,7 @@ def test_a_real_network_reads_as_wntr_reads_it(realdata: Path, wntr: Any, name: 
     path = realdata / "pipeline" / "epanet" / f"{name}.inp"
     expected = wntr.network.WaterNetworkModel(str(path))
 
-    frames, draft = read(path)
+    frames, draft = read(path, ANYWHERE)  # their coordinates are those of a drawing, not of a place
 
     nodes = frames["pipe_point"].set_index("survey_no")
     links = frames["pipe_line"].set_index("segment_key")

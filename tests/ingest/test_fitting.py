@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from ingest.fitting import Fitted, Fitting
 from twin_model.catalogue import read_catalogue
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import read_runs
+from twin_model.rows.coordinate_runs import read_runs
+from twin_model.rows.packed_wkb import PackedWkb
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -102,18 +102,17 @@ def test_a_multi_point_in_a_layer_of_points_is_split_and_each_part_keeps_its_num
 
 
 def test_coordinates_that_no_place_has_in_the_source_system_are_set_aside_unmoved() -> None:
-    result = fitted(
-        "control_point",
-        [shapely.Point(118.3, 35.1, 5), shapely.Point(118.3, 3_885_800.0, 5)],
-        crs="EPSG:4490",
-        name=["a", "b"],
-    )
+    shapes = [shapely.Point(118.3, 35.1, 5), shapely.Point(118.3, 3_885_800.0, 5)]
+    frame = gpd.GeoDataFrame({"name": ["a", "b"]}, geometry=shapes, crs="EPSG:4490")
+    fitting = Fitting(CATALOGUE, CRS, "Asia/Shanghai")
+
+    result = fitting.fit(CATALOGUE["control_point"], frame)
 
     assert (len(result.rows), result.quarantined) == (1, 1)
-    finding = result.findings[0]
+    (finding,) = fitting.unplaced.findings
     assert finding.rule == "geometry.outside_crs"
     assert finding.raw is not None
-    assert "3885800" in finding.raw["geometry"]
+    assert "3885800" in finding.raw["records"][0]["geometry"]
 
 
 def test_a_height_that_is_no_number_leaves_the_feature_flat() -> None:
@@ -125,7 +124,7 @@ def test_a_height_that_is_no_number_leaves_the_feature_flat() -> None:
 
 def test_coordinates_outside_the_area_of_use_are_stored_and_said_once_per_source() -> None:
     fitting = Fitting(CATALOGUE, CRS, "Asia/Shanghai")
-    frame = gpd.GeoDataFrame({}, geometry=[shapely.Point(118.3, 35.1)], crs=CRS)
+    frame = gpd.GeoDataFrame({}, geometry=[shapely.Point(1_200_000.0, NORTH)], crs=CRS)
 
     results = [fitting.fit(CATALOGUE["street_lamp"], frame) for _ in range(2)]
 

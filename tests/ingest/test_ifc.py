@@ -17,7 +17,7 @@ import shapely
 from shapely.geometry import Polygon
 
 from ingest.draft import Draft, ReadOptions
-from ingest.ifc import read_ifc, recognises_ifc
+from ingest.ifc.reader import read_ifc, recognises_ifc
 from ingest.mapping import Mapping
 from twin_model.building.mesh import Mesh, enclosed_volume, matrix_of, outward
 from twin_model.catalogue import read_catalogue

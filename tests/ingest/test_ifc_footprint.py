@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Polygon
 
-from ingest.ifc_footprint import footprint_of, placed_footprints
+from ingest.ifc.footprint import footprint_of, placed_footprints
 
 L_SHAPE = [(0, 0), (6, 0), (6, 2), (2, 2), (2, 5), (0, 5)]
 

@@ -14,7 +14,7 @@ import pytest
 import shapely
 
 from ingest.draft import Draft, ReadOptions
-from ingest.ifc import read_ifc
+from ingest.ifc.reader import read_ifc
 from ingest.mapping import Mapping
 from twin_model.building.mesh import Mesh, matrix_of
 from twin_model.catalogue import read_catalogue

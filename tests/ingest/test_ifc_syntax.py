@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.draft import Draft, ReadOptions
-from ingest.ifc import read_ifc, recognises_ifc
-from ingest.ifc_syntax import check_syntax
+from ingest.ifc.reader import read_ifc, recognises_ifc
+from ingest.ifc.syntax import check_syntax
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused

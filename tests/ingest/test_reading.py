@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from ingest.draft import ReadOptions
-from ingest.reading import ensure_kind, find_sources, identify, kind_of, parts_of
+from ingest.readers import ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import read_catalogue
 from twin_model.errors import CalledWrongly, SourceRefused
 

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.draft import Draft, ReadOptions
-from ingest.survey import files_of_survey, read_survey, recognises_survey
+from ingest.survey.reader import files_of_survey, read_survey, recognises_survey
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused

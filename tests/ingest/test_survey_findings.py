@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ingest.draft import Draft, ReadOptions
-from ingest.survey import read_survey
+from ingest.survey.reader import read_survey
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CatalogueError, SourceRefused

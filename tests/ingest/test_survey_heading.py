@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.draft import ReadOptions
-from ingest.survey_heading import find_heading
-from ingest.survey_section import read_section
-from ingest.survey_vocabulary import Vocabulary, read_vocabulary
+from ingest.survey.heading import find_heading
+from ingest.survey.section import read_section
+from ingest.survey.vocabulary import Vocabulary, read_vocabulary
 from ingest.tables import TextTable
 
 

@@ -17,10 +17,10 @@ import shapely
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.dbf_text import decoded_text, encoding_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import read_mapping
-from ingest.vector import read_vector, recognises_vector
+from ingest.vector.dbf_text import decoded_text, encoding_of
+from ingest.vector.reader import read_vector, recognises_vector
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CrsRefused, SourceRefused

@@ -17,9 +17,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import vector_file, vector_stream
-from ingest.vector_file import VectorFile
-from ingest.vector_stream import Streamed, Unstreamable
+from ingest.vector import file as vector_file
+from ingest.vector import stream as vector_stream
+from ingest.vector.file import VectorFile
+from ingest.vector.stream import Streamed, Unstreamable
 from twin_model.errors import SourceRefused
 
 FORMATS = {".shp": "ESRI Shapefile", ".gpkg": "GPKG", ".geojson": "GeoJSON", ".fgb": "FlatGeobuf", ".gml": "GML", ".sqlite": "SQLite",

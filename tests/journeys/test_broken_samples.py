@@ -2,20 +2,18 @@
 
 import hashlib
 import json
-import os
 import shutil
 import sqlite3
 import subprocess
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from twin_command import run_twin
 
 from twin_model.town import init_town
 
-TWIN = Path(sys.executable).with_name("twin")
 CRS = ("--crs", "EPSG:4548")
 BUILDING = ("--as", "building")
 
@@ -55,7 +53,8 @@ CASES = [
     done("duplicated_ids.geojson", 2, "identity.duplicate", TODAY, options=("--mapping", "MAPPING", "--strict"), exit=1),
     refused("empty.gpkg", "source.empty"),
     refused("half.ifc", "ifc.truncated", *CRS),
-    done("lonlat_declared_as_4548.geojson", 1, "geometry.outside_area", TODAY, options=BUILDING),
+    refused("lonlat_declared_as_4548.geojson", "geometry.degrees", *BUILDING),
+    done("lonlat_declared_as_4548.geojson", 1, "vector.crs_overruled", TODAY, options=(*BUILDING, "--crs", "EPSG:4490")),
     done("missing_shx.shp", 3, "vector.part_missing", TODAY, options=BUILDING),
     done("mixed_geometry.geojson", 3, "geometry.missing", "geometry.wrong_type", TODAY, options=BUILDING),
     refused("nan_coordinates.csv", "source.unknown_kind", *CRS),
@@ -77,14 +76,7 @@ _COMPANIONS = {".shx", ".dbf", ".prj", ".cpg", ".md"}
 
 
 def twin(town: Path, *arguments: str, lang: str = "en") -> "subprocess.CompletedProcess[str]":
-    environment = {**os.environ, "TWIN_LANG": lang}
-    done = subprocess.run(
-        [str(TWIN), "--town", str(town), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-    )
+    done = run_twin("--town", town, *arguments, environment={"TWIN_LANG": lang})
     assert "Traceback" not in done.stdout + done.stderr
     return done
 

@@ -272,7 +272,7 @@ def test_ctrl_c_during_an_ingest_leaves_everything_whole_and_the_next_run_comple
     ) as process:
         spool = town / "cache" / "drafts"
         frames = 1 if moment == "reading" else 2
-        _until(lambda: len(list(spool.glob("*/*.pickle"))) >= frames, process)
+        _until(lambda: len(list(spool.glob("*/*.rows"))) >= frames, process)
         process.send_signal(signal.SIGINT)
         told = process.communicate(timeout=60)[0]
 

@@ -2,20 +2,18 @@
 
 import csv
 import json
-import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twin_command import run_twin
 
-TWIN = Path(__file__).resolve().parents[2] / ".venv" / "bin" / "twin"
 _HANDLES = {5, 105, 1005, *range(320, 370), *range(390, 400), 480, 481}
 """Group codes of a DXF whose values are handles."""
 
 
 def twin(town: Path, *words: str) -> Any:
-    done = subprocess.run([TWIN, "--town", town, *words], capture_output=True, text=True, check=False, env={**os.environ, "TWIN_LANG": "en"})  # fmt: skip
+    done = run_twin("--town", town, *words)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout) if "--json" in words else done.stdout
 

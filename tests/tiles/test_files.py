@@ -17,6 +17,7 @@ from twin_model.changeset import Source
 from twin_model.crs import transform_geometries
 from twin_model.errors import QueryRefused
 from twin_model.store.base import FeatureQuery
+from twin_model.store.frames import records_of
 from twin_model.town import Town, init_town
 from twin_model.versioning import commit
 
@@ -192,3 +193,18 @@ def test_names_cut_to_ten_bytes_stay_different(town: Town, tmp_path: Path) -> No
 
     assert len(set(names)) == len(names)
     assert all(len(name.encode()) <= 10 for name in names)
+
+
+def test_what_is_not_known_is_none_in_records_whatever_the_type_of_the_column() -> None:
+    columns = {
+        "text": np.array(["a", None], dtype=object), "number": np.array([1.5, np.nan]), "integer": pd.array([1, None], dtype="Int64"),
+        "boolean": pd.array([True, None], dtype="boolean"), "moment": pd.to_datetime(["2024-01-01", None]), "list": pd.Series([[1, None], None], dtype=object),
+        "nothing": np.array([None, None], dtype=object),
+    }  # fmt: skip
+    frame = gpd.GeoDataFrame(columns, geometry=[shapely.Point(1, 2), None], crs="EPSG:4548")
+
+    present, absent = records_of(frame)
+
+    assert present == {"text": "a", "number": 1.5, "integer": 1, "boolean": True, "moment": pd.Timestamp("2024-01-01"), "list": [1, None], "nothing": None}  # fmt: skip
+    assert absent == dict.fromkeys(columns)
+    assert records_of(frame[:0]) == []

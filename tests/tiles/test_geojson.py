@@ -102,14 +102,15 @@ def test_flat_and_high_shapes_and_gaps_on_one_page_keep_their_kind() -> None:
 
 
 def test_a_height_or_value_that_is_not_a_number_never_becomes_nan() -> None:
-    shapes = np.array([shapely.Point(EAST, NORTH, np.nan), shapely.Point(EAST, NORTH, 1.0)])
+    for unknown in (np.nan, np.inf, -np.inf):
+        shapes = np.array([shapely.Point(EAST, NORTH, unknown), shapely.Point(EAST, NORTH, 1.0)])
 
-    fragments = geometry_fragments(shapes, "EPSG:4548", "OGC:CRS84")
-    collection = strict(
-        encode_features(["a", "b"], [{"height": float("nan")}, {"height": float("inf")}], fragments)
-    )
+        fragments = geometry_fragments(shapes, "EPSG:4548", "OGC:CRS84")
+        collection = strict(
+            encode_features(["a", "b"], [{"height": float("nan")}, {"height": float("inf")}], fragments)
+        )
 
-    assert len(collection[0]["geometry"]["coordinates"]) == 2
+        assert len(collection[0]["geometry"]["coordinates"]) == 2
     assert [one["properties"]["height"] for one in collection] == [None, None]
 
 
@@ -187,7 +188,11 @@ def test_every_type_alone_in_its_own_system_is_what_shapely_writes(
 
     (fragment,) = wkb_fragments(wkb_of([original]), "EPSG:4548", "EPSG:4548", axis_order="xy")
 
-    text = "null" if original is None else shapely.to_geojson(original).replace("1.00049", "1.0")
+    text = (
+        "null"
+        if original is None or original.is_empty
+        else shapely.to_geojson(original).replace("1.00049", "1.0")
+    )
     assert strict(fragment) == strict(text.replace("62.1234", "62.123").encode())
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tiles.local_frame import LocalFrame, projected_frame
-from tiles.solids import Solids, feature_colors, outlier_free
+from tiles.solids import Solids, feature_colors, placed_boxes
 from twin_model.building.mesh import Mesh, matrix_text
 from twin_model.catalogue import read_catalogue
 
@@ -171,7 +171,7 @@ def test_a_house_of_unknown_height_lies_flat_and_hatched() -> None:
         60.05, abs=0.005
     )
     assert (heights > 60.02).sum() > 8, "the stripes lie just above the footprint"
-    assert outlier_free(solids("building").boxes(frame)).all()
+    assert placed_boxes(solids("building").boxes(frame), solids("building").to_lonlat).all()
 
 
 @settings(max_examples=25, deadline=None)
@@ -292,4 +292,4 @@ def test_days_are_those_of_the_towns_zone_and_an_open_end_is_the_last_there_is()
 def test_a_height_that_is_not_finite_is_told_apart_from_the_others() -> None:
     boxes = np.array([[0, 0, 0, 1, 1, 1], [0, 0, np.nan, 1, 1, 1], [0, 0, 0, 1, 1, np.inf]], dtype=np.float64)
 
-    assert outlier_free(boxes).tolist() == [True, False, False]
+    assert placed_boxes(boxes, solids("building").to_lonlat).tolist() == [True, False, False]

@@ -15,8 +15,8 @@ import shapely
 
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, Source
-from twin_model.content import content_hashes
-from twin_model.shapes import Shapes
+from twin_model.rows.content import content_hashes
+from twin_model.rows.row_geometry import Shapes
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import open_store
 from twin_model.versioning import commit
@@ -37,7 +37,7 @@ def rows(version: int, ids: list[str] | None = None) -> Rows:
     empty = np.full(count, None, dtype=object)
     return Rows(
         empty if ids is None else np.array(ids, dtype=object), Shapes.of(np.asarray(shapely.to_wkb(shapes, byte_order=1, flavor="iso"), dtype=object)),
-        shapely.bounds(shapes), columns, empty, empty, np.full(count, 12, dtype=np.int16), content_hashes(layer, shapes, list(columns.values())),
+        shapely.bounds(shapes), columns, empty, empty, np.full(count, 12, dtype=np.int16), content_hashes(layer, shapes, columns),
     )  # fmt: skip
 
 

@@ -35,41 +35,37 @@ def test_rasters_are_named_but_hold_no_features() -> None:
     assert len(CATALOGUE.of_kind("feature")) == len(IDS) - 2
 
 
-@pytest.mark.parametrize("layer_id", IDS)
-def test_titles_and_descriptions_are_written_in_both_languages(layer_id: str) -> None:
-    layer = CATALOGUE[layer_id]
-
-    for text in (layer.title, layer.description, *(one.title for one in layer.fields)):
-        assert text.zh
-        assert text.en
-    assert re.search(r"[\u4e00-\u9fff]", layer.title.zh + layer.description.zh)
-    assert layer.title.en.isascii()
-    assert layer.cim_class in CIM_CLASSES
+def test_titles_and_descriptions_are_written_in_both_languages() -> None:
+    for layer in CATALOGUE:
+        for text in (layer.title, layer.description, *(field.title for field in layer.fields)):
+            assert text.zh and text.en, (layer.id, text)
+        assert re.search(r"[\u4e00-\u9fff]", layer.title.zh + layer.description.zh), layer.id
+        assert layer.title.en.isascii(), layer.id
+        assert layer.cim_class in CIM_CLASSES, layer.id
 
 
-@pytest.mark.parametrize("layer_id", IDS)
-def test_every_name_a_layer_uses_is_a_field_of_it(layer_id: str) -> None:
-    layer = CATALOGUE[layer_id]
-    used = [*layer.prefix, *layer.model.get("properties", ())]
-    used += [
-        layer.model[key] for key in ("height", "base", "shape", "width_mm", "height_mm") if key in layer.model
-    ]
-    used += [name for name in (layer.identity_field, layer.valid_from_field) if name]
-    used += [layer.style[key] for key in ("by", "label") if key in layer.style]
+def test_every_name_a_layer_uses_is_a_field_of_it() -> None:
+    unknown, types = {}, {}
+    for layer in CATALOGUE:
+        used = [*layer.prefix, *layer.model.get("properties", ())]
+        keys = ("height", "base", "shape", "width_mm", "height_mm")
+        used += [layer.model[key] for key in keys if key in layer.model]
+        used += [name for name in (layer.identity_field, layer.valid_from_field) if name]
+        used += [layer.style[key] for key in ("by", "label") if key in layer.style]
+        unknown[layer.id] = set(used) - set(layer.field_names)
+        types[layer.id] = {field.type for field in layer.fields} - set(get_args(FieldType))
 
-    assert set(used) <= set(layer.field_names)
-    assert all(one.type in get_args(FieldType) for one in layer.fields)
+    assert {layer: names for layer, names in unknown.items() if names} == {}
+    assert {layer: names for layer, names in types.items() if names} == {}
 
 
-@pytest.mark.parametrize("layer_id", IDS)
-def test_colours_can_be_drawn_and_codes_have_words(layer_id: str) -> None:
-    layer = CATALOGUE[layer_id]
-    colors = [layer.style[key] for key in ("color", "line_color") if key in layer.style]
-
-    assert all(
-        re.fullmatch("#[0-9a-f]{6}", one) for one in [*colors, *layer.style.get("colors", {}).values()]
-    )
-    assert all(words.zh and words.en for one in layer.fields for words in one.codes.values())
+def test_colours_can_be_drawn_and_codes_have_words() -> None:
+    for layer in CATALOGUE:
+        colors = [layer.style[key] for key in ("color", "line_color") if key in layer.style]
+        for color in [*colors, *layer.style.get("colors", {}).values()]:
+            assert re.fullmatch("#[0-9a-f]{6}", color), (layer.id, color)
+        for field in layer.fields:
+            assert all(words.zh and words.en for words in field.codes.values()), (layer.id, field.name)
 
 
 def test_a_colour_by_code_stands_for_a_code_that_exists() -> None:

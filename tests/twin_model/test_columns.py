@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin_model.columns import coded, is_one
+from twin_model.rows.columns import coded, is_one
 
 ROWS = 3_000
 

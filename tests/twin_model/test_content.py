@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twin_model.catalogue import read_catalogue
-from twin_model.content import content_hashes
+from twin_model.rows.content import content_hashes
 
 CATALOGUE = read_catalogue()
 AREA, LINE, POINT_Z, LINE_Z = (CATALOGUE[name] for name in ("building", "rail", "spot_height", "pipe_line"))
@@ -20,7 +20,7 @@ EAST, NORTH = 618_000.0, 3_886_000.0
 
 
 def one(layer: Any, shape: Any, *values: Any) -> bytes:
-    columns = [objects([value]) for value in values]
+    columns = {f"field_{number}": objects([value]) for number, value in enumerate(values)}
     return bytes(content_hashes(layer, objects([shape]), columns)[0])
 
 
@@ -127,7 +127,7 @@ def test_a_value_says_the_same_whatever_its_neighbours_say(kind: str, data: st.D
     values = data.draw(st.lists(VALUES[kind], min_size=1, max_size=6))
     shapes = objects([shapely.Point(EAST, NORTH)] * len(values))
 
-    together = content_hashes(CATALOGUE["facility"], shapes, [objects(values)])
+    together = content_hashes(CATALOGUE["facility"], shapes, {"field_0": objects(values)})
 
     assert together.tolist() == [one(CATALOGUE["facility"], shapes[0], value) for value in values]
     for a, b in pairwise(values):
@@ -144,12 +144,15 @@ def test_whole_numbers_say_the_same_in_a_column_with_gaps_and_in_one_without(
     shapes = objects([shapely.Point(EAST, NORTH)] * len(values))
     floats = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
-    by_objects = content_hashes(CATALOGUE["facility"], shapes, [objects(values)])
+    by_objects = content_hashes(CATALOGUE["facility"], shapes, {"field_0": objects(values)})
 
-    assert by_objects.tolist() == content_hashes(CATALOGUE["facility"], shapes, [floats]).tolist()
+    assert by_objects.tolist() == content_hashes(CATALOGUE["facility"], shapes, {"field_0": floats}).tolist()
     if None not in values:
         integers = np.array(values, dtype=np.int64)
-        assert by_objects.tolist() == content_hashes(CATALOGUE["facility"], shapes, [integers]).tolist()
+        assert (
+            by_objects.tolist()
+            == content_hashes(CATALOGUE["facility"], shapes, {"field_0": integers}).tolist()
+        )
 
 
 @given(SEEDS, st.integers(1, 8))
@@ -167,8 +170,8 @@ def test_rows_keep_their_hash_in_another_order_and_company(seed: int, count: int
     )
     order = random.permutation(count)
 
-    before = content_hashes(AREA, shapes, [names, storeys])
-    after = content_hashes(AREA, shapes[order], [names[order], storeys[order]])
+    before = content_hashes(AREA, shapes, {"name": names, "storeys": storeys})
+    after = content_hashes(AREA, shapes[order], {"storeys": storeys[order], "name": names[order]})
 
     assert before[order].tolist() == after.tolist()
 
@@ -181,7 +184,20 @@ def test_values_that_change_places_are_a_change() -> None:
     assert one(POINT_Z, shape, 0.0) == one(POINT_Z, shape, -0.0)
 
 
+def test_a_field_without_a_value_adds_nothing_and_a_renamed_one_does() -> None:
+    shape = objects([shapely.Point(EAST, NORTH)])
+    value, nothing = objects(["a"]), objects([None])
+
+    alone = content_hashes(POINT_Z, shape, {"name": value}).tolist()
+
+    assert content_hashes(POINT_Z, shape, {"gained": nothing, "name": value}).tolist() == alone
+    assert content_hashes(POINT_Z, shape, {"gained": np.array([np.nan]), "name": value}).tolist() == alone
+    assert content_hashes(POINT_Z, shape, {"renamed": value}).tolist() != alone
+    assert content_hashes(POINT_Z, shape, {}).tolist() != alone
+    assert content_hashes(POINT_Z, objects([None]), {})[0] != bytes(16), "zeros stand for nothing delivered"
+
+
 def test_no_geometry_differs_from_any_and_none_of_all_costs_nothing() -> None:
     assert one(LINE, None) != one(LINE, shapely.from_wkt("MULTILINESTRING ((0 0, 1 1))"))
-    assert content_hashes(LINE, objects([]), []).tolist() == []
+    assert content_hashes(LINE, objects([]), {}).tolist() == []
     assert one(LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 1, 1 1 2)"), "x") != one(LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 2, 1 1 1)"), "x")  # fmt: skip

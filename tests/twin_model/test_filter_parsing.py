@@ -1,7 +1,9 @@
 """CQL2 text and JSON become one tree, and nothing that is not a filter gets further than a `FilterError`."""
 
 import json
+from contextlib import suppress
 from datetime import UTC, date, datetime
+from time import perf_counter
 from typing import Any
 
 import pytest
@@ -14,6 +16,7 @@ from twin_model.filter.errors import (
     FilterSyntaxError,
     FilterTooDeep,
     FilterTooLong,
+    GeometryTooDeep,
     InvalidFilter,
     InvalidGeometry,
     InvalidLiteral,
@@ -34,6 +37,7 @@ from twin_model.filter.expression import (
     Temporal,
 )
 from twin_model.filter.json_form import MAX_HEIGHT
+from twin_model.filter.spatial import GEOMETRY_TYPES
 from twin_model.filter.text_form import MAX_TERMS
 
 A_IS_1 = {"op": "=", "args": [{"property": "a"}, 1]}
@@ -268,7 +272,7 @@ def test_a_deep_text_is_refused_before_the_parser_that_would_end_the_process(sou
     with pytest.raises(FilterTooDeep) as refusal:
         parse_filter(source, max_length=10_000_000)
 
-    assert refusal.value.values["limit"] == 64
+    assert refusal.value.values["limit"] == (2 if "POLYGON" in source else 64)
 
 
 @pytest.mark.parametrize("source", ["[" * 100_000, '{"a":' * 100_000, '{"op":"not","args":[' * 100_000])
@@ -315,6 +319,83 @@ def test_a_mistake_inside_many_brackets_is_found_at_once(text: str) -> None:
     """The parser alone needs 2^n steps for n brackets: this test would not end."""
     with pytest.raises(FilterSyntaxError):
         parse_filter(text)
+
+
+# What opens a bracket or continues a chain, and what closes it.
+LEVELS = [
+    ("(", ")"), ("(a = ", ")"), ("NOT (", ")"), ("-(", ")"), ("1 + (", ")"), ("a < (", ")"), ("a LIKE (", ")"), ("a BETWEEN (", ") AND (1)"),
+    ("a BETWEEN 1 AND (", ")"), ("a IS NULL AND (", ")"), ("(1, ", ")"), ("(\n\t(", "))"),
+    ("a IN (", ")"), ("a in(", ")"), ("a NOT IN\n (", ")"), ("a IN (1, ", ", 2)"), ("(a IN (", "))"), ("'x' IN (", ")"), ("a IN ((", "))"), ("CASEI(a) IN (CASEI(", "))"),
+    ("f(", ")"), ("f (1, ", ", 2)"), ('"f"(', ")"), ("CASEI(", ")"), ("ACCENTI( CASEI(", "))"), ("f(a IN (", "))"), ("f(a = (", "))"), ("a IN (f(", "))"), ("f((", "))"),
+    ("BBOX(", ")"), ("ENVELOPE(", ")"), ("INTERVAL(", ")"), ("DATE(", ")"), ("TIMESTAMP(", ")"), ("S_WITHIN(g, ", ")"), ("T_AFTER(a, ", ")"), ("A_EQUALS(a, (", "))"),
+    *((f"{name}{suffix}(", ")") for name in map(str.upper, sorted(GEOMETRY_TYPES)) for suffix in ("", "Z", " ZM ")),
+    ("POLYGON((", "))"), ("multipolygon(((", ")))"), ("a IN (POLYGON(", "))"), ("POLYGON(a IN (", "))"), ("GEOMETRYCOLLECTION(POINT(1 1), POLYGON(", "))"), ("POLYGON EMPTY(", ")"),
+    ("NOT ", ""), ("-", ""), ("a = ", ""), ("a + ", ""), ("a ^ ", ""), ("a LIKE ", ""), ("a BETWEEN ", " AND 1"), ("a AND ", ""), ("a = 1 OR ", ""), ("a IS NOT NULL AND ", ""), ("'", ""), ('"', ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("middle", ["!!", "1", ""])
+def test_no_construct_makes_the_time_of_reading_grow_faster_than_its_levels(middle: str) -> None:
+    """The parser alone needs 2^n steps for n levels of IN or of a geometry's brackets."""
+    for start, end in LEVELS:
+        wrapped = start * 20 + middle
+        for closed in (True, False):
+            short, half, long = (
+                _reading_time(start * levels + middle + end * levels * closed) for levels in (12, 16, 20)
+            )
+
+            assert half < 8 * short and long < 16 * short, (wrapped, closed)
+
+
+def _reading_time(text: str) -> float:
+    """Return the best time of several readings, spaces after the text keep them out of the memory of texts."""
+    times = []
+    for spaces in range(3):
+        started = perf_counter()
+        with suppress(FilterError):
+            parse_filter(text + " " * spaces)
+        times.append(perf_counter() - started)
+    return min(times)
+
+
+GEOMETRIES = [
+    "POINT(1 2)", "Point Z (1 2 3)", "LINESTRINGZ(0 0 1, 1 1 1)", "polygon ( ( 0 0, 1 0, 1 1, 0 0 ), (0.3 0.1, 0.4 0.1, 0.4 0.2, 0.3 0.1) )", "MULTIPOINT((1 2), (3 4))",
+    "MULTIPOINT(1 2, 3 4)", "MULTILINESTRING((0 0, 1 1), (2 2, 3 3))", "MULTIPOLYGON(((0 0, 1 0, 1 1, 0 0)), ((2 2, 3 2, 3 3, 2 2)))",
+    "GEOMETRYCOLLECTION(POINT(1 2), MULTIPOLYGON\n(((0 0, 1 0, 1 1, 0 0))))",
+]  # fmt: skip
+
+
+def test_every_kind_of_geometry_is_read_with_the_brackets_it_has() -> None:
+    for text in GEOMETRIES:
+        expression = parse_filter(f"S_INTERSECTS(geometry, {text}) AND f IN (1, 2)")
+
+        assert isinstance(expression, Logical) and isinstance(expression.arguments[0], Spatial)
+        assert expression.arguments[0].geometry.shape == shapely.force_2d(shapely.from_wkt(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "limit", "position"),
+    [("S_WITHIN(g, POINT((1 2)))", "POINT", 1, 19), ("S_WITHIN(g, multipolygon z ((((0 0", "MULTIPOLYGON", 3, 31), ("POLYGONZ" + "(" * 60, "POLYGON", 2, 11)],
+)  # fmt: skip
+def test_a_geometry_with_more_brackets_than_its_kind_has_is_refused_where_they_begin(
+    text: str, kind: str, limit: int, position: int
+) -> None:
+    with pytest.raises(GeometryTooDeep) as refusal:
+        parse_filter(text)
+
+    assert refusal.value.values == {"kind": kind, "limit": limit, "position": position}
+
+
+def test_lists_calls_and_brackets_inside_each_other_keep_their_places() -> None:
+    text = "a IN (CASEI('x'), (b + 1), -(2)) AND NOT CASEI(c) IN ('y') AND d NOT IN ((3))"
+    tree = {"op": "and", "args": [
+        {"op": "in", "args": [{"property": "a"}, [{"op": "casei", "args": ["x"]}, {"op": "+", "args": [{"property": "b"}, 1]}, -2]]},
+        {"op": "not", "args": [{"op": "in", "args": [{"op": "casei", "args": [{"property": "c"}]}, ["y"]]}]},
+        {"op": "not", "args": [{"op": "in", "args": [{"property": "d"}, [3]]}]}]}  # fmt: skip
+
+    assert parse_filter(text) == parse_filter(tree, lang="cql2-json")
+    with pytest.raises(InvalidFilter):
+        parse_filter("a IN ((1, 2), 3)")
 
 
 PIECES = st.sampled_from(

@@ -14,9 +14,9 @@ from ingest.draft import Draft
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import StoreError, StoreTooNew
-from twin_model.store import gpkg_rtree
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.geopackage import rtree as gpkg_rtree
+from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
 

@@ -18,7 +18,7 @@ import pytest
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.history import verify
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.store.opening import create_store, open_store
 
 WRITER = Path(__file__).with_name("killed_writer.py")

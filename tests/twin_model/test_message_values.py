@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from api_config.areas import bbox_area
 from twin_model.crs import title_of
 from twin_model.errors import CrsRefused, QueryRefused, SourceRefused, StoreError, TwinError
 from twin_model.filter import check_names, parse_filter
 from twin_model.finding import Finding
 from twin_model.messages.fragments import in_chinese
+from twin_model.query_area import bbox_area
 from twin_model.town import _READERS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +23,7 @@ ENGLISH = re.compile(r"[A-Za-z]{2,}(?: [a-z]{2,}){1,}")  # two words or more: a 
 def filter_literals() -> set[str]:
     """Every English text that the filter's and the box's refusals put into a message."""
     texts = set()
-    for path in [*(ROOT / "twin_model" / "filter").glob("*.py"), ROOT / "api_config" / "areas.py"]:
+    for path in [*(ROOT / "twin_model" / "filter").glob("*.py"), ROOT / "twin_model/query_area.py"]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             named = [(one.arg, one.value) for one in node.keywords] if isinstance(node, ast.Call) else []
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

@@ -7,24 +7,30 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pytest
 import shapely
 
 from ingest.draft import Draft
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Source
-from twin_model.errors import StoreTooNew
-from twin_model.store import gpkg_schema, postgis_schema
+from twin_model.errors import ChainBroken, StoreTooNew
+from twin_model.history import verify
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.geopackage import GeoPackageStore
-from twin_model.store.migrations import STEPS, backup_path
+from twin_model.store.geopackage import schema as gpkg_schema
+from twin_model.store.geopackage.migrations import STEPS, backup_path
+from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.store.opening import open_store
+from twin_model.store.postgis import migrations as postgis_migrations
+from twin_model.store.postgis import schema as postgis_schema
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View
 
 STORES = Path(__file__).parent / "stores"
-KEPT = ("building", "pipe_point", "finding")
+KEPT = ("building", "pipe_point", "finding", "spot_height")
+VERSIONS = {1: 5, 2: 9}
+"""How many versions the store of each earlier format holds; the first five are the same story."""
 
 
 @pytest.fixture
@@ -41,7 +47,7 @@ def old_store(folder: Path, number: int) -> Path:
 @pytest.fixture(
     params=[
         *(f"geopackage {one}" for one in sorted(STEPS)),
-        *(f"postgis {one}" for one in sorted(postgis_schema.STEPS)),
+        *(f"postgis {one}" for one in sorted(postgis_migrations.STEPS)),
     ]
 )
 def migrated(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Catalogue) -> Iterator[Store]:
@@ -58,7 +64,7 @@ def migrated(request: pytest.FixtureRequest, tmp_path: Path, catalogue: Catalogu
 
 @pytest.mark.parametrize(
     ("steps", "format_now", "kind"),
-    [(STEPS, gpkg_schema.FORMAT, "gpkg"), (postgis_schema.STEPS, postgis_schema.FORMAT, "sql")],
+    [(STEPS, gpkg_schema.FORMAT, "gpkg"), (postgis_migrations.STEPS, postgis_schema.FORMAT, "sql")],
 )
 def test_there_is_a_step_and_a_store_for_every_earlier_format(
     steps: Mapping[int, Any], format_now: int, kind: str
@@ -70,8 +76,9 @@ def test_there_is_a_step_and_a_store_for_every_earlier_format(
 
 
 def test_a_store_of_an_earlier_format_keeps_its_whole_history(migrated: Store) -> None:
-    assert [one.number for one in migrated.changesets()] == [5, 4, 3, 2, 1]
-    now = migrated.features(FeatureQuery("building"))
+    held = [record.number for record in migrated.changesets() if "sealed" not in record.counts]
+    assert held[-5:] == [5, 4, 3, 2, 1] and len(held) in VERSIONS.values()
+    now = migrated.features(FeatureQuery("building", view=View(recorded=5)))
     assert now["name"].tolist() == ["甲", "2号楼", "3号楼", "4号楼"], "building.2 ended in 2023"
     then = migrated.features(FeatureQuery("building", view=View(parse_instant("2021-01-01")[0])))
     assert then["name"].tolist()[0] == "0号楼" and len(then) == 5
@@ -84,7 +91,7 @@ def test_a_migrated_store_takes_the_next_delivery_as_a_difference(
 ) -> None:
     x = [618_000.0, 618_040.0]
     frame = gpd.GeoDataFrame(
-        {"name": ["乙", "2号楼"], "storeys": [1, 3]}, geometry=shapely.box(x, 3_886_000, [v + 12 for v in x], 3_886_010),
+        {"storeys": [1, 3], "name": ["乙", "2号楼"]}, geometry=shapely.box(x, 3_886_000, [v + 12 for v in x], 3_886_010),
         crs="EPSG:4548",
     )  # fmt: skip
 
@@ -96,6 +103,53 @@ def test_a_migrated_store_takes_the_next_delivery_as_a_difference(
 
     touched = version.touched["building"]
     assert (touched.inserted, touched.updated, touched.unchanged) == (0, 1, 1)
+
+
+def heights(count: int) -> gpd.GeoDataFrame:
+    """The spot heights that the store of format 2 was delivered first, and holds again since a revert."""
+    shapes = shapely.points(618_000 + 5.0 * np.arange(count), 3_886_100.0, 65 + 0.1 * np.arange(count))
+    return gpd.GeoDataFrame({"code": ["200"] * count}, geometry=shapes, crs="EPSG:4548")
+
+
+def test_a_migrated_store_is_sealed_and_proved_and_a_change_of_its_past_is_named(
+    migrated: Store, tmp_path: Path
+) -> None:
+    audit = verify(migrated)
+
+    seal = migrated.changesets()[0]
+    assert (seal.counts["sealed"], seal.number) == (audit.changesets - 1, audit.changesets)
+    assert {record.rule for record in migrated.changesets()[1:]} == {1} and seal.rule == 3
+    assert not audit.unproved
+
+    if isinstance(migrated, GeoPackageStore):
+        with sqlite3.connect(migrated.url) as connection:
+            connection.execute(
+                "UPDATE vgpkg_history_building SET valid_to = '2020-06-01T00:00:00.000Z' WHERE valid_to IS NOT NULL"
+            )
+        connection.close()
+        with pytest.raises(ChainBroken, match=f"{seal.number}.*building"):
+            verify(migrated)
+
+
+def test_what_a_store_of_format_2_was_delivered_is_no_change_after_its_migration(
+    tmp_path: Path, catalogue: Catalogue, request: pytest.FixtureRequest, location: str
+) -> None:
+    if location == "store.gpkg":
+        location = str(old_store(tmp_path, 2))
+    else:
+        request.getfixturevalue("old_schema")(location, 2)
+    store = open_store(location, catalogue, folder=tmp_path)
+    delivery = heights(70)[["code", "geometry"]].assign(elevation=None)
+
+    with Draft(
+        Source("heights.shp", "9"), catalogue, storage_crs=store.crs, effective=parse_instant("2024-01-01")[0]
+    ) as draft:
+        draft.add("spot_height", delivery)
+        version = commit(store, draft.to_changeset(author="surveyor", reason="again"))
+    store.close()
+
+    assert not version.made
+    assert version.touched["spot_height"].unchanged == 70
 
 
 @pytest.mark.parametrize("number", sorted(STEPS))

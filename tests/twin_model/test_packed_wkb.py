@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin_model.packed_wkb import PackedWkb
+from twin_model.rows.packed_wkb import PackedWkb
 
 
 @settings(max_examples=100, deadline=None)

@@ -17,10 +17,10 @@ from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Changeset, Source, Version
 from twin_model.errors import StoreError
 from twin_model.history import verify
-from twin_model.store import postgis_server
 from twin_model.store.base import FeatureQuery, HeadStart, Known
 from twin_model.store.copying import columns_of
-from twin_model.store.postgis import PostgisStore
+from twin_model.store.postgis import server as postgis_server
+from twin_model.store.postgis.store import PostgisStore
 from twin_model.temporal import Instant, parse_instant
 from twin_model.versioning import commit
 

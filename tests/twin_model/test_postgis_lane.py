@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from twin_model.store.postgis_lane import Lane
+from twin_model.store.postgis.lane import Lane
 
 Connection = psycopg.Connection[Any]
 

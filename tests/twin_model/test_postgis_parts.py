@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Scope
-from twin_model.store.postgis import PostgisStore
-from twin_model.store.postgis_lane import Lane
-from twin_model.store.postgis_parts import Parts, delivered
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.parts import Parts, delivered
+from twin_model.store.postgis.store import PostgisStore
 
 Connection = psycopg.Connection[Any]
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import errors
 
-from twin_model.store.postgis_rows import copy_rows
+from twin_model.store.postgis.rows import copy_rows
 
 Connection = psycopg.Connection[Any]
 KINDS = {"whole": "int8", "small": "int4", "number": "float8", "truth": "bool", "word": "text", "bytes": "bytea", "geom": "geometry"}  # fmt: skip

@@ -3,6 +3,7 @@
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,22 @@ from psycopg.conninfo import conninfo_to_dict
 from store_contract import houses
 
 from ingest.draft import Draft
+from twin_model.backup import backup_town, restore_town
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Changeset, Source
 from twin_model.crs import crs_code
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew, TwinError
 from twin_model.filter import parse_filter
-from twin_model.store import postgis, postgis_copy, postgis_server
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.copying import compare
 from twin_model.store.opening import open_store
-from twin_model.store.postgis import PostgisStore
+from twin_model.store.postgis import copy as postgis_copy
+from twin_model.store.postgis import server as postgis_server
+from twin_model.store.postgis import store as postgis
+from twin_model.store.postgis.store import PostgisStore
+from twin_model.store.postgis.undo import undone_on_error
 from twin_model.temporal import parse_instant
+from twin_model.town import init_town, open_town
 from twin_model.versioning import commit
 
 CRS = "EPSG:4548"
@@ -346,3 +352,34 @@ def test_an_account_that_may_only_read_reads_and_one_that_may_only_write_rows_wr
     assert reader.summary("building").features == 6_000
     for one in (reader, surveyor):
         one.close()
+
+
+def test_a_restore_that_fails_afterwards_leaves_the_schema_that_was_there(
+    store: PostgisStore, postgis_url: str, tmp_path: Path
+) -> None:
+    deliver(store, 20)
+    store.backup(tmp_path / "town.dump")
+    deliver(store, 25, usage=["商业"] * 25)
+
+    with pytest.raises(OSError, match="no room"), undone_on_error(postgis_url):
+        postgis_copy.restore(postgis_url, tmp_path / "town.dump", replace=True)
+        raise OSError("no room")
+    with pytest.raises(StoreError, match="already holds a town"), undone_on_error(postgis_url):
+        postgis_copy.restore(postgis_url, tmp_path / "town.dump")
+
+    with closing(PostgisStore(postgis_url, CATALOGUE)) as before:
+        assert before.version() == 2 and len(before.features(FeatureQuery("building"))) == 25
+
+
+def test_a_town_on_a_server_comes_back_where_the_operator_says_alone(
+    postgis_url: str, tmp_path: Path
+) -> None:
+    with init_town(tmp_path / "town", name="新城", crs="EPSG:4548", store=postgis_url) as town:
+        backup_town(town, tmp_path / "town.zip")
+
+    with pytest.raises(StoreError, match="writes only to a server that you name"):
+        restore_town(tmp_path / "town.zip", tmp_path / "town", replace=True)
+    restore_town(tmp_path / "town.zip", tmp_path / "town", replace=True, server=postgis_url)
+
+    with open_town(tmp_path / "town") as town:
+        assert town.settings.store == postgis_url and town.store.version() == 0

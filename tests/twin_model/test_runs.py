@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin_model.catalogue import read_catalogue
-from twin_model.content import content_hashes
 from twin_model.crs import transform_geometries
-from twin_model.geometry import layer_wkb
-from twin_model.packed_wkb import PackedWkb
-from twin_model.runs import Runs, no_runs, plain_runs, read_runs
+from twin_model.rows.content import content_hashes
+from twin_model.rows.coordinate_runs import Runs, no_runs, plain_runs, read_runs
+from twin_model.rows.geometry import layer_wkb
+from twin_model.rows.packed_wkb import PackedWkb
 
 CATALOGUE = read_catalogue()
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -71,7 +71,7 @@ def test_what_is_made_of_runs_is_what_shapely_makes(dimension: int) -> None:
     assert runs.bounds.tolist() == shapely.bounds(moved).tolist()
     assert shapely.equals_identical(runs.geometries(), moved).all()
     none = objects([None] * 60)
-    assert content_hashes(layer, none, [], runs).tolist() == content_hashes(layer, moved, []).tolist()
+    assert content_hashes(layer, none, {}, runs).tolist() == content_hashes(layer, moved, {}).tolist()
 
 
 @pytest.mark.parametrize("dimension", [0, 1, 2])

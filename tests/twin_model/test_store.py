@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from store_contract import CATALOGUE, CRS, at, deliver, houses
 
 from twin_model.catalogue import read_catalogue
-from twin_model.content import frame_contents, row_contents, words_of
 from twin_model.errors import AccessRefused, LayerNotFound
 from twin_model.filter import parse_filter
+from twin_model.rows.content import row_contents, words_of
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, open_store
 from twin_model.view import Policy, View
@@ -75,8 +75,7 @@ def test_every_layer_keeps_its_geometry_type_and_values(store: Store, layer: str
             assert first[one.name] == values[one.type], one.name
     names, rows = store.rows(FeatureQuery(layer))
     by_column = {name: [row[n] for row in rows] for n, name in enumerate(names)}
-    assert row_contents(described, by_column).tolist() == frame_contents(described, found).tolist()
-    assert (store.known(layer).contents == words_of(frame_contents(described, found))).all()
+    assert (store.known(layer).contents == words_of(row_contents(described, by_column))).all()
 
 
 def test_a_box_finds_what_meets_it_and_nothing_that_only_its_envelope_meets(store: Store) -> None:

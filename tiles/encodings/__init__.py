@@ -1,6 +1,6 @@
 """Exchange encodings: a frame -> bytes of one format, or a file by its ending. One file a format.
 
-Not here: vector and 3D tiles (`tiles`), reading such files (`ingest/vector.py`).
+Not here: vector and 3D tiles (`tiles`), reading such files (`ingest/vector/reader.py`).
 
     shapes = geometry_fragments(frame.geometry.to_numpy(), "EPSG:4548", "OGC:CRS84")
     page = encode_features(frame.index.tolist(), records, shapes)

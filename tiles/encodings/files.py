@@ -13,9 +13,10 @@ import pyogrio
 import shapely
 
 from tiles.encodings.geojson import DEGREE_DECIMALS, METRE_DECIMALS, encode_features, geometry_fragments
-from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, transform_geometries
+from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
+from twin_model.store.frames import records_of
 
 __all__ = ["ENDINGS", "write_frames"]
 
@@ -61,7 +62,7 @@ def _write_geojson(frames: Iterator[gpd.GeoDataFrame], part: Path, crs: str) -> 
             if not len(frame):
                 continue
             shapes = geometry_fragments(frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy")
-            encoded = encode_features(frame.index.tolist(), _records(frame), shapes)
+            encoded = encode_features(frame.index.tolist(), records_of(frame.drop(columns="fid")), shapes)
             out.write((b",\n" if rows else b"\n") + encoded[1:-1])
             rows += len(frame)
         out.write(b"\n]}\n")
@@ -76,14 +77,6 @@ def _urn(crs: str) -> str:
             "query.crs", crs=crs[:60], layer="GeoJSON", nearest=[CRS84, "EPSG:4490", "EPSG:4548"]
         )
     return f"urn:ogc:def:crs:EPSG::{number}"
-
-
-def _records(frame: gpd.GeoDataFrame) -> list[dict[str, Any]]:
-    table = pd.DataFrame(frame.drop(columns=["geometry", "fid"]))
-    return [
-        {str(k): None if v is None or v is pd.NA or v != v else v for k, v in row.items()}
-        for row in table.astype(object).to_dict("records")
-    ]
 
 
 def _write_gdal(frames: Iterator[gpd.GeoDataFrame], layer: Layer, part: Path, driver: str, crs: str) -> int:
@@ -129,7 +122,7 @@ def _ten_bytes(names: list[str]) -> dict[str, str]:
 
 
 def _moved(frame: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:
-    shapes = transform_geometries(frame.geometry.to_numpy(), crs_code(frame.crs), crs)
+    shapes = placed_geometries(transform_geometries(frame.geometry.to_numpy(), crs_code(frame.crs), crs))
     named = (
         "EPSG:4326" if crs_code(crs) == CRS84 else crs
     )  # in x, y order the two are one, and every GIS knows this one

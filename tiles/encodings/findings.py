@@ -11,6 +11,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
 from twin_model.messages import messages, render
 from twin_model.messages.fragments import in_chinese
+from twin_model.store.frames import records_of
 
 __all__ = ["write_findings"]
 
@@ -30,7 +31,7 @@ def write_findings(
         table.writerow([render(f"cli.csv_{name}", lang, {}) for name in _COLUMNS])
         for frame in frames:
             points = frame.geometry
-            for row, point in zip(frame.to_dict("records"), points, strict=True):
+            for row, point in zip(records_of(frame), points, strict=True):
                 values = orjson.loads(row["details"] or "{}")
                 finding = Finding(
                     row["rule"], row["severity"], layer=row["layer"], place=row["place"] or "", values=values
@@ -46,9 +47,9 @@ def write_findings(
                         severity,
                         _rule(row["rule"], lang),
                         layer,
-                        row["source"],
-                        in_chinese(source_place) if lang == "zh" else source_place,
-                        finding.text(lang),
+                        _safe(row["source"]),
+                        _safe(in_chinese(source_place) if lang == "zh" else source_place),
+                        _safe(finding.text(lang)),
                         *place,
                         _safe(row["raw"]),
                     ]
@@ -65,5 +66,5 @@ def _rule(rule: str, lang: str) -> str:
 
 
 def _safe(text: str | None) -> str:
-    """Return a raw record that no spreadsheet takes for a formula."""
+    """Return a text of the source that no spreadsheet takes for a formula; empty where there is none."""
     return "" if text is None else f"'{text}" if text[:1] in "=+-@\t\r" else text

@@ -18,7 +18,13 @@ import orjson
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.crs import authority_axis_swapped, is_projected, transform_geometries, transform_xy
+from twin_model.crs import (
+    authority_axis_swapped,
+    is_projected,
+    placed_geometries,
+    transform_geometries,
+    transform_xy,
+)
 
 __all__ = ["encode_feature", "encode_features", "geometry_fragments", "wkb_fragments"]
 
@@ -31,11 +37,11 @@ _Z_CODE = 1_000
 def geometry_fragments(
     geometry: NDArray[Any], source_crs: str, target_crs: str, *, axis_order: AxisOrder = "authority"
 ) -> list[bytes]:
-    """Return the GeoJSON of each geometry in another CRS; None gives `null`.
+    """Return the GeoJSON of each geometry in another CRS; None gives `null`, and so does what is nowhere in it.
 
     The axes stand in the order of the CRS's authority, as OGC API wants it, or x, y as files of a GIS have them.
     """
-    moved = transform_geometries(geometry, source_crs, target_crs)
+    moved = placed_geometries(transform_geometries(geometry, source_crs, target_crs))
     writing = _Writing.of(target_crs, axis_order)
     if shapely.has_z(moved).any():
         flat = ~shapely.has_z(moved)
@@ -69,7 +75,7 @@ def wkb_fragments(
             ends = np.cumsum([len(body) for _, _, body in found]) // (8 * axes)
             texts = _texts(xyz, ends, source_crs, target_crs, _Writing.of(target_crs, axis_order))
             for (n, run, _), text in zip(found, texts, strict=True):
-                fragments[n] = run.opening + text + run.closing
+                fragments[n] = run.opening + text + run.closing if text else b"null"
     if rest:
         shapes = shapely.from_wkb(np.array([wkb[n] for n in rest], dtype=object))
         general = geometry_fragments(shapes, source_crs, target_crs, axis_order=axis_order)
@@ -81,13 +87,18 @@ def wkb_fragments(
 def _texts(
     xyz: NDArray[np.float64], ends: NDArray[Any], source_crs: str, target_crs: str, writing: "_Writing"
 ) -> list[bytes]:
-    """Return the coordinates of each run, `[x,y],[x,y]`; `ends` count the coordinates up to where each run ends."""
+    """Return the coordinates of each run, `[x,y],[x,y]`, nothing for one that has no place in the target CRS; `ends`
+    count the coordinates up to where each run ends."""
     moved = np.column_stack((*transform_xy(xyz[:, 0], xyz[:, 1], source_crs, target_crs), xyz[:, 2:]))
+    nowhere = ~np.isfinite(moved[:, :2]).all(axis=1)
     page = orjson.dumps(np.ascontiguousarray(writing.tidy(moved)), option=orjson.OPT_SERIALIZE_NUMPY)
     brackets = np.flatnonzero(np.frombuffer(page, dtype=np.uint8) == ord("["))
     # The first bracket opens the page, every other one a coordinate; a comma, or the page's last bracket, ends a run.
     cuts = [1, *(brackets[1:][ends[:-1]]).tolist(), len(page)]
-    return [page[begin : end - 1] for begin, end in pairwise(cuts)]
+    texts = [page[begin : end - 1] for begin, end in pairwise(cuts)]
+    for run in np.unique(np.searchsorted(ends, np.flatnonzero(nowhere), side="right")).tolist():
+        texts[run] = b""
+    return texts
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,7 @@ class _Writing:
     def tidy(self, xyz: NDArray[np.float64]) -> NDArray[np.float64]:
         rounded = np.round(xyz, self.decimals)
         rounded[:, 2:] = np.round(xyz[:, 2:], METRE_DECIMALS)
+        rounded[:, 2:][np.isinf(rounded[:, 2:])] = np.nan  # a height without end is none
         return rounded[:, [1, 0, *range(2, rounded.shape[1])]] if self.swapped else rounded
 
 

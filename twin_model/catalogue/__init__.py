@@ -14,11 +14,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from twin_model.catalogue.layer_from_frame import is_result_table
 from twin_model.catalogue.sound import CIM_CLASSES, ensure_sound, ensure_table
 from twin_model.errors import CatalogueError, LayerNotFound
 from twin_model.layer import Field, Layer, Text, ZoomRule
 
-__all__ = ["CIM_CLASSES", "Catalogue", "read_catalogue"]
+__all__ = ["CIM_CLASSES", "Catalogue", "layer_of", "read_catalogue"]
 
 
 @dataclass(frozen=True)
@@ -48,19 +49,43 @@ class Catalogue:
         return Catalogue({layer.id: layer for layer in self if layer.kind == kind})
 
 
-def read_catalogue(*folders: Path) -> Catalogue:
-    """Return the house's catalogue, then that of each folder laid over it (a layer named again is changed there)."""
+def read_catalogue(*folders: Path, left_out: dict[str, CatalogueError] | None = None) -> Catalogue:
+    """Return the house's catalogue, then that of each folder laid over it (a layer named again is changed there).
+
+    Where `left_out` is given, a result's table that is no layer is left out and the error put there by its layer: what an
+    analyst brought must not keep a town from opening. Every other table that is wrong is refused.
+    """
     tables: dict[str, dict[str, Any]] = {}
     codes: dict[str, dict[str, Any]] = {}
+    results: dict[str, Path] = {}
     for folder in (Path(__file__).parent, *folders):
         for path in sorted(folder.glob("*.toml")):
-            for layer_id, table in _read_toml(path).items():
+            is_result = left_out is not None and is_result_table(path)
+            try:
+                read = _read_toml(path)
+            except CatalogueError as error:
+                if left_out is None or not is_result:
+                    raise
+                left_out[path.stem] = error
+                continue
+            for layer_id, table in read.items():
                 ensure_table(layer_id, "table", table)
                 if layer_id == "codes":
                     codes |= table
                 else:
                     tables[layer_id] = _laid_over(tables.get(layer_id, {}), table)
-    return Catalogue({layer_id: _layer(layer_id, table, codes) for layer_id, table in tables.items()})
+                    results |= {layer_id: path} if is_result else {}
+    layers: dict[str, Layer] = {}
+    for layer_id, table in tables.items():
+        try:
+            layers[layer_id] = layer_of(layer_id, table, codes)
+        except CatalogueError as error:
+            if left_out is None or layer_id not in results:
+                raise
+            left_out[layer_id] = CatalogueError(
+                **error.values | {"layer": f"{layer_id} ({results[layer_id]})"}
+            )
+    return Catalogue(layers)
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -81,7 +106,8 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _layer(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any]) -> Layer:
+def layer_of(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any] = {}) -> Layer:
+    """Return the layer that a table describes; raises `CatalogueError` with the first thing that is wrong."""
     ensure_table(layer_id, "layer", table)
     zoom = table.get("zoom", {})
     layer = Layer(

@@ -10,7 +10,7 @@ from typing import Any, get_args
 from twin_model.errors import CatalogueError
 from twin_model.layer import Field, FieldType, GeometryType, Layer, Text
 
-__all__ = ["CIM_CLASSES", "ensure_sound", "ensure_table"]
+__all__ = ["CIM_CLASSES", "RESERVED", "ensure_sound", "ensure_table"]
 
 CIM_CLASSES: Mapping[str, Text] = {
     "base": Text("时空基础", "Spatio-temporal base"),
@@ -33,8 +33,9 @@ _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,)},
     "zoom": {"start": (int,), "pixels": _NUMBER, "latest": (int,)},
 }  # fmt: skip
-_RESERVED = ("fid", "id", "geom", "geometry", "valid_from", "valid_to", "valid_precision", "version", "version_from", "version_to",
-             "min_zoom", "content")  # fmt: skip
+RESERVED = ("fid", "id", "geom", "geometry", "valid_from", "valid_to", "valid_precision", "version", "version_from", "version_to",
+             "min_zoom", "content", "attributes", "search_key")  # fmt: skip
+"""Names of columns that are ours."""
 _MODELS: Mapping[str, tuple[str, ...]] = {
     "extrude": ("height",),
     "sweep": ("shape", "width_mm", "height_mm"),
@@ -73,6 +74,7 @@ def ensure_sound(layer: Layer) -> None:
         raise CatalogueError(layer=layer.id, key="tolerance, plan_error", expected=["metres above 0"])
     for one in layer.fields:
         _ensure_field(layer, one)
+    _ensure_distinct(layer)
     _ensure_names(layer)
     _ensure_style(layer)
     _ensure_model(layer)
@@ -85,10 +87,22 @@ def _one_of(layer: Layer, key: str, value: Any, expected: Iterable[str]) -> None
 
 
 def _ensure_field(layer: Layer, one: Field) -> None:
-    if not one.name.isidentifier() or one.name in _RESERVED:
-        raise CatalogueError(layer=layer.id, key=one.name, expected=["a name that is none of", *_RESERVED])
+    if not one.name.isidentifier() or one.name in RESERVED:
+        raise CatalogueError(layer=layer.id, key=one.name, expected=["a name that is none of", *RESERVED])
     _one_of(layer, f"{one.name}: type", one.type, get_args(FieldType))
     _one_of(layer, f"{one.name}: format", one.format, ("", "json"))
+
+
+def _ensure_distinct(layer: Layer) -> None:
+    """Refuse two fields that are one to a store: SQLite does not tell `Area` from `area`."""
+    taken: dict[str, str] = {}
+    for name in layer.field_names:
+        if name.lower() in taken:
+            key = f"{taken[name.lower()]}, {name}"
+            raise CatalogueError(
+                layer=layer.id, key=key, expected=["names that differ in more than their case"]
+            )
+        taken[name.lower()] = name
 
 
 def _ensure_names(layer: Layer) -> None:

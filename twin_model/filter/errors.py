@@ -15,6 +15,7 @@ __all__ = [
     "FilterSyntaxError",
     "FilterTooDeep",
     "FilterTooLong",
+    "GeometryTooDeep",
     "InvalidFilter",
     "InvalidGeometry",
     "InvalidLiteral",
@@ -40,9 +41,18 @@ class FilterTooLong(FilterError):
 
 
 class FilterTooDeep(FilterError):
-    """`limit`, and `position` (characters from 1; None for JSON): brackets and operators nest too deep."""
+    """`limit`: brackets and operators nest too deep at `position` (characters from 1).
+
+    A tree that is too deep has no position; its rule is `filter.too_many_levels`.
+    """
 
     rule = "filter.too_deep"
+
+
+class GeometryTooDeep(FilterTooDeep):
+    """`kind` of geometry, the `limit` of its brackets and the `position` (characters from 1) of one too many."""
+
+    rule = "filter.geometry_too_deep"
 
 
 class FilterSyntaxError(FilterError):

@@ -75,7 +75,7 @@ def expression_from_json(tree: Any) -> Expression:
     """
     expression = _predicate(tree)
     if height(expression) > MAX_HEIGHT:
-        raise FilterTooDeep(limit=MAX_HEIGHT, position=None)
+        raise FilterTooDeep("filter.too_many_levels", limit=MAX_HEIGHT)
     return expression
 
 

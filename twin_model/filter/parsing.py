@@ -119,7 +119,7 @@ def _ensure_modest(tree: Any, max_length: int, nesting: int, max_depth: int) -> 
         level = [child for one in level for child in _members(one)]
         if not level:
             return
-    raise FilterTooDeep(limit=max_depth, position=None)
+    raise FilterTooDeep("filter.too_many_levels", limit=max_depth)
 
 
 def _members(value: Any) -> Iterable[Any]:

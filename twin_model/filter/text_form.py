@@ -3,8 +3,9 @@
 What the fence is for (all measured on `cql2` 0.6):
 
 - deep nesting ends the process, so brackets and chains of operators are counted before the parser sees them;
-- a mistake inside n nested brackets costs 2^n steps, so every bracketed group is parsed alone, with a
-  placeholder for each group inside it;
+- a mistake inside n nested brackets costs 2^n steps, so every bracket (a group, the arguments of a call, the
+  list of IN, a geometry) is parsed alone, with a placeholder for each bracket inside it; only WKT keeps its
+  inner brackets, and no more of them than its kind of geometry has;
 - numbers become doubles, so whole numbers beyond 2^53 are refused instead of silently rounded;
 - exponents in WKT, names that begin with `_` or `:` and the `\\'` escape are CQL2, but not read: they are
   rewritten.
@@ -18,8 +19,14 @@ from typing import Any, Literal, NamedTuple, NoReturn
 
 import cql2
 
-from twin_model.filter.errors import FilterSyntaxError, FilterTooDeep, FilterTooLong, InvalidLiteral, shown
-from twin_model.filter.spatial import GEOMETRY_TYPES
+from twin_model.filter.errors import (
+    FilterSyntaxError,
+    FilterTooDeep,
+    FilterTooLong,
+    GeometryTooDeep,
+    InvalidLiteral,
+    shown,
+)
 
 __all__ = ["LARGEST_WHOLE_NUMBER", "MAX_TERMS", "json_from_text"]
 
@@ -44,8 +51,21 @@ ESCAPED = re.compile(_TOKEN.format(quote=r"\\'|"), re.VERBOSE | re.DOTALL)
 QUOTE = re.compile(r"\\'|''")
 OPERATOR_WORDS = frozenset({"NOT", "LIKE", "IN", "IS", "BETWEEN", "DIV"})
 KEYWORDS = OPERATOR_WORDS | {"AND", "OR", "NULL", "TRUE", "FALSE"}
-WKT_WORDS = frozenset(f"{kind.upper()}{suffix}" for kind in GEOMETRY_TYPES for suffix in ("", "Z", "M", "ZM"))
-PLACEHOLDER = "\x01"
+# How deep brackets nest in the text of a geometry; MULTIPOINT((1 2), (3 4)) has two. A collection holds the
+# other kinds, and the grammar of CQL2 has no collection in a collection.
+WKT_LEVELS = {
+    "POINT": 1,
+    "LINESTRING": 1,
+    "POLYGON": 2,
+    "MULTIPOINT": 2,
+    "MULTILINESTRING": 2,
+    "MULTIPOLYGON": 3,
+    "GEOMETRYCOLLECTION": 4,
+}
+WKT_SUFFIXES = ("Z", "M", "ZM")
+WKT_WORDS = {f"{kind}{suffix}": kind for kind in WKT_LEVELS for suffix in ("", *WKT_SUFFIXES)}
+# A placeholder is a quoted name that no text can hold, because control characters are refused.
+PLACEHOLDER, LIST_PLACEHOLDER = "\x01", "\x02"
 PLACE = re.compile(r"-->\s*(\d+):(\d+)")
 EXPECTED = {
     "==": "= to compare",
@@ -56,6 +76,9 @@ EXPECTED = {
     ";": "no semicolon",
     **dict.fromkeys("＝（），＞＜“”‘’", "ASCII punctuation"),
 }
+
+
+Kind = Literal["group", "call", "list", "wkt"]
 
 
 class Token(NamedTuple):
@@ -70,12 +93,22 @@ class Token(NamedTuple):
 
 @dataclass
 class Bracket:
-    """An open bracket: a group to be parsed alone, or part of the text around it (calls, lists, WKT)."""
+    """An open bracket and the pieces of text that are parsed when it closes.
 
-    kind: Literal["group", "inline", "wkt"]
+    `pieces` of a call and of a geometry begin with their name; a bracket inside a geometry shares the pieces of
+    the geometry. `start` is where the pieces begin in the source, `levels` how many more brackets may open.
+    """
+
+    kind: Kind
     start: int
     pieces: list[tuple[str, int]]
-    is_array: bool = False
+    has_comma: bool = False
+    levels: int = 0
+    is_inner: bool = False
+
+    @property
+    def is_array(self) -> bool:
+        return self.has_comma and self.kind in ("group", "list")
 
 
 @dataclass
@@ -168,34 +201,70 @@ class _Groups:
             self._close(token)
         else:
             bracket = self.stack[-1]
-            bracket.is_array |= token.kind == "comma"
+            bracket.has_comma |= token.kind == "comma"
             bracket.pieces.append((_rewritten(token, bracket.kind, self.source), token.start))
 
     def _open(self, token: Token) -> None:
-        kind = self._bracket_kind()
-        if kind == "group":
+        kind, outer = self._bracket_kind(), self.stack[-1]
+        if kind in ("group", "list"):
             self.stack.append(Bracket(kind, token.start, []))
             return
-        pieces = self.stack[-1].pieces
-        pieces.append(("(", token.start))
-        self.stack.append(Bracket(kind, token.start, pieces))
+        if outer.kind == "wkt":
+            bracket = Bracket(kind, token.start, outer.pieces, levels=outer.levels - 1, is_inner=True)
+        else:
+            pieces, levels = self._name(), self._levels()
+            bracket = Bracket(kind, pieces[0][1], pieces, levels=levels)
+        if kind == "wkt" and bracket.levels < 0:
+            name = WKT_WORDS[bracket.pieces[0][0].upper()]
+            raise GeometryTooDeep(kind=name, limit=WKT_LEVELS[name], position=token.start + 1)
+        bracket.pieces.append(("(", token.start))
+        self.stack.append(bracket)
 
-    def _bracket_kind(self) -> Literal["group", "inline", "wkt"]:
-        before, last = self.previous
-        if self.stack[-1].kind == "wkt" or last.keyword in WKT_WORDS:
+    def _bracket_kind(self) -> Kind:
+        last = self.previous[-1]
+        if self.stack[-1].kind == "wkt" or self._geometry_word():
             return "wkt"
-        if last.keyword in ("Z", "M", "ZM") and before.keyword in WKT_WORDS:
-            return "wkt"
+        if last.keyword == "IN":
+            return "list"
         is_call = last.kind == "name" or (last.kind == "word" and last.keyword not in KEYWORDS)
-        return "inline" if is_call or last.keyword == "IN" else "group"
+        return "call" if is_call else "group"
+
+    def _geometry_word(self) -> str:
+        """Return the kind of the geometry whose first bracket opens here; empty for other brackets."""
+        before, last = self.previous
+        word = before.keyword if last.keyword in WKT_SUFFIXES else last.keyword
+        return WKT_WORDS.get(word, "")
+
+    def _levels(self) -> int:
+        """Return how many brackets may open inside the one that opens here."""
+        return WKT_LEVELS.get(self._geometry_word(), 1) - 1
+
+    def _name(self) -> list[tuple[str, int]]:
+        """Take the name of the call or geometry that opens here, with the spaces after it, from the text around it."""
+        before, last = self.previous
+        has_suffix = last.keyword in WKT_SUFFIXES and before.keyword in WKT_WORDS
+        start, pieces = (before if has_suffix else last).start, self.stack[-1].pieces
+        first = next(index for index in range(len(pieces) - 1, -1, -1) if pieces[index][1] == start)
+        name, pieces[first:] = pieces[first:], []
+        return name
 
     def _close(self, token: Token) -> None:
         bracket = self.stack.pop()
-        if bracket.kind != "group":
+        if bracket.kind in ("call", "wkt"):
             bracket.pieces.append((")", token.start))
+        if bracket.is_inner:
             return
-        self.parsed.append(self._parse(bracket, end=token.start))
-        self.stack[-1].pieces.append((f' "{PLACEHOLDER}{len(self.parsed) - 1}" ', bracket.start))
+        tree = self._parse(bracket, end=token.start)
+        if bracket.kind != "list":
+            self._put(tree, f' "{PLACEHOLDER}{len(self.parsed)}" ', bracket.start)
+        else:
+            elements = tree if bracket.is_array else [tree]
+            self._put(elements, f' ("{LIST_PLACEHOLDER}{len(self.parsed)}") ', bracket.start)
+
+    def _put(self, tree: Any, placeholder: str, start: int) -> None:
+        """Keep what a bracket means, with a placeholder for it in the text around it."""
+        self.parsed.append(tree)
+        self.stack[-1].pieces.append((placeholder, start))
 
     def _parse(self, bracket: Bracket, end: int | None = None) -> Any:
         text = "".join(piece for piece, _ in bracket.pieces)
@@ -210,10 +279,12 @@ class _Groups:
         return self._filled(tree)
 
     def _filled(self, tree: Any) -> Any:
-        """Return `tree` with the groups in place of their placeholders."""
+        """Return `tree` with what was parsed in place of the placeholders."""
         match tree:
             case {"property": str(name)} if name.startswith(PLACEHOLDER):
                 return self.parsed[int(name.removeprefix(PLACEHOLDER))]
+            case [{"property": str(name)}] if name.startswith(LIST_PLACEHOLDER):
+                return self.parsed[int(name.removeprefix(LIST_PLACEHOLDER))]
             case dict():
                 return {key: self._filled(value) for key, value in tree.items()}
             case list():

@@ -57,7 +57,8 @@ class _Words(Formatter):
 
 
 def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
-    """Return the message of `rule` with `values` filled in; an unknown rule shows its id and values."""
+    """Return the message of `rule` with `values` filled in, an error among them in the same language; an unknown rule
+    shows its id and values."""
     template = messages(lang).get(rule)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"

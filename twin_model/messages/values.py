@@ -32,7 +32,7 @@ def plain(value: Any, lang: str) -> Any:
         return _separator(lang).join(str(one) for one in value) or "-"
     if isinstance(value, bytes):
         return quoted(value, lang)
-    if isinstance(value, Exception) and hasattr(value, "text"):  # one of our errors as the cause of another
+    if callable(getattr(value, "text", None)):  # one of our errors or findings as the cause of another
         return value.text(lang)
     if isinstance(value, str):
         return in_chinese(value) if lang == "zh" else value

@@ -8,7 +8,7 @@ stands in `twin_model/versioning.py`; nothing above this room writes SQL.
 """
 
 from twin_model.store.base import FeatureQuery, SortKey, Store, Summary
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.store.opening import create_store, open_store
 
 __all__ = ["FeatureQuery", "GeoPackageStore", "SortKey", "Store", "Summary", "create_store", "open_store"]

@@ -151,6 +151,8 @@ class ChangesetRecord:
     hash: str
     line: Mapping[str, Any]
     """What the hash is made of, as it was written."""
+    rule: int = 3
+    """By which rule its digests are made (`twin_model/store/digests.py`)."""
 
 
 Plan = Callable[["Store", Changeset], Mapping[str, "LayerPlan"]]
@@ -184,6 +186,10 @@ class Store(Protocol):
 
     @property
     def catalogue(self) -> Catalogue: ...
+
+    def extend(self, catalogue: Catalogue) -> None:
+        """Take over a catalogue; make tables of layers and columns of fields that it has gained."""
+        ...
 
     def version(self) -> int:
         """Return the number of the newest version; 0 before the first changeset."""

@@ -23,12 +23,12 @@ from twin_model.view import View
 __all__ = ["Equality", "columns_of", "compare", "copy_store", "selection", "tables_of"]
 
 _COMMON = {
-    "changeset": ("number", "recorded", "effective", "author", "reason", "source", "sha256", "kind", "delivery", "counts", "previous", "hash"),
+    "changeset": ("number", "recorded", "effective", "author", "reason", "source", "sha256", "kind", "delivery", "counts", "previous", "hash", "rule", "identity"),
     "change": ("version", "layer", "inserted", "updated", "terminated", "unchanged", "min_x", "min_y", "max_x", "max_y"),
     "touched": ("layer", "version", "minx", "miny", "maxx", "maxy"),
-    "part": ("layer", "fid", "part", "content", "scope", "series", "version_from", "version_to"),
+    "part": ("layer", "fid", "part", "content", "scope", "series", "version_from", "version_to", "first_content"),
     "alias": ("layer", "alias", "fid", "version"),
-    "link": ("version", "kind", "layer", "from_fid", "to_fid"),
+    "link": ("version", "kind", "layer", "from_fid", "to_fid", "version_to"),
     "blob": ("digest", "content"),
     "layer": ("layer", "next_fid", "features", "version", "next_planned", "min_x", "min_y", "max_x", "max_y"),
 }  # fmt: skip

@@ -13,7 +13,7 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.select import shown_fields
 
-__all__ = ["from_wkb", "to_frame"]
+__all__ = ["from_wkb", "records_of", "to_frame"]
 
 
 _ALWAYS_THERE = dict.fromkeys(("fid", "version"), "row number")
@@ -38,9 +38,22 @@ def to_frame(
     return frame.set_index("id")
 
 
+def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a frame as dicts without geometry; what is not known is None in every type of column.
+
+    pandas itself gives NaN, NA or NaT for it, by the type that it took the column for: a text column in which a
+    row has none answers NaN from pandas 3 on. The index is left out.
+    """
+    table = pd.DataFrame(frame.drop(columns="geometry", errors="ignore")).astype(object)
+    return [
+        {str(name): value for name, value in row.items()}
+        for row in table.where(table.notna(), None).to_dict("records")
+    ]
+
+
 def _column(values: list[Any], kind: str | None) -> Any:
-    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects;
-    those of rows and versions, which are never unknown, as plain whole numbers."""
+    """Return a column in the dtype of its field: numbers as floats with NaN, whole numbers nullable, texts as objects
+    with None, which pandas would make NaN; those of rows and versions, which are never unknown, as plain whole numbers."""
     if kind == "row number":
         return np.array(values, dtype=np.int64)
     if kind == "number":
@@ -49,4 +62,4 @@ def _column(values: list[Any], kind: str | None) -> Any:
         return pd.array(values, dtype="Int64")
     if kind == "boolean":
         return pd.array([None if v is None else bool(v) for v in values], dtype="boolean")
-    return np.array(values, dtype=object)
+    return pd.Series(values, dtype=object)

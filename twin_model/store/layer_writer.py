@@ -1,20 +1,20 @@
 """Writing one layer within an open transaction: what both stores share while they write its rows and parts.
 
-A store gives the SQL (`gpkg_write`, `postgis_write`); the thinking about time stands in `timeline`.
+A store gives the SQL (`geopackage/write.py`, `postgis/write.py`); the thinking about time stands in `timeline`.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Rows, Scope, Touched
-from twin_model.content import words_of
-from twin_model.layer import Layer
+from twin_model.layer import SEARCH_KEY, Layer
+from twin_model.rows.content import words_of
+from twin_model.store.digests import closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
 from twin_model.temporal import Instant
 
@@ -23,8 +23,6 @@ __all__ = [
     "Reach",
     "Writing",
     "constants",
-    "parts_digest",
-    "parts_sum",
     "row_columns",
     "touched_cells",
 ]
@@ -35,6 +33,9 @@ Reach = Literal["current", "believed", "whole"]
 _CELL = 256.0
 """Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
 
+_FARTHEST = 2**30
+"""What lies farther than so many cells is gathered in the last one."""
+
 _LONGEST_CONSTANT = 80
 
 _AT_ONCE = 2_000
@@ -44,7 +45,7 @@ _AT_ONCE = 2_000
 def row_columns(layer: Layer) -> tuple[str, ...]:
     """Return the columns of a layer's rows in the order they are written."""
     geometry = ("geom",) if layer.has_geometry else ()
-    return ("fid", *geometry, "id", *layer.field_names, "valid_from", "valid_to", "valid_precision", "version_from", "min_zoom")  # fmt: skip
+    return ("fid", *geometry, "id", *layer.stored_names, SEARCH_KEY, "valid_from", "valid_to", "valid_precision", "version_from", "min_zoom")  # fmt: skip
 
 
 def constants(columns: Mapping[str, list[Any]]) -> dict[str, str | int]:
@@ -68,22 +69,14 @@ def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     if not len(bounds):
         return bounds
-    cells = np.floor((bounds[:, :2] + bounds[:, 2:]) / 2 / _CELL).astype(np.int64)
+    cells = np.clip(np.floor((bounds[:, :2] / 2 + bounds[:, 2:] / 2) / _CELL), -_FARTHEST, _FARTHEST).astype(
+        np.int64
+    )
     order = np.argsort((cells[:, 0] << 32) + cells[:, 1])
     starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
     low = np.minimum.reduceat(bounds[order, :2], starts)
     high = np.maximum.reduceat(bounds[order, 2:], starts)
     return np.hstack((low, high))
-
-
-def parts_sum(fids: NDArray[np.int64], contents: list[bytes]) -> NDArray[np.uint64]:
-    """Return two words that stand for parts, whatever their order: sums of what they say, each mixed with its fid."""
-    mixed = (words_of(contents) ^ fids.astype(np.uint64)[:, None]) * np.uint64(0x9E3779B97F4A7C15)
-    return np.asarray((mixed ^ (mixed >> np.uint64(29))).sum(axis=0, dtype=np.uint64))
-
-
-def parts_digest(total: NDArray[np.uint64]) -> str:
-    return "".join(f"{int(word):016x}" for word in total)
 
 
 @dataclass(frozen=True)
@@ -107,8 +100,7 @@ class LayerWriter(ABC):
         self.layer, self.writing = layer, writing
         self.inserted = self.updated = self.terminated = self.unchanged = 0
         self._boxes: list[NDArray[np.float64]] = []
-        self._delivered = np.zeros(2, dtype=np.uint64)
-        self._digest = sha256()
+        self._delivered, self._written, self._closed = (np.zeros(2, dtype=np.uint64) for _ in range(3))
 
     # --- what happens
 
@@ -130,7 +122,9 @@ class LayerWriter(ABC):
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
-        self._deliver(fids, rows)
+        contents = words_of(rows.content.tolist())
+        self._deliver(fids, rows, contents)
+        self._written += _total(row_words(fids, contents, columns["valid_from"], columns["valid_to"]))
         ahead = min((one for one in set(columns["valid_from"]) if one > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
@@ -148,7 +142,11 @@ class LayerWriter(ABC):
         if any(known_ids) or any(own):
             given = zip(known_ids, own, columns["id"], strict=True)
             columns["id"] = [known or own or new for known, own, new in given]
-        columns |= {name: _plain(rows.columns[name]) for name in self.layer.field_names}
+        nothing = [None] * len(rows)
+        columns |= {
+            name: _plain(rows.columns[name]) if name in rows.columns else nothing
+            for name in (*self.layer.stored_names, SEARCH_KEY)
+        }
         columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
         columns["valid_to"] = [None] * len(rows)
         columns["valid_precision"] = rows.valid_precision.tolist()
@@ -163,16 +161,22 @@ class LayerWriter(ABC):
         known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
         columns = self._columns(rows, fids, known_ids)
         columns["_row"] = [None] * len(rows)
+        untold = self._untold(rows)
+        if not untold:
+            columns["_content"] = rows.content.tolist()
         names, todo = tuple(columns), Steps()
         newest: list[bool] = []
         for values in zip(*columns.values(), strict=True):
             state = dict(zip(names, values, strict=True))
             before = timelines.get(state["fid"], [])
             state |= self._since(state, before)
+            if untold:
+                state |= _carried(before or former[state["fid"]], state["valid_from"], untold)
             newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
             self._change(before, stated(before, state, self.writing.version), todo)
         self._apply(todo)
-        self._deliver(fids[newest], rows.take(np.array(newest)), again=True)
+        latest = rows.take(np.array(newest))
+        self._deliver(fids[newest], latest, words_of(latest.content.tolist()), again=True)
         if not self.writing.edit:
             renumbered = [
                 (own, fid)
@@ -181,6 +185,12 @@ class LayerWriter(ABC):
             ]
             self.keep_aliases(renumbered)
         self.updated += len(fids)
+
+    def _untold(self, rows: Rows) -> tuple[str, ...]:
+        """Return the columns of which an edit says nothing: its features keep what they have there."""
+        if not self.writing.edit:
+            return ()
+        return tuple(name for name in (*self.layer.stored_names, SEARCH_KEY) if name not in rows.columns)
 
     def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
         """Return the timelines of features as far as a change from the changeset's instant on can touch them.
@@ -204,25 +214,24 @@ class LayerWriter(ABC):
             return {"valid_from": self.writing.effective, "valid_precision": None}
         return {}
 
-    def _deliver(self, fids: NDArray[np.int64], rows: Rows, *, again: bool = False) -> None:
-        """Keep rows as parts, as they were last delivered; of an edit only the digest tells, and what a late delivery
-        puts between older and newer states takes no part's place."""
-        contents = rows.content.tolist()
+    def _deliver(
+        self, fids: NDArray[np.int64], rows: Rows, contents: NDArray[np.uint64], *, again: bool = False
+    ) -> None:
+        """Keep rows as parts, as they were last delivered; an edit delivers none, and what a late delivery puts between
+        older and newer states takes no part's place."""
         if self.writing.edit:
-            self._digest.update(b"".join(contents))
             return
         if again:
             self.close_parts(fids.tolist())
-        self.keep_parts(fids.tolist(), contents)
-        self._delivered += parts_sum(fids, contents)
+        self.keep_parts(fids.tolist(), rows.content.tolist())
+        self._delivered += _total(parts_words(fids, contents))
 
     def end(self, fids: Iterable[int]) -> None:
         """End features at the changeset's instant: they are true until then and absent after it."""
         for some in _batches(fids):
             todo = Steps()
-            for fid, before in self._until_now(some).items():
+            for before in self._until_now(some).values():
                 self._change(before, ended(before, self.writing.effective, self.writing.version), todo)
-                self._digest.update(f"-{fid}".encode())
                 self.terminated += 1
             self._apply(todo)
 
@@ -231,21 +240,20 @@ class LayerWriter(ABC):
         delivery that is undone can come again."""
         for some in _batches(fids):
             todo = Steps()
-            for fid, rows in self.timelines(some, "whole").items():
+            for rows in self.timelines(some, "whole").values():
                 before = [row for row in rows if row["version_to"] is None]
                 after = [self._again(row) for row in rows if _recorded(row, version)]
                 was, becomes = (current_of(one, self.writing.moment) is not None for one in (before, after))
                 self.inserted += becomes and not was
                 self.terminated += was and not becomes
                 self.updated += was == becomes
-                self._digest.update(f"={fid}@{version}".encode())
                 self._change(before, after, todo)
             self._apply(todo)
             again = self.restore_parts(list(some), version)
             if again:
-                self._delivered += parts_sum(
-                    np.array([fid for fid, _ in again], dtype=np.int64), [bytes(one) for _, one in again]
-                )
+                fids_again = np.array([fid for fid, _ in again], dtype=np.int64)
+                contents = words_of([bytes(content) for _, content in again])
+                self._delivered += _total(parts_words(fids_again, contents))
 
     def _again(self, row: Row) -> Row:
         if row["version_to"] is None:
@@ -263,7 +271,34 @@ class LayerWriter(ABC):
             shapes = {row["geom"] for row in (*todo.take, *(one.row for one in todo.put))} - {None}
             if shapes:
                 self._boxes.append(self.boxes(list(shapes)))
+        version = self.writing.version
+        self._written += self._row_total(
+            [
+                place.row
+                for place in todo.put
+                if place.version_to is None and place.row["version_from"] == version
+            ]
+        )
+        self._written -= self._row_total([row for row in todo.take if row["version_from"] == version])
+        self._closed += _closing_total([place.row for place in todo.put if place.version_to == version])
         self.apply(todo)
+
+    def _row_total(self, rows: list[Row]) -> NDArray[np.uint64]:
+        """Return the sum of the words of rows; what a row says is hashed where nobody has hashed it yet."""
+        if not rows:
+            return np.zeros(2, dtype=np.uint64)
+        unknown = [row for row in rows if "_content" not in row]
+        if unknown:
+            columns = {name: [row[name] for row in unknown] for name in ("fid", *self.layer.stored_names)}
+            if self.layer.has_geometry:
+                columns["geometry"] = self.wkb([row["geom"] for row in unknown])
+            for row, content in zip(unknown, stored_contents(self.layer, columns).tolist(), strict=True):
+                row["_content"] = content
+        fids = np.array([row["fid"] for row in rows], dtype=np.int64)
+        contents = words_of(row["_content"] for row in rows)
+        return _total(
+            row_words(fids, contents, *([row[name] for row in rows] for name in ("valid_from", "valid_to")))
+        )
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
@@ -276,7 +311,7 @@ class LayerWriter(ABC):
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
         self.summarise(touched, cells)
-        return touched, f"{parts_digest(self._delivered)}-{self._digest.hexdigest()[:32]}"
+        return touched, "-".join(map(parts_digest, (self._delivered, self._written, self._closed)))
 
     def settle(self) -> None:
         """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""
@@ -299,6 +334,10 @@ class LayerWriter(ABC):
     @abstractmethod
     def boxes(self, shapes: list[Any]) -> NDArray[np.float64]:
         """Return the boxes (n, 4) of values of the geometry column: minx, miny, maxx, maxy."""
+
+    @abstractmethod
+    def wkb(self, shapes: list[Any]) -> list[bytes | None]:
+        """Return the ISO WKB of values of the geometry column."""
 
     @abstractmethod
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
@@ -347,6 +386,25 @@ class LayerWriter(ABC):
     @abstractmethod
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         """Write what a version touched, the layer's number of features, its extent."""
+
+
+def _total(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    return np.asarray(words.sum(axis=0, dtype=np.uint64))
+
+
+def _closing_total(rows: list[Row]) -> NDArray[np.uint64]:
+    fids, versions = (
+        np.array([row[name] for row in rows], dtype=np.int64) for name in ("fid", "version_from")
+    )
+    return _total(
+        closing_words(fids, versions, *([row[name] for row in rows] for name in ("valid_from", "valid_to")))
+    )
+
+
+def _carried(before: list[Row], since: Instant, names: tuple[str, ...]) -> Row:
+    """Return what a feature has in some columns at an instant."""
+    held = [row for row in before if row["valid_from"] <= since] or before
+    return {name: held[-1][name] for name in names}
 
 
 def _recorded(row: Row, version: int) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
 from twin_model.store.base import Store
-from twin_model.store.geopackage import GeoPackageStore
+from twin_model.store.geopackage.store import GeoPackageStore
 
 __all__ = ["create_store", "ensure_location", "open_store", "restore_store"]
 
@@ -24,7 +24,7 @@ def create_store(
     """Make an empty store; a path is meant from the town's folder."""
     ensure_location(location)
     if _SCHEME.match(location):
-        from twin_model.store.postgis import PostgisStore
+        from twin_model.store.postgis.store import PostgisStore
 
         return PostgisStore.create(location, catalogue, crs, zone=zone)
     path = folder / location
@@ -36,7 +36,7 @@ def open_store(location: str, catalogue: Catalogue, *, folder: Path, zone: str =
     """Return the store at a location; a path is meant from the town's folder."""
     ensure_location(location)
     if _SCHEME.match(location):
-        from twin_model.store.postgis import PostgisStore
+        from twin_model.store.postgis.store import PostgisStore
 
         return PostgisStore(location, catalogue, zone=zone)
     return GeoPackageStore(folder / location, catalogue, zone=zone)
@@ -50,7 +50,7 @@ def restore_store(folder: Path, archive: Path, *, replace: bool = False) -> None
     location = str(tomllib.loads((folder / "town.toml").read_text("utf-8")).get("store", "store.gpkg"))
     ensure_location(location)
     if _SCHEME.match(location):
-        from twin_model.store.postgis_copy import restore
+        from twin_model.store.postgis.copy import restore
 
         restore(location, archive, replace=replace)
         archive.unlink()

@@ -2,7 +2,7 @@
 
 Three ways to look: "now" reads the table of current rows alone; an instant or a recorded state adds the history
 table; an interval takes of each feature the latest version valid within it. Each store's own dialect stands in
-`gpkg_select` and `postgis_select`.
+`geopackage/select.py` and `postgis/select.py`.
 """
 
 from abc import ABC, abstractmethod

@@ -16,13 +16,14 @@ import orjson
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Touched, Version
 from twin_model.errors import VersionConflict
+from twin_model.store.digests import RULE
 from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
 
 if TYPE_CHECKING:
     from twin_model.versioning import LayerPlan
 
-__all__ = ["GENESIS", "Transaction", "chain_hash", "write_changeset"]
+__all__ = ["GENESIS", "Transaction", "chain_hash", "moment_after", "write_changeset"]
 
 GENESIS = "0" * 64
 """What stands before the first link of the hash chain."""
@@ -66,7 +67,7 @@ def write_changeset(
     Writers that went `ahead` have written the delivered rows of their layers.
     """
     number, recorded, previous = transaction.last()
-    moment = _after(recorded)
+    moment = moment_after(recorded)
     if _changes_nothing(changeset, plans):
         still = {name: Touched(unchanged=len(one.decisions)) for name, one in plans.items()}
         return Version(number, recorded or moment, still, made=False)
@@ -134,7 +135,7 @@ def _ensure_fresh(
         raise VersionConflict(base=changeset.base, found=newest, features=found)
 
 
-def _after(recorded: Instant | None) -> Instant:
+def moment_after(recorded: Instant | None) -> Instant:
     """Return the present, but strictly after the last changeset's, so that recorded time is strictly monotonic."""
     moment = now()
     if recorded is None or moment > recorded:
@@ -148,5 +149,6 @@ def _line(changeset: Changeset, writing: Writing, digests: Mapping[str, str]) ->
         "number": writing.version, "recorded": writing.moment, "effective": changeset.effective, "author": changeset.author,
         "reason": changeset.reason, "source": source.name if source else None, "sha256": source.sha256 if source else None,
         "kind": source.kind if source else None, "delivery": source.delivery if source else None,
-        "counts": orjson.dumps({**changeset.counts, "content": digests}).decode(),
+        "counts": orjson.dumps({**changeset.counts, "content": digests}).decode(), "rule": RULE,
+        "identity": orjson.dumps(dict(source.identity), option=orjson.OPT_SORT_KEYS).decode() if source and source.identity else None,
     }  # fmt: skip

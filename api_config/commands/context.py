@@ -1,0 +1,117 @@
+"""What every verb of `twin` shares: words in the user's language, the town, JSON answers, errors as sentences."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import traceback
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from api_config.settings import Settings
+from twin_model.errors import CalledWrongly, NotFound, TwinError
+from twin_model.messages import render
+from twin_model.town import Town, open_quietly
+
+__all__ = ["Frame", "clean_stdout", "command", "words"]
+
+
+@dataclass
+class Frame:
+    """The settings, the language and where output goes; `town` is opened when first asked for."""
+
+    settings: Settings
+    lang: str
+    out: Console
+    err: Console
+    _town: Town | None = None
+
+    @property
+    def town(self) -> Town:
+        if self._town is None:
+            self._town = open_quietly(self.settings.town)
+            for remark in self._town.remarks(self.lang):
+                self.err.print(remark, style="yellow", highlight=False, markup=False, soft_wrap=True)
+        return self._town
+
+    def json(self, content: Any) -> None:
+        click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
+
+    def say(self, rule: str, **values: Any) -> str:
+        """Return the words of `messages/*/cli.toml` for a rule such as "cli.exported", in the user's language."""
+        return render(rule, self.lang, values)
+
+    def tell(self, rule: str, **values: Any) -> None:
+        """Print the words of a rule."""
+        self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
+
+    def complain(self, error: TwinError) -> None:
+        self.err.print(error.text(self.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+
+    def close(self) -> None:
+        if self._town is not None:
+            self._town.store.close()
+
+
+def words(key: str, lang: str) -> str:
+    return render(f"help.{key}", lang, {})
+
+
+def _unforeseen(lang: str) -> str:
+    """Write what nobody foresaw to a file and return the sentence that names it: no traceback for a user."""
+    path = Path(tempfile.gettempdir()) / f"twin-error-{uuid.uuid4().hex[:8]}.log"
+    path.write_text(traceback.format_exc(), "utf-8")
+    return render("help.unforeseen", lang, {"path": str(path)})
+
+
+@contextlib.contextmanager
+def clean_stdout() -> Iterator[None]:
+    """Send what libraries written in C print to stdout to stderr, so that an answer in JSON stays JSON."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
+def command(function: Callable[..., int | None]) -> Callable[..., None]:
+    """Give a verb its frame and its outer wall: errors become sentences, exits 0 done, 1 the data says no, 2 called wrongly."""
+
+    @click.pass_obj
+    @wraps(function)
+    def run(frame: Frame, *args: Any, **kwargs: Any) -> None:
+        try:
+            code = function(frame, *args, **kwargs) or 0
+        except (CalledWrongly, NotFound) as error:
+            frame.complain(error)
+            code = 2
+        except TwinError as error:
+            frame.complain(error)
+            code = 1
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 0
+        except Exception:
+            frame.err.print(
+                _unforeseen(frame.lang), style="red", highlight=False, markup=False, soft_wrap=True
+            )
+            code = 1
+        except KeyboardInterrupt:
+            frame.err.print(frame.say("cli.stopped"))
+            code = 130
+        finally:
+            frame.close()
+        raise SystemExit(code)
+
+    return run

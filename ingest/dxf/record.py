@@ -1,0 +1,226 @@
+"""One pass through the modelspace: each entity becomes a plain `Record` with its code, form and vertices.
+
+A record of a DXF source is an entity of the modelspace; vertices, attributes and block contents belong to it.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from ezdxf.lldxf.const import DXFError
+from ezdxf.lldxf.encoding import decode_mif_to_unicode
+from ezdxf.tools.text import plain_text
+from numpy.typing import NDArray
+
+from ingest.dxf.flatten import (
+    curve_points,
+    hatch_rings,
+    line_points,
+    lwpolyline_points,
+    polyline_points,
+    quad_points,
+    to_world,
+)
+
+__all__ = ["Record", "block_contents", "read_record", "read_records"]
+
+Floats = NDArray[np.float64]
+_CLOSED = 0.001
+_SURROGATE = re.compile("[\udc80-\udcff]")
+_BROKEN = (DXFError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+_NOWHERE: Floats = np.empty((0, 3))
+
+
+@dataclass(slots=True)
+class Record:
+    """One entity: `form` is "point", "line", "ring", "rings", "text", "none" (no shape of ours) or
+    "broken"."""
+
+    number: int
+    type: str
+    layer: str
+    handle: str | None
+    code: str | None
+    form: str
+    xyz: Floats
+    text: str = ""
+    name: str = ""
+    size: float = 0.0
+    rotation: float = 0.0
+    attributes: dict[str, str] | None = None
+    rings: list[Floats] | None = None
+    entity: Any = None
+
+    @property
+    def place(self) -> str:
+        return f"handle {self.handle}" if self.handle else f"entity {self.number}"
+
+    def raw(self) -> dict[str, Any]:
+        """Return the record as plain values, for quarantine."""
+        kept = {
+            "type": self.type, "layer": self.layer, "handle": self.handle, "code": self.code,
+            "block": self.name, "text": self.text, "attributes": self.attributes, "xyz": self.xyz.tolist(),
+        }  # fmt: skip
+        return {name: value for name, value in kept.items() if value not in (None, "", [])}
+
+
+def read_records(document: Any, sagitta: float) -> Iterator[Record]:
+    """Yield every entity of the modelspace; one that cannot be read has the form "broken" and its cause
+    as text."""
+    encoding = document.encoding
+    for number, entity in enumerate(document.modelspace(), 1):
+        yield read_record(entity, sagitta, encoding, number)
+
+
+def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> Record:
+    """Return one entity as a record; see `read_records`."""
+    attributes = vars(entity.dxf)
+    kind = entity.dxftype()
+    record = Record(number, kind, clean(attributes.get("layer", "0"), encoding), attributes.get("handle"),
+                    _south_code(entity), "none", _NOWHERE)  # fmt: skip
+    shape = _SHAPES.get(kind)
+    if shape is not None:
+        try:
+            shape(record, entity, sagitta, encoding)
+            _ensure_finite(record)
+        except _BROKEN as error:
+            record.form, record.text = "broken", f"{type(error).__name__}: {error}"
+    return record
+
+
+def _ensure_finite(record: Record) -> None:
+    """A coordinate that is not a number makes the entity unusable: no predicate works on it."""
+    if not all(np.isfinite(xyz).all() for xyz in (record.rings or [record.xyz])):
+        record.form, record.text = "broken", "a coordinate is not a finite number"
+
+
+def block_contents(record: Record, sagitta: float, encoding: str, depth: int = 4) -> Iterator[Record]:
+    """Yield what the block of an INSERT draws, in place, nested blocks down to `depth` resolved."""
+    try:
+        parts = list(record.entity.virtual_entities())
+    except _BROKEN:
+        return
+    for part in (read_record(one, sagitta, encoding, record.number) for one in parts):
+        if part.type == "INSERT" and depth > 1:
+            yield from block_contents(part, sagitta, encoding, depth - 1)
+        else:
+            yield part
+
+
+def _south_code(entity: Any) -> str | None:
+    """Return the CASS code: the first string in the XDATA of application SOUTH, written in any case."""
+    if entity.xdata is None:
+        return None
+    for application, tags in entity.xdata.data.items():
+        if application.upper() == "SOUTH":
+            code = next((tag.value for tag in tags if tag.code == 1000), "").strip()
+            return code or None
+    return None
+
+
+def clean(text: str, encoding: str) -> str:
+    """Return text as people read it: bytes that fit no declared code page are read as GBK, MIF codes
+    decoded."""
+    if _SURROGATE.search(text):
+        text = text.encode(encoding, "surrogateescape").decode("gb18030", "replace")
+    return decode_mif_to_unicode(text) if "\\M+" in text else text
+
+
+def _line(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    record.xyz = line_points(entity)
+    record.form = "line"
+
+
+def _lwpolyline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    record.xyz = lwpolyline_points(entity, sagitta)
+    _close(record, bool(vars(entity.dxf).get("flags", 0) & 1))
+
+
+def _polyline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    if entity.is_polygon_mesh or entity.is_poly_face_mesh:
+        return
+    record.xyz = polyline_points(entity, sagitta)
+    _close(record, bool(entity.is_closed))
+
+
+def _curve(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    record.xyz = curve_points(entity, sagitta)
+    _close(record, record.type == "SPLINE" and bool(entity.closed))
+
+
+def _quad(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    record.xyz = quad_points(entity)
+    _close(record, True)
+
+
+def _close(record: Record, flagged: bool) -> None:
+    """Set the form of a chain of vertices: a ring ends where it began."""
+    xyz = record.xyz
+    if len(xyz) < 2:
+        record.form, record.text = "broken", f"{len(xyz)} vertices"
+        return
+    meets = len(xyz) > 3 and np.allclose(xyz[0, :2], xyz[-1, :2], rtol=0.0, atol=_CLOSED)
+    if flagged and not meets and len(xyz) > 2:
+        record.xyz = np.concatenate((xyz, xyz[:1]))
+    elif meets:
+        xyz[-1] = xyz[0]
+    record.form = "ring" if meets or (flagged and len(xyz) > 2) else "line"
+
+
+def _hatch(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    rings = hatch_rings(entity, sagitta)
+    if not rings:
+        record.form, record.text = "broken", "no boundary"
+        return
+    record.rings = [
+        ring if np.allclose(ring[0], ring[-1]) else np.concatenate((ring, ring[:1])) for ring in rings
+    ]
+    record.form, record.xyz = "rings", record.rings[0]
+
+
+def _point(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    x, y, z = entity.dxf.location
+    record.form, record.xyz = "point", np.array(((x, y, z),))
+
+
+def _insert(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    attributes = vars(entity.dxf)
+    x, y, z = attributes["insert"]
+    record.form, record.xyz = "point", to_world(entity, np.array(((x, y, z),)))
+    record.name = clean(attributes.get("name", ""), encoding)
+    record.rotation = attributes.get("rotation", 0.0)
+    record.entity = entity
+    if entity.attribs:
+        record.attributes = {
+            clean(one.dxf.tag, encoding): clean(one.dxf.text, encoding) for one in entity.attribs
+        }
+
+
+def _text(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    attributes = vars(entity.dxf)
+    aligned = attributes.get("halign", 0) or attributes.get("valign", 0)
+    x, y, z = (attributes.get("align_point") if aligned else None) or attributes.get(
+        "insert", (0.0, 0.0, 0.0)
+    )
+    record.form, record.xyz = "text", to_world(entity, np.array(((x, y, z),)))
+    words = clean(attributes.get("text", ""), encoding)
+    record.text = (plain_text(words) if "%%" in words else words).strip()
+    record.size = attributes.get("height", 0.0)
+    record.rotation = attributes.get("rotation", 0.0)
+
+
+def _mtext(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    x, y, z = entity.dxf.insert
+    record.form, record.xyz = "text", np.array(((x, y, z),))
+    record.text = clean(entity.plain_text(), encoding).strip()
+    record.size = entity.dxf.get("char_height", 0.0)
+    record.rotation = entity.get_rotation()
+
+
+_SHAPES: dict[str, Callable[[Record, Any, float, str], None]] = {
+    "LINE": _line, "LWPOLYLINE": _lwpolyline, "POLYLINE": _polyline, "ARC": _curve, "CIRCLE": _curve,
+    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
+    "HATCH": _hatch, "MPOLYGON": _hatch, "POINT": _point, "INSERT": _insert, "TEXT": _text, "MTEXT": _mtext,
+}  # fmt: skip

@@ -1,0 +1,292 @@
+"""The sheet a CASS drawing shows: number, scale, date and neatline from layer TK, and what was surveyed.
+
+The surveyed part is made of square cells of 2.5 cm on the map that hold content, gaps of up to two cells
+closed and holes filled, clipped to the inner neatline. Spot heights stand every 2.2-4.5 cm on a map (5-20
+per 100 square cm), so surveyed ground leaves no wider gap, and a sheet surveyed to a street keeps the
+street as its edge to within one cell. It is never the hull of everything.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from ingest.dxf.drawing import Columns, Delivery
+from ingest.dxf.record import Record
+from twin_model.errors import QueryRefused
+from twin_model.temporal import parse_instant
+
+__all__ = ["FRAME_LAYER", "SheetNotes", "deliver_sheet", "read_notes"]
+
+FRAME_LAYER = "TK"
+CELL_ON_MAP = 0.025
+_SIDES = ((0.5, 0.5), (0.5, 0.4), (0.4, 0.5), (0.4, 0.4))
+_MOST_CELLS = 4_000_000
+_FARTHEST = 1e8
+"""Metres; what lies beyond is no place on a map, and would only make the grid overflow."""
+_SCALES = (500, 1000, 2000, 5000, 10000)
+_NUMBER = re.compile(r"^\d{1,4}\.\d{1,3}\s*[-—－]\s*\d{1,4}\.\d{1,3}$|^[A-Z]\d{2}[A-K]\d{6,8}$")
+_SCALE = re.compile(r"1\s*[:：∶]\s*(\d{3,5})(?!\d)")
+_DAY = re.compile(r"((?:19|20)\d{2})\s*[年.\-/]\s*(\d{1,2})\s*[月.\-/]?\s*(?:(\d{1,2})\s*日?)?")
+_YEAR = re.compile(r"((?:19|20)\d{2})\s*年?")
+_SURVEY_WORDS = re.compile("测|成图|航摄|调绘|修测|采集")
+_NO_DATE = re.compile("图式|GB|CH/T|CJJ|国家|坐标|基准|高程")
+_EDITION = re.compile(r"第\s*([一二三四五六七八九十\d]+)\s*版")
+_INTERVAL = re.compile(r"等高距\s*(?:为|:|：)?\s*(\d+(?:\.\d+)?)\s*(?:m|米)")
+
+
+@dataclass
+class SheetNotes:
+    """What the margin says; `used` are the texts that said it, as keys of their records."""
+
+    number: str | None = None
+    scale: int | None = None
+    title: str | None = None
+    surveyed: str | None = None
+    edition: str | None = None
+    interval: float | None = None
+    used: set[int] = field(default_factory=set)
+
+
+def read_notes(texts: Sequence[Record], drawn_scale: float | None) -> SheetNotes:
+    """Return what the texts on TK say; the drawing's own scale (`$USERR1`) counts where no text names one."""
+    notes = SheetNotes()
+    for text in texts:
+        _read_note(notes, text)
+    if notes.scale is None and drawn_scale is not None and round(drawn_scale) in _SCALES:
+        notes.scale = round(drawn_scale)
+    titles = [one for one in texts if one.number not in notes.used and _is_title(one.text)]
+    if titles:
+        best = max(titles, key=lambda one: one.size)
+        notes.title = best.text
+        notes.used.add(best.number)
+    return notes
+
+
+def _read_note(notes: SheetNotes, text: Record) -> None:
+    words = text.text.strip()
+    found: dict[str, Any] = {}
+    if _NUMBER.match(words):
+        found["number"] = re.sub(r"\s*[-—－]\s*", "-", words)
+    if scale := _SCALE.search(words):
+        found["scale"] = int(scale[1])
+    if interval := _INTERVAL.search(words):
+        found["interval"] = float(interval[1])
+    if edition := _EDITION.search(words):
+        found["edition"] = edition[1]
+    if day := _survey_date(words):
+        found["surveyed"] = day
+    for name, value in found.items():
+        if getattr(notes, name) is None:
+            setattr(notes, name, value)
+            notes.used.add(text.number)
+
+
+def _survey_date(words: str) -> str | None:
+    """Return the date a text gives to the survey ("2024-03", "2024-03-18", "2024"); years of standards
+    are none."""
+    if _NO_DATE.search(words) or not _SURVEY_WORDS.search(words):
+        return None
+    if day := _DAY.search(words):
+        text = "-".join(part.zfill(2) for part in day.groups() if part)
+        return text if _is_date(text) else None
+    year = _YEAR.search(words)
+    return year[1] if year else None
+
+
+def _is_date(text: str) -> bool:
+    try:
+        parse_instant(text)
+    except QueryRefused:
+        return False
+    return True
+
+
+def _is_title(words: str) -> bool:
+    chinese = sum("\u4e00" <= c <= "\u9fff" for c in words)
+    return (
+        chinese >= 2
+        and chinese >= len(words) / 2
+        and not re.search("坐标|基准|图式|测绘|勘察|员|院|局|比例|密级|秘密|说明", words)
+    )
+
+
+def deliver_sheet(
+    delivery: Delivery, notes: SheetNotes, frame: Sequence[Record], content: list[NDArray[np.float64]]
+) -> int:
+    """Store the sheet, take its survey date for the draft, and return how many records it was made of.
+
+    `frame` are the records on TK, `content` the vertices of what is stored. Without number and neatline
+    there is no sheet, and a finding says so.
+    """
+    neatline, records = inner_neatline(frame, notes.scale)
+    used = len(notes.used) + records
+    if notes.surveyed is not None:
+        delivery.draft.surveyed = parse_instant(notes.surveyed)[0]
+    if notes.number is None and neatline is not None and notes.scale is not None:
+        notes.number = number_of(neatline.bounds, notes.scale)
+        delivery.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=notes.number)
+    part = surveyed_part(content, notes.scale or 1000, neatline) if notes.number else None
+    if part is None:
+        delivery.note("dxf.no_sheet", "info", layer="map_sheet", number=notes.number,
+                      missing="neatline" if neatline is None else "number")  # fmt: skip
+        return 0
+    if neatline is None:
+        delivery.note("dxf.no_neatline", "warning", layer="map_sheet", number=notes.number)
+    key = "_".join(str(part) for part in (notes.scale, notes.number, notes.edition) if part)
+    delivery.draft.covers(part, sheet=str(notes.number), scale=notes.scale)
+    columns: Columns = {
+        "sheet_key": [key], "number": [notes.number], "scale": [notes.scale], "title": [notes.title],
+        "neatline": [neatline.wkt if neatline is not None else None], "surveyed": [notes.surveyed],
+        "acceptance": ["delivered"], "edition": [notes.edition], "place": ["layer TK"],
+    }  # fmt: skip
+    delivery.add("map_sheet", np.array([part], dtype=object), columns, records=used)
+    return used
+
+
+def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int]:
+    """Return the inner neatline as a polygon and how many records make it; (None, 0) where there is none.
+
+    Of the upright rectangles on TK it is the one of a standard sheet size; else the smaller of two nested
+    ones, else the only one that holds a sheet.
+    """
+    boxes = [
+        (one, shapely.Polygon(one.xyz[:, :2])) for one in frame if one.form == "ring" and len(one.xyz) >= 5
+    ]
+    boxes = [
+        (one, ring)
+        for one, ring in boxes
+        if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area
+    ]
+    found = _best_box([ring for _, ring in boxes], scale)
+    if found is not None:
+        return found, 1
+    lines = [one.xyz[:, :2] for one in frame if one.form == "line"]
+    drawn = shapely.polygonize([shapely.LineString(xy) for xy in lines]) if lines else None
+    rings = (
+        [one for one in shapely.get_parts(drawn) if one.area > 0.999 * shapely.envelope(one).area]
+        if drawn
+        else []
+    )
+    found = _best_box(rings, scale)
+    if found is None:
+        return None, 0
+    edge = found.boundary.buffer(0.001)
+    return found, sum(bool(edge.covers(shapely.LineString(xy))) for xy in lines)
+
+
+def _best_box(rings: list[Any], scale: int | None) -> Any:
+    if not rings:
+        return None
+    scales = (scale,) if scale else _SCALES
+    for ring in rings:
+        west, south, east, north = ring.bounds
+        sides = (east - west, north - south)
+        if any(np.allclose(sides, (w * s, h * s), atol=0.002 * s) for s in scales for w, h in _SIDES):
+            return ring
+    largest = max(rings, key=lambda one: one.area)
+    nested = [
+        one for one in rings if one is not largest and largest.contains(one) and one.area > 0.5 * largest.area
+    ]
+    return max(nested, key=lambda one: one.area, default=largest)
+
+
+def number_of(bounds: tuple[float, float, float, float], scale: int) -> str:
+    """Return a sheet's number from its south-west corner: north, then east, in km (2 decimals at 1:500,
+    else 1, 0 at 1:5000)."""
+    decimals = 2 if scale <= 500 else 1 if scale <= 2000 else 0
+    return f"{bounds[1] / 1000:.{decimals}f}-{bounds[0] / 1000:.{decimals}f}"
+
+
+def surveyed_part(content: list[NDArray[np.float64]], scale: int, neatline: Any) -> Any:
+    """Return the polygon(s) of the ground that holds content, clipped to the neatline; None without content.
+
+    `content` are arrays of vertices, one a chain; long segments are filled up to half a cell.
+    """
+    cell = CELL_ON_MAP * scale
+    points = _filled(content, cell / 2.0)
+    if neatline is not None and len(points):
+        west, south, east, north = neatline.bounds
+        x, y = points[:, 0], points[:, 1]
+        points = points[(x >= west) & (x <= east) & (y >= south) & (y <= north)]
+    if not len(points):
+        return None
+    origin = (
+        np.array(neatline.bounds[:2]) if neatline is not None else np.floor(points.min(axis=0) / cell) * cell
+    )
+    cells = _distinct(np.floor((points - origin) / cell).astype(np.int64))
+    if neatline is not None:
+        cells = _closed(cells, np.ceil((np.array(neatline.bounds[2:]) - origin) / cell - 1e-6))
+    elif np.prod(np.ptp(cells, axis=0) + 1.0) <= _MOST_CELLS:
+        cells = _closed(cells, None)
+    corner = origin + cells * cell
+    area = shapely.coverage_union_all(
+        shapely.box(corner[:, 0], corner[:, 1], corner[:, 0] + cell, corner[:, 1] + cell)
+    )
+    area = shapely.union_all(shapely.polygons(shapely.get_exterior_ring(shapely.get_parts(area))))
+    return area if neatline is None else shapely.intersection(area, neatline)
+
+
+def _distinct(cells: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return each cell (column, row) once."""
+    low = cells.min(axis=0)
+    height = int(np.ptp(cells[:, 1])) + 1
+    keys = np.unique((cells[:, 0] - low[0]) * height + (cells[:, 1] - low[1]))
+    cells = np.column_stack(np.divmod(keys, height)) + low
+    return np.asarray(cells, dtype=np.int64)
+
+
+def _filled(content: list[NDArray[np.float64]], step: float) -> NDArray[np.float64]:
+    """Return the vertices of chains and points between them, no two neighbours further apart than `step`."""
+    if not content:
+        return np.empty((0, 2))
+    points = np.concatenate(content)[:, :2]
+    ends = np.cumsum([len(chain) for chain in content]) - 1
+    inner = np.ones(len(points), dtype=bool)
+    inner[ends] = False
+    start = points[:-1][inner[:-1]]
+    way = points[1:][inner[:-1]] - start
+    length = np.hypot(way[:, 0], way[:, 1])
+    far = (length > step) & (length < _FARTHEST)
+    pieces = np.minimum(np.ceil(length[far] / step), 10_000).astype(np.int64)
+    row = np.repeat(np.arange(len(pieces)), pieces)
+    nth = np.arange(len(row)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    between = start[far][row] + way[far][row] * (nth / pieces[row])[:, None]
+    filled = np.concatenate((points, between))
+    return filled[(np.abs(filled) < _FARTHEST).all(axis=1)]
+
+
+def _closed(cells: NDArray[np.int64], size: Any) -> NDArray[np.int64]:
+    """Return cells with gaps of up to two cells closed: grown by one, then shrunk; the neatline is full.
+
+    `size` is the number of cells within the neatline, or None.
+    """
+    low = cells.min(axis=0) - 2 if size is None else np.array((-2, -2))
+    high = (
+        cells.max(axis=0) + 3
+        if size is None
+        else np.maximum(np.asarray(size, dtype=np.int64), cells.max(axis=0) + 1) + 2
+    )
+    grid = np.zeros(tuple(high - low), dtype=bool)
+    grid[tuple((cells - low).T)] = True
+    grown = _neighbours(grid, np.logical_or)
+    if size is not None:
+        outside = np.ones_like(grown)
+        outside[2 : high[0] - low[0] - 2, 2 : high[1] - low[1] - 2] = False
+        grown |= outside
+    shrunk = _neighbours(grown, np.logical_and) | grid
+    if size is not None:
+        shrunk &= ~outside
+    return np.asarray(np.argwhere(shrunk) + low, dtype=np.int64)
+
+
+def _neighbours(grid: NDArray[np.bool_], join: Any) -> NDArray[np.bool_]:
+    """Return the union or intersection of a grid with its eight shifts; beyond the edge is empty."""
+    padded = np.pad(grid, 1)
+    rows, columns = grid.shape
+    shifts = [padded[i : i + rows, j : j + columns] for i in range(3) for j in range(3)]
+    return np.asarray(join.reduce(shifts), dtype=bool)

@@ -1,0 +1,240 @@
+"""What a model says about where it stands: units, map conversion, context, site. Read, not yet judged.
+
+`ingest/ifc/placement.py` judges it. Levels of georeferencing (LoGeoRef 10-50) after Clemen and Goerne (2019), "Level of
+Georeferencing (LoGeoRef) using IFC for BIM": 10 address, 20 latitude and longitude of the site, 30 placement of the
+site, 40 context (world coordinate system, true north), 50 map conversion with a projected CRS.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import ifcopenshell.util.placement
+import ifcopenshell.util.unit
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.ifc.attribute import attribute
+
+__all__ = ["Conversion", "Georeference", "georeference_of"]
+
+Float64 = NDArray[np.float64]
+
+_MICRO = 1e6
+_NAMED_UNITS = {
+    "METRE": 1.0,
+    "METER": 1.0,
+    "MILLIMETRE": 1e-3,
+    "MILLIMETER": 1e-3,
+    "FOOT": 0.3048,
+    "US SURVEY FOOT": 1200 / 3937,
+}
+_EPSET_CONVERSION, _EPSET_CRS = "epset_mapconversion", "epset_projectedcrs"
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A map conversion as it is written: numbers in its own units, `map_unit` in metres where the CRS names one."""
+
+    kind: str
+    east: float
+    north: float
+    height: float
+    x_axis: tuple[float, float] = (1.0, 0.0)
+    scale: float | None = None
+    factors: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    crs: str = ""
+    map_unit: float | None = None
+
+    @property
+    def is_identity(self) -> bool:
+        return self.east == 0.0 and self.north == 0.0
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """Everything a model says about its place; lengths in metres, angles in degrees.
+
+    `unit` is metres per project unit, `unit_named` False where the project names none and metres are assumed.
+    """
+
+    unit: float
+    unit_named: bool
+    conversions: tuple[Conversion, ...]
+    context: Float64
+    true_north: tuple[float, float] | None
+    site: tuple[float, float, float]
+    latitude: float | None
+    longitude: float | None
+    mixed_signs: bool
+    has_address: bool
+
+    @property
+    def level(self) -> str:
+        """Return the highest LoGeoRef reached, "0" where none is."""
+        turned = self.true_north is not None and abs(self.true_north[0]) > 1e-9
+        reached = {
+            "50": bool(self.conversions), "40": turned or not np.allclose(self.context, np.eye(4)),
+            "30": any(abs(one) > 0 for one in self.site), "20": self.latitude is not None, "10": self.has_address,
+        }  # fmt: skip
+        return next((level for level, there in reached.items() if there), "0")
+
+
+def georeference_of(model: Any, project: Any) -> Georeference:
+    """Return what the model says about its place; a missing entry is None, nothing is guessed here."""
+    unit, named = _project_unit(model, project)
+    sites = model.by_type("IfcSite")
+    site = sites[0] if sites else None
+    latitude, mixed_a = _angle(site.RefLatitude if site else None)
+    longitude, mixed_b = _angle(site.RefLongitude if site else None)
+    context, north = _context(model, unit)
+    return Georeference(
+        unit=unit, unit_named=named, conversions=_conversions(model, project), context=context, true_north=north,
+        site=_site_position(site, unit), latitude=latitude, longitude=longitude, mixed_signs=mixed_a or mixed_b,
+        has_address=_has_address(model, sites),
+    )  # fmt: skip
+
+
+def _project_unit(model: Any, project: Any) -> tuple[float, bool]:
+    """Return metres per project length unit, and whether the project names it."""
+    units = project.UnitsInContext.Units if project.UnitsInContext else ()
+    lengths = [one for one in units if attribute(one, "UnitType") == "LENGTHUNIT"]
+    if not lengths:
+        return 1.0, False
+    return _metres(lengths[0]) or 1.0, True
+
+
+def _metres(unit: Any) -> float | None:
+    """Return metres per unit of an SI or conversion-based length unit, None where it is neither."""
+    factor = 1.0
+    while unit is not None and unit.is_a("IfcConversionBasedUnit"):
+        factor *= float(unit.ConversionFactor.ValueComponent.wrappedValue)
+        unit = unit.ConversionFactor.UnitComponent
+    if unit is None or not unit.is_a("IfcSIUnit") or unit.UnitType != "LENGTHUNIT":
+        return None
+    return factor * float(ifcopenshell.util.unit.get_prefix_multiplier(unit.Prefix))
+
+
+def _angle(parts: tuple[int, ...] | None) -> tuple[float | None, bool]:
+    """Return the degrees of an IfcCompoundPlaneAngleMeasure, and whether its parts disagree in sign."""
+    if not parts:
+        return None, False
+    padded = (*parts, 0, 0, 0)[:4]
+    size = abs(padded[0]) + abs(padded[1]) / 60 + (abs(padded[2]) + abs(padded[3]) / _MICRO) / 3600
+    signs = {one > 0 for one in padded if one}
+    first = next((one for one in padded if one), 0)
+    return (-size if first < 0 else size), len(signs) > 1
+
+
+def _context(model: Any, unit: float) -> tuple[Float64, tuple[float, float] | None]:
+    """Return the world coordinate system of the 3D context as a matrix in metres, and its true north."""
+    contexts = model.by_type("IfcGeometricRepresentationContext", include_subtypes=False)
+    context = next((one for one in contexts if one.ContextType == "Model"), contexts[0] if contexts else None)
+    if context is None:
+        return np.eye(4), None
+    system, north = context.WorldCoordinateSystem, context.TrueNorth
+    matrix = (
+        np.array(ifcopenshell.util.placement.get_axis2placement(system), dtype=np.float64)
+        if system
+        else np.eye(4)
+    )
+    matrix[:3, 3] *= unit
+    ratios = north.DirectionRatios if north else None
+    return matrix, (float(ratios[0]), float(ratios[1])) if ratios else None
+
+
+def _site_position(site: Any, unit: float) -> tuple[float, float, float]:
+    if site is None or site.ObjectPlacement is None:
+        return 0.0, 0.0, 0.0
+    x, y, z = (
+        np.array(ifcopenshell.util.placement.get_local_placement(site.ObjectPlacement), dtype=np.float64)[
+            :3, 3
+        ]
+        * unit
+    )
+    return float(x), float(y), float(z)
+
+
+def _has_address(model: Any, sites: list[Any]) -> bool:
+    holders = [one.SiteAddress for one in sites] + [
+        one.BuildingAddress for one in model.by_type("IfcBuilding")
+    ]
+    return any(one is not None and (one.AddressLines or one.Town or one.PostalCode) for one in holders)
+
+
+def _conversions(model: Any, project: Any) -> tuple[Conversion, ...]:
+    if model.schema == "IFC2X3":
+        return _from_property_sets(project, model.by_type("IfcSite"))
+    operations = [_from_operation(one) for one in model.by_type("IfcCoordinateOperation")]
+    return tuple(one for one in operations if one is not None)
+
+
+def _from_operation(one: Any) -> Conversion | None:
+    """Return the conversion of an IfcMapConversion (scaled or not) or IfcRigidOperation; of angles, None."""
+    target = one.TargetCRS
+    crs = _crs_name(target)
+    unit = _metres(attribute(target, "MapUnit") if target is not None else None)
+    if one.is_a("IfcRigidOperation"):
+        if not one.FirstCoordinate.is_a("IfcLengthMeasure"):
+            return None
+        first, second = float(one.FirstCoordinate.wrappedValue), float(one.SecondCoordinate.wrappedValue)
+        return Conversion(one.is_a(), first, second, float(one.Height or 0.0), crs=crs, map_unit=unit)
+    factors = (
+        (one.FactorX, one.FactorY, one.FactorZ) if one.is_a("IfcMapConversionScaled") else (1.0, 1.0, 1.0)
+    )
+    return Conversion(
+        one.is_a(), float(one.Eastings or 0.0), float(one.Northings or 0.0), float(one.OrthogonalHeight or 0.0),
+        x_axis=_x_axis(one.XAxisAbscissa, one.XAxisOrdinate), scale=one.Scale,
+        factors=(float(factors[0]), float(factors[1]), float(factors[2])), crs=crs, map_unit=unit,
+    )  # fmt: skip
+
+
+def _x_axis(abscissa: float | None, ordinate: float | None) -> tuple[float, float]:
+    x, y = float(abscissa or 0.0), float(ordinate or 0.0)
+    return (x, y) if x or y else (1.0, 0.0)
+
+
+def _crs_name(target: Any) -> str:
+    """Return the name of a CRS, else the well-known text attached to it (IFC4X3)."""
+    if target is None:
+        return ""
+    texts = [one.WellKnownText for one in attribute(target, "WellKnownText") or ()]
+    return str(target.Name or "").strip() or (texts[0] if texts else "")
+
+
+def _from_property_sets(project: Any, sites: list[Any]) -> tuple[Conversion, ...]:
+    """Return the conversion that IFC2X3 files keep in property sets of the site or project (buildingSMART's guide)."""
+    for holder in (*sites, project):
+        sets = _property_sets(holder)
+        values = sets.get(_EPSET_CONVERSION)
+        if values:
+            crs = sets.get(_EPSET_CRS, {})
+            unit = _NAMED_UNITS.get(str(crs.get("mapunit", "")).strip().upper())
+            return (Conversion(
+                "ePset_MapConversion", _number(values.get("eastings")), _number(values.get("northings")),
+                _number(values.get("orthogonalheight")), x_axis=_x_axis(values.get("xaxisabscissa"), values.get("xaxisordinate")),
+                scale=values.get("scale"), crs=str(crs.get("name", "") or ""), map_unit=unit,
+            ),)  # fmt: skip
+    return ()
+
+
+def _property_sets(holder: Any) -> dict[str, dict[str, Any]]:
+    """Return the single values of an object's property sets, names in lower case."""
+    found: dict[str, dict[str, Any]] = {}
+    for relation in holder.IsDefinedBy:
+        definition = (
+            relation.RelatingPropertyDefinition if relation.is_a("IfcRelDefinesByProperties") else None
+        )
+        if definition is not None and definition.is_a("IfcPropertySet"):
+            singles = [
+                one
+                for one in definition.HasProperties
+                if one.is_a("IfcPropertySingleValue") and one.NominalValue
+            ]
+            found[str(definition.Name).lower()] = {
+                one.Name.lower(): one.NominalValue.wrappedValue for one in singles
+            }
+    return found
+
+
+def _number(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,90 @@
+"""Property sets and quantities of elements as JSON text: {set: {property: value}}, values in the file's own units.
+
+Sets of the type are inherited; what the occurrence says wins, property by property. Each definition is read once and
+each combination of definitions encoded once: types share theirs among hundreds of elements.
+"""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import ifcopenshell
+import orjson
+
+from ingest.ifc.attribute import attribute
+from ingest.ifc.relations import Relations
+
+__all__ = ["PropertySets"]
+
+
+_PLAIN_PROPERTIES = ("IfcPropertySingleValue", "IfcPropertyEnumeratedValue", "IfcPropertyListValue")
+
+
+class PropertySets:
+    """Answers with the JSON text of an element's property sets, None where it has none."""
+
+    def __init__(self, relations: Relations) -> None:
+        self._relations = relations
+        self._read: dict[int, tuple[str, dict[str, Any]]] = {}
+        self._encoded: dict[tuple[int, ...], str | None] = {}
+
+    def text_of(self, number: int) -> str | None:
+        kind = self._relations.type_of.get(number)
+        inherited = (attribute(kind, "HasPropertySets") if kind is not None else None) or ()
+        definitions = [*inherited, *self._relations.definitions.get(number, ())]
+        key = tuple(one.id() for one in definitions)
+        if key not in self._encoded:
+            self._encoded[key] = self._encode(definitions)
+        return self._encoded[key]
+
+    def _encode(self, definitions: list[Any]) -> str | None:
+        sets: dict[str, dict[str, Any]] = {}
+        for definition in definitions:
+            name, values = self._definition(definition)
+            sets.setdefault(name, {}).update(values)
+        return orjson.dumps(sets, default=str).decode() if sets else None
+
+    def _definition(self, definition: Any) -> tuple[str, dict[str, Any]]:
+        number = definition.id()
+        if number not in self._read:
+            self._read[number] = str(definition.Name or definition.is_a()), _values(definition)
+        return self._read[number]
+
+
+def _values(definition: Any) -> dict[str, Any]:
+    if definition.is_a("IfcElementQuantity"):
+        return _quantities(definition.Quantities)
+    if definition.is_a("IfcPropertySet"):
+        return _properties(definition.HasProperties)
+    found = {definition.attribute_name(at): definition[at] for at in range(4, len(definition))}
+    return {name: _plain(value) for name, value in found.items() if value is not None}
+
+
+def _properties(properties: Iterable[Any] | None) -> dict[str, Any]:
+    return {one[0]: _property(one) for one in properties or ()}
+
+
+def _property(one: Any) -> Any:
+    """Return the value of a property; attributes by position (0 name, 2 value), as names cost five times as much."""
+    kind = one.is_a()
+    if kind in _PLAIN_PROPERTIES:
+        return _plain(one[2])
+    if kind == "IfcPropertyBoundedValue":
+        return {"lower": _plain(one.LowerBoundValue), "upper": _plain(one.UpperBoundValue)}
+    if kind == "IfcPropertyTableValue":
+        return {"defining": _plain(one.DefiningValues), "defined": _plain(one.DefinedValues)}
+    if kind == "IfcComplexProperty":
+        return _properties(one.HasProperties)
+    return _plain(attribute(one, "PropertyReference"))
+
+
+def _quantities(quantities: Iterable[Any] | None) -> dict[str, Any]:
+    return {one[0]: one[3] if one.is_a("IfcPhysicalSimpleQuantity") else _quantities(one.HasQuantities)
+            for one in quantities or ()}  # fmt: skip
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON knows it: measures unwrapped, lists of them too, an entity by its name or class."""
+    if isinstance(value, ifcopenshell.entity_instance):
+        value = cast(Any, value)
+        return _plain(value[0]) if value.id() == 0 else str(attribute(value, "Name") or value.is_a())
+    return [_plain(one) for one in value] if isinstance(value, tuple) else value

@@ -1,0 +1,188 @@
+"""Building information models (IFC, ISO 16739-1) -> bim_model, bim_storey, bim_space, bim_element, bim_alignment.
+
+A *record* is the IfcProject or one IfcProduct. Elements, spaces, storeys, alignments and the project become features;
+products that only carry others or cut them (sites and buildings without a body, openings, ports, grids, annotations,
+parts of alignments) are counted as decoration. So products = shapes + without representation + findings.
+
+    file       unpacked, schema, opened    file.py, text.py, syntax.py
+    place      read, then judged           georeference.py, placement.py
+    relations  storeys, types, materials   relations.py, properties.py
+    shapes     meshes and footprints       shapes.py, openings.py, footprint.py
+    axes       alignments as lines         alignment.py
+    rows       frames of the layers        rows.py
+
+A model without usable placement is stored with placement "none": geometry NULL, `matrix`, `bottom` and `top` in model
+metres, so that it can be viewed alone and placed later.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ingest.draft import Draft, ReadOptions
+from ingest.ifc.alignment import alignment_line
+from ingest.ifc.file import IfcFile, opened_ifc, recognises_ifc
+from ingest.ifc.georeference import Georeference, georeference_of
+from ingest.ifc.placement import Placement, place
+from ingest.ifc.products import Products, products_of
+from ingest.ifc.relations import Relations, read_relations
+from ingest.ifc.rows import Rows
+from ingest.ifc.shapes import Shape, read_shapes
+from twin_model.errors import SourceRefused
+from twin_model.finding import Finding
+
+__all__ = ["read_ifc", "recognises_ifc"]
+
+Lines = list[tuple[Any, NDArray[np.float64] | None]]
+
+_BATCH = 5_000
+_SHOWN = 5
+
+
+def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
+    """Read an .ifc or .ifczip file into `draft`: features with footprints, meshes as blobs, property sets as JSON.
+
+    Schemas IFC2X3, IFC4 and IFC4X3_ADD2. SourceRefused with the cause for any other schema, ifcXML, a damaged file or
+    one without IfcProject; a product whose shape cannot be made is stored without geometry, with a finding.
+    """
+    with opened_ifc(path, draft.source.name, options.encoding) as file:
+        for finding in file.findings:
+            draft.report(finding)
+        try:
+            outline = _outline_of(file.model, draft)
+        except (RuntimeError, AttributeError, TypeError, ValueError, IndexError) as error:
+            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
+        try:
+            _read_model(file, outline, draft, options)
+        except RuntimeError as error:
+            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
+
+
+@dataclass(frozen=True)
+class _Outline:
+    """What is read of a model before its shapes: entities that lack what the schema demands show here."""
+
+    project: Any
+    products: Products
+    reference: Georeference
+    relations: Relations
+    lines: Lines
+
+
+def _outline_of(model: Any, draft: Draft) -> _Outline:
+    project = _project(model, draft)
+    products = products_of(model)
+    lines = [(one, alignment_line(model, one)) for one in products.alignments]
+    return _Outline(project, products, georeference_of(model, project), read_relations(model), lines)
+
+
+def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOptions) -> None:
+    products, reference, lines = outline.products, outline.reference, outline.lines
+    shapes = read_shapes(file.model, products.with_body, draft.keep_blob)
+    first = next(shapes, None)
+    placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+    for finding in placement.findings:
+        draft.report(finding)
+    rows = Rows(outline.project.GlobalId, products, outline.relations, placement.matrix, draft.storage_crs)
+    _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
+    _add_shapeless(rows, products, draft)
+    _add_alignments(rows, lines, draft)
+    _add_storeys(rows, products, draft)
+    draft.add("bim_model", rows.model_frame(_model_row(file, outline, rows, placement)))
+    draft.decorate(len(products.others))
+    _report_whole(rows, products, draft)
+
+
+def _project(model: Any, draft: Draft) -> Any:
+    projects = model.by_type("IfcProject")
+    if not projects or not projects[0].GlobalId:
+        raise SourceRefused("ifc.no_project", source=draft.source.name)
+    if len(projects) > 1:
+        draft.decorate(len(projects) - 1)
+        draft.report(
+            Finding("ifc.projects", "warning", values={"count": len(projects), "used": projects[0].GlobalId})
+        )
+    return projects[0]
+
+
+def _point_of(shape: Shape | None, lines: Lines, reference: Georeference) -> Any:
+    """Return a point of the model in model metres: the middle of its first shape, else its first axis or its site."""
+    if shape is None:
+        return next((line[0] for _, line in lines if line is not None), np.array(reference.site))
+    middle = shape.footprint.area.centroid
+    return shape.frame[:3, :3] @ np.array([middle.x, middle.y, shape.footprint.bottom]) + shape.frame[:3, 3]
+
+
+def _add_shapes(rows: Rows, shapes: Iterator[Shape], draft: Draft) -> None:
+    while batch := list(islice(shapes, _BATCH)):
+        for layer, frame in rows.of_shapes(batch):
+            draft.add(layer, frame)
+
+
+def _add_shapeless(rows: Rows, products: Products, draft: Draft) -> None:
+    """Store the features no shape came for; one that has a representation is a finding of its own."""
+    missing = [one for one in products.features if one.id() not in rows.shaped]
+    for start in range(0, len(missing), _BATCH):
+        for layer, frame in rows.without_shape(missing[start : start + _BATCH]):
+            draft.add(layer, frame)
+    for one in missing:
+        if one.Representation is not None:
+            values = {"ifc_class": one.is_a(), "name": one.Name, "representations": _representations(one)}
+            draft.report(Finding("ifc.no_shape", "warning", layer=products.layer_of(one), place=one.GlobalId or "",
+                                 feature_id=f"{rows.model_key}.{one.GlobalId}", values=values))  # fmt: skip
+
+
+def _representations(product: Any) -> list[str]:
+    found = product.Representation.Representations or ()
+    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found]
+
+
+def _add_alignments(rows: Rows, lines: Lines, draft: Draft) -> None:
+    if lines:
+        draft.add("bim_alignment", rows.of_alignments(lines))
+    for one, line in lines:
+        if line is None:
+            draft.report(Finding("ifc.no_axis", "warning", layer="bim_alignment", place=one.GlobalId or "",
+                                 feature_id=f"{rows.model_key}.{one.GlobalId}", values={"name": one.Name}))  # fmt: skip
+
+
+def _add_storeys(rows: Rows, products: Products, draft: Draft) -> None:
+    if products.storeys:
+        draft.add("bim_storey", rows.of_storeys())
+
+
+def _model_row(file: IfcFile, outline: _Outline, rows: Rows, placement: Placement) -> dict[str, Any]:
+    project, products = outline.project, outline.products
+    tools = file.model.by_type("IfcApplication")
+    return {
+        "name": project.LongName or project.Name, "schema": file.schema, "placement": placement.kind,
+        "georeference": outline.reference.level, "elements": len(products.elements), "storeys": len(products.storeys),
+        "without_shape": sum(one.id() not in rows.shaped for one in products.elements), "stage": project.Phase,
+        "authoring_tool": f"{tools[0].ApplicationFullName} {tools[0].Version}".strip() if tools else None,
+    }  # fmt: skip
+
+
+def _report_whole(rows: Rows, products: Products, draft: Draft) -> None:
+    """Report what concerns many elements at once: how many and the first of them."""
+    if not products.features and not products.alignments:
+        draft.report(Finding("ifc.empty", "warning", layer="bim_model", place=rows.model_key))
+    bare = [one for one in products.elements if one.Representation is None]
+    no_storey = [one for one in products.elements if one.id() in rows.storeyless] if products.storeys else []
+    thin = [one for one in products.features if one.id() in rows.widened]
+    for rule, found in (
+        ("ifc.without_representation", bare),
+        ("ifc.no_storey", no_storey),
+        ("ifc.thin_footprint", thin),
+    ):
+        if found:
+            shown = [f"{one.is_a()} {one.GlobalId}" for one in found[:_SHOWN]]
+            draft.report(
+                Finding(rule, "info", layer="bim_element", values={"count": len(found), "elements": shown})
+            )
+    if products.elements and not products.storeys:
+        draft.report(Finding("ifc.no_storeys", "warning", layer="bim_storey", place=rows.model_key))

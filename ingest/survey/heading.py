@@ -1,0 +1,176 @@
+"""The heading of a survey table: where it stands, which column feeds which field, and what kind of table that
+makes.
+
+Rules of offices' tables: title rows above the heading are skipped; a heading may stand in two rows (高程 over
+地面); a unit in brackets does not count (管径(mm)); a heading cut at ten bytes of GBK matches as a prefix
+(管径或断面).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ingest.survey.vocabulary import Vocabulary, normal_text
+from ingest.tables import TextTable
+from twin_model.errors import SourceRefused
+
+__all__ = ["Heading", "find_heading"]
+
+_SEARCHED_ROWS = 20
+_UNIT = re.compile(r"[(\[](?:mm|cm|dm|m|km|kv|v|mpa|kpa|pa|毫米|厘米|米|千伏|伏|兆帕|根|孔|条|°|度|年)[)\]]")
+_NOISE = re.compile(r"[*:_\"'、。]")
+_REQUIRED: Mapping[str, tuple[str, ...]] = {
+    "sheet": ("survey_no", "connected_no", "x", "y"),
+    "point": ("survey_no", "x", "y"),
+    "half": ("survey_no", "connected_no"),
+    "line": ("start_no", "end_no"),
+}
+_PIPE_ONLY = {"map_no", "feature", "appurtenance", "feature_code", "well_depth", "class", "connected_no"}
+_HALF_ONLY = {"depth", "crown_depth", "invert_depth", "elevation", "crown_elevation", "invert_elevation"}
+_END_FIELDS = {"start_depth", "end_depth", "start_elevation", "end_elevation"}
+
+
+@dataclass(frozen=True)
+class Heading:
+    """`role` is "point", "line", "half" (a line from one end) or "sheet" (point and half in one row).
+
+    `columns` gives our field -> column index; `titles` are the headings as they stand; `rows` is how many
+    rows, from the first, are title and heading.
+    """
+
+    role: str
+    columns: Mapping[str, int]
+    titles: tuple[str, ...]
+    rows: int
+
+    @property
+    def speaks_of_pipes(self) -> bool:
+        """Whether the columns can only be those of a pipeline survey, not of any list of points."""
+        return self.role != "point" or bool(_PIPE_ONLY & set(self.columns)) or "物探点号" in self.titles
+
+
+def find_heading(table: TextTable, vocabulary: Vocabulary) -> Heading | None:
+    """Return the heading that explains most columns, None where no row looks like one.
+
+    Raises `SourceRefused` where a heading is there but lacks columns without which no point or line can be
+    read.
+    """
+    best: tuple[int, int, dict[str, dict[str, int]], tuple[str, ...]] | None = None
+    for row in range(min(_SEARCHED_ROWS, len(table.rows))):
+        for depth in (1, 2):
+            if row + depth > len(table.rows):
+                continue
+            candidates = _joined(table.rows[row : row + depth])
+            roles = {role: _matched(candidates, aliases) for role, aliases in vocabulary.aliases.items()}
+            score = len({column for found in roles.values() for column in found.values()})
+            if score >= 2 and (best is None or score > best[0]):
+                best = (score, row + depth, roles, tuple(names[0] for names in candidates))
+    return None if best is None else _heading(table, best[2], best[3], best[1], vocabulary)
+
+
+def _joined(rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return, for each column, the names its heading may mean; an upper cell spans the empty cells right of
+    it."""
+    width = max(len(row) for row in rows)
+    padded = [list(row) + [""] * (width - len(row)) for row in rows]
+    if len(padded) == 1:
+        return [[cell] for cell in padded[0]]
+    upper, lower = padded
+    spanning, names = "", []
+    for top, bottom in zip(upper, lower, strict=True):
+        spanning = top or (spanning if bottom else "")
+        names.append(
+            [bottom + spanning, spanning + bottom, bottom] if bottom and spanning else [bottom or spanning]
+        )
+    return names
+
+
+def _matched(candidates: list[list[str]], aliases: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
+    """Return field -> column: each field takes the column its first fitting alias names; cut headings come
+    last."""
+    by_name: dict[str, int] = {}
+    for column, names in enumerate(candidates):
+        for name in names:
+            for form in _forms(name):
+                by_name.setdefault(form, column)
+    found: dict[str, int] = {}
+    for field, wanted in aliases.items():
+        hit = next((by_name[form] for alias in wanted for form in _forms(alias)[:1] if form in by_name), None)
+        if hit is not None and hit not in found.values():
+            found[field] = hit
+    return found | _matched_cut(candidates, aliases, found)
+
+
+@lru_cache(maxsize=4096)
+def _forms(name: str) -> tuple[str, ...]:
+    """Return the forms under which a heading is compared: as it stands, then without a unit in brackets."""
+    whole = _NOISE.sub("", normal_text(name).lower())
+    bare = _UNIT.sub("", whole)
+    return (whole, bare) if bare != whole and bare else (whole,) if whole else ()
+
+
+def _matched_cut(
+    candidates: list[list[str]], aliases: Mapping[str, tuple[str, ...]], found: Mapping[str, int]
+) -> dict[str, int]:
+    """Return fields whose heading was cut at ten bytes; a cut that fits two fields fits none."""
+    cut: dict[str, int] = {}
+    for column, names in enumerate(candidates):
+        name = (_forms(names[0]) or ("",))[0]
+        if column in found.values() or len(name.encode("gbk", "ignore")) not in (9, 10):
+            continue
+        fields = [f for f, wanted in aliases.items() if any(_forms(a)[0].startswith(name) for a in wanted)]
+        if len(fields) == 1 and fields[0] not in found:
+            cut[fields[0]] = column
+    return cut
+
+
+def _heading(
+    table: TextTable,
+    roles: Mapping[str, dict[str, int]],
+    titles: tuple[str, ...],
+    rows: int,
+    vocabulary: Vocabulary,
+) -> Heading | None:
+    point, line, half = roles["point"], roles["line"], roles["half"]
+    if "survey_no" not in point and "map_no" in point:
+        point = {**point, "survey_no": point["map_no"]}
+    located = {"survey_no", "x", "y"} <= set(point)
+    joined = {"survey_no", "connected_no"} <= set(half)
+    if located and joined:
+        return Heading("sheet", {**_attributes(line), **point, **half}, titles, rows)
+    if joined and not _END_FIELDS & set(line) and _HALF_ONLY & set(half):
+        return Heading("half", {**_attributes(line), **half}, titles, rows)
+    if {"start_no", "end_no"} <= set(line):
+        return Heading("line", line, titles, rows)
+    if located:
+        return Heading("point", point, titles, rows)
+    if not any(set(_REQUIRED[role]) & set(fields) for role, fields in roles.items()):
+        return None
+    raise _missing(table, roles, titles, vocabulary)
+
+
+def _attributes(line: Mapping[str, int]) -> dict[str, int]:
+    """Return the columns of a line that say nothing of one end."""
+    return {field: column for field, column in line.items() if not field.startswith(("start_", "end_"))}
+
+
+def _missing(
+    table: TextTable, roles: Mapping[str, dict[str, int]], titles: tuple[str, ...], vocabulary: Vocabulary
+) -> SourceRefused:
+    """Return the refusal that names the columns wanted, the headings found and the aliases that would have
+    done."""
+    role = (
+        "line"
+        if {"start_no", "end_no"} & set(roles["line"]) and not {"x", "y"} & set(roles["point"])
+        else "point"
+    )
+    lacking = [field for field in _REQUIRED[role] if field not in roles[role]]
+    return SourceRefused(
+        "survey.columns_missing",
+        source=table.file,
+        table=table.name,
+        missing=lacking,
+        found=[title for title in titles if title],
+        expected=[f"{f}: {'/'.join(vocabulary.aliases[role][f][:6])}" for f in lacking],
+    )

@@ -1,0 +1,253 @@
+"""Pipe points of a survey: numbers, places and attributes; what the points' rules notice (P01, P02, P03,
+P06).
+
+Rules: shared practice of CJJ 61-2017 checkers. Heights are the surveyed ground; a point without one has no Z.
+"""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from ingest.survey.place import misplaced
+from ingest.survey.rows import Floats, Rows, Texts, joined_keys, numbers_of, status_codes
+from ingest.survey.vocabulary import Vocabulary
+from twin_model.errors import SourceRefused
+
+__all__ = ["PointPlaces", "read_points"]
+
+_COPIED = (
+    "survey_no",
+    "map_no",
+    "feature",
+    "appurtenance",
+    "owner",
+    "road_name",
+    "built",
+    "surveyed",
+    "feature_code",
+    "note",
+)
+_PARTS = ("number", "project", "scope", "major", "east", "north", "ground")
+_NEAREST_SOUGHT = 200
+
+
+@dataclass(frozen=True)
+class PointPlaces:
+    """The points that lines may refer to: number, project, scope and class, east, north and ground elevation.
+
+    `unusable` are the numbers of points that were set aside, so that a line can say why it lost its end.
+    """
+
+    number: Texts
+    project: Texts
+    scope: Texts
+    major: Texts
+    east: Floats
+    north: Floats
+    ground: Floats
+    unusable: frozenset[str]
+
+    def find(self, number: Texts, project: Texts, scope: Texts, major: Texts) -> NDArray[np.intp]:
+        """Return for each reference the point's index, -1 where there is none, -2 where several would do.
+
+        Numbers are unique within one project and class: the same sub-class is looked at first, then the same
+        class, then points or references of which no class or project is known.
+        """
+        found = np.full(len(number), -1, dtype=np.intp)
+        levels = (
+            ((self.project, self.scope, self.number), (project, scope, number)),
+            ((self.project, self.major, self.number), (project, major, number)),
+            ((self.scope, self.number), (scope, number)),
+            ((self.major, self.number), (major, number)),
+            ((self.project, self.number), (project, number)),
+            ((self.number,), (number,)),
+        )
+        for narrow, (keys, wanted) in zip((True, True, True, True, False, False), levels, strict=True):
+            open_rows = np.flatnonzero(found < 0)
+            hits = _lookup(joined_keys(keys), joined_keys(tuple(part[open_rows] for part in wanted)))
+            usable = (hits >= 0) & self._agree(hits, project[open_rows], major[open_rows])
+            found[open_rows[usable]] = hits[usable]
+            found[open_rows[(hits == -2) & (narrow | (major[open_rows] == ""))]] = -2
+        return found
+
+    def _agree(self, hits: NDArray[np.intp], project: Texts, major: Texts) -> NDArray[np.bool_]:
+        """Return where a point contradicts neither the project nor the class of the reference."""
+        if not len(self.number):
+            return np.zeros(len(hits), dtype=bool)
+        own_project, own_major = self.project[hits], self.major[hits]
+        same_project = (own_project == project) | (own_project == "") | (project == "")
+        return np.asarray(
+            same_project & ((own_major == major) | (own_major == "") | (major == "")), dtype=bool
+        )
+
+    def joined(self, other: "PointPlaces") -> "PointPlaces":
+        """Return the points of both; a point that both have counts once."""
+        joint = {name: np.concatenate((getattr(self, name), getattr(other, name))) for name in _PARTS}
+        keys = pd.Series(joined_keys((joint["project"], joint["scope"], joint["number"])))
+        first = ~keys.duplicated().to_numpy(dtype=bool)
+        return PointPlaces(
+            **{name: part[first] for name, part in joint.items()}, unusable=self.unusable | other.unusable
+        )
+
+    def nearest(self, number: str, *, said: int = 0) -> list[str]:
+        """Return the numbers most like one; empty after so many questions that the answers would cost too
+        much."""
+        if said >= _NEAREST_SOUGHT:
+            return []
+        return get_close_matches(number, self.number.tolist(), 3, 0.0)
+
+
+def _lookup(keys: Texts, wanted: Texts) -> NDArray[np.intp]:
+    """Return the position of each wanted key, -1 where absent, -2 where it stands more than once."""
+    table = pd.Series(np.arange(len(keys)), index=keys)
+    repeated = table.index.duplicated(keep=False)
+    table[repeated] = -2
+    return table[~table.index.duplicated()].reindex(wanted, fill_value=-1).to_numpy(dtype=np.intp)
+
+
+def read_points(rows: Rows, crs: str, vocabulary: Vocabulary) -> PointPlaces:
+    """Store the usable points in the draft and return them for the lines; the others are set aside with their
+    cause.
+
+    `rows` may be points of their own or the points told by the rows of one sheet (then not counted again).
+    """
+    east, north = _places(rows, vocabulary)
+    ground = numbers_of(rows, "ground_elevation")
+    project = np.where(rows.text("project") == "", vocabulary.project, rows.text("project")).astype(object)
+    rows.points = np.column_stack((east, north))
+    _set_aside_unusable(rows, east, north, project)
+    _set_aside_misplaced(rows, east, north, crs)
+    _report_values(rows, ground, vocabulary)
+    unusable = frozenset(rows.text("survey_no")[~rows.keep].tolist())
+    _store(rows, east, north, ground, project, crs, vocabulary)
+    kept = np.flatnonzero(rows.keep)
+    number, scope, major = (rows.text(name)[kept] for name in ("survey_no", "scope", "major"))
+    return PointPlaces(
+        number, project[kept], scope, major, east[kept], north[kept], ground[kept], unusable - set(number)
+    )
+
+
+def _places(rows: Rows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
+    """Return east and north: the tables' X is north and Y is east, unless the mapping says otherwise."""
+    x, y = numbers_of(rows, "x"), numbers_of(rows, "y")
+    return (y, x) if vocabulary.axes == "north_east" else (x, y)
+
+
+def _set_aside_unusable(rows: Rows, east: Floats, north: Floats, project: Texts) -> None:
+    number, scope = rows.text("survey_no"), rows.text("scope")
+    rows.set_aside("survey.point_unnumbered", number == "")
+    x, y = rows.text("x"), rows.text("y")
+    nowhere = np.isnan(east) | np.isnan(north)
+    rows.set_aside(
+        "survey.coordinates_missing",
+        nowhere,
+        number=number,
+        x=x,
+        y=y,
+    )
+    keys = joined_keys((project, scope, number))
+    kept = np.flatnonzero(rows.keep)
+    first = pd.Series(kept, index=keys[kept])
+    first = first[~first.index.duplicated()]
+    twin = first.reindex(keys, fill_value=-1).to_numpy()
+    repeated = rows.keep & (twin >= 0) & (twin != np.arange(len(keys)))
+    apart = np.hypot(east - east[twin], north - north[twin])
+    rows.set_aside(
+        "survey.point_number_repeated",
+        repeated,
+        number=number,
+        first=lambda r: rows.place(int(twin[r])),
+        distance=apart,
+    )
+
+
+def _set_aside_misplaced(rows: Rows, east: Floats, north: Floats, crs: str) -> None:
+    """Refuse a survey most of which lies elsewhere for one recognised reason; set single such points
+    aside."""
+    kept = np.flatnonzero(rows.keep)
+    _, causes = misplaced(east[kept], north[kept], crs, rows.draft.storage_crs)
+    known = [(int(row), cause) for row, cause in zip(kept, causes, strict=True) if cause is not None]
+    x, y, number = rows.text("x"), rows.text("y"), rows.text("survey_no")
+    for rule in dict.fromkeys(cause.rule for _, cause in known):
+        group = [(row, cause) for row, cause in known if cause.rule == rule]
+        row, cause = group[0]
+        if 2 * len(group) > len(kept):
+            raise SourceRefused(
+                rule,
+                source=rows.draft.source.name,
+                place=rows.place(row),
+                count=len(group),
+                total=len(kept),
+                number=number[row],
+                x=x[row],
+                y=y[row],
+                crs=crs,
+                likely=cause.crs,
+            )
+        likely = {row: cause.crs for row, cause in group}
+        rows.set_aside(
+            rule, list(likely), number=number, x=x, y=y, crs=crs, likely=likely.get, count=1, total=len(kept)
+        )
+
+
+def _report_values(rows: Rows, ground: Floats, vocabulary: Vocabulary) -> None:
+    """Report what points lack (P01), both or neither of feature and appurtenance (P02), and classes nobody
+    knows."""
+    number, feature, appurtenance = rows.text("survey_no"), rows.text("feature"), rows.text("appurtenance")
+    for name in ("ground_elevation", "map_no", "feature_code"):
+        empty = (rows.text(name) == "") & rows.has(name) & rows.keep
+        rows.report("survey.point_value_missing", empty, number=number, field=name)
+    rows.report(
+        "survey.point_without_height",
+        np.isnan(ground) & ~rows.has("ground_elevation") & rows.keep,
+        number=number,
+    )
+    both, neither = (feature != "") & (appurtenance != ""), (feature == "") & (appurtenance == "")
+    told = rows.has("feature") & rows.has("appurtenance") & rows.keep
+    rows.report(
+        "survey.point_both_kinds",
+        both & told,
+        number=number,
+        feature=feature,
+        appurtenance=appurtenance,
+    )
+    rows.report("survey.point_no_kind", neither & told, "info", number=number)
+    rows.report(
+        "survey.class_unknown",
+        (rows.text("major") == "") & rows.keep,
+        number=number,
+        word=rows.text("class"),
+        expected=sorted(vocabulary.rules["depth_reference"]),
+    )
+
+
+def _store(
+    rows: Rows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
+) -> None:
+    kept = np.flatnonzero(rows.keep)
+    if not len(kept):
+        return
+    columns: dict[str, Any] = {name: rows.text(name)[kept] for name in _COPIED}
+    columns |= {
+        "project": project[kept],
+        "class": rows.text("major")[kept],
+        "subclass": rows.text("sub")[kept],
+        "ground_elevation": ground[kept],
+        "well_depth": numbers_of(rows, "well_depth")[kept],
+        "status": status_codes(rows, vocabulary)[kept],
+        "place": np.array(rows.places(), dtype=object)[kept],
+    }
+    geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
+    raised = np.flatnonzero(np.isfinite(ground[kept]))
+    geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
+    rows.draft.add(
+        "pipe_point",
+        gpd.GeoDataFrame(columns, geometry=geometry, crs=crs),
+        records=int(rows.records()[kept].sum()),
+    )

@@ -1,0 +1,196 @@
+"""Pipeline surveys as CJJ 61-2017 offices deliver them: tables of points and lines become `pipe_point` and
+`pipe_line`.
+
+Read are a workbook, a folder of tables, or a CSV with its partner beside it; one table a class (WSPoint,
+WSLine), a class column instead, or the one sheet (成果表) that lists every line twice. The tables' X is
+north, Y is east. Neighbours: `survey_heading` (columns), `survey_points`, `survey_lines`, `survey_halves`,
+`survey_heights`, `tables`.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ingest.draft import Draft, ReadOptions
+from ingest.survey.files import class_of_name, named_for_pipes, survey_files
+from ingest.survey.halves import filled_down, lines_of_halves, points_of_sheet
+from ingest.survey.heading import Heading, find_heading
+from ingest.survey.lines import read_lines
+from ingest.survey.points import PointPlaces, read_points
+from ingest.survey.rows import SurveyTable, rows_of
+from ingest.survey.vocabulary import Vocabulary, read_vocabulary
+from ingest.tables import TextTable, read_tables
+from twin_model.errors import QueryRefused, SourceRefused
+from twin_model.finding import Finding
+from twin_model.temporal import Instant, now, parse_instant
+
+__all__ = ["files_of_survey", "read_survey", "recognises_survey"]
+
+_RECOGNISED_ROWS = 25
+
+
+def recognises_survey(path: Path) -> bool:
+    """Say whether a file, or any table of a folder, has the headings of a pipeline survey; reads only first
+    rows."""
+    vocabulary = read_vocabulary(ReadOptions())
+    try:
+        files = survey_files(path, vocabulary) if path.is_dir() else (path,)
+        return any(_speaks_of_pipes(table, vocabulary) for file in files for table in _first_rows(file))
+    except SourceRefused:
+        return False
+
+
+def _first_rows(path: Path) -> list[TextTable]:
+    try:
+        return read_tables(path, limit=_RECOGNISED_ROWS)
+    except SourceRefused:
+        return []
+
+
+def _speaks_of_pipes(table: TextTable, vocabulary: Vocabulary) -> bool:
+    try:
+        heading = find_heading(table, vocabulary)
+    except SourceRefused:
+        return bool(class_of_name(table.name, vocabulary).major)
+    return heading is not None and (
+        heading.speaks_of_pipes or bool(class_of_name(table.name, vocabulary).major)
+    )
+
+
+def files_of_survey(path: Path) -> tuple[Path, ...]:
+    """Return the files that `read_survey(path)` reads as one source: the tables of a folder, or a table and
+    its partner."""
+    return survey_files(path, read_vocabulary(ReadOptions()))
+
+
+def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
+    """Read a survey into the draft: points at the ground, lines at the pipe's axis, findings for what is odd.
+
+    A record is one row that is not empty, of any table or sheet; titles, headings and captions are
+    decoration, a line told by two rows is one feature of two records. Crown and invert are nominal (no wall
+    thickness); a depth that cannot be gives no height. Needs a CRS from `options.crs` or the mapping:
+    `SourceRefused` without, as for a damaged file, missing columns, or coordinates of which most are in
+    another zone or order than said.
+    """
+    vocabulary = read_vocabulary(options)
+    crs = options.crs or getattr(options.mapping, "crs", None)
+    tables = _tables(path, draft, options, vocabulary)
+    if not crs:
+        raise SourceRefused("source.no_crs", source=draft.source.name)
+    by_role = {
+        role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")
+    }
+    points = read_points(rows_of(by_role["point"], "pipe_point", draft, vocabulary), crs, vocabulary)
+    sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
+    _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
+    halves = rows_of(by_role["half"], "pipe_line", draft, vocabulary)
+    if len(halves.frame):
+        number, connected = halves.text("survey_no"), halves.text("connected_no")
+        halves.set_aside("survey.line_unended", connected == "", start=number, end=None)
+        read_lines(lines_of_halves(filled_down(halves)), sheets, crs, vocabulary)
+    read_lines(rows_of(by_role["line"], "pipe_line", draft, vocabulary), sheets, crs, vocabulary)
+    draft.surveyed = _latest(tables)
+
+
+def _read_sheets(
+    tables: list[SurveyTable], points: PointPlaces, crs: str, draft: Draft, vocabulary: Vocabulary
+) -> PointPlaces:
+    """Read the one-sheet tables; return their points with those read before."""
+    rows = rows_of(tables, "pipe_line", draft, vocabulary)
+    if not len(rows.frame):
+        return points
+    rows = filled_down(rows)
+    joint = points.joined(read_points(points_of_sheet(rows), crs, vocabulary))
+    read_lines(lines_of_halves(rows), joint, crs, vocabulary)
+    return joint
+
+
+def _ensure_points(points: PointPlaces, lines: list[SurveyTable], draft: Draft) -> None:
+    """Refuse line tables without a single point: each line would dangle."""
+    if lines and not len(points.number) and not points.unusable:
+        raise SourceRefused("survey.points_missing", source=draft.source.name, table=lines[0].table.name)
+
+
+def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabulary) -> list[SurveyTable]:
+    """Return the tables that are points or lines; their titles and headings, and other sheets, count as
+    decoration."""
+    found: list[SurveyTable] = []
+    others: list[TextTable] = []
+    tables = [
+        table
+        for file in survey_files(path, vocabulary)
+        for table in read_tables(file, encoding=options.encoding)
+    ]
+    for table in tables:
+        heading = _heading_of(table, vocabulary, alone=len(tables) == 1)
+        if heading is None:
+            others.append(table)
+            continue
+        named = class_of_name(table.name, vocabulary)
+        named = named if named.major else class_of_name(Path(table.file).stem, vocabulary)
+        found.append(SurveyTable(table, heading, named))
+    lists = [one for one in found if not one.heading.speaks_of_pipes and not one.named_class.major]
+    if len(lists) < len(found):
+        found = [one for one in found if one not in lists]
+        others += [one.table for one in lists]
+    _ensure_rows(found, others, draft)
+    for table in (one for one in others if one.rows):
+        draft.decorate(len(table.rows))
+        draft.report(
+            Finding(
+                "survey.table_ignored",
+                "info",
+                place=table.name,
+                values={"source": table.file, "table": table.name, "rows": len(table.rows)},
+            )
+        )
+    draft.decorate(sum(one.heading.rows for one in found))
+    return found
+
+
+def _heading_of(table: TextTable, vocabulary: Vocabulary, *, alone: bool) -> Heading | None:
+    """Return a table's heading, None for one of something else; a survey's own table that lacks columns is
+    refused."""
+    try:
+        return find_heading(table, vocabulary)
+    except SourceRefused:
+        if (
+            alone
+            or named_for_pipes(table.name, vocabulary)
+            or named_for_pipes(Path(table.file).stem, vocabulary)
+        ):
+            raise
+        return None
+
+
+def _ensure_rows(found: Sequence[SurveyTable], others: Sequence[TextTable], draft: Draft) -> None:
+    """Refuse a source without a heading, or with headings over nothing."""
+    source = draft.source.name
+    if not found and not any(table.rows for table in others):
+        raise SourceRefused("survey.no_rows", source=source, tables=[table.name for table in others])
+    if not found:
+        first = next(table for table in others if table.rows)
+        raise SourceRefused(
+            "survey.no_heading",
+            source=source,
+            table=first.name,
+            found=[cell for cell in first.rows[0] if cell][:12],
+        )
+    if all(len(one.table.rows) <= one.heading.rows for one in found):
+        raise SourceRefused("survey.no_rows", source=source, tables=[one.table.name for one in found])
+
+
+def _latest(tables: Sequence[SurveyTable]) -> Instant | None:
+    """Return the latest survey date that stands in the tables and is not still to come, None where there is
+    none."""
+    instants: list[Instant] = []
+    for one in tables:
+        column = one.heading.columns.get("surveyed")
+        below = one.table.rows[one.heading.rows :] if column is not None else []
+        for text in {
+            row[column] for row in below if column is not None and column < len(row) and row[column]
+        }:
+            try:
+                instants.append(parse_instant(text.replace("/", "-"))[0])
+            except QueryRefused:
+                continue
+    return max((instant for instant in instants if instant <= now()), default=None)

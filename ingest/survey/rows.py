@@ -1,0 +1,288 @@
+"""Rows of survey tables as one text frame: a column for each field, where each row stands, and what was
+noticed of it.
+
+A record of a survey is one row that is not empty; titles, headings and captions are decoration.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ingest.draft import Draft
+from ingest.survey.heading import Heading
+from ingest.survey.vocabulary import PipeClass, Vocabulary, normal_text
+from ingest.tables import TextTable
+from twin_model.finding import Finding, Severity
+
+__all__ = ["Rows", "SurveyTable", "first_place", "joined_keys", "numbers_of", "rows_of", "status_codes"]
+
+Mask = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Texts = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SurveyTable:
+    """A table whose heading is known, and the class its name says."""
+
+    table: TextTable
+    heading: Heading
+    named_class: PipeClass
+
+    @property
+    def role(self) -> str:
+        return self.heading.role
+
+
+@dataclass
+class Rows:
+    """Rows of one role: `frame` holds text by field ("" where absent), `table` and `row` say where each came
+    from.
+
+    A row merged of two has the second in the columns `also_table`, `also_row` (-1 for none).
+    `keep` marks the rows still to be stored. `own` is False where the row's record is told by another frame
+    (the point of a row that is also half a line): such a row is reported, not counted, when it cannot be
+    used.
+    """
+
+    layer: str
+    tables: Sequence[SurveyTable]
+    frame: pd.DataFrame
+    own: Mask
+    draft: Draft
+    points: Floats | None = None
+    keep: Mask = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.keep = np.ones(len(self.frame), dtype=bool)
+
+    def text(self, name: str) -> Texts:
+        """Return a column of text; "" throughout where no table has it."""
+        if name not in self.frame:
+            return np.full(len(self.frame), "", dtype=object)
+        return self.frame[name].to_numpy(dtype=object)
+
+    def has(self, name: str) -> Mask:
+        """Return which rows stand in a table that has a column for the field."""
+        given = np.array([name in one.heading.columns for one in self.tables], dtype=bool)
+        return given[self.frame["table"].to_numpy(dtype=int)] if len(self.frame) else np.zeros(0, dtype=bool)
+
+    def place(self, row: int) -> str:
+        """Return where a row stands: "WSLine row 17"."""
+        return self._place(*self._delivered(row)[0])
+
+    def _place(self, table: int, row: int) -> str:
+        one = self.tables[table].table
+        return f"{one.name} row {one.numbers[row]}"
+
+    def places(self) -> list[str]:
+        return [
+            self._place(table, row) for table, row in zip(self.frame["table"], self.frame["row"], strict=True)
+        ]
+
+    def records(self) -> NDArray[np.intp]:
+        """Return how many records of the source each row stands for: none where told elsewhere, two where
+        merged."""
+        merged = (
+            (self.frame["also_row"] >= 0).to_numpy()
+            if "also_row" in self.frame
+            else np.zeros(len(self.frame), dtype=bool)
+        )
+        return np.where(self.own, 1 + merged, 0)
+
+    def _delivered(self, row: int) -> list[tuple[int, int]]:
+        one = self.frame.iloc[row]
+        first = (int(one["table"]), int(one["row"]))
+        return (
+            [first, (int(one["also_table"]), int(one["also_row"]))]
+            if one.get("also_row", -1) >= 0
+            else [first]
+        )
+
+    def _raw(self, table: int, row: int) -> dict[str, str]:
+        """Return a row as it was delivered: heading -> text; columns without a heading by their number."""
+        titles, cells = self.tables[table].heading.titles, self.tables[table].table.rows[row]
+        named = [titles[n] if n < len(titles) and titles[n] else f"column {n + 1}" for n in range(len(cells))]
+        return {name: cell for name, cell in zip(named, cells, strict=True) if cell}
+
+    def report(
+        self,
+        rule: str,
+        rows: Mask | Iterable[int],
+        severity: Severity = "warning",
+        **values: Any,
+    ) -> None:
+        """Note one finding a row; `values` are arrays by row, functions of the row, or plain."""
+        for row in self._listed(rows):
+            self.draft.report(self._finding(rule, row, severity, values))
+
+    def set_aside(self, rule: str, rows: Mask | Iterable[int], **values: Any) -> None:
+        """Quarantine rows that are still kept, each with every record it was made of."""
+        for row in self._listed(rows):
+            if not self.keep[row]:
+                continue
+            self.keep[row] = False
+            finding = self._finding(rule, row, "error", values)
+            if not self.own[row]:
+                self.draft.report(finding)
+                continue
+            for table, number in self._delivered(row):
+                self.draft.set_aside(
+                    replace(finding, place=self._place(table, number), raw=self._raw(table, number))
+                )
+
+    def _listed(self, rows: Mask | Iterable[int]) -> list[int]:
+        listed = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows))
+        return [int(row) for row in (np.flatnonzero(listed) if listed.dtype == bool else listed)]
+
+    def _finding(self, rule: str, row: int, severity: Severity, values: Mapping[str, Any]) -> Finding:
+        known = self.points is not None and bool(np.isfinite(self.points[row]).all())
+        point = (
+            (float(self.points[row, 0]), float(self.points[row, 1]))
+            if known and self.points is not None
+            else None
+        )
+        shown = {name: _of_row(value, row) for name, value in values.items()}
+        return Finding(rule, severity, layer=self.layer, place=self.place(row), point=point, values=shown)
+
+
+def _of_row(value: Any, row: int) -> Any:
+    """Return what a named value is for one row: an array's element, a function's answer, or the value
+    itself."""
+    shown = value(row) if callable(value) else value[row] if isinstance(value, np.ndarray) else value
+    shown = shown.item() if isinstance(shown, np.generic) else shown
+    return (
+        None
+        if isinstance(shown, str) and not shown
+        else round(shown, 3)
+        if isinstance(shown, float)
+        else shown
+    )
+
+
+def rows_of(
+    tables: Sequence[SurveyTable], layer: str, draft: Draft, vocabulary: Vocabulary, *, own: bool = True
+) -> Rows:
+    """Return the rows below the headings of some tables as one frame; captions and repeated headings are
+    decoration."""
+    parts = []
+    for number, one in enumerate(tables):
+        part = _text_frame(one, number)
+        decoration = _decoration(one, part, vocabulary)
+        if own:
+            draft.decorate(int(decoration.sum()))
+        parts.append(part[~decoration])
+    frame = (
+        pd.concat(parts, ignore_index=True).fillna("")
+        if parts
+        else pd.DataFrame({"table": [], "row": []}, dtype=int)
+    )
+    frame[["table", "row"]] = frame[["table", "row"]].astype(int)
+    return Rows(
+        layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
+    )
+
+
+def _text_frame(one: SurveyTable, number: int) -> pd.DataFrame:
+    first = one.heading.rows
+    below = one.table.rows[first:]
+    columns: dict[str, Any] = {
+        name: [row[column] if column < len(row) else "" for row in below]
+        for name, column in one.heading.columns.items()
+    }
+    frame = pd.DataFrame(columns, dtype=object)
+    return frame.assign(table=number, row=np.arange(first, first + len(below)))
+
+
+def _decoration(one: SurveyTable, frame: pd.DataFrame, vocabulary: Vocabulary) -> Mask:
+    """Return which rows are captions ("制表：") or the heading once more, as at the top of each printed
+    page."""
+    heading = {tuple(row) for row in one.table.rows[: one.heading.rows]}
+    begins = tuple(vocabulary.rules["captions"]["begins"])
+    needed = [name for name in ("x", "y", "end_no", "connected_no") if name in frame]
+    found = np.zeros(len(frame), dtype=bool)
+    blank = (frame[needed] == "").all(axis=1).to_numpy()
+    for n, row in enumerate(frame["row"].tolist()):
+        cells = one.table.rows[row]
+        found[n] = tuple(cells) in heading or (
+            blank[n] and next((c for c in cells if c), "").startswith(begins)
+        )
+    return found
+
+
+def _with_class(frame: pd.DataFrame, tables: Sequence[SurveyTable], vocabulary: Vocabulary) -> pd.DataFrame:
+    """Add `major`, `sub`, `scope`: the class column's word, narrowed by the table's name and the element
+    code."""
+    words = frame["class"].tolist() if "class" in frame else [""] * len(frame)
+    codes = [code[:4] for code in frame["feature_code"]] if "feature_code" in frame else [""] * len(frame)
+    said = list(zip(frame["table"].tolist(), words, codes, strict=True))
+    meant = {
+        key: _narrowest(
+            vocabulary.pipe_class(key[1]), tables[key[0]].named_class, _by_code(key[2], vocabulary)
+        )
+        for key in set(said)
+    }
+    major = np.array([meant[key].major for key in said], dtype=object)
+    sub = np.array([meant[key].sub for key in said], dtype=object)
+    return frame.assign(major=major, sub=sub, scope=np.where(sub != "", sub, major).astype(object))
+
+
+def _by_code(code: str, vocabulary: Vocabulary) -> PipeClass:
+    """Return the class in an element code of eight digits (5 + class + sub-class ...); other codes say
+    nothing."""
+    return vocabulary.pipe_class(code) if code.isdigit() and code.startswith("5") else PipeClass()
+
+
+def _narrowest(*said: PipeClass) -> PipeClass:
+    """Return the first class said, with the sub-class of a later one that does not contradict it."""
+    known = [one for one in said if one.major]
+    if not known:
+        return PipeClass()
+    return PipeClass(
+        known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), "")
+    )
+
+
+def numbers_of(rows: Rows, name: str) -> Floats:
+    """Return a column as numbers, NaN where empty; a text that is no finite number is reported once and
+    counts as empty."""
+    said = rows.text(name)
+    plain = pd.Series(
+        [normal_text(text).replace(",", "").removesuffix("m").removesuffix("米") for text in said],
+        dtype=object,
+    )
+    numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, copy=True)
+    numbers[~np.isfinite(numbers)] = np.nan
+    wrong = np.isnan(numbers) & (plain != "").to_numpy() & rows.keep
+    rows.report("survey.number_unreadable", wrong, field=name, value=lambda r: str(said[r])[:60])
+    return numbers
+
+
+def status_codes(rows: Rows, vocabulary: Vocabulary) -> Texts:
+    """Return the status as "0".."3", None where empty; a word nobody knows is reported and left out."""
+    said = rows.text("status")
+    codes = np.array([vocabulary.word("status", text) if text else None for text in said], dtype=object)
+    unknown = np.array([code is None for code in codes], dtype=bool) & (said != "") & rows.keep
+    rows.report(
+        "survey.status_unknown",
+        unknown,
+        word=said,
+        expected=list(vocabulary.rules["status"])[:12],
+    )
+    return codes
+
+
+def joined_keys(parts: Sequence[Texts]) -> Texts:
+    """Return one key a row out of several columns of text."""
+    return np.array(
+        ["\x1f".join(key) for key in zip(*(part.tolist() for part in parts), strict=True)], dtype=object
+    )
+
+
+def first_place(rows: Rows, keys: "pd.Series[Any]", row: int) -> str:
+    """Return where the first row of the same key stands."""
+    return rows.place(int(np.flatnonzero((keys == keys.iloc[row]).to_numpy())[0]))

@@ -1,0 +1,337 @@
+"""A vector file as GDAL opens it: its layers, what they hold, their rows in batches. What GDAL says becomes our words.
+
+How rows become features of ours stands in `ingest/vector/reader.py`, the encoding of a shapefile's table in `ingest/vector/dbf_text.py`.
+"""
+
+import contextlib
+import itertools
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape
+
+import numpy as np
+import pyogrio
+from numpy.typing import NDArray
+from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+from pyogrio.raw import read as read_raw
+from pyogrio.util import vsi_path
+
+from ingest.source_files import companions
+from ingest.vector.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
+from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
+from ingest.vector.stream import Column, Streamed, Texts, Unstreamable, stream
+from twin_model.errors import SourceRefused
+from twin_model.rows.packed_wkb import PackedWkb
+
+__all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
+
+_GDAL = {
+    "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
+    "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+    "GML_DOWNLOAD_SCHEMA": "NO",
+    "GML_REGISTRY": os.devnull,  # GDAL's own names addresses of schemas
+    "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    "GML_USE_SCHEMA_IMPORT": "NO",
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+    "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
+    "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
+}
+_GEOMETRIES = {
+    one.upper(): one
+    for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+}
+_SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
+_Table = tuple[str, str, str]
+_OFFLINE = {
+    "GDAL_HTTP_PROXY": "none://source",
+    "GDAL_HTTPS_PROXY": "none://source",
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+}
+"""A proxy of no known kind: GDAL gives up before it connects. Only while a source is open: a notebook may read addresses."""
+
+
+@dataclass(frozen=True)
+class SourceLayer:
+    """A layer as the file has it; `geometry` None is a table. `fields` are our spelling -> GDAL's, `about` what it says."""
+
+    name: str
+    geometry: str | None
+    features: int
+    crs: str | None
+    fields: dict[str, str]
+    address: str
+    alone: bool = True
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some rows of a layer: feature ids, WKB, columns, and which texts could not be read."""
+
+    fids: NDArray[np.int64]
+    wkb: PackedWkb
+    columns: dict[str, NDArray[Any]]
+    unread: dict[str, NDArray[np.bool_]]
+    layer: str = ""
+
+    def place(self, row: int) -> str:
+        """Return where a row stands: GDAL's feature id, with the layer's name where the file has several."""
+        return f"{self.layer} fid {self.fids[row]}".strip()
+
+    def __len__(self) -> int:
+        return len(self.fids)
+
+
+def beside(path: Path, suffix: str) -> Path | None:
+    """Return the file of the same name with another suffix, in whatever case it is written."""
+    found = path.with_suffix(suffix)
+    if found.exists():
+        return found
+    return next(
+        (one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix.lower() == suffix), None
+    )
+
+
+def index_is_whole(path: Path) -> bool:
+    """Say whether a shapefile's index is there and as long as its head says (Esri 1998, "Organization of the Index File")."""
+    index = beside(path, ".shx")
+    if index is None:
+        return False
+    with index.open("rb") as file:
+        head = file.read(_LENGTH_OF_SHX_HEAD)
+    said = 2 * int.from_bytes(head[24:28], "big")
+    return len(head) == _LENGTH_OF_SHX_HEAD and head[:4] == _SHX_MAGIC and said == index.stat().st_size
+
+
+class VectorFile:
+    """A file GDAL can open; anything it cannot is a `SourceRefused` named after the source."""
+
+    def __init__(self, path: Path, source: str, encoding: str | None = None) -> None:
+        if path.is_file() and path.stat().st_size == 0:
+            raise SourceRefused("vector.zero_bytes", source=source)
+        self.drivers = ensure_vector_kind(path, source)
+        self.path, self.source = self._plainly_named(path), source
+        self.encoding, self.declared = encoding, True
+        table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
+        if table is not None and encoding is None:
+            self.encoding, self.declared = encoding_of(table, beside(path, ".cpg"))
+        self._as_bytes = table is not None
+        self._several = False
+        self._virtual: tempfile.TemporaryDirectory[str] | None = None
+        self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
+        if self._restores_index:
+            self._copy_to_mend()
+
+    def _plainly_named(self, path: Path) -> Path:
+        """Return the whole path of a file, by links with plain names where pyogrio would take a part of it for an archive, an
+        address or a parameter ("!", ";", a scheme) and open another file than the one that was judged."""
+        whole = path.absolute()
+        if vsi_path(str(whole)) == str(whole) and not str(whole).startswith("/vsi"):
+            return whole
+        self._links = tempfile.TemporaryDirectory(prefix="twin-source-")
+        for part in (whole, *companions(whole)):
+            ending = part.name[len(whole.stem) :]
+            (Path(self._links.name) / f"{_plain(whole.stem)}{_plain(ending)}").symlink_to(part)
+        return Path(self._links.name) / f"{_plain(whole.stem)}{whole.suffix}"
+
+    def _copy_to_mend(self) -> None:
+        """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
+        whole one stands there), and a source's folder is not ours to change."""
+        self._mended = tempfile.TemporaryDirectory(prefix="twin-shapefile-")
+        for part in (self.path, *(beside(self.path, one) for one in (".dbf", ".prj", ".cpg"))):
+            if part is not None:
+                shutil.copyfile(part, Path(self._mended.name) / part.name)
+        self.path = Path(self._mended.name) / self.path.name
+
+    def names(self) -> list[tuple[str, str | None]]:
+        """Return name and geometry type of every layer and table."""
+        found: list[tuple[str, str | None]]
+        try:
+            with self._in_our_words():
+                found = pyogrio.list_layers(str(self.path)).tolist()
+        except SourceRefused as refusal:
+            tables = _geopackage_tables(self.path)
+            if tables is None:
+                raise
+            found = self._without_gdal(tables, refusal)
+        self._several = len(found) > 1
+        return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+    def _without_gdal(self, tables: list[_Table], refusal: SourceRefused) -> list[tuple[str, str | None]]:
+        """Return what a GeoPackage itself says it holds, where GDAL lists nothing: one layer it cannot take spoils all."""
+        layers = [
+            (name, _GEOMETRIES.get(geometry, "Unknown") if kind == "features" else None)
+            for name, kind, geometry in tables
+            if kind in {"features", "attributes"}
+        ]
+        if layers:
+            return layers
+        if tables:
+            images = sorted(name for name, *_ in tables)
+            raise SourceRefused("vector.only_rasters", source=self.source, found=images) from refusal
+        raise SourceRefused("source.empty", source=self.source) from refusal
+
+    def layer(self, name: str, geometry: str | None) -> SourceLayer:
+        """Return what a layer holds; one of a geometry type pyogrio has no name for is read through a virtual layer."""
+        address = str(self.path)
+        with self._in_our_words():
+            try:
+                about = self._info(address, name)
+            except GeometryError:
+                address = self._untyped(name)
+                about = self._info(address, name)
+        if address == str(self.path) and about["driver"] not in self.drivers:
+            raise SourceRefused("vector.other_kind", source=self.source, found=about["driver"], expected=CUSTOMARY)  # fmt: skip
+        fields = {self._spelt(one): one for one in about["fields"].tolist()}
+        return SourceLayer(
+            name, geometry, int(about["features"]), about["crs"], fields, address, not self._several, about
+        )
+
+    def _info(self, address: str, name: str) -> dict[str, Any]:
+        about: dict[str, Any] = pyogrio.read_info(
+            address, layer=name, encoding=self._said_to_gdal(), force_feature_count=True
+        )
+        return about
+
+    def _untyped(self, name: str) -> str:
+        """Return the address of a layer whose geometry type is left open: a virtual layer of GDAL's, in a file of ours."""
+        self._virtual = (
+            tempfile.TemporaryDirectory(prefix="twin-layer-") if self._virtual is None else self._virtual
+        )
+        attribute, layer = escape(name, {chr(34): "&quot;"}), escape(name)
+        address = Path(self._virtual.name) / f"{sha256(name.encode()).hexdigest()}.vrt"
+        address.write_text(
+            f'<OGRVRTDataSource><OGRVRTLayer name="{attribute}"><SrcDataSource relativeToVRT="0">{escape(str(self.path))}</SrcDataSource>'
+            f"<SrcLayer>{layer}</SrcLayer><GeometryType>wkbUnknown</GeometryType></OGRVRTLayer></OGRVRTDataSource>",
+            encoding="utf-8",
+        )
+        return str(address)
+
+    def _said_to_gdal(self) -> str | None:
+        return AS_BYTES if self._as_bytes else self.encoding
+
+    def _spelt(self, name: str) -> str:
+        return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
+
+    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Iterator[Batch]:
+        """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling).
+
+        They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
+        """
+        wanted = [layer.fields[one] for one in fields]
+        start = 0
+        try:
+            for streamed in self._streamed(layer, wanted, rows):
+                if not (streamed.alike or self._as_bytes):
+                    break
+                # Only of a shapefile: elsewhere GDAL walks to the rows it is to read, and stumbles over what lies before.
+                read = streamed if streamed.alike else self._read(layer, wanted, start, rows)
+                if not np.array_equal(read.fids, streamed.fids):
+                    break
+                yield self._batch(layer, read)
+                start = self._following(read.fids, start)
+            else:
+                return
+        except Unstreamable:
+            pass
+        while len(read := self._read(layer, wanted, start, rows)):
+            yield self._batch(layer, read)
+            start = self._following(read.fids, start)
+            if len(read) < rows:
+                return
+
+    def _read(self, layer: SourceLayer, wanted: list[str], start: int, rows: int) -> Streamed:
+        with self._in_our_words():
+            about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
+                                                return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
+        shapes = None if wkb is None else PackedWkb.of(wkb)
+        return Streamed(fids, shapes, dict(zip(about["fields"].tolist(), values, strict=True)))
+
+    def _streamed(self, layer: SourceLayer, wanted: list[str], rows: int) -> Iterator[Streamed]:
+        streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
+        with self._in_our_words():  # the file is opened with the first batch
+            first = next(streamed, None)
+        return itertools.chain(() if first is None else (first,), streamed)
+
+    def _following(self, fids: NDArray[np.int64], start: int) -> int:
+        """Return how many rows GDAL is to skip to reach the next ones; of a shapefile it counts deleted records too."""
+        return int(fids[-1]) + 1 if self._as_bytes else start + len(fids)
+
+    def _batch(self, layer: SourceLayer, read: Streamed) -> Batch:
+        columns: dict[str, NDArray[Any]] = {}
+        unread: dict[str, NDArray[np.bool_]] = {}
+        for gdal, column in read.columns.items():
+            name = self._spelt(gdal)
+            columns[name], wrong = self._as_texts(column)
+            unread |= {name: wrong} if wrong is not None and wrong.any() else {}
+        wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
+        return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
+
+    def _as_texts(self, column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+        """Return a column with its texts decoded, and which of them could not be, None where there was nothing to decode."""
+        if isinstance(column, Texts):
+            if self._as_bytes:
+                return spread(column.codes, column.distinct, self.encoding or "utf-8")
+            return np.array([*column.distinct, None], dtype=object)[column.codes], None
+        if self._as_bytes and column.dtype == object:
+            return decoded(column, self.encoding or "utf-8")
+        return column, None
+
+    @contextlib.contextmanager
+    def _in_our_words(self) -> Iterator[None]:
+        """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
+        before = {name: _set_by_caller(name) for name in _OFFLINE}
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                restore = "YES" if self._restores_index else None
+                pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | {"SHAPE_RESTORE_SHX": restore})
+                yield
+        except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+            raise self._refusal(str(error)) from error
+        finally:
+            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None} | before)
+
+    def _refusal(self, cause: str) -> SourceRefused:
+        kind = self.path.suffix.lstrip(".").lower() or "vector"
+        if "not recognized as being in a supported" in cause:
+            return not_recognised(self.path, self.source)
+        words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
+        return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
+
+
+def _set_by_caller(option: str) -> str | None:
+    """Return what an option of GDAL's was set to by others than us."""
+    value = pyogrio.get_gdal_config_option(option)
+    return None if value is None or value == _OFFLINE[option] else str(value)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.\- ]", "_", name)
+
+
+def _geopackage_tables(path: Path) -> list[_Table] | None:
+    """Return name, kind ("features", "attributes", ...) and geometry type of a GeoPackage's tables, None where it is none."""
+    address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+    try:
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
+            tables = db.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
+            spatial = any(kind == "features" for _, kind in tables)
+            types = (
+                db.execute("SELECT table_name, geometry_type_name FROM gpkg_geometry_columns")
+                if spatial
+                else ()
+            )
+            geometry = dict(types)
+    except (sqlite3.Error, UnicodeDecodeError):
+        return None
+    return [(name, kind, geometry.get(name, "")) for name, kind in tables if name != "ogr_empty_table"]

@@ -1,0 +1,295 @@
+"""Vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite.
+
+A record is one row of one source layer that has a place here; a layer or table without one is left out with a finding.
+Names become ours through a mapping (`ingest/mapping.py`); without one the standard mapping and our own layer names are
+tried. How the file is opened stands in `ingest/vector/file.py`. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import pandas as pd
+import shapely
+from numpy.typing import NDArray
+
+from ingest.coordinates import fit_better
+from ingest.draft import FRAME_ROWS, Draft, ReadOptions
+from ingest.mapping import LayerMapping, Mapping, standard_mapping
+from ingest.vector.columns import columns_of
+from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
+from twin_model.crs import crs_code, same_crs
+from twin_model.errors import CrsRefused, SourceRefused
+from twin_model.finding import Finding
+from twin_model.layer import Layer
+from twin_model.rows.coordinate_runs import no_runs, read_runs
+
+__all__ = ["read_vector", "recognises_vector"]
+
+_LENGTH_OF_HEAD = 512
+_LOOKED_AT = 1_000
+_NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
+_DIMENSIONS = {
+    "Point": 0,
+    "MultiPoint": 0,
+    "LineString": 1,
+    "MultiLineString": 1,
+    "Polygon": 2,
+    "MultiPolygon": 2,
+}
+
+
+def recognises_vector(path: Path) -> bool:
+    """Say whether the first bytes are those of a vector file GDAL reads for us."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_LENGTH_OF_HEAD)
+    if head[:4] == b"\x00\x00\x27\x0a" or head[:15] == b"SQLite format 3" or head[:4] == b"fgb\x03":
+        return True
+    if path.suffix.lower() in {".tab", ".mif"}:
+        return head[:6].lower() == b"!table" or head[:7].lower() == b"version"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text[:1] in (b"{", b"["):
+        return path.suffix.lower() in {".geojson", ".json"} and b"CityJSON" not in head
+    return (b"opengis.net/gml" in head or b"FeatureCollection" in head) and text[:1] == b"<"
+
+
+def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
+    """Read every layer of a file that a mapping, or `options.kind`, gives a place here."""
+    _ensure_shapefile(path, draft)
+    named = options.mapping.options.get("encoding") if options.mapping else None
+    file = VectorFile(path, draft.source.name, options.encoding or named)
+    found = file.names()
+    chosen = _chosen(found, path, draft, options)
+    before = draft.counts.read
+    for name, geometry in found:
+        if name in chosen:
+            _read_or_leave(file, name, geometry, chosen[name], draft, options, alone=len(chosen) == 1)
+        else:
+            _leave_out(file, name, geometry, draft)
+    if draft.counts.read == before:
+        raise SourceRefused("source.empty", source=draft.source.name)
+    _report_encoding(file, draft)
+
+
+def _ensure_shapefile(path: Path, draft: Draft) -> None:
+    """A shapefile without a whole `.shx` is read (its index is rebuilt in a copy), one without `.dbf` too; both are said."""
+    suffix = path.suffix.lower()
+    if suffix in {".dbf", ".shx"}:
+        whole = beside(path, ".shp")
+        raise (
+            SourceRefused("vector.part_of_shapefile", source=draft.source.name, shapefile=whole.name)
+            if whole
+            else SourceRefused("source.incomplete", source=draft.source.name, missing=f"{path.stem}.shp")
+        )
+    for part in (".dbf", ".shx") if suffix == ".shp" else ():
+        if not beside(path, part):
+            draft.report(
+                Finding("vector.part_missing", "warning", values={"source": draft.source.name, "part": part})
+            )
+        elif part == ".shx" and not index_is_whole(path):
+            draft.report(Finding("vector.index_broken", "warning", values={"source": draft.source.name}))
+
+
+def _chosen(
+    found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
+) -> dict[str, LayerMapping]:
+    """Return source layer -> how it is read; refuse a file of which nothing has a place here."""
+    source = draft.source.name
+    if not found:
+        raise SourceRefused("source.empty", source=source)
+    stems = [path.stem] if len(found) == 1 else []
+    targets = {
+        name: _target([name, *stems], draft, options)
+        for name, geometry in found
+        if geometry is not None or _takes_tables(draft, options)
+    }
+    if not targets:
+        raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
+    chosen = {name: target for name, target in targets.items() if target is not None}
+    if options.kind in draft.catalogue.layers:
+        chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
+    if not chosen:
+        raise SourceRefused(
+            "source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft)
+        )
+    return chosen
+
+
+def _of_its_dimension(
+    chosen: dict[str, LayerMapping], geometry: dict[str, str | None], dimension: int
+) -> dict[str, LayerMapping]:
+    """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
+    suiting = {name: one for name, one in chosen.items() if _dimension(geometry[name]) in (dimension, None)}
+    return suiting or chosen
+
+
+def _dimension(geometry: str | None) -> int | None:
+    """Return 0 for points, 1 for lines, 2 for areas, None where a layer holds anything."""
+    return _DIMENSIONS.get(str(geometry).removesuffix(" Z"))
+
+
+def _takes_tables(draft: Draft, options: ReadOptions) -> bool:
+    return options.kind in draft.catalogue.layers and not draft.catalogue[str(options.kind)].has_geometry
+
+
+def _nearest(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
+    """Return layers of ours that could take in what the file holds, by dimension."""
+    wanted = {_dimension(geometry) for _, geometry in found if geometry is not None}
+    fitting = [
+        one for one in draft.catalogue if one.has_geometry and one.kind == "feature" and one.id != "finding"
+    ]
+    return [one.id for one in fitting if None in wanted or one.dimension in wanted][:12]
+
+
+def _target(names: list[str], draft: Draft, options: ReadOptions) -> LayerMapping | None:
+    """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours."""
+    mapping: Mapping = options.mapping or standard_mapping("vector")
+    if options.kind in draft.catalogue.layers:
+        fitting = [
+            one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind
+        ]
+        return fitting[0] if fitting else LayerMapping(("*",), str(options.kind))
+    for name in names:
+        found = mapping.layer_for(name)
+        if found is not None:
+            return found
+        if name in draft.catalogue:
+            return LayerMapping((name,), name)
+    return None
+
+
+def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> None:
+    if geometry is None:
+        rows = file.layer(name, None).features
+        values = {"source_layer": name, "source": draft.source.name, "rows": rows}
+        draft.report(Finding("vector.table_left_out", "info", values=values))
+        return
+    values = {"source_layer": name, "source": draft.source.name}
+    draft.report(Finding("vector.layer_left_out", "info", values=values))
+
+
+def _read_or_leave(
+    file: VectorFile, name: str, geometry: str | None, target: LayerMapping, draft: Draft, options: ReadOptions, *, alone: bool
+) -> None:  # fmt: skip
+    """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
+    try:
+        layer = file.layer(name, geometry)
+        batches = file.batches(layer, _wanted(layer, target, draft), FRAME_ROWS)
+        first = next(batches, None)
+    except SourceRefused as refusal:
+        if alone or refusal.rule_id != "source.unreadable":
+            raise
+        values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
+        draft.report(Finding("vector.layer_unreadable", "error", values=values))
+        return
+    if first is not None:
+        _read_layer(layer, first, batches, target, draft, options)
+
+
+def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
+    """Return our field -> the source's: by the mapping, else by our own name (in any case, whole or cut)."""
+    own = LayerMapping((), ours.id, {one: (one,) for one in ours.field_names if one not in target.fields})
+    available = list(layer.fields)
+    mapped = own.source_fields(available) | target.source_fields(available)
+    return {field: source for field, source in mapped.items() if ours.field_of(field)}
+
+
+def _wanted(layer: SourceLayer, target: LayerMapping, draft: Draft) -> list[str]:
+    dated = target.dated_by(list(layer.fields))
+    return sorted({*_fields(layer, target, draft.catalogue[target.to]).values(), *([dated] if dated else [])})
+
+
+def _read_layer(
+    layer: SourceLayer, first: Batch, others: Iterator[Batch], target: LayerMapping, draft: Draft, options: ReadOptions
+) -> None:  # fmt: skip
+    ours = draft.catalogue[target.to]
+    fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
+    crs = _crs(layer, first, draft, options)
+    for batch in itertools.chain([first], others):
+        content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
+        if dated:
+            content["valid_from"] = batch.columns[dated]
+        content["place"] = batch.fids
+        _report_texts(batch, draft, ours)
+        _add(ours, content, batch, crs, draft)
+
+
+def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
+    """Add a batch; a row whose geometry is no geometry at all is set aside with its values."""
+    runs = (
+        no_runs(ours.dimension)
+        if ours.has_z or not ours.has_geometry
+        else read_runs(batch.wkb, ours.dimension)
+    )
+    others = np.ones(len(batch), dtype=bool)
+    others[runs.rows] = False
+    shapes = np.full(len(batch), None, dtype=object)
+    shapes[others] = shapely.from_wkb(batch.wkb.objects(np.flatnonzero(others)), on_invalid="fix")
+    broken = others & shapely.is_missing(shapes) & (batch.wkb.sizes > 0)
+    unread = np.flatnonzero(broken)
+    for row, wkb in zip(unread.tolist(), batch.wkb.objects(unread), strict=True):
+        raw = {name: str(column[row]) for name, column in batch.columns.items()} | {"wkb": wkb.hex()[:400]}
+        draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=batch.place(row),
+                                values={"found": wkb.hex()[:18]}, raw=raw))  # fmt: skip
+    # A series of objects stays one: pandas would make a text array of texts, and we objects of it again.
+    kept = {
+        name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()
+    }
+    frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
+    frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
+    draft.add(ours.id, frame, runs=runs.among(np.flatnonzero(~broken)))
+
+
+def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:
+    for field, wrong in batch.unread.items():
+        values = {"field": field, "rows": int(wrong.sum())}
+        place = batch.place(int(np.argmax(wrong)))
+        draft.report(Finding("vector.text_unreadable", "warning", layer=ours.id, place=place, values=values))
+
+
+def _report_encoding(file: VectorFile, draft: Draft) -> None:
+    """Say where an encoding was guessed that is neither of those that are customary here."""
+    if not file.declared and file.encoding == "cp1252":
+        values = {"source": draft.source.name, "encoding": "Windows 1252"}
+        draft.report(Finding("vector.encoding_assumed", "info", values=values))
+
+
+def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
+    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none.
+
+    The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
+    """
+    declared = options.crs or (options.mapping.crs if options.mapping else None)
+    try:
+        found = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
+    except CrsRefused:
+        found = None
+    if found is None and declared is None:
+        raise SourceRefused("source.no_crs", source=draft.source.name)
+    if found is not None and options.crs is not None and not same_crs(found, options.crs):
+        values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
+        if fit_better(*_places(first, draft), found, options.crs, draft.storage_crs):
+            draft.report(Finding("vector.crs_overruled", "warning", values=values))
+            return crs_code(options.crs)
+        draft.report(Finding("vector.crs_kept", "info", values=values))
+    return crs_code(declared) if found is None else found
+
+
+def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return x, y of the middles of the first geometries of a batch, read as the mapping says they are meant."""
+    rows = np.flatnonzero(batch.wkb.sizes > 0)[:_LOOKED_AT]
+    shapes = np.asarray(shapely.from_wkb(batch.wkb.objects(rows), on_invalid="ignore"), dtype=object)
+    bounds = shapely.bounds(draft.coordinates.read(shapes))
+    bounds = bounds[np.isfinite(bounds).all(axis=1)]
+    return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+
+
+def _short(code: str) -> str:
+    named = re.match(r'\w+\["([^"]+)', code)
+    return named[1] if named else code

@@ -1,0 +1,65 @@
+"""`twin` in a process of its own, forked from one that has imported everything: importing anew costs a second of each run.
+
+It starts as the console script does, with its own environment, folder and files for what it prints. What depends on
+how a process begins (a shell, a signal, what is imported when) is tested with the script itself, in `test_cli.py` and
+`test_first_town.py`.
+"""
+
+import multiprocessing
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+__all__ = ["run_twin"]
+
+_COMMANDS = ("frame", "demo", "history", "ingest", "keeping", "serve", "tiles", "town")
+_READERS = ("dxf", "epanet", "ifc", "survey", "tables", "vector")
+_IMPORTED = [
+    "twin_command",
+    "api_config.cli",
+    *(f"api_config.commands.{name}" for name in _COMMANDS),
+    "ingest",
+    *(f"ingest.{name}" for name in _READERS),
+    *("ezdxf", "geopandas", "ifcopenshell.geom", "openpyxl", "pyogrio", "psycopg_pool", "pyarrow"),
+]
+_PATIENCE = 300
+"""Seconds after which a run counts as hung."""
+
+_forking = multiprocessing.get_context("forkserver")
+_forking.set_forkserver_preload(_IMPORTED)
+
+
+def run_twin(
+    *arguments: str | Path, environment: dict[str, str] | None = None, folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """Run `twin` with these arguments in English, `environment` laid over ours, and return what it printed and its code."""
+    words = [str(word) for word in arguments]
+    variables = {**os.environ, "TWIN_LANG": "en", **(environment or {})}
+    with tempfile.TemporaryDirectory(prefix="twin_run_") as name:
+        out, err = Path(name) / "out", Path(name) / "err"
+        place = str(folder or Path.cwd())
+        process = _forking.Process(target=_twin, args=(words, variables, place, str(out), str(err)))
+        process.start()
+        process.join(_PATIENCE)
+        if process.is_alive():
+            process.kill()
+            raise AssertionError(
+                f"twin {' '.join(words)} did not end within {_PATIENCE} s: {err.read_text('utf-8')}"
+            )
+        return subprocess.CompletedProcess(
+            ["twin", *words], process.exitcode or 0, out.read_text("utf-8"), err.read_text("utf-8")
+        )
+
+
+def _twin(words: list[str], variables: dict[str, str], folder: str, out: str, err: str) -> None:
+    for number, path in ((1, out), (2, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)
+    os.environ.clear()
+    os.environ.update(variables)
+    os.chdir(folder)
+    sys.argv = ["twin", *words]
+    from api_config.cli import main
+
+    main()

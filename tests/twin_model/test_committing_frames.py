@@ -1,0 +1,217 @@
+"""What an analyst brings from a notebook: kept whole, or refused with nothing changed; the town opens afterwards in either case."""
+
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pytest
+import shapely
+
+from twin_model import Town, init_town, open_town
+from twin_model.audit import verify
+from twin_model.backup import backup_town, restore_town
+from twin_model.errors import EditRefused, TwinError
+
+CRS = "EPSG:4548"
+
+
+@pytest.fixture
+def town(location: str, tmp_path: Path) -> Iterator[Town]:
+    """An empty town, kept in each kind of store."""
+    with init_town(tmp_path / "town", name="测试", crs=CRS, store=location) as made:
+        yield made
+
+
+def blocks(count: int = 3, **columns: Any) -> gpd.GeoDataFrame:
+    x = [618_000.0 + 50 * number for number in range(count)]
+    shapes = shapely.box(x, 3_886_000, [value + 40 for value in x], 3_886_040)
+    return gpd.GeoDataFrame(
+        columns or {"density": [0.1 * (n + 1) for n in range(count)]}, geometry=shapes, crs=CRS
+    )
+
+
+def again(town: Town) -> Town:
+    return open_town(town.path)
+
+
+FRAMES: dict[str, Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]] = {
+    "geometry only": lambda frame: frame[["geometry"]],
+    "Chinese": lambda frame: frame.assign(容积率=1.5),
+    "space": lambda frame: frame.assign(**{"total length": 2.0}),
+    "dot": lambda frame: frame.assign(**{"a.b": 2.0}),
+    "quote": lambda frame: frame.assign(**{'it\'s "x"': 2.0}),
+    "tuple": lambda frame: _with_tuple(frame),
+    "digit": lambda frame: frame.assign(**{"2024": 2.0}),
+    "reserved": lambda frame: frame.assign(version=[1, 2, 3], valid_from="2024-01-01"),
+    "dates": lambda frame: frame.assign(day=pd.Timestamp("2024-05-01").date()),
+    "objects": lambda frame: frame.assign(count=pd.Series([1, 2, None], dtype=object)),
+    "newline": lambda frame: frame.assign(**{"a\nb": 1}),
+}  # fmt: skip
+
+
+def _with_tuple(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    frame = frame.copy()
+    frame[("height", "mean")] = 2.0
+    return frame
+
+
+def test_ordinary_frames_become_layers_and_the_town_opens_with_all_of_them(town: Town) -> None:
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always")
+        for number, change in enumerate(FRAMES.values()):
+            version = town.commit(change(blocks()), layer=f"r{number}", reason="更新")
+            assert version.touched[f"r{number}"].inserted == 3
+
+    renamed = " ".join(str(warning.message) for warning in noticed)
+    assert "'total length' -> total_length" in renamed and "('height', 'mean') -> height_mean" in renamed
+    with again(town) as opened:
+        assert opened.features("r1")["容积率"].tolist() == [1.5] * 3
+        assert opened.features("r2")["total_length"].tolist() == [2.0] * 3
+        assert opened.features("r7")["version_"].tolist() == [1, 2, 3]
+        assert verify(opened.store).changesets == len(FRAMES)
+
+
+def test_what_features_answered_can_be_committed_as_it_is(town: Town) -> None:
+    town.commit(blocks(name=["甲", "乙", "丙"], storeys=[1, 2, 3]), layer="building", reason="first")
+    answered = town.features("building")
+
+    copied = town.commit(answered, layer="copy_of_buildings", reason="copy")
+    edited = town.commit(answered.assign(storeys=9), layer="building", reason="edit")
+
+    assert copied.touched["copy_of_buildings"].inserted == 3
+    assert edited.touched["building"].updated == 3
+    with again(town) as opened:
+        assert opened.features("building")["storeys"].tolist() == [9, 9, 9]
+        assert opened.features("copy_of_buildings").index.tolist() == answered.index.tolist()
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        ({"Area": [1.0] * 3, "area": [2.0] * 3}, "Area.*area.*Rename one"),
+        ({"a b": [1.0] * 3, "a.b": [2.0] * 3}, "a b.*a.b.*Rename one"),
+        ({"面" * 22: [1.0] * 3}, "63 bytes"),
+        ({"x": [1.0, "a", None]}, "x is '1.0'.*Expected string"),
+        ({"x": [float("inf")] * 3}, "x is 'inf'"),
+    ],
+)
+def test_a_frame_that_does_not_fit_is_refused_and_nothing_is_put_in_place(
+    town: Town, columns: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(EditRefused, match=said):
+        town.commit(blocks(**columns), layer="result", reason="更新")
+
+    assert not list((town.path / "catalogue").iterdir())
+    with again(town) as opened:
+        assert "result" not in opened.catalogue
+    town.commit(blocks(x=["a", "b", "c"]), layer="result", reason="text after all")
+    assert town.features("result")["x"].tolist() == ["a", "b", "c"]
+
+
+def test_a_frame_without_geometry_is_refused_by_name(town: Town) -> None:
+    with pytest.raises(EditRefused, match=r"A DataFrame was given.*GeoDataFrame"):
+        town.commit(pd.DataFrame({"x": [1]}), layer="result", reason="table")  # type: ignore[arg-type]
+
+
+def test_a_failed_commit_of_a_new_layer_leaves_the_town_as_it_was(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    town.commit(blocks(), layer="first", reason="1")
+    monkeypatch.setattr("twin_model.town.write_table", _full_disk)
+
+    with pytest.raises(OSError, match="No space left"):
+        town.commit(blocks(), layer="second", reason="2")
+
+    assert "second" not in town.catalogue and "second" not in town.store.catalogue
+    with again(town) as opened:
+        assert opened.layers().index.tolist() == ["first"]
+
+
+def _full_disk(*_: object) -> None:
+    raise OSError(28, "No space left on device")
+
+
+def test_a_renamed_column_takes_its_values_along_and_the_past_keeps_the_old_name(town: Town) -> None:
+    town.commit(blocks(), layer="r", reason="1")
+
+    version = town.commit(blocks().rename(columns={"density": "building_density"}), layer="r", reason="2")
+
+    now, past = town.features("r"), town.features("r", recorded=1)
+    assert version.touched["r"].updated == 3
+    assert now["building_density"].round(6).tolist() == [0.1, 0.2, 0.3]
+    assert past["density"].round(6).tolist() == [0.1, 0.2, 0.3]
+    assert verify(town.store).changesets == 2
+
+
+def test_an_edit_keeps_what_it_does_not_say_and_empties_what_it_says_is_nothing(town: Town) -> None:
+    town.commit(blocks(name=["甲", "乙", "丙"], storeys=[1, 2, 3]), layer="building", reason="first")
+
+    edit = town.features("building")[["geometry"]].assign(height=99.0)
+    version = town.commit(edit, layer="building", reason="heights")
+    emptied = town.commit(
+        town.features("building")[["geometry"]].iloc[:1].assign(name=None), layer="building", reason="unnamed"
+    )
+    unchanged = town.commit(edit, layer="building", reason="heights again")
+
+    found = town.features("building")
+    assert version.touched["building"].updated == 3 and emptied.touched["building"].updated == 1
+    assert not unchanged.made
+    assert found["height"].tolist() == [99.0] * 3 and found["storeys"].tolist() == [1, 2, 3]
+    assert found["name"].fillna("-").tolist() == ["-", "乙", "丙"]
+    assert verify(town.store).changesets == 3
+
+
+def test_a_field_that_a_town_gains_by_a_table_leaves_proof_and_backup_whole(
+    town: Town, tmp_path: Path
+) -> None:
+    town.commit(blocks(name=["甲", "乙", "丙"]), layer="building", reason="first")
+    (town.path / "catalogue" / "own.toml").write_text(
+        '[building.fields]\nheritage = { type = "string", zh = "历史建筑", en = "Heritage" }\n', "utf-8"
+    )
+
+    with again(town) as opened:
+        assert verify(opened.store).changesets == 1
+        same = opened.commit(opened.features("building"), layer="building", reason="nothing new")
+        assert not same.made
+        if "@" not in opened.settings.store and "postgresql" not in opened.settings.store:
+            backup_town(opened, tmp_path / "town.zip")
+            assert restore_town(tmp_path / "town.zip", tmp_path / "restored").version == 1
+
+
+def test_a_town_opens_without_a_result_whose_table_is_broken_and_says_which(town: Town) -> None:
+    town.commit(blocks(), layer="good", reason="1")
+    town.commit(blocks(), layer="bad", reason="2")
+    broken = town.path / "catalogue" / "bad.toml"
+    broken.write_text(broken.read_text("utf-8") + "面 积 = {\n", "utf-8")
+
+    with pytest.warns(UserWarning, match=r"left out.*bad\.toml"), again(town) as opened:
+        assert opened.layers().index.tolist() == ["good"]
+        assert list(opened.left_out) == ["bad"]
+        opened.commit(blocks(), layer="bad", reason="made again")
+
+    with again(town) as mended:
+        assert sorted(mended.layers().index) == ["bad", "good"]
+
+
+def test_a_table_of_the_town_that_is_no_result_is_still_refused(town: Town) -> None:
+    (town.path / "catalogue" / "own.toml").write_text("[building\n", "utf-8")
+
+    with pytest.raises(TwinError, match="own.toml"):
+        open_town(town.path)
+
+
+def test_readers_in_other_threads_go_on_while_a_new_layer_is_committed(town: Town) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    town.commit(blocks(), layer="first", reason="1")
+    with ThreadPoolExecutor(4) as pool:
+        reading = [pool.submit(lambda: len(town.features("first"))) for _ in range(40)]
+        for number in range(4):
+            town.commit(blocks(), layer=f"thread_{number}", reason="同一原因")
+        counts = {each.result() for each in reading}
+
+    assert counts == {3}
+    assert len(town.layers()) == 5

@@ -1,0 +1,120 @@
+"""Work in children: results and errors come back, limits hold, a crash harms nobody else, cancelling really ends the work."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, wait
+from pathlib import Path
+
+import pytest
+import worker_tasks
+
+from twin_model.errors import SourceRefused, WorkerEnded, WorkerOutOfMemory, WorkerTooSlow
+from twin_model.workers import Workers, report
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with Workers(2, memory_mib=512) as made:
+        yield made
+
+
+def test_results_come_back_in_the_order_they_were_asked_for(workers: Workers) -> None:
+    assert list(workers.map(worker_tasks.double, range(5))) == [0, 2, 4, 6, 8]
+
+
+def test_no_more_children_work_than_were_asked_for(workers: Workers) -> None:
+    futures = [workers.submit(worker_tasks.process) for _ in range(8)]
+
+    children = {future.result() for future in futures}
+
+    assert len(children) <= 2 and os.getpid() not in children
+
+
+def test_an_error_of_ours_comes_back_as_itself(workers: Workers) -> None:
+    with pytest.raises(SourceRefused, match=r"a\.shp"):
+        workers.submit(worker_tasks.refuse).result()
+
+
+def test_a_crash_and_too_much_memory_end_one_task_and_the_next_one_works(workers: Workers) -> None:
+    with pytest.raises(WorkerEnded, match="crash"):
+        workers.submit(worker_tasks.crash).result()
+    with pytest.raises(WorkerOutOfMemory, match="512 MiB"):
+        workers.submit(worker_tasks.grow, 2048).result()
+
+    assert workers.submit(worker_tasks.grow, 64).result() == 64 * 2**20
+
+
+def test_a_task_tells_how_far_it_is(workers: Workers) -> None:
+    told: list[tuple[int, int | None]] = []
+    heard = threading.Event()
+
+    def listen(done: int, total: int | None) -> None:
+        told.append((done, total))
+        if done == total:
+            heard.set()
+
+    assert workers.submit_with_progress(listen, worker_tasks.count_to, 3).result() == 3
+
+    assert heard.wait(10)
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    report(1, 2)
+
+
+def gone(process: int) -> bool:
+    """Return whether a process ends within ten seconds: it is killed, but not by the call that asked for it."""
+    end = time.monotonic() + 10
+    while time.monotonic() < end and not _ended(process):
+        threading.Event().wait(0.01)
+    return _ended(process)
+
+
+def _ended(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    return Path(f"/proc/{process}/stat").read_text("ascii").split()[2] == "Z"
+
+
+def started(path: Path) -> int:
+    end = time.monotonic() + 30
+    while not (path.exists() and path.read_text("utf-8")):
+        assert time.monotonic() < end, "the task did not begin"
+        threading.Event().wait(0.01)
+    return int(path.read_text("utf-8"))
+
+
+def test_cancelling_ends_the_child_whatever_it_does(workers: Workers, tmp_path: Path) -> None:
+    future = workers.submit(worker_tasks.be_busy, str(tmp_path / "pid"), 60)
+    child = started(tmp_path / "pid")
+
+    assert future.cancel()
+
+    with pytest.raises(CancelledError):
+        future.result(timeout=30)
+    wait([future])
+    assert future.cancelled() and gone(child)
+
+
+def test_a_task_that_takes_too_long_is_ended(tmp_path: Path) -> None:
+    with Workers(1, seconds=1) as limited:
+        future = limited.submit(worker_tasks.be_busy, str(tmp_path / "pid"), 60)
+
+        with pytest.raises(WorkerTooSlow, match="be_busy.*1 s"):
+            future.result(timeout=30)
+
+        assert gone(started(tmp_path / "pid"))
+
+
+def test_shutting_down_at_once_leaves_no_child(tmp_path: Path) -> None:
+    workers = Workers(1)
+    future = workers.submit(worker_tasks.be_busy, str(tmp_path / "pid"), 60)
+    child = started(tmp_path / "pid")
+
+    workers.shutdown(cancel_futures=True)
+
+    assert gone(child)
+    with pytest.raises((CancelledError, WorkerEnded)):
+        future.result(timeout=10)

@@ -1,0 +1,167 @@
+"""A layer described from a frame: what an analyst computed becomes a table of the town's catalogue.
+
+fitted = fitted_to_layer(frame)                                  # names that can be columns, the id as index
+table = table_of_frame("far", fitted, title="容积率", reason="by block")
+layer_of("far", table)                                           # checked before anything is put in place
+write_table(path, "far", table)
+"""
+
+import json
+import re
+import warnings
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import shapely
+
+from twin_model.catalogue.sound import RESERVED
+from twin_model.errors import CatalogueError, EditRefused
+from twin_model.layer import Layer, Text
+from twin_model.messages import render
+
+__all__ = ["fitted_to_layer", "is_result_table", "table_of_frame", "without_system_columns", "write_table"]
+
+_RESULT_MARK = "# What `town.commit` brought as"
+"""With this the first line of a table begins that was made from a frame."""
+
+_SYSTEM = ("fid", "valid_from", "valid_to", "version")
+_TYPES = {"integer": "integer", "boolean": "boolean", "floating": "number", "mixed-integer-float": "number", "decimal": "number",
+          "datetime64": "datetime", "datetime": "datetime", "date": "date"}  # fmt: skip
+_DIMENSIONS = ("Point", "MultiLineString", "MultiPolygon")
+_LAYER_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_MOST_BYTES = 63
+"""So long may a column's name be in PostgreSQL, in UTF-8."""
+
+
+def without_system_columns(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame that `Town.features` answered without the columns that are ours; any other frame as it is.
+
+    A column `id` becomes the index, where the index has no name of its own.
+    """
+    if not isinstance(frame, gpd.GeoDataFrame) or frame.active_geometry_name is None:
+        raise EditRefused("edit.no_frame", found=type(frame).__name__)
+    if frame.index.name is None and "id" in frame.columns:
+        frame = frame.set_index("id")
+    if frame.index.name == "id":
+        frame = frame.drop(columns=[name for name in _SYSTEM if name in frame.columns])
+    return frame
+
+
+def fitted_to_layer(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame whose columns can be fields: `total length` becomes `total_length`, `("height", "mean")` `height_mean`.
+
+    Each name that changes is said by a warning. Raises `EditRefused` for two names that are the same to a store.
+    """
+    frame = without_system_columns(frame)
+    names = {name: _field_name(name) for name in frame.columns if name != frame.geometry.name}
+    taken: dict[str, Any] = {}
+    for name, field in names.items():
+        if field.lower() in taken:
+            raise EditRefused("edit.same_name", found=[str(taken[field.lower()]), str(name)])
+        taken[field.lower()] = name
+        if len(field.encode()) > _MOST_BYTES:
+            raise EditRefused("edit.long_name", found=field, expected=_MOST_BYTES)
+    renamed = {name: field for name, field in names.items() if name != field}
+    if renamed:
+        words = ", ".join(f"{_shown_name(name)} -> {field}" for name, field in renamed.items())
+        warnings.warn(render("edit.renamed", "en", {"names": words}), stacklevel=4)
+    fitted = frame.copy(deep=False)
+    fitted.columns = pd.Index([names.get(name, name) for name in frame.columns])
+    return fitted
+
+
+def table_of_frame(
+    layer_id: str, frame: gpd.GeoDataFrame, *, title: str, reason: str, known: Layer | None = None
+) -> dict[str, Any]:
+    """Return the catalogue's table of a result: the fields of `known`, then those that the frame adds to them.
+
+    A field that the frame no longer has stays described, so that the past can still be asked for it. Without a `title` it
+    keeps the one it has, else takes the reason.
+    """
+    if not _LAYER_ID.fullmatch(layer_id):
+        raise CatalogueError(
+            layer=layer_id, key=layer_id, expected=["small letters, digits and _, at most 40"]
+        )
+    fields = {each.name: {"type": each.type, "zh": each.title("zh"), "en": each.title("en")} for each in known.fields} if known else {}  # fmt: skip
+    for name in frame.columns:
+        if name != frame.geometry.name and name not in fields:
+            fields[name] = {"type": _type_of(frame[name]), "zh": name, "en": name}
+    return {
+        "title": _in_both(title or reason) if title or not known else _both(known.title),
+        "description": _both(known.description) if known else _in_both(reason),
+        "cim_class": "results",
+        "geometry": known.geometry if known else _geometry(layer_id, frame),
+        "fields": fields,
+    }
+
+
+def is_result_table(path: Path) -> bool:
+    """Return whether a catalogue file is there and was made from a frame."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.readline().decode("utf-8", "replace").startswith(_RESULT_MARK)
+
+
+def write_table(path: Path, layer_id: str, table: dict[str, Any]) -> None:
+    """Write a catalogue table of one layer; the file appears whole."""
+    lines = [f"{_RESULT_MARK} {layer_id}.", f"[{layer_id}]"]
+    lines += [f"{key} = {_toml(value)}" for key, value in table.items() if key != "fields"]
+    lines += [
+        f"[{layer_id}.fields]",
+        *(f"{_toml(name)} = {_toml(spec)}" for name, spec in table["fields"].items()),
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_text("\n".join(lines) + "\n", "utf-8")
+    part.replace(path)
+
+
+def _in_both(text: str) -> dict[str, str]:
+    return {"zh": text, "en": text}
+
+
+def _both(text: Text) -> dict[str, str]:
+    return {"zh": text("zh"), "en": text("en")}
+
+
+def _field_name(name: Any) -> str:
+    """Return a name that can be a field: a word of any script, none of ours."""
+    text = "_".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
+    field = re.sub(r"\W+", "_", text).strip("_") or "column"
+    if field[0].isdigit():
+        field = f"_{field}"
+    return f"{field}_" if field in RESERVED else field
+
+
+def _shown_name(name: Any) -> str:
+    return str(name) if isinstance(name, tuple) else f"{name!r}"
+
+
+def _type_of(column: "pd.Series[Any]") -> str:
+    values = column.dropna()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        values = values.astype(column.dtype.categories.dtype)
+    return _TYPES.get(pd.api.types.infer_dtype(values, skipna=True), "string")
+
+
+def _geometry(layer_id: str, frame: gpd.GeoDataFrame) -> str:
+    shapes = frame.geometry[~frame.geometry.isna()].to_numpy()
+    dimensions = {int(dimension) for dimension in shapely.get_dimensions(shapes)}
+    if len(dimensions) != 1:
+        raise EditRefused("edit.mixed_geometry", layer=layer_id, found=sorted(dimensions) or "none")
+    dimension = dimensions.pop()
+    if dimension == 0 and (shapely.get_type_id(shapes) == 4).any():
+        raise EditRefused("edit.mixed_geometry", layer=layer_id, found="MultiPoint")
+    if dimension < 0:
+        raise EditRefused("edit.mixed_geometry", layer=layer_id, found="empty")
+    return _DIMENSIONS[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")
+
+
+def _toml(value: Any) -> str:
+    """Return a value in TOML: its basic strings have the escapes of JSON."""
+    if isinstance(value, dict):
+        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,82 @@
+"""What the GeoPackage store knows of its own past: changesets, what they touched, instants at which something begins."""
+
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_model.changeset import Box, Touched
+from twin_model.errors import QueryRefused
+from twin_model.store.base import ChangesetRecord
+from twin_model.store.chronicle import LINE, changeset_record
+from twin_model.store.geopackage.schema import history_of
+from twin_model.store.select import quoted
+
+__all__ = ["GeoPackageHistory"]
+
+
+class GeoPackageHistory(ABC):
+    """The part of the store that answers about versions; connections are the store's."""
+
+    @abstractmethod
+    def _connection(self) -> sqlite3.Connection: ...
+
+    def version(self) -> int:
+        return int(self._one("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset"))
+
+    def _one(self, text: str, *parameters: Any) -> Any:
+        row = self._connection().execute(text, parameters).fetchone()
+        return row[0] if row else None
+
+    def changed_since(self, layer: str, bbox: Box | None) -> int:
+        if bbox is None:
+            return int(self._one("SELECT version FROM vgpkg_twin_layer WHERE layer = ?", layer) or 0)
+        minx, miny, maxx, maxy = bbox
+        text = ("SELECT coalesce(max(version), 0) FROM rtree_twin_touched "
+                "WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?")  # fmt: skip
+        return int(self._one(text, layer, maxx, minx, maxy, miny))
+
+    def next_boundary(self, layer: str, after: str) -> str | None:
+        planned: str | None = self._one("SELECT next_planned FROM vgpkg_twin_layer WHERE layer = ?", layer)
+        return planned if planned is not None and planned > after else None
+
+    def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
+        text = (
+            f"SELECT {', '.join(LINE)}, previous, hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT ?"
+        )
+        rows = self._connection().execute(text, (-1 if limit is None else limit,)).fetchall()
+        return [changeset_record(row) for row in rows]
+
+    def changes(self, version: int) -> Mapping[str, Touched]:
+        text = ("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM vgpkg_twin_change "
+                "WHERE version = ? ORDER BY layer")  # fmt: skip
+        rows = self._connection().execute(text, (version,)).fetchall()
+        return {
+            row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
+            for row in rows
+        }
+
+    def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
+        now, past = quoted(layer), quoted(history_of(layer))
+        text = (f"SELECT fid FROM {now} WHERE version_from > ?1 AND version_from <= ?2 UNION "
+                f"SELECT fid FROM {past} WHERE version_from > ?1 AND version_from <= ?2 UNION "
+                f"SELECT fid FROM {past} WHERE version_to > ?1 AND version_to <= ?2 ORDER BY 1")  # fmt: skip
+        rows = self._connection().execute(text, (after, until)).fetchall()
+        return np.array([row[0] for row in rows], dtype=np.int64)
+
+    def recorded_at(self, instant: str) -> int:
+        text = "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?"
+        return int(self._one(text, instant))
+
+    def ensure_version(self, number: int) -> None:
+        if not 0 <= number <= self.version():
+            raise QueryRefused("store.unknown_version", value=number, found=self.version())
+
+    def has_source(self, sha256: str) -> int | None:
+        number: int | None = self._one(
+            "SELECT max(number) FROM vgpkg_twin_changeset WHERE sha256 = ?", sha256
+        )
+        return number

@@ -1,0 +1,105 @@
+"""How the GeoPackage store asks: placeholders, blobs behind a header, R-trees beside their tables (`store/select.py`)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import orjson
+import shapely
+
+from twin_model.changeset import Box
+from twin_model.filter import Expression, SqlFilter, to_sql
+from twin_model.filter.checking import FieldType
+from twin_model.filter.sql import Transform
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery
+from twin_model.store.geopackage.binary import header_bytes
+from twin_model.store.geopackage.schema import history_of
+from twin_model.store.select import Condition, Context, Dialect, Table, quoted
+
+__all__ = ["GeoPackageDialect"]
+
+_WIDE_SHARE = 0.3
+_FEW = 100
+"""So many values have a placeholder each; SQLite has no more than some ten thousand of them."""
+
+
+class GeoPackageDialect(Dialect):
+    """SQLite's way: NULL is the smallest value by itself, `IS` compares with it, the R-tree is a table to look into."""
+
+    placeholder = "?"
+    same = "IS"
+
+    def table(self, layer: Layer, table: Table) -> str:
+        return quoted(layer.id if table == "now" else history_of(layer.id))
+
+    def wkb(self, layer: Layer) -> str:
+        return f"substr(m.geom, {header_bytes(layer) + 1})"
+
+    def filtered(
+        self, expression: Expression, *, columns: Mapping[str, str], queryables: Mapping[str, FieldType],
+        transform: Transform | None, zone: ZoneInfo,
+    ) -> SqlFilter:  # fmt: skip
+        return to_sql(expression, columns=columns, queryables=queryables, dialect="sqlite", transform=transform, timezone=zone)  # fmt: skip
+
+    def touching(self, context: Context, box: Box, table: Table) -> Condition:
+        minx, miny, maxx, maxy = box
+        tree = _rtree(context.layer, table)
+        text = f"m.{_key(table)} IN (SELECT id FROM {tree} WHERE minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?)"
+        return Condition(text, (maxx, minx, maxy, miny))
+
+    def meeting(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
+        """Ask the R-tree, and for features whose box sticks out of the query's box the geometry itself."""
+        minx, miny, maxx, maxy = box
+        tree, key, source = _rtree(context.layer, table), _key(table), self.table(context.layer, table)
+        if context.covered_by(box):
+            within = f"m.{key} IN (SELECT id FROM {tree})"
+            return Condition("m.geom IS NOT NULL" if query.limit else within)
+        wkb, around = shapely.to_wkb(shapely.box(*box)), (maxx, minx, maxy, miny)
+        test = "r.minx <= ? AND r.maxx >= ? AND r.miny <= ? AND r.maxy >= ?"
+        if _is_wide(context, query, box):
+            inside = "(r.minx >= ? AND r.maxx <= ? AND r.miny >= ? AND r.maxy <= ?)"
+            exact = f"{test} AND ({inside} OR twin_spatial('intersects', g.geom, ?))"
+            text = f"EXISTS (SELECT 1 FROM {tree} r, {source} g WHERE r.id = m.{key} AND g.{key} = r.id AND {exact})"
+            return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
+        within = (
+            f"m.{key} IN (SELECT id FROM {tree} WHERE minx >= ? AND maxx <= ? AND miny >= ? AND maxy <= ?)"
+        )
+        text = f"(m.{key} IN (SELECT id FROM {tree} r WHERE {test}) AND ({within} OR twin_spatial('intersects', m.geom, ?)))"
+        return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
+
+    def among(self, column: str, values: Sequence[Any]) -> Condition:
+        if len(values) <= _FEW:
+            return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
+        return Condition(
+            f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(list(values)).decode(),)
+        )
+
+    def holding(self, column: str) -> str:
+        return f"instr(twin_casefold({column}), ?) > 0"
+
+    def latest(self, rows: str) -> str:
+        return f"SELECT *, max(k_from) FROM ({rows}) GROUP BY k_fid"
+
+    def order(self, column: str, *, ascending: bool, nullable: bool) -> str:
+        return f"{column} {'ASC' if ascending else 'DESC'}"
+
+
+def _rtree(layer: Layer, table: Table) -> str:
+    return quoted(f"rtree_{layer.id}_geom" if table == "now" else f"rtree_history_{layer.id}")
+
+
+def _key(table: Table) -> str:
+    return "fid" if table == "now" else "row"
+
+
+def _is_wide(context: Context, query: FeatureQuery, box: Box) -> bool:
+    """Say whether the box takes in so much of the layer that walking rows in order beats collecting them first."""
+    extent = context.extent
+    if extent is None or query.limit is None or query.sort:
+        return False
+    share = 1.0
+    for low, high in ((0, 2), (1, 3)):
+        side = max(extent[high] - extent[low], 1e-9)
+        share *= max(0.0, min(box[high], extent[high]) - max(box[low], extent[low])) / side
+    return share > _WIDE_SHARE

@@ -1,0 +1,333 @@
+"""The GeoPackage store: one SQLite file in WAL mode, many readers, one writer at a time.
+
+Here connections live and answers become frames; the statements are made in `select`, rows are written in
+`write`, tables in `schema`.
+"""
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import geopandas as gpd
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from twin_model.catalogue import Catalogue
+from twin_model.changeset import Box, Changeset, Version
+from twin_model.errors import StoreError, StoreTooNew
+from twin_model.filter import register_functions
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
+from twin_model.store.former_fields import gained, with_former_fields
+from twin_model.store.frames import to_frame
+from twin_model.store.geopackage import copy as gpkg_copy
+from twin_model.store.geopackage import schema as gpkg_schema
+from twin_model.store.geopackage.history import GeoPackageHistory
+from twin_model.store.geopackage.migrations import backup_path, migrate
+from twin_model.store.geopackage.schema import srs_id
+from twin_model.store.geopackage.select import GeoPackageDialect
+from twin_model.store.geopackage.write import GeoPackageTransaction
+from twin_model.store.select import Context, quoted, select
+from twin_model.store.writing import write_changeset
+from twin_model.temporal import now
+from twin_model.view import View
+
+__all__ = ["GeoPackageStore"]
+
+_BUSY_SECONDS = 60
+_CHECKPOINT_PAGES = 8_000
+"""So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
+some size would stop for the disk."""
+_DIALECT = GeoPackageDialect()
+
+
+class GeoPackageStore(GeoPackageHistory):
+    """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
+
+    def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
+        self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
+        self._local = threading.local()
+        self._open: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        meta = self._meta()
+        self._crs = meta["crs"]
+        self.extend(catalogue)
+
+    @classmethod
+    def create(
+        cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai"
+    ) -> "GeoPackageStore":
+        """Make an empty store with every layer of the catalogue; the file appears whole or not at all, and takes no
+        other file's place."""
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        part.unlink(missing_ok=True)
+        connection = sqlite3.connect(part, isolation_level=None)
+        try:
+            connection.execute("BEGIN")
+            gpkg_schema.create_core(connection, crs)
+            for layer in catalogue:
+                if layer.kind == "feature":
+                    gpkg_schema.create_layer(connection, layer, crs)
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
+        finally:
+            connection.close()
+        try:
+            os.link(part, path)
+        except FileExistsError as error:
+            raise StoreError("store.file_exists", path=str(path)) from error
+        finally:
+            part.unlink()
+        return cls(path, catalogue, zone=zone)
+
+    @property
+    def url(self) -> str:
+        return str(self._path)
+
+    @property
+    def crs(self) -> str:
+        return self._crs
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
+    def close(self) -> None:
+        with self._lock:
+            for connection in self._open:
+                connection.close()
+            self._open.clear()
+        self._local = threading.local()
+
+    def _connection(self) -> sqlite3.Connection:
+        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+        if known is None:
+            known = self._local.connection = self._connect()
+            known.execute("PRAGMA mmap_size = 1073741824")
+            with self._lock:
+                self._open.append(known)
+        return known
+
+    def _connect(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            raise StoreError("store.error", cause=f"{self._path} does not exist")
+        connection = sqlite3.connect(
+            self._path,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=_BUSY_SECONDS,
+            cached_statements=512,
+        )
+        connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        connection.execute("PRAGMA temp_store = MEMORY")
+        register_functions(connection)
+        return connection
+
+    def _meta(self) -> dict[str, str]:
+        try:
+            meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
+        except sqlite3.DatabaseError as error:
+            raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
+        found = int(meta["format"])
+        if found > gpkg_schema.FORMAT:
+            raise StoreTooNew(path=str(self._path), found=found, known=gpkg_schema.FORMAT)
+        if found < gpkg_schema.FORMAT:
+            self._migrate(found, meta["crs"])
+        return meta
+
+    def _migrate(self, found: int, crs: str) -> None:
+        """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
+        kept = backup_path(self._path, found)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if not kept.exists():
+            self.backup(kept)
+        with self._writing() as connection:
+            text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'format'"
+            migrate(connection, int(connection.execute(text).fetchone()[0]), self._catalogue, crs)
+
+    def extend(self, catalogue: Catalogue) -> None:
+        if any(gained(catalogue, gpkg_schema.columns_held(self._connection()))):
+            with self._writing() as connection:
+                missing, fields = gained(catalogue, gpkg_schema.columns_held(connection))
+                for layer in missing:
+                    gpkg_schema.create_layer(connection, layer, self._crs)
+                for layer, field in fields:
+                    gpkg_schema.add_field(connection, layer, field)
+        held = gpkg_schema.columns_held(self._connection())
+        self._catalogue = with_former_fields(catalogue, held)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """Hold the one writer's place; everything inside is written together, or nothing of it."""
+        connection = self._connect()
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute("INSERT INTO vgpkg_twin_writer VALUES (?)", (os.getpid(),))
+            yield connection
+            connection.execute("DELETE FROM vgpkg_twin_writer")
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise self._as_store_error(error) from error
+        finally:
+            connection.close()
+
+    def _as_store_error(self, error: sqlite3.Error) -> StoreError:
+        if "locked" in str(error) or "busy" in str(error):
+            return StoreError("store.busy", path=str(self._path), seconds=_BUSY_SECONDS)
+        if "full" in str(error):
+            return StoreError("store.disk_full", cause=str(error))
+        return StoreError("store.error", cause=str(error))
+
+    # --- reading
+
+    def version(self) -> int:
+        return int(
+            self._connection()
+            .execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset")
+            .fetchone()[0]
+        )
+
+    def _context(self, query: FeatureQuery) -> Context:
+        layer = self._catalogue[query.layer]
+        query.view.ensure_admits(layer.id)
+        moment = now()
+        row = (
+            self._connection()
+            .execute(
+                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                (layer.id,),
+            )
+            .fetchone()
+        )
+        planned = row[0] is not None and row[0] <= moment
+        extent: Box | None = row[1:] if row[1] is not None else None
+        return Context(layer, self._crs, moment, planned, extent, self._zone)
+
+    def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
+        statement = select(_DIALECT, self._context(query), query, what=what)
+        try:
+            return self._connection().execute(statement.text, statement.parameters), statement.columns
+        except sqlite3.OperationalError as error:
+            raise self._as_store_error(error) from error
+
+    def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
+        cursor, columns = self._run(query)
+        return to_frame(self._catalogue[query.layer], query, columns, cursor.fetchall(), self._crs)
+
+    def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+        cursor, columns = self._run(query)
+        return columns, cursor.fetchall()
+
+    def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
+        cursor, columns = self._run(query)
+        while chunk := cursor.fetchmany(rows):
+            yield to_frame(self._catalogue[query.layer], query, columns, chunk, self._crs)
+
+    def count(self, query: FeatureQuery) -> int:
+        cursor, _ = self._run(query, "count")
+        return int(cursor.fetchone()[0])
+
+    def summary(self, layer: str, view: View | None = None) -> Summary:
+        query = FeatureQuery(layer, view=view or View())
+        if not query.view.is_now:
+            return Summary(self.count(query), self._context(query).extent)
+        self._catalogue[layer]
+        row = (
+            self._connection()
+            .execute(
+                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                (layer,),
+            )
+            .fetchone()
+        )
+        return Summary(int(row[0]), row[1:] if row[1] is not None else None)
+
+    def known(self, layer: str) -> Known:
+        """Two scans without a join, gathered by SQLite: half a million rows as objects cost five times as much.
+
+        A store of format 1 kept findings under their number; that is no hash and equal to none."""
+        connection = self._connection()
+        (fids,) = connection.execute(f"SELECT json_group_array(fid) FROM {quoted(layer)}").fetchone()
+        delivered, contents = connection.execute(
+            "SELECT json_group_array(fid), group_concat(hex(content), '') FROM vgpkg_twin_part "
+            "WHERE layer = ? AND part = 0 AND version_to IS NULL AND length(content) = 16",
+            (layer,),
+        ).fetchone()
+        numbered = self._catalogue[layer].identity_field is not None
+        ids = dict(connection.execute(f"SELECT fid, id FROM {quoted(layer)}").fetchall()) if numbered else {}
+        return Known.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
+
+    def origins(self, layer: str) -> Origins:
+        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
+                "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
+        return Origins.of(self._connection().execute(text, (layer,)).fetchall())
+
+    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+        history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"
+        text = (f"SELECT id, max(fid) FROM {history} WHERE id IN {listed} GROUP BY id UNION ALL "
+                f"SELECT alias, max(fid) FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed} GROUP BY alias")  # fmt: skip
+        return dict(self._connection().execute(text, (orjson.dumps(ids).decode(), layer)).fetchall())
+
+    def blob(self, digest: str) -> bytes:
+        found = self.blobs([digest])
+        if digest not in found:
+            raise StoreError("store.error", cause=f"blob {digest} is missing")
+        return found[digest]
+
+    def blobs(self, digests: list[str]) -> dict[str, bytes]:
+        rows = self._connection().execute(
+            "SELECT digest, content FROM vgpkg_twin_blob WHERE digest IN (SELECT value FROM json_each(?))",
+            (orjson.dumps(digests).decode(),),
+        )
+        return dict(rows.fetchall())
+
+    # --- writing
+
+    @contextmanager
+    def head_start(self) -> Iterator[HeadStart]:
+        """Take nothing ahead: the one writer's place of the file would be held while a source is read."""
+        yield HeadStart()
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+        while True:
+            base = self.version()
+            plans = plan(self, changeset)
+            with self._writing() as connection:
+                transaction = GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs))
+                if transaction.last()[0] == base:
+                    return write_changeset(transaction, self._catalogue, changeset, plans)
+
+    # --- whole
+
+    def backup(self, target: Path) -> None:
+        """Copy the store as it is at one moment into a file, while others read and write; the file appears whole."""
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        copy = sqlite3.connect(part)
+        try:
+            self._connection().backup(copy)
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.OperationalError as error:
+            raise self._as_store_error(error) from error
+        finally:
+            copy.close()
+        part.replace(target)
+
+    def dump(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
+        return gpkg_copy.dump(self._connection(), self._catalogue, table)
+
+    def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
+        with self._writing() as connection:
+            for table, batches in tables:
+                gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
+
+
+def _numbers(listed: str) -> NDArray[np.int64]:
+    """Return the numbers of a JSON array."""
+    return np.array(orjson.loads(listed), dtype=np.int64)

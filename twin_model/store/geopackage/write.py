@@ -1,0 +1,314 @@
+"""Writing a changeset into the GeoPackage store: the SQL behind `twin_model/store/writing.py`, inside `BEGIN IMMEDIATE`."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from twin_model.catalogue import Catalogue
+from twin_model.changeset import Rows, Touched
+from twin_model.layer import Layer
+from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
+from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
+from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
+from twin_model.store.layer_writer import LayerWriter, Reach, Writing, constants, row_columns
+from twin_model.store.select import quoted
+from twin_model.store.timeline import Row, Steps, differing
+from twin_model.store.writing import GENESIS
+from twin_model.temporal import Instant
+
+__all__ = ["GeoPackageTransaction"]
+
+_BULK = 5_000
+"""From this many rows on, taking guards and indexes away for the load costs less than asking them row by row."""
+
+
+class GeoPackageTransaction:
+    """The open write transaction of a GeoPackage store (`writing.Transaction`)."""
+
+    def __init__(self, connection: sqlite3.Connection, catalogue: Catalogue, srs_id: int) -> None:
+        self._connection, self._catalogue, self._srs_id = connection, catalogue, srs_id
+
+    def last(self) -> tuple[int, Instant | None, str]:
+        text = "SELECT number, recorded, hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT 1"
+        row = self._connection.execute(text).fetchone()
+        return row if row is not None else (0, None, GENESIS)
+
+    def writer(self, layer: str, writing: Writing) -> LayerWriter:
+        return GeoPackageWriter(self._catalogue[layer], writing, self._connection, self._srs_id)
+
+    def fids(self, layer: str, ids: Sequence[str]) -> list[int]:
+        text = f"SELECT fid FROM {quoted(layer)} WHERE id IN (SELECT value FROM json_each(?))"
+        return [row[0] for row in self._connection.execute(text, (_listed(ids),))]
+
+    def keep_blobs(self, blobs: Iterable[tuple[str, bytes]]) -> None:
+        self._connection.executemany("INSERT OR IGNORE INTO vgpkg_twin_blob VALUES (?,?)", blobs)
+
+    def record(self, line: Mapping[str, Any]) -> None:
+        columns, marks = ", ".join(line), ", ".join("?" * len(line))
+        self._connection.execute(
+            f"INSERT INTO vgpkg_twin_changeset ({columns}) VALUES ({marks})", tuple(line.values())
+        )
+
+
+class GeoPackageWriter(LayerWriter):
+    """Writes one layer: rows, R-trees, parts, touched boxes."""
+
+    def __init__(self, layer: Layer, writing: Writing, connection: sqlite3.Connection, srs_id: int) -> None:
+        super().__init__(layer, writing)
+        self._connection, self._srs_id = connection, srs_id
+        self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
+        self._unindexed: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+        self._bulk = False
+        self._dates = {field.name for field in layer.fields if field.type in ("date", "datetime")}
+
+    def take_fids(self, count: int) -> int:
+        text = "UPDATE vgpkg_twin_layer SET next_fid = next_fid + ? WHERE layer = ? RETURNING next_fid"
+        (following,) = self._connection.execute(text, (count, self.layer.id)).fetchall()[0]
+        return int(following) - count
+
+    def geometries(self, rows: Rows) -> list[Any]:
+        return to_blobs(self.layer, rows.wkb, rows.bounds, self._srs_id)
+
+    def boxes(self, shapes: list[Any]) -> NDArray[np.float64]:
+        return bounds_of(self.layer, shapes)
+
+    def wkb(self, shapes: list[Any]) -> list[bytes | None]:
+        head = header_bytes(self.layer)
+        return [None if shape is None else shape[head:] for shape in shapes]
+
+    def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
+        fids = columns["fid"]
+        said = {name: values for name, values in columns.items() if values.count(None) < len(values)}
+        same = _literals(said) if len(fids) >= _BULK else {}
+        bound = {name: values for name, values in said.items() if name not in same}
+        text = (f"INSERT INTO {self._now} ({', '.join(map(quoted, (*bound, *same)))}) "
+                f"VALUES ({', '.join([*'?' * len(bound), *same.values()])})")  # fmt: skip
+        with self._light(len(fids)):
+            self._connection.executemany(text, zip(*bound.values(), strict=True))
+        if self.layer.has_geometry:
+            there = np.isfinite(bounds[:, 0])
+            self._unindexed.append((np.array(fids, dtype=np.int64)[there], bounds[there]))
+
+    @contextmanager
+    def _light(self, rows: int) -> Iterator[None]:
+        """Hold guards off a bulk load; where the table is small beside it, indexes too, to be built when all is in."""
+        if rows < _BULK:
+            yield
+            return
+        if not self._bulk and fits_bulk(self._connection, self._now, rows):
+            unindexed(self._connection, self.layer)
+            self._bulk = True
+        with unguarded(self._connection, self.layer):
+            yield
+
+    def _index(self) -> None:
+        """Put what came in bulk into the indexes; a thread packs the R-tree while SQLite sorts ids, which needs no Python."""
+        fids = np.concatenate([np.empty(0, dtype=np.int64), *(some for some, _ in self._unindexed)])
+        boxes = np.concatenate([np.empty((0, 4)), *(some for _, some in self._unindexed)])
+        rtree = f"rtree_{self.layer.id}_geom"
+        packs = len(fids) > 0 and is_worth_packing(self._connection, rtree, len(fids))
+        with ThreadPoolExecutor(1, "twin-packs-rtree") as packer:
+            packed = packer.submit(pack, fids, boxes) if packs else None
+            if self._bulk:
+                indexed(self._connection, self.layer)
+            if packed is not None:
+                write(self._connection, rtree, packed.result())
+            elif len(fids):
+                insert(self._connection, rtree, fids, boxes)
+
+    def timelines(self, fids: Sequence[int], reach: Reach) -> dict[int, list[Row]]:
+        columns = row_columns(self.layer)
+        listed = ", ".join(
+            f"CAST(m.{quoted(name)} AS TEXT)" if name in self._dates else f"m.{quoted(name)}"
+            for name in columns
+        )
+        chosen = "JOIN json_each(?1) j ON m.fid = j.value"
+        text = f"SELECT NULL, NULL, {listed} FROM {self._now} m {chosen}"
+        if reach != "current":
+            believed = "" if reach == "whole" else " AND m.version_to IS NULL"
+            text += f" UNION ALL SELECT m.row, m.version_to, {listed} FROM {self._past} m {chosen}{believed}"
+        names, found = ("_row", "version_to", *columns), defaultdict(list)
+        for values in self._connection.execute(text, (orjson.dumps(list(fids)).decode(),)):
+            row = dict(zip(names, values, strict=True))
+            found[row["fid"]].append(row)
+        return {
+            fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found
+        }
+
+    def apply(self, todo: Steps) -> None:
+        """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs."""
+        moves = todo.moves()
+        self._connection.executemany(f"UPDATE {self._past} SET version_to = ? WHERE row = ?", moves.closed)
+        self._replace(moves.replaced)
+        for past in (False, True):
+            key = "_row" if past else "fid"
+            self._take_out(
+                [(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past
+            )
+        for past in (False, True):
+            self._put(
+                [one.row | {"version_to": one.version_to} for one in moves.put if one.current != past],
+                past=past,
+            )
+
+    def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
+        """Give current rows other values: only columns that differ are written, the R-tree only where the box does."""
+        for names, rows in differing(pairs, row_columns(self.layer)).items():
+            text = (
+                f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
+            )
+            self._connection.executemany(text, [[row[name] for name in (*names, "fid")] for row in rows])
+            if "geom" in names:
+                self._connection.executemany(
+                    f"DELETE FROM {self._rtree(past=False)} WHERE id = ?", [(row["fid"],) for row in rows]
+                )
+                self._index_boxes([row["fid"] for row in rows], rows, past=False)
+
+    def _take_out(self, keys: list[tuple[int]], *, past: bool) -> None:
+        if not keys:
+            return
+        table, key = (self._past, "row") if past else (self._now, "fid")
+        self._connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", keys)
+        if self.layer.has_geometry:
+            self._connection.executemany(f"DELETE FROM {self._rtree(past=past)} WHERE id = ?", keys)
+
+    def _put(self, rows: list[Row], *, past: bool) -> None:
+        if not rows:
+            return
+        columns = [*row_columns(self.layer), *(["version_to"] if past else [])]
+        table, first = (self._past, "row, ") if past else (self._now, "")
+        keys = self._new_keys(len(rows)) if past else [row["fid"] for row in rows]
+        text = f"INSERT INTO {table} ({first}{', '.join(map(quoted, columns))}) VALUES ({', '.join('?' * (len(columns) + past))})"
+        self._connection.executemany(
+            text,
+            (
+                (*((key,) if past else ()), *(row[c] for c in columns))
+                for key, row in zip(keys, rows, strict=True)
+            ),
+        )
+        self._index_boxes(keys, rows, past=past)
+
+    def _index_boxes(self, keys: list[int], rows: list[Row], *, past: bool) -> None:
+        shaped = [n for n, row in enumerate(rows) if self.layer.has_geometry and row["geom"] is not None]
+        if shaped:
+            boxes = bounds_of(self.layer, [rows[n]["geom"] for n in shaped])
+            tree = self._rtree(past=past).strip('"')
+            insert(self._connection, tree, np.array([keys[n] for n in shaped]), boxes)
+
+    def _new_keys(self, count: int) -> list[int]:
+        last = self._connection.execute(f"SELECT coalesce(max(row), 0) FROM {self._past}").fetchone()[0]
+        return list(range(last + 1, last + 1 + count))
+
+    def _rtree(self, *, past: bool) -> str:
+        return quoted(f"rtree_history_{self.layer.id}" if past else f"rtree_{self.layer.id}_geom")
+
+    def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
+        scope = self.writing.scope
+        # One statement for all: fids as a JSON text, contents as one blob. Bound row by row it takes four times as long.
+        self._connection.execute(
+            "INSERT OR REPLACE INTO vgpkg_twin_part (layer, fid, part, content, scope, series, version_from) "
+            "SELECT ?1, value, 0, substr(?2, 16 * key + 1, 16), ?3, ?4, ?5 FROM json_each(?6)",
+            (
+                self.layer.id,
+                b"".join(contents),
+                scope.name,
+                scope.series,
+                self.writing.version,
+                _listed(fids),
+            ),
+        )
+
+    def close_parts(self, fids: list[int]) -> None:
+        text = ("UPDATE vgpkg_twin_part SET version_to = ? WHERE layer = ? AND version_to IS NULL AND version_from < ? "
+                "AND fid IN (SELECT value FROM json_each(?))")  # fmt: skip
+        version = self.writing.version
+        self._connection.execute(text, (version, self.layer.id, version, _listed(fids)))
+
+    def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
+        new, layer, listed = self.writing.version, self.layer.id, _listed(fids)
+        chosen = "layer = ?2 AND fid IN (SELECT value FROM json_each(?3))"
+        text = f"UPDATE vgpkg_twin_part SET version_to = ?1 WHERE {chosen} AND version_to IS NULL AND version_from > ?4"
+        self._connection.execute(text, (new, layer, listed, version))
+        again = ("INSERT INTO vgpkg_twin_part (layer, fid, part, content, scope, series, version_from) "
+                 f"SELECT layer, fid, part, content, scope, series, ?1 FROM vgpkg_twin_part WHERE {chosen} "
+                 "AND version_from <= ?4 AND version_to > ?4 RETURNING fid, content")  # fmt: skip
+        return self._connection.execute(again, (new, layer, listed, version)).fetchall()
+
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO vgpkg_twin_alias (layer, alias, fid, version) VALUES (?,?,?,?)",
+            ((self.layer.id, alias, fid, self.writing.version) for alias, fid in renumbered),
+        )
+
+    def expect(self, instant: Instant) -> None:
+        text = (
+            "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"
+        )
+        self._connection.execute(text, (instant, self.layer.id))
+
+    def overtaken(self) -> list[int]:
+        moment = self.writing.moment
+        text = "SELECT next_planned FROM vgpkg_twin_layer WHERE layer = ?"
+        planned = self._connection.execute(text, (self.layer.id,)).fetchone()[0]
+        if planned is None or planned > moment:
+            return []
+        self._connection.execute(
+            "UPDATE vgpkg_twin_layer SET next_planned = NULL WHERE layer = ?", (self.layer.id,)
+        )
+        begun = (f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > ?1 UNION "
+                 f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > ?1)")  # fmt: skip
+        return [row[0] for row in self._connection.execute(begun, (moment,))]
+
+    def changed_since(self, fids: list[int], version: int) -> list[str]:
+        chosen = "m.fid IN (SELECT value FROM json_each(?1))"
+        text = (f"SELECT m.id FROM {self._now} m WHERE {chosen} AND m.version_from > ?2 UNION "
+                f"SELECT m.id FROM {self._past} m WHERE {chosen} AND (m.version_from > ?2 OR m.version_to > ?2) ORDER BY 1")  # fmt: skip
+        return [row[0] for row in self._connection.execute(text, (_listed(fids), version))]
+
+    def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
+        self._index()
+        layer, version = self.layer.id, self.writing.version
+        self._connection.executemany(
+            "INSERT INTO rtree_twin_touched (minx, maxx, miny, maxy, layer, version) VALUES (?,?,?,?,?,?)",
+            ((x0, x1, y0, y1, layer, version) for x0, y0, x1, y1 in cells.tolist()),
+        )
+        numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged)
+        self._connection.execute("INSERT INTO vgpkg_twin_change VALUES (?,?,?,?,?,?,?,?,?,?)",
+                                 (version, layer, *numbers, *(touched.box or (None,) * 4)))  # fmt: skip
+        self._connection.execute(
+            f"UPDATE vgpkg_twin_layer SET version = ?, features = (SELECT count(*) FROM {self._now}) WHERE layer = ?",
+            (version, layer),
+        )
+        if touched.box is not None:
+            self._connection.execute(
+                "UPDATE gpkg_contents SET min_x = min(coalesce(min_x, ?1), ?1), min_y = min(coalesce(min_y, ?2), ?2), "
+                "max_x = max(coalesce(max_x, ?3), ?3), max_y = max(coalesce(max_y, ?4), ?4), last_change = ?5 WHERE table_name = ?6",
+                (*touched.box, self.writing.moment, layer),
+            )
+
+
+def fits_bulk(connection: sqlite3.Connection, table: str, rows: int) -> bool:
+    """Say whether a table holds at most so many rows."""
+    (more,) = connection.execute(
+        f"SELECT EXISTS (SELECT 1 FROM {table} LIMIT 1 OFFSET ?)", (rows,)
+    ).fetchone()
+    return not more
+
+
+def _literals(columns: Mapping[str, list[Any]]) -> dict[str, str]:
+    """Return as SQL has it what all values of a column are, so that it need not be bound row by row; others are left out."""
+    return {
+        name: str(one) if isinstance(one, int) else "'" + one.replace("'", "''") + "'"
+        for name, one in constants(columns).items()
+    }
+
+
+def _listed(values: Iterable[Any]) -> str:
+    return orjson.dumps(list(values)).decode()

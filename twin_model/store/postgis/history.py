@@ -1,0 +1,75 @@
+"""What the PostGIS store knows of its own past: changesets, what they touched, instants at which something begins."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin_model.changeset import Box, Touched
+from twin_model.errors import QueryRefused
+from twin_model.store.base import ChangesetRecord
+from twin_model.store.chronicle import LINE, changeset_record
+from twin_model.store.postgis.schema import history_of
+from twin_model.store.select import quoted
+
+__all__ = ["PostgisHistory"]
+
+
+class PostgisHistory(ABC):
+    """The part of the store that answers about versions; connections are the store's."""
+
+    @abstractmethod
+    def _all(self, text: str, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a statement."""
+
+    def _one(self, text: str, *parameters: Any) -> Any:
+        rows = self._all(text, *parameters)
+        return rows[0][0] if rows else None
+
+    def version(self) -> int:
+        return int(self._one("SELECT coalesce(max(number), 0) FROM twin_changeset"))
+
+    def changed_since(self, layer: str, bbox: Box | None) -> int:
+        if bbox is None:
+            return int(self._one("SELECT version FROM twin_layer WHERE layer = %s", layer) or 0)
+        minx, miny, maxx, maxy = bbox
+        text = ("SELECT coalesce(max(version), 0) FROM twin_touched WHERE layer = %s AND minx <= %s AND maxx >= %s "
+                "AND miny <= %s AND maxy >= %s AND box(point(minx, miny), point(maxx, maxy)) && box(point(%s, %s), point(%s, %s))")  # fmt: skip
+        return int(self._one(text, layer, maxx, minx, maxy, miny, *bbox))
+
+    def next_boundary(self, layer: str, after: str) -> str | None:
+        planned: str | None = self._one("SELECT next_planned FROM twin_layer WHERE layer = %s", layer)
+        return planned if planned is not None and planned > after else None
+
+    def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
+        text = f"SELECT {', '.join(LINE)}, previous, hash FROM twin_changeset ORDER BY number DESC LIMIT %s"
+        return [changeset_record(row) for row in self._all(text, limit)]
+
+    def changes(self, version: int) -> Mapping[str, Touched]:
+        text = ("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM twin_change "
+                "WHERE version = %s ORDER BY layer")  # fmt: skip
+        return {
+            row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
+            for row in self._all(text, version)
+        }
+
+    def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
+        now, past = quoted(layer), quoted(history_of(layer))
+        text = (f"SELECT fid FROM {now} WHERE version_from > %s AND version_from <= %s UNION "
+                f"SELECT fid FROM {past} WHERE version_from > %s AND version_from <= %s UNION "
+                f"SELECT fid FROM {past} WHERE version_to > %s AND version_to <= %s ORDER BY 1")  # fmt: skip
+        return np.array([row[0] for row in self._all(text, *(after, until) * 3)], dtype=np.int64)
+
+    def recorded_at(self, instant: str) -> int:
+        text = "SELECT coalesce(max(number), 0) FROM twin_changeset WHERE recorded <= %s"
+        return int(self._one(text, instant))
+
+    def ensure_version(self, number: int) -> None:
+        if not 0 <= number <= self.version():
+            raise QueryRefused("store.unknown_version", value=number, found=self.version())
+
+    def has_source(self, sha256: str) -> int | None:
+        number: int | None = self._one("SELECT max(number) FROM twin_changeset WHERE sha256 = %s", sha256)
+        return number

@@ -1,0 +1,242 @@
+"""The tables of a PostGIS store, made from the catalogue in one schema a town.
+
+Current rows of a layer lie in the table named as the layer; closed and planned rows in `twin_history_<layer>`, so that
+"now" stays as fast as without history. Titles in Chinese and English are the comments of tables and columns. Texts are
+kept in the order of code points and instants as texts, as in the other store. Writes from outside are refused by
+triggers: our own transactions say `SET LOCAL twin.writer = 'yes'`.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import psycopg
+from psycopg import sql
+
+from twin_model.crs import epsg_of
+from twin_model.filter.postgis_functions import create_functions
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
+from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
+from twin_model.store.postgis.server import Address
+from twin_model.store.select import quoted
+
+__all__ = [
+    "FORMAT",
+    "add_field",
+    "columns_held",
+    "create_core",
+    "create_layer",
+    "execute",
+    "history_of",
+    "indexed",
+    "newest_version",
+    "pack_parts",
+    "set_defaults",
+    "srid_of",
+    "unindexed",
+]
+
+FORMAT = 3
+"""Number of the store's format; `migrations` lead from each earlier number to the next."""
+
+_WIDE = 14
+"""Below this zoom a tile is so wide that the zoom chooses better than the place; above, the place alone does."""
+
+_SQL_TYPE = {
+    "string": 'text COLLATE "C"',
+    "integer": "bigint",
+    "number": "double precision",
+    "boolean": "boolean",
+    "date": 'text COLLATE "C"',
+    "datetime": 'text COLLATE "C"',
+}
+_FIELD_TYPES: dict[str, FieldType] = {"bigint": "integer", "double precision": "number", "boolean": "boolean"}
+_REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城市库维护，请用 twin ingest 或接口写入。"
+
+_CORE = """
+CREATE TABLE twin_meta (key text PRIMARY KEY, value text NOT NULL);
+CREATE TABLE twin_layer (layer text COLLATE "C" PRIMARY KEY, next_fid bigint NOT NULL DEFAULT 1, features bigint NOT NULL DEFAULT 0,
+  version bigint NOT NULL DEFAULT 0, next_planned text COLLATE "C", min_x double precision, min_y double precision,
+  max_x double precision, max_y double precision);
+CREATE TABLE twin_changeset (number bigint PRIMARY KEY, recorded text COLLATE "C" NOT NULL UNIQUE, effective text COLLATE "C" NOT NULL,
+  author text NOT NULL, reason text NOT NULL, source text, sha256 text, kind text, delivery text, counts text NOT NULL,
+  previous text NOT NULL, hash text NOT NULL, rule integer NOT NULL DEFAULT 1, identity text);
+CREATE INDEX twin_changeset_sha256 ON twin_changeset(sha256);
+CREATE TABLE twin_change (version bigint NOT NULL, layer text COLLATE "C" NOT NULL, inserted bigint NOT NULL, updated bigint NOT NULL,
+  terminated bigint NOT NULL, unchanged bigint NOT NULL, min_x double precision, min_y double precision, max_x double precision,
+  max_y double precision, PRIMARY KEY (version, layer));
+CREATE TABLE twin_touched (layer text COLLATE "C" NOT NULL, version bigint NOT NULL, minx double precision NOT NULL,
+  miny double precision NOT NULL, maxx double precision NOT NULL, maxy double precision NOT NULL);
+CREATE INDEX twin_touched_box ON twin_touched USING gist (box(point(minx, miny), point(maxx, maxy)));
+CREATE TABLE twin_part (layer text COLLATE "C" NOT NULL, fid bigint NOT NULL, part integer NOT NULL, content bytea NOT NULL, scope text,
+  series text, version_from bigint NOT NULL, version_to bigint, first_content bytea, PRIMARY KEY (layer, fid, part, version_from));
+CREATE TABLE twin_alias (layer text COLLATE "C" NOT NULL, alias text COLLATE "C" NOT NULL, fid bigint NOT NULL, version bigint NOT NULL,
+  PRIMARY KEY (layer, alias, fid));
+CREATE TABLE twin_link (version bigint NOT NULL, kind text NOT NULL, layer text COLLATE "C" NOT NULL, from_fid bigint NOT NULL,
+  to_fid bigint NOT NULL, version_to bigint, PRIMARY KEY (layer, from_fid, to_fid, kind, version));
+CREATE TABLE twin_blob (digest text COLLATE "C" PRIMARY KEY, content bytea NOT NULL);
+ALTER TABLE twin_blob ALTER content SET STORAGE EXTERNAL;
+"""
+
+_GUARD = """CREATE OR REPLACE FUNCTION twin_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF current_setting('twin.writer', true) IS DISTINCT FROM 'yes' THEN
+    RAISE EXCEPTION '{refusal}' USING ERRCODE = 'insufficient_privilege';
+  END IF;
+  RETURN NULL;
+END $$"""
+
+
+def execute(connection: "psycopg.Connection[Any]", text: str, *parameters: Any) -> "psycopg.Cursor[Any]":
+    """Run a statement whose text is made here and not literally; parameters are bound."""
+    return connection.execute(cast("sql.SQL", text), parameters or None)
+
+
+def history_of(layer_id: str) -> str:
+    """Return the name of the table of a layer's closed and planned rows."""
+    return f"twin_history_{layer_id}"
+
+
+def srid_of(crs: str) -> int:
+    """Return the number of a CRS in PostGIS: its EPSG number, 0 where it has none."""
+    return epsg_of(crs) or 0
+
+
+def newest_version(connection: "psycopg.Connection[Any]", address: Address) -> int | None:
+    """Return the newest version of the town in a schema, None where there is no town."""
+    text = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'twin_meta'"
+    if connection.execute(text, (address.schema,)).fetchone() is None:
+        return None
+    text = f"SELECT coalesce(max(number), 0) FROM {quoted(address.schema)}.twin_changeset"
+    return int(execute(connection, text).fetchall()[0][0])
+
+
+def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
+    """Make the functions and tables that every store has, for a town in `crs`."""
+    execute(connection, ";\n".join(create_functions()))
+    execute(connection, _GUARD.format(refusal=_REFUSAL.replace("'", "''")))
+    execute(connection, _CORE)
+    for key, value in (("format", str(FORMAT)), ("crs", crs)):
+        connection.execute("INSERT INTO twin_meta VALUES (%s, %s)", (key, value))
+    tables = ("layer", "changeset", "change", "touched", "part", "alias", "link", "blob")
+    execute(connection, ";\n".join(_guard(f"twin_{table}") for table in tables))
+    pack_parts(connection)
+    execute(connection, CREATE_VIEW)
+
+
+def pack_parts(connection: "psycopg.Connection[Any]") -> None:
+    """Make the table of packed parts."""
+    execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
+
+
+def columns_held(connection: "psycopg.Connection[Any]", schema: str) -> dict[str, dict[str, FieldType]]:
+    """Return the columns that the tables of current rows have, by layer, with their types."""
+    text = ("SELECT l.layer, c.column_name, c.data_type FROM twin_layer l JOIN information_schema.columns c "
+            "ON c.table_schema = %s AND c.table_name = l.layer ORDER BY c.ordinal_position")  # fmt: skip
+    held: dict[str, dict[str, FieldType]] = {}
+    for layer, name, declared in connection.execute(text, (schema,)):
+        held.setdefault(layer, {})[name] = _FIELD_TYPES.get(declared, "string")
+    return held
+
+
+def create_layer(connection: "psycopg.Connection[Any]", layer: Layer, crs: str) -> None:
+    """Make the tables, indexes, guards and comments of one layer."""
+    execute(connection, ";\n".join(_layer_statements(layer, srid_of(crs))))
+    connection.execute("INSERT INTO twin_layer (layer) VALUES (%s)", (layer.id,))
+
+
+def add_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> None:
+    """Add a field that the catalogue has since gained."""
+    for table in (layer.id, history_of(layer.id)):
+        execute(
+            connection, f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}"
+        )
+        execute(connection, _field_comment(table, one))
+
+
+def _layer_statements(layer: Layer, srid: int) -> Iterator[str]:
+    fields = "".join(
+        f"{quoted(each.name)} {_SQL_TYPE[each.type]}, " for each in (*layer.fields, *layer.former_fields)
+    )
+    fields += f"{ATTRIBUTES} text, {SEARCH_KEY} text, "
+    geometry = f"geom geometry({layer.geometry},{srid}), " if layer.has_geometry else ""
+    text = 'text COLLATE "C"'
+    common = (f"{geometry}id {text} NOT NULL, {fields}valid_from {text} NOT NULL, valid_to {text}, valid_precision {text}, "
+              "version_from bigint NOT NULL, min_zoom integer")  # fmt: skip
+    past = history_of(layer.id)
+    yield f"CREATE TABLE {quoted(layer.id)} (fid bigint PRIMARY KEY, {common})"
+    yield (f'CREATE TABLE {quoted(past)} ("row" bigint GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY, fid bigint NOT NULL, '
+           f"{common}, version_to bigint)")  # fmt: skip
+    for column in ("fid", "id"):
+        yield f"CREATE INDEX {quoted(f'{past}_{column}')} ON {quoted(past)}({column})"
+    if layer.has_geometry:
+        yield f"CREATE INDEX {quoted(f'{past}_geom')} ON {quoted(past)} USING gist (geom)"
+    yield from _indexes(layer)
+    yield from (_guard(layer.id), _guard(past))
+    yield from _comments(layer)
+
+
+def _key(layer: Layer) -> str:
+    return quoted(f"{layer.id}_pkey")
+
+
+def _indexes(layer: Layer) -> Iterator[str]:
+    table = quoted(layer.id)
+    yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(f'{layer.id}_id')} ON {table}(id)"
+    if layer.zoom.pixels > 0:
+        name = quoted(f"{layer.id}_min_zoom")
+        yield f"CREATE INDEX IF NOT EXISTS {name} ON {table}(min_zoom) WHERE min_zoom < {_WIDE}"
+    if layer.has_geometry:
+        yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{layer.id}_geom')} ON {table} USING gist (geom)"
+
+
+def unindexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
+    """Take key and indexes of the current rows away for a bulk load; who looks into the table waits until it is committed."""
+    names = ", ".join(quoted(f"{layer.id}_{name}") for name in ("id", "min_zoom", "geom"))
+    execute(connection, f"ALTER TABLE {quoted(layer.id)} DROP CONSTRAINT IF EXISTS {_key(layer)}; DROP INDEX IF EXISTS {names}")  # fmt: skip
+
+
+def set_defaults(
+    connection: "psycopg.Connection[Any]",
+    layer: Layer,
+    before: Mapping[str, str | int],
+    after: Mapping[str, str | int],
+) -> None:
+    """Change what columns hold that a row says nothing of: for a bulk load, within its transaction."""
+    dropped = [f"ALTER {quoted(name)} DROP DEFAULT" for name in before if name not in after]
+    given = [f"ALTER {quoted(name)} SET DEFAULT {_literal(value)}" for name, value in after.items()]
+    if dropped or given:
+        execute(connection, f"ALTER TABLE {quoted(layer.id)} {', '.join((*dropped, *given))}")
+
+
+def indexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
+    """Make key and indexes again that a bulk load took away, and let the planner know what every query asks for; the
+    server looks at the other columns in its own time."""
+    table = quoted(layer.id)
+    asked = ("fid", "id", "valid_from", "valid_to", "min_zoom", *(("geom",) if layer.has_geometry else ()))
+    key = f"ALTER TABLE {table} ADD CONSTRAINT {_key(layer)} PRIMARY KEY (fid)"
+    execute(connection, ";\n".join((key, *_indexes(layer), f"ANALYZE {table} ({', '.join(asked)})")))
+
+
+def _guard(table: str) -> str:
+    """Return the trigger that refuses writes from sessions that are not ours."""
+    return (f"CREATE TRIGGER twin_guard BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {quoted(table)} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION twin_guard()")  # fmt: skip
+
+
+def _comments(layer: Layer) -> Iterator[str]:
+    titles = f"{layer.title('zh')} {layer.title('en')}"
+    described = f"{titles}\n{layer.description('zh')} / {layer.description('en')}"
+    yield f"COMMENT ON TABLE {quoted(layer.id)} IS {_literal(described)}"
+    yield f"COMMENT ON TABLE {quoted(history_of(layer.id))} IS {_literal(f'{titles} · 历史 history')}"
+    for one in layer.fields:
+        yield _field_comment(layer.id, one)
+
+
+def _field_comment(table: str, one: Field) -> str:
+    unit = f" ({one.unit})" if one.unit else ""
+    titles = f"{one.title('zh')} / {one.title('en')}{unit}"
+    return f"COMMENT ON COLUMN {quoted(table)}.{quoted(one.name)} IS {_literal(titles)}"
+
+
+def _literal(value: str | int) -> str:
+    return sql.Literal(value).as_string(None)

@@ -1,0 +1,72 @@
+"""How the PostGIS store asks: psycopg's placeholders, GiST boxes, arrays, NULLs where SQLite has them (`store/select.py`)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from twin_model.changeset import Box
+from twin_model.filter import Expression, SqlFilter, to_sql
+from twin_model.filter.checking import FieldType
+from twin_model.filter.sql import Transform
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery
+from twin_model.store.boxes import inwards
+from twin_model.store.postgis.schema import history_of
+from twin_model.store.select import Condition, Context, Dialect, Table, quoted
+
+__all__ = ["PostgisDialect"]
+
+_ENVELOPE = "ST_MakeEnvelope(%s, %s, %s, %s, %s)"
+
+
+class PostgisDialect(Dialect):
+    """PostgreSQL's way; `srid` is that of the geometry columns. Names are found on the search path of our connections."""
+
+    placeholder = "%s"
+    same = "IS NOT DISTINCT FROM"
+
+    def __init__(self, srid: int) -> None:
+        self._srid = srid
+
+    def table(self, layer: Layer, table: Table) -> str:
+        return quoted(layer.id if table == "now" else history_of(layer.id))
+
+    def wkb(self, layer: Layer) -> str:
+        return "ST_AsBinary(m.geom, 'NDR')"
+
+    def filtered(
+        self, expression: Expression, *, columns: Mapping[str, str], queryables: Mapping[str, FieldType],
+        transform: Transform | None, zone: ZoneInfo,
+    ) -> SqlFilter:  # fmt: skip
+        return to_sql(expression, columns=columns, queryables=queryables, dialect="postgis", transform=transform, timezone=zone, srid=self._srid)  # fmt: skip
+
+    def touching(self, context: Context, box: Box, table: Table) -> Condition:
+        return Condition(f"m.geom && {_ENVELOPE}", (*box, self._srid))
+
+    def meeting(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
+        """Ask the index, and for features whose box sticks out of the query's box the geometry itself.
+
+        PostGIS keeps boxes as float32, rounded outwards: only a box that lies within the query's, rounded inwards, tells
+        by itself that the geometry does too.
+        """
+        if context.covered_by(box):
+            return Condition("m.geom IS NOT NULL")
+        touching, inner = self.touching(context, box, table), inwards(box)
+        exact = Condition(f"ST_Intersects(m.geom, {_ENVELOPE})", (*box, self._srid))
+        if inner is None:
+            return Condition(f"({touching.text} AND {exact.text})", touching.parameters + exact.parameters)
+        text = f"({touching.text} AND (m.geom @ {_ENVELOPE} OR {exact.text}))"
+        return Condition(text, (*touching.parameters, *inner, self._srid, *exact.parameters))
+
+    def among(self, column: str, values: Sequence[Any]) -> Condition:
+        return Condition(f"{column} = ANY(%s)", (list(values),))
+
+    def holding(self, column: str) -> str:
+        return f"strpos(twin_casefold({column}), %s) > 0"
+
+    def latest(self, rows: str) -> str:
+        return f"SELECT DISTINCT ON (k_fid) * FROM ({rows}) every ORDER BY k_fid, k_from DESC"
+
+    def order(self, column: str, *, ascending: bool, nullable: bool) -> str:
+        nulls = (" NULLS FIRST" if ascending else " NULLS LAST") if nullable else ""
+        return f"{column} {'ASC' if ascending else 'DESC'}{nulls}"

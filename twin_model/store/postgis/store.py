@@ -1,0 +1,315 @@
+"""The PostGIS store: one schema of a PostgreSQL database a town, many readers and writers one after the other.
+
+Here connections live and answers become frames; the statements are made in `select`, rows are written in
+`write`, of a first load while its source is still read in `head_start`, what was delivered in `parts`,
+tables in `schema`; how a server is reached stands in `server`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+import geopandas as gpd
+import psycopg
+from psycopg import sql
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from twin_model.catalogue import Catalogue
+from twin_model.changeset import Changeset, Version
+from twin_model.errors import StoreError, StoreTooNew
+from twin_model.store.base import FeatureQuery, HeadStart, Known, Origins, Plan, Summary
+from twin_model.store.former_fields import gained, with_former_fields
+from twin_model.store.frames import to_frame
+from twin_model.store.postgis import copy as postgis_copy
+from twin_model.store.postgis import schema as postgis_schema
+from twin_model.store.postgis.head_start import PostgisHeadStart
+from twin_model.store.postgis.history import PostgisHistory
+from twin_model.store.postgis.lane import Lane
+from twin_model.store.postgis.migrations import migrate
+from twin_model.store.postgis.parts import delivered, whole_numbers
+from twin_model.store.postgis.schema import history_of, newest_version, srid_of
+from twin_model.store.postgis.select import PostgisDialect
+from twin_model.store.postgis.server import Address, connect, in_our_words, prepare, writing
+from twin_model.store.postgis.write import PostgisTransaction
+from twin_model.store.select import Context, Select, quoted, select
+from twin_model.store.writing import write_changeset
+from twin_model.temporal import now
+from twin_model.view import View
+
+__all__ = ["PostgisStore"]
+
+_MOST_CONNECTIONS = 16
+_POOL_SECONDS = 5
+
+Connection = psycopg.Connection[Any]
+Rows = list[tuple[Any, ...]]
+
+
+class PostgisStore(PostgisHistory):
+    """A store in one schema of a PostGIS database. Safe to use from many threads; readers share a pool of connections."""
+
+    def __init__(self, url: str, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
+        self._address, self._catalogue, self._zone = Address.read(url), catalogue, ZoneInfo(zone)
+        with connect(self._address) as connection:
+            self._crs = self._opened(connection)
+        self._dialect = PostgisDialect(srid_of(self._crs))
+        self._pool = ConnectionPool(
+            self._address.conninfo, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_POOL_SECONDS, reconnect_timeout=30, open=True,
+            kwargs={"autocommit": True}, configure=lambda one: prepare(one, self._address), name="twin",
+        )  # fmt: skip
+
+    @classmethod
+    def create(
+        cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai"
+    ) -> "PostgisStore":
+        """Make an empty store with every layer of the catalogue; the schema is filled whole or not at all.
+
+        A schema that holds a town already is refused. The extension postgis is made where it is missing and may be.
+        """
+        address = Address.read(url)
+        with connect(address) as connection, writing(connection, address):
+            _ensure_postgis(connection, address)
+            _ensure_schema(connection, address)
+            prepare(connection, address)
+            version = newest_version(connection, address)
+            if version is not None:
+                raise StoreError("store.not_empty", url=address.shown, version=version)
+            postgis_schema.create_core(connection, crs)
+            for layer in catalogue:
+                if layer.kind == "feature":
+                    postgis_schema.create_layer(connection, layer, crs)
+        return cls(url, catalogue, zone=zone)
+
+    @property
+    def url(self) -> str:
+        """The address without its password."""
+        return self._address.shown
+
+    @property
+    def crs(self) -> str:
+        return self._crs
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
+    def close(self) -> None:
+        self._pool.close()
+
+    def _opened(self, connection: Connection) -> str:
+        """Return the town's CRS; bring an older store to this program's format, refuse a newer one."""
+        if newest_version(connection, self._address) is None:
+            raise StoreError("store.no_town", url=self.url)
+        meta = dict(connection.execute("SELECT key, value FROM twin_meta").fetchall())
+        found, known = int(meta["format"]), postgis_schema.FORMAT
+        if found > known:
+            raise StoreTooNew(path=self.url, found=found, known=known)
+        if found < known:
+            with writing(connection, self._address):
+                text = "SELECT value FROM twin_meta WHERE key = 'format'"
+                (again,) = connection.execute(text).fetchall()[0]
+                migrate(connection, int(again), self._catalogue, str(meta["crs"]), self._address)
+        crs = str(meta["crs"])
+        self._extend(connection, self._catalogue, crs)
+        return crs
+
+    def extend(self, catalogue: Catalogue) -> None:
+        with connect(self._address) as connection:
+            self._extend(connection, catalogue, self._crs)
+
+    def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
+        schema = self._address.schema
+        if any(gained(catalogue, postgis_schema.columns_held(connection, schema))):
+            with writing(connection, self._address):
+                missing, fields = gained(catalogue, postgis_schema.columns_held(connection, schema))
+                for layer in missing:
+                    postgis_schema.create_layer(connection, layer, crs)
+                for layer, field in fields:
+                    postgis_schema.add_field(connection, layer, field)
+        held = postgis_schema.columns_held(connection, schema)
+        self._catalogue = with_former_fields(catalogue, held)
+
+    # --- reading
+
+    @contextmanager
+    def _lent(self, *, asking: bool = True) -> Iterator[Connection]:
+        """Lend a connection of the pool; where none comes free, or the pool still waits for a server that was away, one
+        of its own. A new one has to learn the tables first, which costs as much as a small edit."""
+        with in_our_words(self._address, asking=asking):
+            try:
+                lent = self._pool.getconn()
+            except PoolTimeout:
+                with connect(self._address) as own:
+                    yield own
+                return
+            try:
+                yield lent
+            finally:
+                self._pool.putconn(lent)
+
+    def _all(self, text: str, *parameters: Any) -> Rows:
+        return self._fetched(lambda connection: _rows(connection, text, parameters))
+
+    def _fetched(self, ask: Callable[[Connection], Rows]) -> Rows:
+        """Return what is asked of a connection; where the server was started anew in between, it is asked again."""
+        for again in (True, False):
+            with self._lent() as connection:
+                try:
+                    return ask(connection)
+                except psycopg.OperationalError:
+                    if not (again and connection.closed):
+                        raise
+            self._pool.check()
+        raise AssertionError("unreachable")
+
+    def _select(self, connection: Connection, query: FeatureQuery, what: str = "rows") -> tuple[Select, bool]:
+        """Return the statement of a query, and whether its layer was ever written.
+
+        Of one that never was there is nothing to read, and who brings its first features may hold the table.
+        """
+        layer = self._catalogue[query.layer]
+        query.view.ensure_admits(layer.id)
+        moment = now()
+        text = "SELECT version, next_planned, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
+        version, next_planned, *extent = connection.execute(text, (layer.id,)).fetchall()[0]
+        planned = next_planned is not None and next_planned <= moment
+        box = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
+        context = Context(layer, self._crs, moment, planned, box, self._zone)
+        return select(self._dialect, context, query, what=what), version > 0
+
+    def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], Rows]:
+        columns: tuple[str, ...] = ()
+
+        def ask(connection: Connection) -> Rows:
+            nonlocal columns
+            made, written = self._select(connection, query, what)
+            columns = made.columns
+            return _rows(connection, made.text, made.parameters) if written else []
+
+        rows = self._fetched(ask)
+        return columns, rows
+
+    def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
+        columns, rows = self._run(query)
+        return to_frame(self._catalogue[query.layer], query, columns, rows, self._crs)
+
+    def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], Rows]:
+        return self._run(query)
+
+    def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
+        with self._lent() as connection:
+            made, written = self._select(connection, query)
+            chunks = postgis_copy.streamed(connection, made.text, made.parameters, rows) if written else ()
+            for chunk in chunks:
+                yield to_frame(self._catalogue[query.layer], query, made.columns, chunk, self._crs)
+
+    def count(self, query: FeatureQuery) -> int:
+        _, rows = self._run(query, "count")
+        return int(rows[0][0]) if rows else 0
+
+    def summary(self, layer: str, view: View | None = None) -> Summary:
+        query = FeatureQuery(layer, view=view or View())
+        self._catalogue[layer]
+        text = "SELECT features, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
+        row = self._all(text, layer)[0]
+        number = int(row[0]) if query.view.is_now else self.count(query)
+        return Summary(number, row[1:] if row[1] is not None else None)
+
+    def known(self, layer: str) -> Known:
+        """Scans without a join, gathered by the server into a few long values.
+
+        A layer that never was written is not looked into: who brings its first features may hold the table.
+        """
+        if not self._all("SELECT 1 FROM twin_layer WHERE layer = %s AND version > 0", layer):
+            return Known.of(whole_numbers(None), {}, whole_numbers(None), b"")
+        ((fids,),) = self._all(f"SELECT string_agg(int8send(fid), ''::bytea) FROM {quoted(layer)}")
+        ids: dict[int, str] = {}
+        if self._catalogue[layer].identity_field is not None:
+            ids = dict(self._all(f"SELECT fid, id FROM {quoted(layer)}"))
+        return Known.of(whole_numbers(fids), ids, *delivered(self._all, layer))
+
+    def origins(self, layer: str) -> Origins:
+        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_parts p "
+                "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
+        return Origins.of(self._all(text, layer))
+
+    def former(self, layer: str, ids: list[str]) -> dict[str, int]:
+        text = (f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
+                "SELECT alias, max(fid) FROM twin_alias WHERE layer = %s AND alias = ANY(%s) GROUP BY alias")  # fmt: skip
+        return {one: int(fid) for one, fid in self._all(text, ids, layer, ids)}
+
+    def blob(self, digest: str) -> bytes:
+        found = self.blobs([digest])
+        if digest not in found:
+            raise StoreError("store.error", cause=f"blob {digest} is missing")
+        return found[digest]
+
+    def blobs(self, digests: list[str]) -> dict[str, bytes]:
+        rows = self._all("SELECT digest, content FROM twin_blob WHERE digest = ANY(%s)", digests)
+        return {digest: bytes(content) for digest, content in rows}
+
+    # --- writing
+
+    @contextmanager
+    def head_start(self) -> Iterator[HeadStart]:
+        ahead = PostgisHeadStart(self, self._address)
+        try:
+            yield ahead
+        finally:
+            ahead.end()
+
+    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+        while True:
+            base = self.version()
+            plans = plan(self, changeset)
+            with (
+                self._lent(asking=False) as connection,
+                writing(connection, self._address),
+                Lane(connection) as lane,
+            ):
+                transaction = PostgisTransaction(lane, self._catalogue, self._crs)
+                if transaction.last()[0] == base:
+                    return write_changeset(transaction, self._catalogue, changeset, plans)
+
+    # --- whole
+
+    def backup(self, target: Path) -> None:
+        """Write the town's schema as it is at one moment into a file of `pg_dump`; the file appears whole."""
+        postgis_copy.backup(self._address, target)
+
+    def dump(self, table: str) -> Iterator[Rows]:
+        with self._lent() as connection:
+            yield from postgis_copy.dump(connection, self._catalogue, table)
+
+    def load(self, tables: Iterable[tuple[str, Iterator[Rows]]]) -> None:
+        with connect(self._address) as connection, writing(connection, self._address):
+            number, _, _ = PostgisTransaction(Lane(connection), self._catalogue, self._crs).last()
+            if number:
+                raise StoreError("store.not_empty", url=self.url, version=number)
+            for table, batches in tables:
+                postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
+
+
+def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Rows:
+    with connection.cursor(binary=True) as cursor:
+        return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
+
+
+def _ensure_postgis(connection: Connection, address: Address) -> None:
+    there = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'postgis'").fetchone()
+    if there is not None:
+        return
+    try:
+        with connection.transaction():
+            connection.execute("CREATE EXTENSION postgis")
+    except psycopg.Error as error:
+        raise StoreError("store.no_postgis", url=address.shown, cause=str(error).splitlines()[0]) from error
+
+
+def _ensure_schema(connection: Connection, address: Address) -> None:
+    """Make the schema where it is missing: an account may be given one and no right to make others."""
+    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (address.schema,)).fetchone()
+    if found is None:
+        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))
