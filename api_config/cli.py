@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from api_config.commands.context import Frame, words
+from api_config.commands.localized import verb_group
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
 
@@ -43,9 +44,9 @@ class _Verbs(UserDict[str, Any]):
 def make_cli(lang: str) -> click.Group:
     """Return the command with help in `lang` ("zh" or "en")."""
 
-    @click.group(
+    @verb_group(
         "twin",
-        help=words("twin", lang),
+        lang,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
     @click.option("--town", type=click.Path(path_type=Path), help=words("town", lang))

@@ -33,8 +33,12 @@ from twin_model.crs import (
     transform_geometries,
     transform_xy,
 )
+from twin_model.crs import title_of as title_of_crs
 from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
+from twin_model.messages import messages, render
+from twin_model.messages.fragments import in_chinese
+from twin_model.messages.values import title_of_layer
 
 __all__ = [
     "CSP",
@@ -200,6 +204,8 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "crs_name": title_of_crs,
+        "worded": _worded,
         "safe_href": safe_href,
         "value_href": _value_href,
         "number": _number,
@@ -334,6 +340,18 @@ def _feature_title(feature: Document) -> str:
     return next(
         (str(properties[name]) for name in _TITLE_FIELDS if properties.get(name)), str(feature.get("id", ""))
     )
+
+
+def _worded(value: Any, layer: Layer, name: str, lang: str) -> Any:
+    """Return a finding's layer, place and rule in words for a Chinese reader; any other value as it is."""
+    if layer.id != "finding" or lang != "zh" or not isinstance(value, str):
+        return value
+    if name == "layer":
+        return title_of_layer(value) or value
+    if name == "rule":
+        area = f"rule_area.{value.split('.')[0]}"
+        return f"{render(area, lang, {})}（{value}）" if area in messages(lang) else value
+    return in_chinese(value) if name == "place" else value
 
 
 def _finding_text(call: Call, layer: Layer, document: Document) -> str | None:

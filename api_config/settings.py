@@ -17,7 +17,7 @@ def _setting(default: Any, variable: str, zh: str, en: str) -> Any:
 class Settings:
     """Everything that can be set from outside. Below `api_config` functions take plain arguments."""
 
-    town: Path = _setting(Path("town"), "TWIN_TOWN", "城镇文件夹", "folder of the town")
+    town: Path = _setting(Path("town"), "TWIN_TOWN", "城市库文件夹", "folder of the town")
     host: str = _setting("127.0.0.1", "TWIN_HOST", "监听地址", "address to listen on")
     port: int = _setting(8000, "TWIN_PORT", "端口", "port to listen on")
     workers: int = _setting(1, "TWIN_WORKERS", "进程数", "number of worker processes")
@@ -26,7 +26,7 @@ class Settings:
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
     filter_length: int = _setting(
-        16_384, "TWIN_FILTER_LENGTH", "过滤条件最大长度", "longest filter in characters"
+        16_384, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters"
     )
     feature_cache_mib: int = _setting(
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
@@ -40,7 +40,7 @@ class Settings:
     viewer: Path = _setting(
         Path(__file__).resolve().parent.parent / "viewer" / "dist",
         "TWIN_VIEWER",
-        "浏览器文件夹",
+        "三维场景（前端）文件夹",
         "folder of the built viewer",
     )
     author: str = _setting("", "TWIN_AUTHOR", "提交者", "name written into changesets")

@@ -35,7 +35,7 @@ def read_scope(
     try:
         parts = list(_areas(path, storage_crs, crs))
     except SourceRefused as error:
-        raise CalledWrongly("source.scope_unreadable", value=path.name, cause=error.text()) from error
+        raise CalledWrongly("source.scope_unreadable", value=path.name, cause=error) from error
     area: BaseGeometry = shapely.union_all(parts)
     if area.is_empty:
         raise CalledWrongly("source.scope_unreadable", value=path.name, cause="no polygon in it")

@@ -17,6 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.errors import CrsRefused
+from twin_model.messages.fragments import in_chinese
 
 __all__ = [
     "CRS84",
@@ -30,6 +31,7 @@ __all__ = [
     "placed_geometries",
     "reachable_extent",
     "same_crs",
+    "title_of",
     "transform_bounds",
     "transform_geometries",
     "transform_xy",
@@ -124,9 +126,19 @@ def is_projected(crs: Any) -> bool:
     return bool(_crs(crs_code(crs)).is_projected)
 
 
-def title_of(crs: Any) -> str:
-    """Return the name of a system as its authority writes it."""
-    return str(_crs(crs_code(crs)).name)
+def title_of(crs: Any, lang: str = "en") -> str:
+    """Return the name of a system: as its authority writes it, in Chinese with the code as maps of China print it.
+
+    What is no known system is returned as it was given, so that a message can name it.
+    """
+    try:
+        code = crs_code(crs)
+    except CrsRefused:
+        return str(crs)
+    name = str(_crs(code).name)
+    if lang != "zh":
+        return name
+    return f"{in_chinese(name)}（{code}）" if code.startswith(("EPSG:", "OGC:")) else in_chinese(name)
 
 
 def authority_axis_swapped(crs: Any) -> bool:

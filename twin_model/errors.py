@@ -5,7 +5,7 @@ An error carries a rule id and named values; its words come from `twin_model/mes
 
 from typing import Any, ClassVar
 
-from twin_model.messages import render
+from twin_model.messages import messages, render
 
 
 class TwinError(Exception):
@@ -18,9 +18,14 @@ class TwinError(Exception):
         self.rule_id = rule or type(self).rule
         self.values = values
 
-    def text(self, lang: str = "en") -> str:
-        """Return the four-part message in `lang` ("zh" or "en")."""
-        return render(self.rule_id, lang, self.values)
+    def text(self, lang: str = "en", door: str = "") -> str:
+        """Return the four-part message in `lang` ("zh" or "en").
+
+        `door` is where it is read: "http" takes the words of `<rule>_http` where a rule has some, because a client
+        of the service cannot run our commands.
+        """
+        own = f"{self.rule_id}_{door}"
+        return render(own if own in messages("en") else self.rule_id, lang, self.values)
 
     def __str__(self) -> str:
         return self.text("en")

@@ -111,6 +111,10 @@ class Layer:
         """Whether features are segments and nodes of a network: what a survey shows of it are its lines."""
         return bool(self.classes)
 
+    def name_in(self, lang: str) -> str:
+        """Return how output names the layer: its title in Chinese, its id in English."""
+        return self.title(lang) if lang == "zh" else self.id
+
     @property
     def field_names(self) -> tuple[str, ...]:
         return tuple(one.name for one in self.fields)

@@ -361,14 +361,15 @@ def _template(name: str, crs: str, store: str) -> str:
     def shown(text: str) -> str:
         return json.dumps(text, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
 
-    return f"""# The town. Names, storage CRS and heights; everything else has a default (see README, The town's folder).
-name = {{ zh = {shown(name)}, en = {shown(name)} }}
-crs = {shown(crs)}
-store = {shown(store)}
-timezone = "Asia/Shanghai"
-height_datum = "1985国家高程基准"
-height_offset = 0.0            # added to every height that leaves for a globe
-storey_height = 3.0
-publish_underground = false    # true publishes pipelines on an address that is not loopback
-closed = []                    # layers that are not open to everybody
+    return f"""# 城市库设置：名称、坐标系、高程；未写的项取默认值（见说明书“城市库文件夹”）。
+# The town. Names, storage CRS and heights; everything else has a default (see README, The town's folder).
+name = {{ zh = {shown(name)}, en = {shown(name)} }}    # 名称 name
+crs = {shown(crs)}             # 数据库坐标系，建库后不可更改 storage CRS, fixed once the store is made
+store = {shown(store)}          # 数据库：文件或 PostgreSQL 地址 store: a file or a PostgreSQL address
+timezone = "Asia/Shanghai"     # 时区 time zone
+height_datum = "1985国家高程基准"    # 高程基准 height datum
+height_offset = 0.0            # 高程异常（米），输出到三维地球时加到高程上 added to every height that leaves for a globe
+storey_height = 3.0            # 按层数推算高度时的层高（米） storey height where only storeys are known
+publish_underground = false    # true 表示对外发布地下管线 true publishes pipelines on an address that is not loopback
+closed = []                    # 不对所有人开放的图层 layers that are not open to everybody
 """

@@ -6,6 +6,7 @@ import click
 
 from api_config.commands.context import Frame, command, words
 from api_config.commands.ingest import progress_bar
+from api_config.commands.localized import verb
 from twin_model.backup import Backup, backup_town, restore_town
 from twin_model.store.copying import copy_store
 from twin_model.store.opening import create_store
@@ -14,7 +15,7 @@ __all__ = ["backup_command", "copy_command", "restore_command"]
 
 
 def backup_command(lang: str) -> click.Command:
-    @click.command("backup", help=words("backup", lang))
+    @verb("backup", lang)
     @click.argument("file", type=click.Path(path_type=Path))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
@@ -22,14 +23,14 @@ def backup_command(lang: str) -> click.Command:
         with progress_bar(frame) as progress:
             task = progress.add_task("", total=None)
             made = backup_town(frame.town, file, lambda name: progress.update(task, description=name))
-        told = {"zh": f"已备份至 {file}：版本 {made.version}，{made.size:,} 字节", "en": f"Backed up to {file}: version {made.version}, {made.size:,} bytes"}  # fmt: skip
-        _tell(frame, made, told[frame.lang], as_json=as_json)
+        told = frame.say("cli.backed_up", path=str(file), version=made.version, size=made.size)
+        _tell(frame, made, told, as_json=as_json)
 
     return backup
 
 
 def restore_command(lang: str) -> click.Command:
-    @click.command("restore", help=words("restore", lang))
+    @verb("restore", lang)
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
     @click.option("--replace", is_flag=True, help=words("restore_replace", lang))
     @click.option("--store", "server", metavar="URL", help=words("restore_store", lang))
@@ -46,8 +47,8 @@ def restore_command(lang: str) -> click.Command:
                 server=server,
                 tick=lambda name: progress.update(task, description=name),
             )
-        told = {"zh": f"已恢复至 {folder}：版本 {made.version}，变更链完整", "en": f"Restored to {folder}: version {made.version}, its chain is whole"}  # fmt: skip
-        _tell(frame, made, told[frame.lang], as_json=as_json)
+        told = frame.say("cli.restored", path=str(folder), version=made.version)
+        _tell(frame, made, told, as_json=as_json)
         if not as_json:
             _tell_places(frame, made)
 
@@ -56,14 +57,9 @@ def restore_command(lang: str) -> click.Command:
 
 def _tell_places(frame: Frame, made: Backup) -> None:
     """Say where the replaced town lies now, and that the store lies elsewhere than its backup said."""
-    lines = {
-        made.replaced: {"zh": f"原城市库保留在 {made.replaced}", "en": f"The former town lies in {made.replaced}"},
-        made.store_before: {"zh": f"备份中数据库位置为 {made.store_before}，现按 town.toml 存放在新位置",
-                            "en": f"The backup had its store at {made.store_before}; now it lies where town.toml says"},
-    }  # fmt: skip
-    for place, line in lines.items():
+    for rule, place in (("cli.replaced", made.replaced), ("cli.store_before", made.store_before)):
         if place:
-            frame.out.print(line[frame.lang], highlight=False, markup=False, soft_wrap=True)
+            frame.tell(rule, path=str(place))
 
 
 def _tell(frame: Frame, made: Backup, told: str, *, as_json: bool) -> None:
@@ -76,7 +72,7 @@ def _tell(frame: Frame, made: Backup, told: str, *, as_json: bool) -> None:
 
 
 def copy_command(lang: str) -> click.Command:
-    @click.command("copy", help=words("copy", lang))
+    @verb("copy", lang)
     @click.option("--to", "target", required=True, metavar="URL", help=words("copy_to", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
@@ -101,8 +97,6 @@ def copy_command(lang: str) -> click.Command:
         if as_json:
             frame.json({"store": made.url, "rows": equal.rows, "hashes": equal.hashes, "looks": equal.looks})
             return
-        told = {"zh": f"已复制到 {made.url}：{rows:,} 行，逐表哈希一致，{equal.looks} 次历史抽查一致。启用：在 town.toml 中写 store = \"{made.url}\"",
-                "en": f"Copied to {made.url}: {rows:,} rows, every table hashes alike, {equal.looks} looks at the past agree. To use it: store = \"{made.url}\" in town.toml"}  # fmt: skip
-        frame.out.print(told[frame.lang], highlight=False, markup=False, soft_wrap=True)
+        frame.tell("cli.copied", url=made.url, rows=rows, looks=equal.looks)
 
     return copy

@@ -45,6 +45,14 @@ class Frame:
     def json(self, content: Any) -> None:
         click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
 
+    def say(self, rule: str, **values: Any) -> str:
+        """Return the words of `messages/*/cli.toml` for a rule such as "cli.exported", in the user's language."""
+        return render(rule, self.lang, values)
+
+    def tell(self, rule: str, **values: Any) -> None:
+        """Print the words of a rule."""
+        self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
+
     def complain(self, error: TwinError) -> None:
         self.err.print(error.text(self.lang), style="red", highlight=False, markup=False, soft_wrap=True)
 
@@ -100,9 +108,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             )
             code = 1
         except KeyboardInterrupt:
-            frame.err.print(
-                {"zh": "已停止；已存入的内容完好。", "en": "Stopped. What was stored is whole."}[frame.lang]
-            )
+            frame.err.print(frame.say("cli.stopped"))
             code = 130
         finally:
             frame.close()

@@ -9,6 +9,7 @@ import click
 
 from api_config.commands.context import Frame, command, words
 from api_config.commands.ingest import ProgressReporter, exit_code, print_outcomes, progress_bar
+from api_config.commands.localized import verb
 from api_config.commands.serve import serve_town
 from api_config.commands.tiles import build_tiles
 from api_config.delivery import Delivery, deliver
@@ -26,7 +27,7 @@ _DELIVERIES = ("planning", "topo", "survey", "ifc")
 
 
 def demo_command(lang: str) -> click.Command:
-    @click.command("demo", help=words("demo", lang))
+    @verb("demo", lang)
     @click.option("--serve/--no-serve", default=True, help=words("demo_serve", lang))
     @click.option("--samples", type=click.Path(path_type=Path), default=_SAMPLES, show_default=False)
     @command

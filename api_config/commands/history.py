@@ -9,10 +9,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from api_config.commands.context import Frame, command, words
+from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
 from twin_model.history import changeset_of, difference, history, revert, verify
-from twin_model.messages import render
+from twin_model.layer import Field, Layer
+from twin_model.messages.values import quoted
 from twin_model.store.base import ChangesetRecord, Store
 from twin_model.temporal import local_time
 from twin_model.versioning import commit
@@ -23,7 +25,7 @@ _SHOWN = 20
 
 
 def history_command(lang: str) -> click.Command:
-    @click.command("history", help=words("history", lang))
+    @verb("history", lang)
     @click.argument("layer", required=False)
     @click.option(
         "--limit", type=click.IntRange(1), default=50, show_default=True, help=words("history_limit", lang)
@@ -35,13 +37,13 @@ def history_command(lang: str) -> click.Command:
         if as_json:
             frame.json(found)
             return
-        frame.out.print(_table(found, layer, frame.town.settings.timezone, frame.lang))
+        frame.out.print(_table(found, layer, frame.town.settings.timezone, frame))
 
     return show_history
 
 
 def show_command(lang: str) -> click.Command:
-    @click.command("show", help=words("show", lang))
+    @verb("show", lang)
     @click.argument("number", type=int)
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
@@ -50,24 +52,22 @@ def show_command(lang: str) -> click.Command:
         if as_json:
             frame.json(record)
             return
-        names = {"zh": {"number": "版本", "recorded": "记录时间", "effective": "生效时间", "author": "作者", "reason": "原因", "source": "来源",
-                        "sha256": "SHA-256", "hash": "链哈希"}, "en": {}}[frame.lang]  # fmt: skip
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
             shown = (
                 local_time(value, frame.town.settings.timezone) if key in ("recorded", "effective") else value
             )
-            frame.out.print(f"{names.get(key, key)}: {shown}", highlight=False, markup=False, soft_wrap=True)
+            frame.tell("cli.pair", name=frame.say(f"cli.history_{key}"), value=shown)
         for layer, one in record["changes"].items():
-            frame.out.print(
-                f"  {layer}: {_counted(one, frame.lang)}", highlight=False, markup=False, soft_wrap=True
-            )
+            name = frame.town.catalogue[layer].name_in(frame.lang)
+            line = "  " + frame.say("cli.pair", name=name, value=_counted(one, frame))
+            frame.out.print(line, highlight=False, markup=False, soft_wrap=True)
 
     return show
 
 
 def diff_command(lang: str) -> click.Command:
-    @click.command("diff", help=words("diff", lang))
+    @verb("diff", lang)
     @click.argument("before", type=int)
     @click.argument("after", type=int)
     @click.option("--layer", required=True, help=words("diff_layer", lang))
@@ -82,28 +82,29 @@ def diff_command(lang: str) -> click.Command:
             columns = ["id", "change", "fields", "before", "after"]
             frame.json(found.reset_index()[columns].to_dict("records"))
             return
+        described = frame.town.catalogue[layer]
         for name, row in found.head(_SHOWN).iterrows():
-            frame.out.print(
-                f"{row['change']:<10} {name}  {_changed(row)}", highlight=False, markup=False, soft_wrap=True
-            )
-        counts = found["change"].value_counts().to_dict()
-        told = (
-            ", ".join(f"{name} {count}" for name, count in counts.items())
-            or {"zh": "无差异", "en": "no difference"}[frame.lang]
+            line = f"{frame.say('cli.' + row['change']):<9} {name}  {_changed(row, described, frame)}"
+            frame.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        counts = [
+            f"{frame.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()
+        ]
+        changes = (
+            frame.say("cli.no_difference")
+            if not counts
+            else "、".join(counts)
+            if frame.lang == "zh"
+            else ", ".join(counts)
         )
-        frame.out.print(f"{layer} {before} -> {after}: {told}", highlight=False)
+        frame.tell("cli.difference", layer=layer, before=before, after=after, changes=changes)
         if geojson is not None:
-            frame.out.print(
-                {"zh": f"已写出：{geojson}", "en": f"written to {geojson}"}[frame.lang],
-                highlight=False,
-                soft_wrap=True,
-            )
+            frame.tell("cli.difference_written", path=str(geojson))
 
     return diff
 
 
 def revert_command(lang: str) -> click.Command:
-    @click.command("revert", help=words("revert", lang))
+    @verb("revert", lang)
     @click.argument("number", type=int)
     @click.option("--reason", default="", help=words("ingest_reason", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
@@ -115,15 +116,13 @@ def revert_command(lang: str) -> click.Command:
             frame.json(_record(store, changeset_of(store, version.number)))
             return
         changed = sum(one.changed for one in version.touched.values())
-        told = {"zh": f"已以版本 {version.number} 撤销版本 {number}，恢复 {changed} 个要素",
-                "en": f"Version {version.number} undoes version {number}: {changed} features as before"}  # fmt: skip
-        frame.out.print(told[frame.lang], highlight=False)
+        frame.tell("cli.reverted", version=version.number, number=number, features=changed)
 
     return undo
 
 
 def audit_group(lang: str) -> click.Group:
-    @click.group("audit", help=words("audit", lang))
+    @verb_group("audit", lang)
     def audit() -> None: ...
 
     @audit.command("verify", help=words("audit_verify", lang))
@@ -135,14 +134,10 @@ def audit_group(lang: str) -> click.Group:
             frame.json({"changesets": proved.changesets, "hash": proved.hash,
                         "unproved": dict(proved.unproved), "unread": list(proved.unread)})  # fmt: skip
             return
-        told = {"zh": f"变更链完整：{proved.changesets} 个变更集，末端哈希 {proved.hash[:16]}",
-                "en": f"The chain is whole: {proved.changesets} changesets, the last hashes to {proved.hash[:16]}"}  # fmt: skip
-        frame.out.print(told[frame.lang], highlight=False)
+        frame.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
         for rule, named in (("store.unproved", proved.unproved), ("store.unread", proved.unread)):
             if named:
-                frame.out.print(
-                    render(rule, frame.lang, {"layers": named}), highlight=False, markup=False, soft_wrap=True
-                )
+                frame.tell(rule, layers=named)
 
     return audit
 
@@ -161,10 +156,10 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(records: list[dict[str, Any]], layer: str | None, zone: str, lang: str) -> Table:
+def _table(records: list[dict[str, Any]], layer: str | None, zone: str, frame: Frame) -> Table:
     """Return changesets as a table that a terminal of 80 columns holds: what is long is folded, nothing is cut off."""
-    heads, caption = {"zh": (("版本", "记录时间", "生效", "变化", "来源", "作者：原因"), "+ 新增  ~ 更改  - 终止"),
-                      "en": (("version", "recorded", "effective", "changes", "source", "author: reason"), "+ inserted  ~ updated  - ended")}[lang]  # fmt: skip
+    names = ("number", "recorded", "effective", "changes", "source", "why")
+    heads, caption = [frame.say(f"cli.history_{name}") for name in names], frame.say("cli.history_legend")
     table = Table(
         box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left"
     )
@@ -175,7 +170,7 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, lang: st
     for one in records:
         times = (local_time(one[name], zone) for name in ("recorded", "effective"))
         counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(one, layer), strict=True) if n)
-        why = {"zh": "：", "en": ": "}[lang].join(filter(None, (one["author"], one["reason"])))
+        why = ("：" if frame.lang == "zh" else ": ").join(filter(None, (one["author"], one["reason"])))
         table.add_row(str(one["number"]), *times, counted or "-", escape(one["source"] or "-"), escape(why))
     return table
 
@@ -187,13 +182,9 @@ def _sums(record: dict[str, Any], layer: str | None) -> list[int]:
     return [sum(one[name] for one in changes) for name in ("inserted", "updated", "terminated")]
 
 
-def _counted(one: dict[str, Any], lang: str) -> str:
-    names = {
-        "zh": {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变"},
-        "en": {"terminated": "ended"},
-    }[lang]
-    counts = ", ".join(
-        f"{names.get(key, key)} {value:,}" for key, value in one.items() if key != "extent" and value
+def _counted(one: dict[str, Any], frame: Frame) -> str:
+    counts = (", " if frame.lang == "en" else "，").join(
+        f"{frame.say(f'cli.{key}')} {value:,}" for key, value in one.items() if key != "extent" and value
     )
     extent = (
         "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
@@ -201,9 +192,31 @@ def _counted(one: dict[str, Any], lang: str) -> str:
     return counts + extent
 
 
-def _changed(row: Any) -> str:
+def _changed(row: Any, layer: Layer, frame: Frame) -> str:
     """Return what differs in one feature: old and new values, geometry by name."""
     if row["before"] is None or row["after"] is None:
         return ""
-    shown = [f"{name}: {row['before'][name]!r} -> {row['after'][name]!r}" for name in row["after"]]
-    return ", ".join([*shown, *(["geometry"] if "geometry" in row["fields"] else [])])
+    fields = {one.name: one for one in layer.fields}
+    shown = [
+        frame.say(
+            "cli.changed_value",
+            name=fields[name].title("zh") if frame.lang == "zh" and name in fields else name,
+            before=_value(row["before"][name], fields.get(name), frame),
+            after=_value(row["after"][name], fields.get(name), frame),
+        )
+        for name in row["after"]
+    ]
+    if "geometry" in row["fields"]:
+        shown.append(frame.say("cli.changed_geometry"))
+    return ("；" if frame.lang == "zh" else ", ").join(shown)
+
+
+def _value(value: Any, field: Field | None, frame: Frame) -> str:
+    """Return a value as a reader knows it: a code with its title, a number to the millimetre."""
+    if value is None or value != value:
+        return frame.say("cli.empty_value")
+    if field is not None and str(value) in field.codes:
+        return field.codes[str(value)](frame.lang)
+    if isinstance(value, float):
+        return f"{value:.3f}".rstrip("0").rstrip(".")
+    return quoted(value, frame.lang) if isinstance(value, str) else str(value)

@@ -15,12 +15,15 @@ from rich.progress import (
 )
 
 from api_config.commands.context import Frame, clean_stdout, command, words
+from api_config.commands.localized import verb
 from api_config.delivery import Delivery, Outcome, deliver, inspect
 from api_config.settings import user_name
 from ingest.draft import ReadOptions
 from ingest.mapping import read_mapping
 from ingest.scope_file import read_scope
 from twin_model.crs import crs_code
+from twin_model.messages import render
+from twin_model.messages.values import title_of_layer
 from twin_model.temporal import parse_instant
 
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
@@ -47,9 +50,7 @@ class ProgressReporter:
         self._progress.update(self._sources, description=f"{self._name}  {self._records:,}")
 
     def stage(self, name: str) -> None:
-        label = {"read": {"zh": "读取", "en": "reading"}, "commit": {"zh": "入库", "en": "storing"}}[name][
-            self._lang
-        ]
+        label = render({"read": "cli.reading", "commit": "cli.storing"}[name], self._lang, {})
         self._progress.update(self._sources, description=f"{self._name}  {self._records:,}  {label}")
 
 
@@ -66,7 +67,7 @@ def progress_bar(frame: Frame) -> Progress:
 
 
 def ingest_command(lang: str) -> click.Command:
-    @click.command("ingest", help=words("ingest", lang))
+    @verb("ingest", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
     @click.option("--as", "kind", metavar="KIND", help=words("ingest_as", lang))
     @click.option("--mapping", type=click.Path(path_type=Path), help=words("ingest_mapping", lang))
@@ -98,7 +99,7 @@ def ingest_command(lang: str) -> click.Command:
 
 
 def check_command(lang: str) -> click.Command:
-    @click.command("check", help=words("check", lang))
+    @verb("check", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
     @click.option("--as", "kind", metavar="KIND", help=words("ingest_as", lang))
     @click.option("--mapping", type=click.Path(path_type=Path), help=words("ingest_mapping", lang))
@@ -149,7 +150,7 @@ def print_outcomes(frame: Frame, outcomes: list[Outcome], *, as_json: bool = Fal
         if one.error is not None:
             frame.complain(one.error)
         else:
-            frame.out.print(_line(one, frame.lang), highlight=False, markup=False, soft_wrap=True)
+            frame.out.print(_line(one, frame), highlight=False, markup=False, soft_wrap=True)
         _print_findings(frame, one)
 
 
@@ -157,63 +158,55 @@ def _print_findings(frame: Frame, one: Outcome) -> None:
     """Print the first findings, the worst of them first, and say where the others are."""
     worst_first = sorted(one.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     for finding in worst_first[:_SHOWN]:
-        text = f"  {finding.severity:<7} {finding.text(frame.lang)}"
+        text = f"  {frame.say('cli.severity_' + finding.severity):<7} {finding.text(frame.lang)}"
         frame.out.print(text, highlight=False, markup=False, soft_wrap=True)
     left = len(one.findings) - _SHOWN
     if left > 0:
         stored = one.version is not None and one.version.made
-        more = {"zh": f"另有 {left} 条：", "en": f"and {left} more: "}[frame.lang]
-        frame.out.print(f"  {more}{'twin findings' if stored else '--json'}", highlight=False)
+        where = "twin findings" if stored else "--json"
+        frame.out.print("  " + frame.say("cli.more_findings", left=left, where=where), highlight=False)
 
 
-def _line(one: Outcome, lang: str) -> str:
+def _line(one: Outcome, frame: Frame) -> str:
     """Return what became of a source, in one line."""
     if one.already is not None and not one.planned:
-        return {
-            "zh": f"{one.source}：无变化（已在版本 {one.already} 中）",
-            "en": f"{one.source}: no change (already in version {one.already})",
-        }[lang]
-    told = {
-        "zh": "读入 {read} = 存入 {stored} + 搁置 {quarantined} + 符号 {decoration}",
-        "en": "read {read} = stored {stored} + quarantined {quarantined} + decoration {decoration}",
-    }
+        return frame.say("cli.unchanged_source", source=one.source, version=one.already)
     numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
-    features = ", ".join(f"{name} {count}" for name, count in one.counts.get("features", {}).items() if count)
-    became = _became(one, lang)
-    return "; ".join(
-        part
-        for part in (f"{one.source} [{one.kind}]: {told[lang].format(**numbers)}", features, became)
-        if part
-    )
+    counted = [
+        f"{_name(frame, name)} {count}" for name, count in one.counts.get("features", {}).items() if count
+    ]
+    line = frame.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
+    comma, semicolon = ("、", "；") if frame.lang == "zh" else (", ", "; ")
+    return semicolon.join(part for part in (line, comma.join(counted), _became(one, frame)) if part)
 
 
-def _became(one: Outcome, lang: str) -> str:
+def _became(one: Outcome, frame: Frame) -> str:
     """Return which version it made, or in a dry run what it would change."""
-    zh = lang == "zh"
     if one.version is not None and one.version.made:
         changed = [t for name, t in one.version.touched.items() if name != "finding"]
-        sums = [sum(getattr(t, name) for t in changed) for name in ("inserted", "updated", "terminated")]
-        if zh:
-            return f"版本 {one.version.number}：新增 {sums[0]}，更改 {sums[1]}，终止 {sums[2]}"
-        return f"version {one.version.number}: {sums[0]} inserted, {sums[1]} updated, {sums[2]} ended"
+        inserted, updated, ended = (
+            sum(getattr(t, name) for t in changed) for name in ("inserted", "updated", "terminated")
+        )
+        return frame.say(
+            "cli.version_made", version=one.version.number, inserted=inserted, updated=updated, ended=ended
+        )
     if one.version is not None:
-        return "无变化" if zh else "no change"
-    words = (
-        {"inserted": "新增", "updated": "更改", "terminated": "终止", "unchanged": "不变", "kept": "缺而留存"}
-        if zh
-        else {}
-    )
-    planned = ", ".join(
-        f"{name} " + " ".join(f"{words.get(k, k)} {v}" for k, v in counts.items() if v) for name, counts in one.planned.items() if any(counts.values())
-    )  # fmt: skip
+        return frame.say("cli.no_change")
+    planned = [
+        f"{_name(frame, name)} " + " ".join(f"{frame.say(f'cli.{kind}')} {count}" for kind, count in counts.items() if count)
+        for name, counts in one.planned.items() if any(counts.values())
+    ]  # fmt: skip
     if not planned:
         return ""
-    hint = ""
-    if any(counts["kept"] for counts in one.planned.values()):
-        hint = "（缺而留存：以前同名来过、此次没有、又在其视野之外或属此次没有的类别；同类者用 --scope sheet 即终止）" if zh else (
-            " (kept: came under this name before, not now, and out of its sight or of a class it has none of; "
-            "where it has their class, --scope sheet ends them)")  # fmt: skip
-    return f"{'试运行，未存入' if zh else 'dry run, nothing stored'}: {planned}{hint}"
+    hint = frame.say("cli.kept_hint") if any(counts["kept"] for counts in one.planned.values()) else ""
+    return frame.say("cli.dry_run", planned=planned) + hint
+
+
+def _name(frame: Frame, layer: str) -> str:
+    """Return how output names a layer; without a town there is only the id."""
+    if frame.lang == "zh" and not (frame.settings.town / "town.toml").exists():
+        return title_of_layer(layer) or layer
+    return frame.town.catalogue[layer].name_in(frame.lang) if frame.lang == "zh" else layer
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

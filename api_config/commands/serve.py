@@ -4,6 +4,7 @@ import click
 import uvicorn
 
 from api_config.commands.context import Frame, command, words
+from api_config.commands.localized import verb, verb_group
 from api_config.ogc.stock import stock_configuration
 from api_config.serving import ensure_publishable, run_workers
 
@@ -11,7 +12,7 @@ __all__ = ["config_group", "serve_command"]
 
 
 def serve_command(lang: str) -> click.Command:
-    @click.command("serve", help=words("serve", lang))
+    @verb("serve", lang)
     @click.option("--host", help=words("serve_host", lang))
     @click.option("--port", type=int, help=words("serve_port", lang))
     @click.option("--workers", type=click.IntRange(1), help=words("serve_workers", lang))
@@ -30,21 +31,21 @@ def serve_town(
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
     ensure_publishable(frame.town, host)
     shown = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"
-    labels = {"zh": ("首页", "三维", "示例查询"), "en": ("landing page", "3D viewer", "example query")}[
-        frame.lang
-    ]
+    labels = (frame.say(f"cli.serve_{name}") for name in ("home", "viewer", "query"))
     addresses = (
         f"{shown}/",
         f"{shown}/viewer/",
         f"{shown}/collections/building/items?limit=3&filter=storeys%20%3E%2020",
     )
     for label, address in zip(labels, addresses, strict=True):
-        frame.out.print(f"  {label}: {address}", highlight=False, soft_wrap=True)
+        frame.out.print(
+            f"  {frame.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True
+        )
     run_workers(settings, host, port, workers, uvicorn)
 
 
 def config_group(lang: str) -> click.Group:
-    @click.group("config", help=words("config", lang))
+    @verb_group("config", lang)
     def config() -> None: ...
 
     @config.command("pygeoapi", help=words("config_pygeoapi", lang))

@@ -5,6 +5,7 @@ from rich.progress import Progress
 
 from api_config.commands.context import Frame, command, words
 from api_config.commands.ingest import progress_bar
+from api_config.commands.localized import verb_group
 from tiles.town_tiles import TownTiles
 from twin_model.layer import Layer
 from twin_model.view import View
@@ -13,7 +14,7 @@ __all__ = ["build_tiles", "tiles_group"]
 
 
 def tiles_group(lang: str) -> click.Group:
-    @click.group("tiles", help=words("tiles", lang))
+    @verb_group("tiles", lang)
     def tiles() -> None: ...
 
     @tiles.command("build", help=words("tiles_build", lang))
@@ -31,16 +32,14 @@ def build_tiles(frame: Frame) -> dict[str, int]:
     """Make the ground and every content of every solid layer that is not in the cache yet; return contents by layer."""
     tiles, built = TownTiles(frame.town), {}
     with progress_bar(frame) as progress:
-        task = progress.add_task({"zh": "地面", "en": "ground"}[frame.lang], total=None)
+        task = progress.add_task(frame.say("cli.terrain"), total=None)
         tiles.ground.surface()
         progress.remove_task(task)
         for layer in frame.town.catalogue:
             if layer.model.get("kind") and frame.town.store.summary(layer.id).features:
                 built[layer.id] = _build_layer(tiles, layer, progress, frame.lang)
-    told = {"zh": "三维瓦片：", "en": "3D tiles: "}[frame.lang] + ", ".join(
-        f"{name} {count}" for name, count in built.items()
-    )
-    frame.err.print(told, highlight=False)
+    counts = [f"{frame.town.catalogue[name].name_in(frame.lang)} {count}" for name, count in built.items()]
+    frame.err.print(frame.say("cli.tiles_built", layers=counts), highlight=False)
     return built
 
 

@@ -8,11 +8,14 @@ import orjson
 from rich.table import Table
 
 from api_config.commands.context import Frame, command, words
+from api_config.commands.localized import verb
 from tiles.encodings.files import write_frames
 from tiles.encodings.findings import write_findings
 from twin_model.crs import CRS84, crs_code
 from twin_model.filter import parse_filter
 from twin_model.finding import Finding
+from twin_model.messages import render
+from twin_model.messages.fragments import in_chinese
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import records_of
 from twin_model.town import Town, init_town
@@ -22,7 +25,7 @@ __all__ = ["export_command", "findings_command", "init_command", "status_command
 
 
 def init_command(lang: str) -> click.Command:
-    @click.command("init", help=words("init", lang))
+    @verb("init", lang)
     @click.argument("folder", required=False, type=click.Path(path_type=Path))
     @click.option("--name", required=True, help=words("init_name", lang))
     @click.option("--crs", required=True, metavar="EPSG:n", help=words("init_crs", lang))
@@ -31,9 +34,7 @@ def init_command(lang: str) -> click.Command:
     def init(frame: Frame, folder: Path | None, name: str, crs: str, store: str) -> None:
         path = folder or frame.settings.town
         with init_town(path, name=name, crs=crs, store=store) as town:
-            told = {"zh": f"已在 {path} 建立城镇“{name}”，坐标系 {town.store.crs}。下一步：twin --town {path} ingest 文件...",
-                    "en": f"Made the town {name!r} in {path}, kept in {town.store.crs}. Next: twin --town {path} ingest FILES..."}  # fmt: skip
-            frame.out.print(told[frame.lang], highlight=False, soft_wrap=True)
+            frame.tell("cli.town_made", name=name, path=str(path), crs=town.store.crs)
 
     return init
 
@@ -59,7 +60,7 @@ def status_of(town: Town, view: View | None = None) -> dict[str, Any]:
 
 
 def status_command(lang: str) -> click.Command:
-    @click.command("status", help=words("status", lang))
+    @verb("status", lang)
     @click.option("--datetime", help=words("datetime", lang))
     @click.option("--recorded", help=words("recorded", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
@@ -69,45 +70,45 @@ def status_command(lang: str) -> click.Command:
         if as_json:
             frame.json(answer)
             return
-        zh = frame.lang == "zh"
-        table = Table(
-            "图层" if zh else "layer",
-            "名称" if zh else "title",
-            "要素" if zh else "features",
-            "几何" if zh else "geometry",
-        )
+        table = Table(*(frame.say(f"cli.{name}") for name in ("layer", "title", "features", "geometry")))
         for name, one in answer["layers"].items():
             if one["features"]:
                 table.add_row(
                     name,
                     frame.town.catalogue[name].title(frame.lang),
                     f"{one['features']:,}",
-                    one["geometry"],
+                    in_chinese(one["geometry"]) if frame.lang == "zh" else one["geometry"],
                 )
-        frame.out.print(
-            f"{answer['town']}  {frame.town.store.crs}  {'版本' if zh else 'version'} {answer['version']}",
-            highlight=False,
+        frame.tell(
+            "cli.status_line",
+            town=frame.town.settings.name(frame.lang),
+            crs=frame.town.store.crs,
+            version=answer["version"],
         )
         if table.row_count:
             frame.out.print(table)
         else:
-            empty = {
-                "zh": "尚无要素。下一步：twin ingest 文件...",
-                "en": "No features yet. Next: twin ingest FILES...",
-            }
-            frame.out.print(empty[frame.lang], highlight=False)
-        frame.out.print(
-            "  ".join(f"{name}: {count}" for name, count in answer["findings"].items()), highlight=False
-        )
+            frame.tell("cli.status_empty")
+        frame.tell("cli.status_findings", **answer["findings"])
 
     return status
 
 
+class SeverityChoice(click.Choice[str]):
+    """A severity by its id or by its Chinese word; the id is what the command gets."""
+
+    def __init__(self) -> None:
+        self._ids = {render(f"cli.severity_{name}", "zh", {}): name for name in ("error", "warning", "info")}
+        super().__init__([*self._ids.values(), *self._ids])
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
+        chosen = super().convert(value, param, context)
+        return self._ids.get(chosen, chosen)
+
+
 def findings_command(lang: str) -> click.Command:
-    @click.command("findings", help=words("findings", lang))
-    @click.option(
-        "--severity", type=click.Choice(["error", "warning", "info"]), help=words("findings_severity", lang)
-    )
+    @verb("findings", lang)
+    @click.option("--severity", type=SeverityChoice(), help=words("findings_severity", lang))
     @click.option("--layer", help=words("findings_layer", lang))
     @click.option("--datetime", help=words("datetime", lang))
     @click.option("--recorded", help=words("recorded", lang))
@@ -139,9 +140,8 @@ def findings_command(lang: str) -> click.Command:
         )
         query = FeatureQuery("finding", view=frame.town.look(datetime, recorded), where=where)
         if table is not None:
-            written = write_findings(frame.town.store.frames(query), table, frame.lang)
-            done = {"zh": f"已写出 {written} 条：{table}", "en": f"Wrote {written} findings to {table}"}
-            frame.out.print(done[frame.lang], highlight=False, soft_wrap=True)
+            written = write_findings(frame.town.store.frames(query), table, frame.lang, frame.town.catalogue)
+            frame.tell("cli.findings_written", written=written, path=str(table))
             return
         frame_of = frame.town.store.features(query.with_(limit=limit))
         rows = [_finding_row(row, frame.lang) for row in records_of(frame_of)]
@@ -149,21 +149,20 @@ def findings_command(lang: str) -> click.Command:
             frame.json(rows)
             return
         for row in rows:
-            frame.out.print(_finding_line(row), highlight=False, markup=False, soft_wrap=True)
+            frame.out.print(_finding_line(row, frame), highlight=False, markup=False, soft_wrap=True)
         total = frame.town.store.count(query)
         if total > len(rows):
-            told = {"zh": f"共 {total} 条，仅列出 {len(rows)} 条：--limit {total}",
-                    "en": f"{total} in all, {len(rows)} shown: --limit {total}"}  # fmt: skip
-            frame.out.print(told[frame.lang], highlight=False)
+            frame.tell("cli.findings_more", total=total, shown=len(rows))
 
     return findings
 
 
-def _finding_line(row: dict[str, Any]) -> str:
+def _finding_line(row: dict[str, Any], frame: Frame) -> str:
     """Return a finding in one line; its source is named once."""
     source = row["source"]
-    text = row["text"] if source is None or row["text"].startswith(source) else f"{source}: {row['text']}"
-    return f"{row['severity']:<7} {text}"
+    pair = frame.say("cli.pair", name=source, value=row["text"])
+    text = row["text"] if source is None or row["text"].startswith(source) else pair
+    return f"{frame.say('cli.severity_' + row['severity']):<7} {text}"
 
 
 def _finding_row(row: dict[str, Any], lang: str) -> dict[str, Any]:
@@ -179,7 +178,7 @@ def _finding_row(row: dict[str, Any], lang: str) -> dict[str, Any]:
 
 
 def export_command(lang: str) -> click.Command:
-    @click.command("export", help=words("export", lang))
+    @verb("export", lang)
     @click.argument("layer")
     @click.argument("file", type=click.Path(path_type=Path))
     @click.option("--crs", metavar="EPSG:n", help=words("export_crs", lang))
@@ -199,9 +198,6 @@ def export_command(lang: str) -> click.Command:
             else frame.town.store.crs
         )
         written = write_frames(frame.town.store.frames(query), described, file, crs=target)
-        told = {"zh": f"已写出 {written} 个要素：{file}", "en": f"Wrote {written} features to {file}"}[
-            frame.lang
-        ]
-        frame.out.print(told, highlight=False, soft_wrap=True)
+        frame.tell("cli.exported", written=written, path=str(file))
 
     return export

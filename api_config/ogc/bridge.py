@@ -7,6 +7,7 @@ What is patched: media types and links that do not exist here (JSON-LD, HTML twi
 import threading
 from collections import OrderedDict
 from copy import deepcopy
+from functools import partial
 from typing import Any
 
 import orjson
@@ -20,6 +21,7 @@ from api_config.web.conformance import CONFORMANCE
 from tiles.grid import TILE_MATRIX_SETS
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
+from twin_model.messages import render
 from twin_model.town import Town
 from twin_model.view import Policy
 
@@ -86,33 +88,32 @@ class Bridge:
         return answer
 
     def landing(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
+        title = partial(_title, lang)
         page = self._ask(core.landing_page, base, lang, policy, "/")
         page["links"] = [
-            _link(f"{base}/", "self", "application/json", "本文档" if lang == "zh" else "This document"),
-            _link(f"{base}/?f=html", "alternate", "text/html", "网页" if lang == "zh" else "As a page"),
+            _link(f"{base}/", "self", "application/json", title("self")),
+            _link(f"{base}/?f=html", "alternate", "text/html", title("page")),
             _link(f"{base}/api", "service-desc", "application/vnd.oai.openapi+json;version=3.0", "OpenAPI"),
             _link(
                 f"{base}/api?f=html",
                 "service-doc",
                 "text/html",
-                "接口文档" if lang == "zh" else "Documentation of the API",
+                title("documentation"),
             ),
             _link(
                 f"{base}/conformance",
                 "conformance",
                 "application/json",
-                "一致性类" if lang == "zh" else "Conformance classes",
+                title("conformance"),
             ),
-            _link(
-                f"{base}/collections", "data", "application/json", "图层" if lang == "zh" else "Collections"
-            ),
+            _link(f"{base}/collections", "data", "application/json", title("collections")),
             _link(
                 f"{base}/tileMatrixSets",
                 f"{_REL}/tiling-schemes",
                 "application/json",
-                "瓦片矩阵集" if lang == "zh" else "Tile matrix sets",
+                title("tile_matrix_sets"),
             ),
-            _link(f"{base}/viewer/", "related", "text/html", "三维场景" if lang == "zh" else "3D viewer"),
+            _link(f"{base}/viewer/", "related", "text/html", title("viewer")),
         ]
         return page
 
@@ -121,10 +122,11 @@ class Bridge:
         return {"conformsTo": sorted(CONFORMANCE)}
 
     def collections(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
+        title = partial(_title, lang)
         answer = self._ask(core.describe_collections, base, lang, policy, "/collections")
         answer["collections"] = [self._collection(one, base, lang, policy) for one in answer["collections"]]
-        answer["links"] = [_link(f"{base}/collections", "self", "application/json", "本文档" if lang == "zh" else "This document"),
-                           _link(f"{base}/collections?f=html", "alternate", "text/html", "网页" if lang == "zh" else "As a page")]  # fmt: skip
+        answer["links"] = [_link(f"{base}/collections", "self", "application/json", title("self")),
+                           _link(f"{base}/collections?f=html", "alternate", "text/html", title("page"))]  # fmt: skip
         answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
         return answer
 
@@ -137,30 +139,30 @@ class Bridge:
     def _collection(self, answer: dict[str, Any], base: str, lang: str, policy: Policy) -> dict[str, Any]:
         """Patch pygeoapi's words on one collection: links of ours, CRS lists, counts, style hints for the viewer."""
         layer = self._town.catalogue[answer["id"]]
-        zh, here = lang == "zh", f"{base}/collections/{layer.id}"
+        title, here = partial(_title, lang), f"{base}/collections/{layer.id}"
         links = [
-            _link(here, "self", "application/json", "本文档" if zh else "This document"),
-            _link(f"{here}?f=html", "alternate", "text/html", "网页" if zh else "As a page"),
+            _link(here, "self", "application/json", title("self")),
+            _link(f"{here}?f=html", "alternate", "text/html", title("page")),
             _link(
                 f"{here}/items",
                 "items",
                 "application/geo+json",
-                "要素 GeoJSON" if zh else "Features as GeoJSON",
+                title("items"),
             ),
-            _link(f"{here}/items?f=html", "items", "text/html", "要素网页" if zh else "Features as a page"),
+            _link(f"{here}/items?f=html", "items", "text/html", title("items_page")),
             _link(
                 f"{here}/queryables",
                 f"{_REL}/queryables",
                 "application/schema+json",
-                "可查询属性" if zh else "Queryables",
+                title("queryables"),
             ),
             _link(
                 f"{here}/sortables",
                 f"{_REL}/sortables",
                 "application/schema+json",
-                "可排序属性" if zh else "Sortables",
+                title("sortables"),
             ),
-            _link(f"{here}/schema", f"{_REL}/schema", "application/schema+json", "模式" if zh else "Schema"),
+            _link(f"{here}/schema", f"{_REL}/schema", "application/schema+json", title("schema")),
         ]
         if layer.has_geometry:
             links += [
@@ -168,7 +170,7 @@ class Bridge:
                     f"{here}/tiles",
                     f"{_REL}/tilesets-vector",
                     "application/json",
-                    "矢量瓦片" if zh else "Vector tiles",
+                    title("vector_tiles"),
                 )
             ]
         if layer.model.get("kind"):
@@ -177,7 +179,7 @@ class Bridge:
                     f"{here}/3dtiles/tileset.json",
                     f"{_REL}/3dtiles",
                     "application/json+3dtiles",
-                    "三维瓦片" if zh else "3D Tiles",
+                    title("solid_tiles"),
                 )
             ]
         answer["links"] = links
@@ -196,6 +198,10 @@ class Bridge:
     def openapi(self, base: str, policy: Policy) -> dict[str, Any]:
         """Return the OpenAPI document; it is made once a version and must not be changed."""
         return self._api(base, policy)[1]
+
+
+def _title(lang: str, link: str) -> str:
+    return render(f"link.{link}", lang, {})
 
 
 def _link(href: str, rel: str, media_type: str, title: str) -> dict[str, str]:

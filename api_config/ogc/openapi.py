@@ -3,17 +3,20 @@
 from typing import Any
 
 from twin_model.layer import Layer
+from twin_model.messages import render
 from twin_model.store.select import queryables
 
 __all__ = ["patched_openapi"]
 
 
-def _query(name: str, schema: dict[str, Any], zh: str, en: str, *, required: bool = False) -> dict[str, Any]:
+def _query(name: str, schema: dict[str, Any], *titles: str, required: bool = False) -> dict[str, Any]:
+    """Return a query parameter; its `titles` in both languages are the words of `messages` unless given."""
+    titles = titles or tuple(render(f"parameter.{name}", lang, {}) for lang in ("zh", "en"))
     return {
         "name": name,
         "in": "query",
         "required": required,
-        "description": f"{zh} / {en}",
+        "description": " / ".join(titles),
         "schema": schema,
         "explode": False,
     }
@@ -24,38 +27,28 @@ _WHOLE = {"type": "integer", "minimum": 0}
 _JSON = "application/json"
 _NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
 PARAMETERS: dict[str, dict[str, Any]] = {
-    "bbox": _query("bbox", _NUMBERS, "范围", "box: minx,miny,maxx,maxy in the axis order of bbox-crs"),
-    "bbox-crs": _query("bbox-crs", {"type": "string", "format": "uri"}, "范围的坐标系", "CRS of bbox"),
-    "crs": _query("crs", {"type": "string", "format": "uri"}, "结果坐标系", "CRS of the answer"),
-    "datetime": _query("datetime", _TEXT, "有效时间", "valid time: instant or interval"),
-    "recorded": _query("recorded", _TEXT, "记录时间", "recorded time: instant or version number"),
-    "filter": _query("filter", _TEXT, "过滤条件 CQL2", "CQL2 filter"),
+    "bbox": _query("bbox", _NUMBERS),
+    "bbox-crs": _query("bbox-crs", {"type": "string", "format": "uri"}),
+    "crs": _query("crs", {"type": "string", "format": "uri"}),
+    "datetime": _query("datetime", _TEXT),
+    "recorded": _query("recorded", _TEXT),
+    "filter": _query("filter", _TEXT),
     "filter-lang": _query(
         "filter-lang",
         {"type": "string", "enum": ["cql2-text", "cql2-json"], "default": "cql2-text"},
-        "过滤语言",
-        "language of filter",
     ),
-    "filter-crs": _query(
-        "filter-crs", {"type": "string", "format": "uri"}, "过滤几何的坐标系", "CRS of geometries in filter"
-    ),
-    "q": _query("q", _TEXT, "检索文字", "text looked for in ids and names"),
-    "sortby": _query("sortby", {"type": "array", "items": _TEXT}, "排序", "order: +name,-name"),
-    "properties": _query(
-        "properties", {"type": "array", "items": _TEXT}, "返回的属性", "properties of the answer"
-    ),
-    "skipGeometry": _query(
-        "skipGeometry", {"type": "boolean", "default": False}, "不返回几何", "leave out geometry"
-    ),
+    "filter-crs": _query("filter-crs", {"type": "string", "format": "uri"}),
+    "q": _query("q", _TEXT),
+    "sortby": _query("sortby", {"type": "array", "items": _TEXT}),
+    "properties": _query("properties", {"type": "array", "items": _TEXT}),
+    "skipGeometry": _query("skipGeometry", {"type": "boolean", "default": False}),
     "limit": _query(
         "limit",
         {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
-        "每页要素数",
-        "features on a page",
     ),
-    "cursor": _query("cursor", _TEXT, "下一页标记", "mark of the next page"),
-    "f": _query("f", _TEXT, "格式", "format"),
-    "lang": _query("lang", {"type": "string", "enum": ["zh", "en"]}, "语言", "language"),
+    "cursor": _query("cursor", _TEXT),
+    "f": _query("f", _TEXT),
+    "lang": _query("lang", {"type": "string", "enum": ["zh", "en"]}),
 }
 ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _PLAIN = {name: {"type": name} for name in ("number", "integer", "boolean")}
@@ -148,8 +141,8 @@ def _town_paths(tile_matrix_sets: list[str]) -> dict[str, Any]:
     )
     _add(paths["/terrain/{z}/{x}/{y}.terrain"], *(_path(name, _WHOLE) for name in ("z", "x", "y")))
     number = {"type": "number"}
-    _add(paths["/crs/transform"], _query("lon", number, "经度", "longitude", required=True), _query("lat", number, "纬度", "latitude", required=True),
-         _query("to", _TEXT, "目标坐标系", "target system"))  # fmt: skip
+    _add(paths["/crs/transform"], _query("lon", number, required=True), _query("lat", number, required=True),
+         _query("to", _TEXT))  # fmt: skip
     _require(paths["/search"], "q")
     return paths
 

@@ -18,16 +18,13 @@ from twin_model.errors import (
     TwinError,
     VersionConflict,
 )
+from twin_model.messages import messages, render
 
 __all__ = ["problem", "problem_of", "refusal", "unforeseen"]
 
 LOGGER = logging.getLogger("twin")
 _VARY = "Accept, Accept-Language"
-_WORDS: dict[int, dict[str, str]] = {
-    404: {"zh": "这里没有 {path}。地址列表见 /api。", "en": "There is nothing at {path}. The addresses are listed in /api."},
-    405: {"zh": "{path} 不支持 {method}。支持的方法见 Allow 头。", "en": "{path} does not take {method}. The header Allow says what it takes."},
-    500: {"zh": "这里出了差错，已记录为 {mark}。请把编号告诉管理员。", "en": "Something went wrong here. It is logged as {mark}. Tell the administrator this number."},
-}  # fmt: skip
+_RULES = {404: "http.not_here", 405: "http.no_method"}
 _CODES = {404: "NotFound", 405: "NotAllowed"}
 
 _STATUS: tuple[tuple[type[TwinError], HTTPStatus, str], ...] = (
@@ -49,14 +46,15 @@ def problem_of(error: TwinError, lang: str, instance: str) -> Response:
     )
     if isinstance(error, AccessRefused):
         LOGGER.info("%s: %s", instance, error)
-    return problem(status, code, error.text(lang), instance, rule=error.rule_id)
+    return problem(status, code, error.text(lang, door="http"), instance, lang=lang, rule=error.rule_id)
 
 
 def refusal(status: int, lang: str, request: Request, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer to a request that no route takes: there is nothing there, or not by this method."""
-    words = _WORDS.get(status, {}).get(lang, HTTPStatus(status).phrase)
-    detail = words.format(path=request.url.path[:200], method=request.method)
-    return problem(status, _CODES.get(status, "NoApplicableCode"), detail, request.url.path, headers=headers)
+    values = {"path": request.url.path[:200], "method": request.method}
+    detail = render(_RULES[status], lang, values) if status in _RULES else _title(status, lang)
+    code = _CODES.get(status, "NoApplicableCode")
+    return problem(status, code, detail, request.url.path, lang=lang, headers=headers)
 
 
 def problem(
@@ -65,11 +63,12 @@ def problem(
     detail: str,
     instance: str,
     *,
+    lang: str = "en",
     rule: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return a problem document; `rule` is the id of the message, stable across languages."""
-    title = HTTPStatus(status).phrase
+    title = _title(status, lang)
     body = {
         "type": "about:blank",
         "title": title,
@@ -94,6 +93,13 @@ def unforeseen(request: Request, lang: str, error: Exception) -> Response:
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "NoApplicableCode",
-        _WORDS[500][lang].format(mark=mark),
+        render("http.unforeseen", lang, {"mark": mark}),
         request.url.path,
+        lang=lang,
     )
+
+
+def _title(status: int, lang: str) -> str:
+    """Return the title of a status: the phrase of HTTP in English, its translation in Chinese."""
+    rule = f"http_title.{int(status)}"
+    return render(rule, lang, {}) if lang == "zh" and rule in messages(lang) else HTTPStatus(status).phrase

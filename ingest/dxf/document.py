@@ -82,7 +82,7 @@ def _ensure_dxf(content: bytes, name: str) -> None:
     if re.match(rb"AC10\d\d", content):
         raise SourceRefused("dxf.is_dwg", source=name, version=content[:6].decode("ascii"))
     if not looks_like_dxf(content):
-        raise SourceRefused("dxf.not_dxf", source=name, size=len(content), found=repr(content[:24]))
+        raise SourceRefused("dxf.not_dxf", source=name, size=len(content), found=content[:24])
 
 
 def _ensure_whole(content: bytes, name: str) -> list[Finding]:

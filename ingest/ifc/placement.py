@@ -67,7 +67,7 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
         placement = _own_place(reference, named, storage_crs, at)
     except CrsRefused as error:
         placement = Placement(
-            "none", None, (Finding("ifc.crs_refused", "warning", values={"cause": str(error)}),)
+            "none", None, (Finding("ifc.crs_refused", "warning", values={"cause": error}),)
         )
     if placement.matrix is not None:
         findings += _far_from_site(reference, placement.matrix, storage_crs, at)

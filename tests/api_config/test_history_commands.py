@@ -107,8 +107,10 @@ def test_the_difference_is_listed_and_written_as_geojson(town: Path, tmp_path: P
 
     text = twin(town, "diff", "1", "2", "--layer", "building", "--geojson", str(out))
     rows = json.loads(twin(town, "diff", "1", "2", "--layer", "building", "--json"))
+    chinese = twin(town, "diff", "1", "2", "--layer", "building", lang="zh")
 
-    assert "name: '0号楼' -> '甲楼'" in text and "terminated 1" in text
+    assert "name: '0号楼' -> '甲楼'" in text and "updated 1, ended 1" in text
+    assert "名称：“0号楼” → “甲楼”" in chinese and "建筑物 版本 1 → 2：变更 1、失效 1" in chinese
     assert {(one["id"], one["change"]) for one in rows} == {
         ("building.1", "updated"),
         ("building.20", "terminated"),
@@ -140,7 +142,7 @@ def test_the_chain_is_proved_and_a_broken_link_named(town: Path) -> None:
     connection.close()
 
     text = twin(town, "audit", "verify", code=1)
-    assert "broken at version 1" in text and "twin restore" in text
+    assert "does not verify at version 1" in text and "twin restore" in text
 
 
 def test_a_dry_run_prints_the_difference_and_stores_nothing(town: Path, tmp_path: Path) -> None:
@@ -184,8 +186,8 @@ def test_a_dry_run_counts_what_a_delivery_lacks_and_keeps_for_it_could_not_have_
         "unchanged": 5,
         "kept": 0,
     }
-    assert "kept 12" in text and "--scope sheet ends them" in text
-    assert "缺而留存 12" in twin(town, *ingest, lang="zh")
+    assert "kept 12" in text and "--scope sheet ends those" in text
+    assert "保留 12" in twin(town, *ingest, lang="zh")
 
 
 def test_what_a_delivery_covers_is_said_with_scope_and_too_much_vanishing_asks_first(
@@ -247,7 +249,7 @@ def test_a_town_is_copied_into_another_store_and_both_are_equal(town: Path, tmp_
 
     assert told["rows"]["changeset"] == 2 and told["rows"]["now:building"] == 19 and told["looks"] > 0
     again = twin(town, "copy", "--to", str(tmp_path / "copy.gpkg"), code=1)
-    assert "is there already" in again
+    assert "already exists" in again
 
 
 def test_findings_go_back_to_the_survey_office_as_a_table(town: Path, tmp_path: Path) -> None:
@@ -264,9 +266,10 @@ def test_findings_go_back_to_the_survey_office_as_a_table(town: Path, tmp_path: 
 
     assert out.read_bytes().startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(out.open(encoding="utf-8-sig")))
-    assert rows[0]["严重程度"] == "警告" and rows[0]["来源文件"] == "bow.gpkg"
+    assert rows[0]["严重程度"] == "警告" and rows[0]["成果文件"] == "bow.gpkg"
     assert rows[0]["X(北)"].startswith("38860") and rows[0]["Y(东)"].startswith("6185")
-    assert "自相交" in rows[0]["说明"] or "Self-intersection" in rows[0]["说明"]
+    assert rows[0]["图层"] == "建筑物" and rows[0]["规则"] == "图形检查（geometry.repaired）"
+    assert rows[0]["位置"] == "第 1 号要素（FID）" and "自相交（618" in rows[0]["问题描述"]
 
 
 def test_findings_with_and_without_a_raw_record_go_into_one_table(tmp_path: Path) -> None:

@@ -380,7 +380,7 @@ def test_an_item_shows_titles_units_and_meanings_of_codes(client: TestClient) ->
     en = read(client, "/collections/building/items/building.1?lang=en").text
 
     assert re.search(r"高度\s*3 m", zh)
-    assert re.search(r"结构\s*钢筋混凝土\s*砼", zh)
+    assert re.search(r"结构\s*钢筋混凝土结构\s*砼", zh)
     assert re.search(r"Height\s*3 m", en)
     assert "reinforced concrete" in en.lower()
 

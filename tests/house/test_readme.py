@@ -3,8 +3,11 @@
 import re
 from pathlib import Path
 
+from api_config.cli import make_cli
+
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+CHINESE = (ROOT / "README.zh-CN.md").read_text("utf-8")
 
 
 def table() -> list[list[str]]:
@@ -38,3 +41,17 @@ def test_the_make_targets_it_names_exist() -> None:
 
     for target in set(re.findall(r"(?:`|\$ )make ([a-z]+)", README)):
         assert re.search(rf"^{target}:", makefile, re.M), target
+
+
+def test_the_chinese_readme_names_the_same_commands_and_files_that_exist() -> None:
+    """Verbs of `twin` and options; a command that is added to one of the two pages is missed in the other."""
+
+    def commands(text: str) -> set[str]:
+        verbs = "|".join(make_cli("en").commands)
+        typed = re.findall(rf"twin (?:--town \w+ )?((?:{verbs})\b(?: verify| pygeoapi)?)", text)
+        return set(typed) | set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text))
+
+    assert commands(README) <= commands(CHINESE), commands(README) - commands(CHINESE)
+    assert "README.zh-CN.md" in README.split("##")[0]
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", CHINESE):
+        assert (ROOT / target).exists(), target

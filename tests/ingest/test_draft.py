@@ -57,7 +57,7 @@ def test_a_record_set_aside_needs_its_raw_content(tmp_path: Path) -> None:
 def test_a_frame_without_crs_does_not_pass(tmp_path: Path) -> None:
     with (
         opened(tmp_path) as draft,
-        pytest.raises(SourceRefused, match="does not say its coordinate reference system"),
+        pytest.raises(SourceRefused, match="does not state its coordinate reference system"),
     ):
         draft.add("street_lamp", lamps(crs=None))
 

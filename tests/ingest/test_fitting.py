@@ -66,7 +66,7 @@ def test_a_collection_keeps_the_parts_of_its_layer_and_names_the_others() -> Non
     assert areas.rows.geometry()[0].area == pytest.approx(100.0)
     assert lines.rows.geometry()[0].length == pytest.approx(np.hypot(5, 5))
     assert areas.findings[0].values["found"] == ["LineString", "Point"]
-    assert "Point" in areas.findings[0].text("zh")
+    assert "除面外还有线、点" in areas.findings[0].text("zh")
 
 
 def test_a_collection_without_a_part_for_the_layer_is_set_aside_as_it_was_read() -> None:

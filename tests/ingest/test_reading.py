@@ -39,7 +39,7 @@ def test_what_no_reader_knows_is_refused_with_its_first_bytes(tmp_path: Path) ->
     path = tmp_path / "letter.txt"
     path.write_text("Dear Sir")
 
-    with pytest.raises(SourceRefused, match=r"none of the kinds.*Dear Sir"):
+    with pytest.raises(SourceRefused, match=r"not in a format that can be read.*Dear Sir"):
         kind_of(path, ReadOptions())
 
 
@@ -84,7 +84,7 @@ def test_point_and_line_tables_of_one_survey_are_one_source(samples: Path, tmp_p
 def test_a_path_that_is_not_there_is_a_wrong_call_and_an_empty_folder_a_refusal(tmp_path: Path) -> None:
     with pytest.raises(CalledWrongly, match="There is no file"):
         find_sources(tmp_path / "nowhere")
-    with pytest.raises(SourceRefused, match="holds no file that can be read"):
+    with pytest.raises(SourceRefused, match="contains no file that can be read"):
         find_sources(tmp_path)
 
 

@@ -156,7 +156,7 @@ def test_a_geopackage_whose_system_is_undefined_is_refused_until_one_is_named(
 ) -> None:
     path = realdata / "gpkg" / f"{name}.gpkg"
 
-    with pytest.raises(SourceRefused, match="does not say its coordinate reference system"):
+    with pytest.raises(SourceRefused, match="does not state its coordinate reference system"):
         reading(path, "EPSG:32631", ReadOptions(kind="building"))
 
 

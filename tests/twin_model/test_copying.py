@@ -118,7 +118,7 @@ def test_a_row_that_differs_is_found(first: Store, postgis_url: str, tmp_path: P
         stranger.execute("SET LOCAL twin.writer = 'yes'")
         stranger.execute(f"UPDATE {schema}.twin_history_building SET name = '假' WHERE fid = 3")
 
-    with pytest.raises(StoreError, match=r"not equal to the town: history:building has"):
+    with pytest.raises(StoreError, match=r"differs from the town: history:building has"):
         compare(first, server)
     server.close()
 

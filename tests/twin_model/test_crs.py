@@ -143,14 +143,14 @@ def test_what_is_no_horizontal_system_is_refused_with_one_that_is(said: Any) -> 
 
 @pytest.mark.parametrize("source", [2384, 2436, 4555, 4610, 4214])
 def test_xian_and_beijing_are_refused_because_their_parameters_are_the_town_s(source: int) -> None:
-    with pytest.raises(CrsRefused, match=r"without sanctioned parameters.*private/"):
+    with pytest.raises(CrsRefused, match=r"different datums.*transform it"):
         one(118.3, 35.1, source, "EPSG:4490")
 
 
 def test_a_town_grid_on_beijing_1954_is_refused_too_though_it_has_no_code() -> None:
     prj = pyproj.CRS(2436).to_wkt("WKT1_ESRI").replace("117.0", "118.3").replace("_CM_117E", "_TOWN")
 
-    with pytest.raises(CrsRefused, match="without sanctioned parameters"):
+    with pytest.raises(CrsRefused, match="different datums"):
         one(500_000.0, 3_886_000.0, prj, "EPSG:4548")
 
 
@@ -176,7 +176,7 @@ def test_a_datum_with_a_real_operation_is_brought_over_and_says_nothing(
 
 
 def test_where_proj_has_only_a_ballpark_the_change_is_refused() -> None:
-    with pytest.raises(CrsRefused, match="without sanctioned parameters"):
+    with pytest.raises(CrsRefused, match="different datums"):
         one(118.3, 35.1, "EPSG:4267", "EPSG:4490")
 
 
@@ -213,7 +213,7 @@ def test_a_box_stays_as_it_is_where_nothing_is_to_change() -> None:
 
 
 def test_a_box_without_a_place_in_the_other_system_is_refused() -> None:
-    with pytest.raises(CrsRefused, match="has no place in"):
+    with pytest.raises(CrsRefused, match="cannot be transformed to"):
         transform_bounds((1e30, 1e30, 2e30, 2e30), "EPSG:4548", CRS84)
 
 

@@ -88,7 +88,7 @@ def test_a_write_from_outside_is_refused_with_a_sentence_in_both_languages(store
         "DELETE FROM building",
         "INSERT INTO building (id, valid_from, version_from) VALUES ('x', '2020', 1)",
     ):
-        with pytest.raises(sqlite3.IntegrityError, match=r"kept by the town.*本图层由城镇服务维护"):
+        with pytest.raises(sqlite3.IntegrityError, match=r"kept by the town.*本图层由城市库维护"):
             stranger.execute(statement)
 
 
@@ -145,7 +145,7 @@ def test_a_newer_store_and_a_stranger_geopackage_are_refused(store: Store, tmp_p
         connection.execute("UPDATE vgpkg_twin_meta SET value = '999' WHERE key = 'format'")
     houses(2).to_file(tmp_path / "other.gpkg", layer="building")
 
-    with pytest.raises(StoreTooNew, match="written by a newer program"):
+    with pytest.raises(StoreTooNew, match="this program supports up to format"):
         GeoPackageStore(Path(store.url), CATALOGUE)
     with pytest.raises(StoreError, match="not the store of a town"):
         GeoPackageStore(tmp_path / "other.gpkg", CATALOGUE)

@@ -19,6 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("twin_model", "ingest", "tiles", "api_config")
 RULES = sorted(messages("en"))
 AREAS = {rule.split(".")[0] for rule in RULES}
+OUTPUT = ("help.", "cli.", "usage.", "http_title.", "link.", "parameter.", "rule_area.")
+"""Areas of titles and of what commands print: no messages of four parts."""
 VALUES = st.one_of(
     st.none(), st.integers(), st.floats(), st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.integers())
 )  # fmt: skip
@@ -61,8 +63,11 @@ def test_both_languages_name_the_same_values() -> None:
 
 def test_every_rule_the_code_writes_has_words() -> None:
     unknown = {
-        rule: place for rule, place in literals().items() if rule not in RULES and not is_file_name(rule)
-    }
+        rule: place
+        for rule, place in literals().items()
+        if rule not in RULES and not is_file_name(rule)
+        and not (rule.endswith("_") and any(one.startswith(rule) for one in RULES))  # "cli.csv_" and a column
+    }  # fmt: skip
 
     assert unknown == {}
 
@@ -79,7 +84,7 @@ def with_blanks(rule: str, lang: str) -> str:
 
 
 def test_a_message_says_what_happened_what_was_expected_and_what_to_do() -> None:
-    rules = sorted(rule for rule in literals() if rule in RULES and not rule.startswith("help."))
+    rules = sorted(rule for rule in literals() if rule in RULES and not rule.startswith(OUTPUT))
     english = {rule: with_blanks(rule, "en") for rule in rules}
     chinese = {rule: with_blanks(rule, "zh") for rule in rules}
 
@@ -108,9 +113,11 @@ def raised_rules() -> list[str]:
 
 
 def test_an_error_has_its_parts_as_sentences() -> None:
+    """In Chinese two may do: what a reader knows of itself need not be said as a rule."""
     raised = raised_rules()
     texts = {(rule, lang): with_blanks(rule, lang) for rule in raised for lang in LANGUAGES if rule in RULES}
-    stops = {"en": r"[.:?!](\s|$)", "zh": r"[。：？！:](\s|\S|$)"}
+    stops = {"en": r"[.:?!](\s|$)", "zh": r"[。：？！:；](\s|\S|$)"}
+    least = {"en": 3, "zh": 2}
     parts = {
         (rule, lang): len(re.findall(stops[lang], f"{text} ")) + (text[-1] not in ".。")
         for (rule, lang), text in texts.items()
@@ -118,7 +125,7 @@ def test_an_error_has_its_parts_as_sentences() -> None:
 
     assert len(raised) > 100
     assert set(raised) - set(RULES) == set()
-    assert {key: texts[key] for key, count in parts.items() if count < 3} == {}
+    assert {key: texts[key] for key, count in parts.items() if count < least[key[1]]} == {}
 
 
 @given(st.sampled_from(RULES), st.sampled_from(LANGUAGES), st.data())
@@ -159,7 +166,7 @@ def test_a_finding_says_where_it_was() -> None:
     finding = Finding("geometry.missing", place="row 17", layer="building")
 
     assert finding.text("en").startswith("row 17: the feature has no geometry")
-    assert "row 17" in finding.text("zh")
+    assert finding.text("zh").startswith("第 17 行：要素无图形")
 
 
 def test_an_error_survives_the_way_to_another_process() -> None:

@@ -72,7 +72,7 @@ def test_what_is_no_time_is_refused_with_the_value_and_an_example(said: str) -> 
         parse_when(said)
 
     assert repr(said) in str(refused.value)
-    assert "时间" in refused.value.text("zh")
+    assert "不是日期、时刻或区间" in refused.value.text("zh")
 
 
 def test_no_time_is_now_and_a_time_is_an_instant() -> None:

@@ -233,7 +233,7 @@ def test_features_come_in_the_system_asked_for_without_a_ballpark(town: Town, cr
 
 
 def test_another_datum_is_refused_instead_of_guessed(town: Town) -> None:
-    with pytest.raises(CrsRefused, match="without sanctioned parameters"):
+    with pytest.raises(CrsRefused, match="different datums"):
         town.features("building", crs="EPSG:2384")
 
 

@@ -33,7 +33,7 @@ def test_a_closed_layer_is_refused_by_name_in_both_languages() -> None:
     with pytest.raises(AccessRefused, match="'pipe_line' is not open to you") as refused:
         view.ensure_admits("pipe_line")
 
-    assert "pipe_line" in refused.value.text("zh")
+    assert "管线段" in refused.value.text("zh")
 
 
 @given(LAYERS, LAYERS)

@@ -580,7 +580,7 @@ def test_play_goes_from_change_to_change(past: TimeVisit) -> None:
     expect(shown).to_have_text("2020年6月1日")
     expect(shown).to_have_text("2021年1月1日")
     past.page.locator("[data-time=play]").click()
-    expect(past.page.locator("[data-time=play]")).to_have_attribute("aria-label", "按时间播放")
+    expect(past.page.locator("[data-time=play]")).to_have_attribute("aria-label", "时序播放")
 
 
 def test_attributes_are_those_of_the_day_on_show(past: TimeVisit) -> None:

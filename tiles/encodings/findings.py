@@ -7,26 +7,28 @@ from pathlib import Path
 import geopandas as gpd
 import orjson
 
+from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
+from twin_model.messages import messages, render
+from twin_model.messages.fragments import in_chinese
 from twin_model.store.frames import records_of
 
 __all__ = ["write_findings"]
 
-_HEADINGS = {
-    "zh": ("严重程度", "规则", "图层", "来源文件", "位置", "说明", "X(北)", "Y(东)", "原始记录"),
-    "en": ("severity", "rule", "layer", "source", "place", "message", "x north", "y east", "raw record"),
-}
-_SEVERITIES = {"zh": {"error": "错误", "warning": "警告", "info": "提示"}, "en": {}}
+_COLUMNS = ("severity", "rule", "layer", "source", "place", "message", "north", "east", "raw")
 
 
-def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) -> int:
+def write_findings(
+    frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str, catalogue: Catalogue | None = None
+) -> int:
     """Write findings as CSV (UTF-8 with BOM, so that spreadsheets read Chinese) and return how many; the file appears
-    whole. Coordinates are the town's, in a surveyor's order: X north, Y east."""
+    whole. Coordinates are the town's, in a surveyor's order: X north, Y east. In Chinese, layers of the `catalogue` are
+    named by their titles and places are told in words; the rule is an id in both languages."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part, count = path.with_name(f".{path.name}.part"), 0
     with part.open("w", encoding="utf-8-sig", newline="") as file:
         table = csv.writer(file)
-        table.writerow(_HEADINGS[lang])
+        table.writerow([render(f"cli.csv_{name}", lang, {}) for name in _COLUMNS])
         for frame in frames:
             points = frame.geometry
             for row, point in zip(records_of(frame), points, strict=True):
@@ -35,14 +37,18 @@ def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) ->
                     row["rule"], row["severity"], layer=row["layer"], place=row["place"] or "", values=values
                 )
                 place = ("", "") if point is None else (f"{point.y:.3f}", f"{point.x:.3f}")
-                severity = _SEVERITIES[lang].get(row["severity"], row["severity"])
+                severity = render(f"cli.severity_{row['severity']}", lang, {})
+                layer = row["layer"]
+                if catalogue is not None and layer in catalogue:
+                    layer = catalogue[layer].name_in(lang)
+                source_place = row["place"] or ""
                 table.writerow(
                     [
                         severity,
-                        row["rule"],
-                        row["layer"],
+                        _rule(row["rule"], lang),
+                        layer,
                         _safe(row["source"]),
-                        _safe(row["place"]),
+                        _safe(in_chinese(source_place) if lang == "zh" else source_place),
                         _safe(finding.text(lang)),
                         *place,
                         _safe(row["raw"]),
@@ -51,6 +57,12 @@ def write_findings(frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str) ->
                 count += 1
     part.replace(path)
     return count
+
+
+def _rule(rule: str, lang: str) -> str:
+    """Return the id of a rule, in Chinese behind what kind of check it is."""
+    area = f"rule_area.{rule.split('.')[0]}"
+    return f"{render(area, lang, {})}（{rule}）" if lang == "zh" and area in messages(lang) else rule
 
 
 def _safe(text: str | None) -> str:

@@ -2,17 +2,20 @@
 
 A message has four parts: what happened, with which value, what was expected or nearest, what to do.
 The tables lie in `en/` and `zh/`, one file an area, one table in it named as the area; a test holds both equal.
+How a value is written stands in `values.py`, pieces of English that end up in Chinese in `fragments.toml`.
 Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/finding.py`).
 
     render("layer.not_found", "zh", {"name": "bulding", "nearest": ["building"]})
 """
 
 import tomllib
-from collections.abc import KeysView, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
+
+from twin_model.messages.values import converted, plain
 
 __all__ = ["LANGUAGES", "messages", "render"]
 
@@ -35,8 +38,16 @@ def messages(lang: str) -> Mapping[str, str]:
 class _Words(Formatter):
     """Fills named values into a template; a value that is absent or does not fit its format never fails a message."""
 
+    def __init__(self, lang: str, values: Mapping[str, Any]) -> None:
+        self._lang, self._layer = lang, str(values.get("layer"))
+
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        return _shown(kwargs.get(field_name)), field_name
+        return kwargs.get(field_name), field_name
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        if conversion is None:
+            return plain(value, self._lang)
+        return converted(value, conversion, self._lang, self._layer)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         try:
@@ -51,14 +62,4 @@ def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
     template = messages(lang).get(rule)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"
-    spoken = {key: value.text(lang) if hasattr(value, "text") else value for key, value in values.items()}
-    return _Words().vformat(template, (), spoken)
-
-
-def _shown(value: Any) -> Any:
-    """Return a list as its members with commas between, a table as its rows; what is absent or empty shows as a dash."""
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name}: {_shown(one)}" for name, one in value.items()) or "-"
-    if isinstance(value, list | tuple | set | frozenset | KeysView):
-        return ", ".join(str(v) for v in value) or "-"
-    return "-" if value is None else value
+    return _Words(lang, values).vformat(template, (), values)

@@ -146,7 +146,7 @@ function introduce(config: TownConfig, state: State, api: Api, notice: Notice, l
 
   language.shown(() => {
     title.textContent = language.of(config.town.name);
-    document.title = `${language.of(config.town.name)} · ${language.code === "zh" ? "三维孪生" : "3D twin"}`;
+    document.title = `${language.of(config.town.name)} · ${language.code === "zh" ? "三维场景" : "3D scene"}`;
     languageSwitch.textContent = language.t("language");
     name(globe, language.t("view"));
     remember();

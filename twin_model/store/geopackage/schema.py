@@ -41,7 +41,7 @@ _SQL_TYPE: dict[FieldType, str] = {
     "date": "TEXT",
     "datetime": "DATETIME",
 }
-_REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城镇服务维护，请用 twin ingest 或接口写入。"
+_REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城市库维护，请用 twin ingest 或接口写入。"
 
 _CORE = """
 CREATE TABLE gpkg_spatial_ref_sys (srs_name TEXT NOT NULL, srs_id INTEGER NOT NULL PRIMARY KEY, organization TEXT NOT NULL,

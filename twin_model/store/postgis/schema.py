@@ -50,7 +50,7 @@ _SQL_TYPE = {
     "datetime": 'text COLLATE "C"',
 }
 _FIELD_TYPES: dict[str, FieldType] = {"bigint": "integer", "double precision": "number", "boolean": "boolean"}
-_REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城镇服务维护，请用 twin ingest 或接口写入。"
+_REFUSAL = "This layer is kept by the town: write with twin ingest or over the API. 本图层由城市库维护，请用 twin ingest 或接口写入。"
 
 _CORE = """
 CREATE TABLE twin_meta (key text PRIMARY KEY, value text NOT NULL);

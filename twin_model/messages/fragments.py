@@ -1,0 +1,52 @@
+"""Pieces of English inside Chinese messages: places, types of geometry, reasons of other libraries.
+
+Code and libraries put short English texts into a message's values ("row 3", "Self-intersection[...]"). The table
+`fragments.toml` gives each its Chinese; `{name}` in it stands for any text, `{piece_name}` for another fixed piece of
+the table. What it does not know stays as it is.
+
+    in_chinese("YSPOINT row 3")       # YSPOINT 表第 3 行
+"""
+
+import re
+import tomllib
+from functools import cache, lru_cache
+from pathlib import Path
+
+__all__ = ["in_chinese"]
+
+_NAME = re.compile(r"\{(\w+)\}")
+
+
+@cache
+def _fragments() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Return the fixed pieces, and the patterns with their Chinese: the most literal first."""
+    tables = tomllib.loads((Path(__file__).parent / "fragments.toml").read_text("utf-8"))
+    pieces = {english: chinese for table in tables.values() for english, chinese in table.items()}
+    fixed = {english: chinese for english, chinese in pieces.items() if not _NAME.search(english)}
+    open_ones = sorted(set(pieces) - set(fixed), key=lambda text: -len(_NAME.sub("", text)))
+    return fixed, [(_pattern(english), pieces[english]) for english in open_ones]
+
+
+def _pattern(english: str) -> re.Pattern[str]:
+    parts = _NAME.split(english)
+    return re.compile(
+        "".join(f"(?P<{part}>.+?)" if at % 2 else re.escape(part) for at, part in enumerate(parts)), re.DOTALL
+    )
+
+
+@lru_cache(maxsize=4096)
+def in_chinese(text: str) -> str:
+    """Return a piece of English in Chinese where the table knows it, else as it is."""
+    fixed, patterns = _fragments()
+    if text in fixed:
+        return fixed[text]
+    if len(text) > 300 or not any("a" <= one <= "z" or "A" <= one <= "Z" for one in text):
+        return text
+    for pattern, chinese in patterns:
+        match = pattern.fullmatch(text)
+        if match and all(
+            part in fixed for name, part in match.groupdict().items() if name.startswith("piece_")
+        ):
+            said = {name: in_chinese(part) for name, part in match.groupdict().items()}
+            return chinese.format_map(said)
+    return text
