@@ -17,7 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.errors import CrsRefused
-from twin_model.messages.fragments import in_chinese
+from twin_model.messages.crs_names import system_name
 
 __all__ = [
     "CRS84",
@@ -132,13 +132,9 @@ def title_of(crs: Any, lang: str = "en") -> str:
     What is no known system is returned as it was given, so that a message can name it.
     """
     try:
-        code = crs_code(crs)
+        return system_name(crs_code(crs), lang)
     except CrsRefused:
         return str(crs)
-    name = str(_crs(code).name)
-    if lang != "zh":
-        return name
-    return f"{in_chinese(name)}（{code}）" if code.startswith(("EPSG:", "OGC:")) else in_chinese(name)
 
 
 def authority_axis_swapped(crs: Any) -> bool:

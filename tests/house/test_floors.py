@@ -24,7 +24,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pydeck": ("tiles/deck",),
     "pygeoapi": ("api_config/ogc/",),
     "pyogrio": ("ingest/vector", "tiles/encodings/", "twin_model/store/"),
-    "pyproj": ("twin_model/crs.py",),
+    "pyproj": ("twin_model/crs.py", "twin_model/messages/crs_names.py"),
     "pythoncdt": ("twin_model/relief/",),
     "rasterio": ("ingest/raster", "twin_model/relief/", "tiles/"),
     "starlette": ("api_config/",),

@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from twin_model.messages.crs_names import system_name
 from twin_model.messages.fragments import in_chinese
 
 __all__ = ["converted", "plain", "quoted", "title_of_field", "title_of_layer"]
@@ -50,9 +51,7 @@ def converted(value: Any, conversion: str, lang: str, layer: str) -> Any:
     if conversion == "b":
         return _box(value, lang)
     if conversion == "c" and (isinstance(value, str) and _SYSTEM.match(value)):
-        from twin_model.crs import title_of  # crs raises our errors, whose words are rendered here
-
-        return title_of(value, lang)
+        return system_name(value, lang)
     if conversion == "w" and isinstance(value, list | tuple):
         return _separator(lang).join(str(_titled(one, lang, layer)) for one in value) or "-"
     return _titled(value, lang, layer)
