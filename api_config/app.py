@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_config.ogc.bridge import Bridge
 from api_config.pages import CSP, problem_page
-from api_config.routes import core, items, tiles, tilesets, versions, viewer
+from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Door
 from api_config.web.change_days import Timeline
@@ -53,7 +53,7 @@ def make_app(settings: Settings) -> Starlette:
             town.store.close()
 
     app = Starlette(
-        routes=[*core.ROUTES, *versions.ROUTES, *items.ROUTES, *tiles.ROUTES, *tilesets.ROUTES, Mount("/static", StaticFiles(directory=_STATIC)), *viewer.routes(settings.viewer)],
+        routes=[*(route for family in FAMILIES for route in family.routes(settings)), Mount("/static", StaticFiles(directory=_STATIC))],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
         middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, seen=seen)], lifespan=lifespan,
     )  # fmt: skip
@@ -73,7 +73,7 @@ def _opened(settings: Settings) -> Town:
 def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
     app.state.door = Door(town, settings)
-    app.state.bridge = Bridge(town, page_most=settings.page_most)
+    app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
     app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
     app.state.timeline = Timeline(town)
     app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)

@@ -6,6 +6,7 @@ What is patched: media types and links that do not exist here (JSON-LD, HTML twi
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -17,8 +18,7 @@ from pygeoapi.openapi import get_oas
 
 from api_config.ogc.openapi import patched_openapi
 from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed
-from api_config.web.conformance import CONFORMANCE
-from tiles.grid import TILE_MATRIX_SETS
+from api_config.web.family import RouteFamily, conformance_of, paths_of
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
 from twin_model.messages import render
@@ -46,8 +46,8 @@ class _Ask:
 class Bridge:
     """Answers what pygeoapi answers, as dicts, for one town."""
 
-    def __init__(self, town: Town, *, page_most: int = 10_000) -> None:
-        self._town, self._page_most = town, page_most
+    def __init__(self, town: Town, families: Sequence[RouteFamily], *, page_most: int = 10_000) -> None:
+        self._town, self._families, self._page_most = town, families, page_most
         self._apis: OrderedDict[tuple[str, int, str], tuple[API, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -64,13 +64,9 @@ class Bridge:
             if key not in self._apis:
                 config = configuration(self._town, base, layers=self.published(policy))
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
-                document = patched_openapi(
-                    deepcopy(openapi),
-                    base,
-                    self.published(policy),
-                    list(TILE_MATRIX_SETS),
-                    page_most=self._page_most,
-                )
+                layers = self.published(policy)
+                paths = paths_of(self._families, layers)
+                document = patched_openapi(deepcopy(openapi), base, layers, paths, page_most=self._page_most)
                 self._apis[key] = (API(config, openapi), document)
                 while len(self._apis) > _KEPT:
                     self._apis.popitem(last=False)
@@ -119,7 +115,7 @@ class Bridge:
 
     def conformance(self) -> dict[str, Any]:
         """Return the classes that tests stand behind; pygeoapi's own list claims what our routes do not do its way."""
-        return {"conformsTo": sorted(CONFORMANCE)}
+        return {"conformsTo": sorted(conformance_of(self._families))}
 
     def collections(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
         title = partial(_title, lang)

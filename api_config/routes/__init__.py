@@ -8,4 +8,9 @@ Not here: what pygeoapi answers (`api_config/ogc`), how errors become a status (
     /viewer/                                    viewer
 """
 
-__all__ = ["core", "items", "tiles", "tilesets", "viewer"]
+from api_config.routes import core, items, tiles, tilesets, versions, viewer
+
+__all__ = ["FAMILIES"]
+
+FAMILIES = (core.FAMILY, versions.FAMILY, items.FAMILY, tiles.FAMILY, tilesets.FAMILY, viewer.FAMILY)
+"""In the order in which their routes are tried: the versions of a feature before features whose id may hold a slash."""

@@ -1,6 +1,7 @@
 """Landing page, conformance, OpenAPI, collections and their schemas, search, health: what clients read first."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -17,6 +18,15 @@ from api_config.routes.items import layer_of, words_of
 from api_config.sketch import collected, town_sketch
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
+from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.openapi import (
+    JSON,
+    TEXT,
+    add_parameters,
+    get_operation,
+    query_parameter,
+    require_parameter,
+)
 from api_config.web.schema import queryables_schema, schema_of, sortables_schema
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, crs_code, placed_geometries, transform_xy, uri_of
@@ -25,12 +35,13 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
 
-__all__ = ["ROUTES"]
+__all__ = ["FAMILY"]
 
 _FORMATS = {"json": "application/json", "html": "text/html"}
 _SCHEMAS = {"json": "application/schema+json", "html": "text/html"}
 _SEARCHES = {"json": "application/geo+json", "geojson": "application/geo+json", "html": "text/html"}
-_OPENAPI = {"json": "application/vnd.oai.openapi+json;version=3.0", "html": "text/html"}
+_FORMATS_OF_API = "application/vnd.oai.openapi+json;version=3.0"
+_OPENAPI = {"json": _FORMATS_OF_API, "html": "text/html"}
 HTML = "text/html; charset=utf-8"
 _SAMPLE = 300
 _SEARCH_MOST = 100
@@ -222,7 +233,37 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse(f"ready, version {version}")
 
 
-ROUTES = [
+def _paths(layers: Sequence[Layer]) -> Paths:
+    form, plain, number = ["f", "lang"], "text/plain", {"type": "number"}
+    paths = {
+        "/": get_operation("landing", "Landing page", JSON, form),
+        "/conformance": get_operation("conformance", "Conformance classes", JSON, form),
+        "/api": get_operation("api", "This document", _FORMATS_OF_API, form),
+        "/collections": get_operation("collections", "Collections", JSON, form),
+        "/search": get_operation("search", "Search in all collections", "application/geo+json", ["q", "limit", "datetime", "recorded", *form]),
+        "/crs/transform": get_operation("transform", "A coordinate in another system", JSON, ["lang"]),
+        "/healthz": get_operation("healthz", "Whether the service runs", plain, []),
+        "/readyz": get_operation("readyz", "Whether the store can be read", plain, []),
+    }  # fmt: skip
+    add_parameters(
+        paths["/crs/transform"],
+        *(query_parameter(name, number, required=True) for name in ("lon", "lat")),
+        query_parameter("to", TEXT),
+    )
+    require_parameter(paths["/search"], "q")
+    return paths | per_layer(layers, _collection_paths)
+
+
+def _collection_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+    form = ["f", "lang"]
+    schemas = {
+        f"{here}/{name}": get_operation(f"{layer.id}.{name}", f"{name} of {layer.title.en}", _SCHEMAS["json"], form, tags)
+        for name in ("queryables", "sortables", "schema")
+    }  # fmt: skip
+    return {here: get_operation(f"{layer.id}.describe", layer.title.en, JSON, form, tags)} | schemas
+
+
+_ROUTES = [
     Route("/", landing, methods=["GET", "HEAD"]),
     Route("/conformance", conformance, methods=["GET", "HEAD"]),
     Route("/api", openapi, methods=["GET", "HEAD"]),
@@ -236,3 +277,22 @@ ROUTES = [
     Route("/healthz", healthz, methods=["GET", "HEAD"]),
     Route("/readyz", readyz, methods=["GET", "HEAD"]),
 ]
+_FEATURES = "http://www.opengis.net/spec/ogcapi-features"
+FAMILY = RouteFamily(
+    "core",
+    routes=lambda settings: _ROUTES,
+    paths=_paths,
+    conformance=frozenset(
+        {
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/oas30",
+            "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
+            f"{_FEATURES}-1/1.0/conf/core",
+            f"{_FEATURES}-1/1.0/conf/html",
+            f"{_FEATURES}-1/1.0/conf/oas30",
+            f"{_FEATURES}-3/1.0/conf/queryables",
+            f"{_FEATURES}-5/1.0/conf/sortables",
+        }
+    ),
+)

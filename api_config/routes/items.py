@@ -1,6 +1,7 @@
 """`/collections/{c}/items` and `/items/{id}`: OGC API - Features parts 1, 2 and 3 over the store."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -21,7 +22,18 @@ from api_config.sketch import neighbours
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.cursor import Cursor
+from api_config.web.family import Paths, RouteFamily, per_layer
 from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.openapi import (
+    PARAMETERS,
+    PLAIN,
+    TEXT,
+    add_parameters,
+    get_operation,
+    path_parameter,
+    query_parameter,
+    titles_of,
+)
 from api_config.web.properties import properties_of, typed_value
 from api_config.web.schema import sortables
 from tiles.encodings.geojson import encode_feature, geometry_fragments
@@ -39,13 +51,14 @@ from twin_model.store.select import queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["ROUTES", "item_bytes", "layer_of", "words_of"]
+__all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 _HTML = "text/html; charset=utf-8"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
                "skipGeometry", "limit", "cursor", "f")  # fmt: skip
+_ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
@@ -389,7 +402,46 @@ def _crs_header(crs: str) -> dict[str, str]:
     return {"Content-Crs": f"<{uri_of(crs)}>"}
 
 
-ROUTES = [
+def _paths(layers: Sequence[Layer]) -> Paths:
+    return per_layer(layers, _item_paths)
+
+
+def _item_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+    title = layer.title.en
+    items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
+    fields = [
+        query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
+        for name, kind in queryables(layer).items()
+        if kind != "geometry" and name not in PARAMETERS
+    ]
+    items["get"]["parameters"] += fields
+    item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
+    add_parameters(item, path_parameter("featureId", TEXT))
+    return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}
+
+
+_ROUTES = [
     Route("/collections/{collection}/items", items, methods=["GET", "HEAD"]),
     Route("/collections/{collection}/items/{id:path}", item, methods=["GET", "HEAD"]),
 ]
+_STANDARD = "http://www.opengis.net/spec/ogcapi-features"
+_CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
+FAMILY = RouteFamily(
+    "items",
+    routes=lambda settings: _ROUTES,
+    paths=_paths,
+    conformance=frozenset(
+        {
+            f"{_STANDARD}-1/1.0/conf/geojson",
+            f"{_STANDARD}-2/1.0/conf/crs",
+            f"{_STANDARD}-3/1.0/conf/filter",
+            f"{_STANDARD}-3/1.0/conf/features-filter",
+            f"{_CQL2}/cql2-text",
+            f"{_CQL2}/cql2-json",
+            f"{_CQL2}/basic-cql2",
+            f"{_CQL2}/advanced-comparison-operators",
+            f"{_CQL2}/basic-spatial-functions",
+            f"{_CQL2}/spatial-functions",
+        }
+    ),
+)

@@ -1,5 +1,6 @@
 """Vector tiles: `/collections/{c}/tiles/{tms}/{z}/{row}/{col}` and their metadata (OGC API - Tiles)."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,6 +14,8 @@ from api_config.ogc.resources import extent_of
 from api_config.routes.items import layer_of
 from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
+from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.openapi import JSON, WHOLE, add_parameters, get_operation, path_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
@@ -24,7 +27,7 @@ from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import state_of
 from twin_model.view import View
 
-__all__ = ["ROUTES", "encode_layer_tile"]
+__all__ = ["FAMILY", "encode_layer_tile"]
 
 MVT = "application/vnd.mapbox-vector-tile"
 _BUFFER = 64 / 4096
@@ -198,10 +201,49 @@ async def matrix_set(request: Request) -> Response:
     return await answer_json(request, tile_matrix_set(request.path_params["tms"]).to_dict(), max_age=3600)
 
 
-ROUTES = [
+def _paths(layers: Sequence[Layer]) -> Paths:
+    form, name = ["f", "lang"], {"type": "string", "enum": list(TILE_MATRIX_SETS)}
+    paths = {
+        "/tileMatrixSets": get_operation("tileMatrixSets", "Tile matrix sets", JSON, form),
+        "/tileMatrixSets/{tileMatrixSetId}": get_operation(
+            "tileMatrixSet", "One tile matrix set", JSON, form
+        ),
+    }
+    add_parameters(paths["/tileMatrixSets/{tileMatrixSetId}"], path_parameter("tileMatrixSetId", name))
+    return paths | per_layer(layers, _tile_paths)
+
+
+def _tile_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+    form, title = ["f", "lang"], f"Vector tile of {layer.title.en}"
+    tilesets = get_operation(f"{layer.id}.tilesets", "Tilesets", JSON, form, tags)
+    tileset = get_operation(f"{layer.id}.vectorTileset", "One tileset", JSON, form, tags)
+    tile = get_operation(f"{layer.id}.tile", title, MVT, ["datetime", "recorded", *form], tags)
+    name = path_parameter("tileMatrixSetId", {"type": "string", "enum": list(TILE_MATRIX_SETS)})
+    add_parameters(tileset, name)
+    add_parameters(
+        tile, name, *(path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol"))
+    )
+    tile["get"]["responses"]["204"] = {"description": "No feature in this tile"}
+    return {
+        f"{here}/tiles": tilesets,
+        f"{here}/tiles/{{tileMatrixSetId}}": tileset,
+        f"{here}/tiles/{{tileMatrixSetId}}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}": tile,
+    }
+
+
+_ROUTES = [
     Route("/collections/{collection}/tiles", tilesets, methods=["GET", "HEAD"]),
     Route("/collections/{collection}/tiles/{tms}", tileset, methods=["GET", "HEAD"]),
     Route("/collections/{collection}/tiles/{tms}/{z}/{row}/{col}", tile, methods=["GET", "HEAD"]),
     Route("/tileMatrixSets", matrix_sets, methods=["GET", "HEAD"]),
     Route("/tileMatrixSets/{tms}", matrix_set, methods=["GET", "HEAD"]),
 ]
+_STANDARD = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf"
+FAMILY = RouteFamily(
+    "tiles",
+    routes=lambda settings: _ROUTES,
+    paths=_paths,
+    conformance=frozenset(
+        f"{_STANDARD}/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt")
+    ),
+)

@@ -1,5 +1,7 @@
 """3D Tiles and terrain: `/collections/{c}/3dtiles/tileset.json`, contents, `/terrain/layer.json`."""
 
+from collections.abc import Sequence
+
 import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +12,8 @@ from starlette.routing import Route
 from api_config.routes.items import layer_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
+from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.openapi import JSON, TEXT, WHOLE, add_parameters, get_operation, path_parameter
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from tiles.town_tiles import TownTiles, all_time
 from twin_model.crs import CRS84, transform_xy
@@ -18,7 +22,7 @@ from twin_model.layer import Layer
 from twin_model.store.freshness import state_of
 from twin_model.view import View
 
-__all__ = ["ROUTES", "is_open_ground", "terrain_tile_bytes"]
+__all__ = ["FAMILY", "is_open_ground", "terrain_tile_bytes"]
 
 _FOREVER = 31_536_000
 TERRAIN_ZOOM = 16
@@ -141,8 +145,39 @@ def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals:
     return encode_terrain_tile(*address, height, held=town.settings.height_offset, normals=normals)
 
 
+def _paths(layers: Sequence[Layer]) -> Paths:
+    mesh = "application/vnd.quantized-mesh"
+    paths = {
+        "/terrain/layer.json": get_operation(
+            "terrain", "The ground, as quantized-mesh tiles", JSON, ["lang"]
+        ),
+        "/terrain/{z}/{x}/{y}.terrain": get_operation(
+            "terrainTile", "One tile of the ground", mesh, ["lang"]
+        ),
+    }
+    add_parameters(paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"))
+    return paths | per_layer([layer for layer in layers if layer.model.get("kind")], _solid_paths)
+
+
+def _solid_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+    title, when = layer.title.en, ["datetime", "recorded", "lang"]
+    root = get_operation(f"{layer.id}.3dtiles", f"3D Tiles of {title}", JSON, when, tags)
+    part = get_operation(f"{layer.id}.3dtilesPart", f"Part of the 3D Tiles of {title}", JSON, when, tags)
+    glb = get_operation(
+        f"{layer.id}.3dtilesContent", f"Content of the 3D Tiles of {title}", "model/gltf-binary", when, tags
+    )
+    node = [path_parameter(name, WHOLE) for name in ("level", "x", "y")]
+    add_parameters(part, *node)
+    add_parameters(glb, *node, path_parameter("name", TEXT))
+    return {
+        f"{here}/3dtiles/tileset.json": root,
+        f"{here}/3dtiles/{_NODE}/tileset.json": part,
+        f"{here}/3dtiles/content/{_NODE}/{{name}}.glb": glb,
+    }
+
+
 _NODE = "{level}/{x}/{y}"
-ROUTES = [
+_ROUTES = [
     Route("/collections/{collection}/3dtiles/tileset.json", tileset, methods=["GET", "HEAD"]),
     Route(f"/collections/{{collection}}/3dtiles/{_NODE}/tileset.json", tileset, methods=["GET", "HEAD"]),
     Route(
@@ -151,3 +186,4 @@ ROUTES = [
     Route("/terrain/layer.json", terrain_layer, methods=["GET", "HEAD"]),
     Route("/terrain/{z}/{x}/{y}.terrain", terrain_tile, methods=["GET", "HEAD"]),
 ]
+FAMILY = RouteFamily("tilesets", routes=lambda settings: _ROUTES, paths=_paths)

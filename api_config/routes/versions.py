@@ -1,5 +1,7 @@
 """`/collections/{c}/items/{id}/versions`: every state of a feature, by valid time, as recorded now or at a version."""
 
+from collections.abc import Sequence
+
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
@@ -8,15 +10,18 @@ from starlette.routing import Route
 from api_config.routes.items import GEOJSON, ensure_there, layer_of
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
+from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.openapi import TEXT, add_parameters, get_operation, path_parameter
 from api_config.web.properties import property_reader
 from tiles.encodings.geojson import encode_features, wkb_fragments
 from twin_model.crs import CRS84, uri_of
+from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.freshness import state_of
 from twin_model.temporal import Interval
 from twin_model.view import View
 
-__all__ = ["ROUTES"]
+__all__ = ["FAMILY"]
 
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON}
 
@@ -58,4 +63,16 @@ async def versions(request: Request) -> Response:
     return await answer(request, body, GEOJSON, etag=etag, headers={"Content-Crs": f"<{uri_of(CRS84)}>"})
 
 
-ROUTES = [Route("/collections/{collection}/items/{id:path}/versions", versions, methods=["GET", "HEAD"])]
+def _paths(layers: Sequence[Layer]) -> Paths:
+    return per_layer(layers, _version_paths)
+
+
+def _version_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+    title, parameters = f"Every state of a feature of {layer.title.en}", ["datetime", "recorded", "f", "lang"]
+    states = get_operation(f"{layer.id}.versions", title, "application/geo+json", parameters, tags)
+    add_parameters(states, path_parameter("featureId", TEXT))
+    return {f"{here}/items/{{featureId}}/versions": states}
+
+
+_ROUTES = [Route("/collections/{collection}/items/{id:path}/versions", versions, methods=["GET", "HEAD"])]
+FAMILY = RouteFamily("versions", routes=lambda settings: _ROUTES, paths=_paths)

@@ -1,6 +1,6 @@
 """The viewer: its files, and the one document from which it learns the town."""
 
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -12,15 +12,18 @@ from starlette.staticfiles import StaticFiles
 
 from api_config.ogc.resources import extent_of, features_of, is_placed
 from api_config.routes.tilesets import is_open_ground
+from api_config.settings import Settings
 from api_config.web.answer import answer_json
 from api_config.web.call import Call
 from api_config.web.change_days import LayerTime, Timeline, dates, few
+from api_config.web.family import Paths, RouteFamily
+from api_config.web.openapi import JSON, get_operation
 from tiles.town_tiles import TownTiles
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.layer import Layer, Text
 from twin_model.view import View
 
-__all__ = ["routes"]
+__all__ = ["FAMILY"]
 
 
 async def config(request: Request) -> Response:
@@ -92,12 +95,23 @@ async def to_viewer(request: Request) -> Response:
     return RedirectResponse("/viewer/")
 
 
-def routes(folder: Path) -> list[Route | Mount]:
+def _routes(settings: Settings) -> list[Route | Mount]:
     """Return the viewer's routes; its files are served only where it has been built."""
-    found: list[Route | Mount] = [
+    routes: list[Route | Mount] = [
         Route("/viewer/config.json", config, methods=["GET", "HEAD"]),
         Route("/viewer", to_viewer, methods=["GET", "HEAD"]),
     ]
-    if (folder / "index.html").is_file():
-        found.append(Mount("/viewer", StaticFiles(directory=folder, html=True)))
-    return found
+    if (settings.viewer / "index.html").is_file():
+        routes.append(Mount("/viewer", StaticFiles(directory=settings.viewer, html=True)))
+    return routes
+
+
+def _paths(layers: Sequence[Layer]) -> Paths:
+    return {
+        "/viewer/config.json": get_operation(
+            "viewerConfig", "The town as the viewer needs it", JSON, ["lang"]
+        )
+    }
+
+
+FAMILY = RouteFamily("viewer", routes=_routes, paths=_paths)

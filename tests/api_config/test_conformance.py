@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from api_config.web.conformance import CONFORMANCE
+from api_config.routes import FAMILIES
+from api_config.web.family import conformance_of
 
+CONFORMANCE = conformance_of(FAMILIES)
 COMMON = "http://www.opengis.net/spec/ogcapi-common"
 FEATURES = "http://www.opengis.net/spec/ogcapi-features"
 CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"

@@ -269,7 +269,9 @@ def test_a_shapefile_without_prj_is_refused_with_the_remedy_and_read_with_it(
 ) -> None:
     path = shapefile(without=(".cpg", ".prj"))
 
-    with pytest.raises(SourceRefused, match=r"does not state its coordinate reference system.*--crs EPSG:4548"):
+    with pytest.raises(
+        SourceRefused, match=r"does not state its coordinate reference system.*--crs EPSG:4548"
+    ):
         reading(path)
     assert reading(path, crs=CRS).counts.stored == 3
 

@@ -157,7 +157,10 @@ def test_a_folder_of_broken_files_brings_in_what_can_be_and_names_what_cannot(
     answer = twin(town, "ingest", str(samples / "broken"), *BUILDING, *CRS, lang="zh")
 
     assert answer.returncode == 1
-    assert "missing_shx.shp（矢量文件）" in answer.stdout or "building_without_prj.shp（矢量文件）" in answer.stdout
+    assert (
+        "missing_shx.shp（矢量文件）" in answer.stdout
+        or "building_without_prj.shp（矢量文件）" in answer.stdout
+    )
     for name in ("bomb.zip", "zero_bytes.geojson", "truncated.dxf", "half.ifc", "wrong_type.shp"):
         assert name in answer.stderr
     status = json.loads(twin(town, "status", "--json").stdout)

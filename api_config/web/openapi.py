@@ -1,0 +1,105 @@
+"""Pieces of the OpenAPI document: what a route family says of its paths is put together from these.
+
+Each family describes its own routes (`api_config/routes`); the document is gathered in `api_config/ogc/openapi.py`.
+"""
+
+from typing import Any
+
+from twin_model.layer import Layer
+from twin_model.messages import render
+
+__all__ = [
+    "JSON",
+    "PARAMETERS",
+    "PLAIN",
+    "TEXT",
+    "WHOLE",
+    "add_parameters",
+    "get_operation",
+    "path_parameter",
+    "query_parameter",
+    "require_parameter",
+    "titles_of",
+]
+
+
+def query_parameter(
+    name: str, schema: dict[str, Any], *titles: str, required: bool = False
+) -> dict[str, Any]:
+    """Return a query parameter; its `titles` in both languages are the words of `messages` unless given."""
+    titles = titles or tuple(render(f"parameter.{name}", lang, {}) for lang in ("zh", "en"))
+    return {
+        "name": name,
+        "in": "query",
+        "required": required,
+        "description": " / ".join(titles),
+        "schema": schema,
+        "explode": False,
+    }
+
+
+TEXT = {"type": "string"}
+WHOLE = {"type": "integer", "minimum": 0}
+JSON = "application/json"
+_NUMBERS = {"type": "array", "items": {"type": "number"}, "minItems": 4, "maxItems": 6}
+PARAMETERS: dict[str, dict[str, Any]] = {
+    "bbox": query_parameter("bbox", _NUMBERS),
+    "bbox-crs": query_parameter("bbox-crs", {"type": "string", "format": "uri"}),
+    "crs": query_parameter("crs", {"type": "string", "format": "uri"}),
+    "datetime": query_parameter("datetime", TEXT),
+    "recorded": query_parameter("recorded", TEXT),
+    "filter": query_parameter("filter", TEXT),
+    "filter-lang": query_parameter(
+        "filter-lang",
+        {"type": "string", "enum": ["cql2-text", "cql2-json"], "default": "cql2-text"},
+    ),
+    "filter-crs": query_parameter("filter-crs", {"type": "string", "format": "uri"}),
+    "q": query_parameter("q", TEXT),
+    "sortby": query_parameter("sortby", {"type": "array", "items": TEXT}),
+    "properties": query_parameter("properties", {"type": "array", "items": TEXT}),
+    "skipGeometry": query_parameter("skipGeometry", {"type": "boolean", "default": False}),
+    "limit": query_parameter(
+        "limit",
+        {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
+    ),
+    "cursor": query_parameter("cursor", TEXT),
+    "f": query_parameter("f", TEXT),
+    "lang": query_parameter("lang", {"type": "string", "enum": ["zh", "en"]}),
+}
+PLAIN = {name: {"type": name} for name in ("number", "integer", "boolean")}
+_PROBLEM = {"description": "problem", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+
+
+def titles_of(layer: Layer, name: str) -> tuple[str, str]:
+    """Return the titles of a field in both languages, the name where it is none."""
+    one = layer.field_of(name)
+    return (one.title.zh, one.title.en) if one is not None else (name, name)
+
+
+def path_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a parameter that is part of the path."""
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def add_parameters(path: dict[str, Any], *parameters: dict[str, Any]) -> None:
+    """Give an operation more parameters; one with a place in its path can be missing there."""
+    path["get"]["parameters"] += parameters
+    if any(one["in"] == "path" for one in parameters):
+        path["get"]["responses"]["404"] = _PROBLEM
+
+
+def require_parameter(path: dict[str, Any], name: str) -> None:
+    """Make one of an operation's parameters a required one."""
+    path["get"]["parameters"] = [PARAMETERS[name] | {"required": True} if one == {"$ref": f"#/components/parameters/{name}"} else one
+                                 for one in path["get"]["parameters"]]  # fmt: skip
+
+
+def get_operation(
+    operation: str, summary: str, media_type: str, parameters: list[str], tags: list[str] | None = None
+) -> dict[str, Any]:
+    """Return a GET operation: its id, summary, media type, parameters by name, tags."""
+    return {"get": {
+        "operationId": operation, "summary": summary, "tags": tags or ["server"],
+        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in parameters],
+        "responses": {"200": {"description": "OK", "content": {media_type: {"schema": {"type": "object"}}}}, "400": _PROBLEM, "default": _PROBLEM},
+    }}  # fmt: skip
