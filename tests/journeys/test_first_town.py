@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from twin_command import run_twin
 
 TWIN = Path(sys.executable).with_name("twin")
 CRS = ("--crs", "EPSG:4548")
@@ -23,10 +24,16 @@ EAST, NORTH = 618_600.0, 3_885_800.0
 
 
 def twin(town: Path, *arguments: str, lang: str = "en") -> "subprocess.CompletedProcess[str]":
+    done = run_twin("--town", town, *arguments, environment={"TWIN_LANG": lang})
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def script(town: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the installed script itself: the first commands of a newcomer begin with nothing imported."""
     command = [str(TWIN), "--town", str(town), *arguments]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "TWIN_LANG": lang}
-    )
+    environment = {**os.environ, "TWIN_LANG": "en"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     assert "Traceback" not in done.stdout + done.stderr
     return done
 
@@ -52,11 +59,11 @@ def first_day(delivery: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple
     """The town of the first day, and what each command answered."""
     town = tmp_path_factory.mktemp("first") / "town"
     told: dict[str, Any] = {}
-    told["init"] = twin(town, "init", "--name", "高铁新城", *CRS)
+    told["init"] = script(town, "init", "--name", "高铁新城", *CRS)
     told["dry"] = answer(town, "ingest", str(delivery), *CRS, "--dry-run")
     told["after dry"] = answer(town, "status")
     told["kept after dry"] = [one for name in ("sources", "cache/drafts") for one in (town / name).glob("*")]
-    told["ingest"] = answer(town, "ingest", str(delivery), *CRS)
+    told["ingest"] = json.loads(script(town, "ingest", str(delivery), *CRS, "--json").stdout)
     told["status"] = answer(town, "status")
     return town, told
 

@@ -24,9 +24,12 @@ from twin_model.store.opening import create_store, open_store
 WRITER = Path(__file__).with_name("killed_writer.py")
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})
 ROWS = 6_000
-FEW, MANY, TURNS = 4, 80, 4
-"""Kills of each kind of work: in every run, and in the proof, there in turns with a store of their own: looking through a
-store takes longer with every version it has."""
+FEW, MANY, TURNS = 2, 80, 4
+"""Kills of each kind of work: in every run, where each costs a second or two because a process starts, works and is
+looked after; and in the proof, there in turns with a store of their own: looking through a store takes longer with
+every version it has."""
+EARLY_AND_LATE = [0, 3, pytest.param(1, marks=pytest.mark.proof), pytest.param(2, marks=pytest.mark.proof)]
+"""The kills of a migration: the first and the last moment in every run, those between in the proof."""
 
 
 def run_and_kill(work: str, location: str, folder: Path, wait: float, *, after: str = "begin ") -> str:
@@ -156,25 +159,35 @@ def test_a_first_load_killed_at_any_moment_leaves_nothing_of_it_or_all(location:
 
 
 @pytest.mark.proof
+def test_a_backup_that_is_killed_many_times_leaves_the_last_one_or_none(begun: str, tmp_path: Path) -> None:
+    backups_killed(begun, tmp_path, MANY // 8)
+
+
+@pytest.mark.proof
 def test_a_first_load_killed_many_times_leaves_nothing_of_it_or_all(location: str, tmp_path: Path) -> None:
     assert "before" in first_loads_killed(location, tmp_path, MANY // 4)
 
 
 def test_a_backup_that_is_killed_leaves_the_last_one_or_none(begun: str, tmp_path: Path) -> None:
-    rng, kept = random.Random(3), tmp_path / "kept.backup"
-    for _ in range(FEW):
-        run_and_kill("backup", begun, tmp_path, rng.uniform(0.0, 0.4))
-        store = open_store(begun, CATALOGUE, folder=tmp_path)
+    backups_killed(begun, tmp_path, FEW)
+
+
+def backups_killed(location: str, folder: Path, times: int) -> None:
+    """Kill the writer at random moments of a backup; check the store and the last backup each time."""
+    rng, kept = random.Random(3), folder / "kept.backup"
+    for _ in range(times):
+        run_and_kill("backup", location, folder, rng.uniform(0.0, 0.4))
+        store = open_store(location, CATALOGUE, folder=folder)
         ensure_whole(store)
         store.close()
-        if kept.exists() and begun == "store.gpkg":
+        if kept.exists() and location == "store.gpkg":
             with sqlite3.connect(kept) as copy:
                 assert copy.execute("PRAGMA integrity_check").fetchone() == ("ok",)
                 assert copy.execute("SELECT count(*) FROM building").fetchone() == (ROWS,)
             copy.close()
 
 
-@pytest.mark.parametrize("kill", range(4))
+@pytest.mark.parametrize("kill", EARLY_AND_LATE)
 def test_a_migration_that_is_killed_is_done_by_the_next_who_opens(kill: int, tmp_path: Path) -> None:
     old = Path(__file__).parent / "stores" / "format_1.gpkg.gz"
     (tmp_path / "store.gpkg").write_bytes(gzip.decompress(old.read_bytes()))
@@ -183,12 +196,12 @@ def test_a_migration_that_is_killed_is_done_by_the_next_who_opens(kill: int, tmp
 
     store = GeoPackageStore(tmp_path / "store.gpkg", CATALOGUE)
 
-    assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
+    assert [one.number for one in store.changesets()] == [6, 5, 4, 3, 2, 1]  # the migration records itself, once
     assert len(store.features(FeatureQuery("building"))) == 4
     store.close()
 
 
-@pytest.mark.parametrize("kill", range(4))
+@pytest.mark.parametrize("kill", EARLY_AND_LATE)
 def test_a_migration_of_postgis_that_is_killed_is_done_by_the_next_who_opens(
     kill: int, durable_postgis_url: str, old_schema: Callable[[str, int], str], tmp_path: Path
 ) -> None:
@@ -200,8 +213,8 @@ def test_a_migration_of_postgis_that_is_killed_is_done_by_the_next_who_opens(
         url, Catalogue({one.id: one for one in read_catalogue() if one.id in kept}), folder=tmp_path
     )
 
-    assert [one.number for one in store.changesets()] == [5, 4, 3, 2, 1]
+    assert [one.number for one in store.changesets()] == [6, 5, 4, 3, 2, 1]  # the migration records itself, once
     assert len(store.features(FeatureQuery("building"))) == 4
-    assert verify(store).changesets == 5
+    assert verify(store).changesets == 6
     assert len(store.delivered_state("building").fids) == 4
     store.close()
