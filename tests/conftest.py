@@ -34,6 +34,29 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("every run" if config.option.markexpr == "not proof" else "proof")
 
 
+LONGEST_FIRST = (
+    "viewer/test_viewer_in_chromium.py",
+    "twin_model/test_kills.py",
+    "data_samples/test_files.py",
+    "twin_model/test_postgis_store.py",
+    "journeys/test_first_town.py",
+    "notebooks/test_notebooks.py",
+    "twin_model/test_filter_sql.py",
+    "twin_model/test_against_a_naive_model.py",
+    "journeys/test_broken_samples.py",
+    "api_config/test_history_commands.py",
+    "journeys/test_second_delivery.py",
+    "api_config/test_cli.py",
+)
+"""The files that take longest; a worker takes a whole file, so one that came last would be waited for."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    ranks = {ROOT / "tests" / name: rank for rank, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
 def missing(what: str) -> None:
     """Skip loudly where a component is missing; under CI nothing may be missing."""
     if IN_CI:

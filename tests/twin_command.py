@@ -14,16 +14,14 @@ from pathlib import Path
 
 __all__ = ["run_twin"]
 
-_COMMANDS = ("frame", "demo", "history", "ingest", "keeping", "serve", "tiles", "town")
-_READERS = ("dxf", "epanet", "ifc", "survey", "tables", "vector")
-_IMPORTED = [
-    "twin_command",
-    "api_config.cli",
-    *(f"api_config.commands.{name}" for name in _COMMANDS),
-    "ingest",
-    *(f"ingest.{name}" for name in _READERS),
-    *("ezdxf", "geopandas", "ifcopenshell.geom", "openpyxl", "pyogrio", "psycopg_pool", "pyarrow"),
+_ROOT = Path(__file__).resolve().parent.parent
+_FOLDERS = ("twin_model", "ingest", "tiles", "api_config/commands")
+_IMPORTED = ["api_config.cli", "psycopg_pool", "ifcopenshell.geom"] + [
+    ".".join(path.relative_to(_ROOT).with_suffix("").parts).removesuffix(".__init__")
+    for folder in _FOLDERS
+    for path in sorted((_ROOT / folder).rglob("*.py"))
 ]
+"""What a command may need: every module below the service, and what some of them import when they are used."""
 _PATIENCE = 300
 """Seconds after which a run counts as hung."""
 

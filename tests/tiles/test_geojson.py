@@ -8,7 +8,8 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tiles.encodings.geojson import encode_feature, encode_features, geometry_fragments, wkb_fragments
@@ -166,7 +167,7 @@ PAGES = st.lists(
 )
 
 
-@settings(max_examples=300)
+@examples(60, proof=300)
 @given(PAGES, st.sampled_from(SYSTEMS), st.sampled_from(["authority", "xy"]))
 def test_a_page_written_from_wkb_has_the_values_of_one_written_by_shapely(
     pairs: list[tuple[str | None, list[tuple[float, float]]]], crs: str, order: Any

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import shapely
+from drawn_examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mapbox_vector_tile.Mapbox import vector_tile_pb2
@@ -138,7 +139,7 @@ def test_a_line_that_runs_back_along_itself_keeps_its_turning_point() -> None:
     assert shapely.get_coordinates(on_map(back)).tolist() == [[1100, 2100], [1300, 2100], [1150, 2100]]
 
 
-@settings(max_examples=300)
+@examples(60, proof=300)
 @given(stars())
 def test_polygons_with_holes_come_back_valid_and_with_their_area(polygon: shapely.Polygon) -> None:
     inside = shapely.intersection(polygon, shapely.box(936, 1936, 5160, 6160))

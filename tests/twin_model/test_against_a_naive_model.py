@@ -12,7 +12,8 @@ from typing import Any
 import geopandas as gpd
 import pytest
 import shapely
-from hypothesis import HealthCheck, settings
+from drawn_examples import examples
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
@@ -248,12 +249,8 @@ def test_random_histories_are_what_a_naive_model_says(
 
     run_state_machine_as_test(
         machine,
-        settings=settings(
-            max_examples=25,
-            stateful_step_count=15,
-            deadline=None,
-            derandomize=True,
-            suppress_health_check=list(HealthCheck),
+        settings=examples(
+            10, proof=25, stateful_step_count=15, derandomize=True, suppress_health_check=list(HealthCheck)
         ),
     )
     for store in made:

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_model.catalogue import read_catalogue
@@ -31,7 +32,7 @@ def runs_of(shapes: list[Any], dimension: int) -> CoordinateRuns:
 corners = st.tuples(st.integers(0, 6), st.integers(0, 6)).map(lambda p: (EAST + p[0], NORTH + p[1]))
 
 
-@settings(max_examples=300, deadline=None)
+@examples(60, proof=300)
 @given(st.lists(st.lists(corners, min_size=3, max_size=14), min_size=1, max_size=6))
 def test_a_ring_is_plain_where_shapely_calls_it_valid_however_its_corners_lie(
     rings: list[list[tuple[float, float]]],
@@ -45,7 +46,7 @@ def test_a_ring_is_plain_where_shapely_calls_it_valid_however_its_corners_lie(
     assert not (runs._surely_plain() & ~runs.plain()).any()
 
 
-@settings(max_examples=100, deadline=None)
+@examples(40, proof=100)
 @given(st.lists(st.lists(corners, min_size=2, max_size=5), min_size=1, max_size=6))
 def test_a_line_is_plain_where_shapely_calls_it_valid(lines: list[list[tuple[float, float]]]) -> None:
     shapes = [shapely.LineString(line) for line in lines]

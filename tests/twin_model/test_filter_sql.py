@@ -13,6 +13,7 @@ import numpy as np
 import psycopg
 import pytest
 import shapely
+from drawn_examples import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry.base import BaseGeometry
@@ -360,7 +361,7 @@ FILTERS = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+@examples(80, proof=400)
 @given(st.lists(ROWS, min_size=1, max_size=12), st.lists(FILTERS, min_size=1, max_size=4))
 def test_sqlite_finds_what_a_reading_row_by_row_finds(rows: list[Row], filters: list[Any]) -> None:
     connection = _connect()
@@ -372,7 +373,7 @@ def test_sqlite_finds_what_a_reading_row_by_row_finds(rows: list[Row], filters: 
     assert connection.execute("SELECT count(*) FROM building").fetchone() == (len(rows),)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(50, proof=200)
 @given(st.lists(SHAPES, min_size=1, max_size=12), FILTERS)
 def test_every_match_intersects_the_bounding_box(shapes: list[BaseGeometry], tree: Any) -> None:
     rows = [dict.fromkeys(QUERYABLES) | {"geometry": shape, "storeys": 1, "name": "a"} for shape in shapes]
@@ -422,7 +423,7 @@ def _operation_text(operator: str, arguments: list[Any]) -> str:
     return f"({f' {operator.upper()} '.join(parts)})"
 
 
-@settings(max_examples=300, deadline=None)
+@examples(80, proof=300)
 @given(FILTERS)
 def test_a_filter_written_as_text_is_the_same_expression(tree: Any) -> None:
     assert parse_filter(to_text(tree)) == parse_filter(tree, lang="cql2-json")
@@ -743,7 +744,7 @@ def _kept(value: Any) -> Any:
     return shapely.to_wkb(value) if isinstance(value, BaseGeometry) else _stored(value)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(40, proof=200)
 @given(rows=st.lists(ROWS, min_size=1, max_size=8), filters=st.lists(FILTERS, min_size=1, max_size=4))
 def test_postgis_finds_what_sqlite_finds(
     server: psycopg.Connection[Any], rows: list[Row], filters: list[Any]

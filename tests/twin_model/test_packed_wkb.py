@@ -1,13 +1,14 @@
 """WKB of many rows as one block: what was packed comes back, of all rows or some, in whatever order."""
 
 import numpy as np
-from hypothesis import given, settings
+from drawn_examples import examples
+from hypothesis import given
 from hypothesis import strategies as st
 
 from twin_model.rows.packed_wkb import PackedWkb
 
 
-@settings(max_examples=100, deadline=None)
+@examples(25, proof=100)
 @given(st.lists(st.one_of(st.none(), st.binary(min_size=1, max_size=6)), max_size=12), st.data())
 def test_packed_wkb_gives_back_what_was_packed_of_all_rows_or_some(
     wkb: list[bytes | None], data: st.DataObject

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from drawn_examples import examples
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from twin_model.catalogue import Catalogue, read_catalogue
@@ -89,7 +90,7 @@ STEPS = st.lists(
 
 
 @given(first=st.integers(1, 200), story=STEPS)
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(12, proof=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_happens_packed_parts_tell_the_same_as_parts_kept_apart(
     connection: Connection, first: int, story: Story
 ) -> None:
