@@ -1,5 +1,5 @@
 # make demo    the sample town, from its sources to the browser   (make demo SERVE=no does all but serve)
-# make test    everything: unit, store, API, journeys, viewer in Chromium, notebooks
+# make test    everything on all cores (four at most): unit, store, API, journeys, viewer in Chromium, notebooks
 # make check   ruff, ruff format, mypy --strict, import floors
 # make bench   figures against named peers, as ratios of one run
 # make proof   what takes long: full corpora, soak, many kills
