@@ -22,7 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_config.ogc.bridge import Bridge
-from api_config.pages import CSP, problem_page
+from api_config.pages.pages import CSP, problem_page
 from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Door

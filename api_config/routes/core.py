@@ -12,10 +12,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from api_config import pages
 from api_config.ogc.bridge import Bridge
+from api_config.pages import pages
+from api_config.pages.samples import feature_collection, overview
 from api_config.routes.items import layer_of, words_of
-from api_config.sketch import collected, town_sketch
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import Paths, RouteFamily, per_layer
@@ -62,7 +62,7 @@ async def landing(request: Request) -> Response:
             _bridge(call).collections, call.base, call.lang, call.door.policy
         )
         page = document | {"collections": listed["collections"]}
-        body = await anyio.to_thread.run_sync(lambda: pages.landing_page(call, page, town_sketch(call)))
+        body = await anyio.to_thread.run_sync(lambda: pages.landing_page(call, page, overview(call)))
         return await answer(request, body, HTML)
     return await answer_json(request, document)
 
@@ -119,7 +119,7 @@ async def collection(request: Request) -> Response:
 
 
 def _sample(call: Call, layer: Layer) -> dict[str, Any]:
-    return collected(call.town, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
+    return feature_collection(call.town, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
 
 
 def _schema_route(make: Any) -> Any:

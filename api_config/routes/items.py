@@ -17,8 +17,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from api_config.ogc.resources import crs_list
-from api_config.pages import item_page, items_page
-from api_config.sketch import neighbours
+from api_config.pages.pages import item_page, items_page
+from api_config.pages.samples import neighbours
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.cursor import Cursor

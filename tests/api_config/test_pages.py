@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from api_config import pages
 from api_config.app import make_app
+from api_config.pages import address, pages, render
 from api_config.settings import Settings
 from api_config.web.call import Call
 from ingest.draft import Draft
@@ -329,7 +329,7 @@ def test_any_value_anywhere_in_a_feature_is_shown_as_it_is_and_runs_nothing(
     ["https://a.example/x", "http://a.example", "/collections", "?f=json", "#top", "items/1", "../x?y=a:b"],
 )
 def test_web_and_relative_addresses_may_be_links(url: str) -> None:
-    assert pages.safe_href(url) == url
+    assert address.safe_href(url) == url
 
 
 @pytest.mark.parametrize(
@@ -352,12 +352,12 @@ def test_web_and_relative_addresses_may_be_links(url: str) -> None:
     ],
 )
 def test_every_other_address_is_not_a_link(url: str | None) -> None:
-    assert pages.safe_href(url if url is not None else "blob:x") is None
+    assert address.safe_href(url if url is not None else "blob:x") is None
 
 
 @given(st.text(max_size=30) | st.from_regex(r"[a-z/\\:. \t\n]{0,20}", fullmatch=True))
 def test_what_may_be_a_link_never_leaves_http_nor_this_host_without_saying_so(url: str) -> None:
-    href = pages.safe_href(url)
+    href = address.safe_href(url)
 
     if href is not None:
         target = urlsplit(urljoin("https://town.example/a/b", href))
@@ -638,7 +638,7 @@ def test_search_hits_lead_to_their_features(app: Starlette) -> None:
 
 
 def test_both_languages_have_the_same_words_with_the_same_gaps() -> None:
-    module = pages._environment().get_template("words.html").module
+    module = render._environment().get_template("words.html").module
     zh, en = vars(module)["zh"], vars(module)["en"]
 
     assert set(zh) == set(en)
@@ -650,7 +650,7 @@ def test_both_languages_have_the_same_words_with_the_same_gaps() -> None:
 
 
 def test_static_files_name_no_other_host_and_are_served(client: TestClient) -> None:
-    folder = Path(pages.__file__).parent / "static"
+    folder = Path(pages.__file__).parent.parent / "static"
     files = sorted(folder.iterdir())
 
     assert [one.name for one in files if one.is_file()] == ["copy.js", "icon.svg", "map.js", "page.css"]

@@ -16,7 +16,7 @@ from twin_model.store.frames import from_wkb
 from twin_model.town import Town
 from twin_model.view import View
 
-__all__ = ["collected", "neighbours", "town_sketch"]
+__all__ = ["feature_collection", "neighbours", "overview"]
 
 _DRAWN = ("planning_area", "water_area", "vegetation_area", "road_area", "building", "rail")
 """The layers of a town's sketch, the lowest first."""
@@ -25,7 +25,7 @@ _MOST, _NEAR_MOST, _NEAR = 2_000, 200, 60.0
 Collection = dict[str, Any]
 
 
-def collected(town: Town, layer: Layer, query: FeatureQuery) -> Collection:
+def feature_collection(town: Town, layer: Layer, query: FeatureQuery) -> Collection:
     """Return features in longitude, latitude as a plain FeatureCollection."""
     columns, rows = town.store.rows(query)
     shapes = [b"null"] * len(rows)
@@ -38,16 +38,16 @@ def collected(town: Town, layer: Layer, query: FeatureQuery) -> Collection:
     return {"type": "FeatureCollection", "features": features, "numberReturned": len(features)}
 
 
-def town_sketch(call: Call) -> dict[str, Collection]:
+def overview(call: Call) -> dict[str, Collection]:
     """Return the collections of the front page's map, as open as the caller's view; made once a version."""
     names = tuple(name for name in _DRAWN if name in call.town.catalogue and call.door.policy.admits(name))
-    return _sketch(call.town, names, View(policy=call.door.policy), call.town.store.version())
+    return _overview(call.town, names, View(policy=call.door.policy), call.town.store.version())
 
 
 @lru_cache(maxsize=8)
-def _sketch(town: Town, names: tuple[str, ...], view: View, version: int) -> dict[str, Collection]:
+def _overview(town: Town, names: tuple[str, ...], view: View, version: int) -> dict[str, Collection]:
     queries = {name: FeatureQuery(name, view=view, fields=(), limit=_MOST) for name in names}
-    drawn = {name: collected(town, town.catalogue[name], query) for name, query in queries.items()}
+    drawn = {name: feature_collection(town, town.catalogue[name], query) for name, query in queries.items()}
     return {name: one for name, one in drawn.items() if one["features"]}
 
 
@@ -61,6 +61,6 @@ def neighbours(call: Call, layer: Layer, query: FeatureQuery) -> Collection | No
         return None
     minx, miny, maxx, maxy = shapely.bounds(shape).tolist()
     box = (minx - _NEAR, miny - _NEAR, maxx + _NEAR, maxy + _NEAR)
-    return collected(
+    return feature_collection(
         call.town, layer, FeatureQuery(layer.id, view=query.view, bbox=box, fields=(), limit=_NEAR_MOST)
     )

@@ -1,0 +1,76 @@
+"""Addresses that pages show and link to, and what may become a link at all."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode, urlsplit
+
+from api_config.web.call import Call
+
+__all__ = ["Address", "address_of", "safe_href", "value_href"]
+
+
+def address_of(call: Call) -> "Address":
+    return Address(urlsplit(call.base).path, call.base, dict(call.params))
+
+
+@dataclass(frozen=True)
+class Address:
+    """Addresses of this service: `root` is the path it stands at, `base` the whole address for programs."""
+
+    root: str
+    base: str
+    params: Mapping[str, str]
+
+    def page(self, *parts: str, **query: str) -> str:
+        """Return the path of a page; a language chosen by the reader is kept, parts are quoted."""
+        kept = {"lang": self.params["lang"]} if "lang" in self.params else {}
+        path = self.root + "/" + "/".join(quote(str(part), safe=":") for part in parts)
+        return path + ("?" + urlencode(kept | query) if kept or query else "")
+
+    def data(self, *parts: str, **query: str) -> str:
+        """Return the whole address of a document for other programs."""
+        path = "/".join((self.base, *(quote(str(part), safe=":") for part in parts)))
+        return path + ("?" + urlencode(query) if query else "")
+
+    def query(self, *without: str, **changes: str) -> str:
+        """Return this page with other parameters, relative to itself; paging begins anew."""
+        kept = {
+            name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}
+        }
+        return "?" + urlencode(kept | changes)
+
+    def again(self, **changes: str) -> str:
+        """Return this very page, as far as the reader has paged, in another form or language."""
+        return "?" + urlencode({**self.params, **changes})
+
+    def kept(self, *without: str) -> list[tuple[str, str]]:
+        """Return the parameters a form must carry on."""
+        return [(name, value) for name, value in self.params.items() if name not in {*without, "cursor"}]
+
+
+def safe_href(url: object) -> str | None:
+    """Return a URL that may become a link: http, https or relative within this host; None for every other.
+
+    Control characters, blanks and backslashes are refused: browsers drop or turn them, as in `java\\nscript:`
+    and `/\\host`.
+    """
+    text = str(url)
+    if not text or re.search(r"[\x00-\x20\\\x7f-\xa0]", text):
+        return None
+    try:
+        parts = urlsplit(text)
+    except ValueError:
+        return None
+    if parts.scheme:
+        return text if parts.scheme in {"http", "https"} and parts.netloc else None
+    return None if text.startswith("//") or ":" in text.split("/")[0].split("?")[0].split("#")[0] else text
+
+
+def value_href(value: object) -> str | None:
+    """Return an attribute value that is a whole http(s) address; anything else stays text."""
+    return (
+        safe_href(value)
+        if isinstance(value, str) and value.lower().startswith(("http://", "https://"))
+        else None
+    )
