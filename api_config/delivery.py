@@ -3,12 +3,10 @@
 Each source is a changeset of its own; one refused file does not undo the others. Progress is told to a `Reporter`.
 """
 
-import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,11 +18,12 @@ from ingest.archive import is_archive, unpack
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
-from ingest.readers import ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
+from ingest.readers import Kind, ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import ScopeKind, Source, Version
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
+from twin_model.sources import source_copy, version_with_same_source
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import commit, plan_changeset, touched_ids
@@ -42,7 +41,9 @@ class Reporter(Protocol):
     def stage(self, name: str) -> None: ...
 
 
-class Silent:
+class NoProgress:
+    """Hears how a delivery goes on and says nothing."""
+
     def source(self, name: str, number: int, total: int) -> None: ...
 
     def read(self, records: int) -> None: ...
@@ -85,15 +86,19 @@ def deliver(
     """Read and commit every source below the paths; return what became of each."""
     _ensure_answerable(delivery.options, town.catalogue)
     delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
-    reporter = reporter or Silent()
+    reporter = reporter or NoProgress()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
         delivery_id = uuid.uuid4().hex if len(sources) > 1 else ""
         outcomes = []
-        for number, one in enumerate(sources):
-            reporter.source(one.name if isinstance(one, Path) else one.source, number + 1, len(sources))
+        for number, source in enumerate(sources):
+            reporter.source(
+                source.name if isinstance(source, Path) else source.source, number + 1, len(sources)
+            )
             outcomes.append(
-                _deliver_one(town, one, delivery, delivery_id, reporter) if isinstance(one, Path) else one
+                _deliver_one(town, source, delivery, delivery_id, reporter)
+                if isinstance(source, Path)
+                else source
             )
     return outcomes
 
@@ -109,20 +114,20 @@ def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
     """Yield the sources below the paths; a folder or an archive that yields none is an outcome already."""
     for path in paths:
         try:
-            found = find_sources(path)
+            sources = find_sources(path)
         except SourceRefused as refusal:
             yield Outcome(path.name, error=refusal)
             continue
-        for one in found:
+        for source in sources:
             try:
-                ensure_inside(one, path)
+                ensure_inside(source, path)
             except SourceRefused as refusal:
-                yield Outcome(one.name, error=refusal)
+                yield Outcome(source.name, error=refusal)
                 continue
-            if is_archive(one):
-                yield from _unpacked(one, stack)
+            if is_archive(source):
+                yield from _unpacked(source, stack)
             else:
-                yield one
+                yield source
 
 
 def _unpacked(archive: Path, stack: ExitStack) -> Iterator["Path | Outcome"]:
@@ -137,24 +142,25 @@ def _unpacked(archive: Path, stack: ExitStack) -> Iterator["Path | Outcome"]:
 def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, reporter: Reporter) -> Outcome:
     outcome = Outcome(path.name)
     try:
-        kind = kind_of(path, delivery.options)
-        outcome.kind = kind.name
-        source = identify(path, kind, delivery=delivery_id)
-        outcome.already = _already(town, source, delivery.options)
+        reader = kind_of(path, delivery.options)
+        outcome.kind = reader.name
+        source = identify(path, reader, delivery=delivery_id)
+        read_as = read_options_digest(delivery.options)
+        outcome.already = version_with_same_source(town.store, source, read_as)
         if outcome.already is not None and not delivery.dry_run:
-            with _keeping(town, path, source, delivery) as keep:
+            with _source_copy(town, source, path, reader, delivery) as keep:
                 keep()
             return outcome
         with (
             _head_start(town, delivery) as ahead,
             _draft(town, source, delivery.options, reporter, ahead) as draft,
-            _keeping(town, path, source, delivery) as keep,
+            _source_copy(town, source, path, reader, delivery) as keep,
         ):
             reporter.stage("read")
-            kind.read(path, draft, delivery.options)
+            reader.read(path, draft, delivery.options)
             changeset = draft.to_changeset(
                 author=delivery.author, reason=delivery.reason or path.name,
-                details={"read_as": _said(delivery.options)}, reach=delivery.reach, area=delivery.area,
+                details={"read_as": read_as}, reach=delivery.reach, area=delivery.area,
                 accept_removals=delivery.accept_removals,
             )  # fmt: skip
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
@@ -182,34 +188,12 @@ def _unreadable(path: Path, error: OSError) -> SourceRefused:
     )
 
 
-def _already(town: Town, source: Source, options: ReadOptions) -> int | None:
-    """Return the version that brought in the same bytes read in the same way, None where there is none.
-
-    The same bytes read as another layer, or with a corrected mapping, are another delivery; so are those of a version
-    that was reverted.
-    """
-    if town.store.has_source(source.sha256) is None:
-        return None
-    said = _said(options)
-    history = town.store.changesets()
-    undone = {one.counts["reverts"] for one in history if "reverts" in one.counts}
-    same = (one for one in history if one.sha256 == source.sha256 and one.number not in undone)
-    return next((one.number for one in same if one.counts.get("read_as", said) == said), None)
-
-
-def _said(options: ReadOptions) -> str:
-    """Return a short name of how a source is to be read: what the caller says about it."""
-    said = repr(
-        (
-            options.kind,
-            options.crs,
-            options.effective,
-            options.encoding,
-            options.mapping,
-            options.storey_height,
-        )
-    )
-    return sha256(said.encode()).hexdigest()[:16]
+def read_options_digest(options: ReadOptions) -> str:
+    """Return a digest of how a source is to be read: what the caller says about it."""
+    values = (
+        options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height
+    )  # fmt: skip
+    return sha256(repr(values).encode()).hexdigest()[:16]
 
 
 def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadStart]:
@@ -221,33 +205,13 @@ def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter,
                  coordinates=coordinates_of(options.mapping), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
 
 
-@contextmanager
-def _keeping(town: Town, path: Path, source: Source, delivery: Delivery) -> Iterator[Callable[[], None]]:
-    """Copy the bytes of a source while it is read. What is yielded waits for the copy and puts it under its hash: call
-    it before the commit, so that no version is without its source."""
-    target = town.path / "sources" / source.sha256
-    if target.exists() or delivery.dry_run:
-        yield lambda: None
-        return
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
-    part.chmod(0o755)
-
-    def keep() -> None:
-        copied.result()
-        with suppress(OSError):  # another process has kept the same bytes meanwhile
-            part.replace(target)
-
-    try:
-        with ThreadPoolExecutor(1) as copier:
-            copied = copier.submit(_copy, parts_of(path, source.kind), part)
-            yield keep
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-
-
-def _copy(files: list[Path], folder: Path) -> None:
-    for one in files:
-        shutil.copy2(one, folder / one.name)
+def _source_copy(
+    town: Town, source: Source, path: Path, reader: Kind, delivery: Delivery
+) -> AbstractContextManager[Callable[[], None]]:
+    """Return the way of a source into the town's archive; a dry run keeps nothing."""
+    if delivery.dry_run:
+        return nullcontext(lambda: None)
+    return source_copy(town.path / "sources", source, tuple(parts_of(path, reader.name)))
 
 
 def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:
@@ -258,19 +222,19 @@ def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome
     options = replace(options, storey_height=town.settings.storey_height) if town else options
     with ExitStack() as stack:
         return [
-            _inspect_one(one, options, catalogue, crs) if isinstance(one, Path) else one
-            for one in _sources([path], stack)
+            _inspect_one(source, options, catalogue, crs) if isinstance(source, Path) else source
+            for source in _sources([path], stack)
         ]
 
 
 def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: str) -> Outcome:
     outcome = Outcome(path.name)
     try:
-        kind = kind_of(path, options)
-        outcome.kind = kind.name
+        reader = kind_of(path, options)
+        outcome.kind = reader.name
         coordinates = coordinates_of(options.mapping)
-        with Draft(identify(path, kind), catalogue, storage_crs=crs, coordinates=coordinates) as draft:
-            kind.read(path, draft, options)
+        with Draft(identify(path, reader), catalogue, storage_crs=crs, coordinates=coordinates) as draft:
+            reader.read(path, draft, options)
             draft.ensure_placed()
             outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
     except TwinError as error:

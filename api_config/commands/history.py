@@ -15,6 +15,7 @@ from tiles.encodings.differences import write_differences
 from twin_model.history import changeset_of, difference, history, revert, verify
 from twin_model.layer import Field, Layer
 from twin_model.messages.values import quoted
+from twin_model.sources import verify_sources
 from twin_model.store.base import ChangesetRecord, Store
 from twin_model.temporal import local_time
 from twin_model.versioning import commit
@@ -128,16 +129,24 @@ def audit_group(lang: str) -> click.Group:
     @audit.command("verify", help=words("audit_verify", lang))
     @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
     @command
-    def prove(frame: Frame, as_json: bool) -> None:
+    def prove(frame: Frame, as_json: bool) -> int:
         proved = verify(frame.town.store)
+        sources = verify_sources(frame.town.path / "sources", frame.town.store.changesets())
+        code = int(bool(sources.missing or sources.differing))
         if as_json:
             frame.json({"changesets": proved.changesets, "hash": proved.hash,
-                        "unproved": dict(proved.unproved), "unread": list(proved.unread)})  # fmt: skip
-            return
+                        "unproved": dict(proved.unproved), "unread": list(proved.unread),
+                        "sources": {"whole": sources.whole, "missing": dict(sources.missing), "differing": dict(sources.differing)}})  # fmt: skip
+            return code
         frame.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
-        for rule, named in (("store.unproved", proved.unproved), ("store.unread", proved.unread)):
+        remarks = (
+            ("store.unproved", "layers", proved.unproved), ("store.unread", "layers", proved.unread),
+            ("source.copies_missing", "sources", sources.missing), ("source.copies_differ", "sources", sources.differing),
+        )  # fmt: skip
+        for rule, key, named in remarks:
             if named:
-                frame.tell(rule, layers=named)
+                frame.tell(rule, **{key: named})
+        return code
 
     return audit
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import sqlite3
 import zipfile
 from pathlib import Path
@@ -143,6 +144,28 @@ def test_the_chain_is_proved_and_a_broken_link_named(town: Path) -> None:
 
     text = twin(town, "audit", "verify", code=1)
     assert "does not verify at version 1" in text and "twin restore" in text
+
+
+def test_sources_that_are_missing_or_differ_are_named_until_they_are_delivered_again(
+    town: Path, tmp_path: Path
+) -> None:
+    audit = json.loads(twin(town, "audit", "verify", "--json"))
+    assert audit["sources"] == {"whole": 2, "missing": {}, "differing": {}}
+    digests = [record["sha256"] for record in json.loads(twin(town, "history", "--json"))]
+    shutil.rmtree(town / "sources" / digests[1])
+    with (town / "sources" / digests[0] / "a.gpkg").open("ab") as file:
+        file.write(b" ")
+
+    text = twin(town, "audit", "verify", code=1)
+    chinese = twin(town, "audit", "verify", code=1, lang="zh")
+    again = twin(town, "ingest", str(tmp_path / "a.gpkg"), "--as", "building", "--effective", "2024-01-01")
+    mended = json.loads(twin(town, "audit", "verify", "--json", code=1))
+
+    assert re.search(r"lacks .*: a\.gpkg: 1\. Expected", text)
+    assert re.search(r"not what was delivered .*: a\.gpkg: 2\. Expected", text)
+    assert "a.gpkg: 1" in chinese and "a.gpkg: 2" in chinese and "sources/" in chinese
+    assert "already in version 2" in again
+    assert mended["sources"] == {"whole": 1, "missing": {"a.gpkg": [1]}, "differing": {}}
 
 
 def test_a_dry_run_prints_the_difference_and_stores_nothing(town: Path, tmp_path: Path) -> None:

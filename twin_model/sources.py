@@ -1,0 +1,167 @@
+"""The archive of sources: every file a version was read from, kept as it was delivered in a folder named by its SHA-256.
+
+It lies in the town's folder (`sources/`) whatever its store is. Which files belong to a source its reader says
+(`ingest/reader.py`); proof of the history itself stands in `twin_model/audit.py`.
+
+    with source_copy(town.path / "sources", source, files) as keep:
+        ...                     # read the source meanwhile
+        keep()                  # before the commit
+    verify_sources(town.path / "sources", town.store.changesets()).missing
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from twin_model.changeset import Source
+from twin_model.errors import SourceRefused
+from twin_model.store.base import ChangesetRecord, Store
+
+__all__ = [
+    "SourceAudit",
+    "digest_of",
+    "files_of_source",
+    "source_copy",
+    "verify_sources",
+    "version_with_same_source",
+]
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class SourceAudit:
+    """What the archive holds of the sources of a history: how many are whole, which are `missing` or `differing`.
+
+    Both are source name -> versions that were read from it.
+    """
+
+    whole: int
+    missing: Mapping[str, list[int]]
+    differing: Mapping[str, list[int]]
+
+
+def digest_of(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of files, one after the other: of one file, that of its bytes."""
+    digest = sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()
+
+
+@contextmanager
+def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterator[Callable[[], None]]:
+    """Copy a source's files while it is read. What is yielded waits for the copy and puts it into the archive: call it
+    before the commit, so that no version is without its source.
+
+    The copy is hashed: files that have changed since they were identified are a `SourceRefused`. A whole copy that is
+    there stays; a damaged one is replaced.
+    """
+    target = folder / source.sha256
+    if _is_whole(target, source.sha256, source.name):
+        yield lambda: None
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+    part.chmod(0o755)
+
+    def keep() -> None:
+        digest = copied.result()
+        if digest != source.sha256:
+            raise SourceRefused(
+                "source.changed", source=source.name, found=digest[:12], expected=source.sha256[:12]
+            )
+        _put(part, target, source)
+
+    try:
+        with ThreadPoolExecutor(1) as copier:
+            copied = copier.submit(_copy, files, part)
+            yield keep
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _copy(files: tuple[Path, ...], folder: Path) -> str:
+    """Copy files into a folder; return the digest of the copies."""
+    for path in files:
+        shutil.copy2(path, folder / path.name)
+    return digest_of(folder / path.name for path in files)
+
+
+def _put(part: Path, target: Path, source: Source) -> None:
+    """Give a copy its place in the archive; one that another process has put there meanwhile is as good."""
+    try:
+        part.replace(target)
+    except OSError:
+        if _is_whole(target, source.sha256, source.name):
+            return
+        damaged = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
+        target.replace(damaged / target.name)
+        part.replace(target)
+        shutil.rmtree(damaged, ignore_errors=True)
+
+
+def files_of_source(folder: Path, digest: str) -> tuple[Path, ...]:
+    """Return the files that the archive holds of a source, by name; empty where it holds none."""
+    target = folder / digest
+    return tuple(sorted(path for path in target.iterdir() if path.is_file())) if target.is_dir() else ()
+
+
+def verify_sources(folder: Path, changesets: Iterable[ChangesetRecord]) -> SourceAudit:
+    """Hash what the archive holds of every source of a history again, and name what is missing or differs."""
+    versions: dict[tuple[str, str], list[int]] = {}
+    for record in sorted(changesets, key=lambda record: record.number):
+        if record.sha256:
+            versions.setdefault((record.sha256, record.source), []).append(record.number)
+    whole = 0
+    missing: dict[str, list[int]] = {}
+    differing: dict[str, list[int]] = {}
+    for (digest, name), numbers in versions.items():
+        if not files_of_source(folder, digest):
+            missing.setdefault(name, []).extend(numbers)
+        elif not _is_whole(folder / digest, digest, name):
+            differing.setdefault(name, []).extend(numbers)
+        else:
+            whole += 1
+    return SourceAudit(whole, missing, differing)
+
+
+def _is_whole(target: Path, digest: str, name: str) -> bool:
+    """Return whether the files in a source's folder are those that made its hash.
+
+    The hash of several files has the one that names the source first, or all by name, as their reader said.
+    """
+    files = files_of_source(target.parent, target.name)
+    # A source of the same bytes may have come under another name first: any file may be the one that names it.
+    heads = sorted(files, key=lambda path: path.name != name)
+    orders = dict.fromkeys((head, *(path for path in files if path != head)) for head in heads)
+    return any(digest_of(order) == digest for order in orders)
+
+
+def version_with_same_source(store: Store, source: Source, read_as: str) -> int | None:
+    """Return the version that brought in the same bytes read in the same way, None where there is none.
+
+    The same bytes read as another layer, or with a corrected mapping, are another delivery (`read_as` is a digest of how
+    they are read); so are those of a version that was reverted.
+    """
+    if store.has_source(source.sha256) is None:
+        return None
+    history = store.changesets()
+    reverted = {record.counts["reverts"] for record in history if "reverts" in record.counts}
+    return next(
+        (
+            record.number
+            for record in history
+            if record.sha256 == source.sha256
+            and record.number not in reverted
+            and record.counts.get("read_as", read_as) == read_as
+        ),
+        None,
+    )
