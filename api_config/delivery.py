@@ -18,7 +18,8 @@ from ingest.archive import is_archive, unpack
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
-from ingest.readers import Kind, ensure_inside, ensure_kind, find_sources, identify, kind_of, parts_of
+from ingest.reader import Reader
+from ingest.readers import ensure_inside, ensure_kind, files_of, find_sources, identify, reader_of
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import ScopeKind, Source, Version
 from twin_model.errors import SourceRefused, TwinError
@@ -142,7 +143,7 @@ def _unpacked(archive: Path, stack: ExitStack) -> Iterator["Path | Outcome"]:
 def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, reporter: Reporter) -> Outcome:
     outcome = Outcome(path.name)
     try:
-        reader = kind_of(path, delivery.options)
+        reader = reader_of(path, delivery.options)
         outcome.kind = reader.name
         source = identify(path, reader, delivery=delivery_id)
         read_as = read_options_digest(delivery.options)
@@ -206,12 +207,12 @@ def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter,
 
 
 def _source_copy(
-    town: Town, source: Source, path: Path, reader: Kind, delivery: Delivery
+    town: Town, source: Source, path: Path, reader: Reader, delivery: Delivery
 ) -> AbstractContextManager[Callable[[], None]]:
     """Return the way of a source into the town's archive; a dry run keeps nothing."""
     if delivery.dry_run:
         return nullcontext(lambda: None)
-    return source_copy(town.path / "sources", source, tuple(parts_of(path, reader.name)))
+    return source_copy(town.path / "sources", source, files_of(path, reader))
 
 
 def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:
@@ -230,7 +231,7 @@ def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome
 def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: str) -> Outcome:
     outcome = Outcome(path.name)
     try:
-        reader = kind_of(path, options)
+        reader = reader_of(path, options)
         outcome.kind = reader.name
         coordinates = coordinates_of(options.mapping)
         with Draft(identify(path, reader), catalogue, storage_crs=crs, coordinates=coordinates) as draft:

@@ -10,10 +10,10 @@ Not here: writing to the store (`twin_model.versioning.commit`), encodings that 
 
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import Mapping, read_mapping, standard_mapping
-from ingest.readers import KINDS, find_sources, identify, read_source
+from ingest.readers import READERS, find_sources, identify, read_source
 
 __all__ = [
-    "KINDS",
+    "READERS",
     "Draft",
     "Mapping",
     "ReadOptions",

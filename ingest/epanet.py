@@ -18,10 +18,12 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
+from ingest.reader import Reader, ReaderFunctions
+from ingest.source_files import alone
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
-__all__ = ["read_epanet", "recognises_epanet"]
+__all__ = ["READER", "read_epanet", "recognises_epanet"]
 
 Floats = NDArray[np.float64]
 
@@ -367,3 +369,10 @@ def _axis(start: _Node, end: _Node, bends: list[tuple[float, float]], entry: Ent
         return None
     z = np.interp(chainage, (0.0, chainage[-1]), (start.z, end.z))
     return shapely.LineString(np.column_stack((plan, z)) if np.isfinite(start.z + end.z) else plan)
+
+
+def _functions() -> ReaderFunctions:
+    return ReaderFunctions(recognises_epanet, read_epanet)
+
+
+READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions)

@@ -1,11 +1,12 @@
 """The files a source is made of: what lies beside it under its name, and that each of them is a file of its own folder."""
 
 import os
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from twin_model.errors import SourceRefused
 
-__all__ = ["companions", "ensure_own_files"]
+__all__ = ["alone", "companions", "ensure_own_files", "with_companions"]
 
 
 def companions(path: Path) -> list[Path]:
@@ -18,7 +19,30 @@ def companions(path: Path) -> list[Path]:
     return [path.parent / name for name in sorted(names) if name != path.name]
 
 
-def ensure_own_files(path: Path, parts: list[Path], source: str) -> None:
+def alone(path: Path) -> tuple[Path, ...]:
+    """Return the file itself: the files of a source that comes in one."""
+    return (path,)
+
+
+def with_companions(path: Path, endings: Collection[str]) -> tuple[Path, ...]:
+    """Return a file, then those beside it under its name with one of the endings (lower case), by name.
+
+    Letters of another case count in the name where no file has it as it is written: MapInfo's tables come so.
+    """
+    length = len(path.stem)
+    candidates = [part for part in companions(path) if part.name[length:].lower() in endings]
+    exact = {part.name[length:].lower() for part in candidates if part.name[:length] == path.stem}
+    return (
+        path,
+        *(
+            part
+            for part in candidates
+            if part.name[:length] == path.stem or part.name[length:].lower() not in exact
+        ),
+    )
+
+
+def ensure_own_files(path: Path, parts: Iterable[Path], source: str) -> None:
     """Refuse a source whose companion is no file of its own folder: a link that leads out, a pipe, a device."""
     homes = {path.parent.resolve(), path.resolve().parent}
     for part in parts:

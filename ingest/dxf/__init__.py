@@ -7,4 +7,16 @@ Not here: mappings (`ingest/mapping.py`) and what becomes of rows (`ingest/fitti
         read_dxf(path, draft, ReadOptions(crs="EPSG:4548"))
 """
 
-__all__ = ["cass", "document", "drawing", "reader"]
+from ingest.reader import Reader, ReaderFunctions
+from ingest.source_files import alone
+
+__all__ = ["READER", "cass", "document", "drawing", "reader"]
+
+
+def _functions() -> ReaderFunctions:
+    from ingest.dxf.reader import read_dxf, recognises_dxf
+
+    return ReaderFunctions(recognises_dxf, read_dxf)
+
+
+READER = Reader("dxf", topic="topography", suffixes=(".dxf",), files=alone, load=_functions)

@@ -6,4 +6,16 @@ Not here: the meshes' own encoding (`twin_model/building/mesh.py`) and what leav
         read_ifc(path, draft, ReadOptions())
 """
 
-__all__ = ["file", "georeference", "placement", "reader", "shapes"]
+from ingest.reader import Reader, ReaderFunctions
+from ingest.source_files import alone
+
+__all__ = ["READER", "file", "georeference", "placement", "reader", "shapes"]
+
+
+def _functions() -> ReaderFunctions:
+    from ingest.ifc.reader import read_ifc, recognises_ifc
+
+    return ReaderFunctions(recognises_ifc, read_ifc)
+
+
+READER = Reader("ifc", topic="bim", suffixes=(".ifc", ".ifczip", ".ifcxml"), files=alone, load=_functions)

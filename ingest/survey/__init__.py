@@ -6,4 +6,23 @@ Not here: how tables are opened (`ingest/tables.py`); hydraulic models are `inge
     read_survey(files[0], draft, ReadOptions(crs="EPSG:4548"))
 """
 
-__all__ = ["files", "heading", "lines", "points", "reader"]
+from pathlib import Path
+
+from ingest.reader import Reader, ReaderFunctions
+
+__all__ = ["READER", "files", "heading", "lines", "points", "reader"]
+
+
+def _files(path: Path) -> tuple[Path, ...]:
+    from ingest.survey.reader import files_of_survey
+
+    return files_of_survey(path)
+
+
+def _functions() -> ReaderFunctions:
+    from ingest.survey.reader import read_survey, recognises_survey
+
+    return ReaderFunctions(recognises_survey, read_survey)
+
+
+READER = Reader("survey", topic="survey", suffixes=(".csv", ".xlsx"), files=_files, load=_functions)

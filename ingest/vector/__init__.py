@@ -6,4 +6,22 @@ Every file is judged by its content before GDAL opens it (`kind`). Not here: map
         read_vector(path, draft, ReadOptions(mapping=read_mapping(Path("map.toml"))))
 """
 
-__all__ = ["file", "kind", "reader", "stream"]
+from ingest.reader import Reader, ReaderFunctions
+from ingest.vector.files import vector_files
+
+__all__ = ["READER", "file", "files", "kind", "reader", "stream"]
+
+
+def _functions() -> ReaderFunctions:
+    from ingest.vector.reader import read_vector, recognises_vector
+
+    return ReaderFunctions(recognises_vector, read_vector)
+
+
+READER = Reader(
+    "vector",
+    topic="topography",
+    suffixes=(".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite", ".tab", ".mif"),
+    files=vector_files,
+    load=_functions,
+)

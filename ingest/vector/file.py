@@ -25,8 +25,8 @@ from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyogrio.raw import read as read_raw
 from pyogrio.util import vsi_path
 
-from ingest.source_files import companions
 from ingest.vector.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
+from ingest.vector.files import vector_files
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
 from ingest.vector.stream import Column, Streamed, Texts, Unstreamable, stream
 from twin_model.errors import SourceRefused
@@ -119,7 +119,7 @@ class VectorFile:
         if path.is_file() and path.stat().st_size == 0:
             raise SourceRefused("vector.zero_bytes", source=source)
         self.drivers = ensure_vector_kind(path, source)
-        self.path, self.source = self._plainly_named(path), source
+        self.path, self.source = self._path_for_gdal(path), source
         self.encoding, self.declared = encoding, True
         table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
         if table is not None and encoding is None:
@@ -131,17 +131,22 @@ class VectorFile:
         if self._restores_index:
             self._copy_to_mend()
 
-    def _plainly_named(self, path: Path) -> Path:
-        """Return the whole path of a file, by links with plain names where pyogrio would take a part of it for an archive, an
-        address or a parameter ("!", ";", a scheme) and open another file than the one that was judged."""
+    def _path_for_gdal(self, path: Path) -> Path:
+        """Return the whole path of a file, or of a link to it in a folder of ours that holds the source's own files only.
+
+        Links are given to GML, where GDAL writes its notes (`.gfs`) beside the file and believes those it finds there;
+        and where pyogrio would take a part of the path for an archive, an address or a parameter ("!", ";", a scheme)
+        and open another file than the one that was judged.
+        """
         whole = path.absolute()
-        if vsi_path(str(whole)) == str(whole) and not str(whole).startswith("/vsi"):
+        plain = vsi_path(str(whole)) == str(whole) and not str(whole).startswith("/vsi")
+        if plain and "GML" not in self.drivers:
             return whole
         self._links = tempfile.TemporaryDirectory(prefix="twin-source-")
-        for part in (whole, *companions(whole)):
-            ending = part.name[len(whole.stem) :]
-            (Path(self._links.name) / f"{_plain(whole.stem)}{_plain(ending)}").symlink_to(part)
-        return Path(self._links.name) / f"{_plain(whole.stem)}{whole.suffix}"
+        links = Path(self._links.name)
+        for part in vector_files(whole):
+            (links / _name_of_link(part, whole)).symlink_to(part)
+        return links / _name_of_link(whole, whole)
 
     def _copy_to_mend(self) -> None:
         """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
@@ -313,6 +318,13 @@ def _set_by_caller(option: str) -> str | None:
     """Return what an option of GDAL's was set to by others than us."""
     value = pyogrio.get_gdal_config_option(option)
     return None if value is None or value == _OFFLINE[option] else str(value)
+
+
+def _name_of_link(part: Path, path: Path) -> str:
+    """Return a plain name for a file of the source at `path`; those under the source's name stay so."""
+    if not part.name.lower().startswith(f"{path.stem}.".lower()):
+        return part.name  # a schema goes by the name that another gives it
+    return f"{_plain(path.stem)}{_plain(part.name[len(path.stem) :])}"
 
 
 def _plain(name: str) -> str:

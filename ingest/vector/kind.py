@@ -7,10 +7,11 @@ the file names. No list of drivers can be given to it here, so content is judged
 
 import contextlib
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
 
-from ingest.source_files import companions, ensure_own_files
+from ingest.source_files import companions, ensure_own_files, with_companions
 from ingest.vector.json_kind import ensure_geojson
 from ingest.vector.sqlite_kind import ensure_plain_database
 from twin_model.errors import SourceRefused
@@ -22,6 +23,7 @@ __all__ = [
     "ensure_own_files",
     "ensure_vector_kind",
     "not_recognised",
+    "schemas_of",
 ]
 
 CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
@@ -37,6 +39,7 @@ _HEAD_BYTES = 1 << 20
 
 _MOST_TAB_BYTES = _MOST_XSD_BYTES = 1 << 24
 _MOST_SCHEMAS = 50
+_ELSEWHERE = re.compile(r"[/\\:?]")
 _CHUNK = 4096
 _TAB_TYPES = {"char", "integer", "smallint", "largeint", "decimal", "float", "date", "time", "datetime", "logical"}  # fmt: skip
 _MARKS = re.compile(
@@ -176,17 +179,37 @@ def _parser(source: str) -> expat.XMLParserType:
 
 def _ensure_own_schema(schema: Path, source: str) -> None:
     """Refuse a schema beside a GML file that takes in others than those beside it: GDAL would fetch them."""
+    for part, names in _schemas(schema, source):
+        for name in names:
+            if _ELSEWHERE.search(name):
+                raise SourceRefused("vector.names_elsewhere", source=source, part=part.name, found=name[:80])
+            ensure_own_files(schema, [schema.with_name(name)], source)
+
+
+def _schemas(schema: Path, source: str) -> Iterator[tuple[Path, list[str]]]:
+    """Yield a schema and those beside it that it takes in, each with the names that it takes in itself."""
     waiting, known = [schema.name], set[str]()
     while waiting and len(known) < _MOST_SCHEMAS:
-        here = schema.with_name(waiting.pop())
-        if here.name in known or not here.is_file():
+        part = schema.with_name(waiting.pop())
+        if part.name in known or not part.is_file():
             continue
-        known.add(here.name)
-        for name in _included(here, source):
-            if re.search(r"[/\\:?]", name):
-                raise SourceRefused("vector.names_elsewhere", source=source, part=here.name, found=name[:80])
-            ensure_own_files(schema, [schema.with_name(name)], source)
-            waiting.append(name)
+        known.add(part.name)
+        names = _included(part, source)
+        yield part, names
+        waiting.extend(name for name in names if name and not _ELSEWHERE.search(name))
+
+
+def schemas_of(path: Path) -> tuple[Path, ...]:
+    """Return the schemas a GML file is read by: the one beside it under its name and those it takes in, by name.
+
+    A schema that cannot be read ends the search; `ensure_vector_kind` says what is wrong with it.
+    """
+    schemas: set[Path] = set()
+    for schema in with_companions(path, (".xsd",))[1:]:
+        schemas.add(schema)
+        with contextlib.suppress(SourceRefused):
+            schemas.update(part for part, _ in _schemas(schema, path.name))
+    return tuple(sorted(schemas))
 
 
 def _included(schema: Path, source: str) -> list[str]:

@@ -11,7 +11,7 @@ import shapely
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import read_mapping
-from ingest.readers import kind_of
+from ingest.readers import reader_of
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.crs import transform_xy
@@ -65,7 +65,7 @@ def draft_of(
     with Draft(
         Source(path.name, "0" * 64), CATALOGUE, storage_crs=CRS, coordinates=coordinates_of(mapping)
     ) as draft:
-        kind_of(path, asked).read(path, draft, asked)
+        reader_of(path, asked).read(path, draft, asked)
         draft.to_changeset(author="test", reason="test")
         frames = [frame for _, frame in draft.frames()]
     return draft.counts.to_dict(), draft.findings, frames[0].geometry if frames else None

@@ -16,7 +16,7 @@ import pytest
 
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import Draft, ReadOptions
-from ingest.readers import KINDS, read_source
+from ingest.readers import READERS, read_source
 from ingest.vector.file import VectorFile
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
@@ -177,8 +177,8 @@ def test_an_address_is_no_source(listener: Listener) -> None:
             VectorFile(Path(name), name)
 
         assert refusal.value.rule_id == "source.not_found"
-        for kind in KINDS:
-            assert not kind.recognises(Path(name))
+        for reader in READERS:
+            assert not reader.recognises(Path(name))
     assert listener.calls == []
 
 

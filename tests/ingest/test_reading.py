@@ -8,7 +8,7 @@ import pytest
 import shapely
 
 from ingest.draft import ReadOptions
-from ingest.readers import ensure_kind, find_sources, identify, kind_of, parts_of
+from ingest.readers import ensure_kind, files_of, find_sources, identify, reader_of
 from twin_model.catalogue import read_catalogue
 from twin_model.errors import CalledWrongly, SourceRefused
 
@@ -32,7 +32,7 @@ def test_a_source_is_recognised_by_content_whatever_it_is_called(
     renamed = tmp_path / (source.name if kind in ("survey", "vector") else "delivery.bin")
     shutil.copy(source, renamed)
 
-    assert kind_of(renamed, ReadOptions()).name == kind
+    assert reader_of(renamed, ReadOptions()).name == kind
 
 
 def test_what_no_reader_knows_is_refused_with_its_first_bytes(tmp_path: Path) -> None:
@@ -40,17 +40,17 @@ def test_what_no_reader_knows_is_refused_with_its_first_bytes(tmp_path: Path) ->
     path.write_text("Dear Sir")
 
     with pytest.raises(SourceRefused, match=r"not in a format that can be read.*Dear Sir"):
-        kind_of(path, ReadOptions())
+        reader_of(path, ReadOptions())
 
 
 def test_all_parts_of_a_shapefile_make_its_hash(shapefile: Path) -> None:
-    kind = kind_of(shapefile, ReadOptions())
-    before = identify(shapefile, kind).sha256
+    reader = reader_of(shapefile, ReadOptions())
+    before = identify(shapefile, reader).sha256
 
     shapefile.with_suffix(".prj").write_text("changed")
 
-    assert {one.suffix for one in parts_of(shapefile, "vector")} == {".shp", ".dbf", ".shx", ".prj", ".cpg"}
-    assert identify(shapefile, kind).sha256 != before
+    assert {one.suffix for one in files_of(shapefile, reader)} == {".shp", ".dbf", ".shx", ".prj", ".cpg"}
+    assert identify(shapefile, reader).sha256 != before
 
 
 def test_a_folder_gives_its_sources_and_no_companions_or_hidden_files(
@@ -78,7 +78,7 @@ def test_point_and_line_tables_of_one_survey_are_one_source(samples: Path, tmp_p
     found = find_sources(tmp_path)
 
     assert len(found) == 1
-    assert {one.name for one in parts_of(found[0], "survey")} == {"YSPOINT.csv", "YSLINE.csv"}
+    assert {one.name for one in files_of(found[0])} == {"YSPOINT.csv", "YSLINE.csv"}
 
 
 def test_a_path_that_is_not_there_is_a_wrong_call_and_an_empty_folder_a_refusal(tmp_path: Path) -> None:

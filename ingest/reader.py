@@ -1,0 +1,51 @@
+"""What a reader is: the declared entry of one kind of source. Which readers there are stands in `ingest/readers.py`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:  # a package declares its reader before drafts are there: they use parts of it
+    from ingest.draft import Draft, ReadOptions
+
+__all__ = ["TOPICS", "Reader", "ReaderFunctions", "Topic"]
+
+Topic = Literal["topography", "survey", "bim"]
+TOPICS: tuple[Topic, ...] = get_args(Topic)
+"""Words for `--as` that stand for several readers."""
+
+
+@dataclass(frozen=True)
+class ReaderFunctions:
+    """What a reader does: whether a file's content is of its kind, and its content as a draft."""
+
+    recognises: Callable[[Path], bool]
+    read: Callable[[Path, "Draft", "ReadOptions"], None]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One kind of source, declared in the package that reads it.
+
+    `suffixes` are a hint only: they choose files of a folder and who is asked first. `files` returns every file that
+    belongs to a source, its own first or all by name: they are hashed, kept and read together. `load` imports the
+    modules that read, when they are first needed: some take a quarter of a second.
+    """
+
+    name: str
+    topic: Topic
+    suffixes: tuple[str, ...]
+    files: Callable[[Path], tuple[Path, ...]]
+    load: Callable[[], ReaderFunctions]
+
+    def recognises(self, path: Path) -> bool:
+        """Return whether a file's content is of this kind."""
+        return self.load().recognises(path)
+
+    def read(self, path: Path, draft: "Draft", options: "ReadOptions") -> None:
+        """Read a source into a draft."""
+        self.load().read(path, draft, options)
+
+    def goes_by(self, path: Path) -> bool:
+        """Return whether a file's suffix is one of this kind."""
+        return path.suffix.lower() in self.suffixes
