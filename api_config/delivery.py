@@ -33,7 +33,7 @@ __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
 
 
 class Reporter(Protocol):
-    """Hears how a delivery goes on; may raise to stop it."""
+    """Receives the progress of a delivery; may raise to stop it."""
 
     def source(self, name: str, number: int, total: int) -> None: ...
 
@@ -43,7 +43,7 @@ class Reporter(Protocol):
 
 
 class NoProgress:
-    """Hears how a delivery goes on and says nothing."""
+    """Shows nothing of the progress of a delivery."""
 
     def source(self, name: str, number: int, total: int) -> None: ...
 
@@ -54,7 +54,11 @@ class NoProgress:
 
 @dataclass
 class Outcome:
-    """What became of one source: `version` None with an `error` where it was refused, or where it was only looked at."""
+    """What became of one source.
+
+    `version` is None with an `error` where it was refused, and where it was only looked at; `already` is the version that
+    brought in the same source before.
+    """
 
     source: str
     kind: str = ""
@@ -69,8 +73,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Delivery:
-    """How sources are to be read: as what, with which mapping and CRS, true since when, by whom, and what they could
-    have seen (`reach`, with "area" inside `area` in the storage CRS): of that they end what they no longer have."""
+    """How sources are to be read: as what, with which mapping and CRS, true since when, by whom.
+
+    `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
+    contain are ended.
+    """
 
     options: ReadOptions = field(default_factory=ReadOptions)
     author: str = "twin"

@@ -1,11 +1,11 @@
-"""What a reader is: the declared entry of one kind of source. Which readers there are stands in `ingest/readers.py`."""
+"""What a reader is: the declared entry of one kind of source. All of them stand in `ingest/readers.py`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-if TYPE_CHECKING:  # a package declares its reader before drafts are there: they use parts of it
+if TYPE_CHECKING:  # a package declares its reader before drafts are defined: they use parts of the package
     from ingest.draft import Draft, ReadOptions
 
 __all__ = ["TOPICS", "Reader", "ReaderFunctions", "Topic"]
@@ -27,9 +27,9 @@ class ReaderFunctions:
 class Reader:
     """One kind of source, declared in the package that reads it.
 
-    `suffixes` are a hint only: they choose files of a folder and who is asked first. `files` returns every file that
-    belongs to a source, its own first or all by name: they are hashed, kept and read together. `load` imports the
-    modules that read, when they are first needed: some take a quarter of a second.
+    `suffixes` are a hint only: they choose files of a folder, and which reader is asked first. `files` returns every file
+    that belongs to a source (the named one first, or all by name): they are hashed, kept and read together. `load` imports
+    the modules that read when they are first needed, for ezdxf and ifcopenshell take a quarter of a second.
     """
 
     name: str

@@ -80,20 +80,20 @@ def _without_companions(paths: list[Path]) -> Iterator[Path]:
 
 
 def ensure_inside(source: Path, folder: Path) -> None:
-    """Refuse a source of a delivered folder that is a link to somewhere else: whoever delivers it chose what it leads to."""
+    """Refuse a source of a folder that is a link out of it: whoever delivers it chose what it leads to."""
     if folder.is_dir() and not source.resolve().is_relative_to(folder.resolve()):
         target = str(source.readlink()) if source.is_symlink() else str(source.resolve())
         raise SourceRefused("source.link_outside", source=source.name, found=target)
 
 
 def files_of(path: Path, reader: Reader | None = None) -> tuple[Path, ...]:
-    """Return the files that belong to a source, as its reader says; without one, the first reader that goes by its suffix."""
+    """Return the files that belong to a source; without a reader, as the one that goes by its suffix says."""
     reader = reader or next((reader for reader in READERS if reader.goes_by(path)), None)
     return reader.files(path) if reader else alone(path)
 
 
 def identify(path: Path, reader: Reader | None = None, *, delivery: str = "") -> Source:
-    """Return name, SHA-256 and kind of a source; the hash covers every file that belongs to it, one after the other."""
+    """Return name, SHA-256 and kind of a source; the hash covers all its files, one after the other."""
     files = files_of(path, reader)
     ensure_own_files(path, files, path.name)
     return Source(path.name, digest_of(files), reader.name if reader else "", delivery=delivery)
@@ -114,7 +114,10 @@ def reader_of(path: Path, options: ReadOptions) -> Reader:
 
 
 def _reader_that_refuses(path: Path) -> Reader:
-    """Return the reader that says what is wrong with a file that none recognises; refuse one that goes by no suffix of theirs."""
+    """Return the reader that says what is wrong with a file that none recognises.
+
+    One that goes by no suffix of theirs is a `SourceRefused`.
+    """
     suffix = path.suffix.lower()
     named = path.with_suffix(".shp") if suffix in (".dbf", ".shx") else path
     by_suffix = next((reader for reader in READERS if reader.goes_by(named) and reader is not SURVEY), None)

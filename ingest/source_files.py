@@ -1,4 +1,4 @@
-"""The files a source is made of: what lies beside it under its name, and that each of them is a file of its own folder."""
+"""The files that lie beside a source under its name, and the check that each is a file of its own folder."""
 
 import os
 from collections.abc import Collection, Iterable

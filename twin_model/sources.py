@@ -1,6 +1,6 @@
-"""The archive of sources: every file a version was read from, kept as it was delivered in a folder named by its SHA-256.
+"""The archive of sources: every file a version was read from, kept as it was delivered.
 
-It lies in the town's folder (`sources/`) whatever its store is. Which files belong to a source its reader says
+Each source has a folder named by its SHA-256. The archive lies in the town's folder (`sources/`) whatever its store is. Which files belong to a source its reader says
 (`ingest/reader.py`); proof of the history itself stands in `twin_model/audit.py`.
 
     with source_copy(town.path / "sources", source, files) as keep:
@@ -36,9 +36,9 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class SourceAudit:
-    """What the archive holds of the sources of a history: how many are whole, which are `missing` or `differing`.
+    """What the archive holds of the sources of a history: how many are whole, and which are not.
 
-    Both are source name -> versions that were read from it.
+    `missing` and `differing` are source name -> versions that were read from it.
     """
 
     whole: int
@@ -58,9 +58,9 @@ def digest_of(files: Iterable[Path]) -> str:
 
 @contextmanager
 def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterator[Callable[[], None]]:
-    """Copy a source's files while it is read. What is yielded waits for the copy and puts it into the archive: call it
-    before the commit, so that no version is without its source.
+    """Yield what puts a source into the archive; its files are copied while it is read.
 
+    Call it before the commit, so that no version is without its source; it waits for the copy.
     The copy is hashed: files that have changed since they were identified are a `SourceRefused`. A whole copy that is
     there stays; a damaged one is replaced.
     """

@@ -16,7 +16,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.dxf.cass_table import CassCode
-from ingest.dxf.drawing import Delivery, Geometries, rings_to_polygons
+from ingest.dxf.drawing import Drawing, Geometries, rings_to_polygons
 from ingest.dxf.record import Record
 
 __all__ = ["Label", "deliver_buildings", "read_label"]
@@ -86,7 +86,7 @@ class _Ring:
 
 
 def deliver_buildings(
-    delivery: Delivery,
+    drawing: Drawing,
     rings: Sequence[tuple[Record, CassCode]],
     texts: Sequence[Record],
     *,
@@ -96,7 +96,7 @@ def deliver_buildings(
 
     `texts` are candidates; those that speak of a building they lie in are absorbed and counted with it.
     """
-    rings = _without_twins(delivery, rings)
+    rings = _without_twins(drawing, rings)
     if not rings:
         return list(texts)
     polygons = _valid(rings_to_polygons([record for record, _ in rings]))
@@ -105,12 +105,12 @@ def deliver_buildings(
     tree = shapely.STRtree(polygons)
     left = _absorb(found, polygons, areas, tree, texts)
     _mark_courtyards(found, polygons, areas, tree)
-    _deliver(delivery, found, _with_holes(found, polygons), storey_height)
+    _deliver(drawing, found, _with_holes(found, polygons), storey_height)
     return left
 
 
 def _without_twins(
-    delivery: Delivery, rings: Sequence[tuple[Record, CassCode]]
+    drawing: Drawing, rings: Sequence[tuple[Record, CassCode]]
 ) -> list[tuple[Record, CassCode]]:
     """Set aside a ring that was drawn a second time in the same place."""
     if not rings:
@@ -123,7 +123,7 @@ def _without_twins(
         if first is record:
             kept.append((record, code))
         else:
-            delivery.set_aside("dxf.drawn_twice", record, layer="building", first=first.place)
+            drawing.set_aside("dxf.drawn_twice", record, layer="building", first=first.place)
     return kept
 
 
@@ -206,37 +206,37 @@ def _with_holes(rings: list[_Ring], polygons: Geometries) -> Geometries:
     return pierced
 
 
-def _deliver(delivery: Delivery, rings: list[_Ring], polygons: Geometries, storey_height: float) -> None:
+def _deliver(drawing: Drawing, rings: list[_Ring], polygons: Geometries, storey_height: float) -> None:
     rows = [row for row, ring in enumerate(rings) if ring.hole_of is None]
     shown = [rings[row] for row in rows]
     absorbed = sum(ring.texts + 1 for ring in rings)
     original = rings_to_polygons([ring.record for ring in rings])
     pierced = {ring.hole_of for ring in rings}
     geometry = np.array([polygons[row] if row in pierced else original[row] for row in rows], dtype=object)
-    facts = [_facts(delivery, ring, storey_height) for ring in shown]
+    facts = [_facts(drawing, ring, storey_height) for ring in shown]
     columns = {name: [fact[i] for fact in facts] for i, name in enumerate(_FACTS)}
     storeys = np.array([fact[1] or np.nan for fact in facts], dtype=np.float64)
     columns["floor_area_estimate"] = list(np.round(shapely.area(geometry) * storeys, 1))
     columns["code"] = [ring.code.gb_code for ring in shown]
     columns["name"] = ["、".join(dict.fromkeys(ring.names)) for ring in shown]
     columns["place"] = [ring.record.place for ring in shown]
-    delivery.add("building", geometry, columns, records=absorbed)
+    drawing.add("building", geometry, columns, records=absorbed)
 
 
 _FACTS = ("structure", "storeys", "storeys_below", "storeys_source", "height", "height_source")
 
 
-def _facts(delivery: Delivery, ring: _Ring, storey_height: float) -> tuple[object, ...]:
+def _facts(drawing: Drawing, ring: _Ring, storey_height: float) -> tuple[object, ...]:
     """Return structure, storeys above and below, how they are known, height and how it is known."""
     structures, above, below = ring.said("structure"), ring.said("above"), ring.said("below")
     structure = structures[0] if structures else ring.code.structure or None
     if len(above) > 1 or len(structures) > 1:
-        delivery.note(
+        drawing.note(
             "dxf.texts_disagree", "warning", layer="building", record=ring.record,
             found=structures + above, taken=[structure, *above[:1]],
         )  # fmt: skip
     if not ring.labels:
-        delivery.note(
+        drawing.note(
             "dxf.building_without_text",
             "warning",
             layer="building",

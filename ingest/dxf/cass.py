@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ingest.dxf.building import COURTYARD, STOREY_HEIGHT, deliver_buildings, read_label
 from ingest.dxf.cass_table import CassCode, CassTable, read_cass_table
 from ingest.dxf.contour import deliver_contours, deliver_spot_heights
-from ingest.dxf.drawing import Columns, Delivery, chains, rings_to_polygons
+from ingest.dxf.drawing import Columns, Drawing, chains, rings_to_polygons
 from ingest.dxf.record import Record
 from ingest.dxf.sheet import FRAME_LAYER, deliver_sheet, read_notes
 from twin_model.layer import Layer
@@ -55,33 +55,33 @@ class _Sorted:
 
 
 def deliver_cass(
-    delivery: Delivery, records: Iterable[Record], settings: CassSettings, *, scale: float | None
+    drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None
 ) -> None:
     """Store what a CASS drawing holds; `scale` is the denominator the drawing's header names, if any."""
-    sorted_ = _sort(delivery, records, read_cass_table(settings.table))
+    sorted_ = _sort(drawing, records, read_cass_table(settings.table))
     notes = read_notes([one for one in sorted_.frame if one.form == "text"], scale)
     if scale and notes.scale and round(scale) != notes.scale:
-        delivery.note(
+        drawing.note(
             "dxf.scale_disagrees", "warning", layer="map_sheet", text=notes.scale, header=round(scale)
         )
     content = [one.xyz for rows in sorted_.coded.values() for one, _ in rows]
-    texts = _rings_first(delivery, sorted_, settings.storey_height)
-    _deliver_annotations(delivery, texts, sorted_.coded.pop("annotation", []))
-    contours = _lines(delivery, "contour", sorted_.coded.pop("contour", []))[0]
-    deliver_contours(delivery, contours, interval=settings.interval or notes.interval)
-    _deliver_spots(delivery, sorted_.coded.pop("spot_height", []))
+    texts = _rings_first(drawing, sorted_, settings.storey_height)
+    _deliver_annotations(drawing, texts, sorted_.coded.pop("annotation", []))
+    contours = _lines(drawing, "contour", sorted_.coded.pop("contour", []))[0]
+    deliver_contours(drawing, contours, interval=settings.interval or notes.interval)
+    _deliver_spots(drawing, sorted_.coded.pop("spot_height", []))
     for layer, rows in sorted_.coded.items():
-        _deliver_plain(delivery, delivery.draft.catalogue[layer], rows)
-    used = deliver_sheet(delivery, notes, sorted_.frame, content)
+        _deliver_plain(drawing, drawing.draft.catalogue[layer], rows)
+    used = deliver_sheet(drawing, notes, sorted_.frame, content)
     if used < len(sorted_.frame):
-        delivery.pass_over("dxf.decoration", FRAME_LAYER, len(sorted_.frame) - used)
+        drawing.pass_over("dxf.decoration", FRAME_LAYER, len(sorted_.frame) - used)
     if sorted_.uncertain:
-        delivery.note(
+        drawing.note(
             "dxf.code_uncertain", "info", codes=sorted(sorted_.uncertain), count=len(sorted_.uncertain)
         )
 
 
-def _sort(delivery: Delivery, records: Iterable[Record], table: CassTable) -> _Sorted:
+def _sort(drawing: Drawing, records: Iterable[Record], table: CassTable) -> _Sorted:
     """Put each record where it belongs; decoration and what cannot be used is dealt with here."""
     found = _Sorted()
     for record in records:
@@ -89,108 +89,106 @@ def _sort(delivery: Delivery, records: Iterable[Record], table: CassTable) -> _S
         if code is None and record.form == "point" and record.name.upper() == SPOT_BLOCK:
             code = SPOT_CODE
         if code is None:
-            _sort_uncoded(delivery, found, record)
+            _sort_uncoded(drawing, found, record)
         else:
-            _sort_coded(delivery, found, record, code, table)
+            _sort_coded(drawing, found, record, code, table)
     return found
 
 
-def _sort_uncoded(delivery: Delivery, found: _Sorted, record: Record) -> None:
+def _sort_uncoded(drawing: Drawing, found: _Sorted, record: Record) -> None:
     layer = record.layer.upper()
     if layer == FRAME_LAYER and record.form in ("ring", "line", "text"):
         found.frame.append(record)
     elif record.form == "text" and record.text and (layer == NOTE_LAYER or layer not in _NO_LABELS):
         found.texts.append(record)
     else:
-        delivery.pass_over("dxf.decoration", record.layer)
+        drawing.pass_over("dxf.decoration", record.layer)
 
 
-def _sort_coded(delivery: Delivery, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
+def _sort_coded(drawing: Drawing, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
     if record.form in ("none", "broken"):
         rule = "dxf.broken_entity" if record.form == "broken" else "dxf.unsupported_entity"
-        delivery.set_aside(rule, record, type=record.type, cause=record.text, code=code)
+        drawing.set_aside(rule, record, type=record.type, cause=record.text, code=code)
         return
     if record.form == "text":
-        _sort_text(delivery, found, record, code, table)
+        _sort_text(drawing, found, record, code, table)
         return
     row = table.lookup(code, _GEOMETRY[record.form])
     if row is None:
-        delivery.set_aside("dxf.unknown_code", record, code=code, type=record.type, source_layer=record.layer)
+        drawing.set_aside("dxf.unknown_code", record, code=code, type=record.type, source_layer=record.layer)
     elif record.layer.upper() == FRAME_LAYER and not row.layer:
         found.frame.append(record)
     elif not row.layer:
-        delivery.pass_over("dxf.decoration", f"{record.layer} {code}")
+        drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     else:
-        shown = "code" in delivery.draft.catalogue[row.layer].field_names
+        shown = "code" in drawing.draft.catalogue[row.layer].field_names
         if row.is_family or (row.uncertain and shown):
             found.uncertain.add(code)
         found.coded[row.layer].append((record, row))
 
 
-def _sort_text(delivery: Delivery, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
+def _sort_text(drawing: Drawing, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
     """A coded text belongs to its building, to the sheet's margin, or is an annotation of its own."""
     base, _, part = code.partition("-")
     row = table.lookup(code, "text") or table.lookup(base, "polygon")
     if not record.text:
-        delivery.pass_over("dxf.decoration", f"{record.layer} {code}")
+        drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     elif record.layer.upper() == FRAME_LAYER:
         found.frame.append(record)
     elif row is not None and row.layer == "building" and (part or read_label(record.text)):
         found.texts.append(record)
     elif row is not None and not row.layer:
-        delivery.pass_over("dxf.decoration", f"{record.layer} {code}")
+        drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     else:
         found.coded["annotation"].append((record, row or CassCode(code, "annotation", "注记")))
 
 
-def _rings_first(delivery: Delivery, found: _Sorted, storey_height: float) -> list[Record]:
+def _rings_first(drawing: Drawing, found: _Sorted, storey_height: float) -> list[Record]:
     """Store the buildings, return the texts that were not theirs."""
-    rings = _closed_rings(delivery, "building", found.coded.pop("building", []))
-    return deliver_buildings(delivery, rings, found.texts, storey_height=storey_height)
+    rings = _closed_rings(drawing, "building", found.coded.pop("building", []))
+    return deliver_buildings(drawing, rings, found.texts, storey_height=storey_height)
 
 
 def _closed_rings(
-    delivery: Delivery, layer: str, rows: list[tuple[Record, CassCode]]
+    drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]
 ) -> list[tuple[Record, CassCode]]:
     """Return the rows whose outline closes; symbols inside areas are decoration, open outlines are set
     aside."""
     kept = []
     for record, row in rows:
         if record.form == "point":
-            delivery.pass_over("dxf.symbol_in_area", f"{record.layer} {record.code}")
-        elif _ensure_closed(delivery, layer, record):
+            drawing.pass_over("dxf.symbol_in_area", f"{record.layer} {record.code}")
+        elif _ensure_closed(drawing, layer, record):
             kept.append((record, row))
     return kept
 
 
-def _ensure_closed(delivery: Delivery, layer: str, record: Record) -> bool:
+def _ensure_closed(drawing: Drawing, layer: str, record: Record) -> bool:
     xyz = record.xyz
     if record.form == "line":
         gap = float(np.hypot(*(xyz[0, :2] - xyz[-1, :2])))
         if len(xyz) < 4 or gap > CLOSING_GAP:
-            delivery.set_aside("dxf.not_closed", record, layer=layer, gap=round(gap, 3), most=CLOSING_GAP)
+            drawing.set_aside("dxf.not_closed", record, layer=layer, gap=round(gap, 3), most=CLOSING_GAP)
             return False
         record.xyz = np.concatenate((xyz[:-1], xyz[:1]))
-        delivery.note("dxf.closed", "info", layer=layer, record=record, gap=round(gap, 3))
+        drawing.note("dxf.closed", "info", layer=layer, record=record, gap=round(gap, 3))
     if len(record.xyz) < 4:
-        delivery.set_aside("dxf.not_closed", record, layer=layer, gap=0.0, most=CLOSING_GAP)
+        drawing.set_aside("dxf.not_closed", record, layer=layer, gap=0.0, most=CLOSING_GAP)
         return False
     return True
 
 
-def _deliver_annotations(
-    delivery: Delivery, texts: list[Record], coded: list[tuple[Record, CassCode]]
-) -> None:
+def _deliver_annotations(drawing: Drawing, texts: list[Record], coded: list[tuple[Record, CassCode]]) -> None:
     """Store coded texts and those on ZJ; other texts are decoration."""
     shown = [(record, row.kind) for record, row in coded if record.form == "text"]
     for record, _ in coded:
         if record.form != "text":
-            delivery.pass_over("dxf.decoration", f"{record.layer} {record.code}")
+            drawing.pass_over("dxf.decoration", f"{record.layer} {record.code}")
     for record in texts:
         if record.layer.upper() == NOTE_LAYER and COURTYARD not in record.text:
             shown.append((record, "注记"))
         else:
-            _pass_over_text(delivery, record)
+            _pass_over_text(drawing, record)
     if not shown:
         return
     places = np.concatenate([record.xyz for record, _ in shown])[:, :2]
@@ -201,28 +199,28 @@ def _deliver_annotations(
         "rotation": [record.rotation for record, _ in shown],
         "place": [record.place for record, _ in shown],
     }
-    delivery.add("annotation", np.asarray(shapely.points(places), dtype=object), columns)
+    drawing.add("annotation", np.asarray(shapely.points(places), dtype=object), columns)
 
 
-def _pass_over_text(delivery: Delivery, record: Record) -> None:
+def _pass_over_text(drawing: Drawing, record: Record) -> None:
     if record.code is not None:
-        delivery.note(
+        drawing.note(
             "dxf.building_text_outside", "warning", record=record, text=record.text, code=record.code
         )
-    delivery.pass_over("dxf.decoration", record.layer)
+    drawing.pass_over("dxf.decoration", record.layer)
 
 
-def _deliver_spots(delivery: Delivery, rows: list[tuple[Record, CassCode]]) -> None:
+def _deliver_spots(drawing: Drawing, rows: list[tuple[Record, CassCode]]) -> None:
     for record, _ in rows:
         if record.form != "point":
-            delivery.pass_over("dxf.decoration", f"{record.layer} {record.code}")
-    deliver_spot_heights(delivery, [row for row in rows if row[0].form == "point"])
+            drawing.pass_over("dxf.decoration", f"{record.layer} {record.code}")
+    deliver_spot_heights(drawing, [row for row in rows if row[0].form == "point"])
 
 
-def _deliver_plain(delivery: Delivery, layer: Layer, rows: list[tuple[Record, CassCode]]) -> None:
+def _deliver_plain(drawing: Drawing, layer: Layer, rows: list[tuple[Record, CassCode]]) -> None:
     """Store the features of a layer without rules of its own."""
     shapes = {0: _points, 1: _lines, 2: _areas}
-    kept, geometry = shapes[layer.dimension](delivery, layer.id, rows)
+    kept, geometry = shapes[layer.dimension](drawing, layer.id, rows)
     records = [record for record, _ in kept]
     columns: dict[str, Any] = {
         "kind": [row.kind for _, row in kept],
@@ -231,20 +229,20 @@ def _deliver_plain(delivery: Delivery, layer: Layer, rows: list[tuple[Record, Ca
     }
     if layer.has_z and layer.dimension == 0:
         columns["elevation"] = [float(one.xyz[0, 2]) or None for one in records]
-    delivery.add(layer.id, geometry, columns)
+    drawing.add(layer.id, geometry, columns)
 
 
 Kept = tuple[list[tuple[Record, CassCode]], NDArray[Any]]
 
 
-def _points(delivery: Delivery, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
+def _points(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
     """A symbol drawn as ring or circle stands at its middle; a tree row stands at each vertex; strokes
     are decoration."""
     kept = []
     for record, row in rows:
         stroke = record.form == "line" and row.geometry != "polyline"
         if stroke:
-            delivery.pass_over("dxf.stroke_of_symbol", f"{record.layer} {record.code}")
+            drawing.pass_over("dxf.stroke_of_symbol", f"{record.layer} {record.code}")
         else:
             kept.append((record, row))
     shapes = np.full(len(kept), None, dtype=object)
@@ -260,16 +258,16 @@ def _points(delivery: Delivery, layer: str, rows: list[tuple[Record, CassCode]])
     return kept, shapes
 
 
-def _lines(delivery: Delivery, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
+def _lines(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
     kept = []
     for record, row in rows:
         if record.form == "point":
-            delivery.pass_over("dxf.symbol_on_line", f"{record.layer} {record.code}")
+            drawing.pass_over("dxf.symbol_on_line", f"{record.layer} {record.code}")
         else:
             kept.append((record, row))
     return kept, chains([record for record, _ in kept])
 
 
-def _areas(delivery: Delivery, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
-    kept = _closed_rings(delivery, layer, rows)
+def _areas(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
+    kept = _closed_rings(drawing, layer, rows)
     return kept, rings_to_polygons([record for record, _ in kept])

@@ -9,7 +9,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.dxf.cass_table import CassCode
-from ingest.dxf.drawing import Columns, Delivery, chains
+from ingest.dxf.drawing import Columns, Drawing, chains
 from ingest.dxf.record import Record
 
 __all__ = ["contour_interval", "deliver_contours", "deliver_spot_heights"]
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"^\s*[-+]?\d+(?:\.\d+)?\s*$")
 _HALF_INTERVAL = "201103"
 
 
-def deliver_contours(delivery: Delivery, coded: Coded, *, interval: float | None = None) -> None:
+def deliver_contours(drawing: Drawing, coded: Coded, *, interval: float | None = None) -> None:
     """Store contours as lines at their elevation, and say which lie at 0, off the interval, or not level.
 
     Without a given `interval` it is the largest usual one that nine of ten contours obey.
@@ -31,15 +31,15 @@ def deliver_contours(delivery: Delivery, coded: Coded, *, interval: float | None
     if not coded:
         return
     records = [record for record, _ in coded]
-    heights = _levels(delivery, records)
+    heights = _levels(drawing, records)
     interval = interval or contour_interval(heights)
     for record, height in zip(records, heights.tolist(), strict=True):
         step = interval and (interval / 2.0 if record.code == _HALF_INTERVAL else interval)
         if height == 0.0:
-            delivery.note("dxf.contour_at_zero", "warning", layer="contour", record=record, interval=interval)
+            drawing.note("dxf.contour_at_zero", "warning", layer="contour", record=record, interval=interval)
         elif step and abs(height / step - round(height / step)) * step > _LEVEL:
             nearest = round(round(height / step) * step, 3)
-            delivery.note(
+            drawing.note(
                 "dxf.contour_off_interval", "warning", layer="contour", record=record,
                 elevation=height, interval=step, nearest=nearest,
             )  # fmt: skip
@@ -49,10 +49,10 @@ def deliver_contours(delivery: Delivery, coded: Coded, *, interval: float | None
         "code": [row.gb_code for _, row in coded],
         "place": [one.place for one in records],
     }
-    delivery.add("contour", chains(records, with_z=True), columns)
+    drawing.add("contour", chains(records, with_z=True), columns)
 
 
-def _levels(delivery: Delivery, records: list[Record]) -> NDArray[np.float64]:
+def _levels(drawing: Drawing, records: list[Record]) -> NDArray[np.float64]:
     """Return the height of each contour, the median where its vertices differ (with a finding)."""
     heights = np.empty(len(records))
     for row, one in enumerate(records):
@@ -60,7 +60,7 @@ def _levels(delivery: Delivery, records: list[Record]) -> NDArray[np.float64]:
         heights[row] = z[0]
         if np.ptp(z) > _LEVEL:
             heights[row] = np.median(z)
-            delivery.note(
+            drawing.note(
                 "dxf.contour_not_level", "warning", layer="contour", record=one,
                 lowest=float(z.min()), highest=float(z.max()), taken=float(heights[row]),
             )  # fmt: skip
@@ -80,7 +80,7 @@ def contour_interval(heights: NDArray[np.float64]) -> float | None:
     return None
 
 
-def deliver_spot_heights(delivery: Delivery, coded: Coded) -> None:
+def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
     """Store spot heights at the Z of their point, and say where the label beside it says another height."""
     if not coded:
         return
@@ -89,7 +89,7 @@ def deliver_spot_heights(delivery: Delivery, coded: Coded) -> None:
     labels = np.array([_label(one) for one in records])
     off = np.flatnonzero(np.abs(labels - xyz[:, 2]) > LABEL_TOLERANCE + 1e-6)
     for row in off.tolist():
-        delivery.note(
+        drawing.note(
             "dxf.spot_height_label", "warning", layer="spot_height", record=records[row],
             label=float(labels[row]), elevation=round(float(xyz[row, 2]), 3), tolerance=LABEL_TOLERANCE,
         )  # fmt: skip
@@ -98,7 +98,7 @@ def deliver_spot_heights(delivery: Delivery, coded: Coded) -> None:
         "code": [row.gb_code for _, row in coded],
         "place": [one.place for one in records],
     }
-    delivery.add("spot_height", np.asarray(shapely.points(xyz), dtype=object), columns)
+    drawing.add("spot_height", np.asarray(shapely.points(xyz), dtype=object), columns)
 
 
 def _label(record: Record) -> float:

@@ -17,7 +17,7 @@ from ingest.dxf.record import Record
 from twin_model.crs import crs_code
 from twin_model.finding import Finding, Severity
 
-__all__ = ["Columns", "Delivery", "Geometries", "chains", "rings_to_polygons"]
+__all__ = ["Columns", "Drawing", "Geometries", "chains", "rings_to_polygons"]
 
 Geometries = NDArray[Any]
 Columns = Mapping[str, Any]
@@ -25,8 +25,8 @@ Columns = Mapping[str, Any]
 MOST_KINDS = 30
 
 
-class Delivery:
-    """The way into one draft from one drawing in one CRS; `flush` at the end counts what was passed over."""
+class Drawing:
+    """One drawing on its way into a draft, in one CRS; `flush` at the end counts what was passed over."""
 
     def __init__(self, draft: Draft, crs: str) -> None:
         """`metres` per drawing unit is set by the reader once it is known; findings are placed in metres."""

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from ingest.dxf.drawing import Delivery, Geometries, chains, rings_to_polygons
+from ingest.dxf.drawing import Drawing, Geometries, chains, rings_to_polygons
 from ingest.dxf.record import Record, block_contents
 from ingest.mapping import LayerMapping, Mapping
 from twin_model.errors import SourceRefused
@@ -43,7 +43,7 @@ class DrawingScale:
 
 
 def deliver_layers(
-    delivery: Delivery, records: Iterable[Record], mapping: Mapping | None, scale: DrawingScale
+    drawing: Drawing, records: Iterable[Record], mapping: Mapping | None, scale: DrawingScale
 ) -> None:
     """Store what the mapping names; entities of other layers are counted and listed.
 
@@ -62,11 +62,11 @@ def deliver_layers(
             entries[id(entry)] = entry
             groups[id(entry)].append(record)
     if not groups:
-        raise _nothing_mapped(delivery, layers)
+        raise _nothing_mapped(drawing, layers)
     for record in unmapped:
-        delivery.pass_over("dxf.unmapped_layer", record.layer)
+        drawing.pass_over("dxf.unmapped_layer", record.layer)
     for key, rows in groups.items():
-        _deliver(delivery, rows, entries[key], scale)
+        _deliver(drawing, rows, entries[key], scale)
 
 
 def _entry(mapping: Mapping | None, record: Record) -> LayerMapping | None:
@@ -76,26 +76,26 @@ def _entry(mapping: Mapping | None, record: Record) -> LayerMapping | None:
     return next((one for one in mapping.layers if any(one.fits(name) for name in names)), None)
 
 
-def _nothing_mapped(delivery: Delivery, layers: Counter[str]) -> SourceRefused:
+def _nothing_mapped(drawing: Drawing, layers: Counter[str]) -> SourceRefused:
     listed = [
         f"{name} ({count})" for name, count in sorted(layers.items(), key=lambda item: (-item[1], item[0]))
     ]
     more = len(listed) - _SHOWN_LAYERS
     shown = listed[:_SHOWN_LAYERS] + ([f"and {more} more"] if more > 0 else [])
-    ours = [one.id for one in delivery.draft.catalogue if one.cim_class == "base" and one.kind == "feature"]
+    ours = [one.id for one in drawing.draft.catalogue if one.cim_class == "base" and one.kind == "feature"]
     example = max(layers, key=lambda name: layers[name])
     return SourceRefused(
-        "dxf.nothing_mapped", source=delivery.draft.source.name, found=shown, nearest=ours, example=example
+        "dxf.nothing_mapped", source=drawing.draft.source.name, found=shown, nearest=ours, example=example
     )
 
 
-def _deliver(delivery: Delivery, rows: list[Record], entry: LayerMapping, scale: DrawingScale) -> None:
-    layer = delivery.draft.catalogue[entry.to]
+def _deliver(drawing: Drawing, rows: list[Record], entry: LayerMapping, scale: DrawingScale) -> None:
+    layer = drawing.draft.catalogue[entry.to]
     shape = {0: _point, 1: _line, 2: _area}[layer.dimension]
     kept: list[Record] = []
     shapes: list[Any] = []
     for record in rows:
-        geometry = _shape(delivery, layer, record, scale, shape)
+        geometry = _shape(drawing, layer, record, scale, shape)
         if geometry is not None:
             kept.append(record)
             shapes.append(geometry)
@@ -104,15 +104,15 @@ def _deliver(delivery: Delivery, rows: list[Record], entry: LayerMapping, scale:
     geometry = np.array(shapes, dtype=object)
     if scale.metres != 1.0:
         geometry = shapely.transform(geometry, lambda xyz: xyz * scale.metres, include_z=layer.has_z)
-    delivery.add(layer.id, geometry, _columns(layer, kept, entry, scale.metres))
+    drawing.add(layer.id, geometry, _columns(layer, kept, entry, scale.metres))
 
 
 def _shape(
-    delivery: Delivery, layer: Layer, record: Record, scale: DrawingScale, shape: Callable[..., Any]
+    drawing: Drawing, layer: Layer, record: Record, scale: DrawingScale, shape: Callable[..., Any]
 ) -> Any:
     """Return a record's geometry for a layer, or None when it was set aside or passed over."""
     if record.form == "broken":
-        delivery.set_aside(
+        drawing.set_aside(
             "dxf.broken_entity",
             record,
             layer=layer.id,
@@ -124,9 +124,9 @@ def _shape(
     geometry = None if record.form == "none" else shape(record, scale)
     if geometry is None and layer.dimension == 2 and record.form == "line":
         gap = float(np.hypot(*(record.xyz[0, :2] - record.xyz[-1, :2]))) * scale.metres
-        delivery.set_aside("dxf.not_closed", record, layer=layer.id, gap=round(gap, 3), most=0.0)
+        drawing.set_aside("dxf.not_closed", record, layer=layer.id, gap=round(gap, 3), most=0.0)
     elif geometry is None:
-        delivery.pass_over("dxf.no_shape_for_layer", f"{record.layer} {record.type}")
+        drawing.pass_over("dxf.no_shape_for_layer", f"{record.layer} {record.type}")
     return geometry
 
 

@@ -1,8 +1,7 @@
 """Drawings: DXF of every release, ASCII or binary, with CASS codes in XDATA or understood by their layers.
 
-Neighbours: `dxf_document` opens the file, `dxf_record` reads its entities, `dxf_cass` and `dxf_layers`
-decide what they are, `dxf_building`, `dxf_contour` and `dxf_sheet` know those things of a topographic
-map.
+Neighbours: `document` opens the file, `record` reads its entities, `cass` and `layers` decide what they
+are, `building`, `contour` and `sheet` know those things of a topographic map.
 
 A record is an entity of the modelspace: read = stored + quarantined + decoration counts each of them
 once.
@@ -19,7 +18,7 @@ from ezdxf.units import conversion_factor
 from ingest.draft import Draft, ReadOptions
 from ingest.dxf.cass import CassSettings, deliver_cass
 from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
-from ingest.dxf.drawing import Delivery
+from ingest.dxf.drawing import Drawing
 from ingest.dxf.layers import DrawingScale, deliver_layers
 from ingest.dxf.record import read_records
 from ingest.mapping import LayerMapping, Mapping
@@ -62,35 +61,35 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
         opened = open_drawing(path, name, options.encoding)
         for finding in opened.findings:
             draft.report(finding)
-        _read_drawing(opened.document, Delivery(draft, str(crs)), options)
+        _read_drawing(opened.document, Drawing(draft, str(crs)), options)
 
 
-def _read_drawing(document: Any, delivery: Delivery, options: ReadOptions) -> None:
+def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None:
     settings = dict(getattr(options.mapping, "options", None) or {})
     may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
-    metres = 1.0 if may_be_cass else _metres(document, delivery.crs, settings)
+    metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
     sagitta = SAGITTA / metres
     records = list(read_records(document, sagitta))
     if not records:
-        raise SourceRefused("dxf.empty", source=delivery.draft.source.name, paper=_paper_entities(document))
-    _note_geodata(document, delivery)
+        raise SourceRefused("dxf.empty", source=drawing.draft.source.name, paper=_paper_entities(document))
+    _note_geodata(document, drawing)
     if any(one.code is not None for one in records):
         deliver_cass(
-            delivery, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document)
+            drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document)
         )
     else:
-        metres = _metres(document, delivery.crs, settings)
-        delivery.metres = metres
-        _note_units(document, delivery, metres)
-        mapping = _mapping(options, delivery)
-        deliver_layers(delivery, records, mapping, DrawingScale(metres, sagitta, document.encoding))
-    delivery.flush()
+        metres = _metres(document, drawing.crs, settings)
+        drawing.metres = metres
+        _note_units(document, drawing, metres)
+        mapping = _mapping(options, drawing)
+        deliver_layers(drawing, records, mapping, DrawingScale(metres, sagitta, document.encoding))
+    drawing.flush()
 
 
-def _mapping(options: ReadOptions, delivery: Delivery) -> Mapping | None:
+def _mapping(options: ReadOptions, drawing: Drawing) -> Mapping | None:
     """Return the mapping, or one that takes every layer as the one the caller named."""
     given = options.mapping if isinstance(options.mapping, Mapping) else None
-    if options.kind in delivery.draft.catalogue and not (given and given.layers):
+    if options.kind in drawing.draft.catalogue and not (given and given.layers):
         everything = LayerMapping(patterns=("*",), to=str(options.kind))
         return replace(given, layers=(everything,)) if given else Mapping("kind", (everything,))
     return given
@@ -130,13 +129,13 @@ def _metres(document: Any, crs: str, settings: dict[str, Any]) -> float:
         return 1.0
 
 
-def _note_units(document: Any, delivery: Delivery, metres: float) -> None:
+def _note_units(document: Any, drawing: Drawing, metres: float) -> None:
     if metres != 1.0:
         unit = document.header.get("$INSUNITS", 0)
-        delivery.draft.report(Finding("dxf.units_scaled", "warning", values={"factor": metres, "unit": unit}))
+        drawing.draft.report(Finding("dxf.units_scaled", "warning", values={"factor": metres, "unit": unit}))
 
 
-def _note_geodata(document: Any, delivery: Delivery) -> None:
+def _note_geodata(document: Any, drawing: Drawing) -> None:
     """Say that the drawing carries a georeference of its own, which was not applied."""
     try:
         geodata = document.modelspace().get_geodata()
@@ -145,7 +144,7 @@ def _note_geodata(document: Any, delivery: Delivery) -> None:
         system = "?"
     if system is not None:
         shown = f"EPSG:{system}" if isinstance(system, int) else system
-        delivery.draft.report(Finding("dxf.geodata", "info", values={"found": shown, "crs": delivery.crs}))
+        drawing.draft.report(Finding("dxf.geodata", "info", values={"found": shown, "crs": drawing.crs}))
 
 
 def _drawn_scale(document: Any) -> float | None:

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ingest.dxf.drawing import Columns, Delivery
+from ingest.dxf.drawing import Columns, Drawing
 from ingest.dxf.record import Record
 from twin_model.errors import QueryRefused
 from twin_model.temporal import parse_instant
@@ -116,7 +116,7 @@ def _is_title(words: str) -> bool:
 
 
 def deliver_sheet(
-    delivery: Delivery, notes: SheetNotes, frame: Sequence[Record], content: list[NDArray[np.float64]]
+    drawing: Drawing, notes: SheetNotes, frame: Sequence[Record], content: list[NDArray[np.float64]]
 ) -> int:
     """Store the sheet, take its survey date for the draft, and return how many records it was made of.
 
@@ -126,25 +126,25 @@ def deliver_sheet(
     neatline, records = inner_neatline(frame, notes.scale)
     used = len(notes.used) + records
     if notes.surveyed is not None:
-        delivery.draft.surveyed = parse_instant(notes.surveyed)[0]
+        drawing.draft.surveyed = parse_instant(notes.surveyed)[0]
     if notes.number is None and neatline is not None and notes.scale is not None:
         notes.number = number_of(neatline.bounds, notes.scale)
-        delivery.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=notes.number)
+        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=notes.number)
     part = surveyed_part(content, notes.scale or 1000, neatline) if notes.number else None
     if part is None:
-        delivery.note("dxf.no_sheet", "info", layer="map_sheet", number=notes.number,
+        drawing.note("dxf.no_sheet", "info", layer="map_sheet", number=notes.number,
                       missing="neatline" if neatline is None else "number")  # fmt: skip
         return 0
     if neatline is None:
-        delivery.note("dxf.no_neatline", "warning", layer="map_sheet", number=notes.number)
+        drawing.note("dxf.no_neatline", "warning", layer="map_sheet", number=notes.number)
     key = "_".join(str(part) for part in (notes.scale, notes.number, notes.edition) if part)
-    delivery.draft.covers(part, sheet=str(notes.number), scale=notes.scale)
+    drawing.draft.covers(part, sheet=str(notes.number), scale=notes.scale)
     columns: Columns = {
         "sheet_key": [key], "number": [notes.number], "scale": [notes.scale], "title": [notes.title],
         "neatline": [neatline.wkt if neatline is not None else None], "surveyed": [notes.surveyed],
         "acceptance": ["delivered"], "edition": [notes.edition], "place": ["layer TK"],
     }  # fmt: skip
-    delivery.add("map_sheet", np.array([part], dtype=object), columns, records=used)
+    drawing.add("map_sheet", np.array([part], dtype=object), columns, records=used)
     return used
 
 

@@ -1,7 +1,7 @@
 """Lines told twice, once from each end (成果表): a row is a point with one of the points it is joined to.
 
 Here: the points of such rows, and the merging of two halves into one line. What a line then is stands in
-`survey_lines`.
+`lines`.
 """
 
 from functools import partial

@@ -3,8 +3,8 @@
 
 Read are a workbook, a folder of tables, or a CSV with its partner beside it; one table a class (WSPoint,
 WSLine), a class column instead, or the one sheet (成果表) that lists every line twice. The tables' X is
-north, Y is east. Neighbours: `survey_heading` (columns), `survey_points`, `survey_lines`, `survey_halves`,
-`survey_heights`, `tables`.
+north, Y is east. Neighbours: `heading` (columns), `points`, `lines`, `halves`, `heights`;
+tables are opened in `ingest/tables.py`.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,6 @@
-"""Which files belong to a vector source: what GDAL reads beside the file that names it, and nothing that it leaves there.
+"""Which files belong to a vector source: those that GDAL reads beside the file that names it.
 
-Not among them: `.gfs` (GDAL's own notes on a GML file), `-shm` (an index that SQLite makes of a `-wal`), indexes of GDAL's.
+Not among them is what programs leave there: `.gfs` (GDAL's notes on a GML file), `-shm` (SQLite's index of a `-wal`).
 """
 
 from pathlib import Path
