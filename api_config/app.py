@@ -25,7 +25,7 @@ from api_config.ogc.bridge import Bridge
 from api_config.pages.pages import CSP, problem_page
 from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
-from api_config.web.call import Call, Door
+from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
 from api_config.web.feature_cache import EncodedFeatures
 from api_config.web.problems import problem_of, refusal, unforeseen
@@ -49,7 +49,7 @@ def make_app(settings: Settings) -> Starlette:
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
-        for town in (*app.state.outgrown, app.state.door.town):
+        for town in (*app.state.outgrown, app.state.service.town):
             town.store.close()
 
     app = Starlette(
@@ -72,7 +72,7 @@ def _opened(settings: Settings) -> Town:
 
 def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
-    app.state.door = Door(town, settings)
+    app.state.service = Service(town, settings)
     app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
     app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
     app.state.timeline = Timeline(town)
@@ -107,7 +107,7 @@ class FollowsCatalogue:
             stamp = catalogue_stamp(self._settings)
             if stamp == self._seen:
                 return
-            outgrown = app.state.door.town
+            outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
                 app.state.outgrown.append(outgrown)

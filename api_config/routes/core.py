@@ -56,10 +56,10 @@ async def landing(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).landing, call.base, call.lang, call.door.policy)
+    document = await anyio.to_thread.run_sync(_bridge(call).landing, call.base, call.lang, call.service.policy)
     if form == "html":
         listed = await anyio.to_thread.run_sync(
-            _bridge(call).collections, call.base, call.lang, call.door.policy
+            _bridge(call).collections, call.base, call.lang, call.service.policy
         )
         page = document | {"collections": listed["collections"]}
         body = await anyio.to_thread.run_sync(lambda: pages.landing_page(call, page, overview(call)))
@@ -80,7 +80,7 @@ async def openapi(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_OPENAPI, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).openapi, call.base, call.door.policy)
+    document = await anyio.to_thread.run_sync(_bridge(call).openapi, call.base, call.service.policy)
     if form == "html":
         return await answer(request, pages.api_page(call, document), HTML)
     return await answer_json(request, document, media_type=_OPENAPI["json"])
@@ -90,14 +90,14 @@ async def collections(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.door.policy.digest)
+    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.service.policy.digest)
     held = not_modified(request, etag)
     if held is not None:
         return held
     if request.method == "HEAD":
         return await answer(request, b"", _FORMATS[form], etag=etag)
     document = await anyio.to_thread.run_sync(
-        _bridge(call).collections, call.base, call.lang, call.door.policy
+        _bridge(call).collections, call.base, call.lang, call.service.policy
     )
     if form == "html":
         return await answer(request, pages.collections_page(call, document), HTML, etag=etag)
@@ -110,7 +110,7 @@ async def collection(request: Request) -> Response:
     layer = layer_of(call)
     form = call.format(_FORMATS, "json")
     document = await anyio.to_thread.run_sync(
-        _bridge(call).collection, layer, call.base, call.lang, call.door.policy
+        _bridge(call).collection, layer, call.base, call.lang, call.service.policy
     )
     if form == "html":
         sample = await anyio.to_thread.run_sync(_sample, call, layer)
@@ -158,7 +158,7 @@ def _searched(call: Call, words: str, limit: int) -> dict[str, Any]:
         if (
             layer.kind != "feature"
             or layer.id == "finding"
-            or not call.door.policy.admits(layer.id)
+            or not call.service.policy.admits(layer.id)
             or not call.town.store.summary(layer.id).features
         ):
             continue
@@ -229,7 +229,7 @@ async def healthz(request: Request) -> Response:
 
 async def readyz(request: Request) -> Response:
     """Answer 200 once the store can be read."""
-    version = await anyio.to_thread.run_sync(request.app.state.door.town.store.version)
+    version = await anyio.to_thread.run_sync(request.app.state.service.town.store.version)
     return PlainTextResponse(f"ready, version {version}")
 
 

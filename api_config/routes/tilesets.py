@@ -37,7 +37,7 @@ def _solid_layer(call: Call) -> Layer:
     layer = layer_of(call)
     if not layer.model.get("kind"):
         solid = [
-            one.id for one in call.town.catalogue if one.model.get("kind") and call.door.policy.admits(one.id)
+            one.id for one in call.town.catalogue if one.model.get("kind") and call.service.policy.admits(one.id)
         ]
         raise LayerNotFound(name=layer.id, nearest=solid)
     return layer
@@ -90,7 +90,7 @@ def _node(call: Call) -> str:
 
 def is_open_ground(call: Call) -> bool:
     """Say whether every layer is open of which the ground is made; it would tell their heights."""
-    return all(call.door.policy.admits(name) for name in ("spot_height", "contour"))
+    return all(call.service.policy.admits(name) for name in ("spot_height", "contour"))
 
 
 def _ensure_open_ground(call: Call) -> None:

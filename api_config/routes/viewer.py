@@ -46,10 +46,10 @@ def _config(call: Call) -> dict[str, Any]:
             )[0]
         )
     layers = [
-        layer for layer in town.catalogue if layer.kind == "feature" and call.door.policy.admits(layer.id)
+        layer for layer in town.catalogue if layer.kind == "feature" and call.service.policy.admits(layer.id)
     ]
     timeline: Timeline = call.request.app.state.timeline
-    times = {layer.id: timeline.of(layer, View(policy=call.door.policy)) for layer in layers}
+    times = {layer.id: timeline.of(layer, View(policy=call.service.policy)) for layer in layers}
     return {
         "town": {"id": town.path.name, "name": _both(settings.name), "version": town.store.version(), "storage_crs": town.store.crs,
                  "timezone": settings.timezone, "extent": [west, south, east, north], "height_offset": settings.height_offset,
@@ -69,7 +69,7 @@ def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
 
 
 def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
-    policy, timeline = call.door.policy, call.request.app.state.timeline
+    policy, timeline = call.service.policy, call.request.app.state.timeline
     features = features_of(call.town, layer, policy)
     here = f"/collections/{layer.id}"
     return {

@@ -19,14 +19,14 @@ from twin_model.layer import Layer
 from twin_model.town import Town
 from twin_model.view import OPEN, Policy, View
 
-__all__ = ["Call", "Door"]
+__all__ = ["Call", "Service"]
 
 _SPOKEN = ("zh", "en")
 _LONGEST_TIME = 100
 
 
 @dataclass(frozen=True)
-class Door:
+class Service:
     """What every route stands on: the town, the settings, the policy of those who are not signed in."""
 
     town: Town
@@ -53,9 +53,9 @@ class Call:
 
     def __init__(self, request: Request) -> None:
         self.request = request
-        self.door: Door = request.app.state.door
-        self.town: Town = self.door.town
-        self.settings: Settings = self.door.settings
+        self.service: Service = request.app.state.service
+        self.town: Town = self.service.town
+        self.settings: Settings = self.service.settings
         self.params: Mapping[str, str] = request.query_params
 
     @property
@@ -107,7 +107,7 @@ class Call:
         """Return the collection of the address; one that is closed to the caller is as absent as one that is not there."""
         name = str(self.path["collection"])
         admitted = [
-            one.id for one in self.town.catalogue if one.kind == "feature" and self.door.policy.admits(one.id)
+            one.id for one in self.town.catalogue if one.kind == "feature" and self.service.policy.admits(one.id)
         ]
         if name not in admitted:
             raise LayerNotFound(
@@ -148,7 +148,7 @@ class Call:
         for name in ("datetime", "recorded"):
             if len(self.params.get(name, "")) > _LONGEST_TIME:
                 raise QueryRefused("query.datetime", value=self.params[name][:_LONGEST_TIME])
-        return self.town.look(self.params.get("datetime"), self.params.get("recorded"), self.door.policy)
+        return self.town.look(self.params.get("datetime"), self.params.get("recorded"), self.service.policy)
 
     def integer(self, name: str, default: int, most: int) -> int:
         value = self.params.get(name)

@@ -110,7 +110,7 @@ class Inside:
         self._loop.run_until_complete(self._client.aclose())
         self._loop.run_until_complete(self._loop.shutdown_default_executor())
         self._loop.close()
-        self.app.state.door.town.store.close()
+        self.app.state.service.town.store.close()
 
 
 @pytest.fixture(scope="session")

@@ -90,7 +90,7 @@ def test_a_client_that_holds_the_answer_costs_no_read_of_features(demo_town: Any
     """Every statement is watched: neither the layer's table nor its index is touched for a 304."""
     town = inside_of(demo_town)
     tag = town.get(ITEMS).headers["etag"]
-    store = town.app.state.door.town.store
+    store = town.app.state.service.town.store
     statements: list[str] = []
     connections = list(store._open)
     for connection in connections:

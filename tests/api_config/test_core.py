@@ -98,7 +98,7 @@ def test_openapi_operations_have_names_of_their_own_and_declare_their_path_param
 
 def test_every_route_that_answers_is_in_openapi_and_every_path_there_is_routed(inside: Any) -> None:
     document = inside.get("/api").json()
-    layers = [one.id for one in inside.app.state.door.town.catalogue]
+    layers = [one.id for one in inside.app.state.service.town.catalogue]
     documented = {
         re.sub(r"{\w+}", "{}", re.sub(f"^/collections/({'|'.join(layers)})(?=/|$)", "/collections/{}", path))
         for path in document["paths"]

@@ -305,7 +305,7 @@ def test_a_web_address_in_an_attribute_becomes_a_link_and_a_script_address_does_
 def test_any_value_anywhere_in_a_feature_is_shown_as_it_is_and_runs_nothing(
     app: Starlette, value: str, data: st.DataObject
 ) -> None:
-    layer = app.state.door.town.catalogue["building"]
+    layer = app.state.service.town.catalogue["building"]
     name = data.draw(st.sampled_from(["name", "address", "structure", "usage"]))
     feature = {
         "type": "Feature",
@@ -519,7 +519,7 @@ def test_a_map_is_drawn_for_the_sketch_of_the_town_and_for_neighbours(
 ) -> None:
     features = client.get("/collections/building/items?limit=5&f=json").json()
     collections = client.get("/collections?f=json").json()["collections"]
-    layer = app.state.door.town.catalogue["building"]
+    layer = app.state.service.town.catalogue["building"]
 
     landing = Page(
         pages.landing_page(
@@ -550,7 +550,7 @@ def test_points_lines_holes_and_missing_geometries_are_drawn_or_left_out(app: St
         }
         for n, one in enumerate(geometries)
     ]
-    layer = app.state.door.town.catalogue["building"]
+    layer = app.state.service.town.catalogue["building"]
 
     page = Page(pages.items_page(call_of(app), layer, {"features": features, "links": []}))
 
@@ -562,7 +562,7 @@ def test_points_lines_holes_and_missing_geometries_are_drawn_or_left_out(app: St
 
 
 def test_behind_a_proxy_links_stay_below_its_path_and_copied_addresses_are_whole(app: Starlette) -> None:
-    town = app.state.door.town
+    town = app.state.service.town
     proxied = TestClient(
         make_app(Settings(town=town.path, url="https://city.example/twin")), headers={"Accept": "text/html"}
     )
