@@ -200,9 +200,9 @@ class Solids:
             for digest, blob in self.blobs(sorted(set(frame["mesh"]))).items()
         }
         colors = feature_colors(self.layer, frame)
+        painted = frame["color"] if self.layer.field_of("color") else [None] * len(frame)
         own = [
-            _rgba(value) if isinstance(value, str) and value.startswith("#") else None
-            for value in frame["color"]
+            _rgba(value) if isinstance(value, str) and value.startswith("#") else None for value in painted
         ]
         shared: dict[tuple[str, tuple[int, ...]], list[int]] = {}
         for row, digest in enumerate(frame["mesh"]):

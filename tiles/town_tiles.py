@@ -33,7 +33,7 @@ from twin_model.store.base import FeatureQuery, StoreReads
 from twin_model.store.freshness import state_of
 from twin_model.temporal import ALWAYS
 from twin_model.town import Town
-from twin_model.view import View
+from twin_model.view import OPEN, Policy, View
 
 __all__ = ["TownTiles", "Tree", "all_time", "states", "unpacked_glb"]
 
@@ -45,6 +45,15 @@ _KEPT_TREES = 12
 def all_time(view: View) -> View:
     """Return the view of which 3D Tiles are made: one without an instant or interval is of all time."""
     return replace(view, datetime=ALWAYS) if view.datetime is None else view
+
+
+def _as_shaped(view: View) -> View:
+    """Return the view that reads every field of the rows it shows: one that is hidden still shapes its feature.
+
+    A building whose height is hidden stands as high as it is. What is written as a property, and the colour by a
+    field's value, follow the visible layer (`Policy.visible`).
+    """
+    return replace(view, policy=replace(view.policy, hidden={}))
 
 
 def states(store: StoreReads, query: FeatureQuery) -> Iterator[gpd.GeoDataFrame]:
@@ -80,11 +89,11 @@ class TownTiles:
         self._locks: dict[str, threading.Lock] = {}
         self._lock = threading.Lock()
 
-    def terrain_bounds(self) -> Box | None:
+    def terrain_bounds(self, policy: Policy = OPEN) -> Box | None:
         """Return longitude, latitude bounds of the fine terrain: the surveyed ground and what fades out around it."""
         bounds = self.ground.bounds()
         if bounds is None:
-            return self.town.extent()
+            return self.town.extent(policy=policy)
         minx, miny, maxx, maxy = bounds
         faded = (minx - _FADE, miny - _FADE, maxx + _FADE, maxy + _FADE)
         return transform_bounds(faded, self.town.store.crs, CRS84)
@@ -101,7 +110,7 @@ class TownTiles:
 
     def tree(self, layer: Layer, view: View) -> Tree:
         """Return the tree of a layer for this view; built once a version."""
-        store = self.town.store
+        store, layer = self.town.store, view.policy.visible(layer)
         view = all_time(view)
         key = (*state_of(store, layer, view), self.ground.version)
         with self._named_lock(layer.id):
@@ -113,9 +122,10 @@ class TownTiles:
 
     def _build_tree(self, layer: Layer, view: View) -> Tree:
         solids, store = self.solids(layer), self.town.store
+        hidden = tuple(sorted(view.policy.hidden.get(layer.id, ())))
         version = store.changed_since(layer.id, None)
         found, boxes, weights = [], [], []
-        for frame in states(store, FeatureQuery(layer.id, view=view)):
+        for frame in states(store, FeatureQuery(layer.id, view=_as_shaped(view))):
             usable = solids.usable(frame)
             if len(usable):
                 found.append(_states_of(usable))
@@ -129,13 +139,25 @@ class TownTiles:
         kept = np.concatenate(found)[keep]
         root = build_tree(np.arange(len(kept)), all_boxes[keep], weights=np.concatenate(weights)[keep])
         nodes = {node.key: node for node in root.walk()}
-        names = {key: self._name(layer, kept[node.fids]) for key, node in nodes.items() if node.has_content}
+        names = {
+            key: self._name(layer, hidden, kept[node.fids]) for key, node in nodes.items() if node.has_content
+        }
         return Tree(root, nodes, names, kept, version)
 
-    def _name(self, layer: Layer, content: NDArray[np.int64]) -> str:
-        """Return the name of a node's content: it changes when its states, their versions, the style or the ground do."""
+    def _name(self, layer: Layer, hidden: tuple[str, ...], content: NDArray[np.int64]) -> str:
+        """Return the name of a node's content: it changes when its states, their versions, the style or the ground do.
+
+        Who is shown the same states with the same fields is shown the same file, under whatever policy.
+        """
         settings = self.town.settings
-        depends = (layer.style, layer.model, self.ground.version, settings.height_offset, settings.timezone)
+        depends = (
+            layer.style,
+            layer.model,
+            self.ground.version,
+            settings.height_offset,
+            settings.timezone,
+            *hidden,
+        )
         digest = blake2b(repr((_FORMAT, *depends)).encode(), digest_size=9)
         digest.update(content.tobytes())
         return digest.hexdigest()
@@ -180,7 +202,7 @@ class TownTiles:
         content = tree.states[node.fids]
         fids = np.unique(content[:, 0])
         queries = (
-            FeatureQuery(layer.id, view=view, fids=tuple(part.tolist()))
+            FeatureQuery(layer.id, view=_as_shaped(view), fids=tuple(part.tolist()))
             for part in np.array_split(fids, len(fids) // 500 + 1)
         )
         frames = [
@@ -192,7 +214,9 @@ class TownTiles:
             # Someone has committed since the tree was built: under its name this content would be a wrong one.
             raise NotFound("feature.not_found", id=node.key, layer=layer.id, example=tree.root.key)
         frame: gpd.GeoDataFrame = pd.concat(frames)
-        return self.solids(layer).encode(frame, node_frame(node, lonlat_of(self.town.store.crs)))
+        return self.solids(view.policy.visible(layer)).encode(
+            frame, node_frame(node, lonlat_of(self.town.store.crs))
+        )
 
     def documents(self, layer: Layer, view: View) -> list[str | None]:
         """Return the keys of every tileset document of a layer; the first is the root's, None."""

@@ -3,6 +3,7 @@
 A rectangle of degrees is no rectangle in metres: it becomes an area with curved sides, not the box around it.
 """
 
+import math
 from dataclasses import replace
 from functools import lru_cache
 
@@ -14,9 +15,12 @@ from twin_model.changeset import Box
 from twin_model.crs import authority_axis_swapped, same_crs, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.filter.expression import Boolean, Expression, Geometry, Logical, Not, Property, Spatial
-from twin_model.store.base import FeatureQuery
+from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.frames import from_wkb
+from twin_model.temporal import ALWAYS
+from twin_model.view import Policy, View
 
-__all__ = ["bbox_area", "conjunction", "filter_in_storage_crs", "narrowed_to", "stored_area"]
+__all__ = ["bbox_area", "conjunction", "filter_in_storage_crs", "narrowed_to", "seen_extent", "stored_area"]
 
 _PIECES = 32
 """An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
@@ -131,3 +135,25 @@ def filter_in_storage_crs(
 def _elsewhere(extent: Box | None) -> BaseGeometry:
     """Return a point where no feature is: it stands for an area that does not come near the layer."""
     return shapely.Point((extent[2] + 2 * _MARGIN, extent[3] + 2 * _MARGIN) if extent else (0.0, 0.0))
+
+
+def seen_extent(store: Store, layer: str, policy: Policy) -> Box | None:
+    """Return the box of all states a looker may see of a layer (storage CRS), None where there are none.
+
+    Where rows are kept back the others are read, once a version: the layer's own extent would tell where those lie.
+    """
+    if layer not in policy.rows:
+        return store.summary(layer).extent
+    version = store.changed_since(layer, None)
+    return _extent_of_rows(store, layer, policy, version)  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=64)
+def _extent_of_rows(store: Store, layer: str, policy: Policy, version: int) -> Box | None:
+    query = FeatureQuery(layer, view=View(ALWAYS, policy=policy), fields=(), states=True)
+    columns, rows = store.rows(query)
+    if not rows or "geometry" not in columns:
+        return None
+    place = columns.index("geometry")
+    minx, miny, maxx, maxy = shapely.total_bounds(from_wkb([row[place] for row in rows])).tolist()
+    return None if math.isnan(minx) else (minx, miny, maxx, maxy)

@@ -40,6 +40,7 @@ from twin_model.errors import CalledWrongly, CatalogueError, CrsRefused, TownExi
 from twin_model.filter import parse_filter
 from twin_model.layer import Layer, Text
 from twin_model.messages import render
+from twin_model.query_area import seen_extent
 from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
@@ -203,12 +204,13 @@ class Town:
         self.catalogue = catalogue
         return version
 
-    def extent(self, crs: str = CRS84) -> Box | None:
-        """Return the box of everything the town holds, None while it is empty.
+    def extent(self, crs: str = CRS84, policy: Policy = OPEN) -> Box | None:
+        """Return the box of everything a looker may see of the town, None where that is nothing.
 
         A layer some of which has no place on the globe is left out: it would draw the town out to nowhere.
         """
-        extents = [self.store.summary(layer.id).extent for layer in self.store.catalogue]
+        layers = [layer.id for layer in self.store.catalogue if policy.admits(layer.id)]
+        extents = [seen_extent(self.store, layer, policy) for layer in layers]
         boxes = [one for one in extents if one and placed_bounds(one, self.store.crs, CRS84)]
         if not boxes:
             return None

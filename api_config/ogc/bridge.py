@@ -53,16 +53,14 @@ class Bridge:
 
     def published(self, policy: Policy) -> list[Layer]:
         """Return the layers this policy may see; the ones without features too, so that clients can rely on addresses."""
-        return [
-            layer for layer in self._town.catalogue if layer.kind == "feature" and policy.admits(layer.id)
-        ]
+        return policy.visible_layers(self._town.catalogue)
 
     def _api(self, base: str, policy: Policy) -> tuple[API, dict[str, Any]]:
         """Return pygeoapi's API and OpenAPI document for the town as of now; built anew when the town changes."""
         key = (base, self._town.store.version(), policy.digest)
         with self._lock:
             if key not in self._apis:
-                config = configuration(self._town, base, layers=self.published(policy))
+                config = configuration(self._town, base, policy=policy, layers=self.published(policy))
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
                 layers = self.published(policy)
                 paths = paths_of(self._families, layers)
@@ -186,7 +184,7 @@ class Bridge:
             "bbox": [extent_of(self._town, layer, policy)],
             "crs": uri_of("OGC:CRS84"),
         }
-        answer["x-placed"] = is_placed(self._town, layer)
+        answer["x-placed"] = is_placed(self._town, layer, policy)
         answer["x-features"] = features_of(self._town, layer, policy)
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer

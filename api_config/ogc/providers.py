@@ -7,6 +7,7 @@ import orjson
 from pygeoapi.provider.base import BaseProvider, ProviderItemNotFoundError, ProviderQueryError
 
 from api_config.ogc.ecql import UnknownNode, cql2_json
+from api_config.web.call import anonymous_policy
 from api_config.web.properties import properties_of, typed_value
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, reachable_extent
@@ -16,6 +17,7 @@ from twin_model.query_area import bbox_area, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.town import Town, open_town
+from twin_model.view import View
 
 __all__ = ["TownFeatureProvider"]
 
@@ -41,7 +43,8 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         super().__init__(provider_def)
         self._known_fields: dict[str, dict[str, str]] = {}
         self._town = _town(provider_def["data"]["town"])
-        self._layer = self._town.catalogue[provider_def["data"]["layer"]]
+        self._policy = anonymous_policy(self._town)
+        self._layer = self._policy.visible(self._town.catalogue[provider_def["data"]["layer"]])
         self.get_fields()
 
     def get_fields(self) -> dict[str, dict[str, str]]:
@@ -76,7 +79,9 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         }
 
     def get(self, identifier: str, **_: Any) -> dict[str, Any]:
-        found = self._features(FeatureQuery(self._layer.id, ids=(identifier,)))
+        found = self._features(
+            FeatureQuery(self._layer.id, view=View(policy=self._policy), ids=(identifier,))
+        )
         if not found:
             raise ProviderItemNotFoundError(f"item {identifier} not found")
         return found[0]
@@ -106,7 +111,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         store = self._town.store
         extent = reachable_extent(store.summary(self._layer.id).extent, store.crs)
         query = FeatureQuery(
-            self._layer.id, view=self._town.look(datetime_), text=q, where_crs=store.crs,
+            self._layer.id, view=self._town.look(datetime_, policy=self._policy), text=q, where_crs=store.crs,
             where=None if where is None else filter_in_storage_crs(where, CRS84, store.crs, extent),
             sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
             fields=tuple(fields) if fields else None, geometry=not skip_geometry,

@@ -4,9 +4,10 @@ from typing import Any
 
 from twin_model.crs import CRS84, placed_bounds, uri_of
 from twin_model.layer import Layer
+from twin_model.query_area import seen_extent
 from twin_model.store.base import FeatureQuery
 from twin_model.town import Town
-from twin_model.view import OPEN, Policy, View
+from twin_model.view import Policy, View
 
 __all__ = ["PROVIDER", "configuration", "crs_list", "extent_of", "features_of", "is_placed"]
 
@@ -19,17 +20,17 @@ def crs_list(town: Town) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*_COMMON_CRS, town.store.crs)))
 
 
-def extent_of(town: Town, layer: Layer, policy: Policy = OPEN) -> list[float]:
-    """Return west, south, east, north of a layer; the whole town's while it is empty or not to be seen whole, or where
+def extent_of(town: Town, layer: Layer, policy: Policy) -> list[float]:
+    """Return west, south, east, north of what is seen of a layer; the whole town's while that is nothing, or where
     some of it has no place on the globe (`is_placed`)."""
-    extent = town.store.summary(layer.id).extent if layer.id not in policy.rows else None
+    extent = seen_extent(town.store, layer.id, policy)
     bounds = extent and placed_bounds(extent, town.store.crs, CRS84)
-    return [round(v, 7) for v in bounds or town.extent() or (73.62, 16.7, 134.77, 53.56)]
+    return [round(v, 7) for v in bounds or town.extent(policy=policy) or (73.62, 16.7, 134.77, 53.56)]
 
 
-def is_placed(town: Town, layer: Layer) -> bool:
-    """Say whether everything of a layer has a place on the globe; else its extent is left out of the town's."""
-    extent = town.store.summary(layer.id).extent
+def is_placed(town: Town, layer: Layer, policy: Policy) -> bool:
+    """Say whether all that is seen of a layer has a place on the globe; else its extent is left out of the town's."""
+    extent = seen_extent(town.store, layer.id, policy)
     return extent is None or placed_bounds(extent, town.store.crs, CRS84) is not None
 
 
@@ -40,8 +41,10 @@ def features_of(town: Town, layer: Layer, policy: Policy) -> int:
     return town.store.count(FeatureQuery(layer.id, view=View(policy=policy)))
 
 
-def configuration(town: Town, url: str, *, layers: list[Layer], stock: bool = False) -> dict[str, Any]:
-    """Return the configuration of pygeoapi for these layers.
+def configuration(
+    town: Town, url: str, *, policy: Policy, layers: list[Layer], stock: bool = False
+) -> dict[str, Any]:
+    """Return the configuration of pygeoapi for these layers, as a policy shows them.
 
     `stock` is for an unmodified `pygeoapi serve`: it swaps northing-first systems, so there only longitude, latitude
     is offered, and the provider answers in it.
@@ -61,7 +64,7 @@ def configuration(town: Town, url: str, *, layers: list[Layer], stock: bool = Fa
             "provider": {"name": name.en, "url": url},
             "contact": {"name": name.en, "url": url},
         },
-        "resources": {layer.id: _resource(town, layer, stock) for layer in layers},
+        "resources": {layer.id: _resource(town, layer, policy, stock) for layer in layers},
     }  # fmt: skip
 
 
@@ -69,14 +72,14 @@ def _texts(zh: str, en: str, stock: bool) -> Any:
     return f"{zh} {en}" if stock else {"zh": zh, "en": en}
 
 
-def _resource(town: Town, layer: Layer, stock: bool) -> dict[str, Any]:
+def _resource(town: Town, layer: Layer, policy: Policy, stock: bool) -> dict[str, Any]:
     storage = uri_of("OGC:CRS84" if stock else town.store.crs)
     crs = [uri_of("OGC:CRS84")] if stock else [uri_of(one) for one in crs_list(town)]
     return {
         "type": "collection", "title": _texts(layer.title.zh, layer.title.en, stock),
         "description": _texts(layer.description.zh, layer.description.en, stock),
         "keywords": [layer.id] if stock else {"zh": [layer.title.zh], "en": [layer.id]}, "links": [],
-        "extents": {"spatial": {"bbox": extent_of(town, layer), "crs": uri_of("OGC:CRS84")}},
+        "extents": {"spatial": {"bbox": extent_of(town, layer, policy), "crs": uri_of("OGC:CRS84")}},
         "providers": [{"type": "feature", "name": PROVIDER, "data": {"town": str(town.path.resolve()), "layer": layer.id},
                        "id_field": "id", "storage_crs": storage, "crs": crs}],
     }  # fmt: skip

@@ -73,7 +73,7 @@ def draw_map(
         for one, geometries in zip(drawn, shapes, strict=True)
         for group in _shape_groups(call, one, geometries, frame)
     ]
-    town = call.town.extent()
+    town = call.town.extent(policy=call.policy)
     drawn_count = sum(min(len(one.document["features"]), _DRAWN) for one in drawn)
     return {
         "frame": frame,

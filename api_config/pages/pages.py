@@ -47,7 +47,8 @@ def landing_page(call: Call, document: Document, sketch: Mapping[str, Document] 
     `document` is the landing page with the `collections` of `/collections`. `sketch` holds, for each
     layer id on the map of the front page, a FeatureCollection, the lowest first; without it there is no map.
     """
-    drawn = [Drawn(call.town.catalogue[name], one, linked=False) for name, one in (sketch or {}).items()]
+    layers = {layer.id: layer for layer in call.layers}
+    drawn = [Drawn(layers[name], one, linked=False) for name, one in (sketch or {}).items()]
     groups = _groups(call, document.get("collections", ()))
     return render_page(
         call,
@@ -55,7 +56,7 @@ def landing_page(call: Call, document: Document, sketch: Mapping[str, Document] 
         document=document,
         groups=groups,
         example=_example_layer(groups),
-        map=draw_map(call, drawn, extent=call.town.extent(), locate=False) if drawn else None,
+        map=draw_map(call, drawn, extent=call.town.extent(policy=call.policy), locate=False) if drawn else None,
     )
 
 
@@ -74,7 +75,7 @@ def collection_page(call: Call, layer: Layer, document: Document, sample: Docume
         layer=layer,
         document=document,
         extent=extent,
-        placed=is_placed(call.town, layer),
+        placed=is_placed(call.town, layer, call.policy),
         map=draw_map(call, drawn, extent=extent) if layer.has_geometry else None,
     )
 
@@ -176,7 +177,8 @@ def _finding_text(call: Call, layer: Layer, document: Document) -> str | None:
 
 def _groups(call: Call, collections: Iterable[Document]) -> list[tuple[str, list[tuple[Layer, Document]]]]:
     """Return title and collections of each CIM class, in customary order; those without features last."""
-    pairs = [(call.town.catalogue[one["id"]], one) for one in collections if one["id"] in call.town.catalogue]
+    layers = {layer.id: layer for layer in call.layers}
+    pairs = [(layers[each["id"]], each) for each in collections if each["id"] in layers]
     pairs.sort(key=lambda pair: not pair[1].get("x-features"))
     found = [
         (text(call.lang), [pair for pair in pairs if pair[0].cim_class == name])

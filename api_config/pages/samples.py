@@ -40,8 +40,8 @@ def feature_collection(town: Town, layer: Layer, query: FeatureQuery) -> Collect
 
 def overview(call: Call) -> dict[str, Collection]:
     """Return the collections of the front page's map, as open as the caller's view; made once a version."""
-    names = tuple(name for name in _DRAWN if name in call.town.catalogue and call.service.policy.admits(name))
-    return _overview(call.town, names, View(policy=call.service.policy), call.town.store.version())
+    names = tuple(name for name in _DRAWN if name in call.town.catalogue and call.policy.admits(name))
+    return _overview(call.town, names, View(policy=call.policy), call.town.store.version())
 
 
 @lru_cache(maxsize=8)

@@ -56,11 +56,9 @@ async def landing(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).landing, call.base, call.lang, call.service.policy)
+    document = await anyio.to_thread.run_sync(_bridge(call).landing, call.base, call.lang, call.policy)
     if form == "html":
-        listed = await anyio.to_thread.run_sync(
-            _bridge(call).collections, call.base, call.lang, call.service.policy
-        )
+        listed = await anyio.to_thread.run_sync(_bridge(call).collections, call.base, call.lang, call.policy)
         page = document | {"collections": listed["collections"]}
         body = await anyio.to_thread.run_sync(lambda: pages.landing_page(call, page, overview(call)))
         return await answer(request, body, HTML)
@@ -80,7 +78,7 @@ async def openapi(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_OPENAPI, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).openapi, call.base, call.service.policy)
+    document = await anyio.to_thread.run_sync(_bridge(call).openapi, call.base, call.policy)
     if form == "html":
         return await answer(request, pages.api_page(call, document), HTML)
     return await answer_json(request, document, media_type=_OPENAPI["json"])
@@ -90,15 +88,13 @@ async def collections(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.service.policy.digest)
+    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.policy.digest)
     held = not_modified(request, etag)
     if held is not None:
         return held
     if request.method == "HEAD":
         return await answer(request, b"", _FORMATS[form], etag=etag)
-    document = await anyio.to_thread.run_sync(
-        _bridge(call).collections, call.base, call.lang, call.service.policy
-    )
+    document = await anyio.to_thread.run_sync(_bridge(call).collections, call.base, call.lang, call.policy)
     if form == "html":
         return await answer(request, pages.collections_page(call, document), HTML, etag=etag)
     return await answer_json(request, document, etag=etag)
@@ -110,7 +106,7 @@ async def collection(request: Request) -> Response:
     layer = layer_of(call)
     form = call.format(_FORMATS, "json")
     document = await anyio.to_thread.run_sync(
-        _bridge(call).collection, layer, call.base, call.lang, call.service.policy
+        _bridge(call).collection, layer, call.base, call.lang, call.policy
     )
     if form == "html":
         sample = await anyio.to_thread.run_sync(_sample, call, layer)
@@ -152,15 +148,10 @@ async def search(request: Request) -> Response:
 
 def _searched(call: Call, words: str, limit: int) -> dict[str, Any]:
     features: list[dict[str, Any]] = []
-    for layer in call.town.catalogue:
+    for layer in call.layers:
         if len(features) >= limit:
             break
-        if (
-            layer.kind != "feature"
-            or layer.id == "finding"
-            or not call.service.policy.admits(layer.id)
-            or not call.town.store.summary(layer.id).features
-        ):
+        if layer.id == "finding" or not call.town.store.summary(layer.id).features:
             continue
         query = FeatureQuery(layer.id, view=call.view(), text=words, limit=limit - len(features))
         columns, rows = call.town.store.rows(query)

@@ -158,7 +158,7 @@ async def tileset(request: Request) -> Response:
     call.format(_JSON, "json")
     layer = layer_of(call)
     grid = tile_matrix_set(request.path_params["tms"])
-    extent = transform_bounds(tuple(extent_of(call.town, layer, call.service.policy)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
+    extent = transform_bounds(tuple(extent_of(call.town, layer, call.policy)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
     limits = [
         one
         for one in (grid.limits(extent, z) for z in range(max(0, layer.zoom.start + 1 - grid.root_width), 21))
@@ -171,7 +171,7 @@ async def tileset(request: Request) -> Response:
 
 
 def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[str, Any]:
-    west, south, east, north = extent_of(call.town, layer, call.service.policy)
+    west, south, east, north = extent_of(call.town, layer, call.policy)
     return {
         "title": f"{layer.title(call.lang)} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
         "layers": [{"id": layer.id, "dataType": "vector", "geometryDimension": layer.dimension}],

@@ -19,6 +19,7 @@ from tiles.town_tiles import TownTiles, all_time
 from twin_model.crs import CRS84, transform_xy
 from twin_model.errors import LayerNotFound, NotFound
 from twin_model.layer import Layer
+from twin_model.relief.ground import SOURCES
 from twin_model.store.freshness import state_of
 from twin_model.view import View
 
@@ -36,9 +37,7 @@ def tiles_of(call: Call) -> TownTiles:
 def _solid_layer(call: Call) -> Layer:
     layer = layer_of(call)
     if not layer.model.get("kind"):
-        solid = [
-            one.id for one in call.town.catalogue if one.model.get("kind") and call.service.policy.admits(one.id)
-        ]
+        solid = [layer.id for layer in call.layers if layer.model.get("kind")]
         raise LayerNotFound(name=layer.id, nearest=solid)
     return layer
 
@@ -89,8 +88,8 @@ def _node(call: Call) -> str:
 
 
 def is_open_ground(call: Call) -> bool:
-    """Say whether every layer is open of which the ground is made; it would tell their heights."""
-    return all(call.service.policy.admits(name) for name in ("spot_height", "contour"))
+    """Say whether every layer is open, with every row, of which the ground is made; it would tell their heights."""
+    return all(call.policy.admits_whole(name) for name in SOURCES)
 
 
 def _ensure_open_ground(call: Call) -> None:
@@ -103,7 +102,7 @@ async def terrain_layer(request: Request) -> Response:
     call = Call(request)
     call.allow()
     _ensure_open_ground(call)
-    bounds = await anyio.to_thread.run_sync(tiles_of(call).terrain_bounds)
+    bounds = await anyio.to_thread.run_sync(tiles_of(call).terrain_bounds, call.policy)
     if bounds is None:
         raise LayerNotFound(name="terrain", nearest=["spot_height", "contour"])
     return await answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
@@ -116,7 +115,7 @@ async def terrain_tile(request: Request) -> Response:
     _ensure_open_ground(call)
     z, x, y = call.whole("z", "x", "y")
     tiles = tiles_of(call)
-    bounds = await anyio.to_thread.run_sync(tiles.terrain_bounds)
+    bounds = await anyio.to_thread.run_sync(tiles.terrain_bounds, call.policy)
     if bounds is None or not is_available(bounds, z, x, y, TERRAIN_ZOOM):
         raise NotFound("tile.outside", tile=f"{z}/{x}/{y}", name="terrain")
     normals = NORMALS in request.headers.get("accept", "")

@@ -15,7 +15,7 @@ from api_config.routes.tilesets import is_open_ground
 from api_config.settings import Settings
 from api_config.web.answer import answer_json
 from api_config.web.call import Call
-from api_config.web.change_days import LayerTime, Timeline, dates, few
+from api_config.web.change_days import LayerTime, dates, few
 from api_config.web.family import Paths, RouteFamily
 from api_config.web.openapi import JSON, get_operation
 from tiles.town_tiles import TownTiles
@@ -35,9 +35,9 @@ async def config(request: Request) -> Response:
 
 def _config(call: Call) -> dict[str, Any]:
     town, settings = call.town, call.town.settings
-    west, south, east, north = town.extent() or (118.28, 35.09, 118.32, 35.11)
+    west, south, east, north = town.extent(policy=call.policy) or (118.28, 35.09, 118.32, 35.11)
     tiles: TownTiles = call.request.app.state.tiles
-    middle = town.extent(town.store.crs)
+    middle = town.extent(town.store.crs, call.policy)
     ground, open_ground = 0.0, is_open_ground(call) and tiles.ground.surface() is not None
     if middle is not None and open_ground:
         ground = float(
@@ -45,11 +45,11 @@ def _config(call: Call) -> dict[str, Any]:
                 np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2])
             )[0]
         )
-    layers = [
-        layer for layer in town.catalogue if layer.kind == "feature" and call.service.policy.admits(layer.id)
-    ]
-    timeline: Timeline = call.request.app.state.timeline
-    times = {layer.id: timeline.of(layer, View(policy=call.service.policy)) for layer in layers}
+    layers, timeline = call.layers, call.request.app.state.timeline
+    times: dict[str, LayerTime | None] = {
+        layer.id: timeline.of(layer, View(policy=call.policy)) for layer in layers
+    }
+    closed = frozenset(layer for layer in town.catalogue.layers if not call.policy.admits(layer))
     return {
         "town": {"id": town.path.name, "name": _both(settings.name), "version": town.store.version(), "storage_crs": town.store.crs,
                  "timezone": settings.timezone, "extent": [west, south, east, north], "height_offset": settings.height_offset,
@@ -57,8 +57,19 @@ def _config(call: Call) -> dict[str, Any]:
         "time": _time([one for one in times.values() if one is not None], timeline.today),
         "layers": [_layer(call, layer, times[layer.id]) for layer in layers],
         "terrain": "/terrain" if open_ground else None,
-        "scenes": list(settings.scenes),
+        "scenes": [_scene(scene, closed) for scene in settings.scenes],
     }  # fmt: skip
+
+
+def _scene(scene: Mapping[str, Any], closed: frozenset[str]) -> dict[str, Any]:
+    """Return a scene that shows no closed layer and names none."""
+
+    def opened(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {name: each for name, each in value.items() if name not in closed}
+        return [each for each in value if each not in closed] if isinstance(value, list) else value
+
+    return {key: opened(value) for key, value in scene.items()}
 
 
 def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
@@ -69,13 +80,13 @@ def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
 
 
 def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
-    policy, timeline = call.service.policy, call.request.app.state.timeline
+    policy, timeline = call.policy, call.request.app.state.timeline
     features = features_of(call.town, layer, policy)
     here = f"/collections/{layer.id}"
     return {
         "id": layer.id, "title": _both(layer.title), "description": _both(layer.description), "kind": layer.kind, "geometry": layer.geometry,
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
-        "features": features, "extent": extent_of(call.town, layer, policy) if time else None, "placed": is_placed(call.town, layer),
+        "features": features, "extent": extent_of(call.town, layer, policy) if time else None, "placed": is_placed(call.town, layer, policy),
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),

@@ -14,12 +14,11 @@ from starlette.requests import Request
 
 from api_config.settings import Settings
 from twin_model.errors import LayerNotFound, QueryRefused
-from twin_model.filter import Expression, parse_filter
 from twin_model.layer import Layer
 from twin_model.town import Town
-from twin_model.view import OPEN, Policy, View
+from twin_model.view import Policy, View, withholding
 
-__all__ = ["Call", "Service"]
+__all__ = ["Call", "Service", "anonymous_policy"]
 
 _SPOKEN = ("zh", "en")
 _LONGEST_TIME = 100
@@ -34,18 +33,13 @@ class Service:
 
     @cached_property
     def policy(self) -> Policy:
-        """What those may see who are not signed in: closed layers not at all, nor what findings say about them."""
-        closed = set(self.town.settings.closed)
-        if not closed:
-            return OPEN
-        rows = {"finding": _not_about(closed)} if "finding" in self.town.catalogue else {}
-        return Policy(frozenset(layer.id for layer in self.town.catalogue if layer.id not in closed), rows)
+        """What everybody may see."""
+        return anonymous_policy(self.town)
 
 
-def _not_about(closed: set[str]) -> Expression:
-    """Return what findings may be told; one that names no layer may speak of a closed one, so it is kept back."""
-    about = {"op": "in", "args": [{"property": "layer"}, sorted(closed)]}
-    return parse_filter({"op": "not", "args": [about]}, lang="cql2-json")
+def anonymous_policy(town: Town) -> Policy:
+    """Return what those may see who are not signed in: closed layers not at all, nor what findings say about them."""
+    return withholding(town.catalogue, closed=town.settings.closed)
 
 
 class Call:
@@ -57,6 +51,16 @@ class Call:
         self.town: Town = self.service.town
         self.settings: Settings = self.service.settings
         self.params: Mapping[str, str] = request.query_params
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What the caller may see. This is the one place that decides it: nobody signs in, so it is what everybody may."""
+        return self.service.policy
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers of features the caller may see, each with the fields the caller may see."""
+        return self.policy.visible_layers(self.town.catalogue)
 
     @property
     def lang(self) -> str:
@@ -104,17 +108,13 @@ class Call:
             )
 
     def layer(self) -> Layer:
-        """Return the collection of the address; one that is closed to the caller is as absent as one that is not there."""
-        name = str(self.path["collection"])
-        admitted = [
-            one.id for one in self.town.catalogue if one.kind == "feature" and self.service.policy.admits(one.id)
-        ]
+        """Return the collection of the address with its visible fields; a closed one is as absent as one that is not there."""
+        name, admitted = str(self.path["collection"]), {layer.id: layer for layer in self.layers}
         if name not in admitted:
             raise LayerNotFound(
-                name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or admitted[:5]
+                name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or list(admitted)[:5]
             )
-        layer: Layer = self.town.catalogue[name]
-        return layer
+        return admitted[name]
 
     def whole(self, *names: str) -> tuple[int, ...]:
         """Return whole numbers of the address; what is none leads nowhere (404)."""
@@ -148,7 +148,7 @@ class Call:
         for name in ("datetime", "recorded"):
             if len(self.params.get(name, "")) > _LONGEST_TIME:
                 raise QueryRefused("query.datetime", value=self.params[name][:_LONGEST_TIME])
-        return self.town.look(self.params.get("datetime"), self.params.get("recorded"), self.service.policy)
+        return self.town.look(self.params.get("datetime"), self.params.get("recorded"), self.policy)
 
     def integer(self, name: str, default: int, most: int) -> int:
         value = self.params.get(name)

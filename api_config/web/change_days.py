@@ -44,7 +44,7 @@ class Timeline:
 
     def __init__(self, town: Town) -> None:
         self._town = town
-        self._known: dict[str, tuple[tuple[Any, ...], LayerTime | None]] = {}
+        self._known: dict[tuple[str, str], tuple[tuple[Any, ...], LayerTime | None]] = {}
         self._lock = threading.Lock()
 
     @property
@@ -53,11 +53,11 @@ class Timeline:
 
     def of(self, layer: Layer, view: View) -> LayerTime | None:
         """Return when a layer changes, None for one that never held anything."""
-        key = state_of(self._town.store, layer, all_time(view))
+        key, place = state_of(self._town.store, layer, all_time(view)), (layer.id, view.policy.digest)
         with self._lock:
-            known = self._known.get(layer.id)
+            known = self._known.get(place)
             if known is None or known[0] != key:
-                known = self._known[layer.id] = key, self._read(layer, view)
+                known = self._known[place] = key, self._read(layer, view)
             return known[1]
 
     def _read(self, layer: Layer, view: View) -> LayerTime | None:

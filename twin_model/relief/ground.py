@@ -21,12 +21,13 @@ from twin_model.relief.surface import Surface, build_surface
 from twin_model.relief.surface_file import packed_surface, unpacked_surface
 from twin_model.store.base import FeatureQuery, Store
 
-__all__ = ["Ground"]
+__all__ = ["SOURCES", "Ground"]
 
 _FORMAT = "5"
 _SHEET_GAP = 1.0
 """Metres by which neighbouring sheets may miss one another."""
-_SOURCES = ("spot_height", "contour", "map_sheet")
+SOURCES = ("spot_height", "contour", "map_sheet")
+"""The layers of which the ground is made: heights, and the sheets that bound them."""
 
 
 class Ground:
@@ -40,7 +41,7 @@ class Ground:
     @property
     def version(self) -> int:
         """The last version that changed anything the ground is made of."""
-        return max(self._store.changed_since(layer, None) for layer in _SOURCES)
+        return max(self._store.changed_since(layer, None) for layer in SOURCES)
 
     def surface(self) -> Surface | None:
         """Return the ground from spot heights and contours, None where the town has too few."""

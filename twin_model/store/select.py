@@ -139,10 +139,8 @@ def search_fields(layer: Layer) -> tuple[str, ...]:
 
 def shown_fields(layer: Layer, query: FeatureQuery) -> tuple[str, ...]:
     """Return the fields an answer carries: those asked for, without those the policy hides."""
-    hidden = query.view.policy.hidden.get(layer.id, frozenset())
-    return tuple(
-        n for n in layer.field_names if n not in hidden and (query.fields is None or n in query.fields)
-    )
+    names = query.view.policy.visible(layer).field_names
+    return names if query.fields is None else tuple(name for name in names if name in query.fields)
 
 
 def quoted(name: str) -> str:
@@ -191,7 +189,9 @@ class _Statement:
 
     def __init__(self, dialect: Dialect, context: Context, query: FeatureQuery) -> None:
         self.dialect, self.context, self.query = dialect, context, query
-        self.sorts = [_sort_column(context.layer, key) for key in query.sort]
+        self.visible = query.view.policy.visible(context.layer)
+        """What the query may speak of: a hidden field is refused as one that is not there."""
+        self.sorts = [_sort_column(self.visible, key) for key in query.sort]
         self.parameters: list[Any] = []
 
     def present(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
@@ -279,11 +279,12 @@ class _Statement:
 
     def _filters(self, table: Table) -> list[str]:
         layer, query, parts = self.context.layer, self.query, []
-        rows = query.view.policy.rows.get(layer.id)
-        for expression, crs in ((query.where, query.where_crs), (rows, self.context.crs)):
+        rows = query.view.policy.rows.get(layer.id)  # may speak of fields that are hidden from the looker
+        asked = ((query.where, query.where_crs, self.visible), (rows, self.context.crs, layer))
+        for expression, crs, known in asked:
             if expression is None:
                 continue
-            names = queryables(layer)
+            names = queryables(known)
             columns = {name: f"m.{quoted('geom' if name == 'geometry' else name)}" for name in names}
             compiled = self.dialect.filtered(expression, columns=columns, queryables=names,
                                              transform=self._to_storage(crs), zone=self.context.zone)  # fmt: skip
@@ -318,9 +319,7 @@ class _Statement:
         if query.max_zoom is not None:
             parts.append(self._bound("m.min_zoom <= {}", query.max_zoom))
         for word in query.text.split() if query.text else ():
-            looked = [
-                self.dialect.contains_text(f"m.{quoted(one)}") for one in search_fields(self.context.layer)
-            ]
+            looked = [self.dialect.contains_text(f"m.{quoted(name)}") for name in search_fields(self.visible)]
             self.parameters.extend([word.casefold()] * len(looked))
             parts.append(f"({' OR '.join(looked)})")
         return parts
