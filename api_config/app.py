@@ -27,7 +27,7 @@ from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
-from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.feature_cache import FeatureCache
 from api_config.web.problems import problem_of, refusal, unforeseen
 from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
@@ -76,7 +76,7 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
     app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
     app.state.timeline = Timeline(town)
-    app.state.encoded = EncodedFeatures(settings.feature_cache_mib * 2**20)
+    app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
 
 
 def catalogue_stamp(settings: Settings) -> int:

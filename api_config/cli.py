@@ -10,7 +10,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from api_config.commands.context import Frame, words
+from api_config.commands.context import CommandContext, help_text
 from api_config.commands.localized import verb_group
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
@@ -49,17 +49,17 @@ def make_cli(lang: str) -> click.Group:
         lang,
         context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     )
-    @click.option("--town", type=click.Path(path_type=Path), help=words("town", lang))
+    @click.option("--town", type=click.Path(path_type=Path), help=help_text("town", lang))
     @click.pass_context
     def twin(context: click.Context, town: Path | None) -> None:
-        context.obj = make_frame(settings_from(os.environ, town=town, lang=lang))
+        context.obj = make_context(settings_from(os.environ, town=town, lang=lang))
 
     twin.commands = _Verbs(lang)
     return twin
 
 
-def make_frame(settings: Settings) -> Frame:
-    return Frame(settings, language(settings, os.environ), Console(), Console(stderr=True))
+def make_context(settings: Settings) -> CommandContext:
+    return CommandContext(settings, language(settings, os.environ), Console(), Console(stderr=True))
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from api_config.commands.context import Frame, command, words
+from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.ingest import progress_bar
 from api_config.commands.localized import verb
 from twin_model.backup import Backup, backup_town, restore_town
@@ -17,14 +17,14 @@ __all__ = ["backup_command", "copy_command", "restore_command"]
 def backup_command(lang: str) -> click.Command:
     @verb("backup", lang)
     @click.argument("file", type=click.Path(path_type=Path))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def backup(frame: Frame, file: Path, as_json: bool) -> None:
-        with progress_bar(frame) as progress:
+    def backup(context: CommandContext, file: Path, as_json: bool) -> None:
+        with progress_bar(context) as progress:
             task = progress.add_task("", total=None)
-            made = backup_town(frame.town, file, lambda name: progress.update(task, description=name))
-        told = frame.say("cli.backed_up", path=str(file), version=made.version, size=made.size)
-        _tell(frame, made, told, as_json=as_json)
+            made = backup_town(context.town, file, lambda name: progress.update(task, description=name))
+        told = context.say("cli.backed_up", path=str(file), version=made.version, size=made.size)
+        _tell(context, made, told, as_json=as_json)
 
     return backup
 
@@ -32,13 +32,15 @@ def backup_command(lang: str) -> click.Command:
 def restore_command(lang: str) -> click.Command:
     @verb("restore", lang)
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-    @click.option("--replace", is_flag=True, help=words("restore_replace", lang))
-    @click.option("--store", "server", metavar="URL", help=words("restore_store", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--replace", is_flag=True, help=help_text("restore_replace", lang))
+    @click.option("--store", "server", metavar="URL", help=help_text("restore_store", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def restore(frame: Frame, file: Path, replace: bool, server: str | None, as_json: bool) -> None:
-        folder = frame.settings.town
-        with progress_bar(frame) as progress:
+    def restore(
+        context: CommandContext, file: Path, replace: bool, server: str | None, as_json: bool
+    ) -> None:
+        folder = context.settings.town
+        with progress_bar(context) as progress:
             task = progress.add_task("", total=None)
             made = restore_town(
                 file,
@@ -47,42 +49,42 @@ def restore_command(lang: str) -> click.Command:
                 server=server,
                 tick=lambda name: progress.update(task, description=name),
             )
-        told = frame.say("cli.restored", path=str(folder), version=made.version)
-        _tell(frame, made, told, as_json=as_json)
+        told = context.say("cli.restored", path=str(folder), version=made.version)
+        _tell(context, made, told, as_json=as_json)
         if not as_json:
-            _tell_places(frame, made)
+            _tell_places(context, made)
 
     return restore
 
 
-def _tell_places(frame: Frame, made: Backup) -> None:
+def _tell_places(context: CommandContext, made: Backup) -> None:
     """Say where the replaced town lies now, and that the store lies elsewhere than its backup said."""
     for rule, place in (("cli.replaced", made.replaced), ("cli.store_before", made.store_before)):
         if place:
-            frame.tell(rule, path=str(place))
+            context.tell(rule, path=str(place))
 
 
-def _tell(frame: Frame, made: Backup, told: str, *, as_json: bool) -> None:
+def _tell(context: CommandContext, made: Backup, told: str, *, as_json: bool) -> None:
     if as_json:
         places = {"replaced": made.replaced, "store_before": made.store_before}
         content = {"version": made.version, "hash": made.hash, "made": made.made, "bytes": made.size}
-        frame.json(content | {key: place for key, place in places.items() if place})
+        context.json(content | {key: place for key, place in places.items() if place})
     else:
-        frame.out.print(told, highlight=False, markup=False, soft_wrap=True)
+        context.out.print(told, highlight=False, markup=False, soft_wrap=True)
 
 
 def copy_command(lang: str) -> click.Command:
     @verb("copy", lang)
-    @click.option("--to", "target", required=True, metavar="URL", help=words("copy_to", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--to", "target", required=True, metavar="URL", help=help_text("copy_to", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def copy(frame: Frame, target: str, as_json: bool) -> None:
-        source = frame.town.store
+    def copy(context: CommandContext, target: str, as_json: bool) -> None:
+        source = context.town.store
         made = create_store(
-            target, source.catalogue, source.crs, folder=Path.cwd(), zone=frame.town.settings.timezone
+            target, source.catalogue, source.crs, folder=Path.cwd(), zone=context.town.settings.timezone
         )
         try:
-            with progress_bar(frame) as progress:
+            with progress_bar(context) as progress:
                 task = progress.add_task("", total=None)
                 copied = [0]
 
@@ -95,8 +97,10 @@ def copy_command(lang: str) -> click.Command:
             made.close()
         rows = sum(equal.rows.values())
         if as_json:
-            frame.json({"store": made.url, "rows": equal.rows, "hashes": equal.hashes, "looks": equal.looks})
+            context.json(
+                {"store": made.url, "rows": equal.rows, "hashes": equal.hashes, "looks": equal.looks}
+            )
             return
-        frame.tell("cli.copied", url=made.url, rows=rows, looks=equal.looks)
+        context.tell("cli.copied", url=made.url, rows=rows, looks=equal.looks)
 
     return copy

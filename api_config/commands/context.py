@@ -21,11 +21,11 @@ from twin_model.errors import CalledWrongly, NotFound, TwinError
 from twin_model.messages import render
 from twin_model.town import Town, open_quietly
 
-__all__ = ["Frame", "clean_stdout", "command", "words"]
+__all__ = ["CommandContext", "clean_stdout", "command", "help_text"]
 
 
 @dataclass
-class Frame:
+class CommandContext:
     """The settings, the language and where output goes; `town` is opened when first asked for."""
 
     settings: Settings
@@ -53,7 +53,7 @@ class Frame:
         """Print the words of a rule."""
         self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
 
-    def complain(self, error: TwinError) -> None:
+    def print_error(self, error: TwinError) -> None:
         self.err.print(error.text(self.lang), style="red", highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Frame:
             self._town.store.close()
 
 
-def words(key: str, lang: str) -> str:
+def help_text(key: str, lang: str) -> str:
     return render(f"help.{key}", lang, {})
 
 
@@ -86,32 +86,32 @@ def clean_stdout() -> Iterator[None]:
 
 
 def command(function: Callable[..., int | None]) -> Callable[..., None]:
-    """Give a verb its frame and its outer wall: errors become sentences, exits 0 done, 1 the data says no, 2 called wrongly."""
+    """Give a verb its context and its outer wall: errors become sentences, exits 0 done, 1 the data says no, 2 called wrongly."""
 
     @click.pass_obj
     @wraps(function)
-    def run(frame: Frame, *args: Any, **kwargs: Any) -> None:
+    def run(context: CommandContext, *args: Any, **kwargs: Any) -> None:
         try:
-            code = function(frame, *args, **kwargs) or 0
+            code = function(context, *args, **kwargs) or 0
         except (CalledWrongly, NotFound) as error:
-            frame.complain(error)
+            context.print_error(error)
             code = 2
         except TwinError as error:
-            frame.complain(error)
+            context.print_error(error)
             code = 1
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         except Exception:
-            frame.err.print(
-                _unforeseen(frame.lang), style="red", highlight=False, markup=False, soft_wrap=True
+            context.err.print(
+                _unforeseen(context.lang), style="red", highlight=False, markup=False, soft_wrap=True
             )
             code = 1
         except KeyboardInterrupt:
-            frame.err.print(frame.say("cli.stopped"))
+            context.err.print(context.say("cli.stopped"))
             code = 130
         finally:
-            frame.close()
+            context.close()
         raise SystemExit(code)
 
     return run

@@ -7,7 +7,7 @@ from shutil import copyfile
 
 import click
 
-from api_config.commands.context import Frame, command, words
+from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.ingest import ProgressReporter, exit_code, print_outcomes, progress_bar
 from api_config.commands.localized import verb
 from api_config.commands.serve import serve_town
@@ -28,40 +28,40 @@ _DELIVERIES = ("planning", "topo", "survey", "ifc")
 
 def demo_command(lang: str) -> click.Command:
     @verb("demo", lang)
-    @click.option("--serve/--no-serve", default=True, help=words("demo_serve", lang))
+    @click.option("--serve/--no-serve", default=True, help=help_text("demo_serve", lang))
     @click.option("--samples", type=click.Path(path_type=Path), default=_SAMPLES, show_default=False)
     @command
-    def demo(frame: Frame, serve: bool, samples: Path) -> int:
-        code = make_demo(frame, samples)
+    def demo(context: CommandContext, serve: bool, samples: Path) -> int:
+        code = make_demo(context, samples)
         if code == 0 and serve:
-            serve_town(frame)
+            serve_town(context)
         return code
 
     return demo
 
 
-def make_demo(frame: Frame, samples: Path) -> int:
+def make_demo(context: CommandContext, samples: Path) -> int:
     """Write the sample sources, make the town where there is none, deliver, build tiles."""
     generator = _SAMPLES / "make_samples.py"
     if not generator.is_file():
         raise CalledWrongly("help.samples_missing", path=str(generator))
     subprocess.run([sys.executable, str(generator), "--out", str(samples)], check=True)
-    folder = frame.settings.town
+    folder = context.settings.town
     if not (folder / "town.toml").exists():
         init_town(folder, name="高铁新城", crs=_CRS).store.close()
         demo_settings = _SAMPLES / "demo_town.toml"
         if demo_settings.is_file():
             copyfile(demo_settings, folder / "town.toml")
     paths = [samples / name for name in _DELIVERIES if (samples / name).is_dir()]
-    with progress_bar(frame) as progress:
+    with progress_bar(context) as progress:
         outcomes = deliver(
-            frame.town,
+            context.town,
             paths,
-            Delivery(ReadOptions(crs=_CRS), user_name(frame.settings), "demo"),
-            ProgressReporter(progress, frame.lang),
+            Delivery(ReadOptions(crs=_CRS), user_name(context.settings), "demo"),
+            ProgressReporter(progress, context.lang),
         )
-    print_outcomes(frame, outcomes)
+    print_outcomes(context, outcomes)
     if exit_code(outcomes, strict=False):
         return 1
-    build_tiles(frame)
+    build_tiles(context)
     return 0

@@ -8,7 +8,7 @@ from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
-from api_config.commands.context import Frame, command, words
+from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
@@ -29,16 +29,20 @@ def history_command(lang: str) -> click.Command:
     @verb("history", lang)
     @click.argument("layer", required=False)
     @click.option(
-        "--limit", type=click.IntRange(1), default=50, show_default=True, help=words("history_limit", lang)
+        "--limit",
+        type=click.IntRange(1),
+        default=50,
+        show_default=True,
+        help=help_text("history_limit", lang),
     )
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def show_history(frame: Frame, layer: str | None, limit: int, as_json: bool) -> None:
-        found = [_record(frame.town.store, one) for one in history(frame.town.store, layer, limit)]
+    def show_history(context: CommandContext, layer: str | None, limit: int, as_json: bool) -> None:
+        found = [_record(context.town.store, one) for one in history(context.town.store, layer, limit)]
         if as_json:
-            frame.json(found)
+            context.json(found)
             return
-        frame.out.print(_table(found, layer, frame.town.settings.timezone, frame))
+        context.out.print(_table(found, layer, context.town.settings.timezone, context))
 
     return show_history
 
@@ -46,23 +50,25 @@ def history_command(lang: str) -> click.Command:
 def show_command(lang: str) -> click.Command:
     @verb("show", lang)
     @click.argument("number", type=int)
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def show(frame: Frame, number: int, as_json: bool) -> None:
-        record = _record(frame.town.store, changeset_of(frame.town.store, number))
+    def show(context: CommandContext, number: int, as_json: bool) -> None:
+        record = _record(context.town.store, changeset_of(context.town.store, number))
         if as_json:
-            frame.json(record)
+            context.json(record)
             return
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
             shown = (
-                local_time(value, frame.town.settings.timezone) if key in ("recorded", "effective") else value
+                local_time(value, context.town.settings.timezone)
+                if key in ("recorded", "effective")
+                else value
             )
-            frame.tell("cli.pair", name=frame.say(f"cli.history_{key}"), value=shown)
+            context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=shown)
         for layer, one in record["changes"].items():
-            name = frame.town.catalogue[layer].name_in(frame.lang)
-            line = "  " + frame.say("cli.pair", name=name, value=_counted(one, frame))
-            frame.out.print(line, highlight=False, markup=False, soft_wrap=True)
+            name = context.town.catalogue[layer].name_in(context.lang)
+            line = "  " + context.say("cli.pair", name=name, value=_counted(one, context))
+            context.out.print(line, highlight=False, markup=False, soft_wrap=True)
 
     return show
 
@@ -71,35 +77,37 @@ def diff_command(lang: str) -> click.Command:
     @verb("diff", lang)
     @click.argument("before", type=int)
     @click.argument("after", type=int)
-    @click.option("--layer", required=True, help=words("diff_layer", lang))
-    @click.option("--geojson", type=click.Path(path_type=Path), help=words("diff_geojson", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--layer", required=True, help=help_text("diff_layer", lang))
+    @click.option("--geojson", type=click.Path(path_type=Path), help=help_text("diff_geojson", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def diff(frame: Frame, before: int, after: int, layer: str, geojson: Path | None, as_json: bool) -> None:
-        found = difference(frame.town.store, layer, before, after)
+    def diff(
+        context: CommandContext, before: int, after: int, layer: str, geojson: Path | None, as_json: bool
+    ) -> None:
+        found = difference(context.town.store, layer, before, after)
         if geojson is not None:
             write_differences(found, geojson)
         if as_json:
             columns = ["id", "change", "fields", "before", "after"]
-            frame.json(found.reset_index()[columns].to_dict("records"))
+            context.json(found.reset_index()[columns].to_dict("records"))
             return
-        described = frame.town.catalogue[layer]
+        described = context.town.catalogue[layer]
         for name, row in found.head(_SHOWN).iterrows():
-            line = f"{frame.say('cli.' + row['change']):<9} {name}  {_changed(row, described, frame)}"
-            frame.out.print(line, highlight=False, markup=False, soft_wrap=True)
+            line = f"{context.say('cli.' + row['change']):<9} {name}  {_changed(row, described, context)}"
+            context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         counts = [
-            f"{frame.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()
+            f"{context.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()
         ]
         changes = (
-            frame.say("cli.no_difference")
+            context.say("cli.no_difference")
             if not counts
             else "、".join(counts)
-            if frame.lang == "zh"
+            if context.lang == "zh"
             else ", ".join(counts)
         )
-        frame.tell("cli.difference", layer=layer, before=before, after=after, changes=changes)
+        context.tell("cli.difference", layer=layer, before=before, after=after, changes=changes)
         if geojson is not None:
-            frame.tell("cli.difference_written", path=str(geojson))
+            context.tell("cli.difference_written", path=str(geojson))
 
     return diff
 
@@ -107,17 +115,17 @@ def diff_command(lang: str) -> click.Command:
 def revert_command(lang: str) -> click.Command:
     @verb("revert", lang)
     @click.argument("number", type=int)
-    @click.option("--reason", default="", help=words("ingest_reason", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--reason", default="", help=help_text("ingest_reason", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def undo(frame: Frame, number: int, reason: str, as_json: bool) -> None:
-        store = frame.town.store
-        version = commit(store, revert(store, number, author=user_name(frame.settings), reason=reason))
+    def undo(context: CommandContext, number: int, reason: str, as_json: bool) -> None:
+        store = context.town.store
+        version = commit(store, revert(store, number, author=user_name(context.settings), reason=reason))
         if as_json:
-            frame.json(_record(store, changeset_of(store, version.number)))
+            context.json(_record(store, changeset_of(store, version.number)))
             return
         changed = sum(one.changed for one in version.touched.values())
-        frame.tell("cli.reverted", version=version.number, number=number, features=changed)
+        context.tell("cli.reverted", version=version.number, number=number, features=changed)
 
     return undo
 
@@ -126,26 +134,26 @@ def audit_group(lang: str) -> click.Group:
     @verb_group("audit", lang)
     def audit() -> None: ...
 
-    @audit.command("verify", help=words("audit_verify", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @audit.command("verify", help=help_text("audit_verify", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def prove(frame: Frame, as_json: bool) -> int:
-        proved = verify(frame.town.store)
-        sources = verify_sources(frame.town.path / "sources", frame.town.store.changesets())
+    def prove(context: CommandContext, as_json: bool) -> int:
+        proved = verify(context.town.store)
+        sources = verify_sources(context.town.path / "sources", context.town.store.changesets())
         code = int(bool(sources.missing or sources.differing))
         if as_json:
-            frame.json({"changesets": proved.changesets, "hash": proved.hash,
+            context.json({"changesets": proved.changesets, "hash": proved.hash,
                         "unproved": dict(proved.unproved), "unread": list(proved.unread),
                         "sources": {"whole": sources.whole, "missing": dict(sources.missing), "differing": dict(sources.differing)}})  # fmt: skip
             return code
-        frame.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
+        context.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
         remarks = (
             ("store.unproved", "layers", proved.unproved), ("store.unread", "layers", proved.unread),
             ("source.copies_missing", "sources", sources.missing), ("source.copies_differ", "sources", sources.differing),
         )  # fmt: skip
         for rule, key, named in remarks:
             if named:
-                frame.tell(rule, **{key: named})
+                context.tell(rule, **{key: named})
         return code
 
     return audit
@@ -165,10 +173,10 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(records: list[dict[str, Any]], layer: str | None, zone: str, frame: Frame) -> Table:
+def _table(records: list[dict[str, Any]], layer: str | None, zone: str, context: CommandContext) -> Table:
     """Return changesets as a table that a terminal of 80 columns holds: what is long is folded, nothing is cut off."""
     names = ("number", "recorded", "effective", "changes", "source", "why")
-    heads, caption = [frame.say(f"cli.history_{name}") for name in names], frame.say("cli.history_legend")
+    heads, caption = [context.say(f"cli.history_{name}") for name in names], context.say("cli.history_legend")
     table = Table(
         box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left"
     )
@@ -179,7 +187,7 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, frame: F
     for one in records:
         times = (local_time(one[name], zone) for name in ("recorded", "effective"))
         counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(one, layer), strict=True) if n)
-        why = ("：" if frame.lang == "zh" else ": ").join(filter(None, (one["author"], one["reason"])))
+        why = ("：" if context.lang == "zh" else ": ").join(filter(None, (one["author"], one["reason"])))
         table.add_row(str(one["number"]), *times, counted or "-", escape(one["source"] or "-"), escape(why))
     return table
 
@@ -191,9 +199,9 @@ def _sums(record: dict[str, Any], layer: str | None) -> list[int]:
     return [sum(one[name] for one in changes) for name in ("inserted", "updated", "terminated")]
 
 
-def _counted(one: dict[str, Any], frame: Frame) -> str:
-    counts = (", " if frame.lang == "en" else "，").join(
-        f"{frame.say(f'cli.{key}')} {value:,}" for key, value in one.items() if key != "extent" and value
+def _counted(one: dict[str, Any], context: CommandContext) -> str:
+    counts = (", " if context.lang == "en" else "，").join(
+        f"{context.say(f'cli.{key}')} {value:,}" for key, value in one.items() if key != "extent" and value
     )
     extent = (
         "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
@@ -201,31 +209,31 @@ def _counted(one: dict[str, Any], frame: Frame) -> str:
     return counts + extent
 
 
-def _changed(row: Any, layer: Layer, frame: Frame) -> str:
+def _changed(row: Any, layer: Layer, context: CommandContext) -> str:
     """Return what differs in one feature: old and new values, geometry by name."""
     if row["before"] is None or row["after"] is None:
         return ""
     fields = {one.name: one for one in layer.fields}
     shown = [
-        frame.say(
+        context.say(
             "cli.changed_value",
-            name=fields[name].title("zh") if frame.lang == "zh" and name in fields else name,
-            before=_value(row["before"][name], fields.get(name), frame),
-            after=_value(row["after"][name], fields.get(name), frame),
+            name=fields[name].title("zh") if context.lang == "zh" and name in fields else name,
+            before=_value(row["before"][name], fields.get(name), context),
+            after=_value(row["after"][name], fields.get(name), context),
         )
         for name in row["after"]
     ]
     if "geometry" in row["fields"]:
-        shown.append(frame.say("cli.changed_geometry"))
-    return ("；" if frame.lang == "zh" else ", ").join(shown)
+        shown.append(context.say("cli.changed_geometry"))
+    return ("；" if context.lang == "zh" else ", ").join(shown)
 
 
-def _value(value: Any, field: Field | None, frame: Frame) -> str:
+def _value(value: Any, field: Field | None, context: CommandContext) -> str:
     """Return a value as a reader knows it: a code with its title, a number to the millimetre."""
     if value is None or value != value:
-        return frame.say("cli.empty_value")
+        return context.say("cli.empty_value")
     if field is not None and str(value) in field.codes:
-        return field.codes[str(value)](frame.lang)
+        return field.codes[str(value)](context.lang)
     if isinstance(value, float):
         return f"{value:.3f}".rstrip("0").rstrip(".")
-    return quoted(value, frame.lang) if isinstance(value, str) else str(value)
+    return quoted(value, context.lang) if isinstance(value, str) else str(value)

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from api_config.commands.context import Frame, clean_stdout, command, words
+from api_config.commands.context import CommandContext, clean_stdout, command, help_text
 from api_config.commands.localized import verb
 from api_config.delivery import Delivery, Outcome, deliver, inspect
 from api_config.settings import user_name
@@ -54,7 +54,7 @@ class ProgressReporter:
         self._progress.update(self._sources, description=f"{self._name}  {self._records:,}  {label}")
 
 
-def progress_bar(frame: Frame) -> Progress:
+def progress_bar(context: CommandContext) -> Progress:
     columns = (
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -63,36 +63,36 @@ def progress_bar(frame: Frame) -> Progress:
         TimeElapsedColumn(),
     )
     # Not what rich takes for a terminal: FORCE_COLOR, as notebooks set it, makes no terminal of a pipe.
-    return Progress(*columns, console=frame.err, transient=True, disable=not sys.stderr.isatty())
+    return Progress(*columns, console=context.err, transient=True, disable=not sys.stderr.isatty())
 
 
 def ingest_command(lang: str) -> click.Command:
     @verb("ingest", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-    @click.option("--as", "kind", metavar="KIND", help=words("ingest_as", lang))
-    @click.option("--mapping", type=click.Path(path_type=Path), help=words("ingest_mapping", lang))
-    @click.option("--crs", metavar="EPSG:n", help=words("ingest_crs", lang))
-    @click.option("--effective", metavar="DATE", help=words("ingest_effective", lang))
-    @click.option("--reason", default="", help=words("ingest_reason", lang))
+    @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
+    @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
+    @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
+    @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option(
-        "--scope", default="seen", metavar="seen|sheet|layer|FILE", help=words("ingest_scope", lang)
+        "--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang)
     )
-    @click.option("--accept-removals", is_flag=True, help=words("ingest_removals", lang))
-    @click.option("--dry-run", is_flag=True, help=words("ingest_dry", lang))
-    @click.option("--strict", is_flag=True, help=words("ingest_strict", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
+    @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
+    @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def ingest(frame: Frame, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
+    def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
                reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
-        options = _options(frame, kind, mapping, crs, effective)
-        reach, area = read_scope(scope, storage_crs=frame.town.store.crs, crs=options.crs)
-        with clean_stdout(), progress_bar(frame) as progress:
-            reporter = ProgressReporter(progress, frame.lang)
+        options = _options(context, kind, mapping, crs, effective)
+        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
+        with clean_stdout(), progress_bar(context) as progress:
+            reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options, user_name(frame.settings), reason, dry_run, reach, area, accept_removals
+                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals
             )
-            outcomes = deliver(frame.town, list(paths), delivery, reporter)
-        print_outcomes(frame, outcomes, as_json=as_json)
+            outcomes = deliver(context.town, list(paths), delivery, reporter)
+        print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
 
     return ingest
@@ -101,14 +101,14 @@ def ingest_command(lang: str) -> click.Command:
 def check_command(lang: str) -> click.Command:
     @verb("check", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-    @click.option("--as", "kind", metavar="KIND", help=words("ingest_as", lang))
-    @click.option("--mapping", type=click.Path(path_type=Path), help=words("ingest_mapping", lang))
-    @click.option("--crs", metavar="EPSG:n", help=words("ingest_crs", lang))
-    @click.option("--strict", is_flag=True, help=words("ingest_strict", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
+    @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
+    @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def check(
-        frame: Frame,
+        context: CommandContext,
         paths: tuple[Path, ...],
         kind: str | None,
         mapping: Path | None,
@@ -116,18 +116,18 @@ def check_command(lang: str) -> click.Command:
         strict: bool,
         as_json: bool,
     ) -> int:
-        town = frame.town if (frame.settings.town / "town.toml").exists() else None
-        options = _options(frame, kind, mapping, crs, None)
+        town = context.town if (context.settings.town / "town.toml").exists() else None
+        options = _options(context, kind, mapping, crs, None)
         with clean_stdout():
             outcomes = [one for path in paths for one in inspect(town, path, options)]
-        print_outcomes(frame, outcomes, as_json=as_json)
+        print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
 
     return check
 
 
 def _options(
-    frame: Frame, kind: str | None, mapping: Path | None, crs: str | None, effective: str | None
+    context: CommandContext, kind: str | None, mapping: Path | None, crs: str | None, effective: str | None
 ) -> ReadOptions:
     return ReadOptions(
         kind=kind, mapping=read_mapping(mapping) if mapping else None, crs=crs_code(crs) if crs else None,
@@ -142,71 +142,71 @@ def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
     return int(refused or (strict and errors))
 
 
-def print_outcomes(frame: Frame, outcomes: list[Outcome], *, as_json: bool = False) -> None:
+def print_outcomes(context: CommandContext, outcomes: list[Outcome], *, as_json: bool = False) -> None:
     if as_json:
-        frame.json([_as_dict(one, frame.lang) for one in outcomes])
+        context.json([_as_dict(one, context.lang) for one in outcomes])
         return
     for one in outcomes:
         if one.error is not None:
-            frame.complain(one.error)
+            context.print_error(one.error)
         else:
-            frame.out.print(_line(one, frame), highlight=False, markup=False, soft_wrap=True)
-        _print_findings(frame, one)
+            context.out.print(_line(one, context), highlight=False, markup=False, soft_wrap=True)
+        _print_findings(context, one)
 
 
-def _print_findings(frame: Frame, one: Outcome) -> None:
+def _print_findings(context: CommandContext, one: Outcome) -> None:
     """Print the first findings, the worst of them first, and say where the others are."""
     worst_first = sorted(one.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
     for finding in worst_first[:_SHOWN]:
-        text = f"  {frame.say('cli.severity_' + finding.severity):<7} {finding.text(frame.lang)}"
-        frame.out.print(text, highlight=False, markup=False, soft_wrap=True)
+        text = f"  {context.say('cli.severity_' + finding.severity):<7} {finding.text(context.lang)}"
+        context.out.print(text, highlight=False, markup=False, soft_wrap=True)
     left = len(one.findings) - _SHOWN
     if left > 0:
         stored = one.version is not None and one.version.made
         where = "twin findings" if stored else "--json"
-        frame.out.print("  " + frame.say("cli.more_findings", left=left, where=where), highlight=False)
+        context.out.print("  " + context.say("cli.more_findings", left=left, where=where), highlight=False)
 
 
-def _line(one: Outcome, frame: Frame) -> str:
+def _line(one: Outcome, context: CommandContext) -> str:
     """Return what became of a source, in one line."""
     if one.already is not None and not one.planned:
-        return frame.say("cli.unchanged_source", source=one.source, version=one.already)
+        return context.say("cli.unchanged_source", source=one.source, version=one.already)
     numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
     counted = [
-        f"{_name(frame, name)} {count}" for name, count in one.counts.get("features", {}).items() if count
+        f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count
     ]
-    line = frame.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
-    comma, semicolon = ("、", "；") if frame.lang == "zh" else (", ", "; ")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, frame)) if part)
+    line = context.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
+    comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
+    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context)) if part)
 
 
-def _became(one: Outcome, frame: Frame) -> str:
+def _became(one: Outcome, context: CommandContext) -> str:
     """Return which version it made, or in a dry run what it would change."""
     if one.version is not None and one.version.made:
         changed = [t for name, t in one.version.touched.items() if name != "finding"]
         inserted, updated, ended = (
             sum(getattr(t, name) for t in changed) for name in ("inserted", "updated", "terminated")
         )
-        return frame.say(
+        return context.say(
             "cli.version_made", version=one.version.number, inserted=inserted, updated=updated, ended=ended
         )
     if one.version is not None:
-        return frame.say("cli.no_change")
+        return context.say("cli.no_change")
     planned = [
-        f"{_name(frame, name)} " + " ".join(f"{frame.say(f'cli.{kind}')} {count}" for kind, count in counts.items() if count)
+        f"{_name(context, name)} " + " ".join(f"{context.say(f'cli.{kind}')} {count}" for kind, count in counts.items() if count)
         for name, counts in one.planned.items() if any(counts.values())
     ]  # fmt: skip
     if not planned:
         return ""
-    hint = frame.say("cli.kept_hint") if any(counts["kept"] for counts in one.planned.values()) else ""
-    return frame.say("cli.dry_run", planned=planned) + hint
+    hint = context.say("cli.kept_hint") if any(counts["kept"] for counts in one.planned.values()) else ""
+    return context.say("cli.dry_run", planned=planned) + hint
 
 
-def _name(frame: Frame, layer: str) -> str:
+def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
-    if frame.lang == "zh" and not (frame.settings.town / "town.toml").exists():
+    if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
         return title_of_layer(layer) or layer
-    return frame.town.catalogue[layer].name_in(frame.lang) if frame.lang == "zh" else layer
+    return context.town.catalogue[layer].name_in(context.lang) if context.lang == "zh" else layer
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 import click
 from rich.cells import cell_len
 
-from api_config.commands.context import words
+from api_config.commands.context import help_text
 from twin_model.messages import render
 from twin_model.messages.fragments import in_chinese
 
@@ -167,10 +167,12 @@ def _noted(right: str) -> str:
 
 def verb(name: str, lang: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Return the decorator that makes a verb in a language; its help is that of its name."""
-    return click.command(name, cls=ChineseCommand if lang == "zh" else click.Command, help=words(name, lang))
+    return click.command(
+        name, cls=ChineseCommand if lang == "zh" else click.Command, help=help_text(name, lang)
+    )
 
 
 def verb_group(name: str, lang: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Group]:
     """Return the decorator that makes a group of verbs in a language."""
     cls = ChineseGroup if lang == "zh" else click.Group
-    return click.group(name, cls=cls, help=words(name, lang), **settings)
+    return click.group(name, cls=cls, help=help_text(name, lang), **settings)

@@ -3,7 +3,7 @@
 import click
 import uvicorn
 
-from api_config.commands.context import Frame, command, words
+from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
 from api_config.ogc.stock import stock_configuration
 from api_config.serving import ensure_publishable, run_workers
@@ -13,33 +13,33 @@ __all__ = ["config_group", "serve_command"]
 
 def serve_command(lang: str) -> click.Command:
     @verb("serve", lang)
-    @click.option("--host", help=words("serve_host", lang))
-    @click.option("--port", type=int, help=words("serve_port", lang))
-    @click.option("--workers", type=click.IntRange(1), help=words("serve_workers", lang))
+    @click.option("--host", help=help_text("serve_host", lang))
+    @click.option("--port", type=int, help=help_text("serve_port", lang))
+    @click.option("--workers", type=click.IntRange(1), help=help_text("serve_workers", lang))
     @command
-    def serve(frame: Frame, host: str | None, port: int | None, workers: int | None) -> None:
-        serve_town(frame, host, port, workers)
+    def serve(context: CommandContext, host: str | None, port: int | None, workers: int | None) -> None:
+        serve_town(context, host, port, workers)
 
     return serve
 
 
 def serve_town(
-    frame: Frame, host: str | None = None, port: int | None = None, workers: int | None = None
+    context: CommandContext, host: str | None = None, port: int | None = None, workers: int | None = None
 ) -> None:
     """Serve the town until interrupted; addresses are printed first."""
-    settings = frame.settings
+    settings = context.settings
     host, port, workers = host or settings.host, port or settings.port, workers or settings.workers
-    ensure_publishable(frame.town, host)
+    ensure_publishable(context.town, host)
     shown = f"http://{'127.0.0.1' if host in {'0.0.0.0', '::'} else host}:{port}"
-    labels = (frame.say(f"cli.serve_{name}") for name in ("home", "viewer", "query"))
+    labels = (context.say(f"cli.serve_{name}") for name in ("home", "viewer", "query"))
     addresses = (
         f"{shown}/",
         f"{shown}/viewer/",
         f"{shown}/collections/building/items?limit=3&filter=storeys%20%3E%2020",
     )
     for label, address in zip(labels, addresses, strict=True):
-        frame.out.print(
-            f"  {frame.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True
+        context.out.print(
+            f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True
         )
     run_workers(settings, host, port, workers, uvicorn)
 
@@ -48,10 +48,10 @@ def config_group(lang: str) -> click.Group:
     @verb_group("config", lang)
     def config() -> None: ...
 
-    @config.command("pygeoapi", help=words("config_pygeoapi", lang))
+    @config.command("pygeoapi", help=help_text("config_pygeoapi", lang))
     @click.option("--url", default="http://localhost:5000", show_default=True)
     @command
-    def pygeoapi(frame: Frame, url: str) -> None:
-        click.echo(stock_configuration(frame.town, url))
+    def pygeoapi(context: CommandContext, url: str) -> None:
+        click.echo(stock_configuration(context.town, url))
 
     return config

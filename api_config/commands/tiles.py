@@ -3,7 +3,7 @@
 import click
 from rich.progress import Progress
 
-from api_config.commands.context import Frame, command, words
+from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.ingest import progress_bar
 from api_config.commands.localized import verb_group
 from tiles.town_tiles import TownTiles
@@ -17,29 +17,31 @@ def tiles_group(lang: str) -> click.Group:
     @verb_group("tiles", lang)
     def tiles() -> None: ...
 
-    @tiles.command("build", help=words("tiles_build", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @tiles.command("build", help=help_text("tiles_build", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def build(frame: Frame, as_json: bool) -> None:
-        built = build_tiles(frame)
+    def build(context: CommandContext, as_json: bool) -> None:
+        built = build_tiles(context)
         if as_json:
-            frame.json(built)
+            context.json(built)
 
     return tiles
 
 
-def build_tiles(frame: Frame) -> dict[str, int]:
+def build_tiles(context: CommandContext) -> dict[str, int]:
     """Make the ground and every content of every solid layer that is not in the cache yet; return contents by layer."""
-    tiles, built = TownTiles(frame.town), {}
-    with progress_bar(frame) as progress:
-        task = progress.add_task(frame.say("cli.terrain"), total=None)
+    tiles, built = TownTiles(context.town), {}
+    with progress_bar(context) as progress:
+        task = progress.add_task(context.say("cli.terrain"), total=None)
         tiles.ground.surface()
         progress.remove_task(task)
-        for layer in frame.town.catalogue:
-            if layer.model.get("kind") and frame.town.store.summary(layer.id).features:
-                built[layer.id] = _build_layer(tiles, layer, progress, frame.lang)
-    counts = [f"{frame.town.catalogue[name].name_in(frame.lang)} {count}" for name, count in built.items()]
-    frame.err.print(frame.say("cli.tiles_built", layers=counts), highlight=False)
+        for layer in context.town.catalogue:
+            if layer.model.get("kind") and context.town.store.summary(layer.id).features:
+                built[layer.id] = _build_layer(tiles, layer, progress, context.lang)
+    counts = [
+        f"{context.town.catalogue[name].name_in(context.lang)} {count}" for name, count in built.items()
+    ]
+    context.err.print(context.say("cli.tiles_built", layers=counts), highlight=False)
     return built
 
 

@@ -7,7 +7,7 @@ import click
 import orjson
 from rich.table import Table
 
-from api_config.commands.context import Frame, command, words
+from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from tiles.encodings.files import write_frames
 from tiles.encodings.findings import write_findings
@@ -27,14 +27,14 @@ __all__ = ["export_command", "findings_command", "init_command", "status_command
 def init_command(lang: str) -> click.Command:
     @verb("init", lang)
     @click.argument("folder", required=False, type=click.Path(path_type=Path))
-    @click.option("--name", required=True, help=words("init_name", lang))
-    @click.option("--crs", required=True, metavar="EPSG:n", help=words("init_crs", lang))
-    @click.option("--store", default="store.gpkg", show_default=True, help=words("init_store", lang))
+    @click.option("--name", required=True, help=help_text("init_name", lang))
+    @click.option("--crs", required=True, metavar="EPSG:n", help=help_text("init_crs", lang))
+    @click.option("--store", default="store.gpkg", show_default=True, help=help_text("init_store", lang))
     @command
-    def init(frame: Frame, folder: Path | None, name: str, crs: str, store: str) -> None:
-        path = folder or frame.settings.town
+    def init(context: CommandContext, folder: Path | None, name: str, crs: str, store: str) -> None:
+        path = folder or context.settings.town
         with init_town(path, name=name, crs=crs, store=store) as town:
-            frame.tell("cli.town_made", name=name, path=str(path), crs=town.store.crs)
+            context.tell("cli.town_made", name=name, path=str(path), crs=town.store.crs)
 
     return init
 
@@ -61,35 +61,35 @@ def status_of(town: Town, view: View | None = None) -> dict[str, Any]:
 
 def status_command(lang: str) -> click.Command:
     @verb("status", lang)
-    @click.option("--datetime", help=words("datetime", lang))
-    @click.option("--recorded", help=words("recorded", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--datetime", help=help_text("datetime", lang))
+    @click.option("--recorded", help=help_text("recorded", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def status(frame: Frame, datetime: str | None, recorded: str | None, as_json: bool) -> None:
-        answer = status_of(frame.town, frame.town.look(datetime, recorded))
+    def status(context: CommandContext, datetime: str | None, recorded: str | None, as_json: bool) -> None:
+        answer = status_of(context.town, context.town.view(datetime, recorded))
         if as_json:
-            frame.json(answer)
+            context.json(answer)
             return
-        table = Table(*(frame.say(f"cli.{name}") for name in ("layer", "title", "features", "geometry")))
+        table = Table(*(context.say(f"cli.{name}") for name in ("layer", "title", "features", "geometry")))
         for name, one in answer["layers"].items():
             if one["features"]:
                 table.add_row(
                     name,
-                    frame.town.catalogue[name].title(frame.lang),
+                    context.town.catalogue[name].title(context.lang),
                     f"{one['features']:,}",
-                    in_chinese(one["geometry"]) if frame.lang == "zh" else one["geometry"],
+                    in_chinese(one["geometry"]) if context.lang == "zh" else one["geometry"],
                 )
-        frame.tell(
+        context.tell(
             "cli.status_line",
-            town=frame.town.settings.name(frame.lang),
-            crs=frame.town.store.crs,
+            town=context.town.settings.name(context.lang),
+            crs=context.town.store.crs,
             version=answer["version"],
         )
         if table.row_count:
-            frame.out.print(table)
+            context.out.print(table)
         else:
-            frame.tell("cli.status_empty")
-        frame.tell("cli.status_findings", **answer["findings"])
+            context.tell("cli.status_empty")
+        context.tell("cli.status_findings", **answer["findings"])
 
     return status
 
@@ -108,16 +108,16 @@ class SeverityChoice(click.Choice[str]):
 
 def findings_command(lang: str) -> click.Command:
     @verb("findings", lang)
-    @click.option("--severity", type=SeverityChoice(), help=words("findings_severity", lang))
-    @click.option("--layer", help=words("findings_layer", lang))
-    @click.option("--datetime", help=words("datetime", lang))
-    @click.option("--recorded", help=words("recorded", lang))
+    @click.option("--severity", type=SeverityChoice(), help=help_text("findings_severity", lang))
+    @click.option("--layer", help=help_text("findings_layer", lang))
+    @click.option("--datetime", help=help_text("datetime", lang))
+    @click.option("--recorded", help=help_text("recorded", lang))
     @click.option("--limit", type=click.IntRange(1), default=200, show_default=True)
-    @click.option("--csv", "table", type=click.Path(path_type=Path), help=words("findings_csv", lang))
-    @click.option("--json", "as_json", is_flag=True, help=words("json", lang))
+    @click.option("--csv", "table", type=click.Path(path_type=Path), help=help_text("findings_csv", lang))
+    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def findings(
-        frame: Frame,
+        context: CommandContext,
         severity: str | None,
         layer: str | None,
         datetime: str | None,
@@ -132,37 +132,39 @@ def findings_command(lang: str) -> click.Command:
             if v
         ]
         if layer is not None:
-            frame.town.catalogue[layer]
+            context.town.catalogue[layer]
         where = (
             parse_filter({"op": "and", "args": wanted} if len(wanted) > 1 else wanted[0], lang="cql2-json")
             if wanted
             else None
         )
-        query = FeatureQuery("finding", view=frame.town.look(datetime, recorded), where=where)
+        query = FeatureQuery("finding", view=context.town.view(datetime, recorded), where=where)
         if table is not None:
-            written = write_findings(frame.town.store.frames(query), table, frame.lang, frame.town.catalogue)
-            frame.tell("cli.findings_written", written=written, path=str(table))
+            written = write_findings(
+                context.town.store.frames(query), table, context.lang, context.town.catalogue
+            )
+            context.tell("cli.findings_written", written=written, path=str(table))
             return
-        frame_of = frame.town.store.features(query.with_(limit=limit))
-        rows = [_finding_row(row, frame.lang) for row in records_of(frame_of)]
+        frame_of = context.town.store.features(query.with_(limit=limit))
+        rows = [_finding_row(row, context.lang) for row in records_of(frame_of)]
         if as_json:
-            frame.json(rows)
+            context.json(rows)
             return
         for row in rows:
-            frame.out.print(_finding_line(row, frame), highlight=False, markup=False, soft_wrap=True)
-        total = frame.town.store.count(query)
+            context.out.print(_finding_line(row, context), highlight=False, markup=False, soft_wrap=True)
+        total = context.town.store.count(query)
         if total > len(rows):
-            frame.tell("cli.findings_more", total=total, shown=len(rows))
+            context.tell("cli.findings_more", total=total, shown=len(rows))
 
     return findings
 
 
-def _finding_line(row: dict[str, Any], frame: Frame) -> str:
+def _finding_line(row: dict[str, Any], context: CommandContext) -> str:
     """Return a finding in one line; its source is named once."""
     source = row["source"]
-    pair = frame.say("cli.pair", name=source, value=row["text"])
+    pair = context.say("cli.pair", name=source, value=row["text"])
     text = row["text"] if source is None or row["text"].startswith(source) else pair
-    return f"{frame.say('cli.severity_' + row['severity']):<7} {text}"
+    return f"{context.say('cli.severity_' + row['severity']):<7} {text}"
 
 
 def _finding_row(row: dict[str, Any], lang: str) -> dict[str, Any]:
@@ -181,23 +183,28 @@ def export_command(lang: str) -> click.Command:
     @verb("export", lang)
     @click.argument("layer")
     @click.argument("file", type=click.Path(path_type=Path))
-    @click.option("--crs", metavar="EPSG:n", help=words("export_crs", lang))
-    @click.option("--datetime", help=words("datetime", lang))
-    @click.option("--recorded", help=words("recorded", lang))
+    @click.option("--crs", metavar="EPSG:n", help=help_text("export_crs", lang))
+    @click.option("--datetime", help=help_text("datetime", lang))
+    @click.option("--recorded", help=help_text("recorded", lang))
     @command
     def export(
-        frame: Frame, layer: str, file: Path, crs: str | None, datetime: str | None, recorded: str | None
+        context: CommandContext,
+        layer: str,
+        file: Path,
+        crs: str | None,
+        datetime: str | None,
+        recorded: str | None,
     ) -> None:
-        described = frame.town.catalogue[layer]
-        query = FeatureQuery(described.id, view=frame.town.look(datetime, recorded))
+        described = context.town.catalogue[layer]
+        query = FeatureQuery(described.id, view=context.town.view(datetime, recorded))
         target = (
             crs_code(crs)
             if crs
             else CRS84
             if file.suffix.lower() in {".geojson", ".json"}
-            else frame.town.store.crs
+            else context.town.store.crs
         )
-        written = write_frames(frame.town.store.frames(query), described, file, crs=target)
-        frame.tell("cli.exported", written=written, path=str(file))
+        written = write_frames(context.town.store.frames(query), described, file, crs=target)
+        context.tell("cli.exported", written=written, path=str(file))
 
     return export

@@ -111,7 +111,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         store = self._town.store
         extent = reachable_extent(store.summary(self._layer.id).extent, store.crs)
         query = FeatureQuery(
-            self._layer.id, view=self._town.look(datetime_, policy=self._policy), text=q, where_crs=store.crs,
+            self._layer.id, view=self._town.view(datetime_, policy=self._policy), text=q, where_crs=store.crs,
             where=None if where is None else filter_in_storage_crs(where, CRS84, store.crs, extent),
             sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
             fields=tuple(fields) if fields else None, geometry=not skip_geometry,

@@ -56,7 +56,9 @@ def landing_page(call: Call, document: Document, sketch: Mapping[str, Document] 
         document=document,
         groups=groups,
         example=_example_layer(groups),
-        map=draw_map(call, drawn, extent=call.town.extent(policy=call.policy), locate=False) if drawn else None,
+        map=draw_map(call, drawn, extent=call.town.extent(policy=call.policy), locate=False)
+        if drawn
+        else None,
     )
 
 

@@ -23,7 +23,7 @@ from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.cursor import Cursor
 from api_config.web.family import Paths, RouteFamily, per_layer
-from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.feature_cache import FeatureCache
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -193,7 +193,7 @@ def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
 
 def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[bytes]]:
     """Return rows and GeoJSON of the state that the cursor will name, also where a commit came between the two."""
-    encoded: EncodedFeatures = call.request.app.state.encoded
+    encoded: FeatureCache = call.request.app.state.feature_cache
     store = call.town.store
     found = encoded.page(store, asked.layer, asked.query, asked.crs)
     if asked.query.view.recorded is None and store.version() != asked.version:

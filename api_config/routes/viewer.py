@@ -1,6 +1,6 @@
 """The viewer: its files, and the one document from which it learns the town."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread

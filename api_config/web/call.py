@@ -148,7 +148,7 @@ class Call:
         for name in ("datetime", "recorded"):
             if len(self.params.get(name, "")) > _LONGEST_TIME:
                 raise QueryRefused("query.datetime", value=self.params[name][:_LONGEST_TIME])
-        return self.town.look(self.params.get("datetime"), self.params.get("recorded"), self.policy)
+        return self.town.view(self.params.get("datetime"), self.params.get("recorded"), self.policy)
 
     def integer(self, name: str, default: int, most: int) -> int:
         value = self.params.get(name)

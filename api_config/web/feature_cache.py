@@ -21,7 +21,7 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.freshness import has_begun
 
-__all__ = ["EncodedFeatures"]
+__all__ = ["FeatureCache"]
 
 _OVERHEAD = 250
 """Bytes a remembered feature costs beside its text: key, tuple, dict entry."""
@@ -33,15 +33,15 @@ Texts = dict[Key, bytes]
 Page = tuple[tuple[str, ...], list[Row], list[bytes]]
 
 
-class EncodedFeatures:
+class FeatureCache:
     """Encodes rows of a store as GeoJSON features and remembers them, at most about `most_bytes` of them."""
 
     def __init__(self, most_bytes: int) -> None:
         self._most = max(most_bytes // 2, 1)
-        self._young: dict[Shape, Texts] = {}
-        self._old: dict[Shape, Texts] = {}
+        self._recent: dict[Shape, Texts] = {}
+        self._older: dict[Shape, Texts] = {}
         self._size = 0
-        self._familiar: set[Shape] = set()
+        self._mostly_cached: set[Shape] = set()
 
     def page(self, store: Store, layer: Layer, query: FeatureQuery, crs: str) -> Page:
         """Return columns and rows of what a query finds and the GeoJSON of each row, in order.
@@ -51,20 +51,20 @@ class EncodedFeatures:
         hidden = tuple(sorted(query.view.policy.hidden.get(layer.id, ())))
         shape: Shape = (layer.id, crs, query.fields, query.geometry, hidden)
         young, old = self._generations(shape)
-        keys_first = shape in self._familiar or _lined_up(store, layer, query)
+        keys_first = shape in self._mostly_cached or _lined_up(store, layer, query)
         found = self._by_keys(store, layer, query, crs, young, old) if keys_first else None
         page, fresh = found or self._whole(store, layer, query, crs, young, old)
         if page[1]:
-            (self._familiar.discard if 2 * fresh > len(page[1]) else self._familiar.add)(shape)
+            (self._mostly_cached.discard if 2 * fresh > len(page[1]) else self._mostly_cached.add)(shape)
         return page
 
     def _generations(self, shape: Shape) -> tuple[Texts, Texts]:
         if self._size > self._most:
-            self._young, self._old, self._size = {}, self._young, 0
-            self._familiar = set()
-        if shape not in self._young:
+            self._recent, self._older, self._size = {}, self._recent, 0
+            self._mostly_cached = set()
+        if shape not in self._recent:
             self._size += _OVERHEAD
-        return self._young.setdefault(shape, {}), self._old.get(shape, {})
+        return self._recent.setdefault(shape, {}), self._older.get(shape, {})
 
     def _whole(
         self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: Texts, old: Texts

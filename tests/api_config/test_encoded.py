@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import shapely
 
-from api_config.web.feature_cache import EncodedFeatures
+from api_config.web.feature_cache import FeatureCache
 from api_config.web.properties import properties_of
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.filter import parse_filter
@@ -54,7 +54,7 @@ def demo(demo_town: Path) -> Iterator[Town]:
 
 
 def texts(
-    encoded: EncodedFeatures, store: Any, layer: Layer, query: FeatureQuery, crs: str = "OGC:CRS84"
+    encoded: FeatureCache, store: Any, layer: Layer, query: FeatureQuery, crs: str = "OGC:CRS84"
 ) -> list[Any]:
     return [json.loads(one) for one in encoded.page(store, layer, query, crs)[2]]
 
@@ -88,7 +88,7 @@ def test_every_layer_is_written_as_its_rows_one_by_one(demo: Town, crs: str) -> 
     for layer in (one for one in demo.catalogue if one.kind == "feature"):
         query = FeatureQuery(layer.id, limit=200)
 
-        assert texts(EncodedFeatures(ROOMY), demo.store, layer, query, crs) == plain(
+        assert texts(FeatureCache(ROOMY), demo.store, layer, query, crs) == plain(
             demo.store, layer, query, crs
         )
 
@@ -100,7 +100,7 @@ def test_every_layer_is_written_as_its_rows_one_by_one(demo: Town, crs: str) -> 
 def test_only_what_was_asked_for_is_written_the_first_time_and_later(
     demo: Town, fields: tuple[str, ...], geometry: bool
 ) -> None:
-    layer, encoded = demo.catalogue["building"], EncodedFeatures(ROOMY)
+    layer, encoded = demo.catalogue["building"], FeatureCache(ROOMY)
     hidden = View(policy=Policy(hidden={"building": frozenset({"usage"})}))
     query = FeatureQuery("building", view=hidden, fields=fields, geometry=geometry, limit=50)
 
@@ -111,7 +111,7 @@ def test_only_what_was_asked_for_is_written_the_first_time_and_later(
 
 
 def test_new_streets_take_one_statement_and_known_ones_read_no_geometry(demo: Town) -> None:
-    layer, encoded, store = demo.catalogue["building"], EncodedFeatures(ROOMY), Asked(demo.store)
+    layer, encoded, store = demo.catalogue["building"], FeatureCache(ROOMY), Asked(demo.store)
     near, far = (FeatureQuery("building", limit=50, after=after) for after in (None, (500,)))
 
     said = []
@@ -130,7 +130,7 @@ def test_new_streets_take_one_statement_and_known_ones_read_no_geometry(demo: To
     ],
 )
 def test_where_all_must_be_lined_up_only_keys_are(demo: Town, query: FeatureQuery) -> None:
-    layer, encoded, store = demo.catalogue["building"], EncodedFeatures(ROOMY), Asked(demo.store)
+    layer, encoded, store = demo.catalogue["building"], FeatureCache(ROOMY), Asked(demo.store)
 
     answers = [texts(encoded, store, layer, query) for _ in range(2)]
 
@@ -139,7 +139,7 @@ def test_where_all_must_be_lined_up_only_keys_are(demo: Town, query: FeatureQuer
 
 
 def test_a_page_half_known_is_the_same_page(demo: Town) -> None:
-    layer, encoded, store = demo.catalogue["building"], EncodedFeatures(ROOMY), Asked(demo.store)
+    layer, encoded, store = demo.catalogue["building"], FeatureCache(ROOMY), Asked(demo.store)
     for _ in range(2):
         texts(encoded, store, layer, FeatureQuery("building", limit=60))
     store.said()
@@ -152,20 +152,20 @@ def test_a_page_half_known_is_the_same_page(demo: Town) -> None:
 
 
 def test_what_is_not_asked_for_again_is_forgotten_and_what_is_stays(demo: Town) -> None:
-    layer, encoded, store = demo.catalogue["building"], EncodedFeatures(120_000), Asked(demo.store)
+    layer, encoded, store = demo.catalogue["building"], FeatureCache(120_000), Asked(demo.store)
     often = FeatureQuery("building", limit=20)
 
     for last in range(20, 400, 20):
         for query in (FeatureQuery("building", limit=20, after=(last,)), often):
             assert texts(encoded, store, layer, query) == plain(demo.store, layer, query)
 
-    assert sum(len(known) for one in (encoded._young, encoded._old) for known in one.values()) < 200
+    assert sum(len(known) for one in (encoded._recent, encoded._older) for known in one.values()) < 200
 
 
 def test_a_change_between_the_two_statements_puts_no_new_text_under_an_old_name(
     scratch: Town, bring: Any, square: Any
 ) -> None:
-    layer, encoded = scratch.catalogue["building"], EncodedFeatures(ROOMY)
+    layer, encoded = scratch.catalogue["building"], FeatureCache(ROOMY)
     bring(scratch, "building", [square(40.0 * n, 0.0) for n in range(4)], code=list("abcd"), name=["old"] * 4)
     three, four = FeatureQuery("building", limit=3), FeatureQuery("building")
     for _ in range(2):
@@ -191,7 +191,7 @@ def test_a_change_between_the_two_statements_puts_no_new_text_under_an_old_name(
 
 
 def test_an_interval_shows_the_state_that_the_filter_chose(scratch: Town, bring: Any, square: Any) -> None:
-    layer, encoded = scratch.catalogue["building"], EncodedFeatures(ROOMY)
+    layer, encoded = scratch.catalogue["building"], FeatureCache(ROOMY)
     shapes = [square(40.0 * n, 0.0) for n in range(4)]
     bring(scratch, "building", shapes, code=list("abcd"), name=["old"] * 4, storeys=[3] * 4)
     bring(

@@ -191,7 +191,10 @@ def text_of(answer: httpx.Response) -> str:
     body = answer.content
     if answer.headers.get("content-type", "") == "application/vnd.mapbox-vector-tile":
         return f"{answer.headers} {mapbox_vector_tile.decode(body)}"
-    if answer.headers.get("content-type", "").startswith("application/vnd.quantized-mesh") and body[:2] == b"\x1f\x8b":
+    if (
+        answer.headers.get("content-type", "").startswith("application/vnd.quantized-mesh")
+        and body[:2] == b"\x1f\x8b"
+    ):
         body = gzip.decompress(body)
     return f"{answer.headers} {body.decode('utf-8', 'replace')}"
 

@@ -1,0 +1,153 @@
+"""What `town.toml` says of a town: read, checked key by key, written for a new town.
+
+How a town is opened and asked stands in `twin_model/town.py`.
+"""
+
+import json
+import math
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from twin_model.catalogue import Catalogue
+from twin_model.crs import (
+    crs_code,
+)
+from twin_model.errors import CalledWrongly, CatalogueError, TownNotFound
+from twin_model.layer import Text
+
+__all__ = ["TOWN_FILE", "TownSettings", "ensure_known_layers", "read_settings", "settings_text"]
+
+TOWN_FILE = "town.toml"
+
+
+@dataclass(frozen=True)
+class TownSettings:
+    """What `town.toml` says. `height_offset` is added to every height that leaves for a globe, or is 0 for all."""
+
+    name: Text
+    crs: str
+    store: str = "store.gpkg"
+    timezone: str = "Asia/Shanghai"
+    height_datum: str = "1985国家高程基准"
+    height_offset: float = 0.0
+    storey_height: float = 3.0
+    languages: tuple[str, ...] = ("zh", "en")
+    publish_underground: bool = False
+    closed: tuple[str, ...] = ()
+    map_approval: Mapping[str, str] = field(default_factory=dict)
+    scenes: tuple[Mapping[str, Any], ...] = ()
+
+
+def read_settings(folder: Path) -> TownSettings:
+    path = folder / TOWN_FILE
+    if not path.is_file():
+        raise TownNotFound(path=str(folder))
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CalledWrongly("town.invalid", path=str(folder), key=str(error), expected="TOML") from error
+    unknown = sorted(set(table) - set(_READERS))
+    if unknown or "name" not in table or "crs" not in table:
+        raise CalledWrongly(
+            "town.invalid", path=str(folder), key=unknown or "name, crs", expected=sorted(_READERS)
+        )
+    return TownSettings(**{key: _setting(folder, key, value) for key, value in table.items()})
+
+
+def _setting(folder: Path, key: str, value: Any) -> Any:
+    expected, read = _READERS[key]
+    try:
+        return read(value)
+    except (TypeError, ValueError, KeyError, OSError) as error:
+        raise CalledWrongly(
+            "town.invalid", path=str(folder), key=f"{key} = {value!r}", expected=expected
+        ) from error
+
+
+def ensure_known_layers(
+    folder: Path, settings: TownSettings, catalogue: Catalogue, left_out: Mapping[str, CatalogueError]
+) -> None:
+    """Refuse a layer that does not exist: a slip of the pen in `closed` would leave a layer open to everybody.
+
+    A layer that was left out may be named.
+    """
+    for key, layers in (("closed", settings.closed), ("map_approval", tuple(settings.map_approval))):
+        unknown = [layer for layer in layers if layer not in catalogue and layer not in left_out]
+        if unknown:
+            nearest = get_close_matches(unknown[0], catalogue.layers, 3, 0.4) or sorted(catalogue.layers)
+            raise CalledWrongly(
+                "town.invalid", path=str(folder), key=f"{key} names {unknown}", expected=nearest
+            )
+
+
+def _kind(*kinds: type) -> Callable[[Any], Any]:
+    """Return a reader that takes a TOML value of these kinds as it is; true and false are no numbers."""
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+            raise TypeError(value)
+        return value
+
+    return read
+
+
+def _name(value: Any) -> Text:
+    table = value if isinstance(value, dict) else {"zh": value, "en": value}
+    if set(table) - {"zh", "en"} or not any(table.values()):
+        raise ValueError(value)
+    return Text(*(_kind(str)(table.get(lang, "")) for lang in ("zh", "en")))
+
+
+def _metres(value: Any) -> float:
+    number = float(_kind(int, float)(value))
+    if not math.isfinite(number):
+        raise ValueError(value)
+    return number
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    return tuple(_kind(str)(one) for one in _kind(list)(value))
+
+
+def _time_zone(value: Any) -> str:
+    return ZoneInfo(_kind(str)(value)).key
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "name": ('a text, or { zh = "...", en = "..." }', _name),
+    "crs": ('a code such as "EPSG:4548"', lambda value: crs_code(_kind(str, int)(value))),
+    "store": ("a path, or postgresql://...", _kind(str)),
+    "timezone": ('a name such as "Asia/Shanghai"', _time_zone),
+    "height_datum": ("a text", _kind(str)),
+    "height_offset": ("metres", _metres),
+    "storey_height": ("metres", _metres),
+    "languages": ('a list such as ["zh", "en"]', _texts),
+    "publish_underground": ("true or false", _kind(bool)),
+    "closed": ("a list of layers", _texts),
+    "map_approval": ("a table of layers and numbers", lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()}),
+    "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(one) for one in _kind(list)(value))),
+}  # fmt: skip
+"""What each key of `town.toml` expects, in words and as its reader."""
+
+
+def settings_text(name: str, crs: str, store: str) -> str:
+    def shown(text: str) -> str:
+        return json.dumps(text, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
+
+    return f"""# 城市库设置：名称、坐标系、高程；未写的项取默认值（见说明书“城市库文件夹”）。
+# The town. Names, storage CRS and heights; everything else has a default (see README, The town's folder).
+name = {{ zh = {shown(name)}, en = {shown(name)} }}    # 名称 name
+crs = {shown(crs)}             # 数据库坐标系，建库后不可更改 storage CRS, fixed once the store is made
+store = {shown(store)}          # 数据库：文件或 PostgreSQL 地址 store: a file or a PostgreSQL address
+timezone = "Asia/Shanghai"     # 时区 time zone
+height_datum = "1985国家高程基准"    # 高程基准 height datum
+height_offset = 0.0            # 高程异常（米），输出到三维地球时加到高程上 added to every height that leaves for a globe
+storey_height = 3.0            # 按层数推算高度时的层高（米） storey height where only storeys are known
+publish_underground = false    # true 表示对外发布地下管线 true publishes pipelines on an address that is not loopback
+closed = []                    # 不对所有人开放的图层 layers that are not open to everybody
+"""
