@@ -18,6 +18,7 @@ PROOF = {"usr/lib/python3/dist-packages/qgis": "python3-qgis"}
 BENCH = {
     "usr/lib/python3/dist-packages/osgeo": "python3-gdal",
     "usr/lib/python3*/ensurepip": "python3-venv",
+    "usr/bin/wrk": "wrk",
 }
 """What only `make bench` needs: its peer, a stock pygeoapi, runs in an environment made of the system's Python."""
 POSTGIS = re.compile(r"^postgresql-(\d+)-postgis-3$")

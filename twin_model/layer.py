@@ -59,11 +59,15 @@ class ZoomRule:
 class Layer:
     """One layer of the catalogue. A catalogue is read once, so a layer is equal to itself only.
 
-    `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number
-    where numbers repeat; `classes` are fields of which two things at one place must have the same values to be one, and
-    whose layers are found again by place too where a number is new. `geometry` is fixed: single or multi, with Z or not; features without geometry are allowed, and
-    `geometry_optional` says that they are nothing to remark on (a model that has no place yet). `former_fields` are columns
-    that a store still holds of fields which the catalogue no longer names: the past was written with them.
+    - `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number where
+      numbers repeat.
+    - `classes` are fields of which two things at one place must have the same values to be one; such layers are found
+      again by place too where a number is new.
+    - `geometry` is fixed: single or multi, with Z or not. Features without geometry are allowed; `geometry_optional` says
+      that they are nothing to remark on (a model that has no place yet).
+    - `label` lists the fields that a feature is called by, the best first; search looks in these and in `searched`.
+    - `former_fields` are columns that a store still holds of fields which the catalogue no longer names: the past was
+      written with them.
     """
 
     id: str
@@ -84,6 +88,8 @@ class Layer:
     classes: tuple[str, ...] = ()
     underground: bool = False
     geometry_optional: bool = False
+    label: tuple[str, ...] = ()
+    searched: tuple[str, ...] = ()
     style: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     former_fields: tuple[Field, ...] = ()
@@ -123,6 +129,11 @@ class Layer:
     def stored_names(self) -> tuple[str, ...]:
         """The columns in which a store holds what features say, besides their geometry."""
         return (*self.field_names, *(each.name for each in self.former_fields), ATTRIBUTES)
+
+    def title_of(self, properties: Mapping[str, Any], feature_id: Any) -> str:
+        """Return what a person would call a feature: the first of the label's fields that has a value, else its id."""
+        names = (name for name in self.label if self.field_of(name) and properties.get(name))
+        return next((str(properties[name]) for name in names), str(feature_id))
 
     def field_of(self, name: str) -> Field | None:
         return next((one for one in self.fields if one.name == name), None)

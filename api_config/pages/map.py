@@ -142,7 +142,7 @@ def _shape_groups(call: Call, one: Drawn, geometries: NDArray[Any], frame: PlanF
             else None
         )
         group["shapes"].append(
-            {"d": svg_path(text), "title": feature_title(feature), "id": name, "href": href}
+            {"d": svg_path(text), "title": feature_title(one.layer, feature), "id": name, "href": href}
         )
     return list(groups.values())
 

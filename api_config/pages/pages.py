@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from api_config.ogc.resources import is_placed
 from api_config.pages.map import NARROW, Drawn, center, draw_map
-from api_config.pages.render import TITLE_FIELDS, Document, number, render_page
+from api_config.pages.render import Document, number, render_page
 from api_config.web.call import Call
 from tiles.svg.plan import Bounds
 from twin_model.catalogue import CIM_CLASSES
@@ -249,7 +249,7 @@ def _filter_examples(layer: Layer, features: Sequence[Document]) -> list[str]:
             found.setdefault("number", f"{one.name} >= {number(middle)}")
         elif one.type == "string" and one.codes:
             found.setdefault("code", f"{one.name} = {_literal(values[0])}")
-        elif one.type == "string" and one.name in TITLE_FIELDS:
+        elif one.type == "string" and one.name in layer.label:
             found.setdefault(
                 "text",
                 f"{one.name} LIKE {_literal(str(values[0])[:2].replace('%', '').replace('_', '') + '%')}",

@@ -19,10 +19,9 @@ from twin_model.messages import messages, render
 from twin_model.messages.fragments import in_chinese
 from twin_model.messages.values import title_of_layer
 
-__all__ = ["TITLE_FIELDS", "Document", "feature_title", "number", "render_page"]
+__all__ = ["Document", "feature_title", "number", "render_page"]
 
 Document = Mapping[str, Any]
-TITLE_FIELDS = ("name", "text", "long_name", "survey_no", "segment_key", "number", "parcel_no", "pole_no")
 
 
 @cache
@@ -98,12 +97,9 @@ def _instant(value: object, zone: ZoneInfo) -> str:
     return local.strftime("%Y-%m-%d" if (local.hour, local.minute) == (0, 0) else "%Y-%m-%d %H:%M")
 
 
-def feature_title(feature: Document) -> str:
+def feature_title(layer: Layer, feature: Document) -> str:
     """Return the name a person would call the feature by, else its id."""
-    properties = feature.get("properties") or {}
-    return next(
-        (str(properties[name]) for name in TITLE_FIELDS if properties.get(name)), str(feature.get("id", ""))
-    )
+    return layer.title_of(feature.get("properties") or {}, feature.get("id", ""))
 
 
 def _worded(value: Any, layer: Layer, name: str, lang: str) -> Any:

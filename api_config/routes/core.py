@@ -168,18 +168,7 @@ def _hit(call: Call, layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...
         at = shapely.point_on_surface(shapely.force_2d(shapes))
         (fragment,) = geometry_fragments(at, call.town.store.crs, CRS84)
         point = orjson.loads(fragment)
-    names = (
-        "name",
-        "text",
-        "long_name",
-        "survey_no",
-        "segment_key",
-        "number",
-        "parcel_no",
-        "pole_no",
-        "structure",
-    )
-    title = next((str(by_name[name]) for name in names if by_name.get(name)), str(row[1]))
+    title = layer.title_of(by_name, row[1])
     return {
         "type": "Feature",
         "id": row[1],

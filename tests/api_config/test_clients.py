@@ -91,6 +91,19 @@ def test_geopandas_reads_items_by_their_address(served_town: str, demo_town: Pat
     assert sorted(frame["storeys"]) == sorted(expected["storeys"])
 
 
+def test_geopandas_reads_every_row_of_a_layer_by_oapif_and_one_page_by_its_items(
+    served_town: str, demo_town: Path
+) -> None:
+    whole = gpd.read_file(f"OAPIF:{served_town}", layer="building")
+    page = gpd.read_file(f"{served_town}/collections/building/items")
+
+    with open_town(demo_town) as town:
+        expected = town.features("building")
+    assert len(whole) == len(expected) and len(page) == 100
+    assert whole.crs.to_epsg() == 4548
+    assert whole.total_bounds == pytest.approx(expected.total_bounds, abs=0.01)
+
+
 def test_gdal_reads_the_vector_tiles_of_the_service(
     ogrinfo: str, served_town: str, tmp_path: Path, inside: Any
 ) -> None:

@@ -22,6 +22,10 @@ from twin_model.layer import Field, Layer, Text, ZoomRule
 __all__ = ["CIM_CLASSES", "Catalogue", "layer_of", "read_catalogue"]
 
 
+_LABELS = ("name", "title", "number")
+"""Fields that a layer without a `label` of its own is called by."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Every layer by id, in the order the catalogue lists them."""
@@ -120,7 +124,9 @@ def layer_of(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any] = {}
         standard=table.get("standard", ""), tolerance=float(table.get("tolerance", 0.001)),
         plan_error=float(table.get("plan_error", 0.6)), valid_from_field=table.get("valid_from_field"),
         prefix=tuple(table.get("prefix", ())), classes=tuple(table.get("classes", ())), underground=table.get("underground", False),
-        geometry_optional=table.get("geometry_optional", False), style=table.get("style", {}), model=table.get("model", {}),
+        geometry_optional=table.get("geometry_optional", False),
+        label=tuple(table.get("label", (name for name in _LABELS if name in table.get("fields", {})))),
+        searched=tuple(table.get("searched", ())), style=table.get("style", {}), model=table.get("model", {}),
     )  # fmt: skip
     ensure_valid(layer)
     return layer

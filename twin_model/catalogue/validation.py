@@ -28,7 +28,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "layer": {
         "kind": (str,), "title": _WORDS, "description": _WORDS, "cim_class": (str,), "cim_level": (str,), "geometry": (str,), "identity": (str,),
         "prefix": (list,), "classes": (list,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
-        "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "style": (dict,), "model": (dict,),
+        "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "label": (list,), "searched": (list,), "style": (dict,), "model": (dict,),
     },
     "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,)},
     "zoom": {"start": (int,), "pixels": _NUMBER, "latest": (int,)},
@@ -110,7 +110,12 @@ def _ensure_names(layer: Layer) -> None:
         _one_of(
             layer, "identity", layer.identity, ("match", *(f"field:{name}" for name in layer.field_names))
         )
-    for key, names in (("prefix", layer.prefix), ("classes", layer.classes)):
+    for key, names in (
+        ("prefix", layer.prefix),
+        ("classes", layer.classes),
+        ("label", layer.label),
+        ("searched", layer.searched),
+    ):
         for name in names:
             _one_of(layer, key, name, layer.field_names)
     if layer.valid_from_field is not None:

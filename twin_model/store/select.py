@@ -30,8 +30,6 @@ from twin_model.temporal import Interval
 __all__ = ["Condition", "Context", "Dialect", "Select", "Table", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
 
 Table = Literal["now", "history"]
-_SEARCHED = ("name", "id", "text", "survey_no", "map_no", "start_no", "end_no", "road_name", "address", "global_id", "parcel_no",
-             "project_no", "pole_no", "number", "usage", "kind")  # fmt: skip
 _ALWAYS_THERE = ("id", "fid", "valid_from", "version_from")
 """Columns of which no row has NULL."""
 
@@ -134,7 +132,7 @@ def queryables(layer: Layer) -> Mapping[str, FieldType]:
 
 def search_fields(layer: Layer) -> tuple[str, ...]:
     """Return the columns in which `q` looks: ids, names, numbers, addresses."""
-    return ("id", *(name for name in _SEARCHED if name != "id" and layer.field_of(name)))
+    return ("id", *(name for name in (*layer.label, *layer.searched) if layer.field_of(name)))
 
 
 def shown_fields(layer: Layer, query: FeatureQuery) -> tuple[str, ...]:
