@@ -196,14 +196,8 @@ def test_a_migration_that_is_killed_is_done_by_the_next_who_opens(kill: int, tmp
 
     store = GeoPackageStore(tmp_path / "store.gpkg", CATALOGUE)
 
-    assert [one.number for one in store.changesets()] == [
-        6,
-        5,
-        4,
-        3,
-        2,
-        1,
-    ]  # the migration records itself, once
+    # The migration records itself, once.
+    assert [one.number for one in store.changesets()] == [6, 5, 4, 3, 2, 1]
     assert len(store.features(FeatureQuery("building"))) == 4
     store.close()
 
@@ -220,14 +214,8 @@ def test_a_migration_of_postgis_that_is_killed_is_done_by_the_next_who_opens(
         url, Catalogue({one.id: one for one in read_catalogue() if one.id in kept}), folder=tmp_path
     )
 
-    assert [one.number for one in store.changesets()] == [
-        6,
-        5,
-        4,
-        3,
-        2,
-        1,
-    ]  # the migration records itself, once
+    # The migration records itself, once.
+    assert [one.number for one in store.changesets()] == [6, 5, 4, 3, 2, 1]
     assert len(store.features(FeatureQuery("building"))) == 4
     assert verify(store).changesets == 6
     assert len(store.delivered_state("building").fids) == 4
