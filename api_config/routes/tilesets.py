@@ -21,7 +21,7 @@ from twin_model.errors import LayerNotFound, NotFound
 from twin_model.layer import Layer
 from twin_model.relief.ground import SOURCES
 from twin_model.store.freshness import state_of
-from twin_model.view import View
+from twin_model.view import OPEN, View
 
 __all__ = ["FAMILY", "is_open_ground", "terrain_tile_bytes"]
 
@@ -66,7 +66,8 @@ async def content(request: Request) -> Response:
     call.allow("recorded", "datetime")
     layer = _solid_layer(call)
     key, name = _node(call), request.path_params["name"]
-    etag = etag_of(layer.id, key, name)
+    # Who lost a right is not told that what they hold still stands; everybody's validator stays as it was.
+    etag = etag_of(layer.id, key, name, *([] if call.policy == OPEN else [call.policy.digest]))
     held = not_modified(request, etag)
     if held is not None:
         return held

@@ -1,7 +1,9 @@
 """One contract for every store: what is put in comes out, by box, filter, id, text and page. In time: `test_store_in_time.py`."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -13,12 +15,13 @@ from hypothesis import strategies as st
 from store_contract import CATALOGUE, CRS, at, deliver, houses
 
 from twin_model.catalogue import read_catalogue
-from twin_model.errors import AccessRefused, LayerNotFound
+from twin_model.errors import AccessRefused, CalledWrongly, LayerNotFound
 from twin_model.filter import parse_filter
 from twin_model.layer import Layer
 from twin_model.rows.content import row_contents, words_of
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, open_store
+from twin_model.temporal import ALWAYS
 from twin_model.view import Policy, View
 
 
@@ -172,6 +175,24 @@ def test_pages_by_key_hold_every_feature_once(store: Store) -> None:
 
         whole = store.features(FeatureQuery("building", sort=sort)).index.tolist()
         assert seen == whole and len(set(seen)) == 47, sort
+
+
+def test_a_hidden_field_is_no_field_of_the_layer(store: Store) -> None:
+    """It is not sorted by, filtered by, searched, nor named as the nearest; a row filter may speak of it all the same."""
+    deliver(store, "building", houses(9))
+    hidden = {"building": frozenset({"name", "storeys"})}
+    view = View(policy=Policy(hidden=hidden, rows={"building": parse_filter("storeys <= 3")}))
+    refusals: list[dict[str, Any]] = [{"where": parse_filter(text)} for text in ("name = 'x'", "storeys > 3")]
+
+    for when in (view, replace(view, datetime=ALWAYS)):
+        asked = FeatureQuery("building", view=when)
+        for changes in ({"sort": (SortKey("name"),)}, {"sort": (SortKey("storey"),)}, *refusals):
+            with pytest.raises(CalledWrongly) as refused:
+                store.rows(asked.with_(**changes))
+            assert not {"name", "storeys"} & set(refused.value.values["nearest"])
+        assert store.count(asked.with_(text="号楼")) == 0
+        assert store.count(asked) == 3
+    assert store.count(FeatureQuery("building", text="号楼")) == 9
 
 
 def test_a_view_closes_layers_rows_and_fields(store: Store) -> None:
