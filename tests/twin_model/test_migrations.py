@@ -1,8 +1,12 @@
 """A store of every earlier format opens in this program with all it held; a copy as it was is kept beside it."""
 
 import gzip
+import json
 import sqlite3
+import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +16,24 @@ import pytest
 import shapely
 
 from ingest.draft import Draft
+from twin_model.backup import restore_town
+from twin_model.backup_archive import SETTINGS, STORE
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import ChainBroken, StoreTooNew
 from twin_model.history import verify
+from twin_model.layer import Field, Text
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.geopackage import schema as gpkg_schema
 from twin_model.store.geopackage.migrations import STEPS, backup_path
 from twin_model.store.geopackage.store import GeoPackageStore
 from twin_model.store.opening import open_store
+from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import migrations as postgis_migrations
 from twin_model.store.postgis import schema as postgis_schema
+from twin_model.store.postgis.server import Address
 from twin_model.temporal import parse_instant
+from twin_model.town import open_town
 from twin_model.versioning import commit
 from twin_model.view import View
 
@@ -177,3 +187,57 @@ def test_a_newer_store_is_refused_and_left_as_it_is(tmp_path: Path, catalogue: C
         GeoPackageStore(path, catalogue)
 
     assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", sorted(STEPS))
+def test_a_backup_of_an_earlier_format_is_restored_migrated_and_proved(number: int, tmp_path: Path) -> None:
+    store = gzip.decompress((STORES / f"format_{number}.gpkg.gz").read_bytes())
+    settings = 'name = { zh = "旧城", en = "old" }\ncrs = "EPSG:4548"\nstore = "store.gpkg"\n'.encode()
+    members = {STORE: store, SETTINGS: settings}
+    digests = {name: sha256(content).hexdigest() for name, content in members.items()}
+    with zipfile.ZipFile(tmp_path / "old.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+        manifest = {"made": "2026-11-28T00:00:00.000Z", "store": "store.gpkg", "members": digests}
+        archive.writestr("manifest.json", json.dumps(manifest))
+
+    restored = restore_town(tmp_path / "old.zip", tmp_path / "town")
+
+    assert restored.version == VERSIONS[number] + 1
+    with open_town(tmp_path / "town") as town:
+        assert verify(town.store).changesets == VERSIONS[number] + 1
+        assert len(town.features("building", recorded=5)) == 4
+
+
+@pytest.mark.parametrize("number", sorted(postgis_migrations.STEPS))
+def test_a_dump_of_a_schema_of_an_earlier_format_is_restored_migrated_and_proved(
+    number: int, tmp_path: Path, catalogue: Catalogue, postgis_url: str, old_schema: Any
+) -> None:
+    old_schema(postgis_url, number)
+    postgis_copy.backup(Address.read(postgis_url), tmp_path / "town.dump")
+    postgis_copy.restore(postgis_url, tmp_path / "town.dump", replace=True)
+
+    store = open_store(postgis_url, catalogue, folder=tmp_path)
+
+    assert verify(store).changesets == VERSIONS[number] + 1
+    store.close()
+
+
+def test_a_town_whose_layer_had_gained_a_field_is_proved_again_and_says_what_it_could_not_prove(
+    tmp_path: Path, catalogue: Catalogue
+) -> None:
+    path = old_store(tmp_path, 2)
+    with sqlite3.connect(path) as connection:
+        for table in ("building", "vgpkg_history_building"):
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN heritage TEXT")
+    connection.close()
+    building = catalogue["building"]
+    heritage = Field("heritage", "string", Text("历史建筑", "Heritage"))
+    grown = replace(building, fields=(heritage, *building.fields))
+
+    store = GeoPackageStore(path, Catalogue({**catalogue.layers, "building": grown}))
+
+    audit = verify(store)
+    assert audit.changesets == VERSIONS[2] + 1
+    assert audit.unproved == {"building": 6}, "their first hashes knew nothing of the new field"
+    store.close()
