@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -32,10 +33,11 @@ from twin_model.relief.ground import Ground
 from twin_model.store.base import FeatureQuery, StoreReads
 from twin_model.store.freshness import state_of
 from twin_model.temporal import ALWAYS
-from twin_model.town import Town
+from twin_model.town import Town, open_quietly
 from twin_model.view import OPEN, Policy, View
+from twin_model.workers import report
 
-__all__ = ["TownTiles", "Tree", "all_time", "states", "unpacked_glb"]
+__all__ = ["TownTiles", "Tree", "all_time", "build_contents", "states", "unpacked_glb"]
 
 _FORMAT = "5"
 _FADE = 2_000.0
@@ -246,6 +248,20 @@ def _among(these: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.bo
     """Return which rows of `these` are rows of `wanted`."""
     known = set(map(tuple, wanted.tolist()))
     return np.array([row in known for row in map(tuple, these.tolist())], dtype=bool)
+
+
+def build_contents(folder: Path, layer_id: str) -> int:
+    """Make every content of a solid layer that is not in the town's cache yet; return how many there are.
+
+    Runs in a child process (`twin_model/workers.py`) and tells it how far it is.
+    """
+    with open_quietly(folder) as town:
+        tiles, layer, view = TownTiles(town), town.store.catalogue[layer_id], View()
+        names = tiles.tree(layer, view).names
+        for done, (key, name) in enumerate(names.items(), start=1):
+            tiles.content(layer, view, key, name)
+            report(done, len(names))
+        return len(names)
 
 
 def unpacked_glb(content: memoryview) -> bytes:

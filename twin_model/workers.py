@@ -126,6 +126,10 @@ class Workers(Executor):
             if progress is not None and done is not None:
                 progress(done, total)
 
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait for what is under way; left by an error or an interrupt, end it."""
+        self.shutdown(cancel_futures=kind is not None)
+
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no more work; end what is under way at once with `cancel_futures`, else when it is done."""
         if cancel_futures:

@@ -1,14 +1,16 @@
 """`twin tiles build`: terrain and 3D contents ahead of time, so that the first visitor does not wait."""
 
+import os
+from collections.abc import Callable
+
 import click
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.ingest import progress_bar
 from api_config.commands.localized import verb_group
-from tiles.town_tiles import TownTiles
-from twin_model.layer import Layer
-from twin_model.view import View
+from tiles.town_tiles import TownTiles, build_contents
+from twin_model.workers import Workers
 
 __all__ = ["build_tiles", "tiles_group"]
 
@@ -30,25 +32,27 @@ def tiles_group(lang: str) -> click.Group:
 
 def build_tiles(context: CommandContext) -> dict[str, int]:
     """Make the ground and every content of every solid layer that is not in the cache yet; return contents by layer."""
-    tiles, built = TownTiles(context.town), {}
+    town = context.town
+    layers = [
+        layer for layer in town.catalogue if layer.model.get("kind") and town.store.summary(layer.id).features
+    ]
     with progress_bar(context) as progress:
         task = progress.add_task(context.say("cli.terrain"), total=None)
-        tiles.ground.surface()
+        TownTiles(town).ground.surface()
         progress.remove_task(task)
-        for layer in context.town.catalogue:
-            if layer.model.get("kind") and context.town.store.summary(layer.id).features:
-                built[layer.id] = _build_layer(tiles, layer, progress, context.lang)
-    counts = [
-        f"{context.town.catalogue[name].name_in(context.lang)} {count}" for name, count in built.items()
-    ]
+        with Workers(max(1, min(len(layers), os.cpu_count() or 1))) as workers:
+            building = {
+                layer.id: workers.submit_with_progress(
+                    _advancing(progress, progress.add_task(layer.title(context.lang), total=None)),
+                    build_contents, town.path.absolute(), layer.id,
+                )
+                for layer in layers
+            }  # fmt: skip
+            built = {name: future.result() for name, future in building.items()}
+    counts = [f"{town.catalogue[name].name_in(context.lang)} {count}" for name, count in built.items()]
     context.err.print(context.say("cli.tiles_built", layers=counts), highlight=False)
     return built
 
 
-def _build_layer(tiles: TownTiles, layer: Layer, progress: Progress, lang: str) -> int:
-    tree = tiles.tree(layer, View())
-    task = progress.add_task(layer.title(lang), total=len(tree.names))
-    for key, name in tree.names.items():
-        tiles.content(layer, View(), key, name)
-        progress.advance(task)
-    return len(tree.names)
+def _advancing(progress: Progress, task: TaskID) -> Callable[[int, int | None], None]:
+    return lambda done, total: progress.update(task, completed=done, total=total)

@@ -108,6 +108,17 @@ def test_a_task_that_takes_too_long_is_ended(tmp_path: Path) -> None:
         assert gone(started(tmp_path / "pid"))
 
 
+def test_an_interrupt_ends_what_is_under_way(tmp_path: Path) -> None:
+    child = 0
+
+    with pytest.raises(KeyboardInterrupt), Workers(1) as workers:
+        workers.submit(worker_tasks.be_busy, str(tmp_path / "pid"), 60)
+        child = started(tmp_path / "pid")
+        raise KeyboardInterrupt
+
+    assert gone(child)
+
+
 def test_shutting_down_at_once_leaves_no_child(tmp_path: Path) -> None:
     workers = Workers(1)
     future = workers.submit(worker_tasks.be_busy, str(tmp_path / "pid"), 60)
