@@ -163,7 +163,7 @@ def test_sources_that_are_missing_or_differ_are_named_until_they_are_delivered_a
 
     assert re.search(r"lacks .*: a\.gpkg: 1\. Expected", text)
     assert re.search(r"not what was delivered .*: a\.gpkg: 2\. Expected", text)
-    assert "a.gpkg: 1" in chinese and "a.gpkg: 2" in chinese and "sources/" in chinese
+    assert "a.gpkg：1" in chinese and "a.gpkg：2" in chinese and "sources/" in chinese
     assert "already in version 2" in again
     assert mended["sources"] == {"whole": 1, "missing": {"a.gpkg": [1]}, "differing": {}}
 

@@ -52,6 +52,15 @@ def test_the_store_is_named_in_town_toml_and_the_folder_holds_no_geopackage(town
     }
 
 
+def test_sources_are_kept_in_the_folder_whatever_the_store_is(towns: dict[str, Path]) -> None:
+    audits = {kind: json.loads(twin(town, "audit", "verify", "--json")) for kind, town in towns.items()}
+    names = {kind: {path.name for path in (town / "sources").iterdir()} for kind, town in towns.items()}
+
+    assert names["postgis"] == names["geopackage"]
+    assert audits["postgis"]["sources"] == {"whole": 4, "missing": {}, "differing": {}}
+    assert audits["geopackage"]["sources"] == audits["postgis"]["sources"]
+
+
 def test_status_and_findings_are_the_same(towns: dict[str, Path]) -> None:
     for command in (("status", "--json"), ("findings", "--json"), ("status", "--json", "--recorded", "1")):
         ours, theirs = (json.loads(twin(towns[kind], *command)) for kind in ("geopackage", "postgis"))
