@@ -5,7 +5,7 @@ Each source is a changeset of its own; one refused file does not undo the others
 
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -24,7 +24,7 @@ from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import ScopeKind, Source, Version
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
-from twin_model.sources import source_copy, version_with_same_source
+from twin_model.sources import SourceCopy, is_kept, source_copy, version_with_same_source
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import commit, plan_changeset, touched_ids
@@ -156,16 +156,17 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
         read_as = read_options_digest(delivery.options)
         outcome.already = version_with_same_source(town.store, source, read_as)
         if outcome.already is not None and not delivery.dry_run:
-            with _source_copy(town, source, path, reader, delivery) as keep:
-                keep()
+            if not is_kept(town.path / "sources", source):
+                with _source_copy(town, source, path, reader, delivery) as copy:
+                    copy.keep()
             return outcome
         with (
+            _source_copy(town, source, path, reader, delivery) as copy,
             _head_start(town, delivery) as ahead,
             _draft(town, source, delivery.options, reporter, ahead) as draft,
-            _source_copy(town, source, path, reader, delivery) as keep,
         ):
             reporter.stage("read")
-            reader.read(path, draft, delivery.options)
+            reader.read(copy.path, draft, delivery.options)
             changeset = draft.to_changeset(
                 author=delivery.author, reason=delivery.reason or path.name,
                 details={"read_as": read_as}, reach=delivery.reach, area=delivery.area,
@@ -180,7 +181,7 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
                 }
                 return outcome
             reporter.stage("commit")
-            keep()
+            copy.keep()
             outcome.version = commit(town.store, changeset, ahead)
     except TwinError as error:
         outcome.error = error
@@ -215,10 +216,10 @@ def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter,
 
 def _source_copy(
     town: Town, source: Source, path: Path, reader: Reader, delivery: Delivery
-) -> AbstractContextManager[Callable[[], None]]:
-    """Return the way of a source into the town's archive; a dry run keeps nothing."""
+) -> AbstractContextManager[SourceCopy]:
+    """Return the copy of a source that is read and kept; a dry run reads the source itself and keeps nothing."""
     if delivery.dry_run:
-        return nullcontext(lambda: None)
+        return nullcontext(SourceCopy(path, keep=lambda: None))
     return source_copy(town.path / "sources", source, files_of(path, reader))
 
 

@@ -3,16 +3,15 @@
 Each source has a folder named by its SHA-256. The archive lies in the town's folder (`sources/`) whatever its store is. Which files belong to a source its reader says
 (`ingest/reader.py`); proof of the history itself stands in `twin_model/audit.py`.
 
-    with source_copy(town.path / "sources", source, files) as keep:
-        ...                     # read the source meanwhile
-        keep()                  # before the commit
+    with source_copy(town.path / "sources", source, files) as copy:
+        ...                     # read copy.path
+        copy.keep()             # before the commit
     verify_sources(town.path / "sources", town.store.changesets()).missing
 """
 
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -24,8 +23,10 @@ from twin_model.store.base import ChangesetRecord, Store
 
 __all__ = [
     "SourceAudit",
+    "SourceCopy",
     "digest_of",
     "files_of_source",
+    "is_kept",
     "source_copy",
     "verify_sources",
     "version_with_same_source",
@@ -56,51 +57,47 @@ def digest_of(files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
-@contextmanager
-def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterator[Callable[[], None]]:
-    """Yield what puts a source into the archive; its files are copied while it is read.
+@dataclass(frozen=True)
+class SourceCopy:
+    """A copy of a source on its way into the archive: `path` is that of the file that names it, `keep` puts it there."""
 
-    Call it before the commit, so that no version is without its source; it waits for the copy.
-    The copy is hashed: files that have changed since they were identified are a `SourceRefused`. A whole copy that is
-    there stays; a damaged one is replaced.
+    path: Path
+    keep: Callable[[], None]
+
+
+@contextmanager
+def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterator[SourceCopy]:
+    """Yield a copy of a source's files, the one that names it among them, to be read in place of them.
+
+    The copy is hashed: files that have changed since they were identified are a `SourceRefused`. Call `keep` before the
+    commit, so that no version is without what it was read from. A damaged copy in the archive is replaced.
     """
-    target = folder / source.sha256
-    if _is_whole(target, source.sha256, source.name):
-        yield lambda: None
-        return
     folder.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
     part.chmod(0o755)
-
-    def keep() -> None:
-        digest = copied.result()
+    try:
+        for path in files:
+            shutil.copy2(path, part / path.name)
+        digest = digest_of(part / path.name for path in files)
         if digest != source.sha256:
             raise SourceRefused(
                 "source.changed", source=source.name, found=digest[:12], expected=source.sha256[:12]
             )
-        _put(part, target, source)
-
-    try:
-        with ThreadPoolExecutor(1) as copier:
-            copied = copier.submit(_copy, files, part)
-            yield keep
+        yield SourceCopy(part / source.name, lambda: _put(part, folder / source.sha256, source))
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _copy(files: tuple[Path, ...], folder: Path) -> str:
-    """Copy files into a folder; return the digest of the copies."""
-    for path in files:
-        shutil.copy2(path, folder / path.name)
-    return digest_of(folder / path.name for path in files)
-
-
 def _put(part: Path, target: Path, source: Source) -> None:
-    """Give a copy its place in the archive; one that another process has put there meanwhile is as good."""
+    """Give a copy its place in the archive, unless a whole one has it: another process may put it there meanwhile."""
+    if is_kept(target.parent, source):
+        return
     try:
         part.replace(target)
     except OSError:
-        if _is_whole(target, source.sha256, source.name):
+        if not target.exists():
+            raise
+        if is_kept(target.parent, source):
             return
         damaged = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
         target.replace(damaged / target.name)
@@ -112,6 +109,11 @@ def files_of_source(folder: Path, digest: str) -> tuple[Path, ...]:
     """Return the files that the archive holds of a source, by name; empty where it holds none."""
     target = folder / digest
     return tuple(sorted(path for path in target.iterdir() if path.is_file())) if target.is_dir() else ()
+
+
+def is_kept(folder: Path, source: Source) -> bool:
+    """Return whether the archive holds a source whole; its files are hashed again."""
+    return _is_whole(folder / source.sha256, source.sha256, source.name)
 
 
 def verify_sources(folder: Path, changesets: Iterable[ChangesetRecord]) -> SourceAudit:

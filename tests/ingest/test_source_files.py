@@ -117,6 +117,37 @@ def test_a_table_whose_data_changed_is_delivered_again_and_kept_whole(town: Town
             assert draft.counts.stored == rows
 
 
+class Overwriting:
+    """Overwrites a file once its reading begins, as an office program does that saves meanwhile."""
+
+    def __init__(self, path: Path, content: bytes) -> None:
+        self._path, self._content = path, content
+
+    def source(self, name: str, number: int, total: int) -> None: ...
+
+    def read(self, records: int) -> None: ...
+
+    def stage(self, name: str) -> None:
+        if name == "read":
+            self._path.write_bytes(self._content)
+
+
+def test_a_version_is_read_from_the_bytes_that_are_kept_though_the_file_is_saved_again_meanwhile(
+    town: Town, tmp_path: Path
+) -> None:
+    path, later = (
+        houses(tmp_path / "building.geojson", ["甲"]),
+        houses(tmp_path / "later.geojson", ["乙", "丙"]),
+    )
+    source = identify(path)
+
+    outcome = deliver(town, [path], Delivery(AS_BUILDING), Overwriting(path, later.read_bytes()))[0]
+
+    assert outcome.error is None
+    assert town.features("building")["name"].tolist() == ["甲"]
+    assert identify(files_of_source(town.path / "sources", source.sha256)[0]).sha256 == source.sha256
+
+
 def test_notes_on_a_gml_are_neither_believed_nor_left_beside_it(town: Town, tmp_path: Path) -> None:
     path = houses(tmp_path / "town.gml", ["甲"], driver="GML")
     path.with_suffix(".xsd").unlink()

@@ -24,8 +24,9 @@ def delivered(folder: Path, **contents: str) -> tuple[Path, ...]:
 
 def keep(archive: Path, files: tuple[Path, ...], digest: str = "") -> Source:
     source = Source(files[0].name, digest or digest_of(files))
-    with source_copy(archive, source, files) as keep:
-        keep()
+    with source_copy(archive, source, files) as copy:
+        assert copy.path.read_text() == files[0].read_text()
+        copy.keep()
     return source
 
 
@@ -52,7 +53,7 @@ def test_a_source_that_changed_after_it_was_identified_is_refused_and_not_kept(
     digest = digest_of(files)
     delivered(tmp_path / "in", csv="1,3")
 
-    with pytest.raises(SourceRefused, match=r"roads\.csv changed while it was read: .* deliver it again"):
+    with pytest.raises(SourceRefused, match=r"roads\.csv changed while it was copied: .* deliver it again"):
         keep(archive, files, digest)
 
     assert list(archive.iterdir()) == []
@@ -61,7 +62,7 @@ def test_a_source_that_changed_after_it_was_identified_is_refused_and_not_kept(
 def test_what_is_not_committed_is_not_kept(tmp_path: Path, archive: Path) -> None:
     files = delivered(tmp_path / "in", csv="1,2")
 
-    with pytest.raises(ValueError, match="unreadable"), source_copy(archive, Source("a", digest_of(files)), files):  # fmt: skip
+    with pytest.raises(ValueError, match="unreadable"), source_copy(archive, Source("roads.csv", digest_of(files)), files):  # fmt: skip
         raise ValueError("unreadable")
 
     assert list(archive.iterdir()) == []
@@ -85,8 +86,8 @@ def test_missing_and_differing_sources_are_named_with_their_versions(tmp_path: P
     whole = keep(archive, delivered(tmp_path / "1", shp="b", dbf="a"))
     tables = delivered(tmp_path / "2", line="2", point="1")
     survey = Source("roads.point", digest_of(tables))  # named by one, hashed in the order of names
-    with source_copy(archive, survey, tables) as keep_survey:
-        keep_survey()
+    with source_copy(archive, survey, tables) as copy:
+        copy.keep()
     renamed = Source("roads_2024.shp", whole.sha256)  # the same bytes under another name
     damaged = keep(archive, delivered(tmp_path / "3", csv="3"))
     (archive / damaged.sha256 / "extra").write_text("")
