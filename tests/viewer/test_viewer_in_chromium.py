@@ -100,6 +100,12 @@ class Visit:
             ground,
         )
 
+    def press(self, tool: str) -> None:
+        """Press a button of the toolbar with the mouse."""
+        place = self.page.locator(f"[data-tool={tool}]").bounding_box()
+        assert place is not None, tool
+        self.page.mouse.click(place["x"] + place["width"] / 2, place["y"] + place["height"] / 2)
+
     def look_down_on(self, lon: float, lat: float, elevation: float, distance: float) -> None:
         """Look straight down from `distance` metres above a place of the town."""
         offset = self.run("() => twin.config.town.height_offset")
@@ -225,7 +231,7 @@ def test_click_on_a_building_shows_its_attributes_in_words(visit: Visit) -> None
     expect(row).to_contain_text(codes[properties["structure"]]["zh"])
     expect(visit.page.locator("[data-field=height] td")).to_contain_text(" m")
     visit.settle()
-    assert visit.run("() => twin.selectionFound()")
+    assert visit.run("() => twin.selectionDrawn()")
 
 
 def widest_pipe(visit: Visit) -> tuple[dict[str, Any], tuple[float, float, float]]:
@@ -271,7 +277,7 @@ def test_selected_pipe_tells_its_class_by_name(visit: Visit) -> None:
         codes[pipe["properties"]["class"]]["zh"]
     )
     visit.settle()
-    assert visit.run("() => twin.selectionFound()")
+    assert visit.run("() => twin.selectionDrawn()")
 
 
 def test_bim_element_is_picked_and_shows_the_property_sets_of_its_item(visit: Visit) -> None:
@@ -338,16 +344,95 @@ def test_measured_length_equals_the_distance_in_the_towns_own_coordinates(visit:
     x = [visit.get(f"/crs/transform?lon={lon}&lat={lat}&to=EPSG:4548") for lon, lat in places]
     expected = math.dist(*((one["x_north"], one["y_east"]) for one in x))
     visit.page.keyboard.press("Escape")
+    drawings = visit.run(DRAWINGS)
 
-    visit.run("() => twin.measure.start('length')")
-    for place in places:
-        visit.run("([lon, lat, z]) => twin.measure.click(twin.windowPositionOf(lon, lat, z))", *place, ground)
-    visit.run("() => twin.measure.finish()")
+    visit.press("length")
+    for place, click in zip(places, (visit.page.mouse.click, visit.page.mouse.dblclick), strict=True):
+        at = visit.run("([lon, lat, z]) => twin.windowPositionOf(lon, lat, z)", *place, ground)
+        click(at["x"], at["y"])
 
-    told = visit.page.locator(".measured li").first.inner_text()
-    level = float(told.split("水平长度")[1].split("m")[0].replace(",", ""))
+    result = visit.page.locator(".measured li")
+    expect(result).to_have_count(1)
+    level = float(result.inner_text().split("水平长度")[1].split("m")[0].replace(",", ""))
     assert level == pytest.approx(expected, rel=0.01)
-    visit.run("() => twin.measure.clear()")
+    visit.press("clear")
+    expect(result).to_have_count(0)
+    assert visit.run(DRAWINGS) == drawings
+
+
+TOOLS = "() => twin.tools.tools.map(({ start, ...tool }) => tool)"
+DRAWINGS = "() => twin.viewer.scene.primitives.length"
+
+
+def test_every_tool_starts_by_button_and_key_and_ends_by_escape_and_a_second_press(visit: Visit) -> None:
+    tools = visit.run(TOOLS)
+    active = visit.page.locator(".toolbar [aria-pressed=true]")
+    hint = visit.page.locator(".hint")
+    visit.show("building")
+    drawings = visit.run(DRAWINGS)
+
+    for tool in tools:
+        button = visit.page.locator(f"[data-tool={tool['id']}]")
+        visit.press(tool["id"])
+        expect(active).to_have_count(1)
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(hint).to_be_visible()
+        visit.page.keyboard.press("Escape")
+        expect(active).to_have_count(0)
+        expect(hint).to_be_hidden()
+        for _ in range(2):
+            visit.press(tool["id"])
+        expect(active).to_have_count(0)
+        if shortcut := tool.get("shortcut"):
+            visit.page.keyboard.press(shortcut["key"])
+            expect(button).to_have_attribute("aria-pressed", "true")
+
+    # Each tool takes the place of the one before.
+    expect(active).to_have_count(1)
+    visit.press("clear")
+    expect(active).to_have_count(0)
+    assert visit.run(DRAWINGS) == drawings
+
+
+def test_every_tool_has_words_in_both_languages_and_an_id_and_a_key_of_its_own(visit: Visit) -> None:
+    tools = visit.run(TOOLS)
+    words = {}
+
+    for language in ("zh", "en"):
+        expect(visit.page.locator("html")).to_have_attribute("lang", re.compile(f"^{language}"))
+        for tool in tools:
+            visit.press(tool["id"])
+            title = visit.page.locator(f"[data-tool={tool['id']}]").get_attribute("aria-label")
+            words[language, tool["id"]] = f"{title} {visit.page.locator('.hint').inner_text()}".split()
+            visit.page.keyboard.press("Escape")
+        visit.page.locator(".language").click()
+
+    for (language, tool_id), (title, *hint) in words.items():
+        assert title and hint, (language, tool_id)
+        assert bool(re.search("[\u4e00-\u9fff]", f"{title}{hint}")) == (language == "zh"), (language, tool_id)
+    for keys in (
+        [tool["id"] for tool in tools],
+        [tool["shortcut"]["key"] for tool in tools if "shortcut" in tool],
+    ):
+        assert len(set(keys)) == len(keys)
+
+
+def test_tool_that_fails_is_stopped_with_a_notice_and_the_viewer_goes_on(visit: Visit) -> None:
+    notice = visit.page.locator(".notice.problem")
+    visit.run(
+        """() => twin.tools.start({ ...twin.tools.tools[0], start: () => ({
+             stop: () => {}, click: async () => { throw new Error('no such layer'); } }) })"""
+    )
+
+    visit.page.mouse.click(VIEWPORT["width"] / 2, VIEWPORT["height"] / 2)
+
+    expect(notice).to_contain_text("no such layer")
+    assert visit.run("() => twin.tools.active") is None
+    visit.press("area")
+    expect(visit.page.locator("[data-tool=area]")).to_have_attribute("aria-pressed", "true")
+    visit.page.keyboard.press("Escape")
+    notice.locator("button").click()
+    visit.page.keyboard.press("Escape")
 
 
 def test_screenshot_is_a_picture_of_the_town_and_not_an_empty_sheet(visit: Visit, tmp_path: Path) -> None:
@@ -493,7 +578,7 @@ class TimeVisit(Visit):
     def ground(self) -> str | None:
         """Return the collection of what lies where the pond was."""
         identity = self.pick(*self.place(75.0, 175.0), GROUND)
-        return identity and identity["collectionId"]
+        return identity["collectionId"] if identity else None
 
     def go(self, day: str | None) -> None:
         self.run("([day]) => { twin.time.day = day ?? undefined; }", day)

@@ -1,12 +1,12 @@
-/** Everything the viewer asks of the service; no other module does. Words and shapes are those of the API. */
+/**
+ * All requests to the service; names and shapes are those of the API.
+ *
+ * CesiumJS alone fetches by itself, and only the tilesets and terrain that the configuration names.
+ */
 import { VectorTile, type VectorTileLayer } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
-import type { Lang } from "./i18n";
+import type { Lang, Text } from "./words";
 
-export interface Text {
-  zh: string;
-  en: string;
-}
 export type Extent = [west: number, south: number, east: number, north: number];
 export interface FieldConfig {
   name: string;
@@ -113,7 +113,7 @@ export interface TownCoordinates {
   y_east: number;
 }
 
-/** An answer of the service that is not the one asked for; `detail` is the service's own sentence. */
+/** An error response of the service; `detail` is the sentence of the service. */
 export class ServiceProblem extends Error {
   constructor(
     readonly status: number,
@@ -132,7 +132,7 @@ export class Api {
     return this.json(`${itemPath(collectionId, featureId)}?lang=${lang}`, "application/geo+json");
   }
 
-  /** A feature as it was at `datetime`; undefined where it was not there, which is no problem and not told as one. */
+  /** The feature as of `datetime`; undefined, not an error, where it does not exist at that time. */
   async itemAt(collectionId: string, featureId: string, lang: Lang, datetime: string): Promise<Feature | undefined> {
     const filter = `id = '${featureId.replaceAll("'", "''")}'`;
     const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", datetime, lang });
@@ -142,8 +142,7 @@ export class Api {
 
   async search(text: string, lang: Lang, signal: AbortSignal): Promise<Feature[]> {
     const query = new URLSearchParams({ q: text, limit: "20", lang });
-    const found = await this.json<{ features: Feature[] }>(`/search?${query}`, "application/geo+json", signal);
-    return found.features;
+    return (await this.json<{ features: Feature[] }>(`/search?${query}`, "application/geo+json", signal)).features;
   }
 
   coordinates(lon: number, lat: number, crs: string, signal?: AbortSignal): Promise<TownCoordinates> {
@@ -174,6 +173,6 @@ export function itemPath(collectionId: string, featureId: string): string {
 }
 
 async function problem(answer: Response): Promise<ServiceProblem> {
-  const told: { detail?: string; title?: string } = await answer.json().catch(() => ({}));
-  return new ServiceProblem(answer.status, told.detail ?? told.title ?? `${answer.status} ${answer.statusText}`);
+  const { detail, title }: { detail?: string; title?: string } = await answer.json().catch(() => ({}));
+  return new ServiceProblem(answer.status, detail ?? title ?? `${answer.status} ${answer.statusText}`);
 }

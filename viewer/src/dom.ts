@@ -68,3 +68,7 @@ export function icon(which: IconName): SVGSVGElement {
   svg.append(path);
   return svg;
 }
+
+export function toggleFullScreen(): void {
+  void (document.fullscreenElement ? document.exitFullscreen() : document.documentElement.requestFullscreen());
+}

@@ -1,6 +1,6 @@
 /** The keyboard: one table of keys, which the help page shows as well. */
 import { button, element, icon } from "./dom";
-import type { Language, Word } from "./i18n";
+import type { Language, Word } from "./words";
 
 export interface Key {
   shown: string;

@@ -1,9 +1,9 @@
 /** The layer tree: layers of the catalogue by CIM class with swatches, counts, transparency and legend. */
-import type { LayerConfig, LayerStyle, Text } from "./api";
+import type { LayerConfig, LayerStyle } from "./api";
 import { button, element, icon, name } from "./dom";
-import type { Language } from "./i18n";
 import type { Layers, TownLayer } from "./layers";
 import type { TownScene } from "./scene";
+import type { Language, Text } from "./words";
 
 export class Legend {
   private readonly body = element("div", { class: "tree-body" });

@@ -1,7 +1,6 @@
 /** The attributes of the selected feature, as the service has them for the day on show, with the catalogue's titles and codes. */
 import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
 import { button, element, icon, name } from "./dom";
-import type { Language } from "./i18n";
 import { swatch } from "./legend";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
@@ -9,6 +8,7 @@ import type { Identity } from "./pick";
 import type { TownScene } from "./scene";
 import { type Selection, extentOf } from "./selection";
 import type { Time } from "./time";
+import type { Language } from "./words";
 
 const NAMES = ["name", "title", "text", "survey_no", "segment_key", "number", "global_id"];
 /** What the service says of every state of a feature, beside the fields of its layer. */

@@ -1,8 +1,8 @@
 /** The state of the viewer in the address's hash: a copied address shows the same town to someone else. */
 import type { CameraState } from "./api";
-import type { Lang } from "./i18n";
 import type { Identity } from "./pick";
 import { asDay } from "./time";
+import type { Lang } from "./words";
 
 export interface State {
   camera?: CameraState;

@@ -2,9 +2,9 @@
 import { Cartesian2, Cartographic, Math as CesiumMath } from "@cesium/engine";
 import type { Api } from "./api";
 import { element, name } from "./dom";
-import type { Language } from "./i18n";
 import type { TownScene } from "./scene";
 import type { Underground } from "./underground";
+import type { Language } from "./words";
 
 const PAUSE = 140;
 
@@ -21,7 +21,6 @@ export class Readout {
     credits: HTMLElement,
     private readonly town: TownScene,
     private readonly api: Api,
-    private readonly crs: string,
     underground: Underground,
     private readonly language: Language,
   ) {
@@ -74,8 +73,8 @@ export class Readout {
   private async showTown(lon: number, lat: number, elevation: string): Promise<void> {
     this.asked = new AbortController();
     try {
-      const { x_north, y_east } = await this.api.coordinates(lon, lat, this.crs, this.asked.signal);
-      this.crsName.textContent = this.crs;
+      const { x_north, y_east } = await this.api.coordinates(lon, lat, this.town.crs, this.asked.signal);
+      this.crsName.textContent = this.town.crs;
       this.place.textContent = `X ${x_north.toFixed(2)}   Y ${y_east.toFixed(2)}   ${elevation}`;
     } catch {
       // Longitude and latitude stay on show: the pointer has moved on, or the place is outside the town's system.

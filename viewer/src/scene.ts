@@ -17,10 +17,14 @@ const INSTANT = JulianDate.fromIso8601("2026-06-21T04:00:00Z");
 
 export class TownScene {
   readonly widget: CesiumWidget;
+  /** Storage CRS of the town, in whose coordinates places are told. */
+  readonly crs: string;
+  /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
   readonly heightOffset: number;
 
   constructor(container: HTMLElement, credits: HTMLElement, private readonly config: TownConfig, private readonly test: boolean) {
     keepAttribution();
+    this.crs = config.town.storage_crs;
     this.heightOffset = config.town.height_offset;
     this.widget = new CesiumWidget(container, {
       baseLayer: false,

@@ -1,11 +1,11 @@
 /** Named states of the town, told one after the other: play flies through, arrow keys step, Esc frees. */
 import type { SceneConfig } from "./api";
 import { button, element, icon, name } from "./dom";
-import type { Language } from "./i18n";
 import type { Layers } from "./layers";
 import type { TownScene } from "./scene";
 import { type Time, asDay } from "./time";
 import type { Underground } from "./underground";
+import type { Language } from "./words";
 
 export class Scenes {
   current: SceneConfig | undefined;

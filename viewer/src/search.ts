@@ -1,11 +1,11 @@
 /** The search box: names, ids, addresses and point numbers of the whole town; a result is flown to and selected. */
 import type { Api, Extent, Feature } from "./api";
 import { element, icon, name } from "./dom";
-import type { Language } from "./i18n";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
 import type { TownScene } from "./scene";
 import { type Selection, extentOf } from "./selection";
+import type { Language } from "./words";
 
 const PAUSE = 220;
 

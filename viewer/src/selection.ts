@@ -73,8 +73,8 @@ export class Selection {
     this.town.render();
   }
 
-  /** Whether the selected solid feature has been found among the tiles drawn. */
-  get found(): boolean {
+  /** Whether a tile that is drawn holds the selected solid feature. */
+  get drawn(): boolean {
     return this.marked.length > 0;
   }
 

@@ -1,7 +1,7 @@
 /** The slider over the town's time: drag, step from change to change, play, and back to now. */
 import { button, element, icon, name } from "./dom";
-import type { Language } from "./i18n";
 import { type Time, dayOf, numberOf } from "./time";
+import type { Language } from "./words";
 
 /** Seconds for the whole way when playing, and the least and most that one step of it takes. */
 const WHOLE_WAY = 30;

@@ -1,13 +1,15 @@
-/** The buttons at the right: what the viewer can do besides showing layers. */
+/** The buttons at the right: commands, and the tools of `tools/tool.ts`. */
 import { type IconName, button, element, icon, name } from "./dom";
-import type { Language, Word } from "./i18n";
-import { MEASURES, type Measure } from "./measure";
+import type { Tool } from "./tools/tool";
+import type { Toolbox } from "./tools/toolbox";
 import type { Underground } from "./underground";
+import type { Language, Word } from "./words";
 
-export interface Actions {
+/** What the buttons without a state do. */
+export interface Commands {
   home: () => void;
   north: () => void;
-  full_screen: () => void;
+  fullScreen: () => void;
   screenshot: () => void;
   share: () => void;
   help: () => void;
@@ -15,57 +17,65 @@ export interface Actions {
 
 export class Toolbar {
   private readonly bar = element("div", { class: "toolbar", role: "toolbar", "aria-orientation": "vertical" });
-  private readonly hint = element("div", { class: "hint panel", role: "status", hidden: true });
 
   constructor(
     parent: HTMLElement,
-    private readonly actions: Actions,
-    private readonly measure: Measure,
+    private readonly commands: Commands,
+    private readonly tools: Toolbox,
     private readonly underground: Underground,
     private readonly language: Language,
   ) {
-    parent.append(this.bar, this.hint);
+    parent.append(this.bar);
     language.shown(() => this.render());
-    measure.changed(() => this.render());
+    tools.changed(() => this.render());
     underground.changed(() => this.render());
   }
 
   private render(): void {
-    const { language } = this;
     const focused = document.activeElement?.getAttribute("data-tool");
-    name(this.bar, language.t("tools"));
-    this.bar.replaceChildren(
-      this.group(this.tool("home", "home", this.actions.home), this.tool("north", "north", this.actions.north)),
-      this.group(this.tool("underground", "underground", () => this.underground.toggle(), this.underground.on)),
-      this.group(
-        ...MEASURES.map((kind) =>
-          this.tool(kind, `measure_${kind}`, () => this.measure.start(this.measure.kind === kind ? undefined : kind), this.measure.kind === kind),
-        ),
-        this.measure.any || this.measure.active ? this.tool("clear", "measure_clear", () => this.measure.clear()) : "",
-      ),
-      this.group(
-        this.tool("screenshot", "screenshot", this.actions.screenshot),
-        this.tool("share", "share", this.actions.share),
-        this.tool("full_screen", "full_screen", this.actions.full_screen),
-        this.tool("help", "help", this.actions.help),
-      ),
-    );
-    this.hint.hidden = !this.measure.active && !this.measure.any;
-    this.hint.replaceChildren(
-      this.measure.hint,
-      element("ol", { class: "measured" }, ...this.measure.results.map((result) => element("li", {}, result))),
-    );
+    name(this.bar, this.language.t("tools"));
+    this.bar.replaceChildren(this.views(), this.ground(), this.pointerTools(), this.pageCommands());
     if (focused) this.bar.querySelector<HTMLElement>(`[data-tool="${focused}"]`)?.focus();
   }
 
-  private group(...tools: (HTMLElement | string)[]): HTMLElement {
-    return element("div", { class: "tools panel" }, ...tools);
+  private views(): HTMLElement {
+    return group(this.button("home", "home", "home", this.commands.home), this.button("north", "north", "north", this.commands.north));
   }
 
-  private tool(which: IconName, word: Word, run: () => void, pressed?: boolean): HTMLElement {
-    const made = button("tool", this.language.t(word), run, icon(which));
-    made.dataset.tool = which;
-    if (pressed !== undefined) made.setAttribute("aria-pressed", String(pressed));
-    return made;
+  private ground(): HTMLElement {
+    const { underground } = this;
+    return group(this.button("underground", "underground", "underground", () => underground.toggle(), underground.on));
   }
+
+  private pointerTools(): HTMLElement {
+    const { tools } = this;
+    const clear = this.button("clear", "measure_clear", "clear", () => tools.clear());
+    return group(...tools.tools.map((tool) => this.toolButton(tool)), tools.active || tools.hasResults ? clear : "");
+  }
+
+  private toolButton(tool: Tool): HTMLElement {
+    const { tools } = this;
+    return this.button(tool.id, tool.title, tool.icon, () => tools.toggle(tool), tools.active === tool);
+  }
+
+  private pageCommands(): HTMLElement {
+    const { commands } = this;
+    return group(
+      this.button("screenshot", "screenshot", "screenshot", commands.screenshot),
+      this.button("share", "share", "share", commands.share),
+      this.button("full_screen", "full_screen", "full_screen", commands.fullScreen),
+      this.button("help", "help", "help", commands.help),
+    );
+  }
+
+  private button(id: string, word: Word, which: IconName, run: () => void, pressed?: boolean): HTMLElement {
+    const control = button("tool", this.language.t(word), run, icon(which));
+    control.dataset.tool = id;
+    if (pressed !== undefined) control.setAttribute("aria-pressed", String(pressed));
+    return control;
+  }
+}
+
+function group(...controls: (HTMLElement | string)[]): HTMLElement {
+  return element("div", { class: "tools panel" }, ...controls);
 }

@@ -1,7 +1,10 @@
 /** The interface's own words in both languages; titles of layers and fields come from the catalogue. */
-import type { Text } from "./api";
-
 export type Lang = "zh" | "en";
+
+export interface Text {
+  zh: string;
+  en: string;
+}
 
 const WORDS = {
   layers: { zh: "图层", en: "Layers" },
@@ -66,6 +69,7 @@ const WORDS = {
   share: { zh: "复制链接", en: "Copy link" },
   link_copied: { zh: "链接已复制", en: "Link copied" },
   help: { zh: "帮助", en: "Help" },
+  tool_failed: { zh: "“{0}”工具出错，已停止：{1}", en: "The tool “{0}” stopped after an error: {1}" },
   language: { zh: "English", en: "中文" },
   tools: { zh: "工具", en: "Tools" },
   longitude: { zh: "东经", en: "Lon" },
@@ -101,7 +105,7 @@ const WORDS = {
 
 export type Word = keyof typeof WORDS;
 
-/** The language of the interface; whoever shows words listens for its change. */
+/** The language of the interface; a module that shows words renders them again when it changes. */
 export class Language {
   private readonly listeners: (() => void)[] = [];
 
@@ -120,7 +124,7 @@ export class Language {
     for (const listener of this.listeners) listener();
   }
 
-  /** Call now and after each change. */
+  /** Call the listener now and after each change of language. */
   shown(listener: () => void): void {
     this.listeners.push(listener);
     listener();
