@@ -7,20 +7,20 @@ export function element<K extends keyof HTMLElementTagNameMap>(
   attributes: Attributes = {},
   ...children: Child[]
 ): HTMLElementTagNameMap[K] {
-  const made = document.createElement(tag);
+  const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === false) continue;
-    made.setAttribute(name, value === true ? "" : String(value));
+    node.setAttribute(name, value === true ? "" : String(value));
   }
-  made.append(...children.filter((child): child is Node | string => Boolean(child) || child === ""));
-  return made;
+  node.append(...children.filter((child): child is Node | string => Boolean(child) || child === ""));
+  return node;
 }
 
 export function button(className: string, label: string, clicked: () => void, ...children: Child[]): HTMLButtonElement {
-  const made = element("button", { type: "button", class: className }, ...children);
-  name(made, label);
-  made.addEventListener("click", clicked);
-  return made;
+  const control = element("button", { type: "button", class: className }, ...children);
+  name(control, label);
+  control.addEventListener("click", clicked);
+  return control;
 }
 
 /** Give a control its accessible name and tooltip. */

@@ -9,7 +9,7 @@ import type { TownScene } from "./scene";
 import { type VectorTiles, lonLat, tileOf } from "./vectortiles";
 
 const FONT = '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", system-ui, sans-serif';
-const MOST = 160;
+const MOST_LABELS = 160;
 
 interface Word {
   text: string;
@@ -82,18 +82,18 @@ export class Labels {
     // Names before numbers, then what is near.
     const rank = (word: Word) => (word.layer.config.style.symbol ? 1 : 0);
     const taken: [left: number, top: number, right: number, bottom: number][] = [];
-    const kept: Word[] = [];
+    const chosen: Word[] = [];
     for (const word of words.sort((a, b) => rank(a) - rank(b) || far(a) - far(b))) {
-      if (kept.length >= MOST) break;
+      if (chosen.length >= MOST_LABELS) break;
       const at = SceneTransforms.worldToWindowCoordinates(scene, Cartesian3.fromDegrees(word.lon, word.lat, this.town.groundHeight(word.lon, word.lat)));
       if (!at) continue;
       const half = widthOf(word.text) / 2 + 8;
       const box = [at.x - half, at.y - 16, at.x + half, at.y + 10] as const;
       if (taken.some((other) => box[0] < other[2] && box[2] > other[0] && box[1] < other[3] && box[3] > other[1])) continue;
       taken.push([...box]);
-      kept.push(word);
+      chosen.push(word);
     }
-    return kept;
+    return chosen;
   }
 
   private write({ text, lon, lat, layer }: Word): void {

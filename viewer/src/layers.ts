@@ -115,7 +115,7 @@ export class Layers {
   }
 
   private apply(): void {
-    for (const layer of this.all.filter((one) => one.solid && one.drawable)) {
+    for (const layer of this.all.filter(({ solid, drawable }) => solid && drawable)) {
       if (layer.visible) void this.load(layer);
       if (layer.tileset) dress(layer, layer.tileset, this.time);
     }
@@ -144,7 +144,7 @@ export class Layers {
 function dress(layer: TownLayer, tileset: Cesium3DTileset, time: Time): void {
   tileset.show = layer.visible && layer.opacity > 0;
   const color = layer.opacity < 1 ? { color: `color("white", ${layer.opacity.toFixed(3)})` } : {};
-  const style = { ...color, ...whatHolds(layer, time) };
+  const style = { ...color, ...dayFilter(layer, time) };
   const wanted = JSON.stringify(style);
   if (wanted === layer.dressed) return;
   layer.dressed = wanted;
@@ -155,7 +155,7 @@ function dress(layer: TownLayer, tileset: Cesium3DTileset, time: Time): void {
  * The part of a style that shows only what is true on the day; its tiles hold all that ever was and is planned.
  * Now, in a layer without a past and plans, no feature needs to be asked.
  */
-function whatHolds(layer: TownLayer, { day, number }: Time): { show?: string } {
+function dayFilter(layer: TownLayer, { day, number }: Time): { show?: string } {
   if (day === undefined && layer.config.time?.steady) return {};
   return { show: `\${valid_from} <= ${number} && \${valid_to} > ${number}` };
 }

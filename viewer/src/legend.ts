@@ -175,9 +175,9 @@ function marks(kind: string, style: LayerStyle, color: string): SVGElement[] {
 }
 
 function text(word: string, color: string): SVGElement {
-  const made = shape("text", { x: 10, y: 15, "text-anchor": "middle", "font-size": 14, fill: color });
-  made.textContent = word;
-  return made;
+  const node = shape("text", { x: 10, y: 15, "text-anchor": "middle", "font-size": 14, fill: color });
+  node.textContent = word;
+  return node;
 }
 
 function firstColor(style: LayerStyle): string {
@@ -185,7 +185,7 @@ function firstColor(style: LayerStyle): string {
 }
 
 function shape(tag: string, attributes: Record<string, string | number>): SVGElement {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  return made;
+  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
+  return node;
 }

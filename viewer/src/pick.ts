@@ -62,7 +62,7 @@ export class Picker {
     const [lon, lat] = [CesiumMath.toDegrees(longitude), CesiumMath.toDegrees(latitude)];
     const metresPerPixel = this.town.metresPerPixel(Cartesian3.distance(this.town.scene.camera.positionWC, ground));
     const z = zoomOf(metresPerPixel, latitude);
-    for (const layer of this.layers.draped.toReversed().filter((one) => one.config.min_zoom <= z + 1)) {
+    for (const layer of this.layers.draped.toReversed().filter(({ config }) => config.min_zoom <= z + 1)) {
       const identity = await this.inLayer(layer, lon, lat, z, metresPerPixel / Math.cos(latitude));
       if (identity) return identity;
     }

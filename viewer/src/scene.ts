@@ -1,4 +1,4 @@
-/** The stage: globe, terrain, light and camera, with nothing asked of another host. */
+/** Globe, terrain, light and camera; nothing is requested from another host. */
 import {
   CameraEventType, Cartesian2, Cartesian3, Cartographic, CesiumTerrainProvider, CesiumWidget, Color, Credit, CreditDisplay,
   CustomHeightmapTerrainProvider, DirectionalLight, EasingFunction, GeographicTilingScheme, HeadingPitchRange, type ImageryLayer, JulianDate,
@@ -17,7 +17,7 @@ const INSTANT = JulianDate.fromIso8601("2026-06-21T04:00:00Z");
 
 export class TownScene {
   readonly widget: CesiumWidget;
-  /** Storage CRS of the town, in whose coordinates places are told. */
+  /** Storage CRS of the town, the coordinates that users read. */
   readonly crs: string;
   /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
   readonly heightOffset: number;

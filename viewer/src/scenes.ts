@@ -1,4 +1,4 @@
-/** Named states of the town, told one after the other: play flies through, arrow keys step, Esc frees. */
+/** Named states of the town, shown one after the other: play flies through them, arrow keys step, Esc leaves. */
 import type { SceneConfig } from "./api";
 import { button, element, icon, name } from "./dom";
 import type { Layers } from "./layers";
@@ -104,10 +104,10 @@ export class Scenes {
     const play = button("icon-button play", language.t(this.playing ? "pause" : "play"), () => this.toggle(), icon(this.playing ? "pause" : "play"));
     this.bar.replaceChildren(play, element("div", { class: "chips" }, ...chips));
     this.caption.hidden = !this.current;
-    if (this.current) this.caption.replaceChildren(...this.told(this.current));
+    if (this.current) this.caption.replaceChildren(...this.captionOf(this.current));
   }
 
-  private told(scene: SceneConfig): HTMLElement[] {
+  private captionOf(scene: SceneConfig): HTMLElement[] {
     const { language } = this;
     const count = element("span", { class: "caption-count" }, `${this.all.indexOf(scene) + 1} / ${this.all.length}`);
     const words = element("div", { class: "caption-words" }, element("h2", {}, language.of(scene.title), count), element("p", {}, language.of(scene.text)));

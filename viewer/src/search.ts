@@ -15,7 +15,7 @@ export class Search {
     "aria-controls": "results", "aria-autocomplete": "list",
   });
   private readonly list = element("ul", { class: "results", id: "results", role: "listbox", hidden: true });
-  private found: Feature[] = [];
+  private results: Feature[] = [];
   private active = -1;
   private timer: number | undefined;
   private asked = new AbortController();
@@ -36,7 +36,7 @@ export class Search {
       if (!form.contains(event.relatedTarget as Node | null)) this.close();
     });
     this.box.addEventListener("input", () => this.wait());
-    this.box.addEventListener("focus", () => this.found.length && this.open());
+    this.box.addEventListener("focus", () => this.results.length && this.open());
     this.box.addEventListener("keydown", (event) => this.key(event));
     language.shown(() => {
       this.box.placeholder = language.t("search");
@@ -55,7 +55,7 @@ export class Search {
     this.asked.abort();
     const text = this.box.value.trim();
     if (!text) {
-      this.found = [];
+      this.results = [];
       this.close();
     } else this.timer = setTimeout(() => void this.ask(text), PAUSE);
   }
@@ -64,9 +64,9 @@ export class Search {
     this.asked = new AbortController();
     this.say(this.language.t("searching"));
     try {
-      this.found = await this.api.search(text, this.language.code, this.asked.signal);
+      this.results = await this.api.search(text, this.language.code, this.asked.signal);
       this.active = -1;
-      if (this.found.length) this.render();
+      if (this.results.length) this.render();
       else this.say(this.language.t("nothing_found", text));
     } catch (cause) {
       if ((cause as Error).name === "AbortError") return;
@@ -83,7 +83,7 @@ export class Search {
 
   private render(): void {
     this.list.replaceChildren(
-      ...this.found.map((feature, index) => {
+      ...this.results.map((feature, index) => {
         const layer = this.layers.get(String(feature.properties.collection));
         const kind = layer ? this.language.of(layer.config.title) : String(feature.properties.collection);
         const item = element(
@@ -113,15 +113,15 @@ export class Search {
   }
 
   private point(step: number): void {
-    if (!this.found.length) return;
-    this.active = (this.active + step + this.found.length) % this.found.length;
+    if (!this.results.length) return;
+    this.active = (this.active + step + this.results.length) % this.results.length;
     this.render();
     this.box.setAttribute("aria-activedescendant", `result-${this.active}`);
     this.list.children[this.active]?.scrollIntoView({ block: "nearest" });
   }
 
   private choose(index: number): void {
-    const feature = this.found[index];
+    const feature = this.results[index];
     if (!feature) return;
     this.close();
     this.box.blur();

@@ -1,4 +1,4 @@
-/** The day of the town that is on show: now, or one that was chosen. All that is drawn or asked follows it. */
+/** The day of the town that is on show: now, or one that was chosen. Drawing and requests follow it. */
 import type { TimeConfig } from "./api";
 
 const DAY = 86_400_000;
@@ -62,7 +62,7 @@ export function dayOf(number: number): string {
   return new Date(number * DAY).toISOString().slice(0, 10);
 }
 
-/** The text if it names a day that there is, else undefined. */
+/** The text if it is a valid day, else undefined. */
 export function asDay(text: string | null | undefined): string | undefined {
   const number = /^\d{4}-\d{2}-\d{2}$/.test(text ?? "") ? numberOf(text!) : Number.NaN;
   return Number.isFinite(number) && dayOf(number) === text ? text : undefined;

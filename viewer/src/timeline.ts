@@ -94,8 +94,8 @@ export class Timeline {
   }
 
   private control(which: string, className: string, label: string, run: () => void, ...children: (Node | string)[]): HTMLButtonElement {
-    const made = button(className, label, run, ...children);
-    made.dataset.time = which;
-    return made;
+    const control = button(className, label, run, ...children);
+    control.dataset.time = which;
+    return control;
   }
 }

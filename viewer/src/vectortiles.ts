@@ -3,7 +3,7 @@ import { VectorTileFeature, type VectorTileLayer } from "@mapbox/vector-tile";
 import type { Api, LayerConfig } from "./api";
 import type { Time } from "./time";
 
-const KEPT = 1500;
+const MOST_TILES = 1500;
 
 export interface TileAddress {
   z: number;
@@ -63,7 +63,7 @@ export class VectorTiles {
       return [];
     });
     this.tiles.set(key, tile);
-    if (this.tiles.size > KEPT) this.tiles.delete(this.tiles.keys().next().value!);
+    if (this.tiles.size > MOST_TILES) this.tiles.delete(this.tiles.keys().next().value!);
     return tile;
   }
 }
