@@ -23,7 +23,7 @@ export class Picker {
   ) {}
 
   async at(position: Cartesian2): Promise<Identity | undefined> {
-    return this.solidAt(position) ?? (await this.drapedAt(position));
+    return this.town.drawings.hiddenDuring(() => this.solidAt(position)) ?? (await this.drapedAt(position));
   }
 
   /** The solid feature drawn there: the first one in the way that is not see-through, else the first. */
@@ -36,6 +36,10 @@ export class Picker {
 
   /** The place a click means: on a solid feature where there is one, else on the ground. */
   placeAt(position: Cartesian2): Cartesian3 | undefined {
+    return this.town.drawings.hiddenDuring(() => this.surfaceAt(position));
+  }
+
+  private surfaceAt(position: Cartesian2): Cartesian3 | undefined {
     const { scene } = this.town;
     if (scene.pickPositionSupported && scene.pick(position) instanceof Cesium3DTileFeature) {
       const place = scene.pickPosition(position);

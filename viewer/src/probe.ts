@@ -21,6 +21,7 @@ export interface Probe {
   flyTo: (camera: CameraState) => Promise<boolean>;
   camera: () => CameraState;
   selectionDrawn: () => boolean;
+  drawingCount: () => number;
   layers: Layers;
   underground: Underground;
   tools: Toolbox;
@@ -47,6 +48,7 @@ export function addProbe(parts: Parts): void {
     flyTo: (camera) => town.flyTo(camera, 0),
     camera: () => town.cameraState(),
     selectionDrawn: () => selection.drawn && panel.open,
+    drawingCount: () => town.drawings.count,
     layers, underground, tools, time,
   };
 }

@@ -5,6 +5,7 @@ import {
   KeyboardEventModifier, Math as CesiumMath, Matrix4, type PerspectiveFrustum, Rectangle, type Scene, SceneTransforms, Transforms, buildModuleUrl,
 } from "@cesium/engine";
 import type { CameraState, Extent, TownConfig } from "./api";
+import { Drawings } from "./drawings";
 
 export const SKY = Color.fromCssColorString("#dbe6ec");
 const LAND = Color.fromCssColorString("#e9ebe4");
@@ -17,6 +18,7 @@ const INSTANT = JulianDate.fromIso8601("2026-06-21T04:00:00Z");
 
 export class TownScene {
   readonly widget: CesiumWidget;
+  readonly drawings: Drawings;
   /** Storage CRS of the town, the coordinates that users read. */
   readonly crs: string;
   /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
@@ -44,6 +46,7 @@ export class TownScene {
     this.widget.resolutionScale = test ? 1 / devicePixelRatio : 1;
     this.widget.clock.shouldAnimate = false;
     this.widget.clock.currentTime = INSTANT;
+    this.drawings = new Drawings(this.scene);
     this.dress();
     this.steer();
   }

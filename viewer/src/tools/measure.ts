@@ -91,11 +91,11 @@ class Measure implements ToolHandle {
     private readonly kind: MeasureKind,
     private readonly context: ToolContext,
   ) {
-    context.town.scene.primitives.add(this.sketch);
+    context.town.drawings.add(this.sketch);
   }
 
   stop(): void {
-    this.remove(this.sketch);
+    this.context.town.drawings.remove(this.sketch);
   }
 
   click(position: Cartesian2): void | Promise<void> {
@@ -127,17 +127,11 @@ class Measure implements ToolHandle {
 
   private async keep(places: Cartesian3[]): Promise<void> {
     const text = await this.result(places);
+    const { drawings } = this.context.town;
     const drawing = new PrimitiveCollection();
-    this.context.town.scene.primitives.add(drawing);
+    drawings.add(drawing);
     this.draw(drawing, places, text);
-    this.context.panel.add({ text: text.replaceAll("\n", " · "), dispose: () => this.remove(drawing) });
-  }
-
-  /** Take a drawing out of the scene, which disposes of what it holds. */
-  private remove(drawing: PrimitiveCollection): void {
-    const { town } = this.context;
-    town.scene.primitives.remove(drawing);
-    town.render();
+    this.context.panel.add({ text: text.replaceAll("\n", " · "), dispose: () => drawings.remove(drawing) });
   }
 
   private async result(places: Cartesian3[]): Promise<string> {

@@ -14,6 +14,7 @@
  * - annotation: `click` for a place, its text in `panel`; a note is a result until the service stores it.
  * - proposals: `click` on a feature, its fields in `panel`; sends a proposed change through `api`.
  *
+ * What a tool draws goes into `town.drawings`, which picking does not see, and comes out by `stop` or by `dispose`.
  * A tool that needs another part of the viewer (a layer's style, the day on show) gets it as a new field of
  * `ToolContext`; it never imports one. All tools come in one script: together they weigh little beside CesiumJS.
  */
