@@ -708,7 +708,7 @@ def test_attributes_are_those_of_the_day_on_show(past: TimeVisit) -> None:
     expect(since.locator("td")).to_have_text("2010年5月1日")
 
     past.go("2023-06-01")
-    expect(body).to_contain_text("2023年6月1日这一天没有此要素")
+    expect(body).to_contain_text("2023年6月1日 无此要素")
 
     past.go("2012-01-01")
     expect(past.page.locator(".attributes h2")).to_have_text("老站")
