@@ -88,6 +88,7 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
         "features": features, "extent": extent_of(call.town, layer, policy) if time else None, "placed": is_placed(call.town, layer, policy),
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
+        "label": [name for name in layer.label if layer.field_of(name)],
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),
                     "codes": {code: _both(words) for code, words in one.codes.items()}} for one in layer.fields],

@@ -41,6 +41,8 @@ export interface LayerConfig {
   style: LayerStyle;
   model: { kind: string } | null;
   fields: FieldConfig[];
+  /** The fields that a feature is called by, the best first. */
+  label: string[];
   mvt: string | null;
   tileset: string | null;
   /** Null where the layer never held anything; steady where all that its tileset holds is true today. */

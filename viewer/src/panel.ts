@@ -10,7 +10,6 @@ import { type Selection, extentOf } from "./selection";
 import type { Time } from "./time";
 import type { Language } from "./words";
 
-const NAMES = ["name", "title", "text", "survey_no", "segment_key", "number", "global_id"];
 /** What the service says of every state of a feature, beside the fields of its layer. */
 const OF_A_STATE: FieldConfig[] = [
   { name: "valid_from", type: "datetime", unit: "", title: { zh: "有效自", en: "Valid from" } },
@@ -95,7 +94,7 @@ export class Panel {
 
   private header(config: LayerConfig, identity: Identity, feature: Feature): HTMLElement {
     const { language } = this;
-    const title = NAMES.map((field) => feature.properties[field]).find(Boolean) ?? identity.featureId;
+    const title = config.label.map((field) => feature.properties[field]).find(Boolean) ?? identity.featureId;
     const close = button("icon-button", language.t("close"), () => this.selection.set(undefined), icon("close"));
     const day = this.time.day && element("span", { class: "attributes-day" }, language.t("as_of", language.date(this.time.day)));
     const kind = element("p", { class: "attributes-kind" }, swatch(config), language.of(config.title), day);
