@@ -319,9 +319,13 @@ def test_a_planned_feature_appears_when_its_time_comes_without_a_commit(
     """Two plans begin one after the other; each changes counts, items, tiles and validators by itself.
 
     The tileset holds both from the start, so its validator stays. No answer may be kept beyond the next beginning.
+    It waits for real moments, as far apart as this machine needs to store both plans and ask for them.
     """
-    begin = [datetime.now(UTC) + timedelta(seconds=seconds) for seconds in (1.2, 2.4)]
+    start = datetime.now(UTC)
     bring(scratch, "building", [square(0, 0)], name=["现"])
+    inside_of(scratch.path).get("/collections/building/items")
+    pace = max(timedelta(seconds=1.2), 5 * (datetime.now(UTC) - start))
+    begin = [datetime.now(UTC) + pace, datetime.now(UTC) + 2 * pace]
     for number, moment in enumerate(begin):
         bring(
             scratch,
