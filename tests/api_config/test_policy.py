@@ -27,6 +27,8 @@ OWN = """
 title = { zh = "房子", en = "Houses" }
 geometry = "MultiPolygon"
 identity = "field:plate"
+label = ["zz_owner", "name"]
+searched = ["usage"]
 style = { color = "#d8cbb8", by = "zz_owner", label = "zz_owner", colors = { "ZZ OWNER" = "#fa0b0c" } }
 model = { kind = "extrude", height = "zz_tall", properties = ["plate", "zz_owner", "zz_tall"] }
 [zz_house.fields]
@@ -40,6 +42,7 @@ zz_tall = { type = "number", zh = "高", en = "ZZ height" }
 title = { zh = "库", en = "Vaults" }
 geometry = "Point"
 identity = "field:plate"
+label = ["name"]
 [zz_vault.fields]
 plate = { zh = "门牌", en = "Plate" }
 name = { zh = "名称", en = "Name" }
@@ -144,7 +147,7 @@ def contents(ask: Any, **options: Any) -> list[str]:
 
 def addresses(ask: Any) -> dict[str, list[str]]:
     """Return addresses of every route by its path; one that leads into the town leads to houses, pages too."""
-    pages = ["", "?f=html&lang=zh", "?f=html&lang=en"]
+    pages = ["?lang=en", "?f=html&lang=zh"]
     item = "/collections/{collection}/items/{id:path}"
     tiles = "/collections/{collection}/tiles"
     solids = "/collections/{collection}/3dtiles"
