@@ -13,8 +13,10 @@ import httpx
 import mapbox_vector_tile
 import pytest
 import shapely
+from pygeoapi.provider.base import ProviderItemNotFoundError
 from starlette.routing import Mount
 
+from api_config.ogc.providers import TownFeatureProvider
 from api_config.web.call import Call, Service
 from tiles.solids import feature_colors
 from twin_model.filter import parse_filter
@@ -132,8 +134,8 @@ def tile_addresses(ask: Any) -> list[str]:
     return [f"{HOUSE}/tiles/WebMercatorQuad/15/{row}/{col}" for row in rows for col in cols]
 
 
-def contents(ask: Any, **options: Any) -> list[str]:
-    """Return the addresses of the contents of the houses' tileset."""
+def contents(ask: Any, *, solids: str = f"{HOUSE}/3dtiles", **options: Any) -> list[str]:
+    """Return the addresses of the contents of a tileset, without those of its external parts."""
 
     def uris(node: dict[str, Any]) -> Iterator[str]:
         if "content" in node:
@@ -141,8 +143,8 @@ def contents(ask: Any, **options: Any) -> list[str]:
         for child in node.get("children", ()):
             yield from uris(child)
 
-    document = ask.get(f"{HOUSE}/3dtiles/tileset.json", **options).json()
-    return [f"{HOUSE}/3dtiles/{uri}" for uri in uris(document["root"])]
+    document = ask.get(f"{solids}/tileset.json", **options).json()
+    return [f"{solids}/{uri}" for uri in uris(document["root"]) if uri.endswith(".glb")]
 
 
 def addresses(ask: Any) -> dict[str, list[str]]:
@@ -310,6 +312,44 @@ def test_a_hidden_colour_or_owner_colours_nothing(folder: Path) -> None:
 
     assert feature_colors(layer, frame)[0].tolist() == [0xFA, 0x0B, 0x0C, 255]
     assert feature_colors(Policy(hidden=HIDDEN).visible(layer), frame)[0].tolist() == [0xD8, 0xCB, 0xB8, 255]
+
+
+def test_an_element_whose_colour_and_class_are_hidden_keeps_its_shape_alone(
+    inside: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Elements of a building model are painted by a field, too; where they stand is theirs in any case."""
+    tileset = "/collections/bim_element/3dtiles/tileset.json"
+    box = inside.get(tileset).json()["root"]["boundingVolume"]
+    open_names = contents(inside, solids="/collections/bim_element/3dtiles")
+    hidden = {"bim_element": frozenset({"color", "ifc_class", "bottom", "matrix", "mesh"})}
+    monkeypatch.setattr(Call, "policy", property(lambda _: Policy(hidden=hidden)))
+
+    names = contents(inside, solids="/collections/bim_element/3dtiles")
+
+    assert inside.get(tileset).json()["root"]["boundingVolume"] == box
+    assert names and not set(names) & set(open_names)
+    for glb in map(inside.get, (names[0], names[-1])):
+        assert glb.status_code == 200
+        assert b"global_id" in glb.content
+        assert b"ifc_class" not in glb.content and b"IfcWall" not in glb.content
+
+
+def test_a_stock_pygeoapi_is_given_what_everybody_may_see(folder: Path, tmp_path: Path) -> None:
+    path = shutil.copytree(folder, tmp_path / "town")
+    settings = (path / "town.toml").read_text("utf-8")
+    (path / "town.toml").write_text(settings.replace("closed = []", 'closed = ["zz_vault"]'), "utf-8")
+    definition = {"name": "town", "type": "feature", "data": {"town": str(path), "layer": "finding"}, "id_field": "id"}  # fmt: skip
+    findings = TownFeatureProvider(definition)
+
+    answer = findings.query(limit=10)
+
+    about = [each["properties"]["layer"] for each in answer["features"]]
+    assert sorted(about) == ["spot_height", "zz_house"] and answer["numberMatched"] == 2
+    with open_town(path) as town:
+        frame = town.features("finding")
+    for name in frame.index[~frame["layer"].isin(["spot_height", "zz_house"])]:
+        with pytest.raises(ProviderItemNotFoundError):
+            findings.get(name)
 
 
 @pytest.mark.parametrize("layer", ["spot_height", "contour", "map_sheet"])
