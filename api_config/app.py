@@ -53,10 +53,14 @@ def make_app(settings: Settings) -> Starlette:
             town.store.close()
 
     app = Starlette(
-        routes=[*(route for family in FAMILIES for route in family.routes(settings)), Mount("/static", StaticFiles(directory=_STATIC))],
+        routes=[
+            *(route for family in FAMILIES for route in family.routes(settings)),
+            Mount("/static", StaticFiles(directory=_STATIC)),
+        ],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, seen=seen)], lifespan=lifespan,
-    )  # fmt: skip
+        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, seen=seen)],
+        lifespan=lifespan,
+    )
     app.router.redirect_slashes = False
     app.state.outgrown = []
     _furnish(app, town, settings)
@@ -130,12 +134,7 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """Answer what no route takes; a slash too many leads to the address without it."""
     assert isinstance(error, HTTPException)
     call, path = Call(request), request.url.path
-    if (
-        error.status_code == 404
-        and request.method in {"GET", "HEAD"}
-        and path.rstrip("/") != path
-        and path.strip("/")
-    ):
+    if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") != path and path.strip("/"):
         return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
     return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
 
@@ -170,8 +169,13 @@ class SecurityHeaders:
             await self._app(scope, receive, send)
             return
         policy = (VIEWER_CSP if scope["path"].startswith("/viewer") else CSP).encode()
-        extra = [(b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"), (b"content-security-policy", policy),
-                 (b"access-control-allow-origin", b"*"), (b"access-control-expose-headers", b"Content-Crs, ETag, Link")]  # fmt: skip
+        extra = [
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"same-origin"),
+            (b"content-security-policy", policy),
+            (b"access-control-allow-origin", b"*"),
+            (b"access-control-expose-headers", b"Content-Crs, ETag, Link"),
+        ]
 
         async def send_with(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -88,9 +88,7 @@ class Delivery:
     accept_removals: bool = False
 
 
-def deliver(
-    town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None
-) -> list[Outcome]:
+def deliver(town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None) -> list[Outcome]:
     """Read and commit every source below the paths; return what became of each."""
     _ensure_answerable(delivery.options, town.catalogue)
     delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
@@ -100,13 +98,9 @@ def deliver(
         delivery_id = uuid.uuid4().hex if len(sources) > 1 else ""
         outcomes = []
         for number, source in enumerate(sources):
-            reporter.source(
-                source.name if isinstance(source, Path) else source.source, number + 1, len(sources)
-            )
+            reporter.source(source.name if isinstance(source, Path) else source.source, number + 1, len(sources))
             outcomes.append(
-                _deliver_one(town, source, delivery, delivery_id, reporter)
-                if isinstance(source, Path)
-                else source
+                _deliver_one(town, source, delivery, delivery_id, reporter) if isinstance(source, Path) else source
             )
     return outcomes
 
@@ -168,17 +162,18 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
             reporter.stage("read")
             reader.read(copy.path, draft, delivery.options)
             changeset = draft.to_changeset(
-                author=delivery.author, reason=delivery.reason or path.name,
-                details={"read_as": read_as}, reach=delivery.reach, area=delivery.area,
+                author=delivery.author,
+                reason=delivery.reason or path.name,
+                details={"read_as": read_as},
+                reach=delivery.reach,
+                area=delivery.area,
                 accept_removals=delivery.accept_removals,
-            )  # fmt: skip
+            )
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
             if delivery.dry_run:
                 plans = plan_changeset(town.store, changeset)
                 outcome.planned = {name: plan.counts for name, plan in plans.items() if name != "finding"}
-                outcome.ids = {
-                    name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"
-                }
+                outcome.ids = {name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"}
                 return outcome
             reporter.stage("commit")
             copy.keep()
@@ -192,16 +187,12 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
 
 def _unreadable(path: Path, error: OSError) -> SourceRefused:
     cause = error.strerror or type(error).__name__
-    return SourceRefused(
-        "source.unreadable", source=path.name, kind=path.suffix.lstrip(".") or "?", cause=cause
-    )
+    return SourceRefused("source.unreadable", source=path.name, kind=path.suffix.lstrip(".") or "?", cause=cause)
 
 
 def read_options_digest(options: ReadOptions) -> str:
     """Return a digest of how a source is to be read: what the caller says about it."""
-    values = (
-        options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height
-    )  # fmt: skip
+    values = (options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height)
     return sha256(repr(values).encode()).hexdigest()[:16]
 
 

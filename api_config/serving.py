@@ -18,14 +18,10 @@ def ensure_publishable(town: Town, host: str) -> None:
     open_layers = [
         layer.id
         for layer in town.catalogue
-        if layer.underground
-        and layer.id not in town.settings.closed
-        and town.store.summary(layer.id).features
+        if layer.underground and layer.id not in town.settings.closed and town.store.summary(layer.id).features
     ]
     if open_layers:
-        raise CalledWrongly(
-            "serve.underground", host=host, layers=open_layers, path=str(town.path / "town.toml")
-        )
+        raise CalledWrongly("serve.underground", host=host, layers=open_layers, path=str(town.path / "town.toml"))
 
 
 def _is_loopback(host: str) -> bool:

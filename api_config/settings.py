@@ -25,15 +25,11 @@ class Settings:
     lang: str = _setting("", "TWIN_LANG", "语言 zh 或 en", "language, zh or en")
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
-    filter_length: int = _setting(
-        16_384, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters"
-    )
+    filter_length: int = _setting(16_384, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
     feature_cache_mib: int = _setting(
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
-    cache_mib: int = _setting(
-        4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB"
-    )
+    cache_mib: int = _setting(4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB")
     tile_features: int = _setting(
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
@@ -67,9 +63,7 @@ def language(settings: Settings, environment: Mapping[str, str]) -> str:
     """Return "zh" or "en": the setting, else the locale."""
     if settings.lang in {"zh", "en"}:
         return settings.lang
-    locale = next(
-        (environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), ""
-    )
+    locale = next((environment[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if environment.get(name)), "")
     return "zh" if locale.lower().startswith("zh") else "en"
 
 

@@ -77,7 +77,12 @@ AS_THEY_ARE = Coordinates()
 def coordinates_of(mapping: Any) -> Coordinates:
     """Return what a mapping's `options.coordinates` say; a key or value that means nothing is refused."""
     table = (getattr(mapping, "options", None) or {}).get("coordinates", {})
-    expected: dict[str, Any] = {"unit": list(_UNITS), "axes": ["east_north", "north_east"], "offset": "[east, north]", "anywhere": "true"}  # fmt: skip
+    expected: dict[str, Any] = {
+        "unit": list(_UNITS),
+        "axes": ["east_north", "north_east"],
+        "offset": "[east, north]",
+        "anywhere": "true",
+    }
     offset: Any = table.get("offset", [0.0, 0.0]) if isinstance(table, dict) else None
     sound = (
         isinstance(table, dict)
@@ -85,14 +90,23 @@ def coordinates_of(mapping: Any) -> Coordinates:
         and table.get("unit", "m") in _UNITS
         and table.get("axes", "east_north") in expected["axes"]
         and isinstance(table.get("anywhere", False), bool)
-        and isinstance(offset, list) and len(offset) == 2 and all(type(one) in (int, float) for one in offset)
-    )  # fmt: skip
+        and isinstance(offset, list)
+        and len(offset) == 2
+        and all(type(one) in (int, float) for one in offset)
+    )
     if not sound:
-        raise CatalogueError("mapping.invalid", path=getattr(mapping, "name", "mapping"), key=f"options.coordinates {table}", expected=expected)  # fmt: skip
+        raise CatalogueError(
+            "mapping.invalid",
+            path=getattr(mapping, "name", "mapping"),
+            key=f"options.coordinates {table}",
+            expected=expected,
+        )
     return Coordinates(
-        _UNITS[table.get("unit", "m")], table.get("axes") == "north_east",
-        (float(offset[0]), float(offset[1])), table.get("anywhere", False),
-    )  # fmt: skip
+        _UNITS[table.get("unit", "m")],
+        table.get("axes") == "north_east",
+        (float(offset[0]), float(offset[1])),
+        table.get("anywhere", False),
+    )
 
 
 @dataclass(frozen=True)

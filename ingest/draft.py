@@ -63,8 +63,13 @@ class Counts:
     features: Counter[str] = field(default_factory=Counter)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"read": self.read, "stored": self.stored, "quarantined": self.quarantined,
-                "decoration": self.decoration, "features": dict(self.features)}  # fmt: skip
+        return {
+            "read": self.read,
+            "stored": self.stored,
+            "quarantined": self.quarantined,
+            "decoration": self.decoration,
+            "features": dict(self.features),
+        }
 
 
 class Draft:
@@ -93,9 +98,7 @@ class Draft:
         self._undated = 0
         self._tick, self._ahead = tick, ahead
         self.coordinates = coordinates
-        self._fitting = Fitting(
-            catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates
-        )
+        self._fitting = Fitting(catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates)
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
@@ -193,9 +196,7 @@ class Draft:
 
     def _placed(self, findings: list[Finding]) -> list[Finding]:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
-        points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(
-            -1, 2
-        )
+        points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(-1, 2)
         try:
             x, y = transform_xy(
                 points[:, 0].copy(), points[:, 1].copy(), self.crs or self.storage_crs, self.storage_crs
@@ -203,10 +204,7 @@ class Draft:
         except CrsRefused:
             x = y = np.full(len(findings), np.nan)
         usable = np.isfinite(x) & np.isfinite(y) & (self.crs is not None)
-        return [
-            replace(one, point=(float(x[n]), float(y[n])) if usable[n] else None)
-            for n, one in enumerate(findings)
-        ]
+        return [replace(one, point=(float(x[n]), float(y[n])) if usable[n] else None) for n, one in enumerate(findings)]
 
     def covers(self, area: BaseGeometry | None, *, sheet: str, scale: int | None = None) -> None:
         """Say which sheet the source is and which ground it surveyed (in the source's CRS): what of it is gone, ends."""
@@ -215,9 +213,9 @@ class Draft:
     def _scope(self) -> Scope:
         area = self._looked_at
         if area is not None:
-            area = transform_geometries(
-                np.array([area], dtype=object), self.crs or self.storage_crs, self.storage_crs
-            )[0]
+            area = transform_geometries(np.array([area], dtype=object), self.crs or self.storage_crs, self.storage_crs)[
+                0
+            ]
         return Scope("seen", self._sheet, self._scale, area)
 
     def keep_blob(self, digest: str, content: bytes) -> None:
@@ -245,9 +243,15 @@ class Draft:
         return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
 
     def to_changeset(
-        self, *, author: str, reason: str, details: Mapping[str, Any] | None = None, reach: ScopeKind = "seen",
-        area: BaseGeometry | None = None, accept_removals: bool = False,
-    ) -> Changeset:  # fmt: skip
+        self,
+        *,
+        author: str,
+        reason: str,
+        details: Mapping[str, Any] | None = None,
+        reach: ScopeKind = "seen",
+        area: BaseGeometry | None = None,
+        accept_removals: bool = False,
+    ) -> Changeset:
         """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft.
 
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
@@ -260,15 +264,19 @@ class Draft:
         if effective == self._assumed and self._undated:
             dated = self._undated < self.counts.features.total()
             values = {"source": self.source.name, "features": self._undated}
-            self.report(
-                Finding("vector.partly_undated" if dated else "time.assumed_today", "info", values=values)
-            )
+            self.report(Finding("vector.partly_undated" if dated else "time.assumed_today", "info", values=values))
         return Changeset(
-            author=author, reason=reason, source=self.source, effective=effective,
+            author=author,
+            reason=reason,
+            source=self.source,
+            effective=effective,
             delivered=tuple(Delivered(layer_id, one, len(one.content), one.content) for layer_id, one in self._chunks),
-            findings=tuple(self.findings), blobs=self.stored_blobs, counts=self.counts.to_dict() | dict(details or {}),
-            scope=scope, accept_removals=accept_removals,
-        )  # fmt: skip
+            findings=tuple(self.findings),
+            blobs=self.stored_blobs,
+            counts=self.counts.to_dict() | dict(details or {}),
+            scope=scope,
+            accept_removals=accept_removals,
+        )
 
 
 @dataclass(frozen=True)

@@ -122,15 +122,11 @@ def _text(path: Path, name: str, encoding: str | None) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SourceRefused(
-            "epanet.unreadable", source=name, cause=error.strerror or type(error).__name__
-        ) from error
+        raise SourceRefused("epanet.unreadable", source=name, cause=error.strerror or type(error).__name__) from error
     if not content.strip():
         raise SourceRefused("epanet.empty", source=name)
     if b"\x00" in content:
-        raise SourceRefused(
-            "epanet.not_text", source=name, found=" ".join(f"{byte:02X}" for byte in content[:8])
-        )
+        raise SourceRefused("epanet.not_text", source=name, found=" ".join(f"{byte:02X}" for byte in content[:8]))
     for one in (encoding,) if encoding else ("utf-8-sig", "gb18030"):
         try:
             return content.decode(one)
@@ -145,9 +141,7 @@ def _ensure_epanet(text: str, name: str) -> None:
         raise SourceRefused("epanet.swmm", source=name, section=swmm[1].upper())
     if not _OWN.search(text):
         found = re.findall(r"^\s*(\[[^\]\n]{1,30}\]?)", text, re.M)[:8]
-        raise SourceRefused(
-            "epanet.not_epanet", source=name, found=found or [text.strip().splitlines()[0][:60]]
-        )
+        raise SourceRefused("epanet.not_epanet", source=name, found=found or [text.strip().splitlines()[0][:60]])
 
 
 def _sections(text: str) -> dict[str, list[Entry]]:
@@ -201,9 +195,7 @@ def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft
             node = _node(entry, section, places.get(entry.token(0)), nodes, units, draft)
             if node is not None:
                 nodes[entry.token(0)] = node
-                note = (
-                    f"hydraulic head; {entry.comment}".rstrip("; ") if kind == "reservoir" else entry.comment
-                )
+                note = f"hydraulic head; {entry.comment}".rstrip("; ") if kind == "reservoir" else entry.comment
                 rows.append(
                     {
                         "survey_no": entry.token(0),
@@ -234,9 +226,7 @@ def _node(
     name, raw = entry.token(0), _raw(entry, section)
     if name in nodes:
         draft.set_aside(
-            Finding(
-                "epanet.id_repeated", "error", "pipe_point", place=entry.place, values={"id": name}, raw=raw
-            )
+            Finding("epanet.id_repeated", "error", "pipe_point", place=entry.place, values={"id": name}, raw=raw)
         )
         return None
     x, y = (place.number(1), place.number(2)) if place else (np.nan, np.nan)
@@ -249,9 +239,7 @@ def _node(
     if not np.isfinite(z):
         values = {"id": name, "value": entry.token(1) or None}
         draft.report(
-            Finding(
-                "epanet.no_elevation", "warning", "pipe_point", place=entry.place, point=(x, y), values=values
-            )
+            Finding("epanet.no_elevation", "warning", "pipe_point", place=entry.place, point=(x, y), values=values)
         )
     return _Node(x, y, z)
 
@@ -260,9 +248,7 @@ def _raw(entry: Entry, section: str) -> dict[str, Any]:
     return {"section": section, "line": entry.line, "entry": " ".join(entry.tokens)}
 
 
-def _add(
-    draft: Draft, layer: str, rows: list[dict[str, Any]], geometry: NDArray[Any], project: str, crs: str
-) -> None:
+def _add(draft: Draft, layer: str, rows: list[dict[str, Any]], geometry: NDArray[Any], project: str, crs: str) -> None:
     if rows:
         columns = {name: [row[name] for row in rows] for name in rows[0]} | {
             "project": project,
@@ -301,9 +287,7 @@ def _usable(entry: Entry, section: str, nodes: Mapping[str, _Node], seen: set[st
         return True
     rule = "epanet.id_repeated" if lost is None else "epanet.node_unknown"
     values = {"id": name, "node": lost, "nearest": get_close_matches(lost, nodes, 3, 0.5) if lost else []}
-    draft.set_aside(
-        Finding(rule, "error", "pipe_line", place=entry.place, values=values, raw=_raw(entry, section))
-    )
+    draft.set_aside(Finding(rule, "error", "pipe_line", place=entry.place, values=values, raw=_raw(entry, section)))
     return False
 
 

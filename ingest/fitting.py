@@ -71,13 +71,9 @@ class _Work:
             return f"row {self.frame.index[row]}"
         return str(self.frame.attrs.get("place", "{}")).format(self.frame["place"].iat[row])
 
-    def report(
-        self, rule: str, rows: Iterable[int], severity: Any = "warning", **values: Callable[[int], Any]
-    ) -> None:
+    def report(self, rule: str, rows: Iterable[int], severity: Any = "warning", **values: Callable[[int], Any]) -> None:
         for row in rows:
-            self.findings.append(
-                self._finding(rule, row, severity, {k: v(row) for k, v in values.items()}, raw=False)
-            )
+            self.findings.append(self._finding(rule, row, severity, {k: v(row) for k, v in values.items()}, raw=False))
 
     def set_aside(self, rule: str, mask: Mask, **values: Callable[[int], Any]) -> None:
         for row in np.flatnonzero(mask & self.keep):
@@ -87,8 +83,15 @@ class _Work:
 
     def _finding(self, rule: str, row: int, severity: Any, values: dict[str, Any], *, raw: bool) -> Finding:
         shape = self.geometry[row] if self.geometry[row] is not None else self.plain.geometry(row)
-        return Finding(rule, severity, layer=self.layer.id, place=self.place(row), point=_point(shape) if self.moved else None,
-                       values=values, raw=self.record(row) if raw else None)  # fmt: skip
+        return Finding(
+            rule,
+            severity,
+            layer=self.layer.id,
+            place=self.place(row),
+            point=_point(shape) if self.moved else None,
+            values=values,
+            raw=self.record(row) if raw else None,
+        )
 
     def record(self, row: int) -> dict[str, Any]:
         record = dict(self.frame.iloc[row])
@@ -101,8 +104,14 @@ class Fitting:
     """Makes frames fit; keeps the ids already seen in this draft, and what was already said once per source."""
 
     def __init__(
-        self, catalogue: Catalogue, storage_crs: str, zone: str, *, source: str = "", coordinates: Coordinates = AS_THEY_ARE
-    ) -> None:  # fmt: skip
+        self,
+        catalogue: Catalogue,
+        storage_crs: str,
+        zone: str,
+        *,
+        source: str = "",
+        coordinates: Coordinates = AS_THEY_ARE,
+    ) -> None:
         self._catalogue = catalogue
         self._coordinates = coordinates
         self._unplaced = Unplaced(source)
@@ -126,9 +135,7 @@ class Fitting:
             geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
             geometry = self._coordinates.read(geometry)
         plain = valid_runs(runs, crs_code(frame.crs), self._crs)
-        work = _Work(
-            layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain
-        )
+        work = _Work(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain)
         others = runs.take(~np.isin(runs.rows, plain.rows))
         geometry[others.rows] = others.geometries()
         self._fit_geometry(work, runs)
@@ -145,10 +152,15 @@ class Fitting:
         bounds[runs.rows] = runs.bounds
         shapes = RowGeometry(layer_wkb(layer, geometry), runs, layer.is_multi)
         rows = Rows(
-            ids=_numbered(ids[kept], origin), shapes=shapes, bounds=bounds, columns=columns,
-            valid_from=valid_from[chosen], valid_precision=precision[chosen],
-            min_zoom=min_zoom(layer, bounds, self._crs), content=content_hashes(layer, geometry, columns, runs),
-        )  # fmt: skip
+            ids=_numbered(ids[kept], origin),
+            shapes=shapes,
+            bounds=bounds,
+            columns=columns,
+            valid_from=valid_from[chosen],
+            valid_precision=precision[chosen],
+            min_zoom=min_zoom(layer, bounds, self._crs),
+            content=content_hashes(layer, geometry, columns, runs),
+        )
         return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
     def _fit_geometry(self, work: _Work, runs: CoordinateRuns) -> None:
@@ -177,23 +189,17 @@ class Fitting:
         bounds[runs.rows] = runs.bounds
         rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
         self._unplaced.total += len(rows)
-        whole = np.r_[
-            bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)
-        ]
+        whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]
         if not len(rows) or not _may_lie_elsewhere(whole, work.source_crs, self._crs):
             return
         west, south, east, north = bounds[rows].T
         x, y = (west + east) / 2, (south + north) / 2
-        causes = (
-            [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._crs)
-        )
+        causes = [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._crs)
         nowhere = have_no_place(west, south, work.source_crs) | have_no_place(east, north, work.source_crs)
         for n in np.flatnonzero(nowhere | np.array([one is not None for one in causes])).tolist():
             cause = causes[n] or Cause("geometry.outside_crs", work.source_crs)
             row = int(rows[n])
-            self._unplaced.add(
-                cause, work.layer.id, work.place(row), (x[n], y[n]), work.source_crs, work.record(row)
-            )
+            self._unplaced.add(cause, work.layer.id, work.place(row), (x[n], y[n]), work.source_crs, work.record(row))
             work.keep[row] = False
 
     @property
@@ -224,9 +230,7 @@ class Fitting:
         area = area_of_use(self._crs)
         if area is None or "outside" in self._said or not work.keep.any():
             return
-        boxes = np.vstack(
-            (shapely.bounds(work.geometry[work.keep]), work.plain.bounds[work.keep[work.plain.rows]])
-        )
+        boxes = np.vstack((shapely.bounds(work.geometry[work.keep]), work.plain.bounds[work.keep[work.plain.rows]]))
         bounds = np.r_[np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])]
         if not np.isfinite(bounds).all():
             return
@@ -237,8 +241,14 @@ class Fitting:
         if west < area[0] - 1 or south < area[1] - 1 or east > area[2] + 1 or north > area[3] + 1:
             self._said.add("outside")
             shown = [round(v, 4) for v in (west, south, east, north)]
-            work.findings.append(Finding("geometry.outside_area", "warning", layer=work.layer.id,
-                                         values={"bounds": shown, "crs": self._crs, "area": [round(v, 2) for v in area]}))  # fmt: skip
+            work.findings.append(
+                Finding(
+                    "geometry.outside_area",
+                    "warning",
+                    layer=work.layer.id,
+                    values={"bounds": shown, "crs": self._crs, "area": [round(v, 2) for v in area]},
+                )
+            )
 
     def _values(self, work: _Work, one: Field) -> NDArray[Any]:
         if one.name not in work.frame:
@@ -246,8 +256,14 @@ class Fitting:
         raw = work.frame[one.name].to_numpy()
         raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
         column, wrong = typed(raw, one, self._zone)
-        work.report("value.unreadable", (r for r in wrong if work.keep[r]), "warning", field=lambda r: one.name,
-                    value=lambda r: str(raw[r])[:80], expected=lambda r: one.type)  # fmt: skip
+        work.report(
+            "value.unreadable",
+            (r for r in wrong if work.keep[r]),
+            "warning",
+            field=lambda r: one.name,
+            value=lambda r: str(raw[r])[:80],
+            expected=lambda r: one.type,
+        )
         return column
 
     def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
@@ -271,9 +287,7 @@ class Fitting:
             "warning",
             field=lambda r: layer.identity_field,
         )
-        work.set_aside(
-            "identity.duplicate", duplicate, id=lambda r: ids[r], field=lambda r: layer.identity_field
-        )
+        work.set_aside("identity.duplicate", duplicate, id=lambda r: ids[r], field=lambda r: layer.identity_field)
         return ids
 
     def _validity(self, work: _Work, values: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -362,9 +376,17 @@ def _coerce(work: _Work) -> None:
     _unpack_collections(work)
     dimensions = np.where(present, shapely.get_dimensions(work.geometry), layer.dimension)
     rings_as_lines = present & (shapely.get_type_id(work.geometry) == _LINEAR_RING)
-    work.geometry[rings_as_lines] = shapely.linestrings_from_rings(work.geometry[rings_as_lines]) if hasattr(shapely, "linestrings_from_rings") else np.array([shapely.LineString(g.coords) for g in work.geometry[rings_as_lines]], dtype=object)  # fmt: skip
-    work.set_aside("geometry.wrong_type", dimensions != layer.dimension, expected=lambda r: layer.geometry,
-                   found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-")  # fmt: skip
+    work.geometry[rings_as_lines] = (
+        shapely.linestrings_from_rings(work.geometry[rings_as_lines])
+        if hasattr(shapely, "linestrings_from_rings")
+        else np.array([shapely.LineString(g.coords) for g in work.geometry[rings_as_lines]], dtype=object)
+    )
+    work.set_aside(
+        "geometry.wrong_type",
+        dimensions != layer.dimension,
+        expected=lambda r: layer.geometry,
+        found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-",
+    )
     rows = np.flatnonzero(present & work.keep)
     if not layer.has_z:
         high = rows[shapely.has_z(work.geometry[rows])]
@@ -383,9 +405,7 @@ def _unpack_collections(work: _Work) -> None:
             continue
         work.geometry[row] = _of_dimension(work.geometry[row], work.layer.dimension)
         others |= {} if fitting.all() else {row: sorted({one.geom_type for one in parts[~fitting]})}
-    work.report(
-        "vector.parts_left_out", others, found=lambda r: others[r], expected=lambda r: work.layer.geometry
-    )
+    work.report("vector.parts_left_out", others, found=lambda r: others[r], expected=lambda r: work.layer.geometry)
 
 
 def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
@@ -400,12 +420,7 @@ def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
 def _split(layer: Layer, geometry: Geometries) -> tuple[Geometries, NDArray[np.intp]]:
     """Return the geometries of a layer of single ones with each part on its own, and from which row each comes."""
     rows = np.arange(len(geometry))
-    if (
-        layer.is_multi
-        or layer.dimension < 0
-        or not len(geometry)
-        or not (shapely.get_type_id(geometry) >= 4).any()
-    ):
+    if layer.is_multi or layer.dimension < 0 or not len(geometry) or not (shapely.get_type_id(geometry) >= 4).any():
         return geometry, rows
     parts, origin = shapely.get_parts(geometry, return_index=True)
     without = np.flatnonzero(shapely.is_missing(geometry))
@@ -429,9 +444,7 @@ def _point(geometry: Any) -> tuple[float, float] | None:
     if geometry is None or geometry.is_empty:
         return None
     point = (
-        geometry.representative_point()
-        if geometry.geom_type in {"Point", "LineString"}
-        else geometry.envelope.centroid
+        geometry.representative_point() if geometry.geom_type in {"Point", "LineString"} else geometry.envelope.centroid
     )
     return (point.x, point.y) if math.isfinite(point.x) and math.isfinite(point.y) else None
 

@@ -125,10 +125,13 @@ def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:
             "mapping.invalid", path=str(path), key=wrong, expected=[f"{key} = {{ ... }}" for key in tables]
         )
     return LayerMapping(
-        patterns=_names(entry["from"]), to=entry["to"],
+        patterns=_names(entry["from"]),
+        to=entry["to"],
         fields={ours: _names(theirs) for ours, theirs in entry.get("fields", {}).items()},
-        constants=entry.get("constants", {}), values=entry.get("values", {}), valid_from=entry.get("valid_from"),
-    )  # fmt: skip
+        constants=entry.get("constants", {}),
+        values=entry.get("values", {}),
+        valid_from=entry.get("valid_from"),
+    )
 
 
 def _names(value: str | list[str]) -> tuple[str, ...]:

@@ -78,11 +78,7 @@ def _hypotheses(crs: Any, storage_crs: str) -> Iterator[tuple[Cause, bool]]:
     for zone in (plain, plain + 1, plain - 1):
         for code in (zone - _PREFIX_STEP, zone):
             if code != epsg_of(crs) and (code in _PLAIN or code in _PREFIXED):
-                rule = (
-                    "survey.wrong_zone"
-                    if (code in _PLAIN) == (epsg_of(crs) in _PLAIN)
-                    else "survey.zone_prefix"
-                )
+                rule = "survey.wrong_zone" if (code in _PLAIN) == (epsg_of(crs) in _PLAIN) else "survey.zone_prefix"
                 yield Cause(rule, f"EPSG:{code}"), False
                 yield Cause("survey.axes_swapped", f"EPSG:{code}"), True
 
@@ -95,8 +91,5 @@ def _inside(x: Floats, y: Floats, crs: Any, area: tuple[float, float, float, flo
     west, south, east, north = area
     with np.errstate(invalid="ignore"):
         return np.asarray(
-            (lon >= west - margin)
-            & (lon <= east + margin)
-            & (lat >= south - margin)
-            & (lat <= north + margin)
+            (lon >= west - margin) & (lon <= east + margin) & (lat >= south - margin) & (lat <= north + margin)
         )

@@ -18,9 +18,7 @@ __all__ = ["WORDS", "read_scope"]
 WORDS: tuple[ScopeKind, ...] = ("seen", "sheet", "layer")
 
 
-def read_scope(
-    said: str, *, storage_crs: str, crs: str | None = None
-) -> tuple[ScopeKind, BaseGeometry | None]:
+def read_scope(said: str, *, storage_crs: str, crs: str | None = None) -> tuple[ScopeKind, BaseGeometry | None]:
     """Return what a delivery could have seen: one of `WORDS`, or "area" with the union of a file's polygons.
 
     The polygon comes in the storage CRS; `crs` is that of a file which does not say its own. Raises `CalledWrongly`

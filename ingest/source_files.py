@@ -13,9 +13,7 @@ def companions(path: Path) -> list[Path]:
     """Return what lies beside a file under its name with another ending, as GDAL may open it."""
     start = f"{path.stem}.".lower()
     with os.scandir(path.parent) as entries:
-        names = [
-            entry.name for entry in entries if entry.name.lower().startswith(start) and not entry.is_dir()
-        ]
+        names = [entry.name for entry in entries if entry.name.lower().startswith(start) and not entry.is_dir()]
     return [path.parent / name for name in sorted(names) if name != path.name]
 
 
@@ -34,11 +32,7 @@ def with_companions(path: Path, endings: Collection[str]) -> tuple[Path, ...]:
     exact = {part.name[length:].lower() for part in candidates if part.name[:length] == path.stem}
     return (
         path,
-        *(
-            part
-            for part in candidates
-            if part.name[:length] == path.stem or part.name[length:].lower() not in exact
-        ),
+        *(part for part in candidates if part.name[:length] == path.stem or part.name[length:].lower() not in exact),
     )
 
 
@@ -49,6 +43,4 @@ def ensure_own_files(path: Path, parts: Iterable[Path], source: str) -> None:
         if part.exists() and not part.is_file():
             raise SourceRefused("source.part_elsewhere", source=source, part=part.name, found="no plain file")
         if part.is_symlink() and part.resolve().parent not in homes:
-            raise SourceRefused(
-                "source.part_elsewhere", source=source, part=part.name, found=str(part.readlink())
-            )
+            raise SourceRefused("source.part_elsewhere", source=source, part=part.name, found=str(part.readlink()))

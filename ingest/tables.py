@@ -48,9 +48,7 @@ class TextTable:
 def is_table_file(path: Path) -> bool:
     """Say whether a file is called like a table (CSV or workbook) and is not an office program's lock
     file."""
-    return path.suffix.lower() in _SPREADSHEET_SUFFIXES | _TEXT_SUFFIXES and not path.name.startswith(
-        ("~$", ".")
-    )
+    return path.suffix.lower() in _SPREADSHEET_SUFFIXES | _TEXT_SUFFIXES and not path.name.startswith(("~$", "."))
 
 
 def read_tables(path: Path, *, encoding: str | None = None, limit: int | None = None) -> list[TextTable]:

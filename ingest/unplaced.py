@@ -45,10 +45,16 @@ class Unplaced:
     def findings(self) -> list[Finding]:
         """One finding a cause."""
         return [
-            Finding(cause.rule, "error", layer=group.layer, place=group.place,
-                    values=self._values(cause, group), raw={"records": group.records})
+            Finding(
+                cause.rule,
+                "error",
+                layer=group.layer,
+                place=group.place,
+                values=self._values(cause, group),
+                raw={"records": group.records},
+            )
             for cause, group in self._groups.items()
-        ]  # fmt: skip
+        ]
 
     def ensure_few(self) -> None:
         """Refuse the source where most of its rows are wrong for one cause."""

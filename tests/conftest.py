@@ -139,9 +139,7 @@ def samples() -> Path:
     folder = ROOT / "out" / "samples"
     generator = ROOT / "data_samples" / "make_samples.py"
     with alone(folder.with_name(".samples.lock")):
-        subprocess.run(
-            [sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL
-        )
+        subprocess.run([sys.executable, str(generator), "--out", str(folder)], check=True, stdout=subprocess.DEVNULL)
     return folder
 
 

@@ -105,9 +105,7 @@ class PostgisServer:
         # Output goes to a file: a server that inherits a pipe would keep it open for ever.
         with tempfile.TemporaryFile() as told:
             command = [*_as_somebody_else(), str(self._programs / program), *arguments]
-            done = subprocess.run(
-                command, stdout=told, stderr=told, stdin=subprocess.DEVNULL, cwd="/", check=False
-            )
+            done = subprocess.run(command, stdout=told, stderr=told, stdin=subprocess.DEVNULL, cwd="/", check=False)
             told.seek(0)
             assert done.returncode == 0, f"{program}: {told.read().decode(errors='replace')}"
 
@@ -130,9 +128,7 @@ def _as_somebody_else() -> list[str]:
 
 
 @contextmanager
-def running_server(
-    *, durable: bool = False, small: bool = True, port: int | None = None
-) -> Iterator[PostgisServer]:
+def running_server(*, durable: bool = False, small: bool = True, port: int | None = None) -> Iterator[PostgisServer]:
     """Run a cluster in a temporary folder, in memory where it may; it is stopped and removed whatever happens."""
     programs = binaries()
     assert programs is not None

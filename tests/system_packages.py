@@ -38,9 +38,7 @@ def missing(*, proof: bool = False, bench: bool = False) -> list[str]:
 
 def postgis_package() -> str:
     """Return the newest package of PostGIS the distribution has."""
-    listed = subprocess.run(
-        ["apt-cache", "pkgnames", "postgresql-"], check=True, capture_output=True, text=True
-    ).stdout
+    listed = subprocess.run(["apt-cache", "pkgnames", "postgresql-"], check=True, capture_output=True, text=True).stdout
     found = [match for match in map(POSTGIS.match, listed.split()) if match]
     return max(found, key=lambda match: int(match[1]))[0]
 
@@ -57,9 +55,7 @@ def main() -> None:
     environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(["apt-get", "update", "-qq"], check=True, env=environment)
     names = [postgis_package() if name == "postgresql-postgis" else name for name in names]
-    subprocess.run(
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], check=True, env=environment
-    )
+    subprocess.run(["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names], check=True, env=environment)
 
 
 if __name__ == "__main__":

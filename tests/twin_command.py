@@ -43,9 +43,7 @@ def run_twin(
         process.join(_PATIENCE)
         if process.is_alive():
             process.kill()
-            raise AssertionError(
-                f"twin {' '.join(words)} did not end within {_PATIENCE} s: {err.read_text('utf-8')}"
-            )
+            raise AssertionError(f"twin {' '.join(words)} did not end within {_PATIENCE} s: {err.read_text('utf-8')}")
         return subprocess.CompletedProcess(
             ["twin", *words], process.exitcode or 0, out.read_text("utf-8"), err.read_text("utf-8")
         )

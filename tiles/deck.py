@@ -143,9 +143,7 @@ def _in_crs(frame: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:
     """Return the features that have a geometry, in the deck's CRS."""
     present = frame[frame.geometry.notna() & ~frame.geometry.is_empty]
     return present.set_geometry(
-        gpd.GeoSeries(
-            transform_geometries(present.geometry.to_numpy(), present.crs, crs), present.index, crs=crs
-        )
+        gpd.GeoSeries(transform_geometries(present.geometry.to_numpy(), present.crs, crs), present.index, crs=crs)
     )
 
 
@@ -188,8 +186,14 @@ def _view_state(camera: Camera, bbox: Box, place: _Place) -> pydeck.ViewState:
     lon, lat = place.to_lonlat(x.mean(keepdims=True), y.mean(keepdims=True))
     metres = max((bbox[2] - bbox[0]) / 820, (bbox[3] - bbox[1]) / 460, 0.02)
     zoom = np.log2(78271.517 * np.cos(np.radians(lat[0])) / metres)  # 78 km a pixel at zoom 0
-    return pydeck.ViewState(longitude=float(lon[0]), latitude=float(lat[0]), zoom=float(zoom),
-                            pitch=camera.pitch, bearing=camera.bearing, max_pitch=85)  # fmt: skip
+    return pydeck.ViewState(
+        longitude=float(lon[0]),
+        latitude=float(lat[0]),
+        zoom=float(zoom),
+        pitch=camera.pitch,
+        bearing=camera.bearing,
+        max_pitch=85,
+    )
 
 
 def _drawn(layer: Layer, frame: gpd.GeoDataFrame, place: _Place, lang: str, glass: float) -> pydeck.Layer:
@@ -204,9 +208,7 @@ def _drawn(layer: Layer, frame: gpd.GeoDataFrame, place: _Place, lang: str, glas
 def _records(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> list[Record]:
     """Return id, label and colour of each feature: what a pick and a tooltip answer."""
     names = [name for name in layer.model.get("properties", layer.field_names) if name in frame]
-    fields = [one for name in names if (one := layer.field_of(name)) and frame[name].notna().any()][
-        :_LABELLED
-    ]
+    fields = [one for name in names if (one := layer.field_of(name)) and frame[name].notna().any()][:_LABELLED]
     columns = [frame[one.name].to_numpy(dtype=object) for one in fields]
     colors = feature_colors(layer, frame).tolist()
     records = []
@@ -220,9 +222,7 @@ def _records(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> list[Record]:
     return records
 
 
-def _polygons(
-    frame: gpd.GeoDataFrame, records: list[Record], place: _Place, base: Floats | None
-) -> list[Record]:
+def _polygons(frame: gpd.GeoDataFrame, records: list[Record], place: _Place, base: Floats | None) -> list[Record]:
     """Return one record a polygon, its rings in metres at `base` (rows,), None for the ground below."""
     parts, row_of_part = shapely.get_parts(shapely.force_2d(frame.geometry.to_numpy()), return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
@@ -240,9 +240,7 @@ def _split(points: Floats, owner: NDArray[np.intp], count: int) -> list[Any]:
     return [one.tolist() for one in np.split(points, np.searchsorted(owner, np.arange(1, count)))[:count]]
 
 
-def _solids_layer(
-    layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place
-) -> pydeck.Layer:
+def _solids_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place) -> pydeck.Layer:
     base, height = _standing(layer, frame, place)
     for record, metres in zip(records, height, strict=True):
         record["elevation"] = round(float(np.nan_to_num(metres)), 3)
@@ -302,9 +300,7 @@ def _lines_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], p
                   billboard=True, cap_rounded=True, joint_rounded=True, width_min_pixels=pixels)  # fmt: skip
 
 
-def _points_layer(
-    layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place
-) -> pydeck.Layer:
+def _points_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place) -> pydeck.Layer:
     xyz = shapely.get_coordinates(frame.geometry.to_numpy(), include_z=True)
     points = place.east_north_up(xyz[:, :2], _heights(xyz, place)).tolist()
     data = [record | {"position": point} for record, point in zip(records, points, strict=True)]

@@ -185,16 +185,12 @@ def _encode(
     table_number = _add_properties(writer, document, properties, property_types, class_name)
     meshes, nodes = [], []
     if not mesh.is_empty:
-        meshes.append(
-            {"primitives": [_feature_primitive(writer, part, table_number) for part in _by_opacity(mesh)]}
-        )
+        meshes.append({"primitives": [_feature_primitive(writer, part, table_number) for part in _by_opacity(mesh)]})
         nodes.append({"mesh": 0})
     for group in shared:
         nodes.append(_instanced_node(writer, group, len(meshes), table_number))
         meshes.append({"primitives": [_primitive(writer, part) for part in _by_opacity(group.mesh)]})
-    document["materials"] = _materials(
-        material, [primitive for one in meshes for primitive in one["primitives"]]
-    )
+    document["materials"] = _materials(material, [primitive for one in meshes for primitive in one["primitives"]])
     document |= {"scenes": [{"nodes": list(range(len(nodes)))}], "nodes": nodes, "meshes": meshes}
     return writer.to_glb(document | _extension_names(bool(table_number), not mesh.is_empty, bool(shared)))
 
@@ -224,9 +220,7 @@ def _extension_names(properties: bool, mesh: bool, shared: bool) -> dict[str, li
     used += ["EXT_mesh_features"] if mesh else []
     used += ["EXT_instance_features", "EXT_mesh_gpu_instancing"] if shared else []
     # A reader without instancing would draw each shared part once, at the tile's origin.
-    return {"extensionsUsed": sorted(used)} | (
-        {"extensionsRequired": ["EXT_mesh_gpu_instancing"]} if shared else {}
-    )
+    return {"extensionsUsed": sorted(used)} | ({"extensionsRequired": ["EXT_mesh_gpu_instancing"]} if shared else {})
 
 
 def _add_properties(
@@ -261,9 +255,7 @@ def _primitive(writer: GlbWriter, mesh: Mesh) -> dict[str, Any]:
     if mesh.normals is not None:
         attributes["NORMAL"] = writer.add_accessor(y_up(mesh.normals.astype(np.float64)), "VEC3", FLOAT)
     if mesh.colors is not None:
-        attributes["COLOR_0"] = writer.add_accessor(
-            linear_colors(mesh.colors), "VEC4", UNSIGNED_BYTE, normalized=True
-        )
+        attributes["COLOR_0"] = writer.add_accessor(linear_colors(mesh.colors), "VEC4", UNSIGNED_BYTE, normalized=True)
     # 65535 itself restarts a strip and is not allowed as an index.
     short = len(mesh.positions) <= 65535
     indices = writer.add_accessor(

@@ -22,10 +22,15 @@ def _striped(area: Any, spacing: float, width: float) -> Any:
     first, last = np.floor((minx - maxy) / spacing), np.ceil((maxx - miny) / spacing)
     offset = np.arange(first, last + 1) * spacing
     low, high = np.full_like(offset, miny), np.full_like(offset, maxy)
-    corners = np.stack([
-        np.stack([offset + low, low], 1), np.stack([offset + low + width, low], 1),
-        np.stack([offset + high + width, high], 1), np.stack([offset + high, high], 1),
-    ], axis=1)  # fmt: skip
+    corners = np.stack(
+        [
+            np.stack([offset + low, low], 1),
+            np.stack([offset + low + width, low], 1),
+            np.stack([offset + high + width, high], 1),
+            np.stack([offset + high, high], 1),
+        ],
+        axis=1,
+    )
     under = shapely.intersection(shapely.union_all(shapely.polygons(corners)), area)
     parts = shapely.get_parts(under)
     return shapely.multipolygons(parts[shapely.get_type_id(parts) == 3])

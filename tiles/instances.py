@@ -200,9 +200,7 @@ def _quaternions(rotation: Float64) -> Float64:
     matrix[:, :3, :3] = (r + r.transpose(1, 0, 2)).transpose(2, 0, 1)
     diagonal = np.arange(3)
     matrix[:, diagonal, diagonal] = 2.0 * rotation[:, diagonal, diagonal] - r.trace()[:, None]
-    matrix[:, :3, 3] = matrix[:, 3, :3] = np.stack(
-        [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]], axis=-1
-    )
+    matrix[:, :3, 3] = matrix[:, 3, :3] = np.stack([r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1]], axis=-1)
     matrix[:, 3, 3] = r.trace()
     quaternions: Float64 = np.linalg.eigh(matrix)[1][:, :, -1]
     return quaternions

@@ -110,9 +110,7 @@ def _distinct_places(positions: Float64) -> tuple[NDArray[np.intp], NDArray[np.i
     return place, first
 
 
-def local_positions(
-    positions: Float64, frame: LocalFrame, to_lonlat: ToLonLat, height_offset: float = 0.0
-) -> Float64:
+def local_positions(positions: Float64, frame: LocalFrame, to_lonlat: ToLonLat, height_offset: float = 0.0) -> Float64:
     """Return east, north, up from the frame's origin for every projected vertex, each by its own ECEF place.
 
     A flat copy of projected metres would be 8 m too high at 10 km, and turned by the meridian convergence.
@@ -120,9 +118,7 @@ def local_positions(
     return frame.from_ecef(ecef_from_projected(positions, to_lonlat, height_offset))
 
 
-def local_jacobians(
-    positions: Float64, frame: LocalFrame, to_lonlat: ToLonLat, height_offset: float = 0.0
-) -> Float64:
+def local_jacobians(positions: Float64, frame: LocalFrame, to_lonlat: ToLonLat, height_offset: float = 0.0) -> Float64:
     """Return d(east, north, up) / d(x, y, z) at every projected place, shape (n, 3, 3).
 
     Central differences over 20 m: truncation below 1e-11, rounding below 1e-9.

@@ -93,15 +93,7 @@ def encode_layer(
         return EncodedLayer(b"", 0, dropped)
     tags, keys, values = tags_of(properties, shapes.row)
     messages = _features(shapes, tags, None if ids is None else np.asarray(ids)[shapes.row])
-    layer = (
-        b"\x78\x02"
-        + length_delimited(0x0A, name.encode())
-        + messages
-        + keys
-        + values
-        + b"\x28"
-        + varint(extent)
-    )
+    layer = b"\x78\x02" + length_delimited(0x0A, name.encode()) + messages + keys + values + b"\x28" + varint(extent)
     return EncodedLayer(length_delimited(0x1A, layer), len(shapes.row), dropped)
 
 
@@ -111,9 +103,7 @@ def _ensure_columns(count: int, bounds: BBox, ids: Ints | None, properties: Mapp
     columns: dict[str, Column] = {**properties} if ids is None else {"ids": ids, **properties}
     for key, column in columns.items():
         if len(column) != count:
-            raise ValueError(
-                f"Column {key!r} has {len(column)} rows, the geometries {count}. Align them first."
-            )
+            raise ValueError(f"Column {key!r} has {len(column)} rows, the geometries {count}. Align them first.")
     if ids is not None and len(ids) and int(np.min(ids)) < 0:
         raise ValueError(f"Feature id {int(np.min(ids))} is negative, MVT ids are unsigned. Number from 0.")
 

@@ -60,9 +60,7 @@ def parts_within(window: Window, geometries: Geometries) -> tuple[Geometries, In
     np.maximum.at(dominant, rows, dimension)
     # NaN bounds (missing, empty) compare false, so they leave with what lies outside.
     box, reach = shapely.bounds(parts), window.buffered
-    meets = (
-        (box[:, 0] <= reach[2]) & (box[:, 2] >= reach[0]) & (box[:, 1] <= reach[3]) & (box[:, 3] >= reach[1])
-    )
+    meets = (box[:, 0] <= reach[2]) & (box[:, 2] >= reach[0]) & (box[:, 1] <= reach[3]) & (box[:, 3] >= reach[1])
     chosen = meets & np.isfinite(box).all(axis=1) & (dimension == dominant[rows])
     parts, rows, box = parts[chosen], rows[chosen], box[chosen]
     inside = (box[:, :2] >= reach[:2]).all(axis=1) & (box[:, 2:] <= reach[2:]).all(axis=1)
@@ -133,9 +131,7 @@ class Paths:
         """Return the paths with these vertices; a path that loses all of them goes."""
         count = np.add.reduceat(keep, self.start, dtype=np.int64) if len(self.count) else self.count
         left = count > 0
-        return Paths(
-            self.x[keep], self.y[keep], count[left], self.row[left], self.part[left], self.hole[left]
-        )
+        return Paths(self.x[keep], self.y[keep], count[left], self.row[left], self.part[left], self.hole[left])
 
     def paths(self, chosen: Bools | Ints) -> "Paths":
         """Return some of the paths, or all in another order."""

@@ -40,9 +40,7 @@ def tags_of(properties: Mapping[str, Column], rows: Ints) -> tuple[Ragged, bytes
     return tags, b"".join(length_delimited(0x1A, key.encode()) for key in keys), table
 
 
-def _value_table(
-    cells: Mapping[int, list[tuple[int, Ints, NDArray[Any]]]], numbers: Ints
-) -> tuple[Ints, bytes]:
+def _value_table(cells: Mapping[int, list[tuple[int, Ints, NDArray[Any]]]], numbers: Ints) -> tuple[Ints, bytes]:
     """Fill in the value number of every (row, key); return it with the Value messages, one for each value.
 
     The most frequent values come first: a number below 128 takes one byte in a tag, others take two or three.
@@ -88,9 +86,7 @@ def _typed(key: str, column: Column, rows: Ints) -> list[tuple[int, Ints, NDArra
             return [(TEXT, at, values.astype(object))]
         case "O":
             return _typed_objects(key, at, values)
-    raise TypeError(
-        f"Column {key!r} is {values.dtype}; MVT has text, numbers and booleans. Convert it first."
-    )
+    raise TypeError(f"Column {key!r} is {values.dtype}; MVT has text, numbers and booleans. Convert it first.")
 
 
 def _typed_objects(key: str, at: Ints, values: Geometries) -> list[tuple[int, Ints, NDArray[Any]]]:
@@ -120,9 +116,7 @@ def _kind_of(key: str, kind: type) -> int:
     for types, code in known:
         if issubclass(kind, types):
             return code
-    raise TypeError(
-        f"Column {key!r} holds {kind.__name__}; MVT has text, numbers, booleans. Convert it first."
-    )
+    raise TypeError(f"Column {key!r} holds {kind.__name__}; MVT has text, numbers, booleans. Convert it first.")
 
 
 def _integers(at: Ints, values: NDArray[Any]) -> tuple[int, Ints, NDArray[Any]]:

@@ -97,9 +97,7 @@ def property_table(
         key = _identifier(name, class_properties)
         class_properties[key] = CLASS_PROPERTY[kind] | ({"name": name} if key != name else {})
         table_properties[key] = _append(buffers, kind, ENCODERS[kind](values))
-    return PropertyTable(
-        lengths.pop(), _identifier(class_name, {}), class_properties, table_properties, buffers
-    )
+    return PropertyTable(lengths.pop(), _identifier(class_name, {}), class_properties, table_properties, buffers)
 
 
 def _append(buffers: list[bytes], kind: PropertyType, encoded: list[bytes]) -> dict[str, int]:

@@ -42,8 +42,14 @@ _FARTHEST_UP = 1e6
 """Metres above or below which no height is one."""
 _LIFT = 0.1
 """Metres by which a flat footprint lies above the ground, and its hatching half of that above it."""
-_PROPERTY_TYPE = {"string": PropertyType.STRING, "integer": PropertyType.INT32, "number": PropertyType.FLOAT64, "boolean": PropertyType.FLAG,
-                  "date": PropertyType.STRING, "datetime": PropertyType.STRING}  # fmt: skip
+_PROPERTY_TYPE = {
+    "string": PropertyType.STRING,
+    "integer": PropertyType.INT32,
+    "number": PropertyType.FLOAT64,
+    "boolean": PropertyType.FLAG,
+    "date": PropertyType.STRING,
+    "datetime": PropertyType.STRING,
+}
 
 
 @dataclass(frozen=True)
@@ -98,8 +104,15 @@ class Solids:
         """Return the GLB of these features, in their order, with feature ids and metadata."""
         properties, types = self._properties(frame)
         if self.kind == "mesh":
-            return encode_instanced_glb(self._instances(frame), frame=at, to_lonlat=self.to_lonlat, height_offset=self.height_offset,
-                                        properties=properties, property_types=types, class_name=self.layer.id)  # fmt: skip
+            return encode_instanced_glb(
+                self._instances(frame),
+                frame=at,
+                to_lonlat=self.to_lonlat,
+                height_offset=self.height_offset,
+                properties=properties,
+                property_types=types,
+                class_name=self.layer.id,
+            )
         mesh = self._extruded(frame) if self.kind == "extrude" else self._swept(frame)
         return encode_glb(mesh, frame=at, to_lonlat=self.to_lonlat, height_offset=self.height_offset, properties=properties, property_types=types,
                           class_name=self.layer.id, material=Material())  # fmt: skip
@@ -139,14 +152,18 @@ class Solids:
     def _extruded(self, frame: gpd.GeoDataFrame) -> Mesh:
         """Return solids; a footprint whose height is unknown lies flat, in a colour of its own and hatched."""
         areas, base, height = frame.geometry.to_numpy(), self._bases(frame), self._heights(frame)
-        solid = extrude(
-            areas, base, height, colors=feature_colors(self.layer, frame), flat_color=_rgba(_UNKNOWN)
-        )
+        solid = extrude(areas, base, height, colors=feature_colors(self.layer, frame), flat_color=_rgba(_UNKNOWN))
         flat = np.flatnonzero(np.isnan(height))
         if not len(flat):
             return solid
-        hatch = extrude(stripes(areas[flat]), base[flat] + _LIFT / 2, height[flat], feature=flat.astype(np.uint32), flat_color=_rgba(_HATCH),
-                        colors=np.tile(np.array(_rgba(_HATCH), dtype=np.uint8), (len(flat), 1)))  # fmt: skip
+        hatch = extrude(
+            stripes(areas[flat]),
+            base[flat] + _LIFT / 2,
+            height[flat],
+            feature=flat.astype(np.uint32),
+            flat_color=_rgba(_HATCH),
+            colors=np.tile(np.array(_rgba(_HATCH), dtype=np.uint8), (len(flat), 1)),
+        )
         return merge([solid, hatch])
 
     def _sections(self, frame: gpd.GeoDataFrame) -> Floats:
@@ -164,9 +181,7 @@ class Solids:
         return np.asarray(half / np.cos(MITRE_LIMIT / 2))
 
     def _pipe_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
-        coordinates, index = shapely.get_coordinates(
-            frame.geometry.to_numpy(), include_z=True, return_index=True
-        )
+        coordinates, index = shapely.get_coordinates(frame.geometry.to_numpy(), include_z=True, return_index=True)
         starts = np.searchsorted(index, np.arange(len(frame)))
         reach = self._reach(frame)
         return np.minimum.reduceat(coordinates[:, 2], starts) - reach, np.maximum.reduceat(
@@ -196,23 +211,24 @@ class Solids:
     def _instances(self, frame: gpd.GeoDataFrame) -> list[Instances]:
         """Return each stored mesh once a colour, with the places of the elements that share it."""
         stored = {
-            digest: StoredMesh.from_bytes(blob)
-            for digest, blob in self.blobs(sorted(set(frame["mesh"]))).items()
+            digest: StoredMesh.from_bytes(blob) for digest, blob in self.blobs(sorted(set(frame["mesh"]))).items()
         }
         colors = feature_colors(self.layer, frame)
         painted = frame["color"] if self.layer.field_of("color") else [None] * len(frame)
-        own = [
-            _rgba(value) if isinstance(value, str) and value.startswith("#") else None for value in painted
-        ]
+        own = [_rgba(value) if isinstance(value, str) and value.startswith("#") else None for value in painted]
         shared: dict[tuple[str, tuple[int, ...]], list[int]] = {}
         for row, digest in enumerate(frame["mesh"]):
             if digest in stored and not stored[digest].is_empty:
                 shared.setdefault((digest, tuple(own[row] or colors[row].tolist())), []).append(row)
-        matrices = [
-            np.array(orjson.loads(text), dtype=np.float64).reshape(4, 4).T for text in frame["matrix"]
+        matrices = [np.array(orjson.loads(text), dtype=np.float64).reshape(4, 4).T for text in frame["matrix"]]
+        return [
+            Instances(
+                _drawn(stored[digest], color),
+                np.stack([matrices[row] for row in rows]),
+                np.array(rows, dtype=np.uint32),
+            )
+            for (digest, color), rows in shared.items()
         ]
-        return [Instances(_drawn(stored[digest], color), np.stack([matrices[row] for row in rows]), np.array(rows, dtype=np.uint32))
-                for (digest, color), rows in shared.items()]  # fmt: skip
 
 
 def _drawn(stored: StoredMesh, color: tuple[int, ...]) -> Mesh:
@@ -245,9 +261,7 @@ def feature_colors(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[np.uint8]:
     table = {str(value): _rgba(str(color)) for value, color in style.get("colors", {}).items()}
     if not table or style.get("by") not in frame:
         return np.tile(np.array(default, dtype=np.uint8), (len(frame), 1))
-    return np.array([table.get(str(value), default) for value in frame[style["by"]]], dtype=np.uint8).reshape(
-        -1, 4
-    )
+    return np.array([table.get(str(value), default) for value in frame[style["by"]]], dtype=np.uint8).reshape(-1, 4)
 
 
 def _rgba(color: str) -> tuple[int, int, int, int]:

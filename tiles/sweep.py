@@ -122,9 +122,7 @@ def _stations(points: Float64, pipe: Index, row: Index, width: Float64) -> Stati
     sine, cosine = np.sin(turned)[:, None], np.cos(turned)[:, None]
     along, inward = bends.along[vertex], bends.inward[vertex]
     radius, cut = bends.radius[vertex, None], bends.cut[vertex, None]
-    deflection = np.where(
-        steps == 0, angle, np.where((step > 0) & (step < steps), angle / np.maximum(steps, 1), 0.0)
-    )
+    deflection = np.where(steps == 0, angle, np.where((step > 0) & (step < steps), angle / np.maximum(steps, 1), 0.0))
     return Stations(
         points[vertex] - cut * along + radius * (sine * along + (1.0 - cosine) * inward),
         cosine * along + sine * inward,

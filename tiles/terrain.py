@@ -57,9 +57,7 @@ class _Lattice:
 def terrain_tile_bounds(z: int, x: int, y: int) -> BBox:
     """Return west, south, east, north in degrees; ValueError where the scheme has no such tile."""
     if not (0 <= z <= MAX_ZOOM and 0 <= x < 2 << z and 0 <= y < 1 << z):
-        raise ValueError(
-            f"no terrain tile {z}/{x}/{y}: zoom is 0 to {MAX_ZOOM}, x below 2^(z+1), y below 2^z"
-        )
+        raise ValueError(f"no terrain tile {z}/{x}/{y}: zoom is 0 to {MAX_ZOOM}, x below 2^(z+1), y below 2^z")
     side = 180.0 / (1 << z)
     return x * side - 180.0, y * side - 90.0, (x + 1) * side - 180.0, (y + 1) * side - 90.0
 
@@ -70,9 +68,7 @@ def max_zoom_for(resolution: float, *, grid: int = GRID) -> int:
     return min(max(math.ceil(math.log2(spacing_at_zero / resolution)), 0), MAX_ZOOM)
 
 
-def layer_json(
-    bounds: BBox, max_zoom: int, *, name: str = "terrain", attribution: str = ""
-) -> dict[str, Any]:
+def layer_json(bounds: BBox, max_zoom: int, *, name: str = "terrain", attribution: str = "") -> dict[str, Any]:
     """Return the `layer.json` of a town: `bounds` is its west, south, east, north in degrees.
 
     `available` has the whole globe up to `WHOLE_GLOBE_ZOOM`, then the tiles that touch the town; elsewhere
@@ -252,9 +248,7 @@ def _encoded_indices(triangles: UInt32, vertices: int) -> bytes:
     index = triangles.ravel().astype(np.int64)
     newest = np.maximum.accumulate(np.concatenate([[-1], index[:-1]])) + 1
     padding = b"\x00\x00" if vertices > 65536 and vertices % 2 else b""
-    return (
-        padding + struct.pack("<I", len(triangles)) + (newest - index).astype(_index_type(vertices)).tobytes()
-    )
+    return padding + struct.pack("<I", len(triangles)) + (newest - index).astype(_index_type(vertices)).tobytes()
 
 
 def _encoded_edges(grid: int, order: NDArray[np.intp]) -> bytes:

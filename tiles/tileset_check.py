@@ -107,12 +107,7 @@ def _content_faults(tile: dict[str, Any], where: str) -> Iterator[str]:
 
 
 def _is_error(value: Any) -> bool:
-    return (
-        isinstance(value, (int, float))
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and value >= 0
-    )
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value) and value >= 0
 
 
 def _are_numbers(values: Any, count: int) -> bool:

@@ -141,9 +141,7 @@ class TownTiles:
         kept = np.concatenate(found)[keep]
         root = build_tree(np.arange(len(kept)), all_boxes[keep], weights=np.concatenate(weights)[keep])
         nodes = {node.key: node for node in root.walk()}
-        names = {
-            key: self._name(layer, hidden, kept[node.fids]) for key, node in nodes.items() if node.has_content
-        }
+        names = {key: self._name(layer, hidden, kept[node.fids]) for key, node in nodes.items() if node.has_content}
         return Tree(root, nodes, names, kept, version)
 
     def _name(self, layer: Layer, hidden: tuple[str, ...], content: NDArray[np.int64]) -> str:
@@ -177,10 +175,12 @@ class TownTiles:
             raise NotFound("feature.not_found", id=key, layer=layer.id, example=tree.root.key)
         up, query = "" if key is None else "../../../", f"?{urlencode(asked)}" if asked else ""
         return tileset_json(
-            node, to_lonlat=lonlat_of(self.town.store.crs), height_offset=self.town.settings.height_offset,
+            node,
+            to_lonlat=lonlat_of(self.town.store.crs),
+            height_offset=self.town.settings.height_offset,
             content_uri=lambda one: f"{up}content/{one.key}/{tree.names[one.key]}.glb{query}",
             external_uri=lambda one: f"{up}{one.key}/tileset.json{query}",
-        )  # fmt: skip
+        )
 
     def content(self, layer: Layer, view: View, key: str, name: str) -> bytes:
         """Return the GLB of a node; one whose name is no longer that of the tree is gone."""
@@ -208,17 +208,13 @@ class TownTiles:
             for part in np.array_split(fids, len(fids) // 500 + 1)
         )
         frames = [
-            frame[_among(_states_of(frame), content)]
-            for query in queries
-            for frame in states(self.town.store, query)
+            frame[_among(_states_of(frame), content)] for query in queries for frame in states(self.town.store, query)
         ]
         if sum(map(len, frames)) != len(content):
             # Someone has committed since the tree was built: under its name this content would be a wrong one.
             raise NotFound("feature.not_found", id=node.key, layer=layer.id, example=tree.root.key)
         frame: gpd.GeoDataFrame = pd.concat(frames)
-        return self.solids(view.policy.visible(layer)).encode(
-            frame, node_frame(node, lonlat_of(self.town.store.crs))
-        )
+        return self.solids(view.policy.visible(layer)).encode(frame, node_frame(node, lonlat_of(self.town.store.crs)))
 
     def documents(self, layer: Layer, view: View) -> list[str | None]:
         """Return the keys of every tileset document of a layer; the first is the root's, None."""
@@ -233,9 +229,7 @@ class TownTiles:
 def _states_of(frame: gpd.GeoDataFrame) -> NDArray[np.int64]:
     """Return what tells states apart, a row each (n, 4): fid, beginning and end (ms since 1970-01-01), version."""
     fids, versions = (frame[name].to_numpy(dtype=np.int64) for name in ("fid", "version"))
-    return np.column_stack(
-        (fids, _milliseconds(frame["valid_from"]), _milliseconds(frame["valid_to"]), versions)
-    )
+    return np.column_stack((fids, _milliseconds(frame["valid_from"]), _milliseconds(frame["valid_to"]), versions))
 
 
 def _milliseconds(instants: "pd.Series[str]") -> NDArray[np.int64]:

@@ -65,18 +65,12 @@ def _ensure_linked(record: ChangesetRecord, expected: int, previous: str, record
     if record.number != expected:
         raise ChainBroken(version=expected, cause=f"the next changeset is {record.number}", expected=expected)
     if record.previous != previous:
-        raise ChainBroken(
-            version=record.number, cause=f"it follows {record.previous[:12]}", expected=previous[:12]
-        )
+        raise ChainBroken(version=record.number, cause=f"it follows {record.previous[:12]}", expected=previous[:12])
     digest = chain_hash(previous, record.line)
     if digest != record.hash:
-        raise ChainBroken(
-            version=record.number, cause=f"its line hashes to {digest[:12]}", expected=record.hash[:12]
-        )
+        raise ChainBroken(version=record.number, cause=f"its line hashes to {digest[:12]}", expected=record.hash[:12])
     if record.recorded <= recorded:
-        raise ChainBroken(
-            version=record.number, cause=f"recorded {record.recorded}", expected=f"after {recorded}"
-        )
+        raise ChainBroken(version=record.number, cause=f"recorded {record.recorded}", expected=f"after {recorded}")
 
 
 class _Evidence:
@@ -123,8 +117,7 @@ class _Evidence:
             return None
         mine = rows.version_from == version
         written = {
-            (fid, *words)
-            for fid, words in zip(rows.fids[mine].tolist(), rows.contents[mine].tolist(), strict=True)
+            (fid, *words) for fid, words in zip(rows.fids[mine].tolist(), rows.contents[mine].tolist(), strict=True)
         }
         chosen = parts.version_from == version
         for fid, words in zip(parts.fids[chosen].tolist(), parts.contents[chosen].tolist(), strict=True):
@@ -133,15 +126,11 @@ class _Evidence:
         return None
 
 
-def _ensure_kept(
-    store: Store, record: ChangesetRecord, digests: Mapping[str, str], evidence: _Evidence
-) -> None:
+def _ensure_kept(store: Store, record: ChangesetRecord, digests: Mapping[str, str], evidence: _Evidence) -> None:
     """Refuse a version of which the store has kept other layers, or something else, than its line says."""
     changed = store.changes(record.number)
     if set(digests) != set(changed):
-        raise ChainBroken(
-            version=record.number, cause=f"changes of {sorted(changed)}", expected=sorted(digests)
-        )
+        raise ChainBroken(version=record.number, cause=f"changes of {sorted(changed)}", expected=sorted(digests))
     for layer, expected in digests.items():
         if record.rule < 3:
             if "-" in expected and evidence.first_rule_digest(layer, record.number) != expected.split("-")[0]:

@@ -53,9 +53,7 @@ def backup_town(town: Town, target: Path, tick: Callable[[str], None] = lambda n
         town.store.backup(store)
         try:
             part.touch(mode=0o600)
-            write_archive(
-                part, [(STORE, store), *_files(town.path)], made=made, store=town.store.url, tick=tick
-            )
+            write_archive(part, [(STORE, store), *_files(town.path)], made=made, store=town.store.url, tick=tick)
             part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -74,9 +72,13 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 
 
 def restore_town(
-    source: Path, folder: Path, *, replace: bool = False, server: str | None = None,
+    source: Path,
+    folder: Path,
+    *,
+    replace: bool = False,
+    server: str | None = None,
     tick: Callable[[str], None] = lambda name: None,
-) -> Backup:  # fmt: skip
+) -> Backup:
     """Make a town of a backup in a folder and return what was restored. Raises `StoreError`.
 
     A backup may come from anybody: every member and the chain of changesets are checked in a hidden folder before
@@ -134,9 +136,7 @@ def _settle_store(source: Path, stage: Path, server: str | None) -> str:
         text = settings.read_text("utf-8")
         table = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise StoreError(
-            "store.backup_damaged", path=source.name, cause=f"{SETTINGS}: {error}"[:200]
-        ) from error
+        raise StoreError("store.backup_damaged", path=source.name, cause=f"{SETTINGS}: {error}"[:200]) from error
     location = str(table.get("store", _STORE_FILE))
     target = _target_of(source, stage / STORE, location, server)
     if location == target:
@@ -149,7 +149,9 @@ def _settle_store(source: Path, stage: Path, server: str | None) -> str:
             settings.write_text(moved, "utf-8")
             settings.chmod(0o600)  # the address of a server may hold a password
             return _without_account(location)
-    raise StoreError("store.backup_store_line", path=source.name, store=_without_account(location), target=_without_account(target))  # fmt: skip
+    raise StoreError(
+        "store.backup_store_line", path=source.name, store=_without_account(location), target=_without_account(target)
+    )
 
 
 def _target_of(source: Path, store: Path, location: str, server: str | None) -> str:

@@ -45,7 +45,9 @@ class Manifest:
     members: Mapping[str, str]
 
 
-def write_archive(path: Path, members: Iterable[tuple[str, Path]], *, made: str, store: str, tick: Callable[[str], None]) -> None:  # fmt: skip
+def write_archive(
+    path: Path, members: Iterable[tuple[str, Path]], *, made: str, store: str, tick: Callable[[str], None]
+) -> None:
     """Write files as the members of a backup, with a manifest that names each one's SHA-256."""
     members = list(members)
     _ensure_member_names(path.name, [name for name, _ in members])
@@ -85,9 +87,7 @@ def unpack(source: Path, folder: Path, tick: Callable[[str], None]) -> Manifest:
     return manifest
 
 
-def _extract(
-    source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, digest: str
-) -> None:
+def _extract(source: Path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, folder: Path, digest: str) -> None:
     target = folder / member.filename
     target.parent.mkdir(parents=True, exist_ok=True)
     with archive.open(member) as packed, target.open("xb") as file:
@@ -149,11 +149,7 @@ def _ensure_plain_files(source: Path, members: list[zipfile.ZipInfo]) -> None:
     """Refuse links, folders, devices, and what is encrypted or packed in a way of which no backup is."""
     for member in members:
         kind = stat.S_IFMT(member.external_attr >> 16)
-        if (
-            kind not in (0, stat.S_IFREG)
-            or member.flag_bits & _ENCRYPTED
-            or member.compress_type not in _KINDS
-        ):
+        if kind not in (0, stat.S_IFREG) or member.flag_bits & _ENCRYPTED or member.compress_type not in _KINDS:
             raise StoreError("store.backup_member", path=source.name, member=_shown(member.filename))
 
 
@@ -162,11 +158,18 @@ def _ensure_modest(source: Path, members: list[zipfile.ZipInfo], folder: Path) -
     unpacked, packed = sum(member.file_size for member in members), source.stat().st_size
     too_large = any(member.file_size > _MOST_BYTES.get(member.filename, unpacked) for member in members)
     if too_large or _is_bomb(unpacked, packed) or sum(member.compress_size for member in members) > packed:
-        raise StoreError("store.backup_bomb", path=source.name, size=_mib(unpacked), ratio=round(unpacked / max(packed, 1)),
-                         most_ratio=MOST_RATIO)  # fmt: skip
+        raise StoreError(
+            "store.backup_bomb",
+            path=source.name,
+            size=_mib(unpacked),
+            ratio=round(unpacked / max(packed, 1)),
+            most_ratio=MOST_RATIO,
+        )
     free = shutil.disk_usage(folder).free
     if unpacked > free:
-        raise StoreError("store.backup_disk", path=source.name, size=_mib(unpacked), free=_mib(free), folder=str(folder.parent))  # fmt: skip
+        raise StoreError(
+            "store.backup_disk", path=source.name, size=_mib(unpacked), free=_mib(free), folder=str(folder.parent)
+        )
 
 
 def _is_bomb(unpacked: int, packed: int) -> bool:
@@ -180,16 +183,12 @@ def _mib(size: int) -> int:
 def _manifest(source: Path, archive: zipfile.ZipFile) -> Manifest:
     """Return what the backup says of itself; it names each member, and no other."""
     content = json.loads(archive.read(MANIFEST))
-    made, digests = (
-        (content.get(key) for key in ("made", "members")) if isinstance(content, dict) else (None, None)
-    )
+    made, digests = (content.get(key) for key in ("made", "members")) if isinstance(content, dict) else (None, None)
     if not isinstance(made, str) or not isinstance(digests, dict):
         raise ValueError(MANIFEST)
     unlike = sorted(set(digests) ^ (set(archive.namelist()) - {MANIFEST}))
     unlike += [name for name in (SETTINGS, STORE) if name not in digests and name not in unlike]
     unlike += [name for name, digest in digests.items() if not _SHA256.fullmatch(str(digest))]
     if unlike:
-        raise StoreError(
-            "store.backup_incomplete", path=source.name, members=[_shown(name) for name in unlike[:5]]
-        )
+        raise StoreError("store.backup_incomplete", path=source.name, members=[_shown(name) for name in unlike[:5]])
     return Manifest(made, digests)

@@ -35,9 +35,13 @@ class CacheFolder:
         self._lock = threading.Lock()
 
     def cached(
-        self, name: str, make: Callable[[], Content], *, pack: Callable[[Content], bytes],
+        self,
+        name: str,
+        make: Callable[[], Content],
+        *,
+        pack: Callable[[Content], bytes],
         unpack: Callable[[memoryview], Content],
-    ) -> Content:  # fmt: skip
+    ) -> Content:
         """Return what the file of a name (a path below the folder) holds; an absent or bad one is made and written.
 
         `unpack` raises ValueError for what is not of its kind. Where nothing can be written, what was made is returned all

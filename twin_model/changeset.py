@@ -178,22 +178,36 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     source = changeset.source.name if changeset.source else ""
     records = [_finding_record(one, source) for one in changeset.findings]
     keys = _keys(changeset.findings)
-    points = np.array([None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object)  # fmt: skip
+    points = np.array(
+        [None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object
+    )
     columns = {name: np.array([one.get(name) for one in records], dtype=object) for name in layer.field_names}
     columns["finding_key"] = keys
     empty = np.full(len(points), None, dtype=object)
     return Rows(
-        keys, RowGeometry.of(np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object)), shapely.bounds(points), columns, empty, empty,
-        np.full(len(points), layer.zoom.start, dtype=np.int16), key_hashes(keys),
-    )  # fmt: skip
+        keys,
+        RowGeometry.of(np.asarray(shapely.to_wkb(points, byte_order=1, flavor="iso"), dtype=object)),
+        shapely.bounds(points),
+        columns,
+        empty,
+        empty,
+        np.full(len(points), layer.zoom.start, dtype=np.int16),
+        key_hashes(keys),
+    )
 
 
 def _finding_record(one: Finding, source: str) -> dict[str, Any]:
     return {
-        "rule": one.rule, "severity": one.severity, "layer": one.layer, "feature_id": one.feature_id, "source": source,
-        "place": one.place or None, "details": orjson.dumps(dict(one.values), default=str).decode(),
-        "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(), "status": "open",
-    }  # fmt: skip
+        "rule": one.rule,
+        "severity": one.severity,
+        "layer": one.layer,
+        "feature_id": one.feature_id,
+        "source": source,
+        "place": one.place or None,
+        "details": orjson.dumps(dict(one.values), default=str).decode(),
+        "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(),
+        "status": "open",
+    }
 
 
 def _keys(findings: tuple[Finding, ...]) -> NDArray[Any]:

@@ -292,9 +292,11 @@ def _reach(crs: str) -> tuple[float, float, float, float]:
         return -_FARTHEST, -_FARTHEST, _FARTHEST, _FARTHEST
     west, south, east, north = area
     around = (
-        max(west - _AROUND_THE_AREA, -180.0), max(south - _AROUND_THE_AREA, -85.0),
-        min(east + _AROUND_THE_AREA, 180.0), min(north + _AROUND_THE_AREA, 85.0),
-    )  # fmt: skip
+        max(west - _AROUND_THE_AREA, -180.0),
+        max(south - _AROUND_THE_AREA, -85.0),
+        min(east + _AROUND_THE_AREA, 180.0),
+        min(north + _AROUND_THE_AREA, 85.0),
+    )
     return transform_bounds(around, CRS84, crs)
 
 
@@ -337,6 +339,4 @@ def lonlat_of(crs: Any) -> Callable[[Floats, Floats], tuple[Floats, Floats]]:
     """Return a function x, y -> longitude, latitude in degrees (CRS84) for arrays of one system."""
     code = crs_code(crs)
     _transformer(code, CRS84)
-    return lambda x, y: transform_xy(
-        np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), code, CRS84
-    )
+    return lambda x, y: transform_xy(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), code, CRS84)

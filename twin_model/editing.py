@@ -39,16 +39,19 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
     columns = {each.name: _column(layer, each, frame, zone) for each in layer.fields if each.name in frame}
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
-        ids=_ids(layer, frame), shapes=RowGeometry.of(layer_wkb(layer, geometry)), bounds=shapely.bounds(geometry), columns=columns,
-        valid_from=empty, valid_precision=empty, min_zoom=min_zoom(layer, shapely.bounds(geometry), storage_crs),
+        ids=_ids(layer, frame),
+        shapes=RowGeometry.of(layer_wkb(layer, geometry)),
+        bounds=shapely.bounds(geometry),
+        columns=columns,
+        valid_from=empty,
+        valid_precision=empty,
+        min_zoom=min_zoom(layer, shapely.bounds(geometry), storage_crs),
         content=content_hashes(layer, geometry, columns),
-    )  # fmt: skip
+    )
 
 
 def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
-    unknown = [
-        str(one) for one in frame.columns if one not in layer.field_names and one != frame.geometry.name
-    ]
+    unknown = [str(one) for one in frame.columns if one not in layer.field_names and one != frame.geometry.name]
     if unknown:
         raise EditRefused("edit.unknown_field", layer=layer.id, found=unknown, expected=layer.field_names)
 
@@ -78,8 +81,13 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
     )
     if wrong.any():
         row = int(np.argmax(wrong))
-        raise EditRefused("edit.geometry", layer=layer.id, row=str(frame.index[row]), expected=layer.geometry,
-                          found=f"{geometry[row].geom_type}: {shapely.is_valid_reason(geometry[row])}")  # fmt: skip
+        raise EditRefused(
+            "edit.geometry",
+            layer=layer.id,
+            row=str(frame.index[row]),
+            expected=layer.geometry,
+            found=f"{geometry[row].geom_type}: {shapely.is_valid_reason(geometry[row])}",
+        )
     return geometry if layer.has_z else np.asarray(shapely.force_2d(geometry), dtype=object)
 
 
@@ -89,16 +97,16 @@ def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDA
         try:
             values.append(None if _is_absent(value) else _READERS[one.type](value, zone))
         except (TypeError, ValueError, OverflowError) as error:
-            raise EditRefused("edit.value", layer=layer.id, row=str(name), field=one.name, value=str(value)[:80], expected=one.type) from error  # fmt: skip
+            raise EditRefused(
+                "edit.value", layer=layer.id, row=str(name), field=one.name, value=str(value)[:80], expected=one.type
+            ) from error
     if one.type == "number":
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
     return np.array([*values, None], dtype=object)[:-1]
 
 
 def _is_absent(value: Any) -> bool:
-    return (
-        value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
-    )
+    return value is None or value is pd.NA or value is pd.NaT or (isinstance(value, float) and math.isnan(value))
 
 
 def _number(value: Any, zone: str) -> float:
@@ -137,5 +145,10 @@ def _moment(value: Any, zone: str) -> str:
 
 
 _READERS: dict[str, Callable[[Any, str], Any]] = {
-    "string": _text, "number": _number, "integer": _integer, "boolean": _truth, "date": _day, "datetime": _moment,
-}  # fmt: skip
+    "string": _text,
+    "number": _number,
+    "integer": _integer,
+    "boolean": _truth,
+    "date": _day,
+    "datetime": _moment,
+}

@@ -62,16 +62,17 @@ def difference(store: Store, layer: str, before: int, after: int) -> gpd.GeoData
         store.ensure_version(number)
     low, high = sorted((before, after))
     fids = store.changed_fids(described.id, low, high)
-    records = [one for start in range(0, len(fids), _AT_ONCE)
-               for one in _differences(store, described, fids[start : start + _AT_ONCE], before, after)]  # fmt: skip
+    records = [
+        one
+        for start in range(0, len(fids), _AT_ONCE)
+        for one in _differences(store, described, fids[start : start + _AT_ONCE], before, after)
+    ]
     columns = ["id", "fid", "change", "fields", "before", "after", "geometry"]
     frame = pd.DataFrame(records, columns=columns).set_index("id")
     return gpd.GeoDataFrame(frame, geometry="geometry", crs=store.crs)
 
 
-def _differences(
-    store: Store, layer: Layer, fids: NDArray[np.int64], before: int, after: int
-) -> list[dict[str, Any]]:
+def _differences(store: Store, layer: Layer, fids: NDArray[np.int64], before: int, after: int) -> list[dict[str, Any]]:
     was, becomes = (_states_of(store, layer, fids, recorded) for recorded in (before, after))
     found = []
     for fid in fids.tolist():
@@ -82,9 +83,7 @@ def _differences(
     return found
 
 
-def _states_of(
-    store: Store, layer: Layer, fids: NDArray[np.int64], recorded: int
-) -> dict[int, list[dict[str, Any]]]:
+def _states_of(store: Store, layer: Layer, fids: NDArray[np.int64], recorded: int) -> dict[int, list[dict[str, Any]]]:
     query = FeatureQuery(layer.id, view=View(_ALWAYS, recorded), fids=tuple(fids.tolist()), states=True)
     states: dict[int, list[dict[str, Any]]] = {}
     for row in store.features(query).reset_index().to_dict("records"):
@@ -93,11 +92,7 @@ def _states_of(
 
 
 def _said(state: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        (name, value.wkb if hasattr(value, "wkb") else value)
-        for name, value in state.items()
-        if name != "version"
-    ]
+    return [(name, value.wkb if hasattr(value, "wkb") else value) for name, value in state.items() if name != "version"]
 
 
 def _difference(fid: int, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any]:
@@ -110,11 +105,14 @@ def _difference(fid: int, old: list[dict[str, Any]], new: list[dict[str, Any]]) 
     fields = [name for name in differing if name != "valid_from"] or ["valid_from"]
     shown = [name for name in fields if name != "geometry"]
     return {
-        "id": (last_new or last_old)["id"], "fid": fid, "change": change, "fields": fields,
+        "id": (last_new or last_old)["id"],
+        "fid": fid,
+        "change": change,
+        "fields": fields,
         "before": {name: last_old.get(name) for name in shown} if old else None,
         "after": {name: last_new.get(name) for name in shown} if new else None,
         "geometry": (last_new or last_old).get("geometry"),
-    }  # fmt: skip
+    }
 
 
 def _differs(one: Any, other: Any) -> bool:
@@ -147,9 +145,15 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
         shown = {layer: ids[:20] for layer, ids in later.items() if ids}
         raise VersionConflict("store.reverted_conflict", version=number, features=shown)
     return Changeset(
-        author, reason or f"revert {number}: {undone.reason}", now(), edit=True, base=store.version(),
-        restored=restored, restored_to=number - 1, counts={"reverts": number},
-    )  # fmt: skip
+        author,
+        reason or f"revert {number}: {undone.reason}",
+        now(),
+        edit=True,
+        base=store.version(),
+        restored=restored,
+        restored_to=number - 1,
+        counts={"reverts": number},
+    )
 
 
 def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:

@@ -30,24 +30,18 @@ def class_keys(layer: Layer, columns: Mapping[str, Any] | pd.DataFrame, rows: in
     """
     if not layer.classes:
         return [()] * rows
-    values = [
-        [None if value == "" else value for value in plain_values(columns[name])] for name in layer.classes
-    ]
+    values = [[None if value == "" else value for value in plain_values(columns[name])] for name in layer.classes]
     return list(zip(*values, strict=True))
 
 
-def match_by_place(
-    layer: Layer, new: NDArray[Any], known: NDArray[Any], fids: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def match_by_place(layer: Layer, new: NDArray[Any], known: NDArray[Any], fids: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return for each geometry of `new` the fid of the known feature that it is, 0 where it is none of them."""
     matched = np.zeros(len(new), dtype=np.int64)
     if not len(known) or not len(new):
         return matched
     reach = 2 * layer.plan_error
     pairs = _candidates(new, known, reach)
-    score = (_distance_score, _line_score, _overlap_score)[layer.dimension](
-        new[pairs[0]], known[pairs[1]], reach
-    )
+    score = (_distance_score, _line_score, _overlap_score)[layer.dimension](new[pairs[0]], known[pairs[1]], reach)
     taken_new, taken_known = np.zeros(len(new), dtype=bool), np.zeros(len(known), dtype=bool)
     order = np.argsort(-score, kind="stable")
     for a, b in zip(pairs[0][order][score[order] > 0], pairs[1][order][score[order] > 0], strict=True):
@@ -57,9 +51,7 @@ def match_by_place(
     return matched
 
 
-def _candidates(
-    new: NDArray[Any], known: NDArray[Any], reach: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _candidates(new: NDArray[Any], known: NDArray[Any], reach: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     tree = shapely.STRtree(known)
     usable = np.flatnonzero(~shapely.is_missing(new))
     found = tree.query(new[usable], predicate="dwithin", distance=reach)

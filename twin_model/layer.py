@@ -14,9 +14,16 @@ SEARCH_KEY = "search_key"
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
 GeometryType = Literal[
-    "Point", "PointZ", "MultiLineString", "LineString", "LineStringZ", "MultiLineStringZ",
-    "MultiPolygon", "MultiPolygonZ", "None",
-]  # fmt: skip
+    "Point",
+    "PointZ",
+    "MultiLineString",
+    "LineString",
+    "LineStringZ",
+    "MultiLineStringZ",
+    "MultiPolygon",
+    "MultiPolygonZ",
+    "None",
+]
 
 
 @dataclass(frozen=True)

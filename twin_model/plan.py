@@ -41,10 +41,12 @@ class LayerPlan:
     def counts(self) -> dict[str, int]:
         """Return how many are inserted, updated, ended, unchanged, and kept though the delivery lacks them."""
         return {
-            "inserted": int((self.decisions == NEW).sum()), "updated": int((self.decisions > 0).sum()),
-            "terminated": len(self.ended), "unchanged": int((self.decisions == UNCHANGED).sum()),
+            "inserted": int((self.decisions == NEW).sum()),
+            "updated": int((self.decisions > 0).sum()),
+            "terminated": len(self.ended),
+            "unchanged": int((self.decisions == UNCHANGED).sum()),
             "kept": self.kept,
-        }  # fmt: skip
+        }
 
 
 Plan = Callable[[Changeset], Mapping[str, LayerPlan]]

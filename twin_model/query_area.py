@@ -114,9 +114,7 @@ def conjunction(one: Expression | None, other: Expression | None) -> Expression 
     return Logical("and", (one, other)) if one is not None and other is not None else one or other
 
 
-def filter_in_storage_crs(
-    expression: Expression, crs: str, storage_crs: str, extent: Box | None
-) -> Expression:
+def filter_in_storage_crs(expression: Expression, crs: str, storage_crs: str, extent: Box | None) -> Expression:
     """Return a filter with its geometries in the storage CRS; as they were written, their axes are the authority's."""
     if isinstance(expression, Not):
         return Not(filter_in_storage_crs(expression.argument, crs, storage_crs, extent))

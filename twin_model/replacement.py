@@ -108,9 +108,7 @@ def _complete(folder: Path) -> None:
             return
         try:
             _go_forward(folder, journal)
-        except (
-            OSError
-        ):  # what made the restore fail may still be so: then the former town takes its place again
+        except OSError:  # what made the restore fail may still be so: then the former town takes its place again
             _go_back(folder, journal)
         shutil.rmtree(folder / journal.stage, ignore_errors=True)
 
@@ -204,9 +202,7 @@ def _read_journal(folder: Path) -> _Journal | None:
         content = json.loads((folder / _JOURNAL).read_text("utf-8"))
     except FileNotFoundError:
         return None
-    journal = _Journal(
-        content["stage"], content["away"], tuple(content["outgoing"]), tuple(content["incoming"])
-    )
+    journal = _Journal(content["stage"], content["away"], tuple(content["outgoing"]), tuple(content["incoming"]))
     names = (journal.stage, *journal.away.split("/"), *journal.outgoing, *journal.incoming)
     if any(not name or name == ".." or Path(name).name != name for name in names):
         raise ValueError(f"{_JOURNAL} leads out of the folder")

@@ -149,7 +149,5 @@ def _mostly_within(layer: Layer, geometry: NDArray[Any], areas: NDArray[Any]) ->
     across = np.flatnonzero(~inside & shapely.intersects(areas, geometry))
     size = shapely.length if layer.dimension == 1 else shapely.area
     whole = size(geometry[across])
-    inside[across] = size(shapely.intersection(geometry[across], areas[across])) >= _MOST_OF * np.maximum(
-        whole, 1e-9
-    )
+    inside[across] = size(shapely.intersection(geometry[across], areas[across])) >= _MOST_OF * np.maximum(whole, 1e-9)
     return np.asarray(inside, dtype=bool)

@@ -80,9 +80,7 @@ def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterat
             shutil.copy2(path, part / path.name)
         digest = digest_of(part / path.name for path in files)
         if digest != source.sha256:
-            raise SourceRefused(
-                "source.changed", source=source.name, found=digest[:12], expected=source.sha256[:12]
-            )
+            raise SourceRefused("source.changed", source=source.name, found=digest[:12], expected=source.sha256[:12])
         yield SourceCopy(part / source.name, lambda: _put(part, folder / source.sha256, source))
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -63,9 +63,13 @@ class Town:
     """
 
     def __init__(
-        self, path: Path, settings: TownSettings, catalogue: Catalogue, store: Store,
+        self,
+        path: Path,
+        settings: TownSettings,
+        catalogue: Catalogue,
+        store: Store,
         left_out: Mapping[str, CatalogueError] = {},
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
         self.left_out = left_out
 
@@ -77,10 +81,7 @@ class Town:
 
     def remarks(self, lang: str) -> list[str]:
         """Return a sentence for each layer that was left out when the town was opened."""
-        return [
-            render("catalogue.left_out", lang, {"cause": error.text(lang)})
-            for error in self.left_out.values()
-        ]
+        return [render("catalogue.left_out", lang, {"cause": error.text(lang)}) for error in self.left_out.values()]
 
     @property
     def cache(self) -> Path:
@@ -92,14 +93,19 @@ class Town:
         rows = []
         for layer in self.store.catalogue:
             summary = self.store.summary(layer.id)
-            rows.append({"layer": layer.id, "title": layer.title(lang), "geometry": layer.geometry, "features": summary.features,
-                         "cim_class": layer.cim_class})  # fmt: skip
+            rows.append(
+                {
+                    "layer": layer.id,
+                    "title": layer.title(lang),
+                    "geometry": layer.geometry,
+                    "features": summary.features,
+                    "cim_class": layer.cim_class,
+                }
+            )
         frame = pd.DataFrame(rows).set_index("layer")
         return frame[frame["features"] > 0]
 
-    def view(
-        self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN
-    ) -> View:
+    def view(self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN) -> View:
         """Return the view for a valid time and a recorded state; both default to now.
 
         `datetime` is a date, an instant or an interval "a/b", "a/..", "../b"; `recorded` is the number of a version, or a
@@ -114,9 +120,7 @@ class Town:
             self.store.ensure_version(recorded)
         return View(parse_when(datetime, zone), recorded, policy)
 
-    def look(
-        self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN
-    ) -> View:
+    def look(self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN) -> View:
         """Return the same as `view`, which is its name now."""
         warnings.warn("Town.look is called Town.view now", DeprecationWarning, stacklevel=2)
         return self.view(datetime, recorded, policy)
@@ -135,11 +139,16 @@ class Town:
         if bbox is not None and bbox_crs is not None:
             bbox = transform_bounds(bbox, bbox_crs, self.store.crs)
         query = FeatureQuery(
-            self.store.catalogue[layer].id, view=self.view(datetime, recorded), bbox=bbox,
-            where=None if where is None else parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json"),
-            fields=None if fields is None else tuple(fields), limit=limit,
+            self.store.catalogue[layer].id,
+            view=self.view(datetime, recorded),
+            bbox=bbox,
+            where=None
+            if where is None
+            else parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json"),
+            fields=None if fields is None else tuple(fields),
+            limit=limit,
             sort=tuple(SortKey(one.lstrip("+-"), not one.startswith("-")) for one in (sort or "").split(",") if one),
-        )  # fmt: skip
+        )
         frame = self.store.features(query)
         if crs is None:
             return frame
@@ -147,9 +156,15 @@ class Town:
         return frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
 
     def commit(
-        self, frame: gpd.GeoDataFrame, *, layer: str, reason: str, effective: str | None = None, title: str = "",
+        self,
+        frame: gpd.GeoDataFrame,
+        *,
+        layer: str,
+        reason: str,
+        effective: str | None = None,
+        title: str = "",
         author: str = "notebook",
-    ) -> Version:  # fmt: skip
+    ) -> Version:
         """Bring features into a layer and return the version that made; the API serves them at once.
 
         A layer that does not exist yet is described in the town's `catalogue/` from the frame's columns; committing to
@@ -173,9 +188,14 @@ class Town:
         rows = [rows_of(described, part, self.store.crs, zone=self.settings.timezone) for part in parts]
         since = parse_instant(effective, self.settings.timezone)[0] if effective else now()
         changeset = Changeset(
-            author, reason, since, tuple(Delivered.of(layer, part) for part in rows),
-            edit=not is_result, scope=Scope("layer", layer), accept_removals=True,
-        )  # fmt: skip
+            author,
+            reason,
+            since,
+            tuple(Delivered.of(layer, part) for part in rows),
+            edit=not is_result,
+            scope=Scope("layer", layer),
+            accept_removals=True,
+        )
         if not is_result or (known is not None and known.field_names == described.field_names and not title):
             return commit(self.store, changeset)
         return self._commit_described(described, changeset, partial(write_table, own, layer, table))

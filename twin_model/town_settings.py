@@ -53,9 +53,7 @@ def read_settings(folder: Path) -> TownSettings:
         raise CalledWrongly("town.invalid", path=str(folder), key=str(error), expected="TOML") from error
     unknown = sorted(set(table) - set(_READERS))
     if unknown or "name" not in table or "crs" not in table:
-        raise CalledWrongly(
-            "town.invalid", path=str(folder), key=unknown or "name, crs", expected=sorted(_READERS)
-        )
+        raise CalledWrongly("town.invalid", path=str(folder), key=unknown or "name, crs", expected=sorted(_READERS))
     return TownSettings(**{key: _setting(folder, key, value) for key, value in table.items()})
 
 
@@ -64,9 +62,7 @@ def _setting(folder: Path, key: str, value: Any) -> Any:
     try:
         return read(value)
     except (TypeError, ValueError, KeyError, OSError) as error:
-        raise CalledWrongly(
-            "town.invalid", path=str(folder), key=f"{key} = {value!r}", expected=expected
-        ) from error
+        raise CalledWrongly("town.invalid", path=str(folder), key=f"{key} = {value!r}", expected=expected) from error
 
 
 def ensure_known_layers(
@@ -80,9 +76,7 @@ def ensure_known_layers(
         unknown = [layer for layer in layers if layer not in catalogue and layer not in left_out]
         if unknown:
             nearest = get_close_matches(unknown[0], catalogue.layers, 3, 0.4) or sorted(catalogue.layers)
-            raise CalledWrongly(
-                "town.invalid", path=str(folder), key=f"{key} names {unknown}", expected=nearest
-            )
+            raise CalledWrongly("town.invalid", path=str(folder), key=f"{key} names {unknown}", expected=nearest)
 
 
 def _kind(*kinds: type) -> Callable[[Any], Any]:
@@ -129,9 +123,12 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "languages": ('a list such as ["zh", "en"]', _texts),
     "publish_underground": ("true or false", _kind(bool)),
     "closed": ("a list of layers", _texts),
-    "map_approval": ("a table of layers and numbers", lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()}),
+    "map_approval": (
+        "a table of layers and numbers",
+        lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()},
+    ),
     "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(one) for one in _kind(list)(value))),
-}  # fmt: skip
+}
 """What each key of `town.toml` expects, in words and as its reader."""
 
 

@@ -71,17 +71,13 @@ def _vanishes(plan: LayerPlan) -> bool:
 
 def _ensure_there(store: Store, changeset: Changeset) -> None:
     for name, ids in changeset.terminated.items():
-        found = store.features(
-            FeatureQuery(store.catalogue[name].id, ids=tuple(ids), fields=(), geometry=False)
-        )
+        found = store.features(FeatureQuery(store.catalogue[name].id, ids=tuple(ids), fields=(), geometry=False))
         missing = sorted(set(ids) - set(found.index))
         if missing:
             raise FeatureNotFound(id=missing[0], layer=name, example=found.index[0] if len(found) else "-")
 
 
-def plan_changeset(
-    store: Store, changeset: Changeset, ahead: HeadStart | None = None
-) -> dict[str, LayerPlan]:
+def plan_changeset(store: Store, changeset: Changeset, ahead: HeadStart | None = None) -> dict[str, LayerPlan]:
     """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features.
 
     What the store holds was asked `ahead` of this, or is asked now.
@@ -143,9 +139,7 @@ def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:
     for name, some in fids.items():
         for start in range(0, len(some), _CLOSE_TOGETHER):
             chosen = tuple(some[start : start + _CLOSE_TOGETHER].tolist())
-            ids[name] += store.features(
-                FeatureQuery(plan.layer, fids=chosen, fields=(), geometry=False)
-            ).index.tolist()
+            ids[name] += store.features(FeatureQuery(plan.layer, fids=chosen, fields=(), geometry=False)).index.tolist()
     return ids
 
 
@@ -242,10 +236,15 @@ def _edited(store: Store, layer: Layer, delivered: list[Delivered]) -> NDArray[n
         contents = dict(zip(now["id"], row_contents(layer, now, tuple(rows.columns)), strict=True))
         fids = dict(zip(now["id"], now["fid"], strict=True))
         fids = store.fids_of_past_ids(layer.id, [each for each in named if each not in fids]) | fids
-        decisions.append(np.array([
-            UNCHANGED if contents.get(each) == content else fids.get(each, NEW)
-            for each, content in zip(rows.ids.tolist(), rows.content.tolist(), strict=True)
-        ], dtype=np.int64))  # fmt: skip
+        decisions.append(
+            np.array(
+                [
+                    UNCHANGED if contents.get(each) == content else fids.get(each, NEW)
+                    for each, content in zip(rows.ids.tolist(), rows.content.tolist(), strict=True)
+                ],
+                dtype=np.int64,
+            )
+        )
     return np.concatenate(decisions)
 
 
@@ -301,9 +300,7 @@ def _free_features(
         return store.features(FeatureQuery(layer.id, fields=layer.classes, fids=tuple(free.tolist())))
     extent = store.summary(layer.id).extent
     south, north = (extent[1], extent[3]) if extent else (0.0, 0.0)
-    query = FeatureQuery(
-        layer.id, fields=layer.classes, bbox=(float(sides[0]), south, float(sides[1]), north)
-    )
+    query = FeatureQuery(layer.id, fields=layer.classes, bbox=(float(sides[0]), south, float(sides[1]), north))
     frames = [frame[np.isin(frame["fid"].to_numpy(), free)] for frame in store.frames(query)]
     return gpd.GeoDataFrame(pd.concat(frames)) if frames else store.features(query.with_(limit=0))
 

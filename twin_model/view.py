@@ -53,8 +53,11 @@ class Policy:
     @cached_property
     def digest(self) -> str:
         """A short name of this policy, for cache keys."""
-        shown = (sorted(self.layers) if self.layers is not None else None, sorted((k, _spelled(v)) for k, v in self.rows.items()),
-                 sorted((k, sorted(v)) for k, v in self.hidden.items()))  # fmt: skip
+        shown = (
+            sorted(self.layers) if self.layers is not None else None,
+            sorted((k, _spelled(v)) for k, v in self.rows.items()),
+            sorted((k, sorted(v)) for k, v in self.hidden.items()),
+        )
         return blake2b(repr(shown).encode(), digest_size=6).hexdigest()
 
 
@@ -75,9 +78,7 @@ def _without(layer: Layer, hidden: frozenset[str]) -> Layer:
 
     What shapes a model (`height`, `width_mm`) is still named there, for the shape shows it in any case.
     """
-    style = {
-        key: value for key, value in layer.style.items() if not (key in ("by", "label") and value in hidden)
-    }
+    style = {key: value for key, value in layer.style.items() if not (key in ("by", "label") and value in hidden)}
     if "by" not in style:
         style.pop("colors", None)
     model = dict(layer.model)
@@ -91,9 +92,12 @@ OPEN = Policy()
 
 
 def withholding(
-    layers: Iterable[Layer], *, closed: Collection[str] = (), rows: Mapping[str, Expression] | None = None,
+    layers: Iterable[Layer],
+    *,
+    closed: Collection[str] = (),
+    rows: Mapping[str, Expression] | None = None,
     hidden: Mapping[str, frozenset[str]] | None = None,
-) -> Policy:  # fmt: skip
+) -> Policy:
     """Return the policy that keeps back layers, rows and fields, and the findings about layers that are not shown whole.
 
     A finding quotes what it is about; one that names no layer may speak of any, so it is kept back with them.

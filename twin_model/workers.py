@@ -55,9 +55,7 @@ class Workers(Executor):
     them. A function and its arguments must be picklable, as everything between our own processes.
     """
 
-    def __init__(
-        self, count: int = 1, *, memory_mib: int | None = None, seconds: float | None = None
-    ) -> None:
+    def __init__(self, count: int = 1, *, memory_mib: int | None = None, seconds: float | None = None) -> None:
         context = _context()
         self._memory_mib, self._seconds = memory_mib, seconds
         self._numbers = itertools.count()
@@ -68,9 +66,7 @@ class Workers(Executor):
         # Datagrams: a child that is killed while it tells something holds no lock that others wait for.
         self._reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._reports.bind(self._address)
-        self._pool = ProcessPool(
-            count, context=context, initializer=_begin, initargs=(self._address, memory_mib)
-        )
+        self._pool = ProcessPool(count, context=context, initializer=_begin, initargs=(self._address, memory_mib))
         self._listening = threading.Thread(target=self._listen, name="twin-progress", daemon=True)
         self._listening.start()
 

@@ -36,9 +36,7 @@ def restore_command(lang: str) -> click.Command:
     @click.option("--store", "server", metavar="URL", help=help_text("restore_store", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def restore(
-        context: CommandContext, file: Path, replace: bool, server: str | None, as_json: bool
-    ) -> None:
+    def restore(context: CommandContext, file: Path, replace: bool, server: str | None, as_json: bool) -> None:
         folder = context.settings.town
         with progress_bar(context) as progress:
             task = progress.add_task("", total=None)
@@ -97,9 +95,7 @@ def copy_command(lang: str) -> click.Command:
             made.close()
         rows = sum(equal.rows.values())
         if as_json:
-            context.json(
-                {"store": made.url, "rows": equal.rows, "hashes": equal.hashes, "looks": equal.looks}
-            )
+            context.json({"store": made.url, "rows": equal.rows, "hashes": equal.hashes, "looks": equal.looks})
             return
         context.tell("cli.copied", url=made.url, rows=rows, looks=equal.looks)
 

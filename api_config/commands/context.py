@@ -103,9 +103,7 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
             code = 0
         except Exception:
-            context.err.print(
-                _unforeseen(context.lang), style="red", highlight=False, markup=False, soft_wrap=True
-            )
+            context.err.print(_unforeseen(context.lang), style="red", highlight=False, markup=False, soft_wrap=True)
             code = 1
         except KeyboardInterrupt:
             context.err.print(context.say("cli.stopped"))

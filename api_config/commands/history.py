@@ -59,11 +59,7 @@ def show_command(lang: str) -> click.Command:
             return
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
-            shown = (
-                local_time(value, context.town.settings.timezone)
-                if key in ("recorded", "effective")
-                else value
-            )
+            shown = local_time(value, context.town.settings.timezone) if key in ("recorded", "effective") else value
             context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=shown)
         for layer, one in record["changes"].items():
             name = context.town.catalogue[layer].name_in(context.lang)
@@ -81,9 +77,7 @@ def diff_command(lang: str) -> click.Command:
     @click.option("--geojson", type=click.Path(path_type=Path), help=help_text("diff_geojson", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def diff(
-        context: CommandContext, before: int, after: int, layer: str, geojson: Path | None, as_json: bool
-    ) -> None:
+    def diff(context: CommandContext, before: int, after: int, layer: str, geojson: Path | None, as_json: bool) -> None:
         found = difference(context.town.store, layer, before, after)
         if geojson is not None:
             write_differences(found, geojson)
@@ -95,9 +89,7 @@ def diff_command(lang: str) -> click.Command:
         for name, row in found.head(_SHOWN).iterrows():
             line = f"{context.say('cli.' + row['change']):<9} {name}  {_changed(row, described, context)}"
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
-        counts = [
-            f"{context.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()
-        ]
+        counts = [f"{context.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()]
         changes = (
             context.say("cli.no_difference")
             if not counts
@@ -148,9 +140,11 @@ def audit_group(lang: str) -> click.Group:
             return code
         context.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
         remarks = (
-            ("store.unproved", "layers", proved.unproved), ("store.unread", "layers", proved.unread),
-            ("source.copies_missing", "sources", sources.missing), ("source.copies_differ", "sources", sources.differing),
-        )  # fmt: skip
+            ("store.unproved", "layers", proved.unproved),
+            ("store.unread", "layers", proved.unread),
+            ("source.copies_missing", "sources", sources.missing),
+            ("source.copies_differ", "sources", sources.differing),
+        )
         for rule, key, named in remarks:
             if named:
                 context.tell(rule, **{key: named})
@@ -162,10 +156,15 @@ def audit_group(lang: str) -> click.Group:
 def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
     """Return a changeset as `--json` answers it."""
     changes = {
-        layer: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged,
-                "extent": list(t.box) if t.box else None}
+        layer: {
+            "inserted": t.inserted,
+            "updated": t.updated,
+            "terminated": t.terminated,
+            "unchanged": t.unchanged,
+            "extent": list(t.box) if t.box else None,
+        }
         for layer, t in store.changes(one.number).items()
-    }  # fmt: skip
+    }
     counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as")}
     return {
         "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
@@ -177,9 +176,7 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, context:
     """Return changesets as a table that a terminal of 80 columns holds: what is long is folded, nothing is cut off."""
     names = ("number", "recorded", "effective", "changes", "source", "why")
     heads, caption = [context.say(f"cli.history_{name}") for name in names], context.say("cli.history_legend")
-    table = Table(
-        box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left"
-    )
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, caption=caption, caption_justify="left")
     for name in heads[:4]:
         table.add_column(name, no_wrap=True)
     for name in heads[4:]:
@@ -193,9 +190,7 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, context:
 
 
 def _sums(record: dict[str, Any], layer: str | None) -> list[int]:
-    changes = [
-        one for name, one in record["changes"].items() if (name == layer if layer else name != "finding")
-    ]
+    changes = [one for name, one in record["changes"].items() if (name == layer if layer else name != "finding")]
     return [sum(one[name] for one in changes) for name in ("inserted", "updated", "terminated")]
 
 
@@ -203,9 +198,7 @@ def _counted(one: dict[str, Any], context: CommandContext) -> str:
     counts = (", " if context.lang == "en" else "，").join(
         f"{context.say(f'cli.{key}')} {value:,}" for key, value in one.items() if key != "extent" and value
     )
-    extent = (
-        "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
-    )
+    extent = "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
     return counts + extent
 
 

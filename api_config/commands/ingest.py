@@ -74,9 +74,7 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
-    @click.option(
-        "--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang)
-    )
+    @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
@@ -88,9 +86,7 @@ def ingest_command(lang: str) -> click.Command:
         reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
-            delivery = Delivery(
-                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals
-            )
+            delivery = Delivery(options, user_name(context.settings), reason, dry_run, reach, area, accept_removals)
             outcomes = deliver(context.town, list(paths), delivery, reporter)
         print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
@@ -130,9 +126,11 @@ def _options(
     context: CommandContext, kind: str | None, mapping: Path | None, crs: str | None, effective: str | None
 ) -> ReadOptions:
     return ReadOptions(
-        kind=kind, mapping=read_mapping(mapping) if mapping else None, crs=crs_code(crs) if crs else None,
+        kind=kind,
+        mapping=read_mapping(mapping) if mapping else None,
+        crs=crs_code(crs) if crs else None,
         effective=parse_instant(effective)[0] if effective else None,
-    )  # fmt: skip
+    )
 
 
 def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
@@ -172,9 +170,7 @@ def _line(one: Outcome, context: CommandContext) -> str:
     if one.already is not None and not one.planned:
         return context.say("cli.unchanged_source", source=one.source, version=one.already)
     numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
-    counted = [
-        f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count
-    ]
+    counted = [f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count]
     line = context.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
     return semicolon.join(part for part in (line, comma.join(counted), _became(one, context)) if part)
@@ -193,9 +189,11 @@ def _became(one: Outcome, context: CommandContext) -> str:
     if one.version is not None:
         return context.say("cli.no_change")
     planned = [
-        f"{_name(context, name)} " + " ".join(f"{context.say(f'cli.{kind}')} {count}" for kind, count in counts.items() if count)
-        for name, counts in one.planned.items() if any(counts.values())
-    ]  # fmt: skip
+        f"{_name(context, name)} "
+        + " ".join(f"{context.say(f'cli.{kind}')} {count}" for kind, count in counts.items() if count)
+        for name, counts in one.planned.items()
+        if any(counts.values())
+    ]
     if not planned:
         return ""
     hint = context.say("cli.kept_hint") if any(counts["kept"] for counts in one.planned.values()) else ""

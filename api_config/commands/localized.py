@@ -160,16 +160,20 @@ def _named(left: str) -> str:
 
 def _noted(right: str) -> str:
     """Return an option's help with what click adds in Chinese: its default, its range, that it must be given."""
-    for english, chinese in (("[default: ", "[默认："), ("; required]", "；必填]"), ("[required]", "[必填]"), ("; x>=", "；至少 "), ("[x>=", "[至少 ")):  # fmt: skip
+    for english, chinese in (
+        ("[default: ", "[默认："),
+        ("; required]", "；必填]"),
+        ("[required]", "[必填]"),
+        ("; x>=", "；至少 "),
+        ("[x>=", "[至少 "),
+    ):
         right = right.replace(english, chinese)
     return right
 
 
 def verb(name: str, lang: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Return the decorator that makes a verb in a language; its help is that of its name."""
-    return click.command(
-        name, cls=ChineseCommand if lang == "zh" else click.Command, help=help_text(name, lang)
-    )
+    return click.command(name, cls=ChineseCommand if lang == "zh" else click.Command, help=help_text(name, lang))
 
 
 def verb_group(name: str, lang: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Group]:

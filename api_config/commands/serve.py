@@ -38,9 +38,7 @@ def serve_town(
         f"{shown}/collections/building/items?limit=3&filter=storeys%20%3E%2020",
     )
     for label, address in zip(labels, addresses, strict=True):
-        context.out.print(
-            f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True
-        )
+        context.out.print(f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True)
     run_workers(settings, host, port, workers, uvicorn)
 
 

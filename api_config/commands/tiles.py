@@ -33,9 +33,7 @@ def tiles_group(lang: str) -> click.Group:
 def build_tiles(context: CommandContext) -> dict[str, int]:
     """Make the ground and every content of every solid layer that is not in the cache yet; return contents by layer."""
     town = context.town
-    layers = [
-        layer for layer in town.catalogue if layer.model.get("kind") and town.store.summary(layer.id).features
-    ]
+    layers = [layer for layer in town.catalogue if layer.model.get("kind") and town.store.summary(layer.id).features]
     with progress_bar(context) as progress:
         task = progress.add_task(context.say("cli.terrain"), total=None)
         TownTiles(town).ground.surface()
@@ -44,10 +42,12 @@ def build_tiles(context: CommandContext) -> dict[str, int]:
             building = {
                 layer.id: workers.submit_with_progress(
                     _advancing(progress, progress.add_task(layer.title(context.lang), total=None)),
-                    build_contents, town.path.absolute(), layer.id,
+                    build_contents,
+                    town.path.absolute(),
+                    layer.id,
                 )
                 for layer in layers
-            }  # fmt: skip
+            }
             built = {name: future.result() for name, future in building.items()}
     counts = [f"{town.catalogue[name].name_in(context.lang)} {count}" for name, count in built.items()]
     context.err.print(context.say("cli.tiles_built", layers=counts), highlight=False)

@@ -45,8 +45,12 @@ def status_of(town: Town, view: View | None = None) -> dict[str, Any]:
     for layer in town.catalogue:
         summary = town.store.summary(layer.id, view) if layer.kind == "feature" else None
         if summary is not None:
-            layers[layer.id] = {"features": summary.features, "geometry": layer.geometry, "crs": town.store.crs,
-                                "extent": list(summary.extent) if summary.extent else None}  # fmt: skip
+            layers[layer.id] = {
+                "features": summary.features,
+                "geometry": layer.geometry,
+                "crs": town.store.crs,
+                "extent": list(summary.extent) if summary.extent else None,
+            }
     findings = {
         name: town.store.count(FeatureQuery("finding", view=view, where=parse_filter(f"severity = '{name}'")))
         for name in ("error", "warning", "info")
@@ -126,11 +130,7 @@ def findings_command(lang: str) -> click.Command:
         table: Path | None,
         as_json: bool,
     ) -> None:
-        wanted = [
-            {"op": "=", "args": [{"property": k}, v]}
-            for k, v in (("severity", severity), ("layer", layer))
-            if v
-        ]
+        wanted = [{"op": "=", "args": [{"property": k}, v]} for k, v in (("severity", severity), ("layer", layer)) if v]
         if layer is not None:
             context.town.catalogue[layer]
         where = (
@@ -140,9 +140,7 @@ def findings_command(lang: str) -> click.Command:
         )
         query = FeatureQuery("finding", view=context.town.view(datetime, recorded), where=where)
         if table is not None:
-            written = write_findings(
-                context.town.store.frames(query), table, context.lang, context.town.catalogue
-            )
+            written = write_findings(context.town.store.frames(query), table, context.lang, context.town.catalogue)
             context.tell("cli.findings_written", written=written, path=str(table))
             return
         frame_of = context.town.store.features(query.with_(limit=limit))
@@ -175,8 +173,15 @@ def _finding_row(row: dict[str, Any], lang: str) -> dict[str, Any]:
         place=row["place"] or "",
         values=orjson.loads(row["details"] or "{}"),
     )
-    return {"rule": row["rule"], "severity": row["severity"], "layer": row["layer"], "source": row["source"], "place": row["place"],
-            "text": finding.text(lang), "status": row["status"]}  # fmt: skip
+    return {
+        "rule": row["rule"],
+        "severity": row["severity"],
+        "layer": row["layer"],
+        "source": row["source"],
+        "place": row["place"],
+        "text": finding.text(lang),
+        "status": row["status"],
+    }
 
 
 def export_command(lang: str) -> click.Command:
@@ -198,11 +203,7 @@ def export_command(lang: str) -> click.Command:
         described = context.town.catalogue[layer]
         query = FeatureQuery(described.id, view=context.town.view(datetime, recorded))
         target = (
-            crs_code(crs)
-            if crs
-            else CRS84
-            if file.suffix.lower() in {".geojson", ".json"}
-            else context.town.store.crs
+            crs_code(crs) if crs else CRS84 if file.suffix.lower() in {".geojson", ".json"} else context.town.store.crs
         )
         written = write_frames(context.town.store.frames(query), described, file, crs=target)
         context.tell("cli.exported", written=written, path=str(file))

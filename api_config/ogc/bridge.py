@@ -70,9 +70,7 @@ class Bridge:
                     self._apis.popitem(last=False)
             return self._apis[key]
 
-    def _ask(
-        self, function: Any, base: str, lang: str, policy: Policy, path: str, *args: Any
-    ) -> dict[str, Any]:
+    def _ask(self, function: Any, base: str, lang: str, policy: Policy, path: str, *args: Any) -> dict[str, Any]:
         api, _ = self._api(base, policy)
         request = APIRequest.from_flask(_Ask(lang, path), api.locales)
         _, status, content = function(api, request, *args)
@@ -119,15 +117,15 @@ class Bridge:
         title = partial(_title, lang)
         answer = self._ask(core.describe_collections, base, lang, policy, "/collections")
         answer["collections"] = [self._collection(one, base, lang, policy) for one in answer["collections"]]
-        answer["links"] = [_link(f"{base}/collections", "self", "application/json", title("self")),
-                           _link(f"{base}/collections?f=html", "alternate", "text/html", title("page"))]  # fmt: skip
+        answer["links"] = [
+            _link(f"{base}/collections", "self", "application/json", title("self")),
+            _link(f"{base}/collections?f=html", "alternate", "text/html", title("page")),
+        ]
         answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
         return answer
 
     def collection(self, layer: Layer, base: str, lang: str, policy: Policy) -> dict[str, Any]:
-        answer = self._ask(
-            core.describe_collections, base, lang, policy, f"/collections/{layer.id}", layer.id
-        )
+        answer = self._ask(core.describe_collections, base, lang, policy, f"/collections/{layer.id}", layer.id)
         return self._collection(answer, base, lang, policy)
 
     def _collection(self, answer: dict[str, Any], base: str, lang: str, policy: Policy) -> dict[str, Any]:

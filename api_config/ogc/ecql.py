@@ -30,9 +30,7 @@ def _ensure_shallow(node: Any) -> None:
     """Count the levels of a tree without recursion: pygeofilter reads 2,000 terms, each a level deeper."""
     level = [node]
     for _ in range(MAX_DEPTH):
-        level = [
-            child for parent in level if isinstance(parent, ast.Node) for child in parent.get_sub_nodes()
-        ]
+        level = [child for parent in level if isinstance(parent, ast.Node) for child in parent.get_sub_nodes()]
         if not level:
             return
     raise FilterTooDeep("filter.too_many_levels", limit=MAX_DEPTH)

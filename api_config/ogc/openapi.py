@@ -16,7 +16,5 @@ def patched_openapi(
     document["servers"] = [{"url": base}]
     document["components"] = {"parameters": PARAMETERS | {"limit": limit}}
     document["paths"] = paths
-    document["tags"] = [
-        {"name": layer.id, "description": f"{layer.title.zh} {layer.title.en}"} for layer in layers
-    ]
+    document["tags"] = [{"name": layer.id, "description": f"{layer.title.zh} {layer.title.en}"} for layer in layers]
     return document

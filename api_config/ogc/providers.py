@@ -51,8 +51,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         if not self._known_fields:
             formats = {"date": {"format": "date"}, "datetime": {"format": "date-time"}}
             self._known_fields = {
-                one.name: {"type": _JSON_TYPES[one.type], **formats.get(one.type, {})}
-                for one in self._layer.fields
+                one.name: {"type": _JSON_TYPES[one.type], **formats.get(one.type, {})} for one in self._layer.fields
             }
         self._fields = self._known_fields
         return self._known_fields
@@ -62,13 +61,9 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
               filterq: Any = None, **_: Any) -> dict[str, Any]:  # fmt: skip
         """Return a FeatureCollection as pygeoapi wants it; what our store refuses is a query error."""
         try:
-            query = self._query(
-                bbox, datetime_, properties, sortby, select_properties, skip_geometry, q, filterq
-            )
+            query = self._query(bbox, datetime_, properties, sortby, select_properties, skip_geometry, q, filterq)
             matched = self._town.store.count(query)
-            features = (
-                [] if resulttype == "hits" else self._features(query.with_(limit=offset + limit))[offset:]
-            )
+            features = [] if resulttype == "hits" else self._features(query.with_(limit=offset + limit))[offset:]
         except (TwinError, UnknownNode) as error:
             raise ProviderQueryError(str(error)) from error
         return {
@@ -79,9 +74,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         }
 
     def get(self, identifier: str, **_: Any) -> dict[str, Any]:
-        found = self._features(
-            FeatureQuery(self._layer.id, view=View(policy=self._policy), ids=(identifier,))
-        )
+        found = self._features(FeatureQuery(self._layer.id, view=View(policy=self._policy), ids=(identifier,)))
         if not found:
             raise ProviderItemNotFoundError(f"item {identifier} not found")
         return found[0]
@@ -111,11 +104,15 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         store = self._town.store
         extent = reachable_extent(store.summary(self._layer.id).extent, store.crs)
         query = FeatureQuery(
-            self._layer.id, view=self._town.view(datetime_, policy=self._policy), text=q, where_crs=store.crs,
+            self._layer.id,
+            view=self._town.view(datetime_, policy=self._policy),
+            text=q,
+            where_crs=store.crs,
             where=None if where is None else filter_in_storage_crs(where, CRS84, store.crs, extent),
             sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
-            fields=tuple(fields) if fields else None, geometry=not skip_geometry,
-        )  # fmt: skip
+            fields=tuple(fields) if fields else None,
+            geometry=not skip_geometry,
+        )
         if not bbox:
             return query
         return narrowed_to(query, bbox_area(",".join(map(str, bbox)), CRS84), CRS84, store.crs, extent)
@@ -126,5 +123,12 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         if "geometry" in columns and rows:
             geometry = from_wkb([row[columns.index("geometry")] for row in rows])
             shapes = geometry_fragments(geometry, self._town.store.crs, CRS84)
-        return [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": orjson.loads(orjson.dumps(properties_of(self._layer, columns, row)))}
-                for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip
+        return [
+            {
+                "type": "Feature",
+                "id": row[1],
+                "geometry": orjson.loads(shape),
+                "properties": orjson.loads(orjson.dumps(properties_of(self._layer, columns, row))),
+            }
+            for row, shape in zip(rows, shapes, strict=True)
+        ]

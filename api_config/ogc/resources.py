@@ -41,9 +41,7 @@ def features_of(town: Town, layer: Layer, policy: Policy) -> int:
     return town.store.count(FeatureQuery(layer.id, view=View(policy=policy)))
 
 
-def configuration(
-    town: Town, url: str, *, policy: Policy, layers: list[Layer], stock: bool = False
-) -> dict[str, Any]:
+def configuration(town: Town, url: str, *, policy: Policy, layers: list[Layer], stock: bool = False) -> dict[str, Any]:
     """Return the configuration of pygeoapi for these layers, as a policy shows them.
 
     `stock` is for an unmodified `pygeoapi serve`: it swaps northing-first systems, so there only longitude, latitude

@@ -35,9 +35,7 @@ class Address:
 
     def query(self, *without: str, **changes: str) -> str:
         """Return this page with other parameters, relative to itself; paging begins anew."""
-        kept = {
-            name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}
-        }
+        kept = {name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}}
         return "?" + urlencode(kept | changes)
 
     def again(self, **changes: str) -> str:
@@ -69,8 +67,4 @@ def safe_href(url: object) -> str | None:
 
 def value_href(value: object) -> str | None:
     """Return an attribute value that is a whole http(s) address; anything else stays text."""
-    return (
-        safe_href(value)
-        if isinstance(value, str) and value.lower().startswith(("http://", "https://"))
-        else None
-    )
+    return safe_href(value) if isinstance(value, str) and value.lower().startswith(("http://", "https://")) else None

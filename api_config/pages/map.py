@@ -137,9 +137,7 @@ def _shape_groups(call: Call, one: Drawn, geometries: NDArray[Any], frame: PlanF
         )
         name = feature.get("id")
         href = (
-            address.page("collections", one.layer.id, "items", str(name))
-            if one.linked and name is not None
-            else None
+            address.page("collections", one.layer.id, "items", str(name)) if one.linked and name is not None else None
         )
         group["shapes"].append(
             {"d": svg_path(text), "title": feature_title(one.layer, feature), "id": name, "href": href}
@@ -154,11 +152,7 @@ def _legend(call: Call, groups: Iterable[Mapping[str, Any]]) -> list[tuple[str, 
         layer, key = group["layer"], group["key"]
         one = layer.field_of(group["by"]) if group["by"] else None
         title = (
-            layer.title(call.lang)
-            if key is None
-            else one.codes[key](call.lang)
-            if one and key in one.codes
-            else key
+            layer.title(call.lang) if key is None else one.codes[key](call.lang) if one and key in one.codes else key
         )
         if not group["muted"]:
             found[(group["swatch"], title)] = None

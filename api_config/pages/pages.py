@@ -56,9 +56,7 @@ def landing_page(call: Call, document: Document, sketch: Mapping[str, Document] 
         document=document,
         groups=groups,
         example=_example_layer(groups),
-        map=draw_map(call, drawn, extent=call.town.extent(policy=call.policy), locate=False)
-        if drawn
-        else None,
+        map=draw_map(call, drawn, extent=call.town.extent(policy=call.policy), locate=False) if drawn else None,
     )
 
 
@@ -106,11 +104,7 @@ def item_page(call: Call, layer: Layer, document: Document, nearby: Document | N
     """
     drawn = [Drawn(layer, nearby, muted=True)] if nearby else []
     drawn.append(Drawn(layer, {"features": [document]}, linked=False))
-    plan = (
-        draw_map(call, drawn, width=NARROW, margin=0.4)
-        if layer.has_geometry and document.get("geometry")
-        else None
-    )
+    plan = draw_map(call, drawn, width=NARROW, margin=0.4) if layer.has_geometry and document.get("geometry") else None
     return render_page(
         call,
         "item",
@@ -183,22 +177,15 @@ def _groups(call: Call, collections: Iterable[Document]) -> list[tuple[str, list
     pairs = [(layers[each["id"]], each) for each in collections if each["id"] in layers]
     pairs.sort(key=lambda pair: not pair[1].get("x-features"))
     found = [
-        (text(call.lang), [pair for pair in pairs if pair[0].cim_class == name])
-        for name, text in CIM_CLASSES.items()
+        (text(call.lang), [pair for pair in pairs if pair[0].cim_class == name]) for name, text in CIM_CLASSES.items()
     ]
     return [(title, members) for title, members in found if members]
 
 
 def _example_layer(groups: Sequence[tuple[str, Sequence[tuple[Layer, Document]]]]) -> str:
     """Return the id of a layer to show addresses with: buildings where there are some, else the fullest."""
-    counts = {
-        layer.id: document.get("x-features") or 0 for _, members in groups for layer, document in members
-    }
-    return (
-        "building"
-        if counts.get("building")
-        else max(counts, key=lambda name: counts[name], default="building")
-    )
+    counts = {layer.id: document.get("x-features") or 0 for _, members in groups for layer, document in members}
+    return "building" if counts.get("building") else max(counts, key=lambda name: counts[name], default="building")
 
 
 def _extent_of(document: Document) -> Bounds | None:
@@ -213,22 +200,15 @@ def _extent_of(document: Document) -> Bounds | None:
 def _columns(layer: Layer, features: Sequence[Document]) -> list[Field]:
     """Return the fields worth a column: those with a value on this page, plain ones, the first few."""
     filled = {
-        name
-        for one in features
-        for name, value in (one.get("properties") or {}).items()
-        if value not in (None, "")
+        name for one in features for name, value in (one.get("properties") or {}).items() if value not in (None, "")
     }
-    return [one for one in layer.fields if one.name in filled and one.format != "json" and one.queryable][
-        :_COLUMNS
-    ]
+    return [one for one in layer.fields if one.name in filled and one.format != "json" and one.queryable][:_COLUMNS]
 
 
 def _order(call: Call) -> dict[str, str]:
     """Return the sort direction of each field that `sortby` names."""
     parts = [part.strip() for part in call.params.get("sortby", "").split(",")]
-    return {
-        part.lstrip("+-"): "descending" if part.startswith("-") else "ascending" for part in parts if part
-    }
+    return {part.lstrip("+-"): "descending" if part.startswith("-") else "ascending" for part in parts if part}
 
 
 def _next_query(document: Document) -> str | None:

@@ -68,11 +68,7 @@ def render_page(call: Call, name: str, **values: Any) -> bytes:
 
 def number(value: float) -> str:
     """Return a number without noise of binary fractions: at most three decimals, none where they are zero."""
-    return (
-        str(value)
-        if isinstance(value, int) or not math.isfinite(value)
-        else f"{value:.3f}".rstrip("0").rstrip(".")
-    )
+    return str(value) if isinstance(value, int) or not math.isfinite(value) else f"{value:.3f}".rstrip("0").rstrip(".")
 
 
 def _grouped(value: int) -> str:

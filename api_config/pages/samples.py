@@ -30,11 +30,16 @@ def feature_collection(town: Town, layer: Layer, query: FeatureQuery) -> Collect
     columns, rows = town.store.rows(query)
     shapes = [b"null"] * len(rows)
     if "geometry" in columns and rows:
-        shapes = geometry_fragments(
-            from_wkb([row[columns.index("geometry")] for row in rows]), town.store.crs, CRS84
-        )
-    features = [{"type": "Feature", "id": row[1], "geometry": orjson.loads(shape), "properties": properties_of(layer, columns, row)}
-                for row, shape in zip(rows, shapes, strict=True)]  # fmt: skip
+        shapes = geometry_fragments(from_wkb([row[columns.index("geometry")] for row in rows]), town.store.crs, CRS84)
+    features = [
+        {
+            "type": "Feature",
+            "id": row[1],
+            "geometry": orjson.loads(shape),
+            "properties": properties_of(layer, columns, row),
+        }
+        for row, shape in zip(rows, shapes, strict=True)
+    ]
     return {"type": "FeatureCollection", "features": features, "numberReturned": len(features)}
 
 

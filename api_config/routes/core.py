@@ -105,9 +105,7 @@ async def collection(request: Request) -> Response:
     call.allow("f")
     layer = layer_of(call)
     form = call.format(_FORMATS, "json")
-    document = await anyio.to_thread.run_sync(
-        _bridge(call).collection, layer, call.base, call.lang, call.policy
-    )
+    document = await anyio.to_thread.run_sync(_bridge(call).collection, layer, call.base, call.lang, call.policy)
     if form == "html":
         sample = await anyio.to_thread.run_sync(_sample, call, layer)
         return await answer(request, pages.collection_page(call, layer, document, sample=sample), HTML)
@@ -220,11 +218,13 @@ def _paths(layers: Sequence[Layer]) -> Paths:
         "/conformance": get_operation("conformance", "Conformance classes", JSON, form),
         "/api": get_operation("api", "This document", _FORMATS_OF_API, form),
         "/collections": get_operation("collections", "Collections", JSON, form),
-        "/search": get_operation("search", "Search in all collections", "application/geo+json", ["q", "limit", "datetime", "recorded", *form]),
+        "/search": get_operation(
+            "search", "Search in all collections", "application/geo+json", ["q", "limit", "datetime", "recorded", *form]
+        ),
         "/crs/transform": get_operation("transform", "A coordinate in another system", JSON, ["lang"]),
         "/healthz": get_operation("healthz", "Whether the service runs", plain, []),
         "/readyz": get_operation("readyz", "Whether the store can be read", plain, []),
-    }  # fmt: skip
+    }
     add_parameters(
         paths["/crs/transform"],
         *(query_parameter(name, number, required=True) for name in ("lon", "lat")),
@@ -237,9 +237,11 @@ def _paths(layers: Sequence[Layer]) -> Paths:
 def _collection_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
     form = ["f", "lang"]
     schemas = {
-        f"{here}/{name}": get_operation(f"{layer.id}.{name}", f"{name} of {layer.title.en}", _SCHEMAS["json"], form, tags)
+        f"{here}/{name}": get_operation(
+            f"{layer.id}.{name}", f"{name} of {layer.title.en}", _SCHEMAS["json"], form, tags
+        )
         for name in ("queryables", "sortables", "schema")
-    }  # fmt: skip
+    }
     return {here: get_operation(f"{layer.id}.describe", layer.title.en, JSON, form, tags)} | schemas
 
 

@@ -118,9 +118,7 @@ async def item(request: Request) -> Response:
     form = call.format(_FORMATS, "json")
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(layer.id, view=call.view(), ids=(request.path_params["id"],))
-    etag = _validator(
-        call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang
-    )
+    etag = _validator(call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang)
     held = not_modified(request, etag)
     if held is not None:
         return held
@@ -130,9 +128,7 @@ async def item(request: Request) -> Response:
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
-        page = await anyio.to_thread.run_sync(
-            lambda: item_page(call, layer, document, neighbours(call, layer, query))
-        )
+        page = await anyio.to_thread.run_sync(lambda: item_page(call, layer, document, neighbours(call, layer, query)))
         return await answer(request, page, _HTML, etag=etag)
     return await answer(request, body, GEOJSON, etag=etag, headers=_crs_header(crs))
 
@@ -156,9 +152,7 @@ def ensure_there(call: Call, layer: Layer, query: FeatureQuery) -> None:
     spare = query.with_(fields=(), geometry=False)
     if not call.town.store.rows(spare)[1]:
         _, some = call.town.store.rows(spare.with_(ids=None, limit=1))
-        raise FeatureNotFound(
-            id=(query.ids or ("",))[0][:100], layer=layer.id, example=some[0][1] if some else "-"
-        )
+        raise FeatureNotFound(id=(query.ids or ("",))[0][:100], layer=layer.id, example=some[0][1] if some else "-")
 
 
 def layer_of(call: Call) -> Layer:
@@ -172,9 +166,16 @@ def _asked(call: Call, layer: Layer) -> Asked:
     limit = call.integer("limit", call.settings.page_limit, call.settings.page_most)
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(
-        layer.id, view=call.view(), where=_where(call, layer, fields), where_crs=call.town.store.crs, text=words_of(call),
-        sort=_sort(call, layer), fields=_fields(call, layer), geometry=not _flag(call, "skipGeometry"), limit=limit + 1,
-    )  # fmt: skip
+        layer.id,
+        view=call.view(),
+        where=_where(call, layer, fields),
+        where_crs=call.town.store.crs,
+        text=words_of(call),
+        sort=_sort(call, layer),
+        fields=_fields(call, layer),
+        geometry=not _flag(call, "skipGeometry"),
+        limit=limit + 1,
+    )
     query, version = _within(call, layer, query), call.town.store.version()
     cursor = call.params.get("cursor")
     if cursor is not None:
@@ -242,8 +243,11 @@ def _links(
     call: Call, asked: Asked, columns: tuple[str, ...], rows: list[tuple[Any, ...]], more: bool
 ) -> list[dict[str, str]]:
     here = f"{call.base}/collections/{asked.layer.id}"
-    links = [{"href": call.here, "rel": "self", "type": GEOJSON}, {"href": here, "rel": "collection", "type": "application/json"},
-             {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"}]  # fmt: skip
+    links = [
+        {"href": call.here, "rel": "self", "type": GEOJSON},
+        {"href": here, "rel": "collection", "type": "application/json"},
+        {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+    ]
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
@@ -273,9 +277,7 @@ def _address(call: Call, **changes: str) -> str:
 def _checksum(call: Call) -> bytes:
     """Return what ties a cursor to its query: every parameter but those of paging and form."""
     kept = sorted(
-        (name, value)
-        for name, value in call.params.items()
-        if name not in {"cursor", "limit", "f", "lang", "crs"}
+        (name, value) for name, value in call.params.items() if name not in {"cursor", "limit", "f", "lang", "crs"}
     )
     return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
 
@@ -301,9 +303,7 @@ def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
     )
     found = f"{authority or 'OGC'}:{code}"
     if found not in offered:
-        raise QueryRefused(
-            "query.crs", crs=value[:100], layer=layer, nearest=[uri_of(one) for one in offered]
-        )
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(one) for one in offered])
     return found
 
 
@@ -318,9 +318,7 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
 def words_of(call: Call) -> str | None:
     """Return the words looked for; nothing but spaces, or very many of them, is refused."""
     value = call.params.get("q")
-    if value is not None and (
-        not value.strip() or len(value) > _LONGEST_WORDS or len(value.split()) > _MOST_KEYS
-    ):
+    if value is not None and (not value.strip() or len(value) > _LONGEST_WORDS or len(value.split()) > _MOST_KEYS):
         raise QueryRefused(
             "query.refused",
             cause=f"q={value[:100]}",
@@ -331,8 +329,11 @@ def words_of(call: Call) -> str | None:
 
 def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     source = call.params.get("filter")
-    simple = [{"op": "=", "args": [{"property": name}, typed_value(layer, name, value)]} for name, value in call.params.items()
-              if name in fields]  # fmt: skip
+    simple = [
+        {"op": "=", "args": [{"property": name}, typed_value(layer, name, value)]}
+        for name, value in call.params.items()
+        if name in fields
+    ]
     _crs(call, layer, "filter-crs")
     lang = call.params.get("filter-lang", "cql2-text")
     if lang not in ("cql2-text", "cql2-json"):
@@ -359,9 +360,7 @@ def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:
     value = call.params.get("sortby")
     if value is None:
         return ()
-    keys = tuple(
-        SortKey(part.strip().lstrip("+-"), not part.strip().startswith("-")) for part in value.split(",")
-    )
+    keys = tuple(SortKey(part.strip().lstrip("+-"), not part.strip().startswith("-")) for part in value.split(","))
     for key in keys:
         _ensure_property(layer, key.name, tuple(sortables(layer)))
     if len({key.name for key in keys}) < len(keys):
@@ -375,9 +374,7 @@ def _fields(call: Call, layer: Layer) -> tuple[str, ...] | None:
         return None
     names = tuple(part.strip() for part in value.split(","))
     for name in names:
-        _ensure_property(
-            layer, name, (*layer.field_names, "id", "valid_from", "valid_to", "version", "geometry")
-        )
+        _ensure_property(layer, name, (*layer.field_names, "id", "valid_from", "valid_to", "version", "geometry"))
     return names
 
 

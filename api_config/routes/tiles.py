@@ -53,9 +53,7 @@ async def tile(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        there = await anyio.to_thread.run_sync(
-            _row_count, call, layer, box, _drawn_zoom(layer, grid, z), view, 1
-        )
+        there = await anyio.to_thread.run_sync(_row_count, call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
         return await _tile_answer(request, b" " * there, etag, 0)
     data, dropped = await anyio.to_thread.run_sync(encode_layer_tile, call, layer, grid, (z, row, col), view)
     return await _tile_answer(request, data, etag, dropped)
@@ -103,9 +101,7 @@ def _row_count(call: Call, layer: Layer, box: Box, drawn: int | None, view: View
     """Return how many rows a tile is made of, at most `limit`; geometry is not read."""
     if not layer.has_geometry or box == _NOWHERE:
         return 0
-    query = FeatureQuery(
-        layer.id, view=view, bbox=box, fields=(), geometry=False, max_zoom=drawn, limit=limit
-    )
+    query = FeatureQuery(layer.id, view=view, bbox=box, fields=(), geometry=False, max_zoom=drawn, limit=limit)
     _, rows = call.town.store.rows(query)
     return len(rows)
 
@@ -126,11 +122,15 @@ def encode_layer_tile(
     by_name = {name: [one[n] for one in rows] for n, name in enumerate(columns)}
     stored = from_wkb(np.array(by_name["geometry"], dtype=object))
     geometry = placed_geometries(transform_geometries(stored, call.town.store.crs, grid.epsg))
-    properties: dict[str, Any] = {"id": by_name["id"]} | {
-        name: np.array(by_name[name], dtype=object) for name in names
-    }
-    encoded = encode_layer(layer.id, geometry, grid.bounds(z, row, col), ids=np.array(by_name["fid"], dtype=np.int64), properties=properties,
-                           limit=call.settings.tile_features)  # fmt: skip
+    properties: dict[str, Any] = {"id": by_name["id"]} | {name: np.array(by_name[name], dtype=object) for name in names}
+    encoded = encode_layer(
+        layer.id,
+        geometry,
+        grid.bounds(z, row, col),
+        ids=np.array(by_name["fid"], dtype=np.int64),
+        properties=properties,
+        limit=call.settings.tile_features,
+    )
     return encode_tile([encoded.data]), encoded.dropped
 
 
@@ -188,9 +188,15 @@ async def matrix_sets(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     call.format(_JSON, "json")
-    listed = [{"id": grid.id, "title": grid.title, "crs": grid.crs_uri,
-               "links": [{"href": f"{call.base}/tileMatrixSets/{grid.id}", "rel": "self", "type": "application/json"}]}
-              for grid in TILE_MATRIX_SETS.values()]  # fmt: skip
+    listed = [
+        {
+            "id": grid.id,
+            "title": grid.title,
+            "crs": grid.crs_uri,
+            "links": [{"href": f"{call.base}/tileMatrixSets/{grid.id}", "rel": "self", "type": "application/json"}],
+        }
+        for grid in TILE_MATRIX_SETS.values()
+    ]
     return await answer_json(request, {"tileMatrixSets": listed}, max_age=3600)
 
 
@@ -205,9 +211,7 @@ def _paths(layers: Sequence[Layer]) -> Paths:
     form, name = ["f", "lang"], {"type": "string", "enum": list(TILE_MATRIX_SETS)}
     paths = {
         "/tileMatrixSets": get_operation("tileMatrixSets", "Tile matrix sets", JSON, form),
-        "/tileMatrixSets/{tileMatrixSetId}": get_operation(
-            "tileMatrixSet", "One tile matrix set", JSON, form
-        ),
+        "/tileMatrixSets/{tileMatrixSetId}": get_operation("tileMatrixSet", "One tile matrix set", JSON, form),
     }
     add_parameters(paths["/tileMatrixSets/{tileMatrixSetId}"], path_parameter("tileMatrixSetId", name))
     return paths | per_layer(layers, _tile_paths)
@@ -220,9 +224,7 @@ def _tile_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
     tile = get_operation(f"{layer.id}.tile", title, MVT, ["datetime", "recorded", *form], tags)
     name = path_parameter("tileMatrixSetId", {"type": "string", "enum": list(TILE_MATRIX_SETS)})
     add_parameters(tileset, name)
-    add_parameters(
-        tile, name, *(path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol"))
-    )
+    add_parameters(tile, name, *(path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol")))
     tile["get"]["responses"]["204"] = {"description": "No feature in this tile"}
     return {
         f"{here}/tiles": tilesets,

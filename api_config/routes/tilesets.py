@@ -148,12 +148,8 @@ def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals:
 def _paths(layers: Sequence[Layer]) -> Paths:
     mesh = "application/vnd.quantized-mesh"
     paths = {
-        "/terrain/layer.json": get_operation(
-            "terrain", "The ground, as quantized-mesh tiles", JSON, ["lang"]
-        ),
-        "/terrain/{z}/{x}/{y}.terrain": get_operation(
-            "terrainTile", "One tile of the ground", mesh, ["lang"]
-        ),
+        "/terrain/layer.json": get_operation("terrain", "The ground, as quantized-mesh tiles", JSON, ["lang"]),
+        "/terrain/{z}/{x}/{y}.terrain": get_operation("terrainTile", "One tile of the ground", mesh, ["lang"]),
     }
     add_parameters(paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"))
     return paths | per_layer([layer for layer in layers if layer.model.get("kind")], _solid_paths)
@@ -180,9 +176,7 @@ _NODE = "{level}/{x}/{y}"
 _ROUTES = [
     Route("/collections/{collection}/3dtiles/tileset.json", tileset, methods=["GET", "HEAD"]),
     Route(f"/collections/{{collection}}/3dtiles/{_NODE}/tileset.json", tileset, methods=["GET", "HEAD"]),
-    Route(
-        f"/collections/{{collection}}/3dtiles/content/{_NODE}/{{name}}.glb", content, methods=["GET", "HEAD"]
-    ),
+    Route(f"/collections/{{collection}}/3dtiles/content/{_NODE}/{{name}}.glb", content, methods=["GET", "HEAD"]),
     Route("/terrain/layer.json", terrain_layer, methods=["GET", "HEAD"]),
     Route("/terrain/{z}/{x}/{y}.terrain", terrain_tile, methods=["GET", "HEAD"]),
 ]

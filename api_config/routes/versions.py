@@ -53,11 +53,17 @@ async def versions(request: Request) -> Response:
     columns, rows = call.town.store.rows(query)
     if not rows:
         ensure_there(call, layer, query)
-    shapes = wkb_fragments([row[columns.index("geometry")] for row in rows], call.town.store.crs, CRS84) if layer.has_geometry else [b"null"] * len(rows)  # fmt: skip
+    shapes = (
+        wkb_fragments([row[columns.index("geometry")] for row in rows], call.town.store.crs, CRS84)
+        if layer.has_geometry
+        else [b"null"] * len(rows)
+    )
     read, ids = property_reader(layer, columns), [f"{row[1]}" for row in rows]
     features = encode_features(ids, (read(row) for row in rows), shapes)
-    links = [{"href": call.here, "rel": "self", "type": GEOJSON},
-             {"href": call.here.split("?")[0].removesuffix("/versions"), "rel": "item", "type": GEOJSON}]  # fmt: skip
+    links = [
+        {"href": call.here, "rel": "self", "type": GEOJSON},
+        {"href": call.here.split("?")[0].removesuffix("/versions"), "rel": "item", "type": GEOJSON},
+    ]
     members = orjson.dumps({"numberReturned": len(rows), "links": links})[1:]
     body = b'{"type":"FeatureCollection","features":' + features + b"," + members
     return await answer(request, body, GEOJSON, etag=etag, headers={"Content-Crs": f"<{uri_of(CRS84)}>"})

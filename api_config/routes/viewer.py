@@ -41,24 +41,27 @@ def _config(call: Call) -> dict[str, Any]:
     ground, open_ground = 0.0, is_open_ground(call) and tiles.ground.surface() is not None
     if middle is not None and open_ground:
         ground = float(
-            tiles.ground.heights(
-                np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2])
-            )[0]
+            tiles.ground.heights(np.array([(middle[0] + middle[2]) / 2]), np.array([(middle[1] + middle[3]) / 2]))[0]
         )
     layers, timeline = call.layers, call.request.app.state.timeline
-    times: dict[str, LayerTime | None] = {
-        layer.id: timeline.of(layer, View(policy=call.policy)) for layer in layers
-    }
+    times: dict[str, LayerTime | None] = {layer.id: timeline.of(layer, View(policy=call.policy)) for layer in layers}
     closed = frozenset(layer for layer in town.catalogue.layers if not call.policy.admits(layer))
     return {
-        "town": {"id": town.path.name, "name": _both(settings.name), "version": town.store.version(), "storage_crs": town.store.crs,
-                 "timezone": settings.timezone, "extent": [west, south, east, north], "height_offset": settings.height_offset,
-                 "center": [(west + east) / 2, (south + north) / 2, ground + settings.height_offset]},
+        "town": {
+            "id": town.path.name,
+            "name": _both(settings.name),
+            "version": town.store.version(),
+            "storage_crs": town.store.crs,
+            "timezone": settings.timezone,
+            "extent": [west, south, east, north],
+            "height_offset": settings.height_offset,
+            "center": [(west + east) / 2, (south + north) / 2, ground + settings.height_offset],
+        },
         "time": _time([one for one in times.values() if one is not None], timeline.today),
         "layers": [_layer(call, layer, times[layer.id]) for layer in layers],
         "terrain": "/terrain" if open_ground else None,
         "scenes": [_scene(scene, closed) for scene in settings.scenes],
-    }  # fmt: skip
+    }
 
 
 def _scene(scene: Mapping[str, Any], closed: frozenset[str]) -> dict[str, Any]:
@@ -119,11 +122,7 @@ def _routes(settings: Settings) -> list[Route | Mount]:
 
 
 def _paths(layers: Sequence[Layer]) -> Paths:
-    return {
-        "/viewer/config.json": get_operation(
-            "viewerConfig", "The town as the viewer needs it", JSON, ["lang"]
-        )
-    }
+    return {"/viewer/config.json": get_operation("viewerConfig", "The town as the viewer needs it", JSON, ["lang"])}
 
 
 FAMILY = RouteFamily("viewer", routes=_routes, paths=_paths)

@@ -103,9 +103,7 @@ class Call:
                 "query.refused", cause=f"{twice}={self.params[twice][:100]}, ...", expected=f"{twice}=..."
             )
         if self.params.get("lang", "zh").lower()[:2] not in _SPOKEN:
-            raise QueryRefused(
-                "query.refused", cause=f"lang={self.params['lang'][:100]}", expected=", ".join(_SPOKEN)
-            )
+            raise QueryRefused("query.refused", cause=f"lang={self.params['lang'][:100]}", expected=", ".join(_SPOKEN))
 
     def layer(self) -> Layer:
         """Return the collection of the address with its visible fields; a closed one is as absent as one that is not there."""
@@ -137,8 +135,7 @@ class Call:
                 return default
             for name, offer in offered.items():
                 if offer.split(";")[0] == media or (
-                    media == "application/json"
-                    and offer in {"application/geo+json", "application/schema+json"}
+                    media == "application/json" and offer in {"application/geo+json", "application/schema+json"}
                 ):
                     return name
         return default

@@ -145,7 +145,6 @@ def _encoded(
     named = columns if asked is None else tuple(name if name in asked else "" for name in columns)
     properties, dumps = property_reader(layer, named), orjson.dumps
     return [
-        b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}'
-        % (dumps(row[1]), shape, dumps(properties(row)))
+        b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}' % (dumps(row[1]), shape, dumps(properties(row)))
         for row, shape in zip(rows, shapes, strict=True)
     ]

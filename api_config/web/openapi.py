@@ -23,9 +23,7 @@ __all__ = [
 ]
 
 
-def query_parameter(
-    name: str, schema: dict[str, Any], *titles: str, required: bool = False
-) -> dict[str, Any]:
+def query_parameter(name: str, schema: dict[str, Any], *titles: str, required: bool = False) -> dict[str, Any]:
     """Return a query parameter; its `titles` in both languages are the words of `messages` unless given."""
     titles = titles or tuple(render(f"parameter.{name}", lang, {}) for lang in ("zh", "en"))
     return {
@@ -90,8 +88,10 @@ def add_parameters(path: dict[str, Any], *parameters: dict[str, Any]) -> None:
 
 def require_parameter(path: dict[str, Any], name: str) -> None:
     """Make one of an operation's parameters a required one."""
-    path["get"]["parameters"] = [PARAMETERS[name] | {"required": True} if one == {"$ref": f"#/components/parameters/{name}"} else one
-                                 for one in path["get"]["parameters"]]  # fmt: skip
+    path["get"]["parameters"] = [
+        PARAMETERS[name] | {"required": True} if one == {"$ref": f"#/components/parameters/{name}"} else one
+        for one in path["get"]["parameters"]
+    ]
 
 
 def get_operation(

@@ -9,11 +9,19 @@ __all__ = ["queryables_schema", "schema_of", "sortables", "sortables_schema"]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: dict[str, dict[str, str]] = {
-    "string": {"type": "string"}, "integer": {"type": "integer"}, "number": {"type": "number"}, "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"}, "datetime": {"type": "string", "format": "date-time"},
-}  # fmt: skip
-_GEOMETRY = {"Point": "geometry-point", "MultiLineString": "geometry-multilinestring", "LineString": "geometry-linestring",
-             "MultiPolygon": "geometry-multipolygon"}  # fmt: skip
+    "string": {"type": "string"},
+    "integer": {"type": "integer"},
+    "number": {"type": "number"},
+    "boolean": {"type": "boolean"},
+    "date": {"type": "string", "format": "date"},
+    "datetime": {"type": "string", "format": "date-time"},
+}
+_GEOMETRY = {
+    "Point": "geometry-point",
+    "MultiLineString": "geometry-multilinestring",
+    "LineString": "geometry-linestring",
+    "MultiPolygon": "geometry-multipolygon",
+}
 
 
 def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
@@ -22,8 +30,7 @@ def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
         one.name: _field(one, lang) for one in layer.fields
     }
     properties |= {
-        name: {"type": "string", "format": "date-time", "readOnly": True}
-        for name in ("valid_from", "valid_to")
+        name: {"type": "string", "format": "date-time", "readOnly": True} for name in ("valid_from", "valid_to")
     }
     properties["version"] = {"type": "integer", "readOnly": True}
     return _document(layer, base, lang, "schema", properties | _geometry(layer))
@@ -33,9 +40,7 @@ def queryables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     """Return what `filter` and plain parameters may name."""
     known = queryables(layer)
     properties = {name: _named(layer, name, kind, lang) for name, kind in known.items() if name != "geometry"}
-    return _document(layer, base, lang, "queryables", properties | _geometry(layer)) | {
-        "additionalProperties": False
-    }
+    return _document(layer, base, lang, "queryables", properties | _geometry(layer)) | {"additionalProperties": False}
 
 
 def sortables(layer: Layer) -> dict[str, str]:
@@ -57,8 +62,14 @@ def sortables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
 
 
 def _document(layer: Layer, base: str, lang: str, name: str, properties: dict[str, Any]) -> dict[str, Any]:
-    return {"$schema": _DRAFT, "$id": f"{base}/collections/{layer.id}/{name}", "type": "object", "title": layer.title(lang),
-            "description": layer.description(lang), "properties": properties}  # fmt: skip
+    return {
+        "$schema": _DRAFT,
+        "$id": f"{base}/collections/{layer.id}/{name}",
+        "type": "object",
+        "title": layer.title(lang),
+        "description": layer.description(lang),
+        "properties": properties,
+    }
 
 
 def _named(layer: Layer, name: str, kind: str, lang: str) -> dict[str, Any]:
@@ -80,6 +91,4 @@ def _field(one: Field, lang: str) -> dict[str, Any]:
 def _geometry(layer: Layer) -> dict[str, Any]:
     if not layer.has_geometry:
         return {}
-    return {
-        "geometry": {"x-ogc-role": "primary-geometry", "format": _GEOMETRY[layer.geometry.removesuffix("Z")]}
-    }
+    return {"geometry": {"x-ogc-role": "primary-geometry", "format": _GEOMETRY[layer.geometry.removesuffix("Z")]}}

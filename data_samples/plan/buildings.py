@@ -151,9 +151,7 @@ def _dwelling(style: str, lot: Lot, base: int, stream: np.random.Generator) -> H
     draw = plans[style][int(stream.integers(len(plans[style])))]
     structure = "混" if storeys <= 6 else "砼"
     basements = int(stream.random() < 0.3) + int(storeys > 25 and stream.random() < 0.5)
-    return House(
-        shape.placed(draw(), lot.east, lot.north), structure, storeys, storeys * 3.0, basements=basements
-    )
+    return House(shape.placed(draw(), lot.east, lot.north), structure, storeys, storeys * 3.0, basements=basements)
 
 
 def _shops(block: Block, land: BaseGeometry, inner: BaseGeometry) -> list[House]:
@@ -174,9 +172,7 @@ def _village(block: Block, land: BaseGeometry) -> list[House]:
     reach = min(205.0, (core.area / np.pi) ** 0.5 * 1.25)
     core = core.intersection(heart.buffer(reach).buffer(0))
     lots = [
-        lot
-        for lot in rows(core, length=15, depth=13, gap=3.6, row_gap=6.2, turn_deg=turn)
-        if stream.random() > 0.1
+        lot for lot in rows(core, length=15, depth=13, gap=3.6, row_gap=6.2, turn_deg=turn) if stream.random() > 0.1
     ]
     return [_farmhouse(lot, stream) for lot in lots]
 
@@ -261,9 +257,7 @@ def _offices(block: Block, land: BaseGeometry) -> list[House]:
         plan = plans[(i + int(stream.integers(2))) % len(plans)]
         storeys = int(stream.choice([4, 5, 6, 8, 10, 12]))
         turn = 180.0 if lot.row % 2 and plan is not plans[2] else 0.0
-        found.append(
-            House(shape.placed(plan, lot.east, lot.north, turn_deg=turn), "砼", storeys, storeys * 3.8)
-        )
+        found.append(House(shape.placed(plan, lot.east, lot.north, turn_deg=turn), "砼", storeys, storeys * 3.8))
     return found
 
 

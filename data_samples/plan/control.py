@@ -41,9 +41,7 @@ def planning_area() -> Polygon:
     return area((60, 40), (2700, 40), (2960, 300), (2960, 2100), (420, 2100), (60, 1900))
 
 
-def control_lines(
-    streets: list[Street], waters: Waters, blocks: list[Block], station: Station
-) -> list[ControlLine]:
+def control_lines(streets: list[Street], waters: Waters, blocks: list[Block], station: Station) -> list[ControlLine]:
     """Return red lines of streets, blue lines of water, green lines of parks, the railway's black line."""
     rim = extent().exterior.buffer(0.01)
     red = [ControlLine("red", "道路红线", 5.0, _multi(land_of(streets).boundary.difference(rim)))]
@@ -56,9 +54,7 @@ def control_lines(
         )
     ]
     blue.append(ControlLine("blue", "映月湖蓝线", 8.0, _multi(waters.lake.buffer(8).exterior)))
-    green = [
-        ControlLine("green", f"{b.name}绿线", 3.0, _multi(b.land.exterior)) for b in blocks if b.use == "G1"
-    ]
+    green = [ControlLine("green", f"{b.name}绿线", 3.0, _multi(b.land.exterior)) for b in blocks if b.use == "G1"]
     rail = [
         ControlLine(
             "black",
@@ -71,9 +67,7 @@ def control_lines(
 
 
 def _multi(geometry: BaseGeometry) -> MultiLineString:
-    parts: list[LineString] = lines(
-        geometry if geometry.geom_type != "LinearRing" else LineString(geometry.coords)
-    )
+    parts: list[LineString] = lines(geometry if geometry.geom_type != "LinearRing" else LineString(geometry.coords))
     return MultiLineString(parts)
 
 
@@ -104,7 +98,5 @@ def projects(blocks: list[Block], station: Station) -> list[Project]:
     for i, (name, stage, started, finished) in enumerate(rows, 2):
         block = by_name[name]
         permit = f"建字第37130020{19 + i}{i:05d}号"
-        found.append(
-            Project(f"XM2023{i:03d}", name, block.name_en, stage, permit, started, finished, block.land)
-        )
+        found.append(Project(f"XM2023{i:03d}", name, block.name_en, stage, permit, started, finished, block.land))
     return found

@@ -139,24 +139,18 @@ def _lay_levels(trench: Trench, ceiling: np.ndarray) -> None:
         for below in flow.successors(node):
             sizes[node, below] = size
             invert[below] = min(invert[below], invert[node] - fall * lengths[node, below])
-    trench.lines = [
-        (a, b, _levelled(line, sizes[a, b], heights, invert, a, b)) for a, b, line in trench.lines
-    ]
+    trench.lines = [(a, b, _levelled(line, sizes[a, b], heights, invert, a, b)) for a, b, line in trench.lines]
 
 
 def _length(trench: Trench, a: int, b: int) -> float:
     return float(np.hypot(*np.subtract(trench.places[a], trench.places[b])))
 
 
-def _levelled(
-    line: PipeLine, size: str, heights: np.ndarray, invert: dict[int, float], a: int, b: int
-) -> PipeLine:
+def _levelled(line: PipeLine, size: str, heights: np.ndarray, invert: dict[int, float], a: int, b: int) -> PipeLine:
     depths = [round(float(heights[n]) - invert[n], 2) for n in (a, b)]
     material = "混凝土" if bore_height(size) > 0.5 else line.material
     burial = "管沟" if "X" in size else line.burial
-    return replace(
-        line, size=size, start_depth=depths[0], end_depth=depths[1], material=material, burial=burial
-    )
+    return replace(line, size=size, start_depth=depths[0], end_depth=depths[1], material=material, burial=burial)
 
 
 def _bound_by(storm: Survey, trench: Trench) -> np.ndarray:
@@ -238,8 +232,6 @@ def _house_drain(trench: Trench, run: Run, chainage: float, main_depth: float) -
     place = run.place(chainage, beside)
     outer, inner = (float(ground(*p)) for p in (place, run.place(chainage)))
     end_depth = round(min(main_depth - 0.15, 2.0 + inner - outer + 0.6), 2)
-    line = replace(
-        blank_line(run.street.name, "聚氯乙烯塑料", "直埋", "200"), start_depth=2.0, end_depth=end_depth
-    )
+    line = replace(blank_line(run.street.name, "聚氯乙烯塑料", "直埋", "200"), start_depth=2.0, end_depth=end_depth)
     nodes = trench.chain([place, run.place(chainage)], line)
     trench.appurtenance[nodes[0]] = "化粪池"

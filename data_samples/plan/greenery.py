@@ -76,9 +76,7 @@ def build_lamps(streets: list[Street], keep_clear: BaseGeometry) -> list[Lamp]:
     return found
 
 
-def build_trees(
-    streets: list[Street], blocks: list[Block], buildings: list[Building], waters: Waters
-) -> list[Tree]:
+def build_trees(streets: list[Street], blocks: list[Block], buildings: list[Building], waters: Waters) -> list[Tree]:
     """Return the street trees and the single trees of parks and estates."""
     wet = union_all([polygon.buffer(4) for _, _, polygon in waters.areas])
     shapely.prepare(wet)
@@ -149,14 +147,9 @@ def _density(x: np.ndarray, y: np.ndarray, use: str) -> np.ndarray:
 def _square_trees(block: Block) -> list[Tree]:
     """Return the bosquets of the station square: two fields of trees in rows, the middle left open."""
     west, south, east, north = block.land.bounds
-    x, y = (
-        a.ravel()
-        for a in np.meshgrid(np.arange(west + 20, east - 15, 9.0), np.arange(south + 14, north, 9.0))
-    )
+    x, y = (a.ravel() for a in np.meshgrid(np.arange(west + 20, east - 15, 9.0), np.arange(south + 14, north, 9.0)))
     free = (np.abs(x - (west + east) / 2) > 62) & shapely.contains_xy(block.land.buffer(-9), x, y)
-    return [
-        Tree(round(float(a), 2), round(float(b), 2), False, "") for a, b in zip(x[free], y[free], strict=True)
-    ]
+    return [Tree(round(float(a), 2), round(float(b), 2), False, "") for a, b in zip(x[free], y[free], strict=True)]
 
 
 def _scattered(
@@ -182,13 +175,9 @@ def _along(
     return found
 
 
-def build_greens(
-    blocks: list[Block], buildings: list[Building], waters: Waters, paved: list[Polygon]
-) -> list[Green]:
+def build_greens(blocks: list[Block], buildings: list[Building], waters: Waters, paved: list[Polygon]) -> list[Green]:
     """Return lawns, woods, fields and playgrounds; none lies under a building or in water."""
-    built = union_all(
-        [polygon.buffer(4) for polygon in clear_of(buildings)] + [lot.buffer(1.5) for lot in paved]
-    )
+    built = union_all([polygon.buffer(4) for polygon in clear_of(buildings)] + [lot.buffer(1.5) for lot in paved])
     wet = union_all([polygon.buffer(2) for _, _, polygon in waters.areas])
     found: list[Green] = []
     for block in blocks:
@@ -249,9 +238,7 @@ def build_car_parks(blocks: list[Block], buildings: list[Building]) -> list[CarP
 
 def _room_for(room: BaseGeometry, length: float, depth: float) -> Polygon | None:
     west, south, east, north = room.bounds
-    x, y = (
-        a.ravel() for a in np.meshgrid(np.arange(west, east - length, 4), np.arange(south, north - depth, 4))
-    )
+    x, y = (a.ravel() for a in np.meshgrid(np.arange(west, east - length, 4), np.arange(south, north - depth, 4)))
     lots = shapely.box(x, y, x + length, y + depth)
     inside = np.flatnonzero(shapely.contains(room, lots))
     return lots[inside[0]] if len(inside) else None

@@ -97,9 +97,7 @@ def _mall(block: Block, land: BaseGeometry) -> list[House]:
         plan = shape.placed(shape.chamfered(116, 72, cut=18), x, y)
         if not inner.contains(plan):
             continue
-        podium = House(
-            plan, "砼", 5, 26.0, basements=2, name=("万象汇", "新城广场", "奥莱天地")[i] if i else ""
-        )
+        podium = House(plan, "砼", 5, 26.0, basements=2, name=("万象汇", "新城广场", "奥莱天地")[i] if i else "")
         found.append(podium)
         for side in (-1, 1):
             tower = shape.placed(shape.chamfered(30, 26, cut=5), x + 34 * side, y + 12)

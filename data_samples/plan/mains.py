@@ -33,9 +33,7 @@ class Run:
         """Return (east, north) at a chainage, `beside` metres to the east or north of the main."""
         a, b = self.across + beside, along
         return (
-            (round(EAST + a, 3), round(NORTH + b, 3))
-            if self.northward
-            else (round(EAST + b, 3), round(NORTH + a, 3))
+            (round(EAST + a, 3), round(NORTH + b, 3)) if self.northward else (round(EAST + b, 3), round(NORTH + a, 3))
         )
 
     @property
@@ -65,8 +63,7 @@ def runs(streets: list[Street], service: str) -> list[Run]:
 def _run(street: Street, piped: list[Street], service: str) -> Run:
     northward = is_northward(street)
     ends = sorted(
-        c[1] - NORTH if northward else c[0] - EAST
-        for c in (street.centreline.coords[0], street.centreline.coords[-1])
+        c[1] - NORTH if northward else c[0] - EAST for c in (street.centreline.coords[0], street.centreline.coords[-1])
     )
     start, end = (_end(e, street, piped, service) for e in ends)
     return Run(street, northward, middle(street) + OFFSETS[street.kind][service], start, end)

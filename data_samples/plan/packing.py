@@ -60,9 +60,7 @@ def _fitting(
     inside = shapely.contains(land, boxes)
     return [
         (float(p), float(q), int(r), int(c))
-        for p, q, r, c in zip(
-            x[inside], y[inside], row_numbers.ravel()[inside], columns.ravel()[inside], strict=False
-        )
+        for p, q, r, c in zip(x[inside], y[inside], row_numbers.ravel()[inside], columns.ravel()[inside], strict=False)
     ]
 
 

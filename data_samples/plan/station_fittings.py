@@ -30,9 +30,7 @@ def _stairs() -> list[Part]:
         for k, t in enumerate((-66.0, -34.0)):
             foot, beside = (side * 30.0, t, 0.0), (side * 30.0, t + 4.5, 0.0)
             found.append(stair(f"stair {end} {k}", f"{end}楼梯-{k + 1}", "1F", up, foot, turn))
-            found.append(
-                escalator(f"escalator {end} {k}", f"{end}自动扶梯-{k + 1}", "1F", moving, beside, turn)
-            )
+            found.append(escalator(f"escalator {end} {k}", f"{end}自动扶梯-{k + 1}", "1F", moving, beside, turn))
     return found
 
 

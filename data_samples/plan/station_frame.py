@@ -60,9 +60,7 @@ def family(
         turn_deg: float = 0.0,
         host: str = "",
     ) -> Part:
-        return Part(
-            key, ifc_class, name, storey, shape, place, turn_deg, predefined, name_en, properties, host, style
-        )
+        return Part(key, ifc_class, name, storey, shape, place, turn_deg, predefined, name_en, properties, host, style)
 
     return make
 

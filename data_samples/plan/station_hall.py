@@ -70,9 +70,7 @@ def _columns() -> list[Part]:
     for side, _ in SIDES:
         for k, (s, t) in enumerate(((63.5, -50.0), (63.5, -36.0), (78.0, -50.0), (78.0, -36.0))):
             place = (side * s, t, UPPER)
-            found.append(
-                column(f"column 3F {side} {k}", f"KZ-夹层-{k + 1}", "2F", post(0.7, 0.7, 5.85), place)
-            )
+            found.append(column(f"column 3F {side} {k}", f"KZ-夹层-{k + 1}", "2F", post(0.7, 0.7, 5.85), place))
     return found
 
 
@@ -102,9 +100,7 @@ def _filled(i: int, wall: Part) -> list[Part]:
     is_door = 3 <= i <= 8
     width, height, sill = (8.0, 4.2, 0.0) if is_door else (9.0, 5.0, 1.2)
     place = (wall.place[0], wall.place[1], sill)
-    hole = opening(
-        f"opening S {i}", f"洞口-S{i + 1:02d}", "1F", post(width, 0.8, height), place, host=wall.key
-    )
+    hole = opening(f"opening S {i}", f"洞口-S{i + 1:02d}", "1F", post(width, 0.8, height), place, host=wall.key)
     shape = panel(width, height, 0.1)
     if is_door:
         return [hole, door(f"door S {i}", f"进站大门-{i - 2}", "1F", shape, place, host=hole.key)]
@@ -126,14 +122,10 @@ def _rooms() -> list[Part]:
             mine, hole = f"partition {end} {k}", f"opening {end} {k}"
             found.append(wall(mine, f"内墙-{end}{k + 1}", "1F", panel(depth, 4.5, 0.2), place, 90.0))
             found.append(opening(hole, f"洞口-{end}{k + 1}", "1F", post(1.8, 0.6, 2.4), place, 90.0, mine))
-            found.append(
-                door(f"door {end} {k}", f"FM-{end}{k + 1}", "1F", panel(1.8, 2.4, 0.06), place, 90.0, hole)
-            )
+            found.append(door(f"door {end} {k}", f"FM-{end}{k + 1}", "1F", panel(1.8, 2.4, 0.06), place, 90.0, hole))
             if k:
                 place = (side * 78.0, SOUTH + depth * k, 0.0)
-                found.append(
-                    wall(f"party wall {end} {k}", f"隔墙-{end}{k}", "1F", panel(29.4, 4.5, 0.2), place)
-                )
+                found.append(wall(f"party wall {end} {k}", f"隔墙-{end}{k}", "1F", panel(29.4, 4.5, 0.2), place))
     return found
 
 
@@ -173,9 +165,7 @@ def _roof() -> list[Part]:
         across = sorted({s0, s1, *(axis(i) + BAY * k / 6 for k in range(7))})
         grid = [[(s - middle, t - HALL_OFFSET, roof_height(s, t)) for s in across] for t in along]
         place = (middle, HALL_OFFSET, 0.0)
-        found.append(
-            plate(f"roof {i}", f"屋面板-{i + 1:02d}", "屋面层", shell(grid, 0.7), place, host="roof")
-        )
+        found.append(plate(f"roof {i}", f"屋面板-{i + 1:02d}", "屋面层", shell(grid, 0.7), place, host="roof"))
     return found
 
 

@@ -41,9 +41,7 @@ def _decks() -> list[Part]:
         found.append(deck(f"deck {k}", f"站场桥面板-{k + 1:02d}", "站台层", shape, (s, 0.0, DECK - 1.2)))
         for side, t in PLATFORMS:
             shape = slab(length, PLATFORM_WIDTH, UPPER - DECK)
-            found.append(
-                platform(f"platform {side} {k}", f"{side}站台-{k + 1:02d}", "站台层", shape, (s, t, DECK))
-            )
+            found.append(platform(f"platform {side} {k}", f"{side}站台-{k + 1:02d}", "站台层", shape, (s, t, DECK)))
     return found
 
 
@@ -78,8 +76,6 @@ def _canopies() -> list[Part]:
             number = f"{k + 1:02d}"
             foot, top = (s, t, UPPER), (s - length / 2, t, UPPER + 5.2)
             name = f"{side}雨棚柱-{number}"
-            found.append(
-                column(f"canopy column {side} {k}", name, "站台层", Tube(0.3, 5.2, lying=False), foot)
-            )
+            found.append(column(f"canopy column {side} {k}", name, "站台层", Tube(0.3, 5.2, lying=False), foot))
             found.append(canopy(f"canopy {side} {k}", f"{side}雨棚-{number}", "站台层", shape, top, 90.0))
     return found

@@ -37,9 +37,7 @@ def height_at(x: float, y: float) -> float:
     return round(float(ground(x, y)), 3)
 
 
-def height_grid(
-    bounds: tuple[float, float, float, float], step: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def height_grid(bounds: tuple[float, float, float, float], step: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return (x, y, z) of a grid that covers `bounds` with both edges: z has shape (len(y), len(x))."""
     x = np.arange(bounds[0], bounds[2] + step / 2, step)
     y = np.arange(bounds[1], bounds[3] + step / 2, step)

@@ -68,9 +68,7 @@ def _lake() -> Polygon:
 def _oval(u: float, v: float, a: float, b: float) -> Polygon:
     turn = np.linspace(0, 2 * np.pi, 33)[:-1]
     wobble = 1 + 0.12 * np.cos(2 * turn + u)
-    return Polygon(
-        [at(u + a * w * np.cos(t), v + b * w * np.sin(t)) for t, w in zip(turn, wobble, strict=False)]
-    )
+    return Polygon([at(u + a * w * np.cos(t), v + b * w * np.sin(t)) for t, w in zip(turn, wobble, strict=False)])
 
 
 def distance_to_river(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -56,9 +56,7 @@ def _shapefiles(folder: Path) -> None:
         ):
             for suffix in suffixes:
                 (folder / f"{target}{suffix}").write_bytes(whole.with_suffix(suffix).read_bytes())
-    (folder / "wrong_type.shp").write_text(
-        "This is a letter about buildings, not a shapefile.\n", encoding="utf-8"
-    )
+    (folder / "wrong_type.shp").write_text("This is a letter about buildings, not a shapefile.\n", encoding="utf-8")
 
 
 def _feature(number: object, kind: str, coordinates: object, **properties: object) -> Feature:
@@ -71,12 +69,7 @@ def _feature(number: object, kind: str, coordinates: object, **properties: objec
 
 
 def _square(x: float, y: float, side: float = 10.0) -> list[list[list[float]]]:
-    return [
-        [
-            list(c)
-            for c in Polygon([(x, y), (x + side, y), (x + side, y + side), (x, y + side)]).exterior.coords
-        ]
-    ]
+    return [[list(c) for c in Polygon([(x, y), (x + side, y), (x + side, y + side), (x, y + side)]).exterior.coords]]
 
 
 def _collection(path: Path, features: list[Feature]) -> None:
@@ -86,9 +79,7 @@ def _collection(path: Path, features: list[Feature]) -> None:
 
 def _geojson(folder: Path) -> None:
     bow = [[[EAST, NORTH], [EAST + 20, NORTH + 12], [EAST + 20, NORTH], [EAST, NORTH + 12], [EAST, NORTH]]]
-    _collection(
-        folder / "self_intersecting_ring.geojson", [_feature("a", "Polygon", bow, structure="砼", storeys=3)]
-    )
+    _collection(folder / "self_intersecting_ring.geojson", [_feature("a", "Polygon", bow, structure="砼", storeys=3)])
     places = [[EAST, NORTH], [float("nan"), NORTH], [EAST + 5, float("nan")]]
     _collection(
         folder / "nan_coordinates.geojson",

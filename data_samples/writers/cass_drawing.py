@@ -152,9 +152,7 @@ class CassDrawing:
             rotation=turn_deg,
             dxfattribs={"layer": layer, "style": "HZ"},
         )
-        entity.set_placement(
-            (round(place[0], 3), round(place[1], 3)), align=TextEntityAlignment.MIDDLE_CENTER
-        )
+        entity.set_placement((round(place[0], 3), round(place[1], 3)), align=TextEntityAlignment.MIDDLE_CENTER)
         self._coded(entity, code)
 
     def save(self, path: Path, limits: BaseGeometry) -> None:

@@ -23,9 +23,7 @@ COLOURS = {
 class ShapeStore:
     """Representations of one model; a shape used twice becomes a mapped item of one geometry."""
 
-    def __init__(
-        self, model: ifcopenshell.file, body: entity_instance, shared: set[tuple[Shape, str]]
-    ) -> None:
+    def __init__(self, model: ifcopenshell.file, body: entity_instance, shared: set[tuple[Shape, str]]) -> None:
         """Keep the model, its body context, and which (shape, style) pairs several parts have."""
         self.model = model
         self.body = body
@@ -35,9 +33,7 @@ class ShapeStore:
 
     def product_shape(self, shape: Shape, style: str) -> entity_instance:
         """Return the IfcProductDefinitionShape of a part."""
-        representation = (
-            self._mapped(shape, style) if (shape, style) in self.shared else self._own(shape, style)
-        )
+        representation = self._mapped(shape, style) if (shape, style) in self.shared else self._own(shape, style)
         return self.model.create_entity("IfcProductDefinitionShape", Representations=[representation])
 
     def _own(self, shape: Shape, style: str) -> entity_instance:
@@ -62,9 +58,7 @@ class ShapeStore:
             )
         origin = self.model.create_entity("IfcCartesianPoint", Coordinates=(0.0, 0.0, 0.0))
         target = self.model.create_entity("IfcCartesianTransformationOperator3D", LocalOrigin=origin)
-        item = self.model.create_entity(
-            "IfcMappedItem", MappingSource=self._maps[shape, style], MappingTarget=target
-        )
+        item = self.model.create_entity("IfcMappedItem", MappingSource=self._maps[shape, style], MappingTarget=target)
         return self.model.create_entity(
             "IfcShapeRepresentation",
             ContextOfItems=self.body,
@@ -77,33 +71,23 @@ class ShapeStore:
         if isinstance(shape, Mesh):
             points = self.model.create_entity("IfcCartesianPointList3D", CoordList=shape.vertices)
             faces = [[i + 1 for i in face] for face in shape.faces]
-            return self.model.create_entity(
-                "IfcTriangulatedFaceSet", Coordinates=points, Closed=True, CoordIndex=faces
-            )
+            return self.model.create_entity("IfcTriangulatedFaceSet", Coordinates=points, Closed=True, CoordIndex=faces)
         return self._tube(shape) if isinstance(shape, Tube) else self._extrusion(shape)
 
     def _extrusion(self, shape: Extrusion) -> entity_instance:
         ring = [*shape.profile, shape.profile[0]]
-        points = self.model.create_entity(
-            "IfcCartesianPointList2D", CoordList=[(float(x), float(y)) for x, y in ring]
-        )
+        points = self.model.create_entity("IfcCartesianPointList2D", CoordList=[(float(x), float(y)) for x, y in ring])
         curve = self.model.create_entity("IfcIndexedPolyCurve", Points=points)
-        profile = self.model.create_entity(
-            "IfcArbitraryClosedProfileDef", ProfileType="AREA", OuterCurve=curve
-        )
+        profile = self.model.create_entity("IfcArbitraryClosedProfileDef", ProfileType="AREA", OuterCurve=curve)
         upright = shape.direction == "upright"
         position = (
-            self.axes((0.0, 0.0, 0.0), (0.0, -1.0, 0.0), (1.0, 0.0, 0.0))
-            if upright
-            else self.axes((0.0, 0.0, 0.0))
+            self.axes((0.0, 0.0, 0.0), (0.0, -1.0, 0.0), (1.0, 0.0, 0.0)) if upright else self.axes((0.0, 0.0, 0.0))
         )
         return self._swept(profile, position, shape.depth)
 
     def _tube(self, shape: Tube) -> entity_instance:
         kind, more = (
-            ("IfcCircleHollowProfileDef", {"WallThickness": shape.wall})
-            if shape.wall
-            else ("IfcCircleProfileDef", {})
+            ("IfcCircleHollowProfileDef", {"WallThickness": shape.wall}) if shape.wall else ("IfcCircleProfileDef", {})
         )
         profile = self.model.create_entity(kind, ProfileType="AREA", Radius=shape.radius, **more)
         lying = self.axes((0.0, 0.0, 0.0), (1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
@@ -126,12 +110,8 @@ class ShapeStore:
     ) -> entity_instance:
         """Return an IfcAxis2Placement3D."""
         point = self.model.create_entity("IfcCartesianPoint", Coordinates=tuple(float(c) for c in place))
-        given = [
-            self.model.create_entity("IfcDirection", DirectionRatios=d) if d else None for d in (axis, along)
-        ]
-        return self.model.create_entity(
-            "IfcAxis2Placement3D", Location=point, Axis=given[0], RefDirection=given[1]
-        )
+        given = [self.model.create_entity("IfcDirection", DirectionRatios=d) if d else None for d in (axis, along)]
+        return self.model.create_entity("IfcAxis2Placement3D", Location=point, Axis=given[0], RefDirection=given[1])
 
     def turned(self, place: tuple[float, float, float], turn_deg: float) -> entity_instance:
         """Return axes turned about z."""
@@ -152,7 +132,5 @@ class ShapeStore:
                 Transparency=transparency,
                 ReflectanceMethod="NOTDEFINED",
             )
-            self._styles[name] = self.model.create_entity(
-                "IfcSurfaceStyle", Name=name, Side="BOTH", Styles=[shading]
-            )
+            self._styles[name] = self.model.create_entity("IfcSurfaceStyle", Name=name, Side="BOTH", Styles=[shading])
         return self._styles[name]

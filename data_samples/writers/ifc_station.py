@@ -61,9 +61,7 @@ def build_model(
 
 def _begin(model: ifcopenshell.file, station: Station) -> entity_instance:
     """Make project, units, contexts and the map conversion; return the body context."""
-    project = ifcopenshell.api.root.create_entity(
-        model, ifc_class="IfcProject", name=f"{TOWN_ZH} {STATION_ZH}"
-    )
+    project = ifcopenshell.api.root.create_entity(model, ifc_class="IfcProject", name=f"{TOWN_ZH} {STATION_ZH}")
     project.LongName = STATION_EN
     units: Any = ifcopenshell.api.unit.assign_unit(model, length={"is_metric": True, "raw": "METERS"})
     units.Units = sorted(units.Units, key=lambda unit: unit.id())  # the library takes them from a set
@@ -108,9 +106,7 @@ def _spatial(model: ifcopenshell.file, shapes: ShapeStore) -> dict[str, entity_i
     building = ifcopenshell.api.root.create_entity(model, ifc_class="IfcBuilding", name=STATION_ZH)
     building.LongName = STATION_EN
     site.CompositionType = building.CompositionType = "ELEMENT"
-    site.ObjectPlacement = model.create_entity(
-        "IfcLocalPlacement", RelativePlacement=shapes.axes((0.0, 0.0, 0.0))
-    )
+    site.ObjectPlacement = model.create_entity("IfcLocalPlacement", RelativePlacement=shapes.axes((0.0, 0.0, 0.0)))
     building.ObjectPlacement = model.create_entity(
         "IfcLocalPlacement",
         PlacementRelTo=site.ObjectPlacement,
@@ -139,9 +135,7 @@ def _aggregate(model: ifcopenshell.file, whole: entity_instance, parts: list[ent
     )
 
 
-def _product(
-    model: ifcopenshell.file, shapes: ShapeStore, part: Part, storey: entity_instance
-) -> entity_instance:
+def _product(model: ifcopenshell.file, shapes: ShapeStore, part: Part, storey: entity_instance) -> entity_instance:
     product = model.create_entity(part.ifc_class, GlobalId=global_id(part.key), Name=part.name)
     if part.name_en:
         setattr(product, "LongName" if part.ifc_class == "IfcSpace" else "Description", part.name_en)
@@ -202,9 +196,7 @@ def _relate(
     for name, inside in spaces.items():
         _aggregate(model, storeys[name], inside)
     _aggregate(model, products["roof"], panels)
-    _fire_system(
-        model, [products[p.key] for p in parts if p.ifc_class in ("IfcPipeSegment", "IfcPipeFitting")]
-    )
+    _fire_system(model, [products[p.key] for p in parts if p.ifc_class in ("IfcPipeSegment", "IfcPipeFitting")])
 
 
 def _fire_system(model: ifcopenshell.file, pipes: list[entity_instance]) -> None:
@@ -215,9 +207,7 @@ def _fire_system(model: ifcopenshell.file, pipes: list[entity_instance]) -> None
     )
 
 
-def _properties(
-    model: ifcopenshell.file, parts: tuple[Part, ...], products: dict[str, entity_instance]
-) -> None:
+def _properties(model: ifcopenshell.file, parts: tuple[Part, ...], products: dict[str, entity_instance]) -> None:
     """Give parts their property sets; parts with equal ones share a set."""
     holders: defaultdict[tuple[str, Values], list[entity_instance]] = defaultdict(list)
     for part in parts:

@@ -69,9 +69,7 @@ def _write_undated(buffer: io.BytesIO, path: Path) -> None:
             content = source.read(part)
             if part.filename == "docProps/core.xml":
                 content = _fixed_dates(content)
-            target.writestr(
-                zipfile.ZipInfo(part.filename, SAVED.timetuple()[:6]), content, zipfile.ZIP_DEFLATED
-            )
+            target.writestr(zipfile.ZipInfo(part.filename, SAVED.timetuple()[:6]), content, zipfile.ZIP_DEFLATED)
 
 
 def _fixed_dates(core: bytes) -> bytes:
@@ -272,6 +270,5 @@ def _with_heights(survey: Survey) -> list[tuple[PipeLine, tuple[float, float]]]:
     """Return the lines with the heights of their ends: ground less depth."""
     ground = {p.number: p.ground for p in survey.points}
     return [
-        (k, (round(ground[k.start] - k.start_depth, 3), round(ground[k.end] - k.end_depth, 3)))
-        for k in survey.lines
+        (k, (round(ground[k.start] - k.start_depth, 3), round(ground[k.end] - k.end_depth, 3))) for k in survey.lines
     ]

@@ -105,9 +105,7 @@ def _tree_rows(town: Town) -> list[LineString]:
     found: list[LineString] = []
     for street in town.streets:
         if street.kind == "branch":
-            crossed = [
-                s.carriageway.buffer(4) for s in town.streets if s is not street and s.kind == "branch"
-            ]
+            crossed = [s.carriageway.buffer(4) for s in town.streets if s is not street and s.kind == "branch"]
             others = union_all([wide, *crossed])
             for side in (-1, 1):
                 row = street.centreline.offset_curve(side * (street.kerb_width / 2 + 2.0))
@@ -140,9 +138,7 @@ def _sown(drawing: CassDrawing, polygon: Polygon) -> None:
 def _symbols(drawing: CassDrawing, town: Town, sheet: Sheet) -> None:
     rowed = {s.name for s in town.streets if s.kind == "branch"}
     trees = [
-        (("ZBTZ", "213802" if t.conifer else "213801"), (t.east, t.north))
-        for t in town.trees
-        if t.street not in rowed
+        (("ZBTZ", "213802" if t.conifer else "213801"), (t.east, t.north)) for t in town.trees if t.street not in rowed
     ]
     lamps = [(("DLDW", "155210"), (lamp.east, lamp.north)) for lamp in town.lamps]
     wells = [

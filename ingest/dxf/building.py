@@ -29,9 +29,16 @@ _LABEL = re.compile(
     r"(?:房|房屋)?(?P<above>\d{1,3})?(?:[F层])?(?:-(?P<below>\d{1,2}))?$"
 )
 _SHORT = {
-    "钢筋混凝土": "砼", "钢筋砼": "砼", "框架": "砼", "砖混": "混", "混合": "混", "砖木": "砖",
-    "简易": "简", "破坏": "破", "建筑中": "建",
-}  # fmt: skip
+    "钢筋混凝土": "砼",
+    "钢筋砼": "砼",
+    "框架": "砼",
+    "砖混": "混",
+    "混合": "混",
+    "砖木": "砖",
+    "简易": "简",
+    "破坏": "破",
+    "建筑中": "建",
+}
 _DASHES = str.maketrans({"－": "-", "—": "-", "–": "-", "−": "-", "―": "-"})
 
 
@@ -109,9 +116,7 @@ def deliver_buildings(
     return left
 
 
-def _without_twins(
-    drawing: Drawing, rings: Sequence[tuple[Record, CassCode]]
-) -> list[tuple[Record, CassCode]]:
+def _without_twins(drawing: Drawing, rings: Sequence[tuple[Record, CassCode]]) -> list[tuple[Record, CassCode]]:
     """Set aside a ring that was drawn a second time in the same place."""
     if not rings:
         return []
@@ -137,8 +142,9 @@ def _valid(polygons: Geometries) -> Geometries:
     return polygons
 
 
-def _absorb(rings: list[_Ring], polygons: Geometries, areas: NDArray[np.float64], tree: shapely.STRtree,
-            texts: Sequence[Record]) -> list[Record]:  # fmt: skip
+def _absorb(
+    rings: list[_Ring], polygons: Geometries, areas: NDArray[np.float64], tree: shapely.STRtree, texts: Sequence[Record]
+) -> list[Record]:
     """Give each text to the smallest ring it lies in, where it speaks of a building; return the others."""
     home = _homes(areas, tree, texts)
     left: list[Record] = []
@@ -232,9 +238,13 @@ def _facts(drawing: Drawing, ring: _Ring, storey_height: float) -> tuple[object,
     structure = structures[0] if structures else ring.code.structure or None
     if len(above) > 1 or len(structures) > 1:
         drawing.note(
-            "dxf.texts_disagree", "warning", layer="building", record=ring.record,
-            found=structures + above, taken=[structure, *above[:1]],
-        )  # fmt: skip
+            "dxf.texts_disagree",
+            "warning",
+            layer="building",
+            record=ring.record,
+            found=structures + above,
+            taken=[structure, *above[:1]],
+        )
     if not ring.labels:
         drawing.note(
             "dxf.building_without_text",
@@ -245,5 +255,11 @@ def _facts(drawing: Drawing, ring: _Ring, storey_height: float) -> tuple[object,
         )
         return structure, None, None, None, None, "unknown"
     storeys = int(above[0]) if above else 1
-    return (structure, storeys, below[0] if below else None, "text" if above else "convention",
-            round(storeys * storey_height, 3), "storeys")  # fmt: skip
+    return (
+        structure,
+        storeys,
+        below[0] if below else None,
+        "text" if above else "convention",
+        round(storeys * storey_height, 3),
+        "storeys",
+    )

@@ -54,16 +54,12 @@ class _Sorted:
     uncertain: set[str] = field(default_factory=set)
 
 
-def deliver_cass(
-    drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None
-) -> None:
+def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None) -> None:
     """Store what a CASS drawing holds; `scale` is the denominator the drawing's header names, if any."""
     sorted_ = _sort(drawing, records, read_cass_table(settings.table))
     notes = read_notes([one for one in sorted_.frame if one.form == "text"], scale)
     if scale and notes.scale and round(scale) != notes.scale:
-        drawing.note(
-            "dxf.scale_disagrees", "warning", layer="map_sheet", text=notes.scale, header=round(scale)
-        )
+        drawing.note("dxf.scale_disagrees", "warning", layer="map_sheet", text=notes.scale, header=round(scale))
     content = [one.xyz for rows in sorted_.coded.values() for one, _ in rows]
     texts = _rings_first(drawing, sorted_, settings.storey_height)
     _deliver_annotations(drawing, texts, sorted_.coded.pop("annotation", []))
@@ -76,9 +72,7 @@ def deliver_cass(
     if used < len(sorted_.frame):
         drawing.pass_over("dxf.decoration", FRAME_LAYER, len(sorted_.frame) - used)
     if sorted_.uncertain:
-        drawing.note(
-            "dxf.code_uncertain", "info", codes=sorted(sorted_.uncertain), count=len(sorted_.uncertain)
-        )
+        drawing.note("dxf.code_uncertain", "info", codes=sorted(sorted_.uncertain), count=len(sorted_.uncertain))
 
 
 def _sort(drawing: Drawing, records: Iterable[Record], table: CassTable) -> _Sorted:
@@ -149,9 +143,7 @@ def _rings_first(drawing: Drawing, found: _Sorted, storey_height: float) -> list
     return deliver_buildings(drawing, rings, found.texts, storey_height=storey_height)
 
 
-def _closed_rings(
-    drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]
-) -> list[tuple[Record, CassCode]]:
+def _closed_rings(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> list[tuple[Record, CassCode]]:
     """Return the rows whose outline closes; symbols inside areas are decoration, open outlines are set
     aside."""
     kept = []
@@ -204,9 +196,7 @@ def _deliver_annotations(drawing: Drawing, texts: list[Record], coded: list[tupl
 
 def _pass_over_text(drawing: Drawing, record: Record) -> None:
     if record.code is not None:
-        drawing.note(
-            "dxf.building_text_outside", "warning", record=record, text=record.text, code=record.code
-        )
+        drawing.note("dxf.building_text_outside", "warning", record=record, text=record.text, code=record.code)
     drawing.pass_over("dxf.decoration", record.layer)
 
 

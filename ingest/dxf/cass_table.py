@@ -57,9 +57,7 @@ class CassTable:
         best = max(exact, key=lambda one: len(one.code), default=None)
         if best is None or code not in self.names:
             return best
-        return CassCode(
-            code, best.layer, self.names[code], geometry, best.gb_code, best.structure, True, "office"
-        )
+        return CassCode(code, best.layer, self.names[code], geometry, best.gb_code, best.structure, True, "office")
 
     def with_rows(self, rows: Iterable[CassCode]) -> "CassTable":
         """Return this table with rows laid over it; a family given again replaces the one of the same
@@ -99,9 +97,7 @@ def _lines(path: Path) -> list[str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise SourceRefused(
-            "dxf.table_unreadable", path=path.name, cause=error.strerror or "no such file"
-        ) from error
+        raise SourceRefused("dxf.table_unreadable", path=path.name, cause=error.strerror or "no such file") from error
     for encoding in ("utf-8-sig", "gb18030"):
         try:
             return [line for line in content.decode(encoding).splitlines() if line.strip()] or [""]
@@ -120,10 +116,15 @@ def _csv_rows(lines: list[str]) -> Iterator[CassCode]:
         value = {name: (text or "").strip() for name, text in row.items() if name}
         if value.get("code"):
             yield CassCode(
-                value["code"], value.get("layer", ""), value.get("kind", ""), value.get("geometry", ""),
-                value.get("gb_code", ""), value.get("structure", ""), value.get("gb_code_uncertain") == "1",
+                value["code"],
+                value.get("layer", ""),
+                value.get("kind", ""),
+                value.get("geometry", ""),
+                value.get("gb_code", ""),
+                value.get("structure", ""),
+                value.get("gb_code_uncertain") == "1",
                 value.get("confidence", ""),
-            )  # fmt: skip
+            )
 
 
 def _work_def(lines: list[str]) -> Iterator[tuple[str, str]]:

@@ -40,9 +40,14 @@ def deliver_contours(drawing: Drawing, coded: Coded, *, interval: float | None =
         elif step and abs(height / step - round(height / step)) * step > _LEVEL:
             nearest = round(round(height / step) * step, 3)
             drawing.note(
-                "dxf.contour_off_interval", "warning", layer="contour", record=record,
-                elevation=height, interval=step, nearest=nearest,
-            )  # fmt: skip
+                "dxf.contour_off_interval",
+                "warning",
+                layer="contour",
+                record=record,
+                elevation=height,
+                interval=step,
+                nearest=nearest,
+            )
     columns: Columns = {
         "elevation": heights,
         "kind": [row.kind for _, row in coded],
@@ -61,9 +66,14 @@ def _levels(drawing: Drawing, records: list[Record]) -> NDArray[np.float64]:
         if np.ptp(z) > _LEVEL:
             heights[row] = np.median(z)
             drawing.note(
-                "dxf.contour_not_level", "warning", layer="contour", record=one,
-                lowest=float(z.min()), highest=float(z.max()), taken=float(heights[row]),
-            )  # fmt: skip
+                "dxf.contour_not_level",
+                "warning",
+                layer="contour",
+                record=one,
+                lowest=float(z.min()),
+                highest=float(z.max()),
+                taken=float(heights[row]),
+            )
     return np.round(heights, 4)
 
 
@@ -90,9 +100,14 @@ def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
     off = np.flatnonzero(np.abs(labels - xyz[:, 2]) > LABEL_TOLERANCE + 1e-6)
     for row in off.tolist():
         drawing.note(
-            "dxf.spot_height_label", "warning", layer="spot_height", record=records[row],
-            label=float(labels[row]), elevation=round(float(xyz[row, 2]), 3), tolerance=LABEL_TOLERANCE,
-        )  # fmt: skip
+            "dxf.spot_height_label",
+            "warning",
+            layer="spot_height",
+            record=records[row],
+            label=float(labels[row]),
+            elevation=round(float(xyz[row, 2]), 3),
+            tolerance=LABEL_TOLERANCE,
+        )
     columns: Columns = {
         "elevation": np.round(xyz[:, 2], 4),
         "code": [row.gb_code for _, row in coded],

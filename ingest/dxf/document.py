@@ -28,9 +28,7 @@ BINARY_MARK = b"AutoCAD Binary DXF\r\n\x1a\x00"
 MOST_FIXES = 50
 """Findings told one by one of an audit; the rest is a number."""
 
-_START = re.compile(
-    rb"^(?:\xef\xbb\xbf)?\s*(?:999[ \t]*\r?\n[^\n]*\n\s*)*0[ \t]*\r?\n[ \t]*SECTION[ \t]*\r?\n", re.I
-)
+_START = re.compile(rb"^(?:\xef\xbb\xbf)?\s*(?:999[ \t]*\r?\n[^\n]*\n\s*)*0[ \t]*\r?\n[ \t]*SECTION[ \t]*\r?\n", re.I)
 _END = re.compile(rb"(?:^|\n)[ \t]*0[ \t]*\r?\n[ \t]*EOF[ \t]*(?:\r?\n|$)")
 _SECTION_ENDED = re.compile(rb"\n[ \t]*0[ \t]*\r?\n[ \t]*ENDSEC[ \t]*\s*$")
 _VERSION = re.compile(rb"\$ACADVER\s*\r?\n\s*1\s*\r?\n\s*(AC\d{4})")
@@ -170,13 +168,9 @@ def _recover(content: bytes, name: str, first: Exception) -> OpenedDrawing:
     try:
         document, auditor = ezdxf.recover.read(BytesIO(content))
     except _BROKEN as error:
-        raise SourceRefused(
-            "dxf.unreadable", source=name, cause=str(error) or type(error).__name__
-        ) from error
+        raise SourceRefused("dxf.unreadable", source=name, cause=str(error) or type(error).__name__) from error
     fixes = [*auditor.fixes, *auditor.errors]
-    findings = [
-        Finding("dxf.recovered", "warning", values={"source": name, "cause": str(first), "fixes": len(fixes)})
-    ]
+    findings = [Finding("dxf.recovered", "warning", values={"source": name, "cause": str(first), "fixes": len(fixes)})]
     for fix in fixes[:MOST_FIXES]:
         handle = getattr(getattr(fix.entity, "dxf", None), "handle", None)
         place = f"handle {handle}" if handle else ""

@@ -35,8 +35,7 @@ class Drawing:
         self.metres = 1.0
         self._passed_over: Counter[tuple[str, str]] = Counter()
 
-    def add(self, layer: str, geometry: Geometries, columns: Columns,
-            *, records: int | None = None) -> None:  # fmt: skip
+    def add(self, layer: str, geometry: Geometries, columns: Columns, *, records: int | None = None) -> None:
         """Store rows of one layer; columns the layer has no field for are left out. `records` as in
         `Draft.add`."""
         if not len(geometry):
@@ -54,8 +53,9 @@ class Drawing:
             )
             self.draft.add(layer, frame, records=len(rows) + (extra if start == 0 else 0))
 
-    def note(self, rule: str, severity: Severity, *, layer: str | None = None, record: Record | None = None,
-             **values: Any) -> None:  # fmt: skip
+    def note(
+        self, rule: str, severity: Severity, *, layer: str | None = None, record: Record | None = None, **values: Any
+    ) -> None:
         """Notice something about data that is stored all the same."""
         self.draft.report(self._finding(rule, severity, layer, record, values))
 
@@ -72,16 +72,15 @@ class Drawing:
         self.draft.decorate(sum(self._passed_over.values()))
         for why in dict.fromkeys(why for why, _ in self._passed_over):
             counts = {what: n for (reason, what), n in self._passed_over.items() if reason == why}
-            listed = [
-                f"{what} ({n})" for what, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-            ]
+            listed = [f"{what} ({n})" for what, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))]
             more = [f"+{len(listed) - MOST_KINDS}"] if len(listed) > MOST_KINDS else []
             values = {"count": sum(counts.values()), "kinds": listed[:MOST_KINDS] + more}
             self.draft.report(Finding(why, "info", values=values))
         self._passed_over.clear()
 
-    def _finding(self, rule: str, severity: Severity, layer: str | None, record: Record | None,
-                 values: dict[str, Any]) -> Finding:  # fmt: skip
+    def _finding(
+        self, rule: str, severity: Severity, layer: str | None, record: Record | None, values: dict[str, Any]
+    ) -> Finding:
         if record is None:
             return Finding(rule, severity, layer=layer, values=values)
         point = None
@@ -97,9 +96,7 @@ def chains(records: Sequence[Record], *, with_z: bool = False) -> Geometries:
     sizes = [len(one.xyz) for one in records]
     coordinates = np.concatenate([one.xyz for one in records])
     indices = np.repeat(np.arange(len(records)), sizes)
-    return np.asarray(
-        shapely.linestrings(coordinates[:, : 3 if with_z else 2], indices=indices), dtype=object
-    )
+    return np.asarray(shapely.linestrings(coordinates[:, : 3 if with_z else 2], indices=indices), dtype=object)
 
 
 def rings_to_polygons(records: Sequence[Record]) -> Geometries:

@@ -42,9 +42,7 @@ class DrawingScale:
     encoding: str
 
 
-def deliver_layers(
-    drawing: Drawing, records: Iterable[Record], mapping: Mapping | None, scale: DrawingScale
-) -> None:
+def deliver_layers(drawing: Drawing, records: Iterable[Record], mapping: Mapping | None, scale: DrawingScale) -> None:
     """Store what the mapping names; entities of other layers are counted and listed.
 
     Raises SourceRefused `dxf.nothing_mapped`, with the layers there are, when the mapping names none of them.
@@ -77,9 +75,7 @@ def _entry(mapping: Mapping | None, record: Record) -> LayerMapping | None:
 
 
 def _nothing_mapped(drawing: Drawing, layers: Counter[str]) -> SourceRefused:
-    listed = [
-        f"{name} ({count})" for name, count in sorted(layers.items(), key=lambda item: (-item[1], item[0]))
-    ]
+    listed = [f"{name} ({count})" for name, count in sorted(layers.items(), key=lambda item: (-item[1], item[0]))]
     more = len(listed) - _SHOWN_LAYERS
     shown = listed[:_SHOWN_LAYERS] + ([f"and {more} more"] if more > 0 else [])
     ours = [one.id for one in drawing.draft.catalogue if one.cim_class == "base" and one.kind == "feature"]
@@ -107,9 +103,7 @@ def _deliver(drawing: Drawing, rows: list[Record], entry: LayerMapping, scale: D
     drawing.add(layer.id, geometry, _columns(layer, kept, entry, scale.metres))
 
 
-def _shape(
-    drawing: Drawing, layer: Layer, record: Record, scale: DrawingScale, shape: Callable[..., Any]
-) -> Any:
+def _shape(drawing: Drawing, layer: Layer, record: Record, scale: DrawingScale, shape: Callable[..., Any]) -> Any:
     """Return a record's geometry for a layer, or None when it was set aside or passed over."""
     if record.form == "broken":
         drawing.set_aside(
@@ -162,9 +156,7 @@ def _closed_areas(lines: Geometries) -> Geometries:
     if not len(lines):
         return np.empty(0, dtype=object)
     snapped = shapely.set_precision(lines, 0.001)
-    return np.asarray(
-        shapely.get_parts(shapely.polygonize([one for one in snapped if not one.is_empty])), dtype=object
-    )
+    return np.asarray(shapely.get_parts(shapely.polygonize([one for one in snapped if not one.is_empty])), dtype=object)
 
 
 def _drawn(record: Record, scale: DrawingScale) -> list[Record]:
@@ -194,9 +186,14 @@ def _columns(layer: Layer, records: list[Record], entry: LayerMapping, metres: f
 def _facts(record: Record, metres: float) -> dict[str, Any]:
     height = float(record.xyz[0, 2]) * metres
     own = {
-        "layer": record.layer, "block": record.name or None, "text": record.text or None, "type": record.type,
-        "elevation": height or None, "rotation": record.rotation, "size": record.size * metres or None,
-    }  # fmt: skip
+        "layer": record.layer,
+        "block": record.name or None,
+        "text": record.text or None,
+        "type": record.type,
+        "elevation": height or None,
+        "rotation": record.rotation,
+        "size": record.size * metres or None,
+    }
     return (record.attributes or {}) | own
 
 

@@ -74,9 +74,7 @@ def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None
         raise SourceRefused("dxf.empty", source=drawing.draft.source.name, paper=_paper_entities(document))
     _note_geodata(document, drawing)
     if any(one.code is not None for one in records):
-        deliver_cass(
-            drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document)
-        )
+        deliver_cass(drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document))
     else:
         metres = _metres(document, drawing.crs, settings)
         drawing.metres = metres

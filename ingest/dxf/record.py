@@ -60,9 +60,15 @@ class Record:
     def raw(self) -> dict[str, Any]:
         """Return the record as plain values, for quarantine."""
         kept = {
-            "type": self.type, "layer": self.layer, "handle": self.handle, "code": self.code,
-            "block": self.name, "text": self.text, "attributes": self.attributes, "xyz": self.xyz.tolist(),
-        }  # fmt: skip
+            "type": self.type,
+            "layer": self.layer,
+            "handle": self.handle,
+            "code": self.code,
+            "block": self.name,
+            "text": self.text,
+            "attributes": self.attributes,
+            "xyz": self.xyz.tolist(),
+        }
         return {name: value for name, value in kept.items() if value not in (None, "", [])}
 
 
@@ -78,8 +84,15 @@ def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> 
     """Return one entity as a record; see `read_records`."""
     attributes = vars(entity.dxf)
     kind = entity.dxftype()
-    record = Record(number, kind, clean(attributes.get("layer", "0"), encoding), attributes.get("handle"),
-                    _south_code(entity), "none", _NOWHERE)  # fmt: skip
+    record = Record(
+        number,
+        kind,
+        clean(attributes.get("layer", "0"), encoding),
+        attributes.get("handle"),
+        _south_code(entity),
+        "none",
+        _NOWHERE,
+    )
     shape = _SHAPES.get(kind)
     if shape is not None:
         try:
@@ -174,9 +187,7 @@ def _hatch(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     if not rings:
         record.form, record.text = "broken", "no boundary"
         return
-    record.rings = [
-        ring if np.allclose(ring[0], ring[-1]) else np.concatenate((ring, ring[:1])) for ring in rings
-    ]
+    record.rings = [ring if np.allclose(ring[0], ring[-1]) else np.concatenate((ring, ring[:1])) for ring in rings]
     record.form, record.xyz = "rings", record.rings[0]
 
 
@@ -193,17 +204,13 @@ def _insert(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.rotation = attributes.get("rotation", 0.0)
     record.entity = entity
     if entity.attribs:
-        record.attributes = {
-            clean(one.dxf.tag, encoding): clean(one.dxf.text, encoding) for one in entity.attribs
-        }
+        record.attributes = {clean(one.dxf.tag, encoding): clean(one.dxf.text, encoding) for one in entity.attribs}
 
 
 def _text(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     attributes = vars(entity.dxf)
     aligned = attributes.get("halign", 0) or attributes.get("valign", 0)
-    x, y, z = (attributes.get("align_point") if aligned else None) or attributes.get(
-        "insert", (0.0, 0.0, 0.0)
-    )
+    x, y, z = (attributes.get("align_point") if aligned else None) or attributes.get("insert", (0.0, 0.0, 0.0))
     record.form, record.xyz = "text", to_world(entity, np.array(((x, y, z),)))
     words = clean(attributes.get("text", ""), encoding)
     record.text = (plain_text(words) if "%%" in words else words).strip()

@@ -132,18 +132,29 @@ def deliver_sheet(
         drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=notes.number)
     part = surveyed_part(content, notes.scale or 1000, neatline) if notes.number else None
     if part is None:
-        drawing.note("dxf.no_sheet", "info", layer="map_sheet", number=notes.number,
-                      missing="neatline" if neatline is None else "number")  # fmt: skip
+        drawing.note(
+            "dxf.no_sheet",
+            "info",
+            layer="map_sheet",
+            number=notes.number,
+            missing="neatline" if neatline is None else "number",
+        )
         return 0
     if neatline is None:
         drawing.note("dxf.no_neatline", "warning", layer="map_sheet", number=notes.number)
     key = "_".join(str(part) for part in (notes.scale, notes.number, notes.edition) if part)
     drawing.draft.covers(part, sheet=str(notes.number), scale=notes.scale)
     columns: Columns = {
-        "sheet_key": [key], "number": [notes.number], "scale": [notes.scale], "title": [notes.title],
-        "neatline": [neatline.wkt if neatline is not None else None], "surveyed": [notes.surveyed],
-        "acceptance": ["delivered"], "edition": [notes.edition], "place": ["layer TK"],
-    }  # fmt: skip
+        "sheet_key": [key],
+        "number": [notes.number],
+        "scale": [notes.scale],
+        "title": [notes.title],
+        "neatline": [neatline.wkt if neatline is not None else None],
+        "surveyed": [notes.surveyed],
+        "acceptance": ["delivered"],
+        "edition": [notes.edition],
+        "place": ["layer TK"],
+    }
     drawing.add("map_sheet", np.array([part], dtype=object), columns, records=used)
     return used
 
@@ -154,24 +165,14 @@ def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int
     Of the upright rectangles on TK it is the one of a standard sheet size; else the smaller of two nested
     ones, else the only one that holds a sheet.
     """
-    boxes = [
-        (one, shapely.Polygon(one.xyz[:, :2])) for one in frame if one.form == "ring" and len(one.xyz) >= 5
-    ]
-    boxes = [
-        (one, ring)
-        for one, ring in boxes
-        if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area
-    ]
+    boxes = [(one, shapely.Polygon(one.xyz[:, :2])) for one in frame if one.form == "ring" and len(one.xyz) >= 5]
+    boxes = [(one, ring) for one, ring in boxes if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area]
     found = _best_box([ring for _, ring in boxes], scale)
     if found is not None:
         return found, 1
     lines = [one.xyz[:, :2] for one in frame if one.form == "line"]
     drawn = shapely.polygonize([shapely.LineString(xy) for xy in lines]) if lines else None
-    rings = (
-        [one for one in shapely.get_parts(drawn) if one.area > 0.999 * shapely.envelope(one).area]
-        if drawn
-        else []
-    )
+    rings = [one for one in shapely.get_parts(drawn) if one.area > 0.999 * shapely.envelope(one).area] if drawn else []
     found = _best_box(rings, scale)
     if found is None:
         return None, 0
@@ -189,9 +190,7 @@ def _best_box(rings: list[Any], scale: int | None) -> Any:
         if any(np.allclose(sides, (w * s, h * s), atol=0.002 * s) for s in scales for w, h in _SIDES):
             return ring
     largest = max(rings, key=lambda one: one.area)
-    nested = [
-        one for one in rings if one is not largest and largest.contains(one) and one.area > 0.5 * largest.area
-    ]
+    nested = [one for one in rings if one is not largest and largest.contains(one) and one.area > 0.5 * largest.area]
     return max(nested, key=lambda one: one.area, default=largest)
 
 
@@ -215,18 +214,14 @@ def surveyed_part(content: list[NDArray[np.float64]], scale: int, neatline: Any)
         points = points[(x >= west) & (x <= east) & (y >= south) & (y <= north)]
     if not len(points):
         return None
-    origin = (
-        np.array(neatline.bounds[:2]) if neatline is not None else np.floor(points.min(axis=0) / cell) * cell
-    )
+    origin = np.array(neatline.bounds[:2]) if neatline is not None else np.floor(points.min(axis=0) / cell) * cell
     cells = _distinct(np.floor((points - origin) / cell).astype(np.int64))
     if neatline is not None:
         cells = _closed(cells, np.ceil((np.array(neatline.bounds[2:]) - origin) / cell - 1e-6))
     elif np.prod(np.ptp(cells, axis=0) + 1.0) <= _MOST_CELLS:
         cells = _closed(cells, None)
     corner = origin + cells * cell
-    area = shapely.coverage_union_all(
-        shapely.box(corner[:, 0], corner[:, 1], corner[:, 0] + cell, corner[:, 1] + cell)
-    )
+    area = shapely.coverage_union_all(shapely.box(corner[:, 0], corner[:, 1], corner[:, 0] + cell, corner[:, 1] + cell))
     area = shapely.union_all(shapely.polygons(shapely.get_exterior_ring(shapely.get_parts(area))))
     return area if neatline is None else shapely.intersection(area, neatline)
 

@@ -79,9 +79,7 @@ def _from_parameters(alignment: Any, unit: float, angle: float) -> Float64 | Non
     if not points:
         return None
     vertical = parts.get("IfcAlignmentVertical")
-    heights = vertical_heights(
-        np.array(along), list(_parameters(vertical)) if vertical is not None else [], unit
-    )
+    heights = vertical_heights(np.array(along), list(_parameters(vertical)) if vertical is not None else [], unit)
     return np.column_stack((np.concatenate(points), heights))
 
 
@@ -143,9 +141,7 @@ def _rise(one: Any, x: Float64, length: float) -> Float64:
 def _from_polyline(alignment: Any, unit: float) -> Float64 | None:
     """Return the vertices of an axis given as a polyline."""
     shapes = alignment.Representation.Representations if alignment.Representation is not None else ()
-    for item in (
-        item for shape in shapes if shape.RepresentationIdentifier == "Axis" for item in shape.Items
-    ):
+    for item in (item for shape in shapes if shape.RepresentationIdentifier == "Axis" for item in shape.Items):
         points = [one.Coordinates for one in item.Points] if item.is_a("IfcPolyline") else None
         if points is None and item.is_a("IfcIndexedPolyCurve") and not item.Segments:
             points = item.Points.CoordList

@@ -50,11 +50,7 @@ def _covered(xy: Float64, triangles: NDArray[Any], hull: Any) -> Any:
     if covered >= hull.area * (1 - 1e-6) or not 0 < int(upward.sum()) <= _MOST_FACES:
         return hull
     united = _united(corners[upward])
-    return (
-        united
-        if united.geom_type in {"Polygon", "MultiPolygon"} and united.is_valid and united.area > 0
-        else hull
-    )
+    return united if united.geom_type in {"Polygon", "MultiPolygon"} and united.is_valid and united.area > 0 else hull
 
 
 def _united(corners: Float64) -> Any:

@@ -73,9 +73,12 @@ class Georeference:
         """Return the highest LoGeoRef reached, "0" where none is."""
         turned = self.true_north is not None and abs(self.true_north[0]) > 1e-9
         reached = {
-            "50": bool(self.conversions), "40": turned or not np.allclose(self.context, np.eye(4)),
-            "30": any(abs(one) > 0 for one in self.site), "20": self.latitude is not None, "10": self.has_address,
-        }  # fmt: skip
+            "50": bool(self.conversions),
+            "40": turned or not np.allclose(self.context, np.eye(4)),
+            "30": any(abs(one) > 0 for one in self.site),
+            "20": self.latitude is not None,
+            "10": self.has_address,
+        }
         return next((level for level, there in reached.items() if there), "0")
 
 
@@ -88,10 +91,17 @@ def georeference_of(model: Any, project: Any) -> Georeference:
     longitude, mixed_b = _angle(site.RefLongitude if site else None)
     context, north = _context(model, unit)
     return Georeference(
-        unit=unit, unit_named=named, conversions=_conversions(model, project), context=context, true_north=north,
-        site=_site_position(site, unit), latitude=latitude, longitude=longitude, mixed_signs=mixed_a or mixed_b,
+        unit=unit,
+        unit_named=named,
+        conversions=_conversions(model, project),
+        context=context,
+        true_north=north,
+        site=_site_position(site, unit),
+        latitude=latitude,
+        longitude=longitude,
+        mixed_signs=mixed_a or mixed_b,
         has_address=_has_address(model, sites),
-    )  # fmt: skip
+    )
 
 
 def _project_unit(model: Any, project: Any) -> tuple[float, bool]:
@@ -132,11 +142,7 @@ def _context(model: Any, unit: float) -> tuple[Float64, tuple[float, float] | No
     if context is None:
         return np.eye(4), None
     system, north = context.WorldCoordinateSystem, context.TrueNorth
-    matrix = (
-        np.array(ifcopenshell.util.placement.get_axis2placement(system), dtype=np.float64)
-        if system
-        else np.eye(4)
-    )
+    matrix = np.array(ifcopenshell.util.placement.get_axis2placement(system), dtype=np.float64) if system else np.eye(4)
     matrix[:3, 3] *= unit
     ratios = north.DirectionRatios if north else None
     return matrix, (float(ratios[0]), float(ratios[1])) if ratios else None
@@ -146,18 +152,13 @@ def _site_position(site: Any, unit: float) -> tuple[float, float, float]:
     if site is None or site.ObjectPlacement is None:
         return 0.0, 0.0, 0.0
     x, y, z = (
-        np.array(ifcopenshell.util.placement.get_local_placement(site.ObjectPlacement), dtype=np.float64)[
-            :3, 3
-        ]
-        * unit
+        np.array(ifcopenshell.util.placement.get_local_placement(site.ObjectPlacement), dtype=np.float64)[:3, 3] * unit
     )
     return float(x), float(y), float(z)
 
 
 def _has_address(model: Any, sites: list[Any]) -> bool:
-    holders = [one.SiteAddress for one in sites] + [
-        one.BuildingAddress for one in model.by_type("IfcBuilding")
-    ]
+    holders = [one.SiteAddress for one in sites] + [one.BuildingAddress for one in model.by_type("IfcBuilding")]
     return any(one is not None and (one.AddressLines or one.Town or one.PostalCode) for one in holders)
 
 
@@ -178,14 +179,18 @@ def _from_operation(one: Any) -> Conversion | None:
             return None
         first, second = float(one.FirstCoordinate.wrappedValue), float(one.SecondCoordinate.wrappedValue)
         return Conversion(one.is_a(), first, second, float(one.Height or 0.0), crs=crs, map_unit=unit)
-    factors = (
-        (one.FactorX, one.FactorY, one.FactorZ) if one.is_a("IfcMapConversionScaled") else (1.0, 1.0, 1.0)
-    )
+    factors = (one.FactorX, one.FactorY, one.FactorZ) if one.is_a("IfcMapConversionScaled") else (1.0, 1.0, 1.0)
     return Conversion(
-        one.is_a(), float(one.Eastings or 0.0), float(one.Northings or 0.0), float(one.OrthogonalHeight or 0.0),
-        x_axis=_x_axis(one.XAxisAbscissa, one.XAxisOrdinate), scale=one.Scale,
-        factors=(float(factors[0]), float(factors[1]), float(factors[2])), crs=crs, map_unit=unit,
-    )  # fmt: skip
+        one.is_a(),
+        float(one.Eastings or 0.0),
+        float(one.Northings or 0.0),
+        float(one.OrthogonalHeight or 0.0),
+        x_axis=_x_axis(one.XAxisAbscissa, one.XAxisOrdinate),
+        scale=one.Scale,
+        factors=(float(factors[0]), float(factors[1]), float(factors[2])),
+        crs=crs,
+        map_unit=unit,
+    )
 
 
 def _x_axis(abscissa: float | None, ordinate: float | None) -> tuple[float, float]:
@@ -209,11 +214,18 @@ def _from_property_sets(project: Any, sites: list[Any]) -> tuple[Conversion, ...
         if values:
             crs = sets.get(_EPSET_CRS, {})
             unit = _NAMED_UNITS.get(str(crs.get("mapunit", "")).strip().upper())
-            return (Conversion(
-                "ePset_MapConversion", _number(values.get("eastings")), _number(values.get("northings")),
-                _number(values.get("orthogonalheight")), x_axis=_x_axis(values.get("xaxisabscissa"), values.get("xaxisordinate")),
-                scale=values.get("scale"), crs=str(crs.get("name", "") or ""), map_unit=unit,
-            ),)  # fmt: skip
+            return (
+                Conversion(
+                    "ePset_MapConversion",
+                    _number(values.get("eastings")),
+                    _number(values.get("northings")),
+                    _number(values.get("orthogonalheight")),
+                    x_axis=_x_axis(values.get("xaxisabscissa"), values.get("xaxisordinate")),
+                    scale=values.get("scale"),
+                    crs=str(crs.get("name", "") or ""),
+                    map_unit=unit,
+                ),
+            )
     return ()
 
 
@@ -221,18 +233,12 @@ def _property_sets(holder: Any) -> dict[str, dict[str, Any]]:
     """Return the single values of an object's property sets, names in lower case."""
     found: dict[str, dict[str, Any]] = {}
     for relation in holder.IsDefinedBy:
-        definition = (
-            relation.RelatingPropertyDefinition if relation.is_a("IfcRelDefinesByProperties") else None
-        )
+        definition = relation.RelatingPropertyDefinition if relation.is_a("IfcRelDefinesByProperties") else None
         if definition is not None and definition.is_a("IfcPropertySet"):
             singles = [
-                one
-                for one in definition.HasProperties
-                if one.is_a("IfcPropertySingleValue") and one.NominalValue
+                one for one in definition.HasProperties if one.is_a("IfcPropertySingleValue") and one.NominalValue
             ]
-            found[str(definition.Name).lower()] = {
-                one.Name.lower(): one.NominalValue.wrappedValue for one in singles
-            }
+            found[str(definition.Name).lower()] = {one.Name.lower(): one.NominalValue.wrappedValue for one in singles}
     return found
 
 

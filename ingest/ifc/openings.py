@@ -39,9 +39,7 @@ def _openings_of(product: Any) -> Iterator[Any]:
 
 
 def _is_missed(product: int, openings: Sequence[int], boxes: Boxes) -> bool:
-    return product in boxes and all(
-        opening in boxes and _apart(boxes[product], boxes[opening]) for opening in openings
-    )
+    return product in boxes and all(opening in boxes and _apart(boxes[product], boxes[opening]) for opening in openings)
 
 
 def _apart(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:

@@ -66,9 +66,7 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
     try:
         placement = _own_place(reference, named, storage_crs, at)
     except CrsRefused as error:
-        placement = Placement(
-            "none", None, (Finding("ifc.crs_refused", "warning", values={"cause": error}),)
-        )
+        placement = Placement("none", None, (Finding("ifc.crs_refused", "warning", values={"cause": error}),))
     if placement.matrix is not None:
         findings += _far_from_site(reference, placement.matrix, storage_crs, at)
     return Placement(placement.kind, placement.matrix, (*findings, *placement.findings))
@@ -79,9 +77,7 @@ def _own_place(reference: Georeference, named: str | None, storage_crs: str, at:
         return _by_conversion(reference, named, storage_crs, at)
     if named and is_projected(named) and _inside(named, at[0], at[1], margin=_DEGREE_MARGIN):
         return Placement("mapping", _to_storage(np.eye(4), named, storage_crs, at))
-    return Placement(
-        "none", None, (Finding("ifc.no_placement", "warning", values={"level": reference.level}),)
-    )
+    return Placement("none", None, (Finding("ifc.no_placement", "warning", values={"level": reference.level}),))
 
 
 def _by_hand(given: Mapping[str, Any], crs: str, storage_crs: str, at: Float64) -> Placement:
@@ -141,9 +137,7 @@ def _known_crs(name: str) -> str | None:
     return None
 
 
-def _map_unit(
-    conversion: Conversion, reference: Georeference, crs: str, at: Float64
-) -> tuple[float, list[Finding]]:
+def _map_unit(conversion: Conversion, reference: Georeference, crs: str, at: Float64) -> tuple[float, list[Finding]]:
     """Return metres per unit of E and N: as named, else the project's; where that falls outside the CRS, what fits.
 
     Files with millimetres and a map unit of metres (or the reverse) are common: the CRS's area of use decides.
@@ -151,9 +145,7 @@ def _map_unit(
     said = conversion.map_unit if conversion.map_unit is not None else reference.unit
     candidates = dict.fromkeys((said, _axis_unit(crs), reference.unit, 1.0))
     for unit in candidates:
-        x, y = (
-            np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)
-        ) / _axis_unit(crs)
+        x, y = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / _axis_unit(crs)
         if _inside(crs, float(x), float(y), margin=_DEGREE_MARGIN):
             values = {
                 "said": said,
@@ -180,9 +172,7 @@ def _factors(conversion: Conversion, project_unit: float, map_unit: float) -> tu
     """
     scale = conversion.scale if conversion.scale else 1.0
     by_formula = scale * map_unit / project_unit
-    as_said = (
-        scale * (conversion.map_unit if conversion.map_unit is not None else project_unit) / project_unit
-    )
+    as_said = scale * (conversion.map_unit if conversion.map_unit is not None else project_unit) / project_unit
     factors = np.array(conversion.factors)
     for factor in (by_formula, as_said, scale):
         if _LIKELY_SCALE[0] <= factor <= _LIKELY_SCALE[1]:
@@ -219,9 +209,9 @@ def _to_storage(matrix: Float64, crs: str, storage_crs: str, at: Float64) -> Flo
     east, north = transform_xy(xs, ys, crs, storage_crs)
     if not (np.isfinite(east).all() and np.isfinite(north).all()):
         raise CrsRefused("crs.outside", bounds=(float(x), float(y)), source=crs, target=storage_crs)
-    jacobian = np.array(
-        [[east[1] - east[2], east[3] - east[4]], [north[1] - north[2], north[3] - north[4]]]
-    ) / (2 * _STEP)
+    jacobian = np.array([[east[1] - east[2], east[3] - east[4]], [north[1] - north[2], north[3] - north[4]]]) / (
+        2 * _STEP
+    )
     onward = np.eye(4)
     onward[:2, :2] = jacobian
     onward[:2, 3] = np.array([east[0], north[0]]) - jacobian @ (np.array([x, y]) * unit)
@@ -245,11 +235,7 @@ def _differing(conversions: tuple[Conversion, ...]) -> list[Finding]:
     if len(set(conversions)) < 2:
         return []
     shown = [f"{one.east:g} {one.north:g} {one.height:g}" for one in dict.fromkeys(conversions)]
-    return [
-        Finding(
-            "ifc.conversions_differ", "warning", values={"count": len(set(conversions)), "conversions": shown}
-        )
-    ]
+    return [Finding("ifc.conversions_differ", "warning", values={"count": len(set(conversions)), "conversions": shown})]
 
 
 def _contradictions(reference: Georeference, at: Float64) -> list[Finding]:
@@ -280,8 +266,13 @@ def _far_from_site(reference: Georeference, matrix: Float64, storage_crs: str, a
         _distance(lon, lat, a * reference.longitude, b * reference.latitude) for a in (1, -1) for b in (1, -1)
     )
     rule = "ifc.site_sign" if flipped <= _SITE_TOLERANCE else "ifc.site_far"
-    values = {"km": round(distance / 1000), "latitude": round(reference.latitude, 5), "longitude": round(reference.longitude, 5),
-              "placed_latitude": round(lat, 5), "placed_longitude": round(lon, 5)}  # fmt: skip
+    values = {
+        "km": round(distance / 1000),
+        "latitude": round(reference.latitude, 5),
+        "longitude": round(reference.longitude, 5),
+        "placed_latitude": round(lat, 5),
+        "placed_longitude": round(lon, 5),
+    }
     return [Finding(rule, "warning", point=(float(placed[0]), float(placed[1])), values=values)]
 
 

@@ -30,11 +30,7 @@ class Products:
         return tuple(one for one in self.features if one.Representation is not None)
 
     def layer_of(self, product: Any) -> str:
-        return (
-            "bim_space"
-            if _sort_of(product, lambda name: bool(product.is_a(name))) == "space"
-            else "bim_element"
-        )
+        return "bim_space" if _sort_of(product, lambda name: bool(product.is_a(name))) == "space" else "bim_element"
 
 
 def products_of(model: Any) -> Products:

@@ -78,8 +78,10 @@ def _property(one: Any) -> Any:
 
 
 def _quantities(quantities: Iterable[Any] | None) -> dict[str, Any]:
-    return {one[0]: one[3] if one.is_a("IfcPhysicalSimpleQuantity") else _quantities(one.HasQuantities)
-            for one in quantities or ()}  # fmt: skip
+    return {
+        one[0]: one[3] if one.is_a("IfcPhysicalSimpleQuantity") else _quantities(one.HasQuantities)
+        for one in quantities or ()
+    }
 
 
 def _plain(value: Any) -> Any:

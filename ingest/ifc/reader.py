@@ -104,9 +104,7 @@ def _project(model: Any, draft: Draft) -> Any:
         raise SourceRefused("ifc.no_project", source=draft.source.name)
     if len(projects) > 1:
         draft.decorate(len(projects) - 1)
-        draft.report(
-            Finding("ifc.projects", "warning", values={"count": len(projects), "used": projects[0].GlobalId})
-        )
+        draft.report(Finding("ifc.projects", "warning", values={"count": len(projects), "used": projects[0].GlobalId}))
     return projects[0]
 
 
@@ -160,11 +158,16 @@ def _model_row(file: IfcFile, outline: _Outline, rows: Rows, placement: Placemen
     project, products = outline.project, outline.products
     tools = file.model.by_type("IfcApplication")
     return {
-        "name": project.LongName or project.Name, "schema": file.schema, "placement": placement.kind,
-        "georeference": outline.reference.level, "elements": len(products.elements), "storeys": len(products.storeys),
-        "without_shape": sum(one.id() not in rows.shaped for one in products.elements), "stage": project.Phase,
+        "name": project.LongName or project.Name,
+        "schema": file.schema,
+        "placement": placement.kind,
+        "georeference": outline.reference.level,
+        "elements": len(products.elements),
+        "storeys": len(products.storeys),
+        "without_shape": sum(one.id() not in rows.shaped for one in products.elements),
+        "stage": project.Phase,
         "authoring_tool": f"{tools[0].ApplicationFullName} {tools[0].Version}".strip() if tools else None,
-    }  # fmt: skip
+    }
 
 
 def _report_whole(rows: Rows, products: Products, draft: Draft) -> None:
@@ -181,8 +184,6 @@ def _report_whole(rows: Rows, products: Products, draft: Draft) -> None:
     ):
         if found:
             shown = [f"{one.is_a()} {one.GlobalId}" for one in found[:_SHOWN]]
-            draft.report(
-                Finding(rule, "info", layer="bim_element", values={"count": len(found), "elements": shown})
-            )
+            draft.report(Finding(rule, "info", layer="bim_element", values={"count": len(found), "elements": shown}))
     if products.elements and not products.storeys:
         draft.report(Finding("ifc.no_storeys", "warning", layer="bim_storey", place=rows.model_key))

@@ -92,8 +92,13 @@ class Rows:
             self.storeyless.add(number)
         else:
             self._counts[at] += 1
-        return row | {"ifc_class": product.is_a(), "object_type": self._object_type(product), "storey_id": global_id,
-                      "tag": attribute(product, "Tag"), "material": self._relations.material_of(number)}  # fmt: skip
+        return row | {
+            "ifc_class": product.is_a(),
+            "object_type": self._object_type(product),
+            "storey_id": global_id,
+            "tag": attribute(product, "Tag"),
+            "material": self._relations.material_of(number),
+        }
 
     def _object_type(self, product: Any) -> str | None:
         kind = self._relations.type_of.get(product.id())
@@ -119,18 +124,14 @@ class Rows:
 
     def _grow_hulls(self, rows: list[dict[str, Any]], geometry: NDArray[Any]) -> None:
         """Widen the hulls of storeys and of the whole model by the footprints of a batch."""
-        of_storey = np.array(
-            [_WHOLE if row["storey_number"] is None else row["storey_number"] for row in rows]
-        )
+        of_storey = np.array([_WHOLE if row["storey_number"] is None else row["storey_number"] for row in rows])
         found = [int(at) for at in np.unique(of_storey) if at != _WHOLE]
         self._grow([*found, _WHOLE], [*(geometry[of_storey == at] for at in found), geometry])
 
     def _grow(self, numbers: Sequence[int], shapes: Sequence[NDArray[Any]]) -> None:
         for at, some in zip(numbers, shapes, strict=True):
             before = [self._hulls[at]] if at in self._hulls else []
-            self._hulls[at] = shapely.convex_hull(
-                shapely.geometrycollections([*before, *shapely.convex_hull(some)])
-            )
+            self._hulls[at] = shapely.convex_hull(shapely.geometrycollections([*before, *shapely.convex_hull(some)]))
 
     def _outline(self, at: int, height: float) -> Any:
         hull = self._hulls.get(at)
@@ -145,10 +146,14 @@ class Rows:
         numbers = _storey_numbers([above for _, above in local])
         heights = [float(self._matrix[2, 2] * z + self._matrix[2, 3]) for z, _ in local]
         columns = {
-            "place": [one.GlobalId for one in storeys], "global_id": [one.GlobalId for one in storeys],
-            "model": [self.model_key] * len(storeys), "name": [one.Name or one.LongName for one in storeys],
-            "elevation": heights, "number": numbers, "elements": [self._counts[one.id()] for one in storeys],
-        }  # fmt: skip
+            "place": [one.GlobalId for one in storeys],
+            "global_id": [one.GlobalId for one in storeys],
+            "model": [self.model_key] * len(storeys),
+            "name": [one.Name or one.LongName for one in storeys],
+            "elevation": heights,
+            "number": numbers,
+            "elements": [self._counts[one.id()] for one in storeys],
+        }
         outlines = np.empty(len(storeys), dtype=object)
         outlines[:] = [self._outline(one.id(), height) for one, height in zip(storeys, heights, strict=True)]
         return self._frame(columns, outlines)
@@ -168,11 +173,17 @@ class Rows:
     def of_alignments(self, lines: Sequence[tuple[Any, Float64 | None]]) -> gpd.GeoDataFrame:
         """Return alignments with their axes; one without a curve has no geometry."""
         geometry = np.empty(len(lines), dtype=object)
-        geometry[:] = [None if line is None else shapely.linestrings(line @ self._matrix[:3, :3].T + self._matrix[:3, 3])
-                       for _, line in lines]  # fmt: skip
+        geometry[:] = [
+            None if line is None else shapely.linestrings(line @ self._matrix[:3, :3].T + self._matrix[:3, 3])
+            for _, line in lines
+        ]
         self._grow([_WHOLE], [geometry[~shapely.is_missing(geometry)]])
-        columns = {"place": [one.GlobalId for one, _ in lines], "global_id": [one.GlobalId for one, _ in lines],
-                   "model": [self.model_key] * len(lines), "name": [one.Name for one, _ in lines]}  # fmt: skip
+        columns = {
+            "place": [one.GlobalId for one, _ in lines],
+            "global_id": [one.GlobalId for one, _ in lines],
+            "model": [self.model_key] * len(lines),
+            "name": [one.Name for one, _ in lines],
+        }
         return self._frame(columns, geometry)
 
     def model_frame(self, row: dict[str, Any]) -> gpd.GeoDataFrame:

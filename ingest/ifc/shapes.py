@@ -54,9 +54,7 @@ class _Kept:
     footprint: Footprint | None
 
 
-def read_shapes(
-    model: Any, products: Sequence[Any], keep_blob: Callable[[str, bytes], None]
-) -> Iterator[Shape]:
+def read_shapes(model: Any, products: Sequence[Any], keep_blob: Callable[[str, bytes], None]) -> Iterator[Shape]:
     """Yield the shapes of those products a kernel has one for; `keep_blob` receives each mesh once."""
     make = _Maker(model, keep_blob)
     yield from make.shapes(KERNEL, products)
@@ -149,9 +147,7 @@ def _keep(geometry: Any, keep_blob: Callable[[str, bytes], None]) -> _Kept:
 
 def _colors(geometry: Any) -> tuple[NDArray[np.uint8], str | None]:
     """Return the colours of a mesh (none, one, or one per triangle) and the one most triangles have, "#rrggbb[aa]"."""
-    palette = (
-        np.round(np.frombuffer(geometry.colors_buffer).reshape(-1, 4) * 255).clip(0, 255).astype(np.uint8)
-    )
+    palette = np.round(np.frombuffer(geometry.colors_buffer).reshape(-1, 4) * 255).clip(0, 255).astype(np.uint8)
     styles = np.frombuffer(geometry.material_ids_buffer, np.int32)
     if not len(palette) or not len(styles) or int(styles.max()) < 0:
         return np.empty((0, 4), np.uint8), None

@@ -18,8 +18,15 @@ __all__ = ["Outline", "check_syntax", "outline_of"]
 
 _STRING_OR_COMMENT = re.compile(rb"'[^'\\]*(?:\\(?:S\\.)?[^'\\]*)*'|/\*.*?\*/", re.DOTALL)
 _HEADER_ENTITY = re.compile(rb"(?:^|;)([A-Z_]+)\(")
-_STANDARD_HEADER = {"FILE_DESCRIPTION", "FILE_NAME", "FILE_SCHEMA", "FILE_POPULATION", "SECTION_LANGUAGE",
-                    "SECTION_CONTEXT", "SCHEMA_POPULATION"}  # fmt: skip
+_STANDARD_HEADER = {
+    "FILE_DESCRIPTION",
+    "FILE_NAME",
+    "FILE_SCHEMA",
+    "FILE_POPULATION",
+    "SECTION_LANGUAGE",
+    "SECTION_CONTEXT",
+    "SCHEMA_POPULATION",
+}
 _BLANKS = b" \t\r\n\f\v"
 _EMPTY_ATTRIBUTE = (b",,", b"(,", b",)")
 _SHOWN = 5
@@ -117,26 +124,24 @@ def _semicolons(outline: Outline) -> list[Finding]:
     at = outline.data.find(b";;")
     if at < 0:
         return []
-    return [Finding("ifc.double_semicolon", "warning", place=_instance_at(outline.data, at),
-                    values={"count": outline.data.count(b";;"), "instance": _instance_at(outline.data, at)})]  # fmt: skip
+    return [
+        Finding(
+            "ifc.double_semicolon",
+            "warning",
+            place=_instance_at(outline.data, at),
+            values={"count": outline.data.count(b";;"), "instance": _instance_at(outline.data, at)},
+        )
+    ]
 
 
 def _header_entries(outline: Outline) -> list[Finding]:
     found = {one.decode() for one in _HEADER_ENTITY.findall(outline.header)}
     foreign = sorted(found - _STANDARD_HEADER)
-    return (
-        [Finding("ifc.header_entry", "warning", place="HEADER", values={"entries": foreign})]
-        if foreign
-        else []
-    )
+    return [Finding("ifc.header_entry", "warning", place="HEADER", values={"entries": foreign})] if foreign else []
 
 
 def _dangling(defined: Numbers, referenced: Numbers) -> list[Finding]:
     missing = np.unique(referenced[~np.isin(referenced, defined)])
     if not len(missing):
         return []
-    return [
-        Finding(
-            "ifc.dangling_reference", "warning", values={"count": len(missing), "numbers": _shown(missing)}
-        )
-    ]
+    return [Finding("ifc.dangling_reference", "warning", values={"count": len(missing), "numbers": _shown(missing)})]

@@ -17,9 +17,15 @@ READ_SCHEMAS = ("IFC2X3", "IFC4", "IFC4X3_ADD2")
 """The schemas that are read as they are; those of `_RELABELLED` are the same one under another name."""
 
 _RELABELLED = {
-    "IFC4X3": "IFC4X3_ADD2", "IFC4X3_TC1": "IFC4X3_ADD2", "IFC4X3_ADD1": "IFC4X3_ADD2",
-    "IFC4_ADD1": "IFC4", "IFC4_ADD2": "IFC4", "IFC4_ADD2_TC1": "IFC4", "IFC2X3_TC1": "IFC2X3", "IFC2X3_FINAL": "IFC2X3",
-}  # fmt: skip
+    "IFC4X3": "IFC4X3_ADD2",
+    "IFC4X3_TC1": "IFC4X3_ADD2",
+    "IFC4X3_ADD1": "IFC4X3_ADD2",
+    "IFC4_ADD1": "IFC4",
+    "IFC4_ADD2": "IFC4",
+    "IFC4_ADD2_TC1": "IFC4",
+    "IFC2X3_TC1": "IFC2X3",
+    "IFC2X3_FINAL": "IFC2X3",
+}
 _FILE_SCHEMA = re.compile(rb"FILE_SCHEMA\s*\(\s*\(\s*'([^']*)'", re.IGNORECASE)
 _ISO = b"ISO-10303-21"
 _BOM = b"\xef\xbb\xbf"
@@ -71,9 +77,7 @@ def _schema(text: bytes, name: str) -> tuple[str, str]:
     schema = schema_of(text)
     label = schema if schema in READ_SCHEMAS else _RELABELLED.get(schema)
     if label is None:
-        raise SourceRefused(
-            "ifc.schema", source=name, schema=schema or "-", read=[*READ_SCHEMAS, *_RELABELLED]
-        )
+        raise SourceRefused("ifc.schema", source=name, schema=schema or "-", read=[*READ_SCHEMAS, *_RELABELLED])
     return schema, label
 
 

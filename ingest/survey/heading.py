@@ -80,9 +80,7 @@ def _joined(rows: Sequence[Sequence[str]]) -> list[list[str]]:
     spanning, names = "", []
     for top, bottom in zip(upper, lower, strict=True):
         spanning = top or (spanning if bottom else "")
-        names.append(
-            [bottom + spanning, spanning + bottom, bottom] if bottom and spanning else [bottom or spanning]
-        )
+        names.append([bottom + spanning, spanning + bottom, bottom] if bottom and spanning else [bottom or spanning])
     return names
 
 
@@ -160,11 +158,7 @@ def _missing(
 ) -> SourceRefused:
     """Return the refusal that names the columns wanted, the headings found and the aliases that would have
     done."""
-    role = (
-        "line"
-        if {"start_no", "end_no"} & set(roles["line"]) and not {"x", "y"} & set(roles["point"])
-        else "point"
-    )
+    role = "line" if {"start_no", "end_no"} & set(roles["line"]) and not {"x", "y"} & set(roles["point"]) else "point"
     lacking = [field for field in _REQUIRED[role] if field not in roles[role]]
     return SourceRefused(
         "survey.columns_missing",

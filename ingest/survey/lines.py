@@ -72,13 +72,10 @@ def _located(rows: Rows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
     a, b = (points.find(number, project, scope, major) for number in (start, end))
     rows.points = _middles(points, a, b)
     _set_aside_dangling(rows, points, (start, end), (a, b))
-    told = (
-        np.where(a >= 0, points.project[a], "") if len(points.number) else np.full(len(a), "", dtype=object)
-    )
+    told = np.where(a >= 0, points.project[a], "") if len(points.number) else np.full(len(a), "", dtype=object)
     burial = rows.text("burial_method")
     reference = [
-        vocabulary.depth_reference(PipeClass(m, s), w)
-        for m, s, w in zip(major, rows.text("sub"), burial, strict=True)
+        vocabulary.depth_reference(PipeClass(m, s), w) for m, s, w in zip(major, rows.text("sub"), burial, strict=True)
     ]
     rows.report(
         "survey.class_unknown",
@@ -107,9 +104,7 @@ def _middles(points: PointPlaces, a: NDArray[np.intp], b: NDArray[np.intp]) -> F
     return np.asarray(np.where(np.isnan(ends).any(axis=0), known_one, ends.mean(axis=0)))
 
 
-def _set_aside_dangling(
-    rows: Rows, points: PointPlaces, numbers: tuple[Texts, Texts], found: tuple[Any, Any]
-) -> None:
+def _set_aside_dangling(rows: Rows, points: PointPlaces, numbers: tuple[Texts, Texts], found: tuple[Any, Any]) -> None:
     """Set aside lines whose number is unknown (L01), stands for several points, or whose point could not be
     used."""
     asked: dict[str, list[str]] = {}
@@ -275,9 +270,7 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
         maximum=limits.maximum,
         depth=np.where(limits.impossible(told.depth), told.depth, implied),
     )
-    apart = (
-        np.isfinite(end.apart) & (np.abs(end.apart) > limits.tolerance + 1e-6) & ~end.impossible & rows.keep
-    )
+    apart = np.isfinite(end.apart) & (np.abs(end.apart) > limits.tolerance + 1e-6) & ~end.impossible & rows.keep
     rows.report(
         "survey.elevation_disagrees",
         apart,
@@ -357,9 +350,7 @@ def _plan_lengths(ends: Floats, crs: str, storage_crs: str) -> Floats:
     degrees."""
     if not is_projected(crs):
         flat = ends.reshape(-1, 2)
-        ends = np.column_stack(transform_xy(flat[:, 0].copy(), flat[:, 1].copy(), crs, storage_crs)).reshape(
-            ends.shape
-        )
+        ends = np.column_stack(transform_xy(flat[:, 0].copy(), flat[:, 1].copy(), crs, storage_crs)).reshape(ends.shape)
     return np.asarray(np.hypot(*(ends[:, 1] - ends[:, 0]).T))
 
 
@@ -372,6 +363,4 @@ def _accuracy(rows: Rows, start: EndHeights, end: EndHeights, vocabulary: Vocabu
     rule = vocabulary.rules["accuracy"]
     deepest = np.fmax(start.below, end.below)
     detected = np.isin(rows.text("data_source").astype(str), rule["detected"])
-    return np.where(
-        detected, float(rule["depth_share"]) * np.maximum(deepest, float(rule["least_depth"])), np.nan
-    )
+    return np.where(detected, float(rule["depth_share"]) * np.maximum(deepest, float(rule["least_depth"])), np.nan)

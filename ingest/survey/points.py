@@ -82,9 +82,7 @@ class PointPlaces:
             return np.zeros(len(hits), dtype=bool)
         own_project, own_major = self.project[hits], self.major[hits]
         same_project = (own_project == project) | (own_project == "") | (project == "")
-        return np.asarray(
-            same_project & ((own_major == major) | (own_major == "") | (major == "")), dtype=bool
-        )
+        return np.asarray(same_project & ((own_major == major) | (own_major == "") | (major == "")), dtype=bool)
 
     def joined(self, other: "PointPlaces") -> "PointPlaces":
         """Return the points of both; a point that both have counts once."""

@@ -51,9 +51,7 @@ def _speaks_of_pipes(table: TextTable, vocabulary: Vocabulary) -> bool:
         heading = find_heading(table, vocabulary)
     except SourceRefused:
         return bool(class_of_name(table.name, vocabulary).major)
-    return heading is not None and (
-        heading.speaks_of_pipes or bool(class_of_name(table.name, vocabulary).major)
-    )
+    return heading is not None and (heading.speaks_of_pipes or bool(class_of_name(table.name, vocabulary).major))
 
 
 def files_of_survey(path: Path) -> tuple[Path, ...]:
@@ -76,9 +74,7 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     tables = _tables(path, draft, options, vocabulary)
     if not crs:
         raise SourceRefused("source.no_crs", source=draft.source.name)
-    by_role = {
-        role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")
-    }
+    by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
     points = read_points(rows_of(by_role["point"], "pipe_point", draft, vocabulary), crs, vocabulary)
     sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
     _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
@@ -116,9 +112,7 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
     found: list[SurveyTable] = []
     others: list[TextTable] = []
     tables = [
-        table
-        for file in survey_files(path, vocabulary)
-        for table in read_tables(file, encoding=options.encoding)
+        table for file in survey_files(path, vocabulary) for table in read_tables(file, encoding=options.encoding)
     ]
     for table in tables:
         heading = _heading_of(table, vocabulary, alone=len(tables) == 1)
@@ -153,11 +147,7 @@ def _heading_of(table: TextTable, vocabulary: Vocabulary, *, alone: bool) -> Hea
     try:
         return find_heading(table, vocabulary)
     except SourceRefused:
-        if (
-            alone
-            or named_for_pipes(table.name, vocabulary)
-            or named_for_pipes(Path(table.file).stem, vocabulary)
-        ):
+        if alone or named_for_pipes(table.name, vocabulary) or named_for_pipes(Path(table.file).stem, vocabulary):
             raise
         return None
 
@@ -186,9 +176,7 @@ def _latest(tables: Sequence[SurveyTable]) -> Instant | None:
     for one in tables:
         column = one.heading.columns.get("surveyed")
         below = one.table.rows[one.heading.rows :] if column is not None else []
-        for text in {
-            row[column] for row in below if column is not None and column < len(row) and row[column]
-        }:
+        for text in {row[column] for row in below if column is not None and column < len(row) and row[column]}:
             try:
                 instants.append(parse_instant(text.replace("/", "-"))[0])
             except QueryRefused:

@@ -80,9 +80,7 @@ class Rows:
         return f"{one.name} row {one.numbers[row]}"
 
     def places(self) -> list[str]:
-        return [
-            self._place(table, row) for table, row in zip(self.frame["table"], self.frame["row"], strict=True)
-        ]
+        return [self._place(table, row) for table, row in zip(self.frame["table"], self.frame["row"], strict=True)]
 
     def records(self) -> NDArray[np.intp]:
         """Return how many records of the source each row stands for: none where told elsewhere, two where
@@ -97,11 +95,7 @@ class Rows:
     def _delivered(self, row: int) -> list[tuple[int, int]]:
         one = self.frame.iloc[row]
         first = (int(one["table"]), int(one["row"]))
-        return (
-            [first, (int(one["also_table"]), int(one["also_row"]))]
-            if one.get("also_row", -1) >= 0
-            else [first]
-        )
+        return [first, (int(one["also_table"]), int(one["also_row"]))] if one.get("also_row", -1) >= 0 else [first]
 
     def _raw(self, table: int, row: int) -> dict[str, str]:
         """Return a row as it was delivered: heading -> text; columns without a heading by their number."""
@@ -131,9 +125,7 @@ class Rows:
                 self.draft.report(finding)
                 continue
             for table, number in self._delivered(row):
-                self.draft.set_aside(
-                    replace(finding, place=self._place(table, number), raw=self._raw(table, number))
-                )
+                self.draft.set_aside(replace(finding, place=self._place(table, number), raw=self._raw(table, number)))
 
     def _listed(self, rows: Mask | Iterable[int]) -> list[int]:
         listed = np.asarray(rows if isinstance(rows, np.ndarray) else list(rows))
@@ -141,11 +133,7 @@ class Rows:
 
     def _finding(self, rule: str, row: int, severity: Severity, values: Mapping[str, Any]) -> Finding:
         known = self.points is not None and bool(np.isfinite(self.points[row]).all())
-        point = (
-            (float(self.points[row, 0]), float(self.points[row, 1]))
-            if known and self.points is not None
-            else None
-        )
+        point = (float(self.points[row, 0]), float(self.points[row, 1])) if known and self.points is not None else None
         shown = {name: _of_row(value, row) for name, value in values.items()}
         return Finding(rule, severity, layer=self.layer, place=self.place(row), point=point, values=shown)
 
@@ -155,13 +143,7 @@ def _of_row(value: Any, row: int) -> Any:
     itself."""
     shown = value(row) if callable(value) else value[row] if isinstance(value, np.ndarray) else value
     shown = shown.item() if isinstance(shown, np.generic) else shown
-    return (
-        None
-        if isinstance(shown, str) and not shown
-        else round(shown, 3)
-        if isinstance(shown, float)
-        else shown
-    )
+    return None if isinstance(shown, str) and not shown else round(shown, 3) if isinstance(shown, float) else shown
 
 
 def rows_of(
@@ -177,14 +159,10 @@ def rows_of(
             draft.decorate(int(decoration.sum()))
         parts.append(part[~decoration])
     frame = (
-        pd.concat(parts, ignore_index=True).fillna("")
-        if parts
-        else pd.DataFrame({"table": [], "row": []}, dtype=int)
+        pd.concat(parts, ignore_index=True).fillna("") if parts else pd.DataFrame({"table": [], "row": []}, dtype=int)
     )
     frame[["table", "row"]] = frame[["table", "row"]].astype(int)
-    return Rows(
-        layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
-    )
+    return Rows(layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft)
 
 
 def _text_frame(one: SurveyTable, number: int) -> pd.DataFrame:
@@ -208,9 +186,7 @@ def _decoration(one: SurveyTable, frame: pd.DataFrame, vocabulary: Vocabulary) -
     blank = (frame[needed] == "").all(axis=1).to_numpy()
     for n, row in enumerate(frame["row"].tolist()):
         cells = one.table.rows[row]
-        found[n] = tuple(cells) in heading or (
-            blank[n] and next((c for c in cells if c), "").startswith(begins)
-        )
+        found[n] = tuple(cells) in heading or (blank[n] and next((c for c in cells if c), "").startswith(begins))
     return found
 
 
@@ -221,9 +197,7 @@ def _with_class(frame: pd.DataFrame, tables: Sequence[SurveyTable], vocabulary: 
     codes = [code[:4] for code in frame["feature_code"]] if "feature_code" in frame else [""] * len(frame)
     said = list(zip(frame["table"].tolist(), words, codes, strict=True))
     meant = {
-        key: _narrowest(
-            vocabulary.pipe_class(key[1]), tables[key[0]].named_class, _by_code(key[2], vocabulary)
-        )
+        key: _narrowest(vocabulary.pipe_class(key[1]), tables[key[0]].named_class, _by_code(key[2], vocabulary))
         for key in set(said)
     }
     major = np.array([meant[key].major for key in said], dtype=object)
@@ -242,9 +216,7 @@ def _narrowest(*said: PipeClass) -> PipeClass:
     known = [one for one in said if one.major]
     if not known:
         return PipeClass()
-    return PipeClass(
-        known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), "")
-    )
+    return PipeClass(known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), ""))
 
 
 def numbers_of(rows: Rows, name: str) -> Floats:
@@ -278,9 +250,7 @@ def status_codes(rows: Rows, vocabulary: Vocabulary) -> Texts:
 
 def joined_keys(parts: Sequence[Texts]) -> Texts:
     """Return one key a row out of several columns of text."""
-    return np.array(
-        ["\x1f".join(key) for key in zip(*(part.tolist() for part in parts), strict=True)], dtype=object
-    )
+    return np.array(["\x1f".join(key) for key in zip(*(part.tolist() for part in parts), strict=True)], dtype=object)
 
 
 def first_place(rows: Rows, keys: "pd.Series[Any]", row: int) -> str:

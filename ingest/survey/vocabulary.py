@@ -87,9 +87,7 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
     """
     own: Mapping[str, Any] = getattr(options.mapping, "options", None) or {}
     over = own.get("survey", {})
-    rules = _laid_over(
-        _read_toml("survey.toml"), {k: v for k, v in over.items() if k not in _FLAT_KEYS}, "survey"
-    )
+    rules = _laid_over(_read_toml("survey.toml"), {k: v for k, v in over.items() if k not in _FLAT_KEYS}, "survey")
     aliases = _laid_over(_read_toml("survey_aliases.toml"), own.get("survey_aliases", {}), "survey_aliases")
     axes = str(over.get("axes", "north_east"))
     if axes not in {"north_east", "east_north"}:
@@ -100,14 +98,9 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
             expected=["north_east", "east_north"],
         )
     return Vocabulary(
-        aliases={
-            role: {ours: _texts(names) for ours, names in table.items()} for role, table in aliases.items()
-        },
+        aliases={role: {ours: _texts(names) for ours, names in table.items()} for role, table in aliases.items()},
         classes=_classes()
-        | {
-            normal_text(w).upper(): PipeClass(*str(v).split(".", 1))
-            for w, v in over.get("classes", {}).items()
-        },
+        | {normal_text(w).upper(): PipeClass(*str(v).split(".", 1)) for w, v in over.get("classes", {}).items()},
         rules=rules,
         project=str(over.get("project", own.get("project", ""))),
         axes=axes,
@@ -118,9 +111,7 @@ def _read_toml(name: str) -> dict[str, dict[str, Any]]:
     return tomllib.loads((_FOLDER / name).read_text("utf-8"))
 
 
-def _laid_over(
-    table: dict[str, dict[str, Any]], over: Mapping[str, Any], name: str
-) -> dict[str, dict[str, Any]]:
+def _laid_over(table: dict[str, dict[str, Any]], over: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
     """Return a table of tables with single entries replaced; a table that is not there is refused by name."""
     unknown = [key for key, value in over.items() if key not in table or not isinstance(value, Mapping)]
     if unknown:

@@ -70,9 +70,9 @@ def _heights(content: dict[str, Any], rows: int, storey_height: float) -> dict[s
     """
     given = np.asarray(content.get("height", np.full(rows, math.nan)))
     height = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=np.float64)
-    storeys = pd.to_numeric(
-        pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce"
-    ).to_numpy(dtype=np.float64)
+    storeys = pd.to_numeric(pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce").to_numpy(
+        dtype=np.float64
+    )
     measured, counted = height > 0, storeys > 0
     unread = np.isnan(height)
     unread[unread] = [type(one) is str and bool(one.strip()) for one in given[unread]]

@@ -47,9 +47,7 @@ def encoding_of(table: Path, cpg: Path | None) -> tuple[str, bool]:
         if named is not None:
             return named, True
         descriptors = file.read(max(int.from_bytes(header[8:10], "little") - 32, 0))
-        names = b" ".join(
-            descriptors[n : n + 11].split(b"\x00")[0] for n in range(0, len(descriptors) - 31, 32)
-        )
+        names = b" ".join(descriptors[n : n + 11].split(b"\x00")[0] for n in range(0, len(descriptors) - 31, 32))
         found = _sniffed(names)
         while found is None and (chunk := file.read(_CHUNK)):
             found = _sniffed(chunk)
@@ -103,9 +101,7 @@ def decoded(values: NDArray[Any], encoding: str) -> tuple[NDArray[Any], NDArray[
     return spread(codes, distinct, encoding)
 
 
-def spread(
-    codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str
-) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def spread(codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return the same of a column that comes as distinct texts and which each row has, -1 where it has none."""
     texts = np.full(len(distinct) + 1, None, dtype=object)
     at_once = _all_at_once(distinct, encoding)

@@ -46,8 +46,7 @@ _GDAL = {
     "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
 }
 _GEOMETRIES = {
-    one.upper(): one
-    for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+    one.upper(): one for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 }
 _SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
@@ -96,9 +95,7 @@ def beside(path: Path, suffix: str) -> Path | None:
     found = path.with_suffix(suffix)
     if found.exists():
         return found
-    return next(
-        (one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix.lower() == suffix), None
-    )
+    return next((one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix.lower() == suffix), None)
 
 
 def index_is_whole(path: Path) -> bool:
@@ -195,7 +192,7 @@ class VectorFile:
                 address = self._untyped(name)
                 about = self._info(address, name)
         if address == str(self.path) and about["driver"] not in self.drivers:
-            raise SourceRefused("vector.other_kind", source=self.source, found=about["driver"], expected=CUSTOMARY)  # fmt: skip
+            raise SourceRefused("vector.other_kind", source=self.source, found=about["driver"], expected=CUSTOMARY)
         fields = {self._spelt(one): one for one in about["fields"].tolist()}
         return SourceLayer(
             name, geometry, int(about["features"]), about["crs"], fields, address, not self._several, about
@@ -209,9 +206,7 @@ class VectorFile:
 
     def _untyped(self, name: str) -> str:
         """Return the address of a layer whose geometry type is left open: a virtual layer of GDAL's, in a file of ours."""
-        self._virtual = (
-            tempfile.TemporaryDirectory(prefix="twin-layer-") if self._virtual is None else self._virtual
-        )
+        self._virtual = tempfile.TemporaryDirectory(prefix="twin-layer-") if self._virtual is None else self._virtual
         attribute, layer = escape(name, {chr(34): "&quot;"}), escape(name)
         address = Path(self._virtual.name) / f"{sha256(name.encode()).hexdigest()}.vrt"
         address.write_text(
@@ -338,11 +333,7 @@ def _geopackage_tables(path: Path) -> list[_Table] | None:
         with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
             tables = db.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
             spatial = any(kind == "features" for _, kind in tables)
-            types = (
-                db.execute("SELECT table_name, geometry_type_name FROM gpkg_geometry_columns")
-                if spatial
-                else ()
-            )
+            types = db.execute("SELECT table_name, geometry_type_name FROM gpkg_geometry_columns") if spatial else ()
             geometry = dict(types)
     except (sqlite3.Error, UnicodeDecodeError):
         return None

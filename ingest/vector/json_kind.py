@@ -20,8 +20,14 @@ _VALUE = rb"[\"']\s*+(?::\s*+(?=[{\[/])|(?=/))"
 
 _KEYS = re.compile(rb"[\"'](?:crs|coordRefSys)" + _VALUE)
 _ESCAPED_KEYS = re.compile(rb"[\"'](?=[^\"']{0,40}\\u00)((?:\w|\\u00[0-9a-f]{2}){3,11})" + _VALUE, re.I)
-_OTHERS = {"Topology": "TopoJSON", "CityJSON": "CityJSON", "CityJSONFeature": "CityJSON", "gdal_streamed_alg": "GDALG",
-           "Catalog": "STAC", "Collection": "STAC"}  # fmt: skip
+_OTHERS = {
+    "Topology": "TopoJSON",
+    "CityJSON": "CityJSON",
+    "CityJSONFeature": "CityJSON",
+    "gdal_streamed_alg": "GDALG",
+    "Catalog": "STAC",
+    "Collection": "STAC",
+}
 _ESRI = re.compile(rb'"fieldAliases"|"esriFieldType|"esriGeometry|"spatialReference"\s*:\s*\{')
 _DEFINED = re.compile(r"https?://(www\.)?opengis\.net/(def/crs|gml/srs)", re.I)
 _ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.-]*://|//|/|\\|\.{1,2}/|file:|[A-Z][A-Z0-9]*:/)", re.I)
@@ -30,7 +36,7 @@ _ADDRESS = re.compile(r"\s*([a-z][a-z0-9+.-]*://|//|/|\\|\.{1,2}/|file:|[A-Z][A-
 def ensure_geojson(path: Path, head: bytes, source: str, expected: str) -> None:
     """Refuse JSON of another kind, jobs for GDAL, and a CRS that is a link (GDAL would fetch it)."""
     if b"gdal_streamed_alg" in _unescaped(head):
-        raise SourceRefused("vector.list_of_files", source=source, found="gdal_streamed_alg", expected=expected)  # fmt: skip
+        raise SourceRefused("vector.list_of_files", source=source, found="gdal_streamed_alg", expected=expected)
     kind = _other_kind(head[:_HEAD_BYTES])
     if kind is not None:
         raise SourceRefused("vector.other_kind", source=source, found=kind, expected=expected)

@@ -41,7 +41,7 @@ _MOST_TAB_BYTES = _MOST_XSD_BYTES = 1 << 24
 _MOST_SCHEMAS = 50
 _ELSEWHERE = re.compile(r"[/\\:?]")
 _CHUNK = 4096
-_TAB_TYPES = {"char", "integer", "smallint", "largeint", "decimal", "float", "date", "time", "datetime", "logical"}  # fmt: skip
+_TAB_TYPES = {"char", "integer", "smallint", "largeint", "decimal", "float", "date", "time", "datetime", "logical"}
 _MARKS = re.compile(
     rb"<(?:[\w.-]+:)?(OGRVRTDataSource|VRTDataset|OGRWFSDataSource|OGRCSWDataSource|WFS_Capabilities|WMS_Capabilities"
     rb"|Capabilities|GDAL_W[MC]\w?S?|Product_Observational)\b|(gdal_streamed_alg)",
@@ -86,14 +86,12 @@ def ensure_vector_kind(path: Path, source: str) -> frozenset[str]:
     kind = _kind(path, head, source)
     mark = None if kind in ("shapefile", "SQLite") else _MARKS.search(head)
     if mark is not None:
-        raise SourceRefused("vector.list_of_files", source=source, found=_text(mark[1] or mark[2]), expected=CUSTOMARY)  # fmt: skip
+        raise SourceRefused("vector.list_of_files", source=source, found=_text(mark[1] or mark[2]), expected=CUSTOMARY)
     if kind == "GML":
         _ensure_gml(path, head, source)
     suffixes = _SUFFIXES[kind]
     if path.suffix.lower() not in suffixes or path.name.lower().endswith(".gdalg.json"):
-        raise SourceRefused(
-            "vector.other_suffix", source=source, found=kind, suffix=path.suffix, expected=suffixes[:3]
-        )
+        raise SourceRefused("vector.other_suffix", source=source, found=kind, suffix=path.suffix, expected=suffixes[:3])
     if kind == "SQLite":
         ensure_plain_database(path, source)
     elif kind == "GeoJSON":
@@ -171,7 +169,9 @@ def _parser(source: str) -> expat.XMLParserType:
     parser = expat.ParserCreate("iso-8859-1")
 
     def refuse(name: str, system: str | None, *_: object) -> None:
-        raise SourceRefused("vector.document_type", source=source, found=f"<!DOCTYPE {name} {system or ''}".strip()[:80])  # fmt: skip
+        raise SourceRefused(
+            "vector.document_type", source=source, found=f"<!DOCTYPE {name} {system or ''}".strip()[:80]
+        )
 
     parser.StartDoctypeDeclHandler = refuse
     return parser
@@ -250,6 +250,4 @@ def _ensure_own_table(path: Path, source: str) -> None:
             or (first in ("file", "\\table\\dat", "\\table\\map") and re.search(r"[/\\:]", second))
         )
         if foreign:
-            raise SourceRefused(
-                "vector.names_elsewhere", source=source, part=path.name, found=line.strip()[:80]
-            )
+            raise SourceRefused("vector.names_elsewhere", source=source, part=path.name, found=line.strip()[:80])

@@ -89,9 +89,7 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
         )
     for part in (".dbf", ".shx") if suffix == ".shp" else ():
         if not beside(path, part):
-            draft.report(
-                Finding("vector.part_missing", "warning", values={"source": draft.source.name, "part": part})
-            )
+            draft.report(Finding("vector.part_missing", "warning", values={"source": draft.source.name, "part": part}))
         elif part == ".shx" and not index_is_whole(path):
             draft.report(Finding("vector.index_broken", "warning", values={"source": draft.source.name}))
 
@@ -115,9 +113,7 @@ def _chosen(
     if options.kind in draft.catalogue.layers:
         chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
     if not chosen:
-        raise SourceRefused(
-            "source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft)
-        )
+        raise SourceRefused("source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft))
     return chosen
 
 
@@ -141,9 +137,7 @@ def _takes_tables(draft: Draft, options: ReadOptions) -> bool:
 def _nearest(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
     """Return layers of ours that could take in what the file holds, by dimension."""
     wanted = {_dimension(geometry) for _, geometry in found if geometry is not None}
-    fitting = [
-        one for one in draft.catalogue if one.has_geometry and one.kind == "feature" and one.id != "finding"
-    ]
+    fitting = [one for one in draft.catalogue if one.has_geometry and one.kind == "feature" and one.id != "finding"]
     return [one.id for one in fitting if None in wanted or one.dimension in wanted][:12]
 
 
@@ -151,9 +145,7 @@ def _target(names: list[str], draft: Draft, options: ReadOptions) -> LayerMappin
     """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours."""
     mapping: Mapping = options.mapping or standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
-        fitting = [
-            one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind
-        ]
+        fitting = [one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind]
         return fitting[0] if fitting else LayerMapping(("*",), str(options.kind))
     for name in names:
         found = mapping.layer_for(name)
@@ -175,8 +167,15 @@ def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) 
 
 
 def _read_or_leave(
-    file: VectorFile, name: str, geometry: str | None, target: LayerMapping, draft: Draft, options: ReadOptions, *, alone: bool
-) -> None:  # fmt: skip
+    file: VectorFile,
+    name: str,
+    geometry: str | None,
+    target: LayerMapping,
+    draft: Draft,
+    options: ReadOptions,
+    *,
+    alone: bool,
+) -> None:
     """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
         layer = file.layer(name, geometry)
@@ -207,7 +206,7 @@ def _wanted(layer: SourceLayer, target: LayerMapping, draft: Draft) -> list[str]
 
 def _read_layer(
     layer: SourceLayer, first: Batch, others: Iterator[Batch], target: LayerMapping, draft: Draft, options: ReadOptions
-) -> None:  # fmt: skip
+) -> None:
     ours = draft.catalogue[target.to]
     fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
     crs = _crs(layer, first, draft, options)
@@ -222,11 +221,7 @@ def _read_layer(
 
 def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
     """Add a batch; a row whose geometry is no geometry at all is set aside with its values."""
-    runs = (
-        no_runs(ours.dimension)
-        if ours.has_z or not ours.has_geometry
-        else read_runs(batch.wkb, ours.dimension)
-    )
+    runs = no_runs(ours.dimension) if ours.has_z or not ours.has_geometry else read_runs(batch.wkb, ours.dimension)
     others = np.ones(len(batch), dtype=bool)
     others[runs.rows] = False
     shapes = np.full(len(batch), None, dtype=object)
@@ -238,9 +233,7 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
         draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=batch.place(row),
                                 values={"found": wkb.hex()[:18]}, raw=raw))  # fmt: skip
     # A series of objects stays one: pandas would make a text array of texts, and we objects of it again.
-    kept = {
-        name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()
-    }
+    kept = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
     frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
     draft.add(ours.id, frame, runs=runs.restricted_to(np.flatnonzero(~broken)))

@@ -53,7 +53,7 @@ def _schema(path: Path, source: str) -> list[tuple[str, str, bool]]:
         rows = _rows(f"{address}&immutable=1")
     except (sqlite3.Error, UnicodeDecodeError) as error:
         cause = str(error).rstrip(".")
-        raise SourceRefused("source.unreadable", source=source, kind=path.suffix.lstrip("."), cause=cause) from error  # fmt: skip
+        raise SourceRefused("source.unreadable", source=source, kind=path.suffix.lstrip("."), cause=cause) from error
     if any(path.with_name(path.name + ending).exists() for ending in ("-wal", "-journal")):
         with contextlib.suppress(sqlite3.Error):  # where it cannot be opened so, GDAL too leaves them out
             rows += _rows(address)

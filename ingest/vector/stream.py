@@ -130,9 +130,7 @@ def _packed(shapes: pa.Array) -> PackedWkb:
     shapes = shapes.cast(pa.large_binary())
     _, offsets, content = shapes.buffers()
     bounds = np.frombuffer(offsets, dtype=np.int64)[shapes.offset : shapes.offset + len(shapes) + 1]
-    return PackedWkb(
-        np.frombuffer(content or b"", dtype=np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0]
-    )
+    return PackedWkb(np.frombuffer(content or b"", dtype=np.uint8)[bounds[0] : bounds[-1]], bounds - bounds[0])
 
 
 def _alike(wkb: PackedWkb) -> bool:
@@ -145,9 +143,7 @@ def _alike(wkb: PackedWkb) -> bool:
     heads = wkb.part(np.arange(len(wkb)), 0, _HEAD.itemsize).view(_HEAD).ravel()
     points = np.flatnonzero(heads["kind"] % 1_000 == 1)
     known = wkb.part(points, _HEAD.itemsize, 16).view("<f8")
-    return bool(
-        (heads["order"] == 1).all() and np.isin(heads["kind"], _ALIKE).all() and not np.isnan(known).any()
-    )
+    return bool((heads["order"] == 1).all() and np.isin(heads["kind"], _ALIKE).all() and not np.isnan(known).any())
 
 
 def _column(values: pa.Array) -> Column:

@@ -44,9 +44,7 @@ def test_json_is_chosen_by_f_and_by_accept_and_wins_without_a_word(client: httpx
         "application/geo+json;q=0.9, text/html;q=0.8",
         "image/png",
     ):
-        assert (
-            client.get(address, headers={"Accept": accept}).headers["content-type"] == "application/geo+json"
-        ), accept
+        assert client.get(address, headers={"Accept": accept}).headers["content-type"] == "application/geo+json", accept
     assert (
         client.get(address, headers={"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"})
         .headers["content-type"]
@@ -131,9 +129,7 @@ def test_answers_are_compressed_as_the_client_likes(client: httpx.Client, coding
 
 def test_a_coding_that_is_refused_or_not_worth_it_is_not_used(client: httpx.Client) -> None:
     for accepted in ("identity", "br;q=0, gzip;q=0.0, zstd;q=0.000", ""):
-        assert "content-encoding" not in client.get("/api", headers={"Accept-Encoding": accepted}).headers, (
-            accepted
-        )
+        assert "content-encoding" not in client.get("/api", headers={"Accept-Encoding": accepted}).headers, accepted
     assert (
         "content-encoding"
         not in client.get(
@@ -141,9 +137,7 @@ def test_a_coding_that_is_refused_or_not_worth_it_is_not_used(client: httpx.Clie
             headers={"Accept-Encoding": "gzip"},
         ).headers
     )
-    assert (
-        client.get("/api", headers={"Accept-Encoding": "br;q=0, gzip"}).headers["content-encoding"] == "gzip"
-    )
+    assert client.get("/api", headers={"Accept-Encoding": "br;q=0, gzip"}).headers["content-encoding"] == "gzip"
 
 
 def test_many_readers_at_once_get_whole_answers(served_town: str) -> None:
@@ -175,9 +169,7 @@ def test_two_workers_name_the_same_answer_alike(demo_town: Any, serving: Any, tm
     """Processes hash texts with different seeds: a validator must not depend on them, also where layers are closed."""
     town = shutil.copytree(demo_town, tmp_path / "town", ignore=shutil.ignore_patterns("sources", "cache"))
     settings = (
-        (town / "town.toml")
-        .read_text("utf-8")
-        .replace("closed = []", 'closed = ["pipe_point", "manhole", "rail"]')
+        (town / "town.toml").read_text("utf-8").replace("closed = []", 'closed = ["pipe_point", "manhole", "rail"]')
     )
     (town / "town.toml").write_text(settings, "utf-8")
     address, tags = "/collections/building/items?limit=2", []

@@ -72,9 +72,7 @@ def town(empty_town: Path, tmp_path: Path) -> Path:
 def plots(tmp_path: Path) -> Path:
     """Seven parcels, of which four repeat the number of another and one is a bow tie."""
     boxes = [shapely.box(EAST + 20 * n, NORTH, EAST + 20 * n + 9, NORTH + 9) for n in range(6)]
-    bow = shapely.Polygon(
-        [(EAST, NORTH + 50), (EAST + 9, NORTH + 59), (EAST + 9, NORTH + 50), (EAST, NORTH + 59)]
-    )
+    bow = shapely.Polygon([(EAST, NORTH + 50), (EAST + 9, NORTH + 59), (EAST + 9, NORTH + 50), (EAST, NORTH + 59)])
     file = tmp_path / "land_use.gpkg"
     frame = gpd.GeoDataFrame({"parcel_no": ["B", *["A"] * 5, "C"]}, geometry=[bow, *boxes], crs=4548)
     frame.to_file(file, engine="pyogrio")
@@ -102,16 +100,22 @@ def test_the_line_to_paste_runs(verb: str, demo_town: Path, samples: Path, tmp_p
     if verb == "restore":
         line = f"{TWIN} backup out/town.zip && {line}"
 
-    done = subprocess.run(line, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env={**os.environ, "TWIN_LANG": "en", "TWIN_TOWN": ""})  # fmt: skip
+    done = subprocess.run(
+        line,
+        shell=True,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TWIN_LANG": "en", "TWIN_TOWN": ""},
+    )
 
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 
 
 def test_both_languages_offer_the_same_verbs_and_options() -> None:
     offered = {
-        lang: {name: [one.name for one in verb.params] for name, verb in verbs(make_cli(lang))}
-        for lang in LANGUAGES
+        lang: {name: [one.name for one in verb.params] for name, verb in verbs(make_cli(lang))} for lang in LANGUAGES
     }
 
     assert offered["en"] == offered["zh"]
@@ -120,12 +124,16 @@ def test_both_languages_offer_the_same_verbs_and_options() -> None:
             assert any("\u4e00" <= letter <= "\u9fff" for letter in option.help or ""), (name, option.name)
 
 
-@pytest.mark.parametrize(("environment", "words"), [({"LANG": "zh_CN.UTF-8"}, "不是城市库文件夹"), ({"LANG": "de_DE.UTF-8"}, "holds no town"),
-                                                    ({"LANG": "zh_CN.UTF-8", "TWIN_LANG": "en"}, "holds no town")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, "不是城市库文件夹"),
+        ({"LANG": "de_DE.UTF-8"}, "holds no town"),
+        ({"LANG": "zh_CN.UTF-8", "TWIN_LANG": "en"}, "holds no town"),
+    ],
+)
 def test_the_language_is_that_of_the_user(environment: dict[str, str], words: str, tmp_path: Path) -> None:
-    clean = {
-        name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_", "TWIN_"))
-    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("LANG", "LC_", "TWIN_"))}
 
     done = subprocess.run(
         [str(TWIN), "--town", str(tmp_path), "status"],
@@ -140,9 +148,7 @@ def test_the_language_is_that_of_the_user(environment: dict[str, str], words: st
     assert "twin init" in done.stderr
 
 
-def test_an_ingest_tells_its_counts_its_version_and_the_worst_findings_first(
-    run: Run, town: Path, plots: Path
-) -> None:
+def test_an_ingest_tells_its_counts_its_version_and_the_worst_findings_first(run: Run, town: Path, plots: Path) -> None:
     done = run("ingest", plots)
 
     assert done.exit_code == 0
@@ -247,18 +253,25 @@ def test_findings_are_chosen_by_severity_and_layer_and_say_how_many_there_are(
 
     assert [one.split()[0] for one in shown.stdout.splitlines()] == ["error", "error", "4"]
     assert "4 in all, 2 shown: --limit 4" in shown.stdout
-    assert {
-        one["severity"] for one in json.loads(run("findings", "--layer", "land_use", "--json").stdout)
-    } == {"error", "warning"}
+    assert {one["severity"] for one in json.loads(run("findings", "--layer", "land_use", "--json").stdout)} == {
+        "error",
+        "warning",
+    }
     assert json.loads(run("findings", "--layer", "building", "--json").stdout) == []
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(("findings", "--layer", "bilding"), "No layer named 'bilding'. Nearest: building"), (("export", "bilding", "a.gpkg"), "Nearest: building"),
-     (("export", "building", "a.xyz"), ".geojson"), (("status", "--recorded", "7"), "There is no version"), (("status", "--datetime", "soon"), "is not a date"),
-     (("init", "town", "--name", "A", "--crs", "EPSG:4548"), "already holds a town"), (("init", "b", "--name", "A", "--crs", "EPSG:4490"), "not a projected system")],
-)  # fmt: skip
+    [
+        (("findings", "--layer", "bilding"), "No layer named 'bilding'. Nearest: building"),
+        (("export", "bilding", "a.gpkg"), "Nearest: building"),
+        (("export", "building", "a.xyz"), ".geojson"),
+        (("status", "--recorded", "7"), "There is no version"),
+        (("status", "--datetime", "soon"), "is not a date"),
+        (("init", "town", "--name", "A", "--crs", "EPSG:4548"), "already holds a town"),
+        (("init", "b", "--name", "A", "--crs", "EPSG:4490"), "not a projected system"),
+    ],
+)
 def test_a_wrong_call_exits_2_and_says_what_would_be_right(
     arguments: tuple[str, ...], words: str, run: Run, town: Path
 ) -> None:

@@ -46,12 +46,8 @@ def test_gdal_reads_every_feature_of_a_layer_page_by_page(
 
 
 def test_gdal_finds_by_box_and_by_attribute(ogrinfo: str, served_town: str, inside: Any) -> None:
-    box = inside.get("/collections/building/items?bbox=118.29,35.09,118.3,35.095&limit=10000").json()[
-        "numberReturned"
-    ]
-    tall = inside.get("/collections/building/items?filter=storeys%20%3D%206&limit=10000").json()[
-        "numberReturned"
-    ]
+    box = inside.get("/collections/building/items?bbox=118.29,35.09,118.3,35.095&limit=10000").json()["numberReturned"]
+    tall = inside.get("/collections/building/items?filter=storeys%20%3D%206&limit=10000").json()["numberReturned"]
 
     by_box = run(
         ogrinfo,

@@ -21,9 +21,7 @@ TWIN = Path(sys.executable).with_name("twin")
 def closing(town: Path, folder: Path, *layers: str, **more: str) -> Path:
     """Return a copy of a town in which these layers are closed."""
     copy = shutil.copytree(town, folder / "town", ignore=shutil.ignore_patterns("sources", "cache"))
-    settings = (
-        (copy / "town.toml").read_text("utf-8").replace("closed = []", f"closed = {json.dumps(layers)}")
-    )
+    settings = (copy / "town.toml").read_text("utf-8").replace("closed = []", f"closed = {json.dumps(layers)}")
     for name, value in more.items():
         settings = settings.replace(f"{name} = false", f"{name} = {value}")
     (copy / "town.toml").write_text(settings, "utf-8")
@@ -61,8 +59,7 @@ def test_a_closed_layer_is_in_no_list(shut: Any) -> None:
 )  # fmt: skip
 def test_a_closed_layer_is_as_absent_as_one_that_never_was(shut: Any, rest: str) -> None:
     closed, never = (
-        shut.get(f"/collections/{name}{rest}", headers={"Accept-Language": "en"})
-        for name in ("pipe_line", "pipe_lime")
+        shut.get(f"/collections/{name}{rest}", headers={"Accept-Language": "en"}) for name in ("pipe_line", "pipe_lime")
     )
 
     assert closed.status_code == never.status_code == 404
@@ -73,9 +70,7 @@ def test_a_closed_layer_is_as_absent_as_one_that_never_was(shut: Any, rest: str)
 
 def test_search_finds_nothing_of_a_closed_layer(shut: Any, inside: Any) -> None:
     query = {"q": "DL0001", "limit": "100"}
-    found = {
-        one["properties"]["collection"] for one in inside.get("/search", params=query).json()["features"]
-    }
+    found = {one["properties"]["collection"] for one in inside.get("/search", params=query).json()["features"]}
     left = {one["properties"]["collection"] for one in shut.get("/search", params=query).json()["features"]}
 
     assert "pipe_line" in found
@@ -86,9 +81,7 @@ def test_findings_about_a_closed_layer_are_closed_too(shut: Any, inside: Any) ->
     """Those that name no layer are closed with them: what they tell may be about the closed one."""
     found = inside.get("/collections/finding/items?limit=1000").json()["features"]
     about = {one["id"] for one in found if one["properties"]["layer"] == "bim_element"}
-    others = {
-        one["id"] for one in found if one["properties"]["layer"] not in {None, "bim_element", "pipe_line"}
-    }
+    others = {one["id"] for one in found if one["properties"]["layer"] not in {None, "bim_element", "pipe_line"}}
 
     document = shut.get("/collections/finding/items?limit=1000").json()
     count = shut.get("/collections/finding").json()["x-features"]
@@ -98,14 +91,10 @@ def test_findings_about_a_closed_layer_are_closed_too(shut: Any, inside: Any) ->
     assert {one["id"] for one in document["features"]} == others
     assert document["numberReturned"] == count == config["features"]
     assert shut.get(f"/collections/finding/items/{sorted(about)[0]}").status_code == 404
-    assert (
-        shut.get("/collections/finding/items?filter=layer%20%3D%20%27bim_element%27").json()["features"] == []
-    )
+    assert shut.get("/collections/finding/items?filter=layer%20%3D%20%27bim_element%27").json()["features"] == []
 
 
-def test_the_ground_is_closed_with_the_heights_it_is_made_of(
-    demo_town: Path, tmp_path: Path, inside_of: Any
-) -> None:
+def test_the_ground_is_closed_with_the_heights_it_is_made_of(demo_town: Path, tmp_path: Path, inside_of: Any) -> None:
     shut = inside_of(closing(demo_town, tmp_path, "contour"))
 
     assert shut.get("/terrain/layer.json").status_code == 404
@@ -113,9 +102,7 @@ def test_the_ground_is_closed_with_the_heights_it_is_made_of(
     assert shut.get("/viewer/config.json").json()["terrain"] is None
 
 
-def test_a_slip_of_the_pen_in_closed_does_not_open_the_layer(
-    demo_town: Path, tmp_path: Path, inside_of: Any
-) -> None:
+def test_a_slip_of_the_pen_in_closed_does_not_open_the_layer(demo_town: Path, tmp_path: Path, inside_of: Any) -> None:
     with pytest.raises(CalledWrongly, match="pipe_lines"):
         inside_of(closing(demo_town, tmp_path, "pipe_lines"))
 

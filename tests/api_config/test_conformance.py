@@ -54,9 +54,7 @@ def tests_there() -> set[str]:
     found = set()
     for path in Path(__file__).parent.glob("test_*.py"):
         for node in ast.parse(path.read_text("utf-8")).body:
-            if isinstance(node, ast.FunctionDef) and any(
-                isinstance(inner, ast.Assert) for inner in ast.walk(node)
-            ):
+            if isinstance(node, ast.FunctionDef) and any(isinstance(inner, ast.Assert) for inner in ast.walk(node)):
                 found.add(node.name)
     return found
 

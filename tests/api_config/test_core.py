@@ -105,9 +105,10 @@ def test_every_route_that_answers_is_in_openapi_and_every_path_there_is_routed(i
     }
 
     routed = {
-        re.sub(r"{\w+(:\w+)?}", "{}", route.path) for route in inside.app.routes
+        re.sub(r"{\w+(:\w+)?}", "{}", route.path)
+        for route in inside.app.routes
         if isinstance(route, Route) and route.path != "/viewer"  # leads to the viewer's page
-    }  # fmt: skip
+    }
 
     assert routed == documented
 
@@ -187,15 +188,11 @@ def test_schemas_are_valid_json_schemas_that_name_real_properties(client: httpx.
 
 def test_every_queryable_can_be_filtered_and_every_sortable_sorted(client: httpx.Client) -> None:
     for layer in ("building", "bim_element", "finding", "pipe_line"):
-        names = [
-            n for n in client.get(f"/collections/{layer}/queryables").json()["properties"] if n != "geometry"
-        ]
+        names = [n for n in client.get(f"/collections/{layer}/queryables").json()["properties"] if n != "geometry"]
         sortables = list(client.get(f"/collections/{layer}/sortables").json()["properties"])
 
         for name in names:
-            answer = client.get(
-                f"/collections/{layer}/items", params={"filter": f'"{name}" IS NULL', "limit": "1"}
-            )
+            answer = client.get(f"/collections/{layer}/items", params={"filter": f'"{name}" IS NULL', "limit": "1"})
             assert answer.status_code == 200, answer.text
         for name in sortables:
             answer = client.get(f"/collections/{layer}/items", params={"sortby": f"-{name}", "limit": "1"})
@@ -210,9 +207,7 @@ def test_features_are_valid_against_the_schema_of_their_collection(client: httpx
         for feature in client.get(f"/collections/{layer}/items?limit=50").json()["features"]:
             given = {name: value for name, value in feature["properties"].items() if value is not None}
             assert set(feature["properties"]) <= set(known)
-            jsonschema.validate(
-                given, {"type": "object", "properties": {name: known[name] for name in given}}
-            )
+            jsonschema.validate(given, {"type": "object", "properties": {name: known[name] for name in given}})
 
 
 def test_head_answers_as_get_does_without_a_body(client: httpx.Client) -> None:

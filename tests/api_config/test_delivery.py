@@ -14,18 +14,14 @@ BYHAND = Path(__file__).resolve().parents[2] / "data_samples" / "byhand"
 
 
 @pytest.mark.parametrize("metres", [3.0, 3.6])
-def test_the_towns_storey_height_turns_storeys_into_metres_whatever_the_source(
-    tmp_path: Path, metres: float
-) -> None:
+def test_the_towns_storey_height_turns_storeys_into_metres_whatever_the_source(tmp_path: Path, metres: float) -> None:
     init_town(tmp_path / "town", name="镇", crs="EPSG:4548").store.close()
     settings = tmp_path / "town" / "town.toml"
     settings.write_text(
         settings.read_text("utf-8").replace("storey_height = 3.0", f"storey_height = {metres}"), "utf-8"
     )
     houses = tmp_path / "building.geojson"
-    gpd.GeoDataFrame(
-        {"storeys": [5]}, geometry=[shapely.box(118.3, 35.1, 118.3002, 35.1002)], crs=4326
-    ).to_file(houses)
+    gpd.GeoDataFrame({"storeys": [5]}, geometry=[shapely.box(118.3, 35.1, 118.3002, 35.1002)], crs=4326).to_file(houses)
 
     with open_town(tmp_path / "town") as town:
         sources = [houses, BYHAND / "split_structure_and_storeys.dxf"]

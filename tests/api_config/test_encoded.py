@@ -39,10 +39,7 @@ class Asked:
 
     def said(self) -> list[str]:
         """Return the kinds of statements since the last time: "whole", "keys" or "rows"."""
-        kinds = [
-            "rows" if one.fids is not None else "keys" if one.fields == () else "whole"
-            for one in self.queries
-        ]
+        kinds = ["rows" if one.fids is not None else "keys" if one.fields == () else "whole" for one in self.queries]
         self.queries.clear()
         return kinds
 
@@ -53,9 +50,7 @@ def demo(demo_town: Path) -> Iterator[Town]:
         yield town
 
 
-def texts(
-    encoded: FeatureCache, store: Any, layer: Layer, query: FeatureQuery, crs: str = "OGC:CRS84"
-) -> list[Any]:
+def texts(encoded: FeatureCache, store: Any, layer: Layer, query: FeatureQuery, crs: str = "OGC:CRS84") -> list[Any]:
     return [json.loads(one) for one in encoded.page(store, layer, query, crs)[2]]
 
 
@@ -88,14 +83,10 @@ def test_every_layer_is_written_as_its_rows_one_by_one(demo: Town, crs: str) -> 
     for layer in (one for one in demo.catalogue if one.kind == "feature"):
         query = FeatureQuery(layer.id, limit=200)
 
-        assert texts(FeatureCache(ROOMY), demo.store, layer, query, crs) == plain(
-            demo.store, layer, query, crs
-        )
+        assert texts(FeatureCache(ROOMY), demo.store, layer, query, crs) == plain(demo.store, layer, query, crs)
 
 
-@pytest.mark.parametrize(
-    "fields", [(), ("storeys",), ("name", "version"), ("valid_from", "height", "name", "usage")]
-)
+@pytest.mark.parametrize("fields", [(), ("storeys",), ("name", "version"), ("valid_from", "height", "name", "usage")])
 @pytest.mark.parametrize("geometry", [True, False])
 def test_only_what_was_asked_for_is_written_the_first_time_and_later(
     demo: Town, fields: tuple[str, ...], geometry: bool

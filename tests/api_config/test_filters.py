@@ -139,8 +139,7 @@ def test_geometries_in_a_filter_have_the_axis_order_of_their_system(
     corners = shapely.get_coordinates(shapely.segmentize(AREA_SHAPE, 0.0002))
     x, y = corners.T if code in (4326, 4490) else to_system.transform(*corners.T)
     ring = ", ".join(
-        f"{b!r} {a!r}" if north_first else f"{a!r} {b!r}"
-        for a, b in zip(map(float, x), map(float, y), strict=True)
+        f"{b!r} {a!r}" if north_first else f"{a!r} {b!r}" for a, b in zip(map(float, x), map(float, y), strict=True)
     )
 
     found = asked(
@@ -168,9 +167,7 @@ def test_filter_joins_with_bbox_words_and_plain_parameters(client: httpx.Client)
 
 
 def test_number_of_matches_of_a_filter_is_exact_where_it_is_told(client: httpx.Client) -> None:
-    document = client.get(
-        "/collections/building/items", params={"filter": "storeys > 10", "limit": "10000"}
-    ).json()
+    document = client.get("/collections/building/items", params={"filter": "storeys > 10", "limit": "10000"}).json()
 
     assert document["numberMatched"] == document["numberReturned"] == len(document["features"]) > 0
 

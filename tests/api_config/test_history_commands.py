@@ -126,10 +126,7 @@ def test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again(town: Path
 
     assert "Version 3 undoes version 2" in text
     with open_town(town) as opened:
-        assert (
-            len(opened.features("building")) == 20
-            and "甲楼" not in opened.features("building")["name"].tolist()
-        )
+        assert len(opened.features("building")) == 20 and "甲楼" not in opened.features("building")["name"].tolist()
     again = twin(town, "ingest", str(tmp_path / "a.gpkg"), "--as", "building", "--effective", "2024-01-01")
     assert "version 4: 0 inserted, 1 updated, 1 ended" in again
     assert "later versions" in twin(town, "revert", "2", code=1)
@@ -174,9 +171,7 @@ def test_a_dry_run_prints_the_difference_and_stores_nothing(town: Path, tmp_path
 
     text = twin(town, "ingest", str(later), "--as", "building", "--effective", "2025-01-01", "--dry-run")
     answer = json.loads(
-        twin(
-            town, "ingest", str(later), "--as", "building", "--effective", "2025-01-01", "--dry-run", "--json"
-        )
+        twin(town, "ingest", str(later), "--as", "building", "--effective", "2025-01-01", "--dry-run", "--json")
     )[0]
 
     assert "dry run, nothing stored: building updated 19" in text
@@ -277,9 +272,7 @@ def test_a_town_is_copied_into_another_store_and_both_are_equal(town: Path, tmp_
 
 def test_findings_go_back_to_the_survey_office_as_a_table(town: Path, tmp_path: Path) -> None:
     (tmp_path / "bad").mkdir()
-    bow = shapely.Polygon(
-        [(618_500, 3_886_000), (618_520, 3_886_020), (618_520, 3_886_000), (618_500, 3_886_020)]
-    )
+    bow = shapely.Polygon([(618_500, 3_886_000), (618_520, 3_886_020), (618_520, 3_886_000), (618_500, 3_886_020)])
     frame = gpd.GeoDataFrame({"name": ["歪"]}, geometry=[bow], crs="EPSG:4548")
     frame.to_file(tmp_path / "bad" / "bow.gpkg", engine="pyogrio")
     twin(town, "ingest", str(tmp_path / "bad" / "bow.gpkg"), "--as", "building")

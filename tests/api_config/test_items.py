@@ -138,8 +138,15 @@ def test_bbox_finds_exactly_the_features_that_meet_the_box_in_its_own_system(
     box = [low[n % 2] + (high[n % 2] - low[n % 2]) * share[n] for n in range(4)]
     numbers = box if not heights else [*box[:2], -10.0, *box[2:], 500.0]
 
-    answer = inside.get("/collections/building/items", params={
-        "bbox": ",".join(map(str, numbers)), "bbox-crs": SYSTEMS[name], "limit": "10000", "skipGeometry": "true"}).json()  # fmt: skip
+    answer = inside.get(
+        "/collections/building/items",
+        params={
+            "bbox": ",".join(map(str, numbers)),
+            "bbox-crs": SYSTEMS[name],
+            "limit": "10000",
+            "skipGeometry": "true",
+        },
+    ).json()
 
     shapes = shapely.transform(
         buildings.geometry.to_numpy(), lambda xy: np.column_stack(in_system(xy[:, 0], xy[:, 1], name))
@@ -152,9 +159,7 @@ def test_bbox_finds_exactly_the_features_that_meet_the_box_in_its_own_system(
 
 
 @pytest.mark.parametrize("box", ["-180,-90,180,90", "0,0,180,90", "118,35,119,36"])
-def test_a_box_around_the_town_finds_all_of_it(
-    client: httpx.Client, buildings: gpd.GeoDataFrame, box: str
-) -> None:
+def test_a_box_around_the_town_finds_all_of_it(client: httpx.Client, buildings: gpd.GeoDataFrame, box: str) -> None:
     answer = page(client, bbox=box, limit=1)
 
     assert answer["numberReturned"] == 1
@@ -230,9 +235,7 @@ def test_one_item_is_the_same_as_in_the_list(client: httpx.Client) -> None:
         assert client.get(own).json()["id"] == feature["id"]
 
 
-def test_ids_with_strange_characters_have_addresses_that_work(
-    scratch: Any, bring: Any, inside_of: Any
-) -> None:
+def test_ids_with_strange_characters_have_addresses_that_work(scratch: Any, bring: Any, inside_of: Any) -> None:
     strange = ["雨水 井/7?x=1#a", "a%2Fb", "..", "<b>\"'&"]
     bring(
         scratch,
@@ -322,8 +325,6 @@ def test_one_item_answers_for_its_time(told: Any, inside_of: Any) -> None:
     ask = inside_of(told.path).get
 
     assert ask("/collections/building/items/building.1").status_code == 404
-    assert (
-        ask("/collections/building/items/building.1?datetime=2020-06-01").json()["properties"]["name"] == "甲"
-    )
+    assert ask("/collections/building/items/building.1?datetime=2020-06-01").json()["properties"]["name"] == "甲"
     assert ask("/collections/building/items/building.1?recorded=1").json()["properties"]["name"] == "甲"
     assert ask("/collections/building/items/building.2?datetime=2021-01-01").status_code == 404

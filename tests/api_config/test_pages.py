@@ -168,9 +168,7 @@ def _elements() -> gpd.GeoDataFrame:
 
 
 def _pipes() -> gpd.GeoDataFrame:
-    lines = [
-        shapely.LineString([(618000, 3886000 + 5 * n, 60), (618200, 3886000 + 5 * n, 59)]) for n in range(3)
-    ]
+    lines = [shapely.LineString([(618000, 3886000 + 5 * n, 60), (618200, 3886000 + 5 * n, 59)]) for n in range(3)]
     return gpd.GeoDataFrame(
         {"segment_key": ["a", "b", "c"], "class": ["JS", "PS", "RQ"], "width_mm": [200.0, 300.0, 400.0]},
         geometry=lines,
@@ -262,9 +260,7 @@ def test_a_hostile_name_is_read_as_text_in_table_map_and_item(client: TestClient
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
-def test_a_feature_whose_id_is_hostile_has_a_page_that_its_links_lead_to(
-    client: TestClient, hostile: str
-) -> None:
+def test_a_feature_whose_id_is_hostile_has_a_page_that_its_links_lead_to(client: TestClient, hostile: str) -> None:
     items = read(client, "/collections/planning_area/items?lang=zh")
     wanted = f"/collections/planning_area/items/{quote(hostile, safe=':')}?lang=zh"
 
@@ -286,11 +282,7 @@ def test_parameters_of_the_reader_come_back_as_text(client: TestClient) -> None:
 def test_a_web_address_in_an_attribute_becomes_a_link_and_a_script_address_does_not(
     client: TestClient,
 ) -> None:
-    hrefs = {
-        href
-        for n in range(36, 41)
-        for href in read(client, f"/collections/building/items/building.{n}").links()
-    }
+    hrefs = {href for n in range(36, 41) for href in read(client, f"/collections/building/items/building.{n}").links()}
 
     assert "https://city.example/doc?a=1&b=2" in hrefs
     assert not [href for href in hrefs if "alert" in href or "//x" in href]
@@ -298,8 +290,7 @@ def test_a_web_address_in_an_attribute_becomes_a_link_and_a_script_address_does_
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
-    value=st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=40)
-    | st.sampled_from(HOSTILE),
+    value=st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), max_size=40) | st.sampled_from(HOSTILE),
     data=st.data(),
 )
 def test_any_value_anywhere_in_a_feature_is_shown_as_it_is_and_runs_nothing(
@@ -467,9 +458,7 @@ def corners(page: Page) -> dict[str, Any]:
         if tag == "a":
             current = attributes.get("data-feature")
         elif tag == "path" and current is not None:
-            numbers = np.array(re.findall(r"-?[\d.]+", attributes["d"].split("Z")[0]), dtype=float).reshape(
-                -1, 2
-            )
+            numbers = np.array(re.findall(r"-?[\d.]+", attributes["d"].split("Z")[0]), dtype=float).reshape(-1, 2)
             found[current] = numbers / [sx, -sy] + [west, north]
             current = None
     return found
@@ -499,9 +488,7 @@ def test_the_map_is_the_same_whatever_system_the_coordinates_are_asked_in(client
     plain = corners(read(client, "/collections/building/items"))
 
     for code in (4548, 4490, 3857):
-        other = corners(
-            read(client, f"/collections/building/items?crs=http://www.opengis.net/def/crs/EPSG/0/{code}")
-        )
+        other = corners(read(client, f"/collections/building/items?crs=http://www.opengis.net/def/crs/EPSG/0/{code}"))
 
         assert set(other) == set(plain)
         assert all(np.abs(other[name] - plain[name]).max() < 2e-6 for name in plain)
@@ -514,17 +501,13 @@ def test_shapes_have_the_colours_of_the_catalogue_and_the_legend_names_them(clie
     assert all(word in page.text for word in ("给水", "排水", "燃气"))
 
 
-def test_a_map_is_drawn_for_the_sketch_of_the_town_and_for_neighbours(
-    app: Starlette, client: TestClient
-) -> None:
+def test_a_map_is_drawn_for_the_sketch_of_the_town_and_for_neighbours(app: Starlette, client: TestClient) -> None:
     features = client.get("/collections/building/items?limit=5&f=json").json()
     collections = client.get("/collections?f=json").json()["collections"]
     layer = app.state.service.town.catalogue["building"]
 
     landing = Page(
-        pages.landing_page(
-            call_of(app), {"collections": collections}, {"building": features, "pipe_line": features}
-        )
+        pages.landing_page(call_of(app), {"collections": collections}, {"building": features, "pipe_line": features})
     )
     item = Page(pages.item_page(call_of(app), layer, features["features"][0], nearby=features))
 

@@ -47,10 +47,15 @@ def test_pages_hold_each_feature_once_and_the_last_full_page_has_no_next(inside:
 
 @settings(max_examples=12, deadline=None)
 @given(
-    keys=st.lists(st.sampled_from(["storeys", "structure", "name", "height", "usage", "id", "version", "valid_from"]), min_size=1, max_size=4, unique=True),
+    keys=st.lists(
+        st.sampled_from(["storeys", "structure", "name", "height", "usage", "id", "version", "valid_from"]),
+        min_size=1,
+        max_size=4,
+        unique=True,
+    ),
     signs=st.lists(st.sampled_from(["", "+", "-"]), min_size=4, max_size=4),
     limit=st.integers(211, 700),
-)  # fmt: skip
+)
 def test_ordered_pages_are_the_one_ordered_list_cut_up(
     inside: Any, keys: list[str], signs: list[str], limit: int
 ) -> None:
@@ -81,9 +86,7 @@ def test_order_is_by_value_with_nulls_first_ascending_and_ties_by_age(inside: An
     grouped: dict[Any, list[int]] = {}
     for value, fid in rows:
         grouped.setdefault(value, []).append(fid)
-    expected = [
-        fid for value in dict.fromkeys(value for value, _ in descending) for fid in sorted(grouped[value])
-    ]
+    expected = [fid for value in dict.fromkeys(value for value, _ in descending) for fid in sorted(grouped[value])]
 
     up = ids([inside.get("/collections/building/items?sortby=structure&limit=10000").json()])
     down = ids([inside.get("/collections/building/items?sortby=-structure&limit=10000").json()])
@@ -160,21 +163,29 @@ def test_a_cursor_of_another_query_or_a_damaged_one_is_refused(inside: Any) -> N
     cursor = parse_qs(urlsplit(following).query)["cursor"][0]
 
     for query in (
-        {"cursor": cursor}, {"cursor": cursor, "sortby": "-storeys"}, {"cursor": cursor + "AAAA", "sortby": "storeys"}, {"cursor": cursor[:-3], "sortby": "storeys"},
-        {"cursor": cursor, "sortby": "storeys", "filter": "storeys > 3"}, {"cursor": "", "sortby": "storeys"}, {"cursor": "x" * 5000, "sortby": "storeys"},
-    ):  # fmt: skip
+        {"cursor": cursor},
+        {"cursor": cursor, "sortby": "-storeys"},
+        {"cursor": cursor + "AAAA", "sortby": "storeys"},
+        {"cursor": cursor[:-3], "sortby": "storeys"},
+        {"cursor": cursor, "sortby": "storeys", "filter": "storeys > 3"},
+        {"cursor": "", "sortby": "storeys"},
+        {"cursor": "x" * 5000, "sortby": "storeys"},
+    ):
         answer = inside.get("/collections/building/items", params=query)
         assert answer.status_code == 400, query
         assert answer.json()["rule"] == "query.cursor", answer.text
-    assert (
-        inside.get("/collections/road_area/items", params={"cursor": cursor, "limit": "5"}).status_code == 400
-    )
+    assert inside.get("/collections/road_area/items", params={"cursor": cursor, "limit": "5"}).status_code == 400
 
 
 forged = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2), max_leaves=4,
-)  # fmt: skip
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    max_leaves=4,
+)
 
 
 whole = st.integers(-(2**63), 2**64 - 1)

@@ -89,28 +89,32 @@ def folder(empty_town: Path, tmp_path_factory: pytest.TempPathFactory, bring: An
         settings.write(SCENE)
     with open_town(path) as town:
         boxes = [
-            shapely.MultiPolygon([shapely.box(x, NORTH, x + 10, NORTH + 10)])
-            for x in (EAST, EAST + 20, EAST + 1_000)
+            shapely.MultiPolygon([shapely.box(x, NORTH, x + 10, NORTH + 10)]) for x in (EAST, EAST + 20, EAST + 1_000)
         ]
         bring(
-            town, "zz_house", boxes, plate=["A1", "B2", "SHUT1"], name=["Alpha", "Beta", "Gamma"],
-            usage=["ZZUSE"] * 3, zz_owner=["ZZ OWNER"] * 3, zz_tall=[42.125] * 3,
-        )  # fmt: skip
+            town,
+            "zz_house",
+            boxes,
+            plate=["A1", "B2", "SHUT1"],
+            name=["Alpha", "Beta", "Gamma"],
+            usage=["ZZUSE"] * 3,
+            zz_owner=["ZZ OWNER"] * 3,
+            zz_tall=[42.125] * 3,
+        )
         bring(town, "zz_vault", [shapely.Point(EAST + 2_000, NORTH)], plate=["VAULT7"], name=["Alpha"])
         heights = [
-            shapely.Point(EAST + x, NORTH + y, 60.0)
-            for x, y in ((-50, -50), (100, -50), (-50, 100), (100, 100))
+            shapely.Point(EAST + x, NORTH + y, 60.0) for x, y in ((-50, -50), (100, -50), (-50, 100), (100, 100))
         ]
         bring(town, "spot_height", heights, elevation=[60.0] * 4)
         notes = {
-            "finding_key": ["F1", "F2", "F3", "F4"], "rule": ["survey.example"] * 4, "severity": ["info"] * 4,
+            "finding_key": ["F1", "F2", "F3", "F4"],
+            "rule": ["survey.example"] * 4,
+            "severity": ["info"] * 4,
             "layer": ["zz_house", "zz_vault", "spot_height", None],
             "raw": ['{"zz_owner": "ZZ OWNER"}', '{"plate": "VAULT7"}', '{"a": 1}', '{"plate": "SHUT1"}'],
-        }  # fmt: skip
+        }
         points = [shapely.Point(EAST, NORTH)] * 4
-        town.commit(
-            gpd.GeoDataFrame(notes, geometry=points, crs=town.store.crs), layer="finding", reason="noticed"
-        )
+        town.commit(gpd.GeoDataFrame(notes, geometry=points, crs=town.store.crs), layer="finding", reason="noticed")
     return path
 
 
@@ -181,8 +185,7 @@ def addresses(ask: Any) -> dict[str, list[str]]:
             "/collections/finding/items",
             "/collections/finding/items?f=html",
         ],
-        item: [f"{HOUSE}/items/A1{page}" for page in pages]
-        + [f"/collections/finding/items/{noticed}?f=html"],
+        item: [f"{HOUSE}/items/A1{page}" for page in pages] + [f"/collections/finding/items/{noticed}?f=html"],
         tiles: [f"{HOUSE}/tiles"],
         tiles + "/{tms}": [f"{HOUSE}/tiles/WebMercatorQuad"],
         tiles + "/{tms}/{z}/{row}/{col}": tile_addresses(ask),
@@ -203,10 +206,7 @@ def text_of(answer: httpx.Response) -> str:
     body = answer.content
     if answer.headers.get("content-type", "") == "application/vnd.mapbox-vector-tile":
         return f"{answer.headers} {mapbox_vector_tile.decode(body)}"
-    if (
-        answer.headers.get("content-type", "").startswith("application/vnd.quantized-mesh")
-        and body[:2] == b"\x1f\x8b"
-    ):
+    if answer.headers.get("content-type", "").startswith("application/vnd.quantized-mesh") and body[:2] == b"\x1f\x8b":
         body = gzip.decompress(body)
     return f"{answer.headers} {body.decode('utf-8', 'replace')}"
 
@@ -247,9 +247,14 @@ def test_everybody_gets_the_own_answer_whoever_asked_before(shared: Any) -> None
 
 def test_a_hidden_field_is_refused_as_one_that_never_was(shared: Any) -> None:
     for asked in (
-        "filter={}%20%3D%20%27x%27", "filter={}%20IS%20NULL&filter-lang=cql2-text", "sortby={}", "sortby=-{}", "{}=x",
-        "properties=name,{}", "filter-lang=cql2-json&filter=" + quote('{"op":"isNull","args":[{"property":"{}"}]}').replace("%7B%7D", "{}"),
-    ):  # fmt: skip
+        "filter={}%20%3D%20%27x%27",
+        "filter={}%20IS%20NULL&filter-lang=cql2-text",
+        "sortby={}",
+        "sortby=-{}",
+        "{}=x",
+        "properties=name,{}",
+        "filter-lang=cql2-json&filter=" + quote('{"op":"isNull","args":[{"property":"{}"}]}').replace("%7B%7D", "{}"),
+    ):
         for name in ("zz_owner", "zz_tall", "usage"):
             never = "zy" + name[2:]
             hidden, absent = (
@@ -264,9 +269,13 @@ def test_a_hidden_field_is_refused_as_one_that_never_was(shared: Any) -> None:
 
 
 def test_a_hidden_row_and_a_closed_layer_are_as_absent_as_what_never_was(shared: Any) -> None:
-    for gone, never in ((f"{HOUSE}/items/SHUT1", f"{HOUSE}/items/NONE1"), (f"{HOUSE}/items/SHUT1/versions", f"{HOUSE}/items/NONE1/versions"),
-                        ("/collections/zz_vault", "/collections/zz_vase"), ("/collections/finding/items/F1", "/collections/finding/items/F9"),
-                        ("/collections/zz_vault/items", "/collections/zz_vase/items")):  # fmt: skip
+    for gone, never in (
+        (f"{HOUSE}/items/SHUT1", f"{HOUSE}/items/NONE1"),
+        (f"{HOUSE}/items/SHUT1/versions", f"{HOUSE}/items/NONE1/versions"),
+        ("/collections/zz_vault", "/collections/zz_vase"),
+        ("/collections/finding/items/F1", "/collections/finding/items/F9"),
+        ("/collections/zz_vault/items", "/collections/zz_vase/items"),
+    ):
         kept_back, absent = shared.get(gone), shared.get(never)
 
         assert kept_back.status_code == absent.status_code == 404
@@ -282,8 +291,12 @@ def test_counts_and_extents_are_those_of_the_rows_that_are_seen(shared: Any) -> 
         (layer,) = [each for each in config["layers"] if each["id"] == "zz_house"]
         bounds = shared.get(f"{HOUSE}/tiles", headers=headers).json()["tilesets"][0]["boundingBox"]
         assert collection["x-features"] == layer["features"]
-        return [collection["extent"]["spatial"]["bbox"][0], layer["extent"], [*bounds["lowerLeft"], *bounds["upperRight"]],
-                config["town"]["extent"]]  # fmt: skip
+        return [
+            collection["extent"]["spatial"]["bbox"][0],
+            layer["extent"],
+            [*bounds["lowerLeft"], *bounds["upperRight"]],
+            config["town"]["extent"],
+        ]
 
     assert shared.get(HOUSE).json()["x-features"] == 2
     assert shared.get(HOUSE, headers=AS_STAFF).json()["x-features"] == 3
@@ -338,7 +351,7 @@ def test_a_stock_pygeoapi_is_given_what_everybody_may_see(folder: Path, tmp_path
     path = shutil.copytree(folder, tmp_path / "town")
     settings = (path / "town.toml").read_text("utf-8")
     (path / "town.toml").write_text(settings.replace("closed = []", 'closed = ["zz_vault"]'), "utf-8")
-    definition = {"name": "town", "type": "feature", "data": {"town": str(path), "layer": "finding"}, "id_field": "id"}  # fmt: skip
+    definition = {"name": "town", "type": "feature", "data": {"town": str(path), "layer": "finding"}, "id_field": "id"}
     findings = TownFeatureProvider(definition)
 
     answer = findings.query(limit=10)

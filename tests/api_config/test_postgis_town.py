@@ -90,9 +90,7 @@ QUESTIONS = [
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_the_service_answers_alike(
-    towns: dict[str, Path], inside_of: Callable[..., Any], question: str
-) -> None:
+def test_the_service_answers_alike(towns: dict[str, Path], inside_of: Callable[..., Any], question: str) -> None:
     answers = [inside_of(towns[kind]).get(question) for kind in ("geopackage", "postgis")]
 
     ours, theirs = (_timeless(one.text) for one in answers)
@@ -107,9 +105,7 @@ def _timeless(text: str) -> Any:
     return json.loads(re.sub(r'"(timeStamp|instance)":"[^"]*"', r'"\1":""', text))
 
 
-def test_pages_hold_every_feature_once_and_in_one_order(
-    towns: dict[str, Path], inside_of: Callable[..., Any]
-) -> None:
+def test_pages_hold_every_feature_once_and_in_one_order(towns: dict[str, Path], inside_of: Callable[..., Any]) -> None:
     seen = []
     for kind in ("geopackage", "postgis"):
         client, ids = inside_of(towns[kind]), []

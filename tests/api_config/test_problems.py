@@ -167,8 +167,14 @@ PIECES = ["", "0", "1", "-1", "NaN", "inf", "1e308", "118.29,35.09,118.31,35.1",
           "2024-06-01/..", "storeys", "-name", "+id", "geometry", "true", "json", "html", "zh", "cql2-json", "storeys > 3", "name LIKE '%站'", "S_INTERSECTS(geometry,POINT(118.3 35.1))",
           "T_DURING(valid_from, INTERVAL('2020-01-01','..'))", '{"op":"=","args":[{"property":"storeys"},1]}', '{"op":"and","args":[]}', "'", '"', "--", ";", "\x00", "\ud7ff", "站", "%", "&", "9" * 30, "(", ")",
           "DATE('0001-01-01')", "TIMESTAMP('9999-12-31T23:59:59Z')", " "]  # fmt: skip
-values = st.one_of(st.sampled_from(PIECES), st.lists(st.sampled_from(PIECES), max_size=4).map(",".join), st.lists(st.sampled_from(PIECES), max_size=4).map(" ".join),
-                   st.text(max_size=20), st.floats().map(str), st.integers().map(str))  # fmt: skip
+values = st.one_of(
+    st.sampled_from(PIECES),
+    st.lists(st.sampled_from(PIECES), max_size=4).map(",".join),
+    st.lists(st.sampled_from(PIECES), max_size=4).map(" ".join),
+    st.text(max_size=20),
+    st.floats().map(str),
+    st.integers().map(str),
+)
 PATHS = [ITEMS, "/collections/pipe_line/items", "/collections/bim_element/items", "/collections/finding/items", "/collections/manhole/items", f"{ITEMS}/building.1", "/search", "/crs/transform",
          "/collections", "/collections/building", "/", "/api", "/collections/building/tiles/CGCS2000Quad/14/5000/13500", "/collections/building/3dtiles/tileset.json"]  # fmt: skip
 
@@ -181,9 +187,7 @@ PATHS = [ITEMS, "/collections/pipe_line/items", "/collections/bim_element/items"
         max_size=4,
     ),
 )
-def test_no_query_string_makes_the_service_stumble(
-    inside: Any, path: str, query: list[tuple[str, str]]
-) -> None:
+def test_no_query_string_makes_the_service_stumble(inside: Any, path: str, query: list[tuple[str, str]]) -> None:
     answer = inside.get(
         path,
         params=[*query, ("limit", "2")] if path.endswith("items") and "limit" not in dict(query) else query,
@@ -198,12 +202,9 @@ def test_no_query_string_makes_the_service_stumble(
     path=st.lists(st.one_of(st.text(alphabet=st.characters(codec="utf-8", exclude_characters="/?#"), max_size=8), st.sampled_from(["collections", "building", "items", "tiles", "..", "3dtiles"])), max_size=7),
     headers=st.dictionaries(st.sampled_from(["Accept", "Accept-Language", "Accept-Encoding", "If-None-Match"]), st.text(alphabet=st.characters(min_codepoint=32, max_codepoint=126), max_size=30), max_size=3),
 )  # fmt: skip
-def test_no_path_and_no_header_makes_the_service_stumble(
-    inside: Any, path: list[str], headers: dict[str, str]
-) -> None:
+def test_no_path_and_no_header_makes_the_service_stumble(inside: Any, path: list[str], headers: dict[str, str]) -> None:
     answer = inside.get(
-        "http://town.example/"
-        + "/".join(str(httpx.QueryParams({"": one}))[1:].replace("+", "%20") for one in path),
+        "http://town.example/" + "/".join(str(httpx.QueryParams({"": one}))[1:].replace("+", "%20") for one in path),
         headers=headers,
     )
 

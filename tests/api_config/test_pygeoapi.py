@@ -100,31 +100,26 @@ def test_a_stock_pygeoapi_serves_the_same_features(stock: httpx.Client, inside: 
         assert {name: one[name] for name in ("id", "geometry", "properties")} == {
             name: other[name] for name in ("id", "geometry", "properties")
         }
-        assert (
-            stock.get(f"/collections/{layer}/items/{one['id']}?f=json").json()["geometry"]
-            == other["geometry"]
-        )
+        assert stock.get(f"/collections/{layer}/items/{one['id']}?f=json").json()["geometry"] == other["geometry"]
 
 
-def test_a_stock_pygeoapi_answers_boxes_times_filters_and_pages_alike(
-    stock: httpx.Client, inside: Any
-) -> None:
+def test_a_stock_pygeoapi_answers_boxes_times_filters_and_pages_alike(stock: httpx.Client, inside: Any) -> None:
     area = "POLYGON((118.295 35.092, 118.305 35.092, 118.307 35.098, 118.295 35.092))"
     for theirs, ours in (
-        ({"storeys": "6"}, {"storeys": "6"}), ({"datetime": "1990-01-01"}, {"datetime": "1990-01-01"}), ({"sortby": "-height"}, {"sortby": "-height"}),
+        ({"storeys": "6"}, {"storeys": "6"}),
+        ({"datetime": "1990-01-01"}, {"datetime": "1990-01-01"}),
+        ({"sortby": "-height"}, {"sortby": "-height"}),
         ({"bbox": "118.29,35.09,118.3,35.095"}, {"bbox": "118.29,35.09,118.3,35.095"}),
-        ({"filter": "storeys > 10 AND NOT structure LIKE 'x%'"}, {"filter": "storeys > 10 AND NOT structure LIKE 'x%'"}),
+        (
+            {"filter": "storeys > 10 AND NOT structure LIKE 'x%'"},
+            {"filter": "storeys > 10 AND NOT structure LIKE 'x%'"},
+        ),
         ({"filter": f"INTERSECTS(geometry, {area})"}, {"filter": f"S_INTERSECTS(geometry, {area})"}),
-    ):  # fmt: skip
-        first = [
-            one["id"]
-            for one in stock.get(ITEMS, params=theirs | {"f": "json", "limit": "40"}).json()["features"]
-        ]
+    ):
+        first = [one["id"] for one in stock.get(ITEMS, params=theirs | {"f": "json", "limit": "40"}).json()["features"]]
         second = [
             one["id"]
-            for one in stock.get(ITEMS, params=theirs | {"f": "json", "limit": "40", "offset": "40"}).json()[
-                "features"
-            ]
+            for one in stock.get(ITEMS, params=theirs | {"f": "json", "limit": "40", "offset": "40"}).json()["features"]
         ]
         expected = [one["id"] for one in inside.get(ITEMS, params=ours | {"limit": "80"}).json()["features"]]
         assert first + second == expected, theirs
@@ -151,12 +146,18 @@ def test_a_stock_pygeoapi_cannot_write(stock: httpx.Client) -> None:
     ("text", "node"),
     [
         ("storeys NOT IN (1, 2)", {"op": "not", "args": [{"op": "in", "args": [{"property": "storeys"}, [1, 2]]}]}),
-        ("storeys NOT BETWEEN 1 AND 3", {"op": "not", "args": [{"op": "between", "args": [{"property": "storeys"}, 1, 3]}]}),
+        (
+            "storeys NOT BETWEEN 1 AND 3",
+            {"op": "not", "args": [{"op": "between", "args": [{"property": "storeys"}, 1, 3]}]},
+        ),
         ("name NOT LIKE 'a%'", {"op": "not", "args": [{"op": "like", "args": [{"property": "name"}, "a%"]}]}),
         ("name IS NOT NULL", {"op": "not", "args": [{"op": "isNull", "args": [{"property": "name"}]}]}),
-        ("BBOX(geometry, 1, 2, 3, 4)", {"op": "s_intersects", "args": [{"property": "geometry"}, {"bbox": [1, 2, 3, 4]}]}),
+        (
+            "BBOX(geometry, 1, 2, 3, 4)",
+            {"op": "s_intersects", "args": [{"property": "geometry"}, {"bbox": [1, 2, 3, 4]}]},
+        ),
     ],
-)  # fmt: skip
+)
 def test_ecql_keeps_its_meaning_as_cql2(text: str, node: dict[str, Any]) -> None:
     assert cql2_json(parse(text)) == node
 
@@ -238,9 +239,7 @@ def test_filter_classes_are_declared_so_that_qgis_hands_filters_down(client: htt
         assert f"http://www.opengis.net/spec/ogcapi-features-3/1.0/conf/{name}" in declared
 
 
-def test_another_coordinate_system_costs_no_transformer_a_request(
-    inside: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_coordinate_system_costs_no_transformer_a_request(inside: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """pygeoapi builds one each time, which takes about 240 ms."""
     built, build = [], pyproj.Transformer.__init__
 
@@ -259,9 +258,7 @@ def test_another_coordinate_system_costs_no_transformer_a_request(
     assert built == []
 
 
-def test_an_item_page_carries_no_attribute_as_script(
-    scratch: Any, bring: Any, square: Any, inside_of: Any
-) -> None:
+def test_an_item_page_carries_no_attribute_as_script(scratch: Any, bring: Any, square: Any, inside_of: Any) -> None:
     evil = "</script><script>alert(1)</script><img src=x onerror=alert(1)>"
     bring(scratch, "building", [square(0, 0)], name=[evil], address=[evil])
     town = inside_of(scratch.path)

@@ -18,7 +18,7 @@ def test_every_file_of_routes_is_a_family_and_every_family_is_listed_once() -> N
         path.stem
         for path in (Path(__file__).parents[2] / "api_config" / "routes").glob("*.py")
         if path.stem != "__init__"
-    }  # fmt: skip
+    }
 
     assert Counter(family.name for family in FAMILIES) == Counter(files)
 
@@ -33,10 +33,7 @@ def test_every_family_routes_something_and_describes_it() -> None:
 
 def test_no_two_families_claim_the_same_address_or_class() -> None:
     addresses = Counter(
-        route.path
-        for family in FAMILIES
-        for route in family.routes(Settings())
-        if not isinstance(route, Mount)
+        route.path for family in FAMILIES for route in family.routes(Settings()) if not isinstance(route, Mount)
     )
     described = Counter(path for family in FAMILIES for path in family.paths(LAYERS))
     classes = Counter(uri for family in FAMILIES for uri in family.conformance)

@@ -77,9 +77,7 @@ def test_a_number_that_is_none_is_refused(name: str) -> None:
         ("fr", {"LANG": "zh_CN"}, "zh"),
     ],
 )
-def test_the_language_is_the_setting_else_the_locale(
-    said: str, environment: dict[str, str], expected: str
-) -> None:
+def test_the_language_is_the_setting_else_the_locale(said: str, environment: dict[str, str], expected: str) -> None:
     assert language(Settings(lang=said), environment) == expected
 
 

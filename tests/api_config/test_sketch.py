@@ -23,9 +23,7 @@ def test_a_closed_layer_is_not_on_the_front_page_map(demo_town: Path, tmp_path: 
         settings.replace("closed = []", 'closed = ["building", "road_area", "vegetation_area"]'), "utf-8"
     )
 
-    with_all, without = (
-        len(re.findall(r"<path", inside_of(one).get("/?f=html").text)) for one in (demo_town, town)
-    )
+    with_all, without = (len(re.findall(r"<path", inside_of(one).get("/?f=html").text)) for one in (demo_town, town))
 
     assert 0 < without < with_all / 5
 

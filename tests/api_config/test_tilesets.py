@@ -29,9 +29,7 @@ def walk(ask: Any, address: str) -> Iterator[tuple[str, Any]]:
         one = waiting.pop()
         waiting += one.get("children", [])
         for content in [one["content"]] if "content" in one else one.get("contents", []):
-            target = urljoin(f"http://town.example{address}", content["uri"]).removeprefix(
-                "http://town.example"
-            )
+            target = urljoin(f"http://town.example{address}", content["uri"]).removeprefix("http://town.example")
             if target.endswith(".json"):
                 yield from walk(ask, target)
             else:
@@ -111,9 +109,7 @@ def drawn(ask: Any, layer: str, query: str = "") -> list[str]:
 
 
 @pytest.mark.parametrize("layer", ["building", "pipe_line", "bim_element"])
-def test_every_element_with_a_usable_shape_is_drawn_exactly_once(
-    inside: Any, demo_town: Any, layer: str
-) -> None:
+def test_every_element_with_a_usable_shape_is_drawn_exactly_once(inside: Any, demo_town: Any, layer: str) -> None:
     with open_town(demo_town) as town:
         frame = town.features(layer)
     usable = frame[frame.geometry.notna()]
@@ -186,14 +182,10 @@ def test_what_a_tileset_shows_on_a_day_is_what_items_answer_for_it(changing: Any
     assert on(str(np.datetime64("today")), states) == [one["id"] for one in now] == ["building.2"]
 
 
-def test_pipes_that_ended_are_in_their_tileset_too(
-    scratch: Any, bring: Any, end: Any, inside_of: Any
-) -> None:
+def test_pipes_that_ended_are_in_their_tileset_too(scratch: Any, bring: Any, end: Any, inside_of: Any) -> None:
     line = shapely.LineString([(617_000, 3_886_000, 48.0), (617_040, 3_886_000, 47.8)])
     since = "2015-06-30T16:00:00.000Z"
-    bring(
-        scratch, "pipe_line", [line], since=since, segment_key=["YS1~YS2"], **{"class": ["YS"]}, project=["P"]
-    )
+    bring(scratch, "pipe_line", [line], since=since, segment_key=["YS1~YS2"], **{"class": ["YS"]}, project=["P"])
     ask = inside_of(scratch.path)
     ((name, *_),) = states_of(ask, "pipe_line")
 
@@ -296,9 +288,7 @@ def test_only_layers_with_solids_have_a_tileset(inside: Any) -> None:
         assert (answer.status_code == 200) == linked, one["id"]
 
 
-def test_a_commit_renames_only_the_contents_it_touches(
-    scratch: Any, bring: Any, square: Any, inside_of: Any
-) -> None:
+def test_a_commit_renames_only_the_contents_it_touches(scratch: Any, bring: Any, square: Any, inside_of: Any) -> None:
     """A grid of houses in many nodes; one more house changes the contents on its path in the tree, and no other."""
     side, count = 60.0, 40
     shapes = [square(side * i, side * j, 12.0 + (i * 7 + j) % 5) for i in range(count) for j in range(count)]
@@ -336,9 +326,7 @@ def test_terrain_says_what_it_has_and_has_it(inside: Any) -> None:
     assert layer["format"] == "quantized-mesh-1.0"
     assert layer["projection"] == "EPSG:4326"
     west, south, east, north = layer["bounds"]
-    assert (west, south, east, north) == (-180, -90, 180, 90) or (
-        west < 118.3 < east and south < 35.1 < north
-    )
+    assert (west, south, east, north) == (-180, -90, 180, 90) or (west < 118.3 < east and south < 35.1 < north)
     deepest = len(layer["available"]) - 1
     for z in (0, 5, deepest):
         one = layer["available"][z][0]

@@ -62,16 +62,19 @@ def bring(town: Town, layer: str, shapes: list[Any]) -> None:
     """Commit shapes of a layer as they are, without a reader that would look at them."""
     frame = gpd.GeoDataFrame(
         {"height": [9.0] * len(shapes)} if layer == "building" else {},
-        geometry=[SHAPES[layer][0](EAST, NORTH)] * len(shapes), crs=town.store.crs,
-    )  # fmt: skip
+        geometry=[SHAPES[layer][0](EAST, NORTH)] * len(shapes),
+        crs=town.store.crs,
+    )
     with Draft(Source("test", "0" * 64), town.catalogue, storage_crs=town.store.crs) as draft:
         draft.add(layer, frame)
         rows = draft.to_changeset(author="test", reason="test").delivered[0].rows()
     wkb = [None if one is None else shapely.to_wkb(one, byte_order=1, flavor="iso") for one in shapes]
     rows = replace(
-        rows, shapes=Shapes.of(np.array(wkb, dtype=object)), bounds=shapely.bounds(shapes),
+        rows,
+        shapes=Shapes.of(np.array(wkb, dtype=object)),
+        bounds=shapely.bounds(shapes),
         content=np.array([bytes([n]) * 16 for n in range(1, len(shapes) + 1)], dtype=object),
-    )  # fmt: skip
+    )
     commit(town.store, Changeset("test", "test", now(), (Delivered.of(layer, rows),)))
 
 
@@ -116,10 +119,7 @@ def forms(address: str) -> list[str]:
         return [f"{address}?lon=118&lat=35"]
     if "/items/" in address and "/versions" not in address:
         return [f"{address}?f=html"]
-    if any(
-        part in address
-        for part in ("/tiles", "/versions", "3dtiles", "terrain", "viewer", "z", "tileMatrixSets")
-    ):
+    if any(part in address for part in ("/tiles", "/versions", "3dtiles", "terrain", "viewer", "z", "tileMatrixSets")):
         return [address]
     return [f"{address}?f={form}" for form in ("json", "html")]
 
@@ -174,9 +174,7 @@ def test_what_has_no_place_is_served_without_geometry_and_found_by_no_place(
         assert {one["id"] for one in features[:4]} <= {one["id"] for one in near}, layer
 
 
-def test_the_town_and_its_tiles_lie_where_its_sound_features_do(
-    strange: Town, inside_of: Callable[..., Any]
-) -> None:
+def test_the_town_and_its_tiles_lie_where_its_sound_features_do(strange: Town, inside_of: Callable[..., Any]) -> None:
     inside = inside_of(strange.path)
     extent = inside.get(f"/collections/{SOUND}").json()["extent"]["spatial"]["bbox"][0]
 

@@ -30,9 +30,7 @@ def tile_of(lon: float, lat: float, name: str, z: int) -> tuple[int, int]:
 
 
 def bounds_of(name: str, z: int, row: int, col: int) -> tuple[float, float, float, float]:
-    side, left, top = (
-        (2 * HALF / 2**z, -HALF, HALF) if name == "WebMercatorQuad" else (180 / 2**z, -180.0, 90.0)
-    )
+    side, left, top = (2 * HALF / 2**z, -HALF, HALF) if name == "WebMercatorQuad" else (180 / 2**z, -180.0, 90.0)
     return left + col * side, top - (row + 1) * side, left + (col + 1) * side, top - row * side
 
 
@@ -76,23 +74,17 @@ def test_a_tile_holds_the_features_whose_geometry_meets_it(
         pixel = (maxx - minx) / 4096
         found = {
             one["properties"]["id"]
-            for one in decoded(
-                client.get(f"/collections/{layer}/tiles/{name}/{z}/{address[0]}/{address[1]}"), layer
-            )
+            for one in decoded(client.get(f"/collections/{layer}/tiles/{name}/{z}/{address[0]}/{address[1]}"), layer)
         }
         inside = set(
             frames[layer].index[
-                shapely.intersects(
-                    shapes, shapely.box(minx + pixel, miny + pixel, maxx - pixel, maxy - pixel)
-                )
+                shapely.intersects(shapes, shapely.box(minx + pixel, miny + pixel, maxx - pixel, maxy - pixel))
             ]
         )
         buffer = 65 * pixel
         around = set(
             frames[layer].index[
-                shapely.intersects(
-                    shapes, shapely.box(minx - buffer, miny - buffer, maxx + buffer, maxy + buffer)
-                )
+                shapely.intersects(shapes, shapely.box(minx - buffer, miny - buffer, maxx + buffer, maxy + buffer))
             ]
         )
         assert inside <= found <= around, (layer, address)
@@ -124,9 +116,7 @@ def test_all_tiles_of_a_zoom_together_hold_every_feature(
 def test_a_tile_carries_the_properties_of_its_features(client: httpx.Client) -> None:
     row, col = tile_of(118.2995, 35.0965, "WebMercatorQuad", 17)
 
-    for feature in decoded(
-        client.get(f"/collections/building/tiles/WebMercatorQuad/17/{row}/{col}"), "building"
-    )[:5]:
+    for feature in decoded(client.get(f"/collections/building/tiles/WebMercatorQuad/17/{row}/{col}"), "building")[:5]:
         item = client.get(f"/collections/building/items/{feature['properties']['id']}").json()["properties"]
         for key, value in feature["properties"].items():
             if key != "id":
@@ -146,9 +136,9 @@ def test_coordinates_of_a_point_in_a_tile_are_its_place(
 
     for feature in tile["features"]:
         x, y = feature["geometry"]["coordinates"]
-        place = shapely.get_coordinates(
-            in_tile_crs(frames["street_lamp"].geometry[feature["properties"]["id"]], name)
-        )[0]
+        place = shapely.get_coordinates(in_tile_crs(frames["street_lamp"].geometry[feature["properties"]["id"]], name))[
+            0
+        ]
         assert (
             minx + x / tile["extent"] * (maxx - minx),
             maxy - y / tile["extent"] * (maxy - miny),
@@ -273,9 +263,7 @@ def test_datetime_and_recorded_of_a_tile_show_the_past(pair: Any, bring: Any, sq
     assert storeys("?datetime=2024-06-01&recorded=2") == [3]
 
 
-def test_a_recorded_tile_keeps_its_validator_whatever_is_recorded_after_it(
-    pair: Any, bring: Any, square: Any
-) -> None:
+def test_a_recorded_tile_keeps_its_validator_whatever_is_recorded_after_it(pair: Any, bring: Any, square: Any) -> None:
     town, ask, (west, east) = pair
     bring(town, "building", [square(0, 0)], name=["西"], storeys=[7])
     held = {one: ask.get(f"{one}?recorded=2").headers["etag"] for one in (west, east)}
@@ -291,22 +279,23 @@ def test_a_feature_that_moves_changes_the_tile_it_left_and_the_one_it_came_to(
     scratch: Any, bring: Any, inside_of: Any
 ) -> None:
     def lamp(east: float) -> None:
-        bring(
-            scratch, "control_point", [shapely.Point(617_000 + east, 3_886_000, 60)], name=["A1"], id=["A1"]
-        )
+        bring(scratch, "control_point", [shapely.Point(617_000 + east, 3_886_000, 60)], name=["A1"], id=["A1"])
 
     lamp(0)
     ask = inside_of(scratch.path)
     identity = ask.get("/collections/control_point/items").json()["features"]
-    tiles = [f"/collections/control_point/tiles/WebMercatorQuad/17/{row}/{col}"
-             for row, col in (tile_of(*TO_LONLAT.transform(617_000 + east, 3_886_000), "WebMercatorQuad", 17) for east in (0, 1500))]  # fmt: skip
+    tiles = [
+        f"/collections/control_point/tiles/WebMercatorQuad/17/{row}/{col}"
+        for row, col in (
+            tile_of(*TO_LONLAT.transform(617_000 + east, 3_886_000), "WebMercatorQuad", 17) for east in (0, 1500)
+        )
+    ]
     before = [ask.get(one) for one in tiles]
 
     lamp(1500)
 
     after = [
-        ask.get(one, headers={"If-None-Match": held.headers["etag"]})
-        for one, held in zip(tiles, before, strict=True)
+        ask.get(one, headers={"If-None-Match": held.headers["etag"]}) for one, held in zip(tiles, before, strict=True)
     ]
     assert [one.status_code for one in before] == [200, 204]
     assert after[1].status_code == 200

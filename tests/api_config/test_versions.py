@@ -56,9 +56,15 @@ def test_a_layer_committed_from_a_notebook_is_served_at_once(town: Town, serving
         assert httpx.get(f"{base}/collections/shade/items").status_code == 404
 
         version = town.commit(
-            gpd.GeoDataFrame({"hours": [2.5, 4.0], "worst": ["冬至", None]}, geometry=shapely.box([EAST, EAST + 50], NORTH, [EAST + 9, EAST + 59], NORTH + 9), crs="EPSG:4548"),
-            layer="shade", reason="日照分析", title="日照",
-        )  # fmt: skip
+            gpd.GeoDataFrame(
+                {"hours": [2.5, 4.0], "worst": ["冬至", None]},
+                geometry=shapely.box([EAST, EAST + 50], NORTH, [EAST + 9, EAST + 59], NORTH + 9),
+                crs="EPSG:4548",
+            ),
+            layer="shade",
+            reason="日照分析",
+            title="日照",
+        )
 
         for _ in range(8):  # whichever worker answers
             answer = httpx.get(f"{base}/collections/shade/items", params={"filter": "hours > 3"})
@@ -95,14 +101,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("columns", "words"), REFUSED)
-def test_a_frame_that_does_not_fit_is_refused_with_what_does(
-    town: Town, columns: dict[str, Any], words: str
-) -> None:
+def test_a_frame_that_does_not_fit_is_refused_with_what_does(town: Town, columns: dict[str, Any], words: str) -> None:
     from twin_model.errors import EditRefused
 
-    frame = gpd.GeoDataFrame(
-        columns, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)], crs="EPSG:4548"
-    )
+    frame = gpd.GeoDataFrame(columns, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)], crs="EPSG:4548")
 
     with pytest.raises(EditRefused, match=words):
         town.commit(frame, layer="building", reason="x")
@@ -110,7 +112,5 @@ def test_a_frame_that_does_not_fit_is_refused_with_what_does(
         town.commit(houses(1).set_crs(None, allow_override=True), layer="building", reason="x")
     with pytest.raises(EditRefused, match="Self-intersection"):
         bow = shapely.Polygon([(EAST, NORTH), (EAST + 9, NORTH + 9), (EAST + 9, NORTH), (EAST, NORTH + 9)])
-        town.commit(
-            gpd.GeoDataFrame({"name": ["x"]}, geometry=[bow], crs="EPSG:4548"), layer="building", reason="x"
-        )
+        town.commit(gpd.GeoDataFrame({"name": ["x"]}, geometry=[bow], crs="EPSG:4548"), layer="building", reason="x")
     assert town.store.version() == 2

@@ -122,9 +122,7 @@ def ours(polygons: NDArray[np.object_], properties: dict[str, NDArray[Any]]) -> 
             mesh = extrude(polygons[rows], base[rows], height[rows], colors=color[rows])
             table = {name: column[rows] for name, column in properties.items()}
             frame = node_frame(node, to_lonlat)
-            contents.append(
-                encode_glb(mesh, frame=frame, to_lonlat=to_lonlat, properties=table, property_types=TYPES)
-            )
+            contents.append(encode_glb(mesh, frame=frame, to_lonlat=to_lonlat, properties=table, property_types=TYPES))
     for node in document_roots(root):
         document = tileset_json(
             node,

@@ -63,9 +63,7 @@ def _add_five(space: Modelspace, dice: random.Random, number: int, side: float) 
     ring = [(x + 1, y + 1), (x + 7, y + 1), (x + 7, y + 6), (x + 1, y + 6)]
     house = space.add_lwpolyline(ring, close=True, dxfattribs={"layer": "JMD"})
     house.set_xdata("SOUTH", [(1000, "141111")])
-    space.add_text(f"砼{dice.randint(1, 30)}", height=2, dxfattribs={"layer": "JMD"}).set_placement(
-        (x + 2, y + 3)
-    )
+    space.add_text(f"砼{dice.randint(1, 30)}", height=2, dxfattribs={"layer": "JMD"}).set_placement((x + 2, y + 3))
     height = round(60 + dice.random() * 5, 2)
     spot = space.add_blockref("GC200", (x + 8, y + 8, height), dxfattribs={"layer": "GCD"})
     spot.set_xdata("SOUTH", [(1000, "202101")])

@@ -87,9 +87,7 @@ def export(frame: gpd.GeoDataFrame, name: str, seed: int) -> Path:
 def bring(town: Town, path: Path, day: str) -> float:
     """Deliver a file and return the seconds it took."""
     begin = time.perf_counter()
-    (outcome,) = deliver(
-        town, [path], Delivery(ReadOptions(kind="building", effective=parse_instant(day)[0]))
-    )
+    (outcome,) = deliver(town, [path], Delivery(ReadOptions(kind="building", effective=parse_instant(day)[0])))
     if outcome.error:
         raise outcome.error
     return time.perf_counter() - begin
@@ -98,10 +96,7 @@ def bring(town: Town, path: Path, day: str) -> float:
 def boxes(rows: int, side: float, count: int = 100) -> list[Box]:
     rng = np.random.default_rng(5)
     half = np.sqrt(rows) * 15.0 - side
-    return [
-        (x, y, x + side, y + side)
-        for x, y in (np.array(CENTRE) + rng.uniform(-half, half, (count, 2))).tolist()
-    ]
+    return [(x, y, x + side, y + side) for x, y in (np.array(CENTRE) + rng.uniform(-half, half, (count, 2))).tolist()]
 
 
 def asked(questions: Mapping[str, tuple[Store, View]], where: list[Box]) -> dict[str, NDArray[np.float64]]:
@@ -143,19 +138,14 @@ def bare(path: Path, fids: np.ndarray, number: int) -> Callable[[], None]:
     columns = [row[1] for row in connection.execute("PRAGMA table_info(building)")]
     connection.execute(f"PRAGMA wal_autocheckpoint = {8_000}")
     connection.execute(f"CREATE TABLE IF NOT EXISTS bare_old ({', '.join(columns)})")
-    connection.execute(
-        "CREATE VIRTUAL TABLE IF NOT EXISTS bare_old_tree USING rtree(id, minx, maxx, miny, maxy)"
-    )
+    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS bare_old_tree USING rtree(id, minx, maxx, miny, maxy)")
     for verb in ("insert", "update", "delete"):
         connection.execute(f"DROP TRIGGER IF EXISTS guard_building_{verb}")
     chosen = f"fid IN ({', '.join(map(str, fids.tolist()))})"
     rows = [
-        dict(zip(columns, row, strict=True))
-        for row in connection.execute(f"SELECT * FROM building WHERE {chosen}")
+        dict(zip(columns, row, strict=True)) for row in connection.execute(f"SELECT * FROM building WHERE {chosen}")
     ]
-    new = [
-        [*(row | {"name": f"edit {number}", "height": float(number)}).values(), row["fid"]] for row in rows
-    ]
+    new = [[*(row | {"name": f"edit {number}", "height": float(number)}).values(), row["fid"]] for row in rows]
     keys = [(row["fid"],) for row in rows]
     tree = "rtree_building_geom"
 
@@ -171,9 +161,7 @@ def bare(path: Path, fids: np.ndarray, number: int) -> Callable[[], None]:
             for key in keys
             for row in connection.execute(f"SELECT id, minx, maxx, miny, maxy FROM {tree} WHERE id = ?", key)
         ]
-        connection.executemany(
-            f"UPDATE building SET {', '.join(f'{one} = ?' for one in columns)} WHERE fid = ?", new
-        )
+        connection.executemany(f"UPDATE building SET {', '.join(f'{one} = ?' for one in columns)} WHERE fid = ?", new)
         connection.executemany(f"DELETE FROM {tree} WHERE id = ?", keys)
         connection.executemany(f"INSERT INTO {tree} VALUES (?,?,?,?,?)", boxes)
         connection.execute("COMMIT")
@@ -190,9 +178,7 @@ def beside_readers(town: Path, rows: int, work: Callable[[int], Callable[[], Non
         half=np.sqrt(rows) * 14.0,
     )
     readers = [
-        subprocess.Popen(
-            [sys.executable, "-c", code, str(seed), str(EDITS + 3.0)], stdout=subprocess.PIPE, text=True
-        )
+        subprocess.Popen([sys.executable, "-c", code, str(seed), str(EDITS + 3.0)], stdout=subprocess.PIPE, text=True)
         for seed in (1, 2)
     ]
     time.sleep(2.5)  # until they read
@@ -217,17 +203,19 @@ def nth_edit(
 
 
 def edited_in_turns(
-    aged: Town, plain: Path, rows: int, rng: np.random.Generator, bare_edit: Callable[[NDArray[np.int64], int], Callable[[], None]]
-) -> NDArray[np.float64]:  # fmt: skip
+    aged: Town,
+    plain: Path,
+    rows: int,
+    rng: np.random.Generator,
+    bare_edit: Callable[[NDArray[np.int64], int], Callable[[], None]],
+) -> NDArray[np.float64]:
     """Return milliseconds (turn, 4): an edit, the bare SQL of one, the readers' p99 beside edits and with none; they take
     turns, for the disk of a shared machine is as fast again in one minute as in another."""
     turns = []
     for turn in range(TURNS):
         fids = np.sort(np.stack([rng.choice(rows, EDITED, replace=False) + 1 for _ in range(EDITS)]), axis=1)
         _, quiet = beside_readers(aged.path, rows, lambda n: lambda: None)
-        ours, p99 = beside_readers(
-            aged.path, rows, partial(nth_edit, partial(edit, aged), fids, EDITS * turn)
-        )
+        ours, p99 = beside_readers(aged.path, rows, partial(nth_edit, partial(edit, aged), fids, EDITS * turn))
         raw, _ = beside_readers(plain, rows, partial(nth_edit, bare_edit, fids, EDITS * turn))
         turns.append((ours, raw, p99, quiet))
     return np.array(turns)
@@ -241,9 +229,12 @@ def bare_postgis(address: str, fids: np.ndarray, number: int) -> Callable[[], No
     connection.execute("CREATE TABLE IF NOT EXISTS bare_old (LIKE building)")
     connection.execute("CREATE INDEX IF NOT EXISTS bare_old_geom ON bare_old USING gist (geom)")
     columns = [
-        row[0] for row in connection.execute("SELECT attname FROM pg_attribute WHERE attrelid = 'building'::regclass "
-                                             "AND attnum > 0 AND NOT attisdropped ORDER BY attnum")
-    ]  # fmt: skip
+        row[0]
+        for row in connection.execute(
+            "SELECT attname FROM pg_attribute WHERE attrelid = 'building'::regclass "
+            "AND attnum > 0 AND NOT attisdropped ORDER BY attnum"
+        )
+    ]
     keys = fids.tolist()
     rows = connection.execute("SELECT * FROM building WHERE fid = ANY(%s)", (keys,)).fetchall()
     changed = {"name": f"edit {number}", "height": float(number)}
@@ -252,9 +243,7 @@ def bare_postgis(address: str, fids: np.ndarray, number: int) -> Callable[[], No
 
     def run() -> None:
         with connection.transaction(), connection.cursor() as cursor:
-            cursor.executemany(
-                "INSERT INTO bare_old SELECT * FROM building WHERE fid = %s", [(key,) for key in keys]
-            )
+            cursor.executemany("INSERT INTO bare_old SELECT * FROM building WHERE fid = %s", [(key,) for key in keys])
             cursor.executemany(f"UPDATE building SET {assigned} WHERE fid = %s", new)
 
     return run
@@ -316,16 +305,10 @@ def measure(
         ratio = float(np.median(took[name] / took[against]))
         one, other = np.median(took[name]), np.median(took[against])
         print(f"{what:35s}{one:8.2f} ms {other:8.2f} ms  {ratio:6.2f}   (goal <= {goal})")
-    print(
-        f"unchanged again against first       {again:8.2f} s  {first:8.2f} s   {first / again:6.2f}   (goal >= 2)"
-    )
+    print(f"unchanged again against first       {again:8.2f} s  {first:8.2f} s   {first / again:6.2f}   (goal >= 2)")
     edit_ratio, readers_ratio = np.median(edits[:, 0::2] / edits[:, 1::2], axis=0).tolist()
-    print(
-        f"edit of {EDITED:,}, against bare SQL     {ours:8.1f} ms {raw:8.1f} ms  {edit_ratio:6.2f}   (goal <= 2)"
-    )
-    print(
-        f"readers' p99 beside edits, quiet    {ours_p99:8.1f} ms {quiet:8.1f} ms  {readers_ratio:6.2f}   (goal <= 3)"
-    )
+    print(f"edit of {EDITED:,}, against bare SQL     {ours:8.1f} ms {raw:8.1f} ms  {edit_ratio:6.2f}   (goal <= 2)")
+    print(f"readers' p99 beside edits, quiet    {ours_p99:8.1f} ms {quiet:8.1f} ms  {readers_ratio:6.2f}   (goal <= 3)")
 
 
 if __name__ == "__main__":

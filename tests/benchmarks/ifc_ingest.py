@@ -96,18 +96,20 @@ def main(folder: Path) -> int:
     for name in FILES:
         path = folder / name
         slow, most = iterate(path, (SECOND_KERNEL,))
-        seconds, (half, found, lost) = rounds_of((
-            lambda path=path: iterate(path, (KERNEL,)),
-            lambda path=path: iterate(path, (KERNEL, SECOND_KERNEL)),
-            lambda path=path: read(path),
-        ))  # fmt: skip
+        seconds, (half, found, lost) = rounds_of(
+            (
+                lambda path=path: iterate(path, (KERNEL,)),
+                lambda path=path: iterate(path, (KERNEL, SECOND_KERNEL)),
+                lambda path=path: read(path),
+            )
+        )
         fast, bare, whole = np.median(seconds, axis=0)
         of_fast, of_bare = np.median(seconds[:, 2:] / seconds[:, :2], axis=0)
-        print(f"{name}: bare {KERNEL} {fast:.2f} s ({half} shapes), both {bare:.2f} s ({found}), "
-              f"opencascade {slow:.2f} s ({most})")  # fmt: skip
         print(
-            f"    whole read {whole:.2f} s, {lost} lost: {of_fast:.2f} times bare, {of_bare:.2f} times both"
+            f"{name}: bare {KERNEL} {fast:.2f} s ({half} shapes), both {bare:.2f} s ({found}), "
+            f"opencascade {slow:.2f} s ({most})"
         )
+        print(f"    whole read {whole:.2f} s, {lost} lost: {of_fast:.2f} times bare, {of_bare:.2f} times both")
         good &= of_fast <= GOAL and not lost and found == most
     return 0 if good else 1
 

@@ -64,9 +64,7 @@ def boxes(rows: int, side: float, count: int = 64) -> list[tuple[float, float, f
 async def load(urls: list[str]) -> float:
     """Return answered requests a second over eight connections; any answer but 200 stops the run."""
     limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-    async with httpx.AsyncClient(
-        limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}
-    ) as client:
+    async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}) as client:
         for url in urls[:2]:
             (await client.get(url)).raise_for_status()
         done, begin = 0, time.perf_counter()
@@ -109,9 +107,7 @@ def once(urls: list[str]) -> float:
 
     async def round_trip() -> None:
         limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=CONNECTIONS)
-        async with httpx.AsyncClient(
-            limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}
-        ) as client:
+        async with httpx.AsyncClient(limits=limits, timeout=60, headers={"Accept-Encoding": "identity"}) as client:
             for answer in await asyncio.gather(*(client.get(url) for url in urls)):
                 answer.raise_for_status()
 
@@ -150,9 +146,7 @@ def main() -> None:
     def theirs(base: str) -> dict[str, list[str]]:
         items = f"{base}/collections/building/items"
         return {
-            "items, bbox, limit 1000": [
-                f"{items}?f=json&bbox={','.join(map(str, b))}&limit=1000" for b in wide
-            ],
+            "items, bbox, limit 1000": [f"{items}?f=json&bbox={','.join(map(str, b))}&limit=1000" for b in wide],
             "items, bbox, limit 10, ordered": [
                 f"{items}?f=json&bbox={','.join(map(str, b))}&limit=10&sortby=storeys" for b in near
             ],

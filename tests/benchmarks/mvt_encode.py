@@ -113,9 +113,7 @@ def main() -> None:
         fast, our_size = seconds(ours, tile, 15)
         for name, took, length in (("mapbox_vector_tile", slow, size), ("tiles.mvt", fast, our_size)):
             label = f"z{z}, {count:,} buildings"
-            print(
-                f"{label:<22}{name:<22}{took * 1e3:9.1f}{count / took:13,.0f}{length:11,}{slow / took:8.1f}"
-            )
+            print(f"{label:<22}{name:<22}{took * 1e3:9.1f}{count / took:13,.0f}{length:11,}{slow / took:8.1f}")
 
 
 if __name__ == "__main__":

@@ -72,9 +72,7 @@ def load(server: PostgisServer, source: Path) -> float:
     ]
     subprocess.run(init, check=True, stdout=subprocess.DEVNULL)
     begin = time.perf_counter()
-    subprocess.run(
-        [TWIN, "--town", str(town), "ingest", str(source), "--json"], check=True, stdout=subprocess.DEVNULL
-    )
+    subprocess.run([TWIN, "--town", str(town), "ingest", str(source), "--json"], check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begin
 
 
@@ -94,8 +92,11 @@ def tipg() -> Iterator[str]:
     if not python.exists():
         subprocess.run([sys.executable, "-m", "venv", str(FOLDER / "tipg")], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", "tipg", "uvicorn"], check=True)
-    named = {"DATABASE_URL": f"postgresql://twin@127.0.0.1:{PORT}/town", "TIPG_DB_SCHEMAS": '["bench"]',
-             "TIPG_MAX_FEATURES_PER_QUERY": "10000"}  # fmt: skip
+    named = {
+        "DATABASE_URL": f"postgresql://twin@127.0.0.1:{PORT}/town",
+        "TIPG_DB_SCHEMAS": '["bench"]',
+        "TIPG_MAX_FEATURES_PER_QUERY": "10000",
+    }
     with app_serving(python, "tipg.main:app", "/collections/bench.building", named) as base:
         yield base
 
@@ -109,17 +110,18 @@ def main() -> None:
     with running_server(durable=True, small=False, port=PORT) as server:
         ours, peer = loads(server, source)
         ratios = sorted(theirs / own for own, theirs in zip(ours, peer, strict=True))
-        print(f"first load, rows/s, median of {TURNS} turns: ours {rows / median(ours):,.0f}, ogr2ogr {rows / median(peer):,.0f}; "
-              f"ratio {median(ratios):.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f} (goal >= 0.8)", flush=True)  # fmt: skip
+        print(
+            f"first load, rows/s, median of {TURNS} turns: ours {rows / median(ours):,.0f}, ogr2ogr {rows / median(peer):,.0f}; "
+            f"ratio {median(ratios):.2f}, {ratios[0]:.2f} to {ratios[-1]:.2f} (goal >= 0.8)",
+            flush=True,
+        )
         with psycopg.connect(server.url("bench").partition("&schema=")[0], autocommit=True) as connection:
             connection.execute("ANALYZE")
         with town_serving(FOLDER / "postgis-town") as base:
             asked = [f"{base}/collections/building/items?bbox={box}&limit=1000" for box in boxes]
             first, again = items.once(asked), items.measure(asked)
         with tipg() as base:
-            asked = [
-                f"{base}/collections/bench.building/items?bbox={box}&limit=1000&f=geojson" for box in boxes
-            ]
+            asked = [f"{base}/collections/bench.building/items?bbox={box}&limit=1000&f=geojson" for box in boxes]
             their_first, theirs = items.once(asked), items.measure(asked)
     print(f"\nPostGIS store, {rows:,} polygons")
     print(

@@ -62,16 +62,12 @@ def main() -> None:
     rows = parser.parse_args().rows
     source = FOLDER / f"building_{rows}.shp"
     # In a process of its own: a child's largest size counts that of the parent it was forked from.
-    subprocess.run(
-        [sys.executable, str(Path(__file__).with_name("workload.py")), str(source), str(rows)], check=True
-    )
+    subprocess.run([sys.executable, str(Path(__file__).with_name("workload.py")), str(source), str(rows)], check=True)
     (seconds, memory), (bare, _) = ours(source), theirs(source)
     peer, peer_memory = theirs(source, "-makevalid", "-nlt", "PROMOTE_TO_MULTI")
     print(f"\ningest of {rows:,} polygons, shapefile EPSG:4490 -> store EPSG:4548")
     print(f"{'':28s}{'seconds':>9s}{'rows/s':>10s}{'MiB':>8s}")
-    print(
-        f"{'twin ingest':28s}{seconds:9.1f}{rows / seconds:10,.0f}{memory:8.0f}   (goal <= {MEMORY_GOAL_MIB} MiB)"
-    )
+    print(f"{'twin ingest':28s}{seconds:9.1f}{rows / seconds:10,.0f}{memory:8.0f}   (goal <= {MEMORY_GOAL_MIB} MiB)")
     print(f"{'ogr2ogr, checking validity':28s}{peer:9.1f}{rows / peer:10,.0f}{peer_memory:8.0f}")
     print(f"{'ogr2ogr, checking nothing':28s}{bare:9.1f}{rows / bare:10,.0f}")
     print(

@@ -20,15 +20,16 @@ SYSTEM_PYTHON = Path("/usr/bin/python3")
 def environment(folder: Path) -> Path:
     """Return the Python of pygeoapi's own environment, made when it is not there yet."""
     python = folder / "venv" / "bin" / "python"
-    if not SYSTEM_PYTHON.exists() or subprocess.run([SYSTEM_PYTHON, "-c", "import osgeo, ensurepip"], capture_output=True).returncode:  # fmt: skip
+    if (
+        not SYSTEM_PYTHON.exists()
+        or subprocess.run([SYSTEM_PYTHON, "-c", "import osgeo, ensurepip"], capture_output=True).returncode
+    ):
         sys.exit(
             f"The peer of this benchmark, a stock pygeoapi, needs GDAL's Python bindings and venv in {SYSTEM_PYTHON}. "
             "On Debian: apt-get install python3-gdal python3-venv; as root, `make bench` does it."
         )
     if not python.with_name("pygeoapi").exists():
-        subprocess.run(
-            [str(SYSTEM_PYTHON), "-m", "venv", "--system-site-packages", str(folder / "venv")], check=True
-        )
+        subprocess.run([str(SYSTEM_PYTHON), "-m", "venv", "--system-site-packages", str(folder / "venv")], check=True)
         subprocess.run(
             [str(python), "-m", "pip", "install", "-q", "pygeoapi==0.21.0", "uvicorn", "starlette"],
             check=True,

@@ -22,10 +22,14 @@ def look_at_store(path: str) -> dict[str, object]:
     style = layer.loadDefaultStyle()
     fields = layer.fields()
     return {
-        "layers": sorted(one.name() for one in sublayers), "valid": layer.isValid(), "features": layer.featureCount(), "crs": layer.crs().authid(),
-        "storeys": fields.field("storeys").alias() or layer.attributeAlias(fields.indexOf("storeys")), "styled": bool(style[1]),
+        "layers": sorted(one.name() for one in sublayers),
+        "valid": layer.isValid(),
+        "features": layer.featureCount(),
+        "crs": layer.crs().authid(),
+        "storeys": fields.field("storeys").alias() or layer.attributeAlias(fields.indexOf("storeys")),
+        "styled": bool(style[1]),
         "renderer": layer.renderer().type() if layer.renderer() else None,
-    }  # fmt: skip
+    }
 
 
 def look_at_service(url: str) -> dict[str, object]:
@@ -37,9 +41,14 @@ def look_at_service(url: str) -> dict[str, object]:
     box = layer.extent()
     box.scale(0.3)
     inside = list(layer.getFeatures(QgsFeatureRequest().setFilterRect(QgsRectangle(box))))
-    return {"valid": layer.isValid(), "error": layer.error().message(), "crs": layer.crs().authid(), "inside": len(inside),
-            "box": [box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()],
-            "storeys": sum(1 for one in inside if one["storeys"])}  # fmt: skip
+    return {
+        "valid": layer.isValid(),
+        "error": layer.error().message(),
+        "crs": layer.crs().authid(),
+        "inside": len(inside),
+        "box": [box.xMinimum(), box.yMinimum(), box.xMaximum(), box.yMaximum()],
+        "storeys": sum(1 for one in inside if one["storeys"]),
+    }
 
 
 def main() -> None:
@@ -47,9 +56,7 @@ def main() -> None:
     application = QgsApplication([], False)
     application.initQgis()
     print(
-        json.dumps(
-            {"store": look_at_store(sys.argv[1]), "service": look_at_service(sys.argv[2])}, ensure_ascii=False
-        )
+        json.dumps({"store": look_at_store(sys.argv[1]), "service": look_at_service(sys.argv[2])}, ensure_ascii=False)
     )
     application.exitQgis()
 

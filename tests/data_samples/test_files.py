@@ -108,9 +108,7 @@ def test_the_known_tower_is_drawn_with_its_text(drawings: dict[str, Drawing], tr
     tower = min((r for r in rings(drawing) if r.contains(place)), key=lambda r: r.area)
 
     texts = [
-        e.dxf.text
-        for e in drawing.modelspace().query('TEXT[layer=="JMD"]')
-        if tower.contains(Point(e.dxf.insert.vec2))
+        e.dxf.text for e in drawing.modelspace().query('TEXT[layer=="JMD"]') if tower.contains(Point(e.dxf.insert.vec2))
     ]
 
     assert probe["text"] in texts
@@ -128,9 +126,7 @@ def test_everything_coded_lies_inside_its_neatline(drawings: dict[str, Drawing],
                 assert frame.contains(box(*low, *high) if (high > low).all() else Point(low)), code_of(entity)
 
 
-def test_lamps_and_marks_on_the_drawings_are_those_of_the_plan(
-    drawings: dict[str, Drawing], truth: Truth
-) -> None:
+def test_lamps_and_marks_on_the_drawings_are_those_of_the_plan(drawings: dict[str, Drawing], truth: Truth) -> None:
     counts = Counter(code_of(e) for d in drawings.values() for e in d.modelspace().query("INSERT"))
 
     assert counts["155210"] == truth["topo"]["street_lamps"] == truth["shapefiles"]["路灯"]
@@ -143,9 +139,7 @@ def test_the_station_is_not_drawn_as_a_building(drawings: dict[str, Drawing], tr
     assert not any(ring.intersects(hall) for d in drawings.values() for ring in rings(d))
 
 
-def test_shapefiles_are_gbk_without_code_page_and_their_field_names_fit_ten_bytes(
-    samples: Path, truth: Truth
-) -> None:
+def test_shapefiles_are_gbk_without_code_page_and_their_field_names_fit_ten_bytes(samples: Path, truth: Truth) -> None:
     for name, count in truth["shapefiles"].items():
         path = samples / "topo" / "shp" / f"{name}.shp"
         frame = pyogrio.read_dataframe(path, encoding="GBK")
@@ -157,9 +151,7 @@ def test_shapefiles_are_gbk_without_code_page_and_their_field_names_fit_ten_byte
         assert all(len(column.encode("gbk")) <= 10 for column in frame.columns if column != "geometry")
 
 
-def test_the_plan_package_has_four_layers_with_parcels_that_do_not_overlap(
-    samples: Path, truth: Truth
-) -> None:
+def test_the_plan_package_has_four_layers_with_parcels_that_do_not_overlap(samples: Path, truth: Truth) -> None:
     path = samples / "planning" / "new_town_plan.gpkg"
     layers = {name: pyogrio.read_dataframe(path, layer=name) for name, _ in pyogrio.list_layers(path)}
     parcels = layers["land_use"]
@@ -179,9 +171,7 @@ def survey_rows(samples: Path, service: str) -> tuple[list[dict[str, str]], list
         book = openpyxl.load_workbook(folder / "JS给水管线.xlsx", read_only=True)
         tables = [list(book[name].iter_rows(values_only=True)) for name in ("JSPoint", "JSLine")]
         book.close()
-        points, lines = (
-            [dict(zip(map(str, t[0]), map(str, row), strict=True)) for row in t[1:]] for t in tables
-        )
+        points, lines = ([dict(zip(map(str, t[0]), map(str, row), strict=True)) for row in t[1:]] for t in tables)
         return points, lines
     names = {
         "YS": ("YSPOINT", "YSLINE", "gbk"),
@@ -196,9 +186,7 @@ def survey_rows(samples: Path, service: str) -> tuple[list[dict[str, str]], list
 
 
 @pytest.mark.parametrize("service", CODED)
-def test_survey_tables_hold_every_point_and_line_with_x_as_north(
-    samples: Path, truth: Truth, service: str
-) -> None:
+def test_survey_tables_hold_every_point_and_line_with_x_as_north(samples: Path, truth: Truth, service: str) -> None:
     points, lines = survey_rows(samples, service)
     columns = list(points[0])
     x, y = (next(c for c in columns if c.upper().startswith(letter)) for letter in "XY")
@@ -272,9 +260,7 @@ def test_the_known_element_has_the_global_id_of_the_plan(model: Any, truth: Trut
     assert (element.is_a(), element.Name) == (probe["class"], probe["name"])
 
 
-def test_the_hall_stands_on_the_plan_s_footprint_and_on_the_ground(
-    model: Any, truth: Truth, town: Town
-) -> None:
+def test_the_hall_stands_on_the_plan_s_footprint_and_on_the_ground(model: Any, truth: Truth, town: Town) -> None:
     hall = Polygon(truth["ifc"]["footprint"])
     corners = []
     for column in model.by_type("IfcColumn"):
@@ -324,9 +310,7 @@ def test_doors_fill_openings_that_cut_walls(model: Any) -> None:
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Every file below a folder."""
-    return {
-        p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()
-    }
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def test_another_process_makes_the_same_bytes(samples: Path, town: Town, tmp_path: Path) -> None:
@@ -351,9 +335,7 @@ def test_the_planning_bytes_do_not_depend_on_the_memory_that_is_free(town: Town,
     assert len(contents) == 1
 
 
-def test_a_current_source_is_left_alone_and_a_damaged_one_made_again(
-    samples: Path, town: Town, tmp_path: Path
-) -> None:
+def test_a_current_source_is_left_alone_and_a_damaged_one_made_again(samples: Path, town: Town, tmp_path: Path) -> None:
     shutil.copytree(samples / "survey", tmp_path / "survey")
     shutil.copy(samples / "town_plan.json", tmp_path)
     path = tmp_path / "survey" / "YSLINE.csv"
@@ -401,9 +383,7 @@ def test_an_unknown_source_is_refused_with_the_known_ones(capsys: pytest.Capture
 
 @pytest.mark.parametrize("folder", ["broken", "byhand"])
 def test_committed_samples_are_those_the_command_makes(samples: Path, folder: str) -> None:
-    made = {
-        p.relative_to(samples): p for p in (samples / folder).rglob("*") if p.is_file() and p.name != STAMP
-    }
+    made = {p.relative_to(samples): p for p in (samples / folder).rglob("*") if p.is_file() and p.name != STAMP}
 
     assert {name for name, path in made.items() if (HERE / name).read_bytes() != path.read_bytes()} == set()
 

@@ -126,9 +126,7 @@ def test_sections_do_not_shrink_downstream(town: Town) -> None:
 
 
 @pytest.mark.parametrize("pair", list(combinations(SERVICES, 2)), ids="-".join)
-def test_where_two_services_cross_they_pass_a_tenth_of_a_metre_apart(
-    town: Town, pair: tuple[str, str]
-) -> None:
+def test_where_two_services_cross_they_pass_a_tenth_of_a_metre_apart(town: Town, pair: tuple[str, str]) -> None:
     one, other = (town.surveys[service] for service in pair)
     lines = [axis(one, k) for k in one.lines]
     others = [axis(other, k) for k in other.lines]
@@ -141,9 +139,7 @@ def test_where_two_services_cross_they_pass_a_tenth_of_a_metre_apart(
         low2, high2 = vertical_span(other, other.lines[j], others[j].project(place, normalized=True))
         gap = max(low - high2, low2 - high)
         if gap < 0.1:
-            close.append(
-                (one.lines[i].start, one.lines[i].end, other.lines[j].start, other.lines[j].end, gap)
-            )
+            close.append((one.lines[i].start, one.lines[i].end, other.lines[j].start, other.lines[j].end, gap))
 
     assert close == []
 

@@ -18,11 +18,10 @@ OURS = {"twin_model", "ingest", "tiles", "api_config", "data_samples", "tests", 
 """Our packages and the helpers of tests and benchmarks; QGIS brings its own."""
 CHOSEN_BY_UVICORN = {"uvloop", "httptools"}
 PERMISSIVE = re.compile(
-    r"\b(0?BSD|MIT|Apache|ISC|ISCL|PSF|Python Software|Zlib|CC0|CNRI|HPND|MPL|Mozilla|LGPL|Lesser General|Unlicense|Artistic)", re.I
-)  # fmt: skip
-STRONG = re.compile(
-    r"(?<!L)(?<!Lesser )\b(A?GPL|GNU General Public|GNU Affero|SSPL|Commons Clause|BUSL)\b", re.I
+    r"\b(0?BSD|MIT|Apache|ISC|ISCL|PSF|Python Software|Zlib|CC0|CNRI|HPND|MPL|Mozilla|LGPL|Lesser General|Unlicense|Artistic)",
+    re.I,
 )
+STRONG = re.compile(r"(?<!L)(?<!Lesser )\b(A?GPL|GNU General Public|GNU Affero|SSPL|Commons Clause|BUSL)\b", re.I)
 
 
 def canonical(name: str) -> str:
@@ -32,11 +31,7 @@ def canonical(name: str) -> str:
 def declared(section: str, key: str) -> set[str]:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", "utf-8")
-    return {
-        canonical(re.split(r"[<>=!;\[( ~]", line)[0])
-        for line in setup[section][key].splitlines()
-        if line.strip()
-    }
+    return {canonical(re.split(r"[<>=!;\[( ~]", line)[0]) for line in setup[section][key].splitlines() if line.strip()}
 
 
 RUNTIME = declared("options", "install_requires")
@@ -58,11 +53,7 @@ def imported(*folders: str) -> dict[str, str]:
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(tree_of(path)):
                 names = [one.name for one in node.names] if isinstance(node, ast.Import) else []
-                names += (
-                    [node.module]
-                    if isinstance(node, ast.ImportFrom) and node.module and not node.level
-                    else []
-                )
+                names += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
                 for top in {name.split(".")[0] for name in names} - OURS - set(sys.stdlib_module_names):
                     for distribution in distributions.get(top, [top]):
                         found[canonical(distribution)] = path.relative_to(ROOT).as_posix()
@@ -81,9 +72,7 @@ def closure() -> list[str]:
             continue
         if name not in seen:
             seen.add(name)
-            waiting += [
-                canonical(re.split(r"[<>=!;\[( ~]", one)[0]) for one in needs if "extra ==" not in one
-            ]
+            waiting += [canonical(re.split(r"[<>=!;\[( ~]", one)[0]) for one in needs if "extra ==" not in one]
     return sorted(seen)
 
 
@@ -106,9 +95,7 @@ def test_every_library_the_house_imports_is_declared() -> None:
 
 def test_every_library_of_tests_and_samples_is_declared() -> None:
     missing = {
-        name: path
-        for name, path in imported("data_samples", "tests").items()
-        if name not in RUNTIME | DEVELOPMENT
+        name: path for name, path in imported("data_samples", "tests").items() if name not in RUNTIME | DEVELOPMENT
     }
 
     assert missing == {}

@@ -119,9 +119,7 @@ def test_nothing_below_the_top_floor_reads_the_environment() -> None:
     readers = []
     for path in sources():
         names = {node.attr for node in ast.walk(tree_of(path)) if isinstance(node, ast.Attribute)}
-        if names & {"environ", "getenv", "environb", "expanduser"} and not path.is_relative_to(
-            ROOT / "api_config"
-        ):
+        if names & {"environ", "getenv", "environb", "expanduser"} and not path.is_relative_to(ROOT / "api_config"):
             readers.append(path.relative_to(ROOT).as_posix())
 
     assert readers == []

@@ -12,11 +12,7 @@ CHINESE = (ROOT / "README.zh-CN.md").read_text("utf-8")
 
 def table() -> list[list[str]]:
     """Return the rows of the standards table: standard, yes or partly or no, where it is proved."""
-    rows = [
-        line
-        for line in README.splitlines()
-        if line.startswith("| ") and re.search(r"\| (yes|partly|no) \|", line)
-    ]
+    rows = [line for line in README.splitlines() if line.startswith("| ") and re.search(r"\| (yes|partly|no) \|", line)]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 

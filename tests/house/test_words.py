@@ -12,9 +12,7 @@ from source_trees import tree_of
 ROOT = Path(__file__).resolve().parents[2]
 BANNED = {"utils", "util", "helpers", "helper", "common", "manager", "misc", "tools"}
 PROMISES = re.compile(
-    "|".join(
-        ("TO" + "DO", "FIX" + "ME", "X" * 3 + r"\b", "raise NotImplemented" + "Error", "lorem" + " ipsum")
-    )
+    "|".join(("TO" + "DO", "FIX" + "ME", "X" * 3 + r"\b", "raise NotImplemented" + "Error", "lorem" + " ipsum"))
 )
 MACHINE = re.compile(r"(?<![\w.:/}-])/(?:work|root|home|Users|mnt)/[\w.-]+")
 HOSTS = re.compile(

@@ -115,8 +115,11 @@ def write_refused(folder: Path, address: str, secrets: dict[str, Path]) -> dict[
             (folder / name).write_text(text, "utf-8")
     start = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="http://x">'
     for name, included in (
-        ("schema", f"{address}/a.xsd"), ("schema_of_file", str(table)), ("schemas", "more.xsd"), ("more", f"{address}/b.xsd"),
-    ):  # fmt: skip
+        ("schema", f"{address}/a.xsd"),
+        ("schema_of_file", str(table)),
+        ("schemas", "more.xsd"),
+        ("more", f"{address}/b.xsd"),
+    ):
         (folder / f"{name}.xsd").write_text(f'{start}<xs:include schemaLocation="{included}"/></xs:schema>')
     (folder / "schema_dtd.xsd").write_text(f'<!DOCTYPE a SYSTEM "{address}/x.dtd">{start}</xs:schema>')
     rules = {name: rule for rule, files in texts.items() for name in files}
@@ -163,15 +166,17 @@ def _write_workbooks(folder: Path, address: str, table: Path) -> dict[str, str]:
     book.active.append(["管线点号", "X坐标", "Y坐标", "地面高程"])
     book.save(folder / "plain.xlsx")
     declaration = f'<!DOCTYPE a [<!ENTITY e SYSTEM "file://{table}"><!ENTITY % f SYSTEM "{address}/f">%f;]>'
-    parts = {"book.xlsx": "xl/workbook.xml", "sheet.xlsx": "xl/worksheets/sheet1.xml", "links.xlsx": "xl/_rels/workbook.xml.rels"}  # fmt: skip
+    parts = {
+        "book.xlsx": "xl/workbook.xml",
+        "sheet.xlsx": "xl/worksheets/sheet1.xml",
+        "links.xlsx": "xl/_rels/workbook.xml.rels",
+    }
     for name, part in parts.items():
         with zipfile.ZipFile(folder / "plain.xlsx") as plain, zipfile.ZipFile(folder / name, "w") as hostile:
             for member in plain.namelist():
                 content = plain.read(member).replace("管线点号".encode(), b"&e;" if member == part else b"A")
                 head, mark, rest = content.partition(b"?>")
-                content = (
-                    head + mark + declaration.encode() + rest if mark else declaration.encode() + content
-                )
+                content = head + mark + declaration.encode() + rest if mark else declaration.encode() + content
                 hostile.writestr(member, content if member == part else plain.read(member))
     (folder / "plain.xlsx").unlink()
     return dict.fromkeys(parts, "survey.document_type")
@@ -194,19 +199,13 @@ def _write_links(folder: Path, secrets: dict[str, Path]) -> dict[str, str]:
 def write_readable(folder: Path, address: str, secrets: dict[str, Path]) -> list[str]:
     """Write sources that name other files and addresses as ordinary ones do, and are read without following them."""
     table = secrets["table"]
-    request = (
-        f"{address}/wfs?SERVICE=WFS&amp;VERSION=1.1.0&amp;REQUEST=DescribeFeatureType&amp;TYPENAME=x:building"
-    )
+    request = f"{address}/wfs?SERVICE=WFS&amp;VERSION=1.1.0&amp;REQUEST=DescribeFeatureType&amp;TYPENAME=x:building"
     (folder / "described.gml").write_text(
         _gml(f'xsi:schemaLocation="http://x {request}"', inside=f'<x:r xlink:href="{address}/x#a"/>'), "utf-8"
     )
-    (folder / "pages.geojson").write_text(
-        _collection(f'"links":[{{"rel":"next","href":"{address}/next"}}],'), "utf-8"
-    )
+    (folder / "pages.geojson").write_text(_collection(f'"links":[{{"rel":"next","href":"{address}/next"}}],'), "utf-8")
     (folder / "named.geojson").write_text(
-        _collection(
-            '"crs":{"type":"name","properties":{"name":"http://www.opengis.net/def/crs/EPSG/0/4326"}},'
-        ),
+        _collection('"crs":{"type":"name","properties":{"name":"http://www.opengis.net/def/crs/EPSG/0/4326"}},'),
         "utf-8",
     )
     drawing = ezdxf.document.Drawing.new("R2010")

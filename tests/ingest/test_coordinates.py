@@ -52,9 +52,7 @@ def written(path: Path, *places: Any) -> Path:
     return path
 
 
-def draft_of(
-    path: Path, crs: str | None, options: str | None = None
-) -> tuple[dict[str, Any], list[Any], Any]:
+def draft_of(path: Path, crs: str | None, options: str | None = None) -> tuple[dict[str, Any], list[Any], Any]:
     """Return counts, findings and places of what a file gives, read with a CRS and a mapping's coordinates."""
     mapping = None
     if options:
@@ -62,9 +60,7 @@ def draft_of(
         office.write_text(f"[options.coordinates]\n{options}\n", "utf-8")
         mapping = read_mapping(office)
     asked = ReadOptions(crs=crs, mapping=mapping)
-    with Draft(
-        Source(path.name, "0" * 64), CATALOGUE, storage_crs=CRS, coordinates=coordinates_of(mapping)
-    ) as draft:
+    with Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs=CRS, coordinates=coordinates_of(mapping)) as draft:
         reader_of(path, asked).read(path, draft, asked)
         draft.to_changeset(author="test", reason="test")
         frames = [frame for _, frame in draft.frames()]

@@ -19,15 +19,11 @@ CATALOGUE = read_catalogue()
 
 
 def opened(tmp_path: Path, **options: Any) -> Draft:
-    return Draft(
-        Source("a.shp", "0" * 64), CATALOGUE, storage_crs="EPSG:4548", folder=tmp_path / "drafts", **options
-    )
+    return Draft(Source("a.shp", "0" * 64), CATALOGUE, storage_crs="EPSG:4548", folder=tmp_path / "drafts", **options)
 
 
 def lamps(rows: int = 2, crs: str | None = "EPSG:4548", **columns: list[Any]) -> gpd.GeoDataFrame:
-    return gpd.GeoDataFrame(
-        columns, geometry=gpd.points_from_xy(EAST + np.arange(rows), np.full(rows, NORTH)), crs=crs
-    )
+    return gpd.GeoDataFrame(columns, geometry=gpd.points_from_xy(EAST + np.arange(rows), np.full(rows, NORTH)), crs=crs)
 
 
 def rules(changeset: Changeset) -> list[str]:

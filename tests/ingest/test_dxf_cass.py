@@ -74,9 +74,7 @@ class Cass:
             entity.set_xdata(self.application, [(1000, code)])
         return entity
 
-    def ring(
-        self, code: str | None, *xy: tuple[float, float], layer: str = "JMD", closed: bool = True
-    ) -> Any:
+    def ring(self, code: str | None, *xy: tuple[float, float], layer: str = "JMD", closed: bool = True) -> Any:
         points = [(EAST + x, NORTH + y) for x, y in xy]
         return self.coded(self.space.add_lwpolyline(points, close=closed, dxfattribs={"layer": layer}), code)
 
@@ -93,9 +91,7 @@ class Cass:
         layer: str = "JMD",
         size: float = 1.0,
     ) -> Any:
-        text = self.space.add_text(
-            words, height=size, dxfattribs={"layer": layer, "insert": (EAST + x, NORTH + y)}
-        )
+        text = self.space.add_text(words, height=size, dxfattribs={"layer": layer, "insert": (EAST + x, NORTH + y)})
         return self.coded(text, code)
 
     def spot(
@@ -113,9 +109,7 @@ class Cass:
             insert.add_attrib("HEIGHT", label, (EAST + x, NORTH + y))
         return self.coded(insert, code)
 
-    def line(
-        self, code: str | None, layer: str, *xy: tuple[float, float], height: float | None = None
-    ) -> Any:
+    def line(self, code: str | None, layer: str, *xy: tuple[float, float], height: float | None = None) -> Any:
         attributes: dict[str, Any] = {"layer": layer}
         if height is not None:
             attributes["elevation"] = height
@@ -257,9 +251,7 @@ def test_a_text_belongs_to_the_smallest_ring_around_it(tmp_path: Path) -> None:
 
     expected = {round((side + 50) ** 2, 2): i + 1 for i, side in enumerate(sides)}
     expected |= {round(side**2, 2): 100 + i for i, side in enumerate(sides)}
-    assert {
-        round(area, 2): storeys for area, storeys in zip(found.area, found.storeys, strict=True)
-    } == expected
+    assert {round(area, 2): storeys for area, storeys in zip(found.area, found.storeys, strict=True)} == expected
 
 
 def test_a_ring_drawn_twice_is_stored_once(tmp_path: Path) -> None:
@@ -321,10 +313,12 @@ def test_only_coded_entities_become_features(tmp_path: Path) -> None:
 
 def test_codes_go_to_their_layers_with_kind_and_gb_code(tmp_path: Path) -> None:
     cases = [
-        ("164400", "DLSS", "road_line", "430600"), ("161201", "DLSS", "rail", "410101"),
-        ("181101", "SXSS", "water_line", "210101"), ("191401", "JJ", "boundary", "650201"),
+        ("164400", "DLSS", "road_line", "430600"),
+        ("161201", "DLSS", "rail", "410101"),
+        ("181101", "SXSS", "water_line", "210101"),
+        ("191401", "JJ", "boundary", "650201"),
         ("144302", "JMD", "structure", "380201"),
-    ]  # fmt: skip
+    ]
     areas = [("182200", "SXSS", "water_area", "230102"), ("211100", "ZBTZ", "vegetation_area", "810301")]
     drawing = Cass()
     for code, layer, _, _ in cases:
@@ -400,9 +394,7 @@ def test_a_label_that_differs_by_more_than_five_centimetres_is_a_finding(tmp_pat
 
 def test_contours_at_zero_or_off_the_interval_are_findings(tmp_path: Path) -> None:
     def draw(drawing: Cass) -> None:
-        for i, height in enumerate(
-            [60.0, 60.5, 61.0, 61.5, 62.0, 62.5, 63.0, 63.5, 64.0, 64.5, 65.0, 65.3, 0.0]
-        ):
+        for i, height in enumerate([60.0, 60.5, 61.0, 61.5, 62.0, 62.5, 63.0, 63.5, 64.0, 64.5, 65.0, 65.3, 0.0]):
             drawing.line("201101", "DGX", (0, i), (50, i), height=height)
 
     found = read(drawn(tmp_path / "a.dxf", draw))
@@ -427,10 +419,7 @@ def test_a_polyline_contour_takes_vertex_z_or_header_z_without_its_frame_points(
 
     assert found.elevation.tolist() == [62.0, 63.0]
     assert shapely.get_num_coordinates(found.geometry.to_numpy()).tolist() == [3, 4]
-    assert (
-        shapely.get_coordinates(found.geometry.to_numpy(), include_z=True)[:, 2].tolist()
-        == [62.0] * 3 + [63.0] * 4
-    )
+    assert shapely.get_coordinates(found.geometry.to_numpy(), include_z=True)[:, 2].tolist() == [62.0] * 3 + [63.0] * 4
 
 
 def test_texts_on_zj_and_coded_texts_are_annotations(tmp_path: Path) -> None:
@@ -451,8 +440,13 @@ def draw_sheet(drawing: Cass) -> None:
     drawing.document.header["$USERR1"] = 1000.0
     drawing.box(None, -12, -12, 524, layer="TK")
     drawing.box(None, 0, 0, 500, layer="TK")
-    for words, y in (("3885.0-618.0", 517), ("1:1000", -18), ("2023年11月数字化成图", -22), ("GB/T 20257.1-2017图式", -26),
-                     ("基本等高距为0.5米", -30)):  # fmt: skip
+    for words, y in (
+        ("3885.0-618.0", 517),
+        ("1:1000", -18),
+        ("2023年11月数字化成图", -22),
+        ("GB/T 20257.1-2017图式", -26),
+        ("基本等高距为0.5米", -30),
+    ):
         drawing.text(words, 100, y, layer="TK")
     drawing.text("琅琊新城", 250, 530, layer="TK", size=5)
     for x in range(255, 500, 20):
@@ -517,9 +511,7 @@ def test_storey_height_is_an_option_of_the_mapping(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damaged", [False, True])
-@pytest.mark.parametrize(
-    ("declared", "written"), [("ANSI_936", "gbk"), ("ANSI_936", "utf-8"), ("ANSI_1252", "gbk")]
-)
+@pytest.mark.parametrize(("declared", "written"), [("ANSI_936", "gbk"), ("ANSI_936", "utf-8"), ("ANSI_1252", "gbk")])
 def test_chinese_text_is_read_right_even_where_the_code_page_lies(
     tmp_path: Path, declared: str, written: str, damaged: bool
 ) -> None:
@@ -562,17 +554,13 @@ def test_a_cass_drawing_is_in_metres_whatever_its_header_says(tmp_path: Path) ->
 @given(st.lists(st.tuples(st.sampled_from(["141111", "201101", "202101", "155210", "999999", "211100", None]),
                           st.sampled_from(["ring", "line", "spot", "text"])), min_size=1, max_size=25))  # fmt: skip
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_every_entity_ends_stored_set_aside_or_decoration(
-    tmp_path: Path, pieces: list[tuple[str | None, str]]
-) -> None:
+def test_every_entity_ends_stored_set_aside_or_decoration(tmp_path: Path, pieces: list[tuple[str | None, str]]) -> None:
     drawing = Cass()
     drawing.line("164400", "DLSS", (0, -50), (9, -50))
     for i, (code, shape) in enumerate(pieces):
         {
             "ring": lambda i=i, code=code: drawing.box(code, i * 12, 0, 10),
-            "line": lambda i=i, code=code: drawing.line(
-                code, "DGX", (i * 12, 20), (i * 12 + 9, 22), height=60.0
-            ),
+            "line": lambda i=i, code=code: drawing.line(code, "DGX", (i * 12, 20), (i * 12 + 9, 22), height=60.0),
             "spot": lambda i=i, code=code: drawing.spot(i * 12, 40, 60.0, code=code),
             "text": lambda i=i, code=code: drawing.text("砼2", i * 12 + 5, 5, code=code),
         }[shape]()
@@ -585,9 +573,7 @@ def test_every_entity_ends_stored_set_aside_or_decoration(
 
 @pytest.mark.parametrize("wrong", ["nan", "inf", "1e300", "-1e15"])
 @pytest.mark.parametrize("code", ["141111", "201101", "164400", "211100", "202101"])
-def test_a_coordinate_that_is_no_place_spoils_only_its_own_entity(
-    tmp_path: Path, code: str, wrong: str
-) -> None:
+def test_a_coordinate_that_is_no_place_spoils_only_its_own_entity(tmp_path: Path, code: str, wrong: str) -> None:
     drawing = Cass()
     draw_sheet(drawing)
     draw_house(drawing)

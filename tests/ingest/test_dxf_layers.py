@@ -46,9 +46,7 @@ CADASTRE = Mapping(
     (
         LayerMapping(("100__*",), "structure", constants={"kind": "Markierung"}),
         LayerMapping(("*|MTEXT",), "annotation"),
-        LayerMapping(
-            ("29__01211|LWPOLYLINE", "30__01234|LWPOLYLINE"), "building", fields={"code": ("layer",)}
-        ),
+        LayerMapping(("29__01211|LWPOLYLINE", "30__01234|LWPOLYLINE"), "building", fields={"code": ("layer",)}),
         LayerMapping(("29__01211|INSERT",), "building", constants={"usage": "block"}),
         LayerMapping(("4?__016*|INSERT|EYYYMANN",), "facility", fields={"kind": ("block",)}),
     ),
@@ -117,9 +115,7 @@ def test_every_entity_of_a_real_drawing_is_accounted_for(realdata: Path, name: s
     assert found.counts["read"] == found.accounted == len(entities)
     passed = sum(one.values["count"] for one in found.findings if "kinds" in one.values)
     assert passed == found.counts["decoration"]
-    raw = [
-        one.values["count"] if "records" in one.raw else 1 for one in found.findings if one.raw is not None
-    ]
+    raw = [one.values["count"] if "records" in one.raw else 1 for one in found.findings if one.raw is not None]
     assert sum(raw) == found.counts["quarantined"]
 
 
@@ -142,9 +138,7 @@ def test_a_cadastral_plan_yields_the_features_its_mapping_names(realdata: Path) 
     assert len(found["facility"]) == sum(one.dxf.layer[:2] in ("40", "41", "42") for one in manholes) == 199
     assert set(found["facility"].kind) == {"EYYYMANN"}
     assert "Berninaplatz" in set(found["annotation"].text)
-    assert shapely.box(2683000, 1250000, 2685000, 1252000).contains(
-        shapely.union_all(buildings.geometry.to_numpy())
-    )
+    assert shapely.box(2683000, 1250000, 2685000, 1252000).contains(shapely.union_all(buildings.geometry.to_numpy()))
     assert found.counts["read"] == found.accounted == len(entities)
 
 
@@ -172,10 +166,13 @@ def test_layers_fields_constants_and_values_follow_the_mapping(tmp_path: Path) -
     space.add_text("Main St", height=2, dxfattribs={"layer": "Kerb"})
     space.add_line((0, 0), (5, 5), dxfattribs={"layer": "Other"})
     document.saveas(tmp_path / "a.dxf")
-    mapping = Mapping("m", (
-        LayerMapping(("lights",), "street_lamp", fields={"pole_no": ("pole",)}, constants={"road_name": "Main St"}),
-        LayerMapping(("kerb",), "road_line", fields={"kind": ("type",)}, values={"kind": {"ARC": "bend"}}),
-    ))  # fmt: skip
+    mapping = Mapping(
+        "m",
+        (
+            LayerMapping(("lights",), "street_lamp", fields={"pole_no": ("pole",)}, constants={"road_name": "Main St"}),
+            LayerMapping(("kerb",), "road_line", fields={"kind": ("type",)}, values={"kind": {"ARC": "bend"}}),
+        ),
+    )
 
     found = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=mapping)
 
@@ -205,9 +202,7 @@ def test_hatches_circles_and_closed_lines_become_areas_with_their_holes(tmp_path
 
 
 @pytest.mark.parametrize(("unit", "factor"), [(4, 0.001), (1, 0.0254), (2, 0.3048), (6, 1.0), (0, 1.0)])
-def test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so(
-    tmp_path: Path, unit: int, factor: float
-) -> None:
+def test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so(tmp_path: Path, unit: int, factor: float) -> None:
     document = filemanagement.new(units=unit)
     document.modelspace().add_lwpolyline([(0, 0), (5000, 0)], dxfattribs={"layer": "Kerb"})
     document.saveas(tmp_path / "a.dxf")
@@ -224,9 +219,7 @@ def test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so(
 def test_a_mirrored_object_system_is_turned_to_the_world(tmp_path: Path) -> None:
     document = filemanagement.new()
     ring = [(-10, 0), (-20, 0), (-20, 10)]
-    document.modelspace().add_lwpolyline(
-        ring, close=True, dxfattribs={"layer": "House", "extrusion": (0, 0, -1)}
-    )
+    document.modelspace().add_lwpolyline(ring, close=True, dxfattribs={"layer": "House", "extrusion": (0, 0, -1)})
     document.saveas(tmp_path / "a.dxf")
 
     found = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=mapped(House="building"))
@@ -256,8 +249,12 @@ def test_a_drawing_no_layer_of_which_is_mapped_is_refused_with_its_layers(tmp_pa
 
 
 def test_geodata_of_a_drawing_is_noted(realdata: Path) -> None:
-    found = read(realdata / "topo" / "dxf" / "houses_of_parliament_georeferenced.dxf", crs="EPSG:27700",
-                 storage_crs="EPSG:27700", mapping=EVERYTHING)  # fmt: skip
+    found = read(
+        realdata / "topo" / "dxf" / "houses_of_parliament_georeferenced.dxf",
+        crs="EPSG:27700",
+        storage_crs="EPSG:27700",
+        mapping=EVERYTHING,
+    )
 
     assert found.found("dxf.geodata")[0].values == {"found": "EPSG:27700", "crs": "EPSG:27700"}
 
@@ -318,9 +315,16 @@ def test_a_damaged_drawing_is_recovered_with_a_finding_for_each_repair_up_to_a_l
 
 @pytest.mark.parametrize(
     ("start", "is_drawing"),
-    [(b"  0\r\nSECTION\r\n", True), (b"999\nmade by hand\n0\nSECTION\n", True), (b"\xef\xbb\xbf0\nSECTION\n", True),
-     (b"AutoCAD Binary DXF\r\n\x1a\x00", True), (b"0\nSECTIONS\n", False), (b"PK\x03\x04", False), (b"", False)],
-)  # fmt: skip
+    [
+        (b"  0\r\nSECTION\r\n", True),
+        (b"999\nmade by hand\n0\nSECTION\n", True),
+        (b"\xef\xbb\xbf0\nSECTION\n", True),
+        (b"AutoCAD Binary DXF\r\n\x1a\x00", True),
+        (b"0\nSECTIONS\n", False),
+        (b"PK\x03\x04", False),
+        (b"", False),
+    ],
+)
 def test_a_drawing_is_recognised_by_its_first_bytes(tmp_path: Path, start: bytes, is_drawing: bool) -> None:
     path = tmp_path / "no_suffix"
     path.write_bytes(start)
@@ -331,10 +335,7 @@ def test_a_drawing_is_recognised_by_its_first_bytes(tmp_path: Path, start: bytes
 def test_both_languages_say_the_same_things_with_the_same_values() -> None:
     def words(lang: str) -> dict[str, set[str]]:
         own = {rule: text for rule, text in messages(lang).items() if rule.startswith("dxf.")}
-        return {
-            rule: {part.split("}")[0].split("!")[0] for part in text.split("{")[1:]}
-            for rule, text in own.items()
-        }
+        return {rule: {part.split("}")[0].split("!")[0] for part in text.split("{")[1:]} for rule, text in own.items()}
 
     assert words("en") == words("zh")
     assert len(words("en")) > 30
@@ -373,9 +374,7 @@ def test_the_buildings_of_all_sample_sheets_carry_what_their_texts_say(
     plan = json.loads((samples / "town_plan.json").read_text("utf-8"))["topo"]["buildings"]
     buildings = pd.concat([found["building"] for _, _, found in sheets], ignore_index=True)
     words = "|".join("砼混砖钢简棚建").encode("gbk")
-    basements = sum(
-        len(re.findall(rb"\n(?:%b)?\d{1,2}-\d\r?\n" % words, path.read_bytes())) for _, path, _ in sheets
-    )
+    basements = sum(len(re.findall(rb"\n(?:%b)?\d{1,2}-\d\r?\n" % words, path.read_bytes())) for _, path, _ in sheets)
 
     structures = sum(len(re.findall(rb"\n(?:%b)\r?\n" % words, path.read_bytes())) for _, path, _ in sheets)
     bare = structures - plan["by_label"]["split"]

@@ -146,9 +146,7 @@ def test_gallons_mean_feet_and_inches(tmp_path: Path) -> None:
         pytest.approx(30.48),
         "304.8",
     )
-    assert (line["start_axis"], line["start_crown"], line["start_invert"]) == pytest.approx(
-        (3.048, 3.2004, 2.8956)
-    )
+    assert (line["start_axis"], line["start_crown"], line["start_invert"]) == pytest.approx((3.048, 3.2004, 2.8956))
 
 
 def test_litres_mean_metres_and_millimetres(tmp_path: Path) -> None:

@@ -58,8 +58,13 @@ def test_an_area_meant_for_a_layer_of_lines_is_of_the_wrong_type_not_beyond_repa
 
 
 def test_a_collection_keeps_the_parts_of_its_layer_and_names_the_others() -> None:
-    collection = shapely.GeometryCollection([shapely.box(*at((0, 0))[0], *at((10, 10))[0]), shapely.Point(EAST, NORTH),
-                                             shapely.GeometryCollection([shapely.LineString(at((0, 0), (5, 5)))])])  # fmt: skip
+    collection = shapely.GeometryCollection(
+        [
+            shapely.box(*at((0, 0))[0], *at((10, 10))[0]),
+            shapely.Point(EAST, NORTH),
+            shapely.GeometryCollection([shapely.LineString(at((0, 0), (5, 5)))]),
+        ]
+    )
 
     areas, lines = fitted("building", [collection]), fitted("road_line", [collection])
 
@@ -90,8 +95,11 @@ def test_parts_of_lines_in_a_collection_are_not_merged() -> None:
 
 
 def test_a_multi_point_in_a_layer_of_points_is_split_and_each_part_keeps_its_number() -> None:
-    result = fitted("pipe_point", [shapely.MultiPoint([(EAST, NORTH, 1), (EAST + 1, NORTH, 2)]), shapely.Point(EAST, NORTH + 9, 3)],
-                    survey_no=["A", "B"])  # fmt: skip
+    result = fitted(
+        "pipe_point",
+        [shapely.MultiPoint([(EAST, NORTH, 1), (EAST + 1, NORTH, 2)]), shapely.Point(EAST, NORTH + 9, 3)],
+        survey_no=["A", "B"],
+    )
 
     assert (result.records, result.quarantined, len(result.rows)) == (2, 0, 3)
     assert [one.split(".", 1)[-1] if one.startswith("A.") else one for one in result.rows.ids] == [
@@ -145,23 +153,24 @@ def test_an_empty_frame_gives_no_rows_and_no_findings() -> None:
 
 # --- runs beside the frame
 
-degrees = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(
-    lambda p: (118.3 + p[0] / 1000, 35.1 + p[1] / 1000)
-)
+degrees = st.tuples(st.integers(0, 5), st.integers(0, 5)).map(lambda p: (118.3 + p[0] / 1000, 35.1 + p[1] / 1000))
 strange = st.sampled_from([(np.nan, 35.1), (1e7, 1e7), (np.inf, 35.1)])
 places = st.one_of(degrees, degrees, degrees, degrees, degrees, strange)
 
 
-rings = st.builds(
-    lambda first, *others: shapely.Polygon([first, *others]), degrees, degrees, degrees, places, degrees
-)
+rings = st.builds(lambda first, *others: shapely.Polygon([first, *others]), degrees, degrees, degrees, places, degrees)
 shapes_of = {
     "building": st.one_of(st.lists(degrees, min_size=3, max_size=8).map(shapely.Polygon), rings),
     "road_line": st.lists(places, min_size=2, max_size=5).map(shapely.LineString),
     "street_lamp": places.map(shapely.Point),
 }
-any_shape = st.one_of(st.none(), *shapes_of.values(), st.just(shapely.MultiPolygon([shapely.box(118.3, 35.1, 118.4, 35.2)])),
-                      st.lists(degrees, min_size=2, max_size=3).map(shapely.MultiPoint), st.just(shapely.Polygon()))  # fmt: skip
+any_shape = st.one_of(
+    st.none(),
+    *shapes_of.values(),
+    st.just(shapely.MultiPolygon([shapely.box(118.3, 35.1, 118.4, 35.2)])),
+    st.lists(degrees, min_size=2, max_size=3).map(shapely.MultiPoint),
+    st.just(shapely.Polygon()),
+)
 
 
 @settings(max_examples=120, deadline=None)
@@ -170,24 +179,17 @@ any_shape = st.one_of(st.none(), *shapes_of.values(), st.just(shapely.MultiPolyg
 def test_runs_beside_a_frame_give_the_rows_and_findings_that_geometries_in_it_give(
     layer: str, data: st.DataObject
 ) -> None:
-    shapes = data.draw(
-        st.lists(st.one_of(shapes_of[layer], shapes_of[layer], any_shape), min_size=1, max_size=8)
-    )
-    numbers = data.draw(
-        st.lists(st.sampled_from(["A", "B", None, ""]), min_size=len(shapes), max_size=len(shapes))
-    )
+    shapes = data.draw(st.lists(st.one_of(shapes_of[layer], shapes_of[layer], any_shape), min_size=1, max_size=8))
+    numbers = data.draw(st.lists(st.sampled_from(["A", "B", None, ""]), min_size=len(shapes), max_size=len(shapes)))
     wkb = np.array([*shapely.to_wkb(np.array([*shapes, None], dtype=object))], dtype=object)[:-1]
     whole = np.array([*shapely.from_wkb(wkb, on_invalid="fix"), None], dtype=object)[:-1]
     runs = read_runs(PackedWkb.of(wkb), CATALOGUE[layer].dimension)
     beside = whole.copy()
     beside[runs.rows] = None
-    columns = {"place": range(len(shapes))} | (
-        {"pole_no": numbers} if layer == "street_lamp" else {"name": numbers}
-    )
+    columns = {"place": range(len(shapes))} | ({"pole_no": numbers} if layer == "street_lamp" else {"name": numbers})
 
     frames = [
-        gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(some), crs="EPSG:4490")
-        for some in (whole, beside)
+        gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(some), crs="EPSG:4490") for some in (whole, beside)
     ]
     general, fast = (
         Fitting(CATALOGUE, CRS, "Asia/Shanghai").fit(CATALOGUE[layer], frame, some)

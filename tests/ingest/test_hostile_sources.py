@@ -54,9 +54,7 @@ class Listener:
                 connection.settimeout(1)
                 try:
                     self.calls.append(connection.recv(200))
-                    connection.sendall(
-                        b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                    )
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
                 except OSError:
                     self.calls.append(b"")
 
@@ -75,9 +73,7 @@ def _texts(outcome: Outcome) -> str:
     error = outcome.error
     words = "" if error is None else error.text("en") + error.text("zh") + repr(error.values)
     return (
-        words
-        + repr([(one.text("en"), one.text("zh"), one.raw) for one in outcome.findings])
-        + json.dumps(outcome.ids)
+        words + repr([(one.text("en"), one.text("zh"), one.raw) for one in outcome.findings]) + json.dumps(outcome.ids)
     )
 
 
@@ -110,9 +106,7 @@ def test_a_folder_of_hostile_files_reads_no_secret_calls_nobody_and_the_ordinary
     assert listener.calls == []
     assert hostile.SECRET not in names and hostile.SECRET not in "".join(map(_texts, outcomes.values()))
     secret = hostile.SECRET.encode()
-    assert [
-        path for path in (tmp_path / "town").rglob("*") if path.is_file() and secret in path.read_bytes()
-    ] == []
+    assert [path for path in (tmp_path / "town").rglob("*") if path.is_file() and secret in path.read_bytes()] == []
 
 
 def test_gdal_itself_would_read_the_secret_and_call_the_address(tmp_path: Path, listener: Listener) -> None:
@@ -241,9 +235,7 @@ def test_what_an_ifc_model_refers_to_is_not_opened_and_its_ending_does_not_choos
     tmp_path: Path, listener: Listener, realdata: Path
 ) -> None:
     secrets = hostile.write_secrets(tmp_path / "elsewhere")
-    model = (realdata / "ifc" / "rules" / "GRF" / "grf004" / "pass-grf004-valid_epsg_code.ifc").read_text(
-        "utf-8"
-    )
+    model = (realdata / "ifc" / "rules" / "GRF" / "grf004" / "pass-grf004-valid_epsg_code.ifc").read_text("utf-8")
     before, end, after = model.rpartition("ENDSEC;")
     references = (
         f"#900001=IFCDOCUMENTREFERENCE('{secrets['table']}','x','n',$,$);\n"

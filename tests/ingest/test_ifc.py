@@ -38,9 +38,7 @@ IN_TOWN = Mapping(
 class Read:
     """What one read left in the draft."""
 
-    def __init__(
-        self, path: Path, options: ReadOptions | None = None, storage_crs: str = "EPSG:4548"
-    ) -> None:
+    def __init__(self, path: Path, options: ReadOptions | None = None, storage_crs: str = "EPSG:4548") -> None:
         with Draft(Source(path.name, "0" * 64), read_catalogue(), storage_crs=storage_crs) as draft:
             read_ifc(path, draft, options or ReadOptions())
             frames: dict[str, list[gpd.GeoDataFrame]] = {}
@@ -68,8 +66,13 @@ def plain_counts(path: Path) -> dict[str, int]:
     elements = [p for p in products if p.is_a("IfcElement") and not p.is_a("IfcOpeningElement")]
     storeys = model.by_type("IfcBuildingStorey")
     bodies = [p for p in products if p.Representation and (p.is_a("IfcSite") or p.is_a("IfcBuilding"))]
-    return {"bim_model": 1, "bim_space": len(spaces), "bim_element": len(elements) + len(bodies),
-            "bim_storey": len(storeys), "products": len(products)}  # fmt: skip
+    return {
+        "bim_model": 1,
+        "bim_space": len(spaces),
+        "bim_element": len(elements) + len(bodies),
+        "bim_storey": len(storeys),
+        "products": len(products),
+    }
 
 
 @pytest.mark.parametrize("name", [DUPLEX, HOUSE, COMPLEX, BUILDING])
@@ -101,9 +104,7 @@ def test_no_shape_that_opencascade_finds_is_lost_and_none_changes_its_box(realda
     for global_id, row in elements.iterrows():
         vertices = Mesh.from_bytes(read.blobs[row["mesh"]]).placed(matrix_of(row["matrix"]))
         if unplaced:
-            assert np.ptp(vertices, axis=0) == pytest.approx(
-                expected[global_id][1] - expected[global_id][0], abs=0.01
-            )
+            assert np.ptp(vertices, axis=0) == pytest.approx(expected[global_id][1] - expected[global_id][0], abs=0.01)
             assert vertices.min(axis=0) == pytest.approx(expected[global_id][0], abs=0.01)
         assert vertices[:, 2].min() == pytest.approx(row["bottom"], abs=1e-6)
         assert vertices[:, 2].max() == pytest.approx(row["top"], abs=1e-6)
@@ -113,15 +114,12 @@ def test_furniture_holds_the_volume_that_opencascade_cuts_out_whether_its_openin
     realdata: Path, duplex: Read
 ) -> None:
     expected = {
-        global_id: enclosed_volume(*mesh)
-        for global_id, mesh in exact_meshes(realdata / "ifc" / DUPLEX).items()
+        global_id: enclosed_volume(*mesh) for global_id, mesh in exact_meshes(realdata / "ifc" / DUPLEX).items()
     }
     elements = duplex.frames["bim_element"].dropna(subset=["mesh"]).set_index("global_id")
     pierced = elements[elements["name"].str.contains("Tall Cabinet-Single|Sink Hole", regex=True)]
 
-    meshes = {
-        global_id: Mesh.from_bytes(duplex.blobs[digest]) for global_id, digest in pierced["mesh"].items()
-    }
+    meshes = {global_id: Mesh.from_bytes(duplex.blobs[digest]) for global_id, digest in pierced["mesh"].items()}
 
     assert len(meshes) == 10
     for global_id, mesh in meshes.items():
@@ -188,9 +186,7 @@ def test_footprints_hold_their_meshes_and_storeys_hold_their_elements(duplex: Re
     )
 
 
-def test_rooms_of_the_duplex_have_the_floor_area_that_is_drawn_in_the_file(
-    realdata: Path, duplex: Read
-) -> None:
+def test_rooms_of_the_duplex_have_the_floor_area_that_is_drawn_in_the_file(realdata: Path, duplex: Read) -> None:
     drawn = {}
     for space in ifcopenshell.open(str(realdata / "ifc" / DUPLEX)).by_type("IfcSpace"):
         shapes = space.Representation.Representations
@@ -234,9 +230,7 @@ def test_storeys_are_numbered_from_the_ground_and_count_their_elements(duplex: R
     assert storeys["elements"].sum() == duplex.frames["bim_element"]["storey_id"].notna().sum()
 
 
-def test_property_sets_are_those_of_a_plain_read_with_the_types_inherited(
-    realdata: Path, duplex: Read
-) -> None:
+def test_property_sets_are_those_of_a_plain_read_with_the_types_inherited(realdata: Path, duplex: Read) -> None:
     model = ifcopenshell.open(str(realdata / "ifc" / DUPLEX))
     elements = duplex.frames["bim_element"].set_index("global_id")
     for global_id in elements.index[::9]:
@@ -280,9 +274,7 @@ def test_wholes_without_a_shape_of_their_own_are_counted_and_named(realdata: Pat
     assert read.frames["bim_element"]["mesh"].isna().sum() == 4
 
 
-def test_a_shape_that_cannot_be_made_is_a_finding_and_the_element_is_kept(
-    realdata: Path, tmp_path: Path
-) -> None:
+def test_a_shape_that_cannot_be_made_is_a_finding_and_the_element_is_kept(realdata: Path, tmp_path: Path) -> None:
     text = (realdata / "ifc" / BUILDING).read_text()
     path = tmp_path / "flat.ifc"
     path.write_text(
@@ -312,18 +304,14 @@ def test_an_alignment_becomes_a_line_with_the_heights_of_its_gradient(realdata: 
     assert line.length == pytest.approx(1029.37, abs=0.01)
     starts = [
         one.StartPoint.Coordinates
-        for one in ifcopenshell.open(str(realdata / "ifc" / ALIGNMENT)).by_type(
-            "IfcAlignmentHorizontalSegment"
-        )
+        for one in ifcopenshell.open(str(realdata / "ifc" / ALIGNMENT)).by_type("IfcAlignmentHorizontalSegment")
     ]
     assert max(shapely.distance(shapely.force_2d(line), shapely.points(starts))) < 0.001
     assert coordinates[-1, :2] == pytest.approx(starts[-1], abs=0.001)
     assert read.frames["bim_model"]["placement"].iat[0] == "mapping"
 
 
-def test_an_earlier_name_of_the_schema_is_read_as_the_final_one_and_said(
-    realdata: Path, tmp_path: Path
-) -> None:
+def test_an_earlier_name_of_the_schema_is_read_as_the_final_one_and_said(realdata: Path, tmp_path: Path) -> None:
     text = (realdata / "ifc" / ALIGNMENT).read_text()
     for label in ("IFC4X3", "IFC4X3_ADD1"):
         path = tmp_path / f"{label}.ifc"
@@ -369,9 +357,7 @@ def test_a_zip_is_read_as_the_model_in_it(realdata: Path, tmp_path: Path) -> Non
 
     assert recognises_ifc(path)
     assert read.counts.to_dict() == expected.counts.to_dict()
-    assert (
-        read.frames["bim_element"]["content"].tolist() == expected.frames["bim_element"]["content"].tolist()
-    )
+    assert read.frames["bim_element"]["content"].tolist() == expected.frames["bim_element"]["content"].tolist()
 
 
 def test_real_zips_of_models_are_recognised(realdata: Path) -> None:
@@ -423,9 +409,7 @@ def test_a_file_with_a_byte_order_mark_is_read_and_the_mark_noted(realdata: Path
     assert read.counts.features["bim_element"] == 15
 
 
-@pytest.mark.parametrize(
-    ("encoding", "named"), [("utf-8", None), ("gbk", None), ("big5", "big5"), ("ascii", None)]
-)
+@pytest.mark.parametrize(("encoding", "named"), [("utf-8", None), ("gbk", None), ("big5", "big5"), ("ascii", None)])
 def test_chinese_names_arrive_whole_however_they_are_written(
     realdata: Path, tmp_path: Path, encoding: str, named: str | None
 ) -> None:

@@ -52,13 +52,16 @@ def author(
     site = f.create_entity(
         "IfcSite", GlobalId=ifcopenshell.guid.new(), Name="site", RefLatitude=latitude, RefLongitude=longitude
     )
-    storey = f.create_entity("IfcBuildingStorey", GlobalId=ifcopenshell.guid.new(), Name="1F", Elevation=0.0,
-                             ObjectPlacement=f.createIfcLocalPlacement(None, axes))  # fmt: skip
+    storey = f.create_entity(
+        "IfcBuildingStorey",
+        GlobalId=ifcopenshell.guid.new(),
+        Name="1F",
+        Elevation=0.0,
+        ObjectPlacement=f.createIfcLocalPlacement(None, axes),
+    )
     profile = f.createIfcArbitraryClosedProfileDef("AREA", None, f.createIfcPolyline(
         [f.createIfcCartesianPoint([x * per_metre, y * per_metre]) for x, y in ((0, 0), (4, 0), (4, 2), (0, 2), (0, 0))]))  # fmt: skip
-    solid = f.createIfcExtrudedAreaSolid(
-        profile, axes, f.createIfcDirection([0.0, 0.0, 1.0]), SIZE[2] * per_metre
-    )
+    solid = f.createIfcExtrudedAreaSolid(profile, axes, f.createIfcDirection([0.0, 0.0, 1.0]), SIZE[2] * per_metre)
     body = f.createIfcProductDefinitionShape(
         None, None, [f.createIfcShapeRepresentation(context, "Body", "SweptSolid", [solid])]
     )
@@ -67,14 +70,17 @@ def author(
         place = f.createIfcLocalPlacement(
             None, f.createIfcAxis2Placement3D(point(at[0] + 10 * nth, at[1], at[2]), None, None)
         )
-        boxes.append(f.create_entity("IfcBuildingElementProxy", GlobalId="0123456789012345678901" if twice else ifcopenshell.guid.new(),
-                                     Name=f"box {nth}", ObjectPlacement=place, Representation=body))  # fmt: skip
-    f.create_entity(
-        "IfcRelAggregates", GlobalId=ifcopenshell.guid.new(), RelatingObject=project, RelatedObjects=[site]
-    )
-    f.create_entity(
-        "IfcRelAggregates", GlobalId=ifcopenshell.guid.new(), RelatingObject=site, RelatedObjects=[storey]
-    )
+        boxes.append(
+            f.create_entity(
+                "IfcBuildingElementProxy",
+                GlobalId="0123456789012345678901" if twice else ifcopenshell.guid.new(),
+                Name=f"box {nth}",
+                ObjectPlacement=place,
+                Representation=body,
+            )
+        )
+    f.create_entity("IfcRelAggregates", GlobalId=ifcopenshell.guid.new(), RelatingObject=project, RelatedObjects=[site])
+    f.create_entity("IfcRelAggregates", GlobalId=ifcopenshell.guid.new(), RelatingObject=site, RelatedObjects=[storey])
     f.create_entity(
         "IfcRelContainedInSpatialStructure",
         GlobalId=ifcopenshell.guid.new(),
@@ -90,9 +96,7 @@ def author(
             0.001: f.createIfcSIUnit(None, "LENGTHUNIT", "MILLI", "METRE"),
         }[map_unit]
         target = f.create_entity("IfcProjectedCRS", Name=crs, MapUnit=unit)
-        f.create_entity(
-            conversion.pop("entity", "IfcMapConversion"), SourceCRS=context, TargetCRS=target, **conversion
-        )
+        f.create_entity(conversion.pop("entity", "IfcMapConversion"), SourceCRS=context, TargetCRS=target, **conversion)
     f.write(str(path))
     return path
 
@@ -102,8 +106,12 @@ def _property_sets(f: Any, site: Any, conversion: dict[str, Any], crs: str) -> N
         ("ePset_MapConversion", conversion),
         ("ePset_ProjectedCRS", {"Name": crs, "MapUnit": "METRE"}),
     ):
-        singles = [f.createIfcPropertySingleValue(key, None, f.createIfcReal(v) if isinstance(v, float) else f.createIfcLabel(v), None)
-                   for key, v in values.items()]  # fmt: skip
+        singles = [
+            f.createIfcPropertySingleValue(
+                key, None, f.createIfcReal(v) if isinstance(v, float) else f.createIfcLabel(v), None
+            )
+            for key, v in values.items()
+        ]
         definition = f.create_entity(
             "IfcPropertySet", GlobalId=ifcopenshell.guid.new(), Name=name, HasProperties=singles
         )
@@ -118,19 +126,13 @@ def _property_sets(f: Any, site: Any, conversion: dict[str, Any], crs: str) -> N
 class Read:
     """What one read left in the draft: frames by layer, findings by rule, meshes by digest."""
 
-    def __init__(
-        self, path: Path, options: ReadOptions | None = None, storage_crs: str = "EPSG:4548"
-    ) -> None:
+    def __init__(self, path: Path, options: ReadOptions | None = None, storage_crs: str = "EPSG:4548") -> None:
         with Draft(Source(path.name, "0" * 64), read_catalogue(), storage_crs=storage_crs) as draft:
             read_ifc(path, draft, options or ReadOptions())
-            self.frames: dict[str, gpd.GeoDataFrame] = {
-                layer: frame for layer, frame in draft.frames() if len(frame)
-            }
+            self.frames: dict[str, gpd.GeoDataFrame] = {layer: frame for layer, frame in draft.frames() if len(frame)}
             self.blobs = dict(draft.stored_blobs())
             self.rules = {finding.rule for finding in draft.findings}
-            self.texts = {
-                finding.rule: (finding.text("en"), finding.text("zh")) for finding in draft.findings
-            }
+            self.texts = {finding.rule: (finding.text("en"), finding.text("zh")) for finding in draft.findings}
             self.counts = draft.counts
 
     @property
@@ -165,8 +167,13 @@ def same_points(found: np.ndarray, expected: np.ndarray, tolerance: float) -> bo
 
 def turned(degrees: float = 30.0, **more: Any) -> dict[str, Any]:
     angle = math.radians(degrees)
-    return {"Eastings": EAST, "Northings": NORTH, "OrthogonalHeight": HEIGHT,
-            "XAxisAbscissa": math.cos(angle), "XAxisOrdinate": math.sin(angle)} | more  # fmt: skip
+    return {
+        "Eastings": EAST,
+        "Northings": NORTH,
+        "OrthogonalHeight": HEIGHT,
+        "XAxisAbscissa": math.cos(angle),
+        "XAxisOrdinate": math.sin(angle),
+    } | more
 
 
 def test_a_model_turned_by_30_degrees_lands_where_the_formula_says(tmp_path: Path) -> None:
@@ -309,9 +316,7 @@ def test_coordinates_that_are_projected_already_are_taken_with_the_crs_the_calle
 
 
 def test_a_conversion_by_nothing_leaves_a_model_unplaced_and_says_so(tmp_path: Path) -> None:
-    read = Read(
-        author(tmp_path / "identity.ifc", conversion=turned(0.0) | {"Eastings": 0.0, "Northings": 0.0})
-    )
+    read = Read(author(tmp_path / "identity.ifc", conversion=turned(0.0) | {"Eastings": 0.0, "Northings": 0.0}))
 
     assert read.model["placement"] == "none"
     assert "(0, 0)" in read.texts["ifc.identity_conversion"][0]
@@ -349,9 +354,7 @@ def test_a_contradiction_about_the_place_is_a_finding_with_its_values(
 
 
 def test_a_site_that_agrees_with_the_conversion_brings_no_finding(tmp_path: Path) -> None:
-    longitude, latitude = pyproj.Transformer.from_crs("EPSG:4548", "EPSG:4490", always_xy=True).transform(
-        EAST, NORTH
-    )
+    longitude, latitude = pyproj.Transformer.from_crs("EPSG:4548", "EPSG:4490", always_xy=True).transform(EAST, NORTH)
     angles = {"latitude": _degrees(latitude), "longitude": _degrees(longitude)}
 
     read = Read(author(tmp_path / "agrees.ifc", prefix=None, conversion=turned(), **angles))

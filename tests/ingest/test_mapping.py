@@ -17,9 +17,7 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_the_first_entry_whose_pattern_fits_wins(tmp_path: Path) -> None:
     mapping = read_mapping(
-        written(
-            tmp_path, '[[layer]]\nfrom = ["房*"]\nto = "building"\n[[layer]]\nfrom = "*"\nto = "road_area"\n'
-        )
+        written(tmp_path, '[[layer]]\nfrom = ["房*"]\nto = "building"\n[[layer]]\nfrom = "*"\nto = "road_area"\n')
     )
 
     assert mapping.layer_for("房屋面").to == "building"  # type: ignore[union-attr]
@@ -61,9 +59,7 @@ def test_every_entry_of_the_standard_mapping_names_layers_and_fields_of_the_cata
         ("[[layer", "cannot be read"),
     ],
 )
-def test_a_table_that_means_nothing_is_refused_with_what_would(
-    text: str, message: str, tmp_path: Path
-) -> None:
+def test_a_table_that_means_nothing_is_refused_with_what_would(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(CatalogueError, match=message):
         read_mapping(written(tmp_path, text))
 

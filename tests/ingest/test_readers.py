@@ -52,7 +52,9 @@ def test_help_and_survey_tables_come_without_the_libraries_of_drawings_and_model
     (tmp_path / "WSPoint.csv").write_text("物探点号,X,Y,地面高程,特征\nWS1,3886000.0,618000.0,65.0,检查井\n")
     (tmp_path / "WSLine.csv").write_text("起点点号,连接点号,起点埋深,终点埋深,管径\nWS1,WS2,1.0,1.1,300\n")
 
-    done = subprocess.run([sys.executable, "-c", LOADED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True)  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
 
     assert len(find_sources(tmp_path)) == 1
     assert "Usage" in done.stdout

@@ -22,9 +22,15 @@ def shapefile(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("file", "kind"),
-    [("topo/1000/3885.0-618.0.dxf", "dxf"), ("planning/new_town_plan.gpkg", "vector"), ("topo/shp/路灯.shp", "vector"),
-     ("survey/YSPOINT.csv", "survey"), ("survey/JS给水管线.xlsx", "survey"), ("ifc/hsr_station.ifc", "ifc")],
-)  # fmt: skip
+    [
+        ("topo/1000/3885.0-618.0.dxf", "dxf"),
+        ("planning/new_town_plan.gpkg", "vector"),
+        ("topo/shp/路灯.shp", "vector"),
+        ("survey/YSPOINT.csv", "survey"),
+        ("survey/JS给水管线.xlsx", "survey"),
+        ("ifc/hsr_station.ifc", "ifc"),
+    ],
+)
 def test_a_source_is_recognised_by_content_whatever_it_is_called(
     file: str, kind: str, samples: Path, tmp_path: Path
 ) -> None:
@@ -53,9 +59,7 @@ def test_all_parts_of_a_shapefile_make_its_hash(shapefile: Path) -> None:
     assert identify(shapefile, reader).sha256 != before
 
 
-def test_a_folder_gives_its_sources_and_no_companions_or_hidden_files(
-    shapefile: Path, tmp_path: Path
-) -> None:
+def test_a_folder_gives_its_sources_and_no_companions_or_hidden_files(shapefile: Path, tmp_path: Path) -> None:
     (tmp_path / ".hidden.geojson").write_text("{}")
     (tmp_path / "notes.txt").write_text("notes")
 

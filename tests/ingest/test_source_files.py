@@ -46,7 +46,7 @@ def neighbours(folder: Path) -> dict[str, tuple[Path, list[str]]]:
     gml = houses(folder / "town.gml", ["甲"], driver="GML")
     (folder / "types.xsd").write_text('<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"/>')
     schema = gml.with_suffix(".xsd")
-    schema.write_text(schema.read_text().replace("<xs:import", '<xs:include schemaLocation="types.xsd"/><xs:import', 1))  # fmt: skip
+    schema.write_text(schema.read_text().replace("<xs:import", '<xs:include schemaLocation="types.xsd"/><xs:import', 1))
     database = houses(folder / "plan.gpkg", ["甲"])
     old = folder / "OLD.TAB"
     for name in ("OLD.TAB", "old.DAT", "Old.Map", "old.id"):

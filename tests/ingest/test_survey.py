@@ -34,9 +34,7 @@ def read(path: Path, **options: Any) -> tuple[dict[str, gpd.GeoDataFrame], Draft
         frames: dict[str, list[gpd.GeoDataFrame]] = {}
         for layer, frame in draft.frames():
             frames.setdefault(layer, []).append(frame)
-    return {
-        layer: gpd.GeoDataFrame(pd.concat(parts, ignore_index=True)) for layer, parts in frames.items()
-    }, draft
+    return {layer: gpd.GeoDataFrame(pd.concat(parts, ignore_index=True)) for layer, parts in frames.items()}, draft
 
 
 def mapping(**options: Any) -> Any:
@@ -84,9 +82,7 @@ def towns(draw: st.DrawFn) -> Town:
         every = [(a, b) for a in range(count) for b in range(count) if a < b]
         for a, b in draw(st.lists(st.sampled_from(every), min_size=1, max_size=len(every), unique=True)):
             turned = draw(st.booleans())
-            section, size = draw(
-                st.sampled_from([("300", 0.3), ("DN600", 0.6), ("1200X800", 0.8), ("400×300", 0.3)])
-            )
+            section, size = draw(st.sampled_from([("300", 0.3), ("DN600", 0.6), ("1200X800", 0.8), ("400×300", 0.3)]))
             depths = (draw(st.integers(20, 900)) / 100, draw(st.integers(20, 900)) / 100)
             material = draw(st.sampled_from(["PE", "钢", "混凝土"]))
             pipes.append(Pipe(code, b if turned else a, a if turned else b, depths, section, size, material))
@@ -142,23 +138,15 @@ def as_workbook(town: Town, folder: Path) -> Path:
         sheet = book.create_sheet(name)
         sheet.append(["管线探测成果表"])
         for n, row in enumerate(rows):
-            sheet.append(
-                [float(cell) if n and 1 <= m <= 3 and "." in cell else cell for m, cell in enumerate(row)]
-            )
+            sheet.append([float(cell) if n and 1 <= m <= 3 and "." in cell else cell for m, cell in enumerate(row)])
     book.save(folder / "survey.xlsx")
     return folder / "survey.xlsx"
 
 
 def as_class_column(town: Town, folder: Path) -> Path:
-    points = [
-        [*point_row(town, code, n), WORDS[code]]
-        for code, some in town.points.items()
-        for n in range(len(some))
-    ]
+    points = [[*point_row(town, code, n), WORDS[code]] for code, some in town.points.items() for n in range(len(some))]
     save_csv(folder / "管线点.csv", [[*POINT_HEADING, "管类"], *points], "utf-8")
-    save_csv(
-        folder / "管线.csv", [[*LINE_HEADING, "管类"], *([*line_row(p), p.code] for p in town.pipes)], "utf-8"
-    )
+    save_csv(folder / "管线.csv", [[*LINE_HEADING, "管类"], *([*line_row(p), p.code] for p in town.pipes)], "utf-8")
     return folder / "管线.csv"
 
 
@@ -256,8 +244,7 @@ def test_any_network_comes_back_from_every_form_of_delivery(
     frames, draft = read(path)
 
     points = {
-        (r.subclass, r.survey_no): (r.geometry.x, r.geometry.y, r.geometry.z)
-        for r in frames["pipe_point"].itertuples()
+        (r.subclass, r.survey_no): (r.geometry.x, r.geometry.y, r.geometry.z) for r in frames["pipe_point"].itertuples()
     }
     assert points == {
         (code, str(n + 1)): tuple(round(v, 3) for v in one)
@@ -277,9 +264,7 @@ def test_any_network_comes_back_from_every_form_of_delivery(
 
 @settings(max_examples=6, deadline=None)
 @given(town=towns())
-def test_ids_do_not_depend_on_the_form_of_delivery(
-    tmp_path_factory: pytest.TempPathFactory, town: Town
-) -> None:
+def test_ids_do_not_depend_on_the_form_of_delivery(tmp_path_factory: pytest.TempPathFactory, town: Town) -> None:
     tables, _ = read(as_gbk(town, tmp_path_factory.mktemp("tables")))
     sheet, _ = read(as_one_sheet(town, tmp_path_factory.mktemp("sheet")))
 
@@ -308,9 +293,7 @@ def test_either_file_of_a_pair_brings_its_partner(tmp_path: Path) -> None:
     assert len(read(tmp_path / "WSPoint.csv")[0]["pipe_line"]) == 1
 
 
-@pytest.mark.parametrize(
-    ("name", "invert"), [("WS", (62.0, 61.5)), ("JS", (61.6, 61.1)), ("DX", (61.6, 61.1))]
-)
+@pytest.mark.parametrize(("name", "invert"), [("WS", (62.0, 61.5)), ("JS", (61.6, 61.1)), ("DX", (61.6, 61.1))])
 def test_a_depth_means_the_invert_of_a_sewer_and_the_top_of_other_pipes(
     tmp_path: Path, name: str, invert: tuple[float, float]
 ) -> None:
@@ -338,10 +321,7 @@ def test_an_office_may_name_its_own_columns(tmp_path: Path) -> None:
     path = small(tmp_path)
     for one in (path, tmp_path / "WSPoint.csv"):
         one.write_text(
-            one.read_text("utf-8")
-            .replace("物探点号", "井号")
-            .replace("起点点号", "从")
-            .replace("终点点号", "至"),
+            one.read_text("utf-8").replace("物探点号", "井号").replace("起点点号", "从").replace("终点点号", "至"),
             "utf-8",
         )
     names = {"point": {"survey_no": ["井号"]}, "line": {"start_no": ["从"], "end_no": "至"}}
@@ -404,9 +384,7 @@ def test_words_and_dates_are_kept_in_the_forms_of_the_catalogue(tmp_path: Path) 
 
 def test_plan_accuracy_is_a_tenth_of_the_depth_but_of_one_metre_at_least(tmp_path: Path) -> None:
     frames, _ = read(
-        small(
-            tmp_path, lines=[["1", "2", "3.00", "2.50", "400", "PE"], ["1", "2", "0.50", "0.60", "100", "PE"]]
-        )
+        small(tmp_path, lines=[["1", "2", "3.00", "2.50", "400", "PE"], ["1", "2", "0.50", "0.60", "100", "PE"]])
     )
 
     assert sorted(frames["pipe_line"]["accuracy"]) == pytest.approx([0.10, 0.30])

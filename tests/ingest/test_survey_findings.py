@@ -37,9 +37,7 @@ def save(path: Path, heading: list[str], rows: list[list[str]]) -> Path:
     return path
 
 
-def survey(
-    tmp_path: Path, *, points: list[list[str]] | None = None, lines: list[list[str]] | None = None
-) -> Path:
+def survey(tmp_path: Path, *, points: list[list[str]] | None = None, lines: list[list[str]] | None = None) -> Path:
     save(tmp_path / "WSPoint.csv", POINT_HEADING, POINTS if points is None else points)
     return save(tmp_path / "WSLine.csv", LINE_HEADING, LINES if lines is None else lines)
 
@@ -135,9 +133,7 @@ def test_what_depth_is_too_deep_is_a_setting(tmp_path: Path) -> None:
 
 def test_a_pipe_said_to_be_overhead_may_lie_above_the_ground(tmp_path: Path) -> None:
     survey(tmp_path)
-    save(
-        tmp_path / "WSLine.csv", [*LINE_HEADING, "埋设方式"], [["W1", "W2", "-4", "-4", "400", "PE", "架空"]]
-    )
+    save(tmp_path / "WSLine.csv", [*LINE_HEADING, "埋设方式"], [["W1", "W2", "-4", "-4", "400", "PE", "架空"]])
 
     frames, draft = read(tmp_path)
 
@@ -217,12 +213,8 @@ def test_a_riser_is_kept_without_geometry(tmp_path: Path) -> None:
     assert line["length"] == 4.0
 
 
-@pytest.mark.parametrize(
-    ("x", "y"), [("", "617000"), ("NaN", "617000"), ("3885000", "inf"), ("unknown", "617000")]
-)
-def test_a_point_without_usable_coordinates_is_set_aside_with_its_lines(
-    tmp_path: Path, x: str, y: str
-) -> None:
+@pytest.mark.parametrize(("x", "y"), [("", "617000"), ("NaN", "617000"), ("3885000", "inf"), ("unknown", "617000")])
+def test_a_point_without_usable_coordinates_is_set_aside_with_its_lines(tmp_path: Path, x: str, y: str) -> None:
     frames, draft = read(survey(tmp_path, points=[*POINTS[:2], ["W3", x, y, "64", "三通", ""]]))
 
     assert len(found(draft, "survey.coordinates_missing")) == 1
@@ -233,9 +225,7 @@ def test_a_point_without_usable_coordinates_is_set_aside_with_its_lines(
 def test_a_point_without_ground_is_stored_flat_and_its_lines_have_no_height_there(tmp_path: Path) -> None:
     frames, draft = read(survey(tmp_path, points=[*POINTS[:2], ["W3", "3885030", "617040", "", "三通", ""]]))
 
-    assert [finding.values["field"] for finding in found(draft, "survey.point_value_missing")] == [
-        "ground_elevation"
-    ]
+    assert [finding.values["field"] for finding in found(draft, "survey.point_value_missing")] == ["ground_elevation"]
     assert not frames["pipe_point"].set_index("survey_no").loc["W3"].geometry.has_z
     assert list(frames["pipe_line"]["height_source"]) == ["depth", "unknown"]
 
@@ -251,9 +241,7 @@ def test_a_point_is_a_feature_or_an_appurtenance_not_both(tmp_path: Path) -> Non
 
 def test_a_status_nobody_knows_is_left_out_and_said(tmp_path: Path) -> None:
     survey(tmp_path)
-    save(
-        tmp_path / "WSLine.csv", [*LINE_HEADING, "使用状态"], [["W1", "W2", "3", "2.5", "400", "PE", "尚可"]]
-    )
+    save(tmp_path / "WSLine.csv", [*LINE_HEADING, "使用状态"], [["W1", "W2", "3", "2.5", "400", "PE", "尚可"]])
 
     frames, draft = read(tmp_path)
 
@@ -351,9 +339,7 @@ def test_halves_that_disagree_are_reported_and_the_first_is_kept(tmp_path: Path)
 
 
 def test_a_line_told_from_one_end_only_has_no_height_at_the_other(tmp_path: Path) -> None:
-    rows = halves(
-        ["W1", "W2", "3", "400", "PE"], ["W2", "W3", "2.5", "400", "PE"], ["W3", "W2", "2.4", "400", "PE"]
-    )
+    rows = halves(["W1", "W2", "3", "400", "PE"], ["W2", "W3", "2.5", "400", "PE"], ["W3", "W2", "2.4", "400", "PE"])
 
     frames, draft = read(save(tmp_path / "污水成果表.csv", SHEET_HEADING, rows))
 
@@ -367,9 +353,7 @@ def test_a_line_told_from_one_end_only_has_no_height_at_the_other(tmp_path: Path
 
 
 def test_both_rows_of_a_line_to_an_unknown_point_are_quarantined(tmp_path: Path) -> None:
-    rows = halves(
-        ["W1", "W2", "3", "400", "PE"], ["W2", "W1", "2.5", "400", "PE"], ["W1", "W9", "3", "400", "PE"]
-    )
+    rows = halves(["W1", "W2", "3", "400", "PE"], ["W2", "W1", "2.5", "400", "PE"], ["W1", "W9", "3", "400", "PE"])
     rows.append(["W3", "W1", "", "", "64", "2", "400", "PE"])
 
     _, draft = read(save(tmp_path / "污水成果表.csv", SHEET_HEADING, rows))
@@ -490,13 +474,10 @@ def test_a_setting_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("area", ["survey", "epanet"])
 def test_every_message_has_the_same_values_in_both_languages(area: str) -> None:
     english, chinese = (
-        {rule: words for rule, words in messages(lang).items() if rule.startswith(f"{area}.")}
-        for lang in ("en", "zh")
+        {rule: words for rule, words in messages(lang).items() if rule.startswith(f"{area}.")} for lang in ("en", "zh")
     )
 
     assert english.keys() == chinese.keys() and english
     for rule, words in english.items():
-        fields = [
-            {name for _, name, _, _ in Formatter().parse(text) if name} for text in (words, chinese[rule])
-        ]
+        fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (words, chinese[rule])]
         assert fields[0] == fields[1], rule

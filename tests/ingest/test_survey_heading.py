@@ -21,9 +21,7 @@ def table(*rows: list[str]) -> TextTable:
 
 
 def test_units_in_brackets_and_full_width_letters_do_not_count(vocabulary: Vocabulary) -> None:
-    heading = find_heading(
-        table(["起点点号*", "终点 点号", "管径（mm）", "起点埋深(m)", "电压［kV］"]), vocabulary
-    )
+    heading = find_heading(table(["起点点号*", "终点 点号", "管径（mm）", "起点埋深(m)", "电压［kV］"]), vocabulary)
 
     assert heading is not None
     assert dict(heading.columns) == {"start_no": 0, "end_no": 1, "section": 2, "start_depth": 3, "voltage": 4}

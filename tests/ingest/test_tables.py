@@ -132,9 +132,7 @@ def test_a_path_that_is_not_there_is_refused_with_the_cause(tmp_path: Path) -> N
 
 
 @given(st.binary(min_size=1, max_size=300))
-def test_any_bytes_are_either_rows_of_text_or_refused(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
+def test_any_bytes_are_either_rows_of_text_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "any.csv"
     path.write_bytes(content)
 

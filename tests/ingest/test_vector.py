@@ -84,14 +84,10 @@ def shapefile(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_format_is_recognised_by_content_and_read_with_its_texts_and_places(
-    suffix: str, tmp_path: Path
-) -> None:
+def test_every_format_is_recognised_by_content_and_read_with_its_texts_and_places(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"building{suffix}"
     frame = buildings(name=["甲", "乙", "丙"], storeys=[1, 2, 30])[["name", "storeys", "geometry"]]
-    frame.to_file(
-        path, driver=FORMATS[suffix], engine="pyogrio", **({"encoding": "GBK"} if suffix == ".shp" else {})
-    )
+    frame.to_file(path, driver=FORMATS[suffix], engine="pyogrio", **({"encoding": "GBK"} if suffix == ".shp" else {}))
 
     read = reading(path)
 
@@ -106,9 +102,7 @@ def test_every_format_is_recognised_by_content_and_read_with_its_texts_and_place
     stored = read.frame("building").sort_values("name", key=lambda one: one.map("甲乙丙".index))
     assert stored["name"].tolist() == ["甲", "乙", "丙"]
     assert stored["storeys"].tolist() == [1, 2, 30]
-    distance = [
-        shapely.hausdorff_distance(a, b) for a, b in zip(stored.geometry, frame.geometry, strict=True)
-    ]
+    distance = [shapely.hausdorff_distance(a, b) for a, b in zip(stored.geometry, frame.geometry, strict=True)]
     assert max(distance) < (0.02 if suffix == ".tab" else 0.001)  # MapInfo keeps whole centimetres here
 
 
@@ -119,11 +113,7 @@ def test_every_format_is_recognised_by_content_and_read_with_its_texts_and_place
 def test_texts_and_field_names_of_a_shapefile_are_read_right_with_and_without_cpg(
     encoding: str, without: tuple[str, ...], shapefile: Callable[..., Path]
 ) -> None:
-    frame = (
-        buildings().drop(columns="名称").rename(columns={"层数": "層數"})
-        if encoding == "BIG5"
-        else buildings()
-    )
+    frame = buildings().drop(columns="名称").rename(columns={"层数": "層數"}) if encoding == "BIG5" else buildings()
     frame["name" if encoding == "BIG5" else "名称"] = ["車站", "學校", "市場"]
     path = shapefile(encoding=encoding, without=without, frame=frame)
 
@@ -217,9 +207,7 @@ def test_the_encoding_is_found_where_the_first_million_bytes_are_ascii(tmp_path:
 
 
 @pytest.mark.parametrize(("part", "rule"), [(".shx", "vector.part_missing"), (".dbf", "vector.part_missing")])
-def test_a_shapefile_without_a_part_is_read_and_said(
-    part: str, rule: str, shapefile: Callable[..., Path]
-) -> None:
+def test_a_shapefile_without_a_part_is_read_and_said(part: str, rule: str, shapefile: Callable[..., Path]) -> None:
     path = shapefile(without=(".cpg", part))
     delivered = sorted(path.parent.iterdir())
 
@@ -269,9 +257,7 @@ def test_a_shapefile_without_prj_is_refused_with_the_remedy_and_read_with_it(
 ) -> None:
     path = shapefile(without=(".cpg", ".prj"))
 
-    with pytest.raises(
-        SourceRefused, match=r"does not state its coordinate reference system.*--crs EPSG:4548"
-    ):
+    with pytest.raises(SourceRefused, match=r"does not state its coordinate reference system.*--crs EPSG:4548"):
         reading(path)
     assert reading(path, crs=CRS).counts.stored == 3
 
@@ -293,9 +279,7 @@ def test_naming_one_part_of_a_shapefile_names_the_shapefile_to_deliver(
         reading(path.with_suffix(part))
 
 
-def test_an_upper_case_shapefile_is_read_with_its_texts(
-    shapefile: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_an_upper_case_shapefile_is_read_with_its_texts(shapefile: Callable[..., Path], tmp_path: Path) -> None:
     source = shapefile()
     upper = tmp_path / "upper"
     upper.mkdir()
@@ -313,7 +297,9 @@ def test_more_rows_than_a_frame_holds_come_in_several_frames_in_order(tmp_path: 
     rows = 120_001
     path = tmp_path / "spot_height.fgb"
     points = shapely.points(EAST + np.arange(rows) * 0.01, NORTH, np.arange(rows) / 100.0)
-    gpd.GeoDataFrame({"elevation": np.arange(rows) / 100.0}, geometry=points, crs=CRS).to_file(path, driver="FlatGeobuf", engine="pyogrio", SPATIAL_INDEX="NO")  # fmt: skip
+    gpd.GeoDataFrame({"elevation": np.arange(rows) / 100.0}, geometry=points, crs=CRS).to_file(
+        path, driver="FlatGeobuf", engine="pyogrio", SPATIAL_INDEX="NO"
+    )
 
     read = reading(path)
 
@@ -358,12 +344,8 @@ def test_mixed_geometry_keeps_what_the_layer_holds_and_sets_the_rest_aside(tmp_p
 
 def test_a_bow_tie_is_repaired_to_its_two_triangles_with_a_finding(tmp_path: Path) -> None:
     path = tmp_path / "building.geojson"
-    bow_tie = shapely.Polygon(
-        [(EAST, NORTH), (EAST + 10, NORTH + 10), (EAST + 10, NORTH), (EAST, NORTH + 10)]
-    )
-    gpd.GeoDataFrame({"name": ["a"]}, geometry=[bow_tie], crs=CRS).to_file(
-        path, driver="GeoJSON", engine="pyogrio"
-    )
+    bow_tie = shapely.Polygon([(EAST, NORTH), (EAST + 10, NORTH + 10), (EAST + 10, NORTH), (EAST, NORTH + 10)])
+    gpd.GeoDataFrame({"name": ["a"]}, geometry=[bow_tie], crs=CRS).to_file(path, driver="GeoJSON", engine="pyogrio")
 
     read = reading(path)
 
@@ -405,9 +387,7 @@ def test_coordinates_that_are_no_numbers_set_their_row_aside_with_its_record(tmp
 
 def test_a_number_that_occurs_twice_is_set_aside_and_one_that_is_missing_is_replaced(tmp_path: Path) -> None:
     path = tmp_path / "地块.gpkg"
-    frame = gpd.GeoDataFrame(
-        {"地块编号": ["A1", "A1", None, "A2"]}, geometry=[square(n) for n in range(4)], crs=CRS
-    )
+    frame = gpd.GeoDataFrame({"地块编号": ["A1", "A1", None, "A2"]}, geometry=[square(n) for n in range(4)], crs=CRS)
     frame.to_file(path, engine="pyogrio")
 
     read = reading(path)
@@ -425,9 +405,11 @@ def test_a_number_that_occurs_twice_is_set_aside_and_one_that_is_missing_is_repl
 
 def test_a_geometry_whose_bytes_are_none_sets_its_row_aside_and_the_others_come_in(tmp_path: Path) -> None:
     path = tmp_path / "road_line.geojson"
-    path.write_text('{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"name":"short"},"geometry":'
-                    '{"type":"LineString","coordinates":[[118.3,35.1]]}},{"type":"Feature","properties":{"name":"whole"},"geometry":'
-                    '{"type":"LineString","coordinates":[[118.3,35.1],[118.301,35.1]]}}]}')  # fmt: skip
+    path.write_text(
+        '{"type":"FeatureCollection","features":[{"type":"Feature","properties":{"name":"short"},"geometry":'
+        '{"type":"LineString","coordinates":[[118.3,35.1]]}},{"type":"Feature","properties":{"name":"whole"},"geometry":'
+        '{"type":"LineString","coordinates":[[118.3,35.1],[118.301,35.1]]}}]}'
+    )
 
     read = reading(path)
 
@@ -445,9 +427,7 @@ def test_a_geometry_whose_bytes_are_none_sets_its_row_aside_and_the_others_come_
         (b'{"type":"FeatureCollection","features":[]}', "holds no features"),
     ],
 )
-def test_a_file_without_features_is_refused_in_our_words(
-    content: bytes, message: str, tmp_path: Path
-) -> None:
+def test_a_file_without_features_is_refused_in_our_words(content: bytes, message: str, tmp_path: Path) -> None:
     path = tmp_path / "building.geojson"
     path.write_bytes(content)
 
@@ -479,8 +459,9 @@ def test_layers_without_a_place_and_tables_are_left_out_and_said(tmp_path: Path)
 
     assert read.counts.to_dict()["features"] == {"building": 3}
     assert {one.rule: one.values["source_layer"] for one in read.findings} == {
-        "vector.layer_left_out": "mystery", "vector.table_left_out": "owners",
-    }  # fmt: skip
+        "vector.layer_left_out": "mystery",
+        "vector.table_left_out": "owners",
+    }
 
 
 def test_a_file_of_tables_only_is_refused(tmp_path: Path) -> None:
@@ -509,8 +490,11 @@ def test_a_mapping_gives_constants_translates_values_and_dates_rows(tmp_path: Pa
     frame = buildings(TYPE=[1.0, 2.0, 9.0], SURVEYED=["2019-05-01", "2020", None])
     frame.to_file(path, engine="pyogrio")
     toml = tmp_path / "office.toml"
-    toml.write_text('[[layer]]\nfrom = "要*"\nto = "building"\nfields = { name = "名称", usage = "type" }\nconstants = { structure = "砼" }\n'
-                    'values = { usage = { "1" = "住宅", "2" = "商业" } }\nvalid_from = "surveyed"\n', "utf-8")  # fmt: skip
+    toml.write_text(
+        '[[layer]]\nfrom = "要*"\nto = "building"\nfields = { name = "名称", usage = "type" }\nconstants = { structure = "砼" }\n'
+        'values = { usage = { "1" = "住宅", "2" = "商业" } }\nvalid_from = "surveyed"\n',
+        "utf-8",
+    )
 
     stored = reading(path, mapping=read_mapping(toml)).frame("building")
 
@@ -557,7 +541,9 @@ def _geopackage_geometry(path: Path, layer: str, type_name: str, wkb: bytes, *, 
 
 def _one_line(path: Path, layer: str) -> None:
     line = shapely.LineString([(EAST, NORTH), (EAST + 10, NORTH)])
-    gpd.GeoDataFrame({"name": ["a"]}, geometry=[line], crs=CRS).to_file(path, layer=layer, engine="pyogrio", SPATIAL_INDEX="NO", GEOMETRY_NAME="geom")  # fmt: skip
+    gpd.GeoDataFrame({"name": ["a"]}, geometry=[line], crs=CRS).to_file(
+        path, layer=layer, engine="pyogrio", SPATIAL_INDEX="NO", GEOMETRY_NAME="geom"
+    )
 
 
 def test_a_circular_arc_becomes_the_line_that_follows_it(tmp_path: Path) -> None:
@@ -575,9 +561,7 @@ def test_a_layer_of_any_geometry_with_heights_is_read_and_so_are_the_others(tmp_
     path = tmp_path / "any.gpkg"
     _one_line(path, "road_line")
     buildings().to_file(path, layer="building", engine="pyogrio")
-    line = shapely.to_wkb(
-        shapely.LineString([(EAST, NORTH, 1), (EAST + 10, NORTH, 2)]), byte_order=1, flavor="iso"
-    )
+    line = shapely.to_wkb(shapely.LineString([(EAST, NORTH, 1), (EAST + 10, NORTH, 2)]), byte_order=1, flavor="iso")
     _geopackage_geometry(path, "road_line", "GEOMETRY", line, z=1)
 
     read = reading(path)
@@ -588,9 +572,7 @@ def test_a_layer_of_any_geometry_with_heights_is_read_and_so_are_the_others(tmp_
 
 def test_geojson_without_crs_is_longitude_and_latitude(tmp_path: Path) -> None:
     path = tmp_path / "street_lamp.geojson"
-    path.write_text(
-        '{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[118.3,35.1]}}'
-    )
+    path.write_text('{"type":"Feature","properties":{},"geometry":{"type":"Point","coordinates":[118.3,35.1]}}')
 
     stored = reading(path).frame("street_lamp").geometry[0]
 

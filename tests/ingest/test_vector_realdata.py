@@ -51,9 +51,7 @@ def features_of(path: Path, folder: Path, *, dimension: str) -> int:
             for name, kind in pyogrio.list_layers(path)
             if kind is not None and (dimension in kind or kind == "Unknown")
         ]
-        return sum(
-            int(pyogrio.read_info(path, layer=one, force_feature_count=True)["features"]) for one in layers
-        )
+        return sum(int(pyogrio.read_info(path, layer=one, force_feature_count=True)["features"]) for one in layers)
 
 
 def assert_adds_up(read: Read) -> None:
@@ -61,9 +59,7 @@ def assert_adds_up(read: Read) -> None:
     counts = read.counts
     assert counts.read == counts.stored + counts.quarantined + counts.decoration
     aside = [one for one in read.findings if one.raw is not None]
-    assert (
-        sum(one.values["count"] if "records" in (one.raw or {}) else 1 for one in aside) == counts.quarantined
-    )
+    assert sum(one.values["count"] if "records" in (one.raw or {}) else 1 for one in aside) == counts.quarantined
     assert all(one.severity == "error" and one.place for one in aside)
 
 
@@ -133,8 +129,11 @@ def test_a_geopackage_with_a_layer_of_any_geometry_and_heights_is_read_whole(
 ) -> None:
     path = realdata / "gpkg" / f"{name}.gpkg"
     toml = tmp_path / "sample.toml"
-    toml.write_text('crs = "EPSG:32631"\n[[layer]]\nfrom = "*polygon*"\nto = "building"\n[[layer]]\nfrom = "*linestring*"\nto = "road_line"\n'
-                    '[[layer]]\nfrom = ["*point*"]\nto = "annotation"\n[[layer]]\nfrom = "geometry3d"\nto = "contour"\n', "utf-8")  # fmt: skip
+    toml.write_text(
+        'crs = "EPSG:32631"\n[[layer]]\nfrom = "*polygon*"\nto = "building"\n[[layer]]\nfrom = "*linestring*"\nto = "road_line"\n'
+        '[[layer]]\nfrom = ["*point*"]\nto = "annotation"\n[[layer]]\nfrom = "geometry3d"\nto = "contour"\n',
+        "utf-8",
+    )
 
     read = reading(path, "EPSG:32631", ReadOptions(mapping=read_mapping(toml)))
 
@@ -151,9 +150,7 @@ def test_a_geopackage_with_a_layer_of_any_geometry_and_heights_is_read_whole(
 
 
 @pytest.mark.parametrize("name", ["gdal_sample", "gdal_sample_view"])
-def test_a_geopackage_whose_system_is_undefined_is_refused_until_one_is_named(
-    name: str, realdata: Path
-) -> None:
+def test_a_geopackage_whose_system_is_undefined_is_refused_until_one_is_named(name: str, realdata: Path) -> None:
     path = realdata / "gpkg" / f"{name}.gpkg"
 
     with pytest.raises(SourceRefused, match="does not state its coordinate reference system"):
@@ -164,9 +161,7 @@ def test_a_geopackage_whose_system_is_undefined_is_refused_until_one_is_named(
     ("name", "rule"),
     [("elevation", "vector.only_rasters"), ("uint16", "vector.only_rasters"), ("empty", "source.empty")],
 )
-def test_a_geopackage_without_features_is_refused_for_what_it_holds(
-    name: str, rule: str, realdata: Path
-) -> None:
+def test_a_geopackage_without_features_is_refused_for_what_it_holds(name: str, rule: str, realdata: Path) -> None:
     with pytest.raises(SourceRefused) as refusal:
         reading(realdata / "gpkg" / f"{name}.gpkg", "EPSG:4548", ReadOptions(kind="building"))
 
@@ -233,9 +228,7 @@ def test_every_geojson_of_the_lint_corpus_adds_up_or_is_refused_by_name(layer: s
             assert_adds_up(read)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                assert read.counts.read == int(
-                    pyogrio.read_info(path, force_feature_count=True)["features"]
-                ), path.name
+                assert read.counts.read == int(pyogrio.read_info(path, force_feature_count=True)["features"]), path.name
             told[path.stem] = "read"
     assert told["bad-json"] == told["point-string"] == told["stringcoord"] == "source.unreadable"
     assert told["rootstring"] == told["unknowntype"] == "vector.not_recognised"

@@ -34,12 +34,18 @@ def features(rows: int = ROWS) -> gpd.GeoDataFrame:
     number = np.arange(rows)
     known = number % 7 != 3
     content = {
-        "whole": number.astype("int32"), "big": number * 10**12, "gaps": pd.array(np.where(known, number, 0), dtype="Int64"),
-        "small": number.astype("int16"), "share": np.where(known, number / 3, np.nan), "single": number.astype("float32") / 3,
-        "yes": number % 2 == 0, "maybe": pd.array(number % 2 == 0, dtype="boolean"),
-        "text": np.where(known, np.array(["甲" * (n % 4) for n in number]), None), "own": [f"第{n}栋" for n in number],
+        "whole": number.astype("int32"),
+        "big": number * 10**12,
+        "gaps": pd.array(np.where(known, number, 0), dtype="Int64"),
+        "small": number.astype("int16"),
+        "share": np.where(known, number / 3, np.nan),
+        "single": number.astype("float32") / 3,
+        "yes": number % 2 == 0,
+        "maybe": pd.array(number % 2 == 0, dtype="boolean"),
+        "text": np.where(known, np.array(["甲" * (n % 4) for n in number]), None),
+        "own": [f"第{n}栋" for n in number],
         "moment": pd.to_datetime(["2020-01-01T10:11:12"] * rows),
-    }  # fmt: skip
+    }
     frame = gpd.GeoDataFrame(content, geometry=shapely.box(number, 0, number + 1, 1), crs="EPSG:4548")
     frame.loc[~known, ["gaps", "maybe"]] = None
     return frame
@@ -83,7 +89,7 @@ def values(path: Path, rows: int) -> list[Any]:
                     {name: wrong.tolist() for name, wrong in batch.unread.items()},
                 )
             )
-    return found  # fmt: skip
+    return found
 
 
 def unstreamed(path: Path, rows: int, monkeypatch: pytest.MonkeyPatch) -> list[Any] | str:
@@ -146,9 +152,7 @@ def test_a_row_without_geometry_is_read_and_none_comes_twice(
 
 
 @pytest.mark.parametrize("gap", [None, 12])
-def test_deleted_records_of_a_table_are_left_out_and_no_row_comes_twice(
-    gap: int | None, tmp_path: Path
-) -> None:
+def test_deleted_records_of_a_table_are_left_out_and_no_row_comes_twice(gap: int | None, tmp_path: Path) -> None:
     path = tmp_path / "town.shp"
     pyogrio.write_dataframe(features() if gap is None else without_geometry([gap]), path)
     delete(path.with_suffix(".dbf"), [1, 2, 9])

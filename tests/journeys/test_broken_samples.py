@@ -85,9 +85,7 @@ def state(town: Path) -> str:
     """Return a hash of every row of every table of a store."""
     digest = hashlib.sha256()
     with sqlite3.connect(town / "store.gpkg") as db:
-        for (name,) in db.execute(
-            "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"
-        ).fetchall():
+        for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").fetchall():
             digest.update(name.encode())
             for row in db.execute(f'SELECT * FROM "{name}"'):
                 digest.update(repr(row).encode())
@@ -151,16 +149,11 @@ def test_a_broken_sample_ends_as_it_should(case: Case, town: Path, samples: Path
         assert all(one["text"].count(". ") >= 1 and one["text"].endswith(".") for one in outcome["findings"])
 
 
-def test_a_folder_of_broken_files_brings_in_what_can_be_and_names_what_cannot(
-    town: Path, samples: Path
-) -> None:
+def test_a_folder_of_broken_files_brings_in_what_can_be_and_names_what_cannot(town: Path, samples: Path) -> None:
     answer = twin(town, "ingest", str(samples / "broken"), *BUILDING, *CRS, lang="zh")
 
     assert answer.returncode == 1
-    assert (
-        "missing_shx.shp（矢量文件）" in answer.stdout
-        or "building_without_prj.shp（矢量文件）" in answer.stdout
-    )
+    assert "missing_shx.shp（矢量文件）" in answer.stdout or "building_without_prj.shp（矢量文件）" in answer.stdout
     for name in ("bomb.zip", "zero_bytes.geojson", "truncated.dxf", "half.ifc", "wrong_type.shp"):
         assert name in answer.stderr
     status = json.loads(twin(town, "status", "--json").stdout)

@@ -99,11 +99,7 @@ def test_status_in_json_has_the_promised_shape_and_holds_what_was_delivered(
     assert (status["town"], status["version"]) == ("高铁新城", 4)
     assert {"error", "warning"} <= set(status["findings"])
     assert all(set(one) == {"features", "geometry", "crs", "extent"} for one in status["layers"].values())
-    counted = {
-        name: one["features"]
-        for name, one in status["layers"].items()
-        if one["features"] and name != "finding"
-    }
+    counted = {name: one["features"] for name, one in status["layers"].items() if one["features"] and name != "finding"}
     delivered = pd.Series(0, index=sorted({n for one in told["ingest"] for n in one["counts"]["features"]}))
     for one in told["ingest"]:
         delivered = delivered.add(pd.Series(one["counts"]["features"]), fill_value=0)
@@ -114,9 +110,7 @@ def test_status_in_json_has_the_promised_shape_and_holds_what_was_delivered(
     assert status["layers"]["water_area"]["crs"] == "EPSG:4548"
 
 
-def test_a_second_ingest_says_that_nothing_changed(
-    first_day: tuple[Path, dict[str, Any]], delivery: Path
-) -> None:
+def test_a_second_ingest_says_that_nothing_changed(first_day: tuple[Path, dict[str, Any]], delivery: Path) -> None:
     town, told = first_day
 
     again = twin(town, "ingest", str(delivery), *CRS)
@@ -201,9 +195,7 @@ def test_a_layer_is_exported_and_read_back_equal(
     apart = shapely.hausdorff_distance(back.geometry.to_numpy(), stored.geometry.to_numpy())
     assert apart.max() < (0.002 if suffix == ".geojson" else 1e-6)
     assert back["structure"].fillna("").tolist() == stored["structure"].fillna("").tolist()
-    assert back["height"].astype(float).tolist() == pytest.approx(
-        stored["height"].astype(float).tolist(), nan_ok=True
-    )
+    assert back["height"].astype(float).tolist() == pytest.approx(stored["height"].astype(float).tolist(), nan_ok=True)
 
 
 def test_an_earlier_instant_and_an_earlier_version_show_what_was_true_and_known_then(tmp_path: Path) -> None:
@@ -239,10 +231,7 @@ def test_the_same_bytes_read_in_another_way_are_another_delivery(tmp_path: Path)
     box = shapely.box(EAST, NORTH, EAST + 10, NORTH + 10)
     gpd.GeoDataFrame({"a": [1]}, geometry=[box], crs=4548).to_file(file, engine="pyogrio")
 
-    outcomes = [
-        answer(town, "ingest", str(file), "--as", layer)[0]
-        for layer in ("water_area", "building", "building")
-    ]
+    outcomes = [answer(town, "ingest", str(file), "--as", layer)[0] for layer in ("water_area", "building", "building")]
 
     assert [one["version"] for one in outcomes] == [1, 2, None]
     assert [one["already"] for one in outcomes] == [None, None, 2]
@@ -268,7 +257,9 @@ def test_ctrl_c_during_an_ingest_leaves_everything_whole_and_the_next_run_comple
     small.parent.mkdir()
     for file, rows in ((small, 10), (large, 60_000)):
         points = shapely.points(EAST + np.arange(rows) * 0.01, NORTH + (rows == 10) * 500.0)
-        gpd.GeoDataFrame({"pole_no": np.arange(rows).astype(str)}, geometry=points, crs=4548).to_file(file, driver="FlatGeobuf", engine="pyogrio", SPATIAL_INDEX="NO")  # fmt: skip
+        gpd.GeoDataFrame({"pole_no": np.arange(rows).astype(str)}, geometry=points, crs=4548).to_file(
+            file, driver="FlatGeobuf", engine="pyogrio", SPATIAL_INDEX="NO"
+        )
     twin(town, "init", "--name", "小镇", *CRS)
     answer(town, "ingest", str(small))
     command = [str(TWIN), "--town", str(town), "ingest", str(large)]

@@ -49,9 +49,7 @@ def test_a_sheet_saved_again_with_other_handles_is_no_change(
 
     assert first["version"] == 1 and again["version"] is None and again["already"] is None
     assert again["changes"]["building"]["unchanged"] == first["changes"]["building"]["inserted"] > 0
-    assert all(
-        one["inserted"] == one["updated"] == one["terminated"] == 0 for one in again["changes"].values()
-    )
+    assert all(one["inserted"] == one["updated"] == one["terminated"] == 0 for one in again["changes"].values())
 
 
 def test_a_pipeline_survey_with_its_rows_and_columns_in_another_order_is_no_change(

@@ -19,8 +19,13 @@ from twin_model import open_town
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FIRST_TOWN, HISTORY = NOTEBOOKS / "01_first_town.ipynb", NOTEBOOKS / "02_history.ipynb"
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
-         "--host-resolver-rules=MAP * ~NOTFOUND"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+]
 LOADED = """() => { const layers = deckInstance.layerManager ? deckInstance.layerManager.getLayers() : [];
   return layers.length > 0 && layers.every(layer => layer.isLoaded); }"""
 DRAWN = """() => Object.fromEntries(deckInstance.layerManager.getLayers().filter(layer => !layer.parent)
@@ -135,9 +140,7 @@ def test_its_floor_areas_sum_to_those_of_the_store(first_town: dict[str, Any], d
     assert first_town["outside"] == 0
     assert first_town["unknown"] == buildings["storeys"].isna().sum() > 0
     assert first_town["floor_area_exact"] == pytest.approx(areas.sum())
-    assert first_town["floor_area_exact"] == pytest.approx(
-        buildings["floor_area_estimate"].sum(), abs=0.1 * len(known)
-    )
+    assert first_town["floor_area_exact"] == pytest.approx(buildings["floor_area_estimate"].sum(), abs=0.1 * len(known))
     assert first_town["residential_exact"] == pytest.approx(areas[among_homes].sum())
     assert first_town["floor_area"] == pytest.approx(areas.sum() / 1e4, abs=0.5)
 
@@ -164,9 +167,7 @@ def test_the_layer_over_http_is_the_layer_in_the_store(first_town: dict[str, Any
     assert first_town["metres_apart"] < 0.01
 
 
-def test_its_pipes_are_as_long_and_as_deep_as_those_of_the_store(
-    first_town: dict[str, Any], demo_town: Path
-) -> None:
+def test_its_pipes_are_as_long_and_as_deep_as_those_of_the_store(first_town: dict[str, Any], demo_town: Path) -> None:
     with open_town(demo_town) as town:
         pipes = town.features("pipe_line")
 
@@ -180,9 +181,7 @@ def test_its_pipes_are_as_long_and_as_deep_as_those_of_the_store(
     assert first_town["least_cover"] == pytest.approx(min(one.min() for one in cover), abs=0.005)
 
 
-def test_a_service_that_is_given_is_used_and_its_own_is_stopped(
-    first_run: Any, first_town: dict[str, Any]
-) -> None:
+def test_a_service_that_is_given_is_used_and_its_own_is_stopped(first_run: Any, first_town: dict[str, Any]) -> None:
     alone = answers(first_run)
 
     assert not first_town["own_service"]
@@ -191,9 +190,7 @@ def test_a_service_that_is_given_is_used_and_its_own_is_stopped(
     assert alone["over_http"] == first_town["over_http"]
 
 
-@pytest.mark.parametrize(
-    ("path", "plots"), [(FIRST_TOWN, 3), (HISTORY, 2)], ids=lambda one: getattr(one, "stem", one)
-)
+@pytest.mark.parametrize(("path", "plots"), [(FIRST_TOWN, 3), (HISTORY, 2)], ids=lambda one: getattr(one, "stem", one))
 def test_its_plots_are_in_chinese_where_a_chinese_font_is_installed(
     path: Path, plots: int, runs: Callable[[Path], Any]
 ) -> None:
@@ -218,9 +215,7 @@ def test_the_notebook_of_the_past_tells_what_a_second_delivery_changed(runs: Cal
 
 def test_its_3d_picture_is_drawn_without_any_network(first_run: Any, chromium: str) -> None:
     frame = next(
-        one.data["text/html"]
-        for one in outputs(first_run)
-        if "<iframe" in one.get("data", {}).get("text/html", "")
+        one.data["text/html"] for one in outputs(first_run) if "<iframe" in one.get("data", {}).get("text/html", "")
     )
     page_source = html.unescape(re.search(r'srcdoc="([^"]*)"', frame)[1])  # type: ignore[index]
     asked: list[str] = []
@@ -230,9 +225,7 @@ def test_its_3d_picture_is_drawn_without_any_network(first_run: Any, chromium: s
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         page = browser.new_page(viewport={"width": 480, "height": 270})
         page.on("request", lambda request: asked.append(request.url))
-        page.on(
-            "console", lambda told: troubles.append(told.text) if told.type in {"error", "warning"} else None
-        )
+        page.on("console", lambda told: troubles.append(told.text) if told.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.route("**/*", lambda route: route.abort())
         page.set_content(page_source)

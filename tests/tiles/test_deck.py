@@ -27,8 +27,13 @@ CATALOGUE = read_catalogue()
 EAST, NORTH = 618500.0, 3886000.0
 """The middle of the scenes below."""
 
-FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist",
-         "--host-resolver-rules=MAP * ~NOTFOUND"]  # fmt: skip
+FLAGS = [
+    "--no-sandbox",
+    "--use-angle=swiftshader",
+    "--enable-unsafe-swiftshader",
+    "--ignore-gpu-blocklist",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+]
 LOADED = """() => { const layers = deckInstance.layerManager ? deckInstance.layerManager.getLayers() : [];
   return layers.length > 0 && layers.every(layer => layer.isLoaded); }"""
 PICKED = """async ([x, y, z]) => {
@@ -56,9 +61,7 @@ def data_of(deck: pydeck.Deck, layer: str) -> list[dict[str, Any]]:
 
 
 @settings(max_examples=30, deadline=None)
-@given(
-    st.lists(st.tuples(st.floats(-1500, 1500), st.floats(-1500, 1500)), min_size=2, max_size=6, unique=True)
-)
+@given(st.lists(st.tuples(st.floats(-1500, 1500), st.floats(-1500, 1500)), min_size=2, max_size=6, unique=True))
 def test_offsets_are_true_metres_and_survive_32_bits(shifts: list[tuple[float, float]]) -> None:
     places = np.array([(EAST + x, NORTH + y) for x, y in shifts])
     lamps = gpd.GeoDataFrame(geometry=[Point(*one) for one in places], crs=CRS)
@@ -76,9 +79,7 @@ def test_offsets_are_true_metres_and_survive_32_bits(shifts: list[tuple[float, f
 def test_y_of_an_offset_points_to_true_north_not_to_grid_north() -> None:
     street = gpd.GeoDataFrame(geometry=[LineString([(EAST, NORTH - 500), (EAST, NORTH + 500)])], crs=CRS)
 
-    (start, end) = data_of(deck_of({"road_line": street}, catalogue=CATALOGUE, ground=60.0), "road_line")[0][
-        "path"
-    ]
+    (start, end) = data_of(deck_of({"road_line": street}, catalogue=CATALOGUE, ground=60.0), "road_line")[0]["path"]
 
     turned = np.degrees(np.arctan2(end[0] - start[0], end[1] - start[1]))
     assert turned == pytest.approx((118.3 - 117.0) * np.sin(np.radians(35.1)), abs=0.01)
@@ -129,9 +130,7 @@ def test_a_courtyard_stays_open_and_a_second_part_is_drawn() -> None:
         [box(EAST + 10, NORTH + 10, EAST + 20, NORTH + 20).exterior],
     )
     annex = box(EAST + 60, NORTH, EAST + 70, NORTH + 10)
-    frame = gpd.GeoDataFrame(
-        {"height": [9.0]}, geometry=[MultiPolygon([ring, annex])], crs=CRS, index=["building.1"]
-    )
+    frame = gpd.GeoDataFrame({"height": [9.0]}, geometry=[MultiPolygon([ring, annex])], crs=CRS, index=["building.1"])
 
     drawn = data_of(deck_of({"building": frame}, catalogue=CATALOGUE, ground=60.0), "building")
 
@@ -141,9 +140,7 @@ def test_a_courtyard_stays_open_and_a_second_part_is_drawn() -> None:
 
 def test_a_pipe_lies_at_its_own_height_and_is_as_wide_as_it_is() -> None:
     pipe = LineString([(EAST, NORTH, 57.5), (EAST + 40, NORTH, 57.1)])
-    frame = gpd.GeoDataFrame(
-        {"class": ["PS"], "width_mm": [800.0]}, geometry=[pipe], crs=CRS, index=["PS.1~2"]
-    )
+    frame = gpd.GeoDataFrame({"class": ["PS"], "width_mm": [800.0]}, geometry=[pipe], crs=CRS, index=["PS.1~2"])
 
     (drawn,) = data_of(deck_of({"pipe_line": frame}, catalogue=CATALOGUE, ground=60.0), "pipe_line")
 
@@ -197,9 +194,7 @@ class Opened:
 @pytest.fixture(scope="module")
 def opened(chromium: str) -> Iterator[Opened]:
     """The offline page of a small scene in a Chromium that resolves no host; requests are refused and kept."""
-    frame = buildings(
-        height=[60.0, 30.0], structure=["砼", "</script><script>document.title='broken'</script>"]
-    )
+    frame = buildings(height=[60.0, 30.0], structure=["砼", "</script><script>document.title='broken'</script>"])
     trunk = [LineString([(EAST - 90, NORTH - 40, 57), (EAST + 90, NORTH - 40, 57)])]
     pipe = gpd.GeoDataFrame({"class": ["JS"], "width_mm": [900.0]}, geometry=trunk, crs=CRS, index=["JS.1~2"])
     green = [MultiPolygon([box(EAST - 100, NORTH - 80, EAST + 100, NORTH + 80)])]

@@ -44,16 +44,13 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     pipes = gpd.GeoDataFrame(
         {"segment_key": ["1-2", "2-3", "3-4"], "class": ["JS", "PS", "PS"], "width_mm": [300.0, 600.0, None]},
         geometry=[
-            shapely.LineString([(EAST + n, NORTH, 60.5 - n), (EAST + n + 30, NORTH + 5, 60.25 - n)])
-            for n in range(3)
+            shapely.LineString([(EAST + n, NORTH, 60.5 - n), (EAST + n + 30, NORTH + 5, 60.25 - n)]) for n in range(3)
         ],
         crs="EPSG:4548",
     )
     with init_town(tmp_path_factory.mktemp("town"), name="小城", crs="EPSG:4548") as made:
         source = Source("test", "0" * 64)
-        with Draft(
-            source, made.catalogue, storage_crs=made.store.crs, effective="2024-01-01T00:00:00.000Z"
-        ) as draft:
+        with Draft(source, made.catalogue, storage_crs=made.store.crs, effective="2024-01-01T00:00:00.000Z") as draft:
             draft.add("building", houses)
             draft.add("pipe_line", pipes)
             commit(made.store, draft.to_changeset(author="tester", reason="test"))
@@ -66,7 +63,9 @@ def export(town: Town, layer: str, file: Path, crs: str, *, rows: int = 3) -> gp
     written = write_frames(town.store.frames(query, rows), town.catalogue[layer], file, crs=crs)
     frame = town.store.features(query)
     assert written == len(frame)
-    return frame.set_geometry(gpd.GeoSeries(transform_geometries(frame.geometry.to_numpy(), town.store.crs, crs), index=frame.index))  # fmt: skip
+    return frame.set_geometry(
+        gpd.GeoSeries(transform_geometries(frame.geometry.to_numpy(), town.store.crs, crs), index=frame.index)
+    )
 
 
 def same_places(a: gpd.GeoSeries, b: gpd.GeoSeries, tolerance: float) -> bool:
@@ -93,22 +92,17 @@ def plain(values: pd.Series) -> list[object]:
             else [None] * len(values)
         )
     return [
-        None if pd.isna(v) else round(float(v), 9) if isinstance(v, int | float | np.number) else str(v)
-        for v in values
+        None if pd.isna(v) else round(float(v), 9) if isinstance(v, int | float | np.number) else str(v) for v in values
     ]
 
 
 @pytest.mark.parametrize("crs", SYSTEMS)
 @pytest.mark.parametrize("layer", ["building", "pipe_line"])
 @pytest.mark.parametrize("ending", [one for one in ENDINGS if one != ".csv"])
-def test_every_ending_is_read_again_as_it_was(
-    town: Town, tmp_path: Path, ending: str, layer: str, crs: str
-) -> None:
+def test_every_ending_is_read_again_as_it_was(town: Town, tmp_path: Path, ending: str, layer: str, crs: str) -> None:
     frame = export(town, layer, tmp_path / f"out{ending}", crs)
 
-    again = pyogrio.read_dataframe(tmp_path / f"out{ending}", encoding="utf-8").sort_values(
-        "id", ignore_index=True
-    )
+    again = pyogrio.read_dataframe(tmp_path / f"out{ending}", encoding="utf-8").sort_values("id", ignore_index=True)
 
     frame = frame.sort_index()
     degrees = crs in {"OGC:CRS84", "EPSG:4490"}
@@ -136,9 +130,7 @@ def test_a_table_keeps_its_geometry_to_the_millimetre(town: Town, tmp_path: Path
     )
 
 
-def test_ogrinfo_reads_the_geopackage_without_a_word_of_warning(
-    town: Town, tmp_path: Path, ogrinfo: str
-) -> None:
+def test_ogrinfo_reads_the_geopackage_without_a_word_of_warning(town: Town, tmp_path: Path, ogrinfo: str) -> None:
     export(town, "building", tmp_path / "out.gpkg", "EPSG:4548")
 
     told = subprocess.run(
@@ -197,10 +189,14 @@ def test_names_cut_to_ten_bytes_stay_different(town: Town, tmp_path: Path) -> No
 
 def test_what_is_not_known_is_none_in_records_whatever_the_type_of_the_column() -> None:
     columns = {
-        "text": np.array(["a", None], dtype=object), "number": np.array([1.5, np.nan]), "integer": pd.array([1, None], dtype="Int64"),
-        "boolean": pd.array([True, None], dtype="boolean"), "moment": pd.to_datetime(["2024-01-01", None]), "list": pd.Series([[1, None], None], dtype=object),
+        "text": np.array(["a", None], dtype=object),
+        "number": np.array([1.5, np.nan]),
+        "integer": pd.array([1, None], dtype="Int64"),
+        "boolean": pd.array([True, None], dtype="boolean"),
+        "moment": pd.to_datetime(["2024-01-01", None]),
+        "list": pd.Series([[1, None], None], dtype=object),
         "nothing": np.array([None, None], dtype=object),
-    }  # fmt: skip
+    }
     frame = gpd.GeoDataFrame(columns, geometry=[shapely.Point(1, 2), None], crs="EPSG:4548")
 
     present, absent = records_of(frame)

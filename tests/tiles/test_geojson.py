@@ -16,9 +16,15 @@ from tiles.encodings.geojson import encode_feature, encode_features, geometry_fr
 
 EAST, NORTH = 618_000.0, 3_886_000.0
 SHAPES = st.sampled_from(
-    ["POINT ({0})", "POINT Z ({0} 62.1234)", "LINESTRING ({0}, {1})", "MULTILINESTRING Z (({0} 1, {1} 2), ({2} 3, {0} 4))",
-     "POLYGON (({0}, {1}, {2}, {0}))", "MULTIPOLYGON Z ((({0} 1, {1} 2, {2} 3, {0} 1)))"]
-)  # fmt: skip
+    [
+        "POINT ({0})",
+        "POINT Z ({0} 62.1234)",
+        "LINESTRING ({0}, {1})",
+        "MULTILINESTRING Z (({0} 1, {1} 2), ({2} 3, {0} 4))",
+        "POLYGON (({0}, {1}, {2}, {0}))",
+        "MULTIPOLYGON Z ((({0} 1, {1} 2, {2} 3, {0} 1)))",
+    ]
+)
 PLACES = st.tuples(st.floats(EAST, EAST + 9_000), st.floats(NORTH, NORTH + 9_000))
 
 ALL_SHAPES = [
@@ -75,8 +81,14 @@ def test_degrees_are_those_of_proj_to_eight_decimals(shape: str, places: list[tu
 
 @pytest.mark.parametrize(
     ("crs", "first"),
-    [("EPSG:4326", "latitude"), ("EPSG:4490", "latitude"), ("OGC:CRS84", "longitude"), ("EPSG:4548", "north"), ("EPSG:3857", "east")],
-)  # fmt: skip
+    [
+        ("EPSG:4326", "latitude"),
+        ("EPSG:4490", "latitude"),
+        ("OGC:CRS84", "longitude"),
+        ("EPSG:4548", "north"),
+        ("EPSG:3857", "east"),
+    ],
+)
 def test_axes_stand_in_the_order_of_the_authority_unless_a_file_wants_x_y(crs: str, first: str) -> None:
     point = np.array([shapely.Point(EAST, NORTH, 62.5)])
 
@@ -162,9 +174,7 @@ def page_of(pairs: list[tuple[str | None, list[tuple[float, float]]]]) -> list[A
     return [None if shape is None else written(shape, places) for shape, places in pairs]
 
 
-PAGES = st.lists(
-    st.tuples(st.sampled_from(ALL_SHAPES), st.lists(PLACES, min_size=3, max_size=3)), max_size=12
-)
+PAGES = st.lists(st.tuples(st.sampled_from(ALL_SHAPES), st.lists(PLACES, min_size=3, max_size=3)), max_size=12)
 
 
 @examples(60, proof=300)
@@ -189,11 +199,7 @@ def test_every_type_alone_in_its_own_system_is_what_shapely_writes(
 
     (fragment,) = wkb_fragments(wkb_of([original]), "EPSG:4548", "EPSG:4548", axis_order="xy")
 
-    text = (
-        "null"
-        if original is None or original.is_empty
-        else shapely.to_geojson(original).replace("1.00049", "1.0")
-    )
+    text = "null" if original is None or original.is_empty else shapely.to_geojson(original).replace("1.00049", "1.0")
     assert strict(fragment) == strict(text.replace("62.1234", "62.123").encode())
 
 

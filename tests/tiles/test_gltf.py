@@ -125,9 +125,7 @@ def town_buildings() -> Mesh:
         dtype=object,
     )
     colors = np.array([[200, 180, 160, 255], [90, 120, 200, 255], [255, 0, 0, 255]], np.uint8)
-    return extrude(
-        footprints, np.array([60.0, 61.0, 62.0]), np.array([18.0, 24.0, np.nan]), floor=True, colors=colors
-    )
+    return extrude(footprints, np.array([60.0, 61.0, 62.0]), np.array([18.0, 24.0, np.nan]), floor=True, colors=colors)
 
 
 def tile_frame(height: float = 0.0) -> LocalFrame:
@@ -158,9 +156,7 @@ def lamp() -> Mesh:
 
 def placed(x: float, y: float, z: float, degrees: float, scale: float = 1.0, tilt: float = 0.0) -> Float64:
     angle, lean = np.radians(degrees), np.radians(tilt)
-    turn = np.array(
-        [[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]]
-    )
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0.0], [np.sin(angle), np.cos(angle), 0.0], [0.0, 0.0, 1.0]])
     lay = np.array([[1.0, 0.0, 0.0], [0.0, np.cos(lean), -np.sin(lean)], [0.0, np.sin(lean), np.cos(lean)]])
     matrix = np.eye(4)
     matrix[:3, :3] = scale * turn @ lay
@@ -169,9 +165,7 @@ def placed(x: float, y: float, z: float, degrees: float, scale: float = 1.0, til
 
 
 def lamps(count: int = 30) -> Instances:
-    matrices = [
-        placed(EAST + 20 * i, NORTH + 7 * i, 60.0 + i, 13.0 * i, 1.0, 3.0 * (i % 3)) for i in range(count)
-    ]
+    matrices = [placed(EAST + 20 * i, NORTH + 7 * i, 60.0 + i, 13.0 * i, 1.0, 3.0 * (i % 3)) for i in range(count)]
     return Instances(lamp(), np.array(matrices), np.arange(count, dtype=np.uint32))
 
 
@@ -316,16 +310,12 @@ def test_see_through_triangles_blend_and_the_opaque_ones_beside_them_do_not() ->
     )
 
     def modes(document: dict[str, Any]) -> list[str]:
-        return [
-            document["materials"][one["material"]]["alphaMode"] for one in document["meshes"][0]["primitives"]
-        ]
+        return [document["materials"][one["material"]]["alphaMode"] for one in document["meshes"][0]["primitives"]]
 
     assert modes(glass) == ["OPAQUE", "BLEND"]
     assert modes(wall) == ["OPAQUE"]
     assert modes(pale) == ["BLEND"]
-    corners = [
-        glass["accessors"][one["attributes"]["POSITION"]]["count"] for one in glass["meshes"][0]["primitives"]
-    ]
+    corners = [glass["accessors"][one["attributes"]["POSITION"]]["count"] for one in glass["meshes"][0]["primitives"]]
     assert sum(corners) == len(mixed.positions)
 
 
@@ -353,9 +343,7 @@ def test_geometry_that_is_used_once_sheared_or_huge_is_copied_vertex_by_vertex()
     groups = [
         Instances(lamp(), placed(EAST, NORTH, 60.0, 30.0)[None], np.array([0], np.uint32)),
         Instances(lamp(), np.repeat(shear[None], 30, axis=0), np.arange(30, dtype=np.uint32)),
-        Instances(
-            slab, np.repeat(placed(EAST, NORTH, 0, 5.0)[None], 90, axis=0), np.arange(90, dtype=np.uint32)
-        ),
+        Instances(slab, np.repeat(placed(EAST, NORTH, 0, 5.0)[None], 90, axis=0), np.arange(90, dtype=np.uint32)),
     ]
     frame = tile_frame()
 
@@ -458,9 +446,7 @@ def test_the_khronos_validator_does_find_a_broken_index(tmp_path: Path) -> None:
     mesh = town_buildings()
     broken = Mesh(mesh.positions, mesh.normals, mesh.triangles + np.uint32(9_000), mesh.feature)
 
-    reports = validator_report(
-        tmp_path, {"broken": encode_glb(broken, frame=tile_frame(), to_lonlat=to_lonlat)}
-    )
+    reports = validator_report(tmp_path, {"broken": encode_glb(broken, frame=tile_frame(), to_lonlat=to_lonlat)})
 
     assert "ACCESSOR_INDEX_OOB" in {message["code"] for message in reports["broken"]["messages"]}
 

@@ -191,13 +191,9 @@ def test_buildings_have_the_vertices_that_the_reference_encoder_gives_them() -> 
 
     back = decoded(*houses)
 
-    expected = mapbox_vector_tile.decode(reference, default_options={"y_coord_down": True})["layer"][
-        "features"
-    ]
+    expected = mapbox_vector_tile.decode(reference, default_options={"y_coord_down": True})["layer"]["features"]
     assert len(back) == 500
-    assert all(
-        shapely.equals(mine, shape(theirs["geometry"])) for mine, theirs in zip(back, expected, strict=True)
-    )
+    assert all(shapely.equals(mine, shape(theirs["geometry"])) for mine, theirs in zip(back, expected, strict=True))
 
 
 def test_multi_polygons_and_multi_lines_keep_their_parts() -> None:
@@ -273,9 +269,7 @@ def test_neighbouring_tiles_meet_without_a_gap(turn: float, north: float, corner
 
 
 def test_geometry_is_cut_at_the_buffer() -> None:
-    (area, line) = decoded(
-        shapely.box(0, 0, 9000, 9000), shapely.LineString([(0, 3000), (9000, 3000)]), buffer=128
-    )
+    (area, line) = decoded(shapely.box(0, 0, 9000, 9000), shapely.LineString([(0, 3000), (9000, 3000)]), buffer=128)
 
     assert shapely.bounds(area).tolist() == [-128, -128, 4224, 4224]
     assert shapely.bounds(line).tolist() == [-128, 3096, 4224, 3096]
@@ -284,9 +278,7 @@ def test_geometry_is_cut_at_the_buffer() -> None:
 def test_a_line_that_leaves_and_enters_again_becomes_a_multi_line() -> None:
     (back,) = decoded(shapely.LineString([(1100, 2100), (0, 2100), (0, 3000), (1100, 3000)]), buffer=0)
 
-    assert on_map(back).equals(
-        shapely.MultiLineString([[(1100, 2100), (1000, 2100)], [(1000, 3000), (1100, 3000)]])
-    )
+    assert on_map(back).equals(shapely.MultiLineString([[(1100, 2100), (1000, 2100)], [(1000, 3000), (1100, 3000)]]))
 
 
 def test_a_polygon_that_crosses_itself_keeps_both_lobes() -> None:
@@ -357,9 +349,9 @@ def test_what_only_touches_the_border_is_left_out() -> None:
 
 
 def test_a_spike_leaves_no_trace() -> None:
-    spiked = shapely.Polygon([
-        (1100, 2100), (1200, 2100), (1200, 2000), (1200, 2100), (1300, 2100), (1300, 2200), (1100, 2200)
-    ])  # fmt: skip
+    spiked = shapely.Polygon(
+        [(1100, 2100), (1200, 2100), (1200, 2000), (1200, 2100), (1300, 2100), (1300, 2200), (1100, 2200)]
+    )
 
     (back,) = decoded(spiked)
 

@@ -41,9 +41,7 @@ def slope(x: Float64, y: Float64) -> Float64:
 
 
 def solids(layer: str, blobs: dict[str, bytes] | None = None) -> Solids:
-    return Solids(
-        CATALOGUE[layer], slope, to_lonlat, 0.0, lambda digests: {one: (blobs or {})[one] for one in digests}
-    )
+    return Solids(CATALOGUE[layer], slope, to_lonlat, 0.0, lambda digests: {one: (blobs or {})[one] for one in digests})
 
 
 def frame_of(layer: str, shapes: list[Any], **columns: Any) -> gpd.GeoDataFrame:
@@ -66,9 +64,7 @@ class Glb:
     def accessor(self, number: int) -> NDArray[Any]:
         one = self.json["accessors"][number]
         view = self.json["bufferViews"][one["bufferView"]]
-        kind = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}[
-            one["componentType"]
-        ]
+        kind = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}[one["componentType"]]
         width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[one["type"]]
         start = view.get("byteOffset", 0) + one.get("byteOffset", 0)
         stride = view.get("byteStride", np.dtype(kind).itemsize * width)
@@ -110,9 +106,7 @@ def drawn(one: Solids, frame: gpd.GeoDataFrame) -> Glb:
     return Glb(one.encode(frame, at), at)
 
 
-def ensure_boxes_hold(
-    one: Solids, frame: gpd.GeoDataFrame, tolerance: float = 0.005
-) -> tuple[Float64, Float64]:
+def ensure_boxes_hold(one: Solids, frame: gpd.GeoDataFrame, tolerance: float = 0.005) -> tuple[Float64, Float64]:
     """Assert that each vertex lies in the box of its feature; return boxes and vertices."""
     boxes, glb = one.boxes(frame), drawn(one, frame)
     positions, features = glb.positions(), glb.features()
@@ -125,8 +119,10 @@ def ensure_boxes_hold(
 @given(SEEDS, st.integers(1, 12))
 def test_the_box_of_a_house_holds_its_vertices_and_no_air(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
-    shapes = [shapely.MultiPolygon([shapely.affinity.rotate(shapely.box(x, y, x + 12, y + 8), random.uniform(0, 90))])
-              for x, y in random.uniform([EAST - 300, NORTH - 300], [EAST + 300, NORTH + 300], (count, 2))]  # fmt: skip
+    shapes = [
+        shapely.MultiPolygon([shapely.affinity.rotate(shapely.box(x, y, x + 12, y + 8), random.uniform(0, 90))])
+        for x, y in random.uniform([EAST - 300, NORTH - 300], [EAST + 300, NORTH + 300], (count, 2))
+    ]
     height = np.where(random.random(count) < 0.3, np.nan, random.uniform(3, 90, count))
     base = np.where(random.random(count) < 0.5, np.nan, random.uniform(55, 65, count))
     frame = frame_of("building", shapes, height=height, base_elevation=base)
@@ -144,18 +140,14 @@ def test_a_house_stands_at_its_own_height_else_at_the_lowest_ground_of_its_corne
 
     boxes = solids("building").boxes(frame)
 
-    assert boxes[:, 2].tolist() == pytest.approx(
-        [58.5, float(slope(np.array(EAST + 100), np.array(NORTH + 100)))]
-    )
+    assert boxes[:, 2].tolist() == pytest.approx([58.5, float(slope(np.array(EAST + 100), np.array(NORTH + 100)))])
     assert boxes[:, 5].tolist() == pytest.approx([64.5, boxes[1, 2] + 6])
 
 
 def test_ground_that_is_not_known_is_height_zero() -> None:
     house = shapely.MultiPolygon([shapely.box(EAST, NORTH, EAST + 12, NORTH + 8)])
     frame = frame_of("building", [house], height=[6.0], base_elevation=[np.nan])
-    nowhere = Solids(
-        CATALOGUE["building"], lambda x, y: np.full_like(x, np.nan), to_lonlat, 0.0, lambda digests: {}
-    )
+    nowhere = Solids(CATALOGUE["building"], lambda x, y: np.full_like(x, np.nan), to_lonlat, 0.0, lambda digests: {})
 
     assert nowhere.boxes(frame)[0, [2, 5]].tolist() == [0.0, 6.0]
 
@@ -167,9 +159,7 @@ def test_a_house_of_unknown_height_lies_flat_and_hatched() -> None:
     glb = drawn(solids("building"), frame)
 
     heights = glb.positions()[:, 2]
-    assert heights.min() == pytest.approx(60.0, abs=0.005) and heights.max() == pytest.approx(
-        60.05, abs=0.005
-    )
+    assert heights.min() == pytest.approx(60.0, abs=0.005) and heights.max() == pytest.approx(60.05, abs=0.005)
     assert (heights > 60.02).sum() > 8, "the stripes lie just above the footprint"
     assert placed_boxes(solids("building").boxes(frame), solids("building").to_lonlat).all()
 
@@ -178,8 +168,12 @@ def test_a_house_of_unknown_height_lies_flat_and_hatched() -> None:
 @given(SEEDS, st.integers(1, 6))
 def test_the_box_of_a_pipe_holds_its_bends_and_corners(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
-    lines = [shapely.LineString(np.column_stack((random.uniform([EAST, NORTH], [EAST + 60, NORTH + 60], (5, 2)), random.uniform(0, 58, 5))))
-             for _ in range(count)]  # fmt: skip
+    lines = [
+        shapely.LineString(
+            np.column_stack((random.uniform([EAST, NORTH], [EAST + 60, NORTH + 60], (5, 2)), random.uniform(0, 58, 5)))
+        )
+        for _ in range(count)
+    ]
     width, height = random.uniform(100, 2500, count), random.uniform(100, 2500, count)
     shape = random.choice(["round", "rectangle"], count)
     height = np.where(shape == "round", width, height)
@@ -227,9 +221,7 @@ def test_a_bim_element_is_drawn_where_its_matrix_puts_its_mesh() -> None:
     digest = hashlib.sha256(blob).hexdigest()
     matrices = [np.eye(4), np.eye(4)]
     matrices[0][:3, 3], matrices[1][:3, 3] = (EAST, NORTH, 60.0), (EAST + 50, NORTH, 63.0)
-    shapes = [
-        shapely.MultiPolygon([shapely.box(m[0, 3], m[1, 3], m[0, 3] + 2, m[1, 3] + 1)]) for m in matrices
-    ]
+    shapes = [shapely.MultiPolygon([shapely.box(m[0, 3], m[1, 3], m[0, 3] + 2, m[1, 3] + 1)]) for m in matrices]
     frame = frame_of("bim_element", shapes, mesh=[digest] * 2, matrix=[matrix_text(m) for m in matrices], bottom=[60.0, 63.0],
                      top=[63.0, 66.0], color=["#112233", None], ifc_class=["IfcWall", "IfcWall"])  # fmt: skip
     one = solids("bim_element", {digest: blob})

@@ -55,9 +55,7 @@ def test_a_straight_round_pipe_holds_section_times_length(end: Point, diameter: 
 
 @given(st.tuples(coordinate, coordinate, coordinate), st.floats(0.05, 3), st.floats(0.05, 3))
 @settings(max_examples=80, deadline=None)
-def test_a_straight_duct_block_holds_its_section_times_length(
-    end: Point, width: float, height: float
-) -> None:
+def test_a_straight_duct_block_holds_its_section_times_length(end: Point, width: float, height: float) -> None:
     length = float(np.linalg.norm(end))
     assume(length > 0.1)
 
@@ -179,9 +177,7 @@ def test_what_cannot_be_swept_gives_nothing_and_does_not_disturb_the_rest() -> N
     ]
     width = np.array([1, 0.5, 1, 1, np.nan, 1, 0.5])
 
-    mesh = sweep(
-        lines, width, np.full(7, np.nan), np.full(7, True), feature=np.arange(10, 17, dtype=np.uint32)
-    )
+    mesh = sweep(lines, width, np.full(7, np.nan), np.full(7, True), feature=np.arange(10, 17, dtype=np.uint32))
 
     assert set(mesh.feature.tolist()) == {11, 16}
     assert mesh.volume == pytest.approx(polygon_area(8, 0.5) * (10 + 5 + 2))

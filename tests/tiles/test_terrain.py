@@ -92,8 +92,7 @@ def decode(content: bytes, z: int, x: int, y: int) -> Mesh:
     (triangle_count,) = reader.numbers("<I")
     triangles = high_watermark(reader.array(3 * triangle_count, width)).reshape(-1, 3)
     edges = {
-        side: np.array(reader.array(reader.numbers("<I")[0], width))
-        for side in ("west", "south", "east", "north")
+        side: np.array(reader.array(reader.numbers("<I")[0], width)) for side in ("west", "south", "east", "north")
     }
     extensions = {}
     while reader.at < len(content):
@@ -133,9 +132,7 @@ addresses = st.integers(0, 20).flatmap(
 
 @settings(deadline=None, max_examples=40)
 @given(addresses, st.sampled_from([5, 17, 33]))
-def test_vertices_lie_on_the_ground_and_triangles_cover_the_tile(
-    address: tuple[int, int, int], grid: int
-) -> None:
+def test_vertices_lie_on_the_ground_and_triangles_cover_the_tile(address: tuple[int, int, int], grid: int) -> None:
     mesh = decode(encode_terrain_tile(*address, hills, grid=grid), *address)
 
     column, row = mesh.u / 32767.0 * (grid - 1), mesh.v / 32767.0 * (grid - 1)
@@ -164,9 +161,7 @@ def shared(mesh: Mesh, side: str) -> tuple[NDArray[np.int64], Float64]:
 
 @settings(deadline=None, max_examples=30)
 @given(addresses.filter(lambda address: address[0] > 0), st.booleans())
-def test_neighbours_share_exactly_the_heights_of_their_edge(
-    address: tuple[int, int, int], eastward: bool
-) -> None:
+def test_neighbours_share_exactly_the_heights_of_their_edge(address: tuple[int, int, int], eastward: bool) -> None:
     z, x, y = address[0], address[1], min(address[2], 2 ** address[0] - 2)
     there_x, there_y = ((x + 1) % 2 ** (z + 1), y) if eastward else (x, y + 1)
     sides = ("east", "west") if eastward else ("north", "south")
@@ -230,11 +225,7 @@ def test_the_sphere_holds_the_tile_and_the_occlusion_point_is_seen_before_any_ve
     assert np.linalg.norm(mesh.centre - vertices.mean(axis=0)) < radius
     # From any eye that sees a vertex over the scaled globe's horizon, the occlusion point is seen too.
     eyes = np.random.default_rng(4).normal(size=(400, 3))
-    eyes = (
-        eyes
-        / np.linalg.norm(eyes, axis=1, keepdims=True)
-        * np.random.default_rng(5).uniform(1.0001, 4.0, (400, 1))
-    )
+    eyes = eyes / np.linalg.norm(eyes, axis=1, keepdims=True) * np.random.default_rng(5).uniform(1.0001, 4.0, (400, 1))
     seen = np.array([sees(eye, vertices / AXES).any() for eye in eyes])
     point_seen = np.array([sees(eye, mesh.occlusion[None])[0] for eye in eyes])
     assert point_seen[seen].all()
@@ -245,8 +236,7 @@ def sees(eye: Float64, targets: Float64) -> NDArray[np.bool_]:
     along = targets - eye
     share = np.clip(-(along @ eye) / (along**2).sum(axis=1), 0.0, 1.0)
     return np.asarray(
-        np.linalg.norm(eye + share[:, None] * along, axis=1)
-        >= np.minimum(1.0, np.linalg.norm(targets, axis=1))
+        np.linalg.norm(eye + share[:, None] * along, axis=1) >= np.minimum(1.0, np.linalg.norm(targets, axis=1))
     )
 
 
@@ -274,9 +264,7 @@ def test_where_the_height_is_unknown_the_tile_has_the_held_height() -> None:
         return np.where(np.hypot(lon - 118.3, lat - 35.1) < 0.03, 90.0, np.inf)
 
     root = decode(encode_terrain_tile(0, 1, 0, town_only, held=61.5), 0, 1, 0)
-    near = decode(
-        encode_terrain_tile(*tile_over(118.3, 35.1, 11), town_only, held=61.5), *tile_over(118.3, 35.1, 11)
-    )
+    near = decode(encode_terrain_tile(*tile_over(118.3, 35.1, 11), town_only, held=61.5), *tile_over(118.3, 35.1, 11))
 
     assert set(root.height) == {61.5}
     np.testing.assert_allclose(sorted({round(float(h), 6) for h in near.height}), [61.5, 90.0])
@@ -299,18 +287,14 @@ def test_normals_point_out_of_the_slope_and_agree_along_a_shared_edge() -> None:
     assert (face * normals[mesh.triangles[:, 0]]).sum(axis=1).min() > np.cos(np.radians(1.0))
     np.testing.assert_array_equal(
         normals[mesh.edges["east"]][np.argsort(mesh.v[mesh.edges["east"]])],
-        oct_decoded(neighbour.extensions[1])[neighbour.edges["west"]][
-            np.argsort(neighbour.v[neighbour.edges["west"]])
-        ],
+        oct_decoded(neighbour.extensions[1])[neighbour.edges["west"]][np.argsort(neighbour.v[neighbour.edges["west"]])],
     )
 
 
 def oct_decoded(content: bytes) -> Float64:
     folded = np.frombuffer(content, np.uint8).reshape(-1, 2) / 255.0 * 2.0 - 1.0
     z = 1.0 - np.abs(folded).sum(axis=1)
-    unfolded = np.where(
-        z[:, None] < 0, (1.0 - np.abs(folded[:, ::-1])) * np.where(folded >= 0, 1.0, -1.0), folded
-    )
+    unfolded = np.where(z[:, None] < 0, (1.0 - np.abs(folded[:, ::-1])) * np.where(folded >= 0, 1.0, -1.0), folded)
     normal = np.column_stack([unfolded, z])
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
 

@@ -29,16 +29,20 @@ def rows(version: int, ids: list[str] | None = None) -> Rows:
     layer, count = CATALOGUE["building"], ROWS if ids is None else len(ids)
     x = 618_000 + 20.0 * (np.arange(count) % 100)
     y = 3_886_000 + 20.0 * (np.arange(count) // 100)
-    shapes = np.array(
-        [shapely.MultiPolygon([one]) for one in shapely.box(x, y, x + 12, y + 10)], dtype=object
-    )
+    shapes = np.array([shapely.MultiPolygon([one]) for one in shapely.box(x, y, x + 12, y + 10)], dtype=object)
     columns = {name: np.full(count, None, dtype=object) for name in layer.field_names}
     columns["name"] = np.full(count, f"v{version}", dtype=object)
     empty = np.full(count, None, dtype=object)
     return Rows(
-        empty if ids is None else np.array(ids, dtype=object), RowGeometry.of(np.asarray(shapely.to_wkb(shapes, byte_order=1, flavor="iso"), dtype=object)),
-        shapely.bounds(shapes), columns, empty, empty, np.full(count, 12, dtype=np.int16), content_hashes(layer, shapes, columns),
-    )  # fmt: skip
+        empty if ids is None else np.array(ids, dtype=object),
+        RowGeometry.of(np.asarray(shapely.to_wkb(shapes, byte_order=1, flavor="iso"), dtype=object)),
+        shapely.bounds(shapes),
+        columns,
+        empty,
+        empty,
+        np.full(count, 12, dtype=np.int16),
+        content_hashes(layer, shapes, columns),
+    )
 
 
 def deliver(store: Store, number: int) -> None:

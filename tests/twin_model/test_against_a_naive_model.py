@@ -52,9 +52,7 @@ class State:
         before = self.segments.get(number, [])
         later = [one for one in before if one[0] > year]
         end = min((one[0] for one in later), default=None)
-        self.segments[number] = sorted(
-            [*_cut(before, year), (year, end, value), *later], key=lambda one: one[0]
-        )
+        self.segments[number] = sorted([*_cut(before, year), (year, end, value), *later], key=lambda one: one[0])
         self.touched.add(number)
 
     def end(self, number: str, year: int) -> None:
@@ -65,9 +63,7 @@ class State:
         return [number for number, segments in self.segments.items() if segments and segments[-1][1] is None]
 
     def value(self, number: str, year: int) -> str | None:
-        return next(
-            (v for a, b, v in self.segments.get(number, []) if a <= year and (b is None or year < b)), None
-        )
+        return next((v for a, b, v in self.segments.get(number, []) if a <= year and (b is None or year < b)), None)
 
 
 def _cut(segments: list[Segment], year: int) -> list[Segment]:
@@ -209,9 +205,7 @@ class Against(RuleBasedStateMachine):
     def now_is_what_the_model_says(self) -> None:
         assert self.store.version() == len(self.states) - 1
         found = self.store.features(FeatureQuery(LAYER))
-        assert found["owner"].to_dict() == {
-            _id(n): self.now.segments[n][-1][2] for n in sorted(self.now.alive())
-        }
+        assert found["owner"].to_dict() == {_id(n): self.now.segments[n][-1][2] for n in sorted(self.now.alive())}
         assert self.store.summary(LAYER).features == len(self.now.alive())
 
     def teardown(self) -> None:

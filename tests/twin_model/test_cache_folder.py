@@ -42,9 +42,10 @@ def damaged(whole: bytes, trap: bytes) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("content", "pack", "unpack"), [(GLB, bytes, unpacked_glb), (SURFACE, packed_surface, unpacked_surface)],
+    ("content", "pack", "unpack"),
+    [(GLB, bytes, unpacked_glb), (SURFACE, packed_surface, unpacked_surface)],
     ids=["glb", "surface"],
-)  # fmt: skip
+)
 def test_a_file_that_is_not_as_it_was_written_is_made_anew(
     content: Any, pack: Callable[[Any], bytes], unpack: Callable[[memoryview], Any], tmp_path: Path
 ) -> None:
@@ -55,9 +56,7 @@ def test_a_file_that_is_not_as_it_was_written_is_made_anew(
         return content
 
     def look() -> None:
-        assert pack(CacheFolder(tmp_path / "folder").cached("file", make, pack=pack, unpack=unpack)) == pack(
-            content
-        )
+        assert pack(CacheFolder(tmp_path / "folder").cached("file", make, pack=pack, unpack=unpack)) == pack(content)
 
     look()
     look()
@@ -110,9 +109,7 @@ def test_a_cache_that_grows_too_big_gives_up_what_was_not_used_for_longest(tmp_p
 
 
 def test_a_town_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: Path) -> None:
-    corners = [
-        shapely.Point(x, y, 5) for x, y in ((618_000, 3_886_000), (618_100, 3_886_000), (618_000, 3_886_100))
-    ]
+    corners = [shapely.Point(x, y, 5) for x, y in ((618_000, 3_886_000), (618_100, 3_886_000), (618_000, 3_886_100))]
     house = shapely.box(618_010, 3_886_010, 618_020, 3_886_020)
     with init_town(tmp_path / "town", name="新城", crs="EPSG:4548") as town:
         for layer_id, shapes in (("spot_height", corners), ("building", [house])):

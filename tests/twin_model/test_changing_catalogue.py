@@ -46,9 +46,7 @@ def test_a_catalogue_may_change_and_the_history_stays_proved(store: Store, chang
 
     audit = verify(store)
     again = deliver(store, "building", houses(20))
-    changed = deliver(
-        store, "building", houses(20, name=["甲", *(f"{n}号楼" for n in range(1, 20))]), "2025-01-01"
-    )
+    changed = deliver(store, "building", houses(20, name=["甲", *(f"{n}号楼" for n in range(1, 20))]), "2025-01-01")
 
     assert audit.changesets == 1
     assert not again.made, "what was delivered before is no change"

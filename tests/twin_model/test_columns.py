@@ -27,10 +27,7 @@ def test_a_column_is_its_distinct_values_and_which_each_row_has(values: list[str
     codes, distinct = coded(objects(values))
 
     assert spread(values) == values
-    assert (
-        len(distinct) == len(set(values) - {None})
-        and ((codes == -1) == [one is None for one in values]).all()
-    )
+    assert len(distinct) == len(set(values) - {None}) and ((codes == -1) == [one is None for one in values]).all()
 
 
 @pytest.mark.parametrize("late", ["0号楼", None, 7], ids=["twice", "nothing", "a number"])

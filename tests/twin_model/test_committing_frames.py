@@ -28,9 +28,7 @@ def town(location: str, tmp_path: Path) -> Iterator[Town]:
 def blocks(count: int = 3, **columns: Any) -> gpd.GeoDataFrame:
     x = [618_000.0 + 50 * number for number in range(count)]
     shapes = shapely.box(x, 3_886_000, [value + 40 for value in x], 3_886_040)
-    return gpd.GeoDataFrame(
-        columns or {"density": [0.1 * (n + 1) for n in range(count)]}, geometry=shapes, crs=CRS
-    )
+    return gpd.GeoDataFrame(columns or {"density": [0.1 * (n + 1) for n in range(count)]}, geometry=shapes, crs=CRS)
 
 
 def again(town: Town) -> Town:
@@ -49,7 +47,7 @@ FRAMES: dict[str, Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]] = {
     "dates": lambda frame: frame.assign(day=pd.Timestamp("2024-05-01").date()),
     "objects": lambda frame: frame.assign(count=pd.Series([1, 2, None], dtype=object)),
     "newline": lambda frame: frame.assign(**{"a\nb": 1}),
-}  # fmt: skip
+}
 
 
 def _with_tuple(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
@@ -116,9 +114,7 @@ def test_a_frame_without_geometry_is_refused_by_name(town: Town) -> None:
         town.commit(pd.DataFrame({"x": [1]}), layer="result", reason="table")  # type: ignore[arg-type]
 
 
-def test_a_failed_commit_of_a_new_layer_leaves_the_town_as_it_was(
-    town: Town, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_commit_of_a_new_layer_leaves_the_town_as_it_was(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     town.commit(blocks(), layer="first", reason="1")
     monkeypatch.setattr("twin_model.town.write_table", _full_disk)
 
@@ -164,9 +160,7 @@ def test_an_edit_keeps_what_it_does_not_say_and_empties_what_it_says_is_nothing(
     assert verify(town.store).changesets == 3
 
 
-def test_a_field_that_a_town_gains_by_a_table_leaves_proof_and_backup_whole(
-    town: Town, tmp_path: Path
-) -> None:
+def test_a_field_that_a_town_gains_by_a_table_leaves_proof_and_backup_whole(town: Town, tmp_path: Path) -> None:
     town.commit(blocks(name=["甲", "乙", "丙"]), layer="building", reason="first")
     (town.path / "catalogue" / "own.toml").write_text(
         '[building.fields]\nheritage = { type = "string", zh = "历史建筑", en = "Heritage" }\n', "utf-8"

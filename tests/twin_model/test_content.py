@@ -52,9 +52,7 @@ def multi(polygons: list[list[NDArray[np.float64]]], random: np.random.Generator
     shapes = []
     for rings in polygons:
         written = [
-            ring(
-                one, int(random.integers(20)) if random else 0, turned=bool(random and random.random() < 0.5)
-            )
+            ring(one, int(random.integers(20)) if random else 0, turned=bool(random and random.random() < 0.5))
             for one in rings
         ]
         shapes.append(shapely.Polygon(written[0], written[1:]))
@@ -99,9 +97,7 @@ def test_lines_may_change_the_order_of_their_parts_but_not_their_direction(seed:
     lines = [np.round(random.uniform(0, 100, (4, 2)), 3) for _ in range(count)]
 
     assert one(LINE, shapely.MultiLineString(lines)) == one(LINE, shapely.MultiLineString(lines[::-1]))
-    assert one(LINE, shapely.MultiLineString(lines)) != one(
-        LINE, shapely.reverse(shapely.MultiLineString(lines))
-    )
+    assert one(LINE, shapely.MultiLineString(lines)) != one(LINE, shapely.reverse(shapely.MultiLineString(lines)))
 
 
 @given(st.floats(-100, 9000).map(lambda z: round(z, 3)), st.floats(0.01, 10))
@@ -131,9 +127,7 @@ def test_a_value_says_the_same_whatever_its_neighbours_say(kind: str, data: st.D
 
     assert together.tolist() == [one(CATALOGUE["facility"], shapes[0], value) for value in values]
     for a, b in pairwise(values):
-        assert (a == b) == (
-            one(CATALOGUE["facility"], shapes[0], a) == one(CATALOGUE["facility"], shapes[0], b)
-        )
+        assert (a == b) == (one(CATALOGUE["facility"], shapes[0], a) == one(CATALOGUE["facility"], shapes[0], b))
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-1000, 1000)), min_size=1, max_size=6))
@@ -149,20 +143,14 @@ def test_whole_numbers_say_the_same_in_a_column_with_gaps_and_in_one_without(
     assert by_objects.tolist() == content_hashes(CATALOGUE["facility"], shapes, {"field_0": floats}).tolist()
     if None not in values:
         integers = np.array(values, dtype=np.int64)
-        assert (
-            by_objects.tolist()
-            == content_hashes(CATALOGUE["facility"], shapes, {"field_0": integers}).tolist()
-        )
+        assert by_objects.tolist() == content_hashes(CATALOGUE["facility"], shapes, {"field_0": integers}).tolist()
 
 
 @given(SEEDS, st.integers(1, 8))
 def test_rows_keep_their_hash_in_another_order_and_company(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
     shapes = objects(
-        [
-            multi(parts(random, int(random.integers(1, 3)))) if random.random() < 0.8 else None
-            for _ in range(count)
-        ]
+        [multi(parts(random, int(random.integers(1, 3)))) if random.random() < 0.8 else None for _ in range(count)]
     )
     names, storeys = (
         objects([random.choice(["甲", "乙", None]) for _ in range(count)]),
@@ -200,4 +188,6 @@ def test_a_field_without_a_value_adds_nothing_and_a_renamed_one_does() -> None:
 def test_no_geometry_differs_from_any_and_none_of_all_costs_nothing() -> None:
     assert one(LINE, None) != one(LINE, shapely.from_wkt("MULTILINESTRING ((0 0, 1 1))"))
     assert content_hashes(LINE, objects([]), {}).tolist() == []
-    assert one(LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 1, 1 1 2)"), "x") != one(LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 2, 1 1 1)"), "x")  # fmt: skip
+    assert one(LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 1, 1 1 2)"), "x") != one(
+        LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 2, 1 1 1)"), "x"
+    )

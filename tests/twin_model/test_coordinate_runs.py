@@ -78,11 +78,12 @@ def test_what_is_made_of_runs_is_what_shapely_makes(dimension: int) -> None:
 @pytest.mark.parametrize("dimension", [0, 1, 2])
 def test_multi_geometries_of_one_part_are_runs_where_they_are_asked_for(dimension: int) -> None:
     layer = CATALOGUE[LAYERS[dimension]]
-    alone = [shapely.Point(EAST, NORTH), shapely.LineString([(0, 0), (1, 1)]), shapely.box(0, 0, 1, 1)][
-        dimension
-    ]
-    two = [shapely.MultiPoint([(0, 0), (1, 1)]), shapely.MultiLineString([[(0, 0), (1, 1)]] * 2),
-           shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(2, 0, 3, 1)])][dimension]  # fmt: skip
+    alone = [shapely.Point(EAST, NORTH), shapely.LineString([(0, 0), (1, 1)]), shapely.box(0, 0, 1, 1)][dimension]
+    two = [
+        shapely.MultiPoint([(0, 0), (1, 1)]),
+        shapely.MultiLineString([[(0, 0), (1, 1)]] * 2),
+        shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(2, 0, 3, 1)]),
+    ][dimension]
     multi = [shapely.multipoints, shapely.multilinestrings, shapely.multipolygons][dimension]([alone])
     wkb = PackedWkb.of(shapely.to_wkb(objects([multi, two, alone, None]), byte_order=1, flavor="iso"))
 
@@ -95,9 +96,7 @@ def test_multi_geometries_of_one_part_are_runs_where_they_are_asked_for(dimensio
 
 def test_only_flat_little_endian_shapes_of_one_run_are_runs() -> None:
     box = shapely.box(EAST, NORTH, EAST + 1, NORTH + 1)
-    hole = shapely.Polygon(
-        box.exterior, [shapely.box(EAST + 0.2, NORTH + 0.2, EAST + 0.4, NORTH + 0.4).exterior]
-    )
+    hole = shapely.Polygon(box.exterior, [shapely.box(EAST + 0.2, NORTH + 0.2, EAST + 0.4, NORTH + 0.4).exterior])
     plain = shapely.to_wkb(box)
     wkb = [plain, shapely.to_wkb(hole), shapely.to_wkb(shapely.MultiPolygon([box])), shapely.to_wkb(shapely.force_3d(box)), None, b"",
            shapely.to_wkb(box, byte_order=0), plain[:-1], plain + b"\0", plain[:-8] + b"\0" * 8, shapely.to_wkb(shapely.Polygon()),

@@ -36,9 +36,7 @@ def first(tmp_path: Path) -> Iterator[Store]:
     deliver(store, "pipe_point", manholes("丙"), "2099-01-01")
     deliver(store, "pipe_point", manholes("乙"), "2021-01-01")
     ended = store.features(FeatureQuery("building", limit=2)).index
-    commit(
-        store, Changeset("甲", "拆除", parse_instant("2023-01-01")[0], terminated={"building": tuple(ended)})
-    )
+    commit(store, Changeset("甲", "拆除", parse_instant("2023-01-01")[0], terminated={"building": tuple(ended)}))
     yield store
     store.close()
 
@@ -54,20 +52,23 @@ def deliver(store: Store, layer: str, frame: gpd.GeoDataFrame, effective: str, *
 
 def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
     x = 618_000.123 + 20.0 * np.arange(count)
-    content = {"name": [f"{n}号楼" for n in range(count)], "height": [None if n % 3 else n / 7 for n in range(count)],
-               "built": [None if n % 2 else f"{1990 + n % 9}" for n in range(count)]} | columns  # fmt: skip
+    content = {
+        "name": [f"{n}号楼" for n in range(count)],
+        "height": [None if n % 3 else n / 7 for n in range(count)],
+        "built": [None if n % 2 else f"{1990 + n % 9}" for n in range(count)],
+    } | columns
     content = {name: values for name, values in content.items() if CATALOGUE["building"].field_of(name)}
     return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000.456, x + 12, 3_886_010.789), crs=CRS)
 
 
 def manholes(owner: str) -> gpd.GeoDataFrame:
     points = shapely.points(618_000 + 30.0 * np.arange(5), 3_886_000.0, 65.25)
-    return gpd.GeoDataFrame({"survey_no": [f"JS{n}" for n in range(5)], "class": "JS", "owner": owner}, geometry=points, crs=CRS)  # fmt: skip
+    return gpd.GeoDataFrame(
+        {"survey_no": [f"JS{n}" for n in range(5)], "class": "JS", "owner": owner}, geometry=points, crs=CRS
+    )
 
 
-def test_a_town_goes_to_postgis_and_back_and_stays_the_same(
-    first: Store, postgis_url: str, tmp_path: Path
-) -> None:
+def test_a_town_goes_to_postgis_and_back_and_stays_the_same(first: Store, postgis_url: str, tmp_path: Path) -> None:
     server = create_store(postgis_url, CATALOGUE, CRS, folder=tmp_path)
     second = create_store("second.gpkg", CATALOGUE, CRS, folder=tmp_path)
     heard: list[str] = []
@@ -85,9 +86,7 @@ def test_a_town_goes_to_postgis_and_back_and_stays_the_same(
         store.close()
 
 
-def test_work_goes_on_in_the_copy_as_it_would_have_in_the_town(
-    first: Store, postgis_url: str, tmp_path: Path
-) -> None:
+def test_work_goes_on_in_the_copy_as_it_would_have_in_the_town(first: Store, postgis_url: str, tmp_path: Path) -> None:
     server = create_store(postgis_url, CATALOGUE, CRS, folder=tmp_path)
     copy_store(first, server)
 
@@ -123,9 +122,7 @@ def test_a_row_that_differs_is_found(first: Store, postgis_url: str, tmp_path: P
     server.close()
 
 
-def test_a_store_that_holds_something_is_not_copied_into(
-    first: Store, postgis_url: str, tmp_path: Path
-) -> None:
+def test_a_store_that_holds_something_is_not_copied_into(first: Store, postgis_url: str, tmp_path: Path) -> None:
     server = create_store(postgis_url, CATALOGUE, CRS, folder=tmp_path)
     deliver(server, "building", houses(1), "2020-01-01")
 
@@ -135,9 +132,7 @@ def test_a_store_that_holds_something_is_not_copied_into(
     server.close()
 
 
-def test_a_copy_that_is_cancelled_leaves_the_target_empty(
-    first: Store, postgis_url: str, tmp_path: Path
-) -> None:
+def test_a_copy_that_is_cancelled_leaves_the_target_empty(first: Store, postgis_url: str, tmp_path: Path) -> None:
     server = create_store(postgis_url, CATALOGUE, CRS, folder=tmp_path)
 
     def cancel(table: str, rows: int) -> None:

@@ -98,9 +98,16 @@ def test_one_system_has_one_code_however_it_is_said(said: Any) -> None:
 
 @pytest.mark.parametrize(
     "said",
-    ["CRS84", "OGC:CRS84", "[OGC:CRS84]", "urn:ogc:def:crs:OGC:1.3:CRS84",
-     "http://www.opengis.net/def/crs/OGC/1.3/CRS84", "http://www.opengis.net/def/crs/OGC/0/CRS84h", pyproj.CRS("OGC:CRS84")],
-)  # fmt: skip
+    [
+        "CRS84",
+        "OGC:CRS84",
+        "[OGC:CRS84]",
+        "urn:ogc:def:crs:OGC:1.3:CRS84",
+        "http://www.opengis.net/def/crs/OGC/1.3/CRS84",
+        "http://www.opengis.net/def/crs/OGC/0/CRS84h",
+        pyproj.CRS("OGC:CRS84"),
+    ],
+)
 def test_crs84_is_known_by_all_its_names(said: Any) -> None:
     assert crs_code(said) == CRS84
     assert epsg_of(said) == 4326
@@ -160,10 +167,11 @@ def test_a_change_within_xian_1980_is_a_mere_projection() -> None:
     assert one(617_882.0, 3_886_000.0, 2384, 4610) == pytest.approx(expected, abs=DEGREES)
 
 
-@pytest.mark.parametrize(("source", "x", "y"), [(28992, 155_000.0, 463_000.0), (2056, 2_600_000.0, 1_200_000.0), (27700, 530_000.0, 180_000.0)])  # fmt: skip
-def test_a_datum_with_a_real_operation_is_brought_over_and_says_nothing(
-    source: int, x: float, y: float
-) -> None:
+@pytest.mark.parametrize(
+    ("source", "x", "y"),
+    [(28992, 155_000.0, 463_000.0), (2056, 2_600_000.0, 1_200_000.0), (27700, 530_000.0, 180_000.0)],
+)
+def test_a_datum_with_a_real_operation_is_brought_over_and_says_nothing(source: int, x: float, y: float) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         lon, lat = lonlat_of(source)(np.array([x]), np.array([y]))
@@ -185,16 +193,18 @@ SIDE = st.floats(10.0, 300_000.0)
 
 @settings(max_examples=60)
 @given(
-    st.floats(380_000.0, 620_000.0), st.floats(3_000_000.0, 4_500_000.0), SIDE, SIDE, st.sampled_from((CRS84, "EPSG:3857", "EPSG:4549")),
+    st.floats(380_000.0, 620_000.0),
+    st.floats(3_000_000.0, 4_500_000.0),
+    SIDE,
+    SIDE,
+    st.sampled_from((CRS84, "EPSG:3857", "EPSG:4549")),
     st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20),
-)  # fmt: skip
+)
 def test_the_moved_box_holds_every_moved_point_of_the_box(
     x: float, y: float, width: float, height: float, target: str, places: list[tuple[float, float]]
 ) -> None:
     grid = np.linspace(0, 1, 51)
-    edges = [(t, side) for t in grid for side in (0.0, 1.0)] + [
-        (side, t) for t in grid for side in (0.0, 1.0)
-    ]
+    edges = [(t, side) for t in grid for side in (0.0, 1.0)] + [(side, t) for t in grid for side in (0.0, 1.0)]
     share = np.array(places + edges)
 
     minx, miny, maxx, maxy = transform_bounds((x, y, x + width, y + height), "EPSG:4548", target)
@@ -219,10 +229,15 @@ def test_a_box_without_a_place_in_the_other_system_is_refused() -> None:
 
 def test_flat_and_high_geometries_and_gaps_keep_their_kind() -> None:
     mixed = np.array(
-        [shapely.Point(118.3, 35.1), None, shapely.Point(118.3, 35.1, 62.5), shapely.from_wkt("POLYGON EMPTY"),
-         shapely.from_wkt("LINESTRING Z (118.3 35.1 1, 118.4 35.2 2)")],
+        [
+            shapely.Point(118.3, 35.1),
+            None,
+            shapely.Point(118.3, 35.1, 62.5),
+            shapely.from_wkt("POLYGON EMPTY"),
+            shapely.from_wkt("LINESTRING Z (118.3 35.1 1, 118.4 35.2 2)"),
+        ],
         dtype=object,
-    )  # fmt: skip
+    )
 
     moved = transform_geometries(mixed, CRS84, "EPSG:4548")
 
@@ -231,9 +246,7 @@ def test_flat_and_high_geometries_and_gaps_keep_their_kind() -> None:
     assert shapely.has_z(moved).tolist() == [False, False, True, False, True]
     assert shapely.get_coordinate_dimension(moved)[[0, 2, 4]].tolist() == [2, 3, 3]
     assert shapely.get_coordinates(moved[0]).tolist()[0] == pytest.approx((x, y), abs=METRES)
-    assert shapely.get_coordinates(moved[2], include_z=True).tolist()[0] == pytest.approx(
-        (x, y, 62.5), abs=METRES
-    )
+    assert shapely.get_coordinates(moved[2], include_z=True).tolist()[0] == pytest.approx((x, y, 62.5), abs=METRES)
     assert shapely.get_z(shapely.get_point(moved[4], 1)) == 2.0
     assert shapely.is_empty(moved[3])
     assert mixed[0].x == 118.3

@@ -45,9 +45,7 @@ def deliver(store: Store) -> Deliver:
                 draft.covers(area, sheet=sheet, scale=scale)
             return commit(
                 store,
-                draft.to_changeset(
-                    author="office", reason=name, reach=reach, area=said, accept_removals=accept
-                ),
+                draft.to_changeset(author="office", reason=name, reach=reach, area=said, accept_removals=accept),
             )
 
     return delivered
@@ -67,8 +65,9 @@ def mains(
     numbers = [f"{prefix}{kind}{n}" for n in range(count)]
     points = gpd.GeoDataFrame(
         {"survey_no": numbers, "class": kind, "project": project},
-        geometry=shapely.points(np.column_stack((x, np.full(count, NORTH + offset), np.full(count, 65.0)))), crs=CRS,
-    )  # fmt: skip
+        geometry=shapely.points(np.column_stack((x, np.full(count, NORTH + offset), np.full(count, 65.0)))),
+        crs=CRS,
+    )
     lines = gpd.GeoDataFrame(
         {"segment_key": [f"{a}-{b}" for a, b in itertools.pairwise(numbers)], "class": kind, "project": project,
          "start_no": numbers[:-1], "end_no": numbers[1:]},
@@ -149,13 +148,9 @@ def test_a_delivery_of_water_tables_ends_no_gas_pipe(store: Store, deliver: Deli
     assert len(store.features(FeatureQuery("pipe_line"))) == 22
 
 
-def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(
-    store: Store, deliver: Deliver
-) -> None:
+def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(store: Store, deliver: Deliver) -> None:
     foul = {layer: frame.assign(subclass="WS") for layer, frame in mains(12, "PS", prefix="W").items()}
-    storm = {
-        layer: frame.assign(subclass="YS") for layer, frame in mains(12, "PS", prefix="Y", offset=2.0).items()
-    }
+    storm = {layer: frame.assign(subclass="YS") for layer, frame in mains(12, "PS", prefix="Y", offset=2.0).items()}
     deliver("WSLine.csv", "2020-01-01", foul)
 
     version = deliver("YSLine.csv", "2024-01-01", storm)
@@ -164,9 +159,7 @@ def test_a_survey_of_storm_sewers_ends_no_foul_sewer_of_the_same_street(
     assert len(store.features(FeatureQuery("pipe_line"))) == 22
 
 
-def test_a_segment_that_a_new_survey_of_the_street_lacks_ends_there_and_then(
-    store: Store, deliver: Deliver
-) -> None:
+def test_a_segment_that_a_new_survey_of_the_street_lacks_ends_there_and_then(store: Store, deliver: Deliver) -> None:
     deliver("first.csv", "2020-01-01", mains(20))
     frames = mains(20)
     gone = {"pipe_point": frames["pipe_point"], "pipe_line": frames["pipe_line"].drop(index=7)}
@@ -219,12 +212,17 @@ def test_a_late_older_delivery_goes_between_its_neighbours_and_touches_nothing_n
     )
 
 
-def test_what_a_surveyed_sheet_no_longer_shows_ends_inside_it_and_not_beside_it(
-    store: Store, deliver: Deliver
-) -> None:
+def test_what_a_surveyed_sheet_no_longer_shows_ends_inside_it_and_not_beside_it(store: Store, deliver: Deliver) -> None:
     sheet = shapely.box(EAST - 5, NORTH - 5, EAST + 397, NORTH + 15)
     deliver("west.dxf", "2020-01-01", {"building": houses(20)}, sheet="W", scale=1000, area=sheet)
-    deliver("east.dxf", "2020-01-01", {"building": houses(20, first=20)}, sheet="E", scale=1000, area=shapely.box(EAST + 395, NORTH - 5, EAST + 800, NORTH + 15))  # fmt: skip
+    deliver(
+        "east.dxf",
+        "2020-01-01",
+        {"building": houses(20, first=20)},
+        sheet="E",
+        scale=1000,
+        area=shapely.box(EAST + 395, NORTH - 5, EAST + 800, NORTH + 15),
+    )
 
     version = deliver(
         "west.dxf", "2024-01-01", {"building": houses(20).drop(index=4)}, sheet="W", scale=1000, area=sheet
@@ -282,12 +280,8 @@ def test_more_than_a_tenth_vanishing_stops_until_it_is_accepted(store: Store, de
     assert counts(version, "building") == (0, 0, 3, 17)
 
 
-@pytest.mark.parametrize(
-    ("reach", "left"), [("nothing", 40), ("seen", 40), ("sheet", 20), ("layer", 10), ("area", 30)]
-)
-def test_a_caller_says_what_a_delivery_covers(
-    store: Store, deliver: Deliver, reach: ScopeKind, left: int
-) -> None:
+@pytest.mark.parametrize(("reach", "left"), [("nothing", 40), ("seen", 40), ("sheet", 20), ("layer", 10), ("area", 30)])
+def test_a_caller_says_what_a_delivery_covers(store: Store, deliver: Deliver, reach: ScopeKind, left: int) -> None:
     """Ten of twenty houses of `b` come again; twenty others came as `other`, far from them."""
     deliver("b.shp", "2020-01-01", {"building": houses(20)})
     deliver("other.shp", "2020-01-01", {"building": houses(20, first=100)})
@@ -377,11 +371,11 @@ def test_a_town_is_matched_strip_by_strip_as_it_is_at_once(
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.integers(0, 5), max_size=30), st.lists(st.integers(0, 5), max_size=30))
-def test_what_says_the_same_is_found_one_to_one_however_often_it_is_said(
-    held: list[int], said: list[int]
-) -> None:
-    words = [np.array([(3, 3), (1, 1), (1, 2), (7, 1), (7, 7), (9, 0)], dtype=np.uint64)[np.array(some, dtype=int)]
-             for some in (held, said)]  # fmt: skip
+def test_what_says_the_same_is_found_one_to_one_however_often_it_is_said(held: list[int], said: list[int]) -> None:
+    words = [
+        np.array([(3, 3), (1, 1), (1, 2), (7, 1), (7, 7), (9, 0)], dtype=np.uint64)[np.array(some, dtype=int)]
+        for some in (held, said)
+    ]
     # Two hashes with one first word may miss each other, which costs a look at their places; equal ones never do.
     same_start = {1, 2, 3, 4}
     known = DeliveredState(np.arange(1, len(held) + 1), np.full(len(held), None, dtype=object), words[0])

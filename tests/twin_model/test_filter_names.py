@@ -79,7 +79,7 @@ MISMATCHES: list[tuple[str, dict[str, Any]]] = [
     ("T_AFTER(storeys, DATE('2024-06-01'))", {"operator": "T_AFTER", "found": "number"}),
     ("T_INTERSECTS(INTERVAL(built, surveyed), DATE('2024-06-01'))", {"found": "date and datetime"}),
     ("name", {"found": "text and boolean"}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("text", "values"), MISMATCHES, ids=[text for text, _ in MISMATCHES])

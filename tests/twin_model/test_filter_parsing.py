@@ -151,9 +151,7 @@ def test_names_may_begin_with_an_underscore_and_quoted_names_may_be_keywords() -
 
 
 def test_temporal_literals_are_days_or_instants_in_utc() -> None:
-    expression = parse_filter(
-        "T_DURING(seen, INTERVAL('2024-01-01', TIMESTAMP('2024-06-01T08:00:00+08:00')))"
-    )
+    expression = parse_filter("T_DURING(seen, INTERVAL('2024-01-01', TIMESTAMP('2024-06-01T08:00:00+08:00')))")
 
     end = Instant(datetime(2024, 6, 1, tzinfo=UTC))
     assert expression == Temporal("during", Property("seen"), Interval(Instant(date(2024, 1, 1)), end))
@@ -312,9 +310,7 @@ def test_brackets_around_brackets_do_not_count_as_height_but_alternating_conditi
     assert refusal.value.values["limit"] == MAX_HEIGHT
 
 
-@pytest.mark.parametrize(
-    "text", ["(" * 50 + "a = " + ")" * 50, "NOT (" * 30 + "a b" + ")" * 30, "(" * 50 + "a"]
-)
+@pytest.mark.parametrize("text", ["(" * 50 + "a = " + ")" * 50, "NOT (" * 30 + "a b" + ")" * 30, "(" * 50 + "a"])
 def test_a_mistake_inside_many_brackets_is_found_at_once(text: str) -> None:
     """The parser alone needs 2^n steps for n brackets: this test would not end."""
     with pytest.raises(FilterSyntaxError):
@@ -359,10 +355,16 @@ def _reading_time(text: str) -> float:
 
 
 GEOMETRIES = [
-    "POINT(1 2)", "Point Z (1 2 3)", "LINESTRINGZ(0 0 1, 1 1 1)", "polygon ( ( 0 0, 1 0, 1 1, 0 0 ), (0.3 0.1, 0.4 0.1, 0.4 0.2, 0.3 0.1) )", "MULTIPOINT((1 2), (3 4))",
-    "MULTIPOINT(1 2, 3 4)", "MULTILINESTRING((0 0, 1 1), (2 2, 3 3))", "MULTIPOLYGON(((0 0, 1 0, 1 1, 0 0)), ((2 2, 3 2, 3 3, 2 2)))",
+    "POINT(1 2)",
+    "Point Z (1 2 3)",
+    "LINESTRINGZ(0 0 1, 1 1 1)",
+    "polygon ( ( 0 0, 1 0, 1 1, 0 0 ), (0.3 0.1, 0.4 0.1, 0.4 0.2, 0.3 0.1) )",
+    "MULTIPOINT((1 2), (3 4))",
+    "MULTIPOINT(1 2, 3 4)",
+    "MULTILINESTRING((0 0, 1 1), (2 2, 3 3))",
+    "MULTIPOLYGON(((0 0, 1 0, 1 1, 0 0)), ((2 2, 3 2, 3 3, 2 2)))",
     "GEOMETRYCOLLECTION(POINT(1 2), MULTIPOLYGON\n(((0 0, 1 0, 1 1, 0 0))))",
-]  # fmt: skip
+]
 
 
 def test_every_kind_of_geometry_is_read_with_the_brackets_it_has() -> None:
@@ -375,8 +377,12 @@ def test_every_kind_of_geometry_is_read_with_the_brackets_it_has() -> None:
 
 @pytest.mark.parametrize(
     ("text", "kind", "limit", "position"),
-    [("S_WITHIN(g, POINT((1 2)))", "POINT", 1, 19), ("S_WITHIN(g, multipolygon z ((((0 0", "MULTIPOLYGON", 3, 31), ("POLYGONZ" + "(" * 60, "POLYGON", 2, 11)],
-)  # fmt: skip
+    [
+        ("S_WITHIN(g, POINT((1 2)))", "POINT", 1, 19),
+        ("S_WITHIN(g, multipolygon z ((((0 0", "MULTIPOLYGON", 3, 31),
+        ("POLYGONZ" + "(" * 60, "POLYGON", 2, 11),
+    ],
+)
 def test_a_geometry_with_more_brackets_than_its_kind_has_is_refused_where_they_begin(
     text: str, kind: str, limit: int, position: int
 ) -> None:
@@ -474,19 +480,13 @@ PIECES = st.sampled_from(
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    st.one_of(
-        st.lists(PIECES, max_size=25).map(" ".join), st.lists(PIECES, max_size=25).map("".join), st.text()
-    )
-)
+@given(st.one_of(st.lists(PIECES, max_size=25).map(" ".join), st.lists(PIECES, max_size=25).map("".join), st.text()))
 def test_any_text_is_a_filter_or_a_filter_error(text: str) -> None:
     _assert_answered(text, "cql2-text")
     _assert_answered(text, "cql2-json")
 
 
-KEYS = st.sampled_from(
-    ["op", "args", "property", "date", "timestamp", "interval", "type", "coordinates", "bbox", "x"]
-)
+KEYS = st.sampled_from(["op", "args", "property", "date", "timestamp", "interval", "type", "coordinates", "bbox", "x"])
 OPERATORS = st.sampled_from(
     [
         "and",
@@ -506,9 +506,7 @@ OPERATORS = st.sampled_from(
     ]
 )
 WORDS = st.sampled_from(["Point", "Polygon", "2024-01-01", "..", "2024-01-01T00:00:00Z"])
-LEAVES = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), OPERATORS, WORDS
-)
+LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), OPERATORS, WORDS)
 
 
 def _branches(children: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -79,9 +79,7 @@ def _stored(value: Any) -> Any:
 def _found(connection: sqlite3.Connection, source: Any, **options: Any) -> list[int]:
     """Return the positions (from 0) of the rows that a filter finds."""
     expression = parse_filter(source, lang="cql2-text" if isinstance(source, str) else "cql2-json")
-    where = to_sql(
-        expression, columns=COLUMNS, queryables=QUERYABLES, dialect="sqlite", timezone=LOCAL, **options
-    )
+    where = to_sql(expression, columns=COLUMNS, queryables=QUERYABLES, dialect="sqlite", timezone=LOCAL, **options)
     query = f"SELECT fid - 1 FROM building WHERE {where.text} ORDER BY fid"
     return [fid for (fid,) in connection.execute(query, where.parameters)]
 
@@ -223,8 +221,7 @@ def _end(operator: str, left: Any, right: Any, *, late: tuple[int, int]) -> bool
         return None
     if left is math.inf or right is math.inf:
         ranks = [
-            (1 if is_late else -1) if one is math.inf else 0
-            for one, is_late in zip((left, right), late, strict=True)
+            (1 if is_late else -1) if one is math.inf else 0 for one, is_late in zip((left, right), late, strict=True)
         ]
         return _compared(operator, *ranks)
     return _compared(operator, left, right)
@@ -250,10 +247,12 @@ TEXTS = st.one_of(
 INTEGERS, FLOATS = st.integers(-9, 9), st.integers(-36, 36).map(lambda n: n / 4)
 DAYS = st.dates(date(2024, 2, 27), date(2024, 3, 2))
 MOMENTS = st.builds(
-    lambda day, hour, minute, milli: datetime(
-        day.year, day.month, day.day, hour, minute, 0, milli * 1000, UTC),
-    DAYS, st.sampled_from([0, 8, 15, 16, 23]), st.sampled_from([0, 59]), st.sampled_from([0, 1]),
-)  # fmt: skip
+    lambda day, hour, minute, milli: datetime(day.year, day.month, day.day, hour, minute, 0, milli * 1000, UTC),
+    DAYS,
+    st.sampled_from([0, 8, 15, 16, 23]),
+    st.sampled_from([0, 59]),
+    st.sampled_from([0, 1]),
+)
 GRID = st.integers(0, 5)
 POINTS = st.builds(lambda x, y: shapely.Point(x, y), GRID, GRID)
 BOXES = st.builds(lambda x, y, w, h: shapely.box(x, y, x + w + 1, y + h + 1), GRID, GRID, GRID, GRID)
@@ -298,8 +297,9 @@ PATTERNS = TEXTS | _op("casei", TEXTS) | _op("accenti", TEXTS)
 DATES = DAYS.map(lambda day: {"date": day.isoformat()})
 TIMES = st.builds(
     lambda moment, micro: {"timestamp": f"{moment + timedelta(microseconds=micro):%Y-%m-%dT%H:%M:%S.%fZ}"},
-    MOMENTS, st.sampled_from([0, 0, 500]),
-)  # fmt: skip
+    MOMENTS,
+    st.sampled_from([0, 0, 500]),
+)
 INSTANTS = DATES | TIMES
 DATED = st.sampled_from(["built", "seen"]).map(lambda name: {"property": name})
 
@@ -314,9 +314,7 @@ def _intervals(draw: st.DrawFn) -> Any:
 
 
 INTERVALS = _intervals()
-GEOJSON = st.one_of(
-    SHAPES.map(shapely.geometry.mapping), BOXES.map(lambda box: {"bbox": [int(n) for n in box.bounds]})
-)
+GEOJSON = st.one_of(SHAPES.map(shapely.geometry.mapping), BOXES.map(lambda box: {"bbox": [int(n) for n in box.bounds]}))
 PREDICATES = st.sampled_from(
     [
         "s_intersects",
@@ -358,7 +356,7 @@ FILTERS = st.recursive(
         _op("not", inner),
     ),
     max_leaves=5,
-)  # fmt: skip
+)
 
 
 @examples(80, proof=400)
@@ -443,25 +441,32 @@ def test_every_kind_of_geopackage_envelope_is_read(connection: sqlite3.Connectio
 
 @settings(deadline=None)
 @given(
-    literal=st.sampled_from([
-        "POLYGON ((0 0, 100 1, 99 101, -1 100, 0 0))",  # a bbox turned a little, as degrees become metres
-        "POLYGON ((0 0, 100 0, 100 100, 0 100, 0 0), (20 20, 80 20, 80 80, 20 80, 20 20))",
-        "POLYGON ((0 0, 100 0, 100 10, 10 10, 10 100, 0 100, 0 0))",
-        "MULTIPOLYGON (((0 0, 45 0, 45 100, 0 100, 0 0)), ((55 0, 100 0, 100 100, 55 100, 55 0)))",
-        "LINESTRING (0 0, 100 100)", "POINT (50 50)",
-    ]),
-    shapes=st.lists(st.tuples(*[st.floats(-20, 120)] * 2, st.sampled_from([0.0, 0.5, 5.0, 60.0])), min_size=1, max_size=8),
-)  # fmt: skip
+    literal=st.sampled_from(
+        [
+            "POLYGON ((0 0, 100 1, 99 101, -1 100, 0 0))",  # a bbox turned a little, as degrees become metres
+            "POLYGON ((0 0, 100 0, 100 100, 0 100, 0 0), (20 20, 80 20, 80 80, 20 80, 20 20))",
+            "POLYGON ((0 0, 100 0, 100 10, 10 10, 10 100, 0 100, 0 0))",
+            "MULTIPOLYGON (((0 0, 45 0, 45 100, 0 100, 0 0)), ((55 0, 100 0, 100 100, 55 100, 55 0)))",
+            "LINESTRING (0 0, 100 100)",
+            "POINT (50 50)",
+        ]
+    ),
+    shapes=st.lists(
+        st.tuples(*[st.floats(-20, 120)] * 2, st.sampled_from([0.0, 0.5, 5.0, 60.0])), min_size=1, max_size=8
+    ),
+)
 def test_an_envelope_that_tells_enough_says_what_the_geometry_would(
     literal: str, shapes: list[tuple[float, float, float]]
 ) -> None:
     wanted = shapely.from_wkt(literal)
-    triangles = [shapely.Polygon([(x, y), (x + side, y), (x, y + side), (x, y)]) if side else shapely.LineString([(x, y), (x + 1, y + 1)])
-                 for x, y, side in shapes]  # fmt: skip
+    triangles = [
+        shapely.Polygon([(x, y), (x + side, y), (x, y + side), (x, y)])
+        if side
+        else shapely.LineString([(x, y), (x + 1, y + 1)])
+        for x, y, side in shapes
+    ]
     connection = _connect()
-    connection.executemany(
-        "INSERT INTO building (geometry) VALUES (?)", [(gpkg_blob(one),) for one in triangles]
-    )
+    connection.executemany("INSERT INTO building (geometry) VALUES (?)", [(gpkg_blob(one),) for one in triangles])
 
     found = _found(connection, f"S_INTERSECTS(geometry, {literal})")
 
@@ -494,8 +499,12 @@ def test_like_tells_letters_apart_by_case_and_casei_does_not(connection: sqlite3
 
 def test_a_pattern_too_long_for_sqlite_is_refused(connection: sqlite3.Connection) -> None:
     with pytest.raises(InvalidLiteral) as refusal:
-        to_sql(parse_filter(f"name LIKE '{'高' * 16_700}'", max_length=20_000),
-               columns=COLUMNS, queryables=QUERYABLES, dialect="sqlite")  # fmt: skip
+        to_sql(
+            parse_filter(f"name LIKE '{'高' * 16_700}'", max_length=20_000),
+            columns=COLUMNS,
+            queryables=QUERYABLES,
+            dialect="sqlite",
+        )
 
     assert refusal.value.values["kind"] == "pattern"
 
@@ -503,9 +512,7 @@ def test_a_pattern_too_long_for_sqlite_is_refused(connection: sqlite3.Connection
 def test_division_is_real_and_by_zero_unknown(connection: sqlite3.Connection) -> None:
     _insert(connection, [{"storeys": 7, "height": 0.0}])
 
-    assert _found(
-        connection, "storeys / 2 = 3.5 AND storeys DIV 2 = 3 AND storeys % 4 = 3 AND storeys ^ 2 = 49"
-    ) == [0]
+    assert _found(connection, "storeys / 2 = 3.5 AND storeys DIV 2 = 3 AND storeys % 4 = 3 AND storeys ^ 2 = 49") == [0]
     assert _found(connection, "storeys / height > 0 OR NOT storeys / height > 0") == []
     assert _found(connection, "10 ^ 300 DIV 1 > storeys") == [0]
     assert _found(connection, "10 ^ 400 > storeys") == []
@@ -579,9 +586,7 @@ def test_literals_are_moved_to_the_storage_crs_and_the_box_with_them(connection:
         return shapely.transform(geometry, lambda xy: np.add(xy, (1000, 2000)))
 
     text = "S_WITHIN(geometry, BBOX(0, 0, 2, 2))"
-    where = to_sql(
-        parse_filter(text), columns=COLUMNS, queryables=QUERYABLES, dialect="sqlite", transform=shift
-    )
+    where = to_sql(parse_filter(text), columns=COLUMNS, queryables=QUERYABLES, dialect="sqlite", transform=shift)
 
     assert _found(connection, text, transform=shift) == [0]
     assert where.bounding_box == (1000, 2000, 1002, 2002)
@@ -615,9 +620,7 @@ def test_values_become_parameters_and_names_come_from_the_mapping_alone() -> Non
     text = "name = '''; DROP TABLE building; --' AND name LIKE '%''%'"
     text += " AND storeys + 5 > 7 AND seen > DATE('2024-03-01')"
 
-    where = to_sql(
-        parse_filter(text), columns=COLUMNS | {"name": "b.nm"}, queryables=QUERYABLES, dialect="sqlite"
-    )
+    where = to_sql(parse_filter(text), columns=COLUMNS | {"name": "b.nm"}, queryables=QUERYABLES, dialect="sqlite")
 
     assert where.text == '((b.nm = ?) AND (b.nm GLOB ?) AND (("storeys" + ?) > ?) AND ("seen" >= ?))'
     assert where.parameters == ("'; DROP TABLE building; --", "*'*", 5, 7, "2024-03-02T00:00:00.000Z")
@@ -746,9 +749,7 @@ def _kept(value: Any) -> Any:
 
 @examples(40, proof=200)
 @given(rows=st.lists(ROWS, min_size=1, max_size=8), filters=st.lists(FILTERS, min_size=1, max_size=4))
-def test_postgis_finds_what_sqlite_finds(
-    server: psycopg.Connection[Any], rows: list[Row], filters: list[Any]
-) -> None:
+def test_postgis_finds_what_sqlite_finds(server: psycopg.Connection[Any], rows: list[Row], filters: list[Any]) -> None:
     connection = _connect()
     _insert(connection, rows)
 
@@ -765,9 +766,11 @@ HARD = [
     ("built < DATE('2020-01-01')", [{"built": "2020"}, {"built": "2019-12"}, {"built": "2020-01-01"}]),
     ("storeys % 7 > 2.5 AND 10 ^ 300 % 7 < 7", [{"storeys": 10}, {"storeys": 9}]),
     ({"op": "=", "args": [{"property": "storeys"}, 2**53 + 1]}, [{"storeys": 2**53 + 1}, {"storeys": 2**53}]),
-    ("S_OVERLAPS(geometry, BBOX(1, 1, 2, 2))",
-     [{"geometry": shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])}, {"geometry": shapely.Point(9, 9)}]),
-]  # fmt: skip
+    (
+        "S_OVERLAPS(geometry, BBOX(1, 1, 2, 2))",
+        [{"geometry": shapely.Polygon([(0, 0), (2, 2), (2, 0), (0, 2)])}, {"geometry": shapely.Point(9, 9)}],
+    ),
+]
 
 
 @pytest.mark.parametrize(("text", "rows"), HARD, ids=[str(text) for text, _ in HARD])
@@ -784,8 +787,6 @@ def test_what_databases_like_to_answer_differently_is_answered_alike(
 def test_every_character_folds_alike(server: psycopg.Connection[Any]) -> None:
     characters = [chr(one) for one in range(1, 0x30000) if not 0xD800 <= one < 0xE000]
 
-    rows = server.execute(
-        "SELECT one, twin_casefold(one) FROM unnest(%s::text[]) one", (characters,)
-    ).fetchall()
+    rows = server.execute("SELECT one, twin_casefold(one) FROM unnest(%s::text[]) one", (characters,)).fetchall()
 
     assert [one for one, folded in rows if folded != one.casefold()] == []

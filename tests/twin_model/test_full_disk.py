@@ -26,9 +26,7 @@ from twin_model.versioning import commit
 
 pytestmark = [
     pytest.mark.proof,
-    pytest.mark.skipif(
-        os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can mount a small disk"
-    ),
+    pytest.mark.skipif(os.geteuid() != 0 and not os.environ.get("CI"), reason="only root can mount a small disk"),
 ]
 CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "finding")})
 
@@ -40,9 +38,7 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
 
     def mount(mebibytes: int) -> Path:
         folder = Path(tempfile.mkdtemp(prefix="twin_disk_"))
-        subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=1777", "tmpfs", str(folder)], check=True
-        )
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={mebibytes}m,mode=1777", "tmpfs", str(folder)], check=True)
         mounted.append(folder)
         return folder
 
@@ -59,9 +55,7 @@ def deliver(store: Store, count: int, day: str) -> Version:
         geometry=shapely.box(x, y, x + 12, y + 10),
         crs="EPSG:4548",
     )
-    with Draft(
-        Source(f"{day}.shp", day), CATALOGUE, storage_crs="EPSG:4548", effective=parse_instant(day)[0]
-    ) as draft:
+    with Draft(Source(f"{day}.shp", day), CATALOGUE, storage_crs="EPSG:4548", effective=parse_instant(day)[0]) as draft:
         draft.add("building", frame)
         return commit(store, draft.to_changeset(author="office", reason=day))
 

@@ -69,9 +69,9 @@ def test_a_packed_rtree_is_sound_and_finds_what_sqlite_would(tmp_path: Path) -> 
 def test_trees_of_every_size_are_sound(tmp_path: Path, rows: int) -> None:
     connection = sqlite3.connect(tmp_path / "r.db")
     connection.execute("CREATE VIRTUAL TABLE r USING rtree(id, minx, maxx, miny, maxy)")
-    bounds = np.column_stack(
-        (np.arange(rows), np.arange(rows), np.arange(rows) + 1.0, np.arange(rows) + 1.0)
-    ).astype(float)
+    bounds = np.column_stack((np.arange(rows), np.arange(rows), np.arange(rows) + 1.0, np.arange(rows) + 1.0)).astype(
+        float
+    )
 
     gpkg_rtree.fill(connection, "r", np.arange(1, rows + 1), bounds)
 
@@ -105,13 +105,9 @@ def test_gdal_lists_catalogue_layers_only_with_their_titles(store: Store, ogrinf
     assert "Feature Count: 3" in detail and "建筑物" in detail
     with sqlite3.connect(store.url) as connection:
         aliases = dict(
-            connection.execute(
-                "SELECT column_name, name FROM gpkg_data_columns WHERE table_name = 'building'"
-            )
+            connection.execute("SELECT column_name, name FROM gpkg_data_columns WHERE table_name = 'building'")
         )
-        style = connection.execute(
-            "SELECT styleQML FROM layer_styles WHERE f_table_name = 'building'"
-        ).fetchone()[0]
+        style = connection.execute("SELECT styleQML FROM layer_styles WHERE f_table_name = 'building'").fetchone()[0]
     assert aliases["storeys"] == "地上层数" and 'name="地上层数"' in style
     assert "Multi Polygon" in detail and "CGCS2000 / 3-degree Gauss-Kruger CM 117E" in detail
 

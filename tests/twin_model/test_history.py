@@ -30,9 +30,7 @@ def deliver(
     source = Source(name, f"{name}-{effective}-{store.version()}")
     with Draft(source, CATALOGUE, storage_crs=CRS, effective=parse_instant(effective)[0]) as draft:
         draft.add(layer, frame)
-        return commit(
-            store, draft.to_changeset(author="office", reason=f"{name} of {effective}", accept_removals=True)
-        )
+        return commit(store, draft.to_changeset(author="office", reason=f"{name} of {effective}", accept_removals=True))
 
 
 def edit(
@@ -45,9 +43,7 @@ def edit(
     since = parse_instant(effective)[0] if effective else now()
     return commit(
         store,
-        Changeset(
-            "planner", "edit", since, (Delivered("building", lambda: rows, len(rows)),), edit=True, base=base
-        ),
+        Changeset("planner", "edit", since, (Delivered("building", lambda: rows, len(rows)),), edit=True, base=base),
     )
 
 
@@ -101,19 +97,13 @@ def test_the_difference_of_two_versions_is_one_row_a_changed_feature(store: Stor
         "building.8": "updated",
         "building.31": "inserted",
     }
-    assert (
-        found.loc["building.3", "before"]["storeys"] == 3
-        and found.loc["building.3", "after"]["storeys"] == 30
-    )
-    assert (
-        "geometry" in found.loc["building.8", "fields"] and "storeys" not in found.loc["building.8", "fields"]
-    )
+    assert found.loc["building.3", "before"]["storeys"] == 3 and found.loc["building.3", "after"]["storeys"] == 30
+    assert "geometry" in found.loc["building.8", "fields"] and "storeys" not in found.loc["building.8", "fields"]
     assert found.loc["building.31", "before"] is None
     assert len(difference(store, "building", 2, 2)) == 0
     backwards = difference(store, "building", 2, 1)
     assert (
-        backwards.loc["building.31", "change"] == "terminated"
-        and backwards.loc["building.3", "after"]["storeys"] == 3
+        backwards.loc["building.31", "change"] == "terminated" and backwards.loc["building.3", "after"]["storeys"] == 3
     )
 
 
@@ -200,9 +190,7 @@ def test_an_edit_that_says_what_holds_already_makes_no_version(store: Store) -> 
     edit(store, ["building.2"], name="站前大厦")
 
     assert not edit(store, ["building.2"], name="站前大厦").made
-    assert edit(store, ["building.2"], name="1号楼").made, (
-        "back to what was delivered is a change of what holds"
-    )
+    assert edit(store, ["building.2"], name="1号楼").made, "back to what was delivered is a change of what holds"
     assert names(store)[1] == "1号楼"
 
 

@@ -42,9 +42,7 @@ def houses(at: NDArray[np.float64]) -> NDArray[np.object_]:
 
 
 def tracks(at: NDArray[np.float64]) -> NDArray[np.object_]:
-    return np.array(
-        [shapely.MultiLineString([[(x, y), (x + 8, y + 3), (x + 16, y)]]) for x, y in at], dtype=object
-    )
+    return np.array([shapely.MultiLineString([[(x, y), (x + 8, y + 3), (x + 16, y)]]) for x, y in at], dtype=object)
 
 
 @settings(max_examples=40)
@@ -129,7 +127,10 @@ def test_houses_are_the_same_when_they_overlap_by_six_tenths_of_their_union(slid
 @given(st.floats(0.05, 0.95))
 def test_of_a_split_house_at_most_the_larger_part_is_the_old_one(share: float) -> None:
     known = np.array([shapely.MultiPolygon([shapely.box(0, 0, 20, 10)])], dtype=object)
-    halves = [shapely.MultiPolygon([shapely.box(0, 0, 20 * share, 10)]), shapely.MultiPolygon([shapely.box(20 * share, 0, 20, 10)])]  # fmt: skip
+    halves = [
+        shapely.MultiPolygon([shapely.box(0, 0, 20 * share, 10)]),
+        shapely.MultiPolygon([shapely.box(20 * share, 0, 20, 10)]),
+    ]
 
     matched = match_by_place(AREAS, np.array(halves, dtype=object), known, np.array([7]))
 
@@ -146,9 +147,7 @@ def test_two_equal_houses_merged_into_one_are_neither_of_them() -> None:
 
 def test_a_line_cut_in_two_is_not_its_halves() -> None:
     known = np.array([shapely.from_wkt("MULTILINESTRING ((0 0, 50 0, 100 0))")], dtype=object)
-    halves = np.array(
-        [shapely.from_wkt(f"MULTILINESTRING (({a} 0, {a + 50} 0))") for a in (0, 50)], dtype=object
-    )
+    halves = np.array([shapely.from_wkt(f"MULTILINESTRING (({a} 0, {a + 50} 0))") for a in (0, 50)], dtype=object)
 
     assert match_by_place(LINES, halves, known, np.array([7])).tolist() == [0, 0]
 
@@ -156,9 +155,7 @@ def test_a_line_cut_in_two_is_not_its_halves() -> None:
 def test_a_feature_without_geometry_is_none_of_them_and_empty_towns_match_nothing() -> None:
     known = shapely.points([[0.0, 0.0]])
 
-    assert match_by_place(
-        POINTS, np.array([None, known[0]], dtype=object), known, np.array([7])
-    ).tolist() == [0, 7]
+    assert match_by_place(POINTS, np.array([None, known[0]], dtype=object), known, np.array([7])).tolist() == [0, 7]
     assert match_by_place(POINTS, known, known[:0], np.array([], dtype=np.int64)).tolist() == [0]
     assert match_by_place(POINTS, known[:0], known, np.array([7])).tolist() == []
 
@@ -170,6 +167,4 @@ def test_the_halves_of_a_closed_contour_that_share_their_ends_are_two_lines() ->
     known, fids = np.array([north], dtype=object), np.array([7])
 
     assert match_by_place(layer, np.array([south], dtype=object), known, fids).tolist() == [0]
-    assert match_by_place(layer, np.array([shapely.reverse(north)], dtype=object), known, fids).tolist() == [
-        7
-    ]
+    assert match_by_place(layer, np.array([shapely.reverse(north)], dtype=object), known, fids).tolist() == [7]

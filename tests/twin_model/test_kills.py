@@ -36,9 +36,7 @@ def run_and_kill(work: str, location: str, folder: Path, wait: float, *, after: 
     """Start the writer, wait so many seconds from where it begins, kill it; return the last thing it said."""
     command = [sys.executable, str(WRITER), work, location, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    )
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None and process.stderr is not None
     said = process.stdout.readline()
     while said and not (said.startswith(after) and (after != "begin " or said[6:].strip().isdigit())):
@@ -70,9 +68,7 @@ def ensure_whole(store: Store) -> int:
     found = store.features(FeatureQuery("building", fields=("name",), geometry=False))
     assert set(found["name"]) == ({f"v{version}"} if version else set())
     assert len(found) == store.summary("building").features == (ROWS if version else 0)
-    assert store.count(
-        FeatureQuery("building", bbox=(617_000.0, 3_885_000.0, 621_000.0, 3_889_000.0))
-    ) == len(found)
+    assert store.count(FeatureQuery("building", bbox=(617_000.0, 3_885_000.0, 621_000.0, 3_889_000.0))) == len(found)
     assert verify(store).changesets == version
     return version
 
@@ -91,9 +87,7 @@ def durable_postgis_url(durable_server: Any, request: pytest.FixtureRequest) -> 
 
 @pytest.fixture(params=["geopackage", "postgis"])
 def location(request: pytest.FixtureRequest) -> str:
-    return (
-        "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("durable_postgis_url"))
-    )
+    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("durable_postgis_url"))
 
 
 @pytest.fixture
@@ -121,18 +115,14 @@ def killing(work: str, location: str, folder: Path, times: int, seed: int = 7) -
 
 
 @pytest.mark.parametrize("work", ["deliver", "edit"])
-def test_a_writer_killed_at_any_moment_leaves_one_version_whole(
-    work: str, begun: str, tmp_path: Path
-) -> None:
+def test_a_writer_killed_at_any_moment_leaves_one_version_whole(work: str, begun: str, tmp_path: Path) -> None:
     assert killing(work, begun, tmp_path, FEW) <= {"before", "after"}
 
 
 @pytest.mark.proof
 @pytest.mark.parametrize("turn", range(TURNS))
 @pytest.mark.parametrize("work", ["deliver", "edit"])
-def test_a_writer_killed_many_times_leaves_one_version_whole(
-    work: str, turn: int, begun: str, tmp_path: Path
-) -> None:
+def test_a_writer_killed_many_times_leaves_one_version_whole(work: str, turn: int, begun: str, tmp_path: Path) -> None:
     assert "before" in killing(work, begun, tmp_path, MANY // TURNS, seed=turn)
 
 
@@ -210,9 +200,7 @@ def test_a_migration_of_postgis_that_is_killed_is_done_by_the_next_who_opens(
     run_and_kill("backup", url, tmp_path, kill * 0.008, after="begin open")
 
     kept = ("building", "pipe_point", "finding")
-    store = open_store(
-        url, Catalogue({one.id: one for one in read_catalogue() if one.id in kept}), folder=tmp_path
-    )
+    store = open_store(url, Catalogue({one.id: one for one in read_catalogue() if one.id in kept}), folder=tmp_path)
 
     # The migration records itself, once.
     assert [one.number for one in store.changesets()] == [6, 5, 4, 3, 2, 1]

@@ -85,10 +85,13 @@ def test_what_a_user_wrote_is_quoted_as_it_is_and_bytes_are_shown_as_the_text_th
 
 
 def test_layers_and_fields_are_named_by_their_titles_in_chinese_only() -> None:
-    finding = Finding("value.unreadable", layer="building", place="fid 2", values={"field": "storeys", "value": "很多", "expected": "integer"})  # fmt: skip
-    own = Finding(
-        "value.unreadable", layer="bench", values={"field": "colour", "value": "x", "expected": "number"}
+    finding = Finding(
+        "value.unreadable",
+        layer="building",
+        place="fid 2",
+        values={"field": "storeys", "value": "很多", "expected": "integer"},
     )
+    own = Finding("value.unreadable", layer="bench", values={"field": "colour", "value": "x", "expected": "number"})
 
     assert finding.text("zh").startswith("第 2 号要素（FID）：地上层数的值“很多”不是整数")
     assert finding.text("en").startswith("fid 2: storeys = '很多' cannot be read as integer")
@@ -96,9 +99,21 @@ def test_layers_and_fields_are_named_by_their_titles_in_chinese_only() -> None:
 
 
 def test_a_coordinate_system_is_named_as_chinese_maps_print_it() -> None:
-    names = {"EPSG:4548": "2000国家大地坐标系（CGCS2000）/ 3度带 117°E（EPSG:4548）", "EPSG:4527": "2000国家大地坐标系（CGCS2000）/ 3度带第 39 带（EPSG:4527）",
-             "EPSG:2384": "1980西安坐标系 / 3度带 117°E（EPSG:2384）", "EPSG:4490": "2000国家大地坐标系（CGCS2000）（EPSG:4490）", "nowhere": "nowhere"}  # fmt: skip
-    box = Finding("geometry.outside_area", values={"crs": "EPSG:4548", "bounds": [112.5141, 0.0003, 112.5141, 0.0003], "area": [115.5, 22.6, 118.5, 49.88]})  # fmt: skip
+    names = {
+        "EPSG:4548": "2000国家大地坐标系（CGCS2000）/ 3度带 117°E（EPSG:4548）",
+        "EPSG:4527": "2000国家大地坐标系（CGCS2000）/ 3度带第 39 带（EPSG:4527）",
+        "EPSG:2384": "1980西安坐标系 / 3度带 117°E（EPSG:2384）",
+        "EPSG:4490": "2000国家大地坐标系（CGCS2000）（EPSG:4490）",
+        "nowhere": "nowhere",
+    }
+    box = Finding(
+        "geometry.outside_area",
+        values={
+            "crs": "EPSG:4548",
+            "bounds": [112.5141, 0.0003, 112.5141, 0.0003],
+            "area": [115.5, 22.6, 118.5, 49.88],
+        },
+    )
 
     assert {one: title_of(one, "zh") for one in names} == names
     assert "东经112.5141°、北纬0.0003°，超出2000国家大地坐标系" in box.text("zh")
@@ -115,8 +130,12 @@ def test_an_error_as_the_cause_of_another_comes_in_the_same_language() -> None:
 
 
 def test_a_client_of_the_service_is_not_told_to_run_a_command() -> None:
-    for error in (CrsRefused("crs.unknown", crs="x"), StoreError("store.error", cause="disk"), TwinError("layer.not_found", name="x"),
-                  TwinError("feature.not_found", id="x", layer="building")):  # fmt: skip
+    for error in (
+        CrsRefused("crs.unknown", crs="x"),
+        StoreError("store.error", cause="disk"),
+        TwinError("layer.not_found", name="x"),
+        TwinError("feature.not_found", id="x", layer="building"),
+    ):
         for lang in ("zh", "en"):
             assert not re.search(r"twin |--\w", error.text(lang, door="http")), error.rule_id
     assert "twin status" in TwinError("layer.not_found", name="x").text("zh")

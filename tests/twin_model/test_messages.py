@@ -23,7 +23,7 @@ OUTPUT = ("help.", "cli.", "usage.", "http_title.", "link.", "parameter.", "rule
 """Areas of titles and of what commands print: no messages of four parts."""
 VALUES = st.one_of(
     st.none(), st.integers(), st.floats(), st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.integers())
-)  # fmt: skip
+)
 
 
 def named_values(template: str) -> set[str]:
@@ -65,9 +65,10 @@ def test_every_rule_the_code_writes_has_words() -> None:
     unknown = {
         rule: place
         for rule, place in literals().items()
-        if rule not in RULES and not is_file_name(rule)
+        if rule not in RULES
+        and not is_file_name(rule)
         and not (rule.endswith("_") and any(one.startswith(rule) for one in RULES))  # "cli.csv_" and a column
-    }  # fmt: skip
+    }
 
     assert unknown == {}
 
@@ -129,9 +130,7 @@ def test_an_error_has_its_parts_as_sentences() -> None:
 
 
 @given(st.sampled_from(RULES), st.sampled_from(LANGUAGES), st.data())
-def test_no_value_and_no_gap_keeps_a_message_from_being_said(
-    rule: str, lang: str, data: st.DataObject
-) -> None:
+def test_no_value_and_no_gap_keeps_a_message_from_being_said(rule: str, lang: str, data: st.DataObject) -> None:
     names = sorted(named_values(messages(lang)[rule]))
     values: dict[str, Any] = data.draw(st.dictionaries(st.sampled_from(names or ["x"]), VALUES))
 

@@ -96,14 +96,13 @@ def test_a_store_of_an_earlier_format_keeps_its_whole_history(migrated: Store) -
     assert migrated.next_boundary("pipe_point", "2026-01-01") == parse_instant("2099-01-01")[0]
 
 
-def test_a_migrated_store_takes_the_next_delivery_as_a_difference(
-    migrated: Store, catalogue: Catalogue
-) -> None:
+def test_a_migrated_store_takes_the_next_delivery_as_a_difference(migrated: Store, catalogue: Catalogue) -> None:
     x = [618_000.0, 618_040.0]
     frame = gpd.GeoDataFrame(
-        {"storeys": [1, 3], "name": ["乙", "2号楼"]}, geometry=shapely.box(x, 3_886_000, [v + 12 for v in x], 3_886_010),
+        {"storeys": [1, 3], "name": ["乙", "2号楼"]},
+        geometry=shapely.box(x, 3_886_000, [v + 12 for v in x], 3_886_010),
         crs="EPSG:4548",
-    )  # fmt: skip
+    )
 
     with Draft(
         Source("next.shp", "9"), catalogue, storage_crs=migrated.crs, effective=parse_instant("2024-01-01")[0]
@@ -163,9 +162,7 @@ def test_what_a_store_of_format_2_was_delivered_is_no_change_after_its_migration
 
 
 @pytest.mark.parametrize("number", sorted(STEPS))
-def test_the_file_as_it_was_is_kept_beside_a_migrated_one(
-    number: int, tmp_path: Path, catalogue: Catalogue
-) -> None:
+def test_the_file_as_it_was_is_kept_beside_a_migrated_one(number: int, tmp_path: Path, catalogue: Catalogue) -> None:
     path = old_store(tmp_path, number)
     before = path.read_bytes()
 

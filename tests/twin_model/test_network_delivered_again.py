@@ -26,9 +26,7 @@ def tables(folder: Path, code: str, *, numbers: str = "", lines: int = 2) -> Pat
     points = [f"{name},{3_886_000.0 + 8 * n},{east},20.0" for n, name in enumerate(names)]
     ends = [f"{start},{end},1.5,1.5" for start, end in itertools.pairwise(names)][:lines]
     (folder / f"{code}POINT.csv").write_text("\n".join(["物探点号,X,Y,地面高程", *points]), "utf-8")
-    (folder / f"{code}LINE.csv").write_text(
-        "\n".join(["起点点号,终点点号,起点埋深,终点埋深", *ends]), "utf-8"
-    )
+    (folder / f"{code}LINE.csv").write_text("\n".join(["起点点号,终点点号,起点埋深,终点埋深", *ends]), "utf-8")
     return folder
 
 
@@ -81,8 +79,12 @@ def test_frames_of_a_store_answer_none_for_an_absent_text(network: Store) -> Non
 
 def test_values_compare_however_their_absence_and_their_type_are_spelt() -> None:
     absent = [None, np.nan, pd.NA, pd.NaT, np.float64("nan"), np.datetime64("NaT")]
-    columns = (pd.Series(["JS", None], dtype="str"), pd.array([1, None], dtype="Int64"),
-               np.array([1.0, np.nan]), pd.array([True, None], dtype="boolean"))  # fmt: skip
+    columns = (
+        pd.Series(["JS", None], dtype="str"),
+        pd.array([1, None], dtype="Int64"),
+        np.array([1.0, np.nan]),
+        pd.array([True, None], dtype="boolean"),
+    )
 
     assert plain_values(absent) == [None] * len(absent)
     assert [plain_values(column) for column in columns] == [

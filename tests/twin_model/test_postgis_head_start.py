@@ -25,9 +25,7 @@ from twin_model.temporal import Instant, parse_instant
 from twin_model.versioning import commit
 
 CRS = "EPSG:4548"
-CATALOGUE = Catalogue(
-    {one.id: one for one in read_catalogue() if one.id in ("building", "pipe_line", "finding")}
-)
+CATALOGUE = Catalogue({one.id: one for one in read_catalogue() if one.id in ("building", "pipe_line", "finding")})
 MANY = 6_000
 
 
@@ -47,9 +45,7 @@ def houses(count: int, row: int = 0, **columns: Any) -> gpd.GeoDataFrame:
 class Reading:
     """A source that is being read: its frames are added one by one, with a head start, then it is committed."""
 
-    def __init__(
-        self, store: PostgisStore, name: str = "first", effective: str | None = "2024-01-01"
-    ) -> None:
+    def __init__(self, store: PostgisStore, name: str = "first", effective: str | None = "2024-01-01") -> None:
         self._store, self._open = store, ExitStack()
         self.ahead: HeadStart = self._open.enter_context(store.head_start())
         since = None if effective is None else parse_instant(effective)[0]
@@ -85,16 +81,12 @@ class Reading:
 
 def content(store: PostgisStore, table: str) -> list[tuple[Any, ...]]:
     """The rows of a logical table, without the instants at which they were recorded."""
-    kept = [
-        n for n, one in enumerate(columns_of(CATALOGUE, table)) if one not in ("recorded", "hash", "previous")
-    ]
+    kept = [n for n, one in enumerate(columns_of(CATALOGUE, table)) if one not in ("recorded", "hash", "previous")]
     rows = [tuple(row[n] for n in kept) for batch in store.dump(table) for row in batch]
     return sorted(rows, key=repr)
 
 
-def test_what_went_ahead_is_the_same_as_what_is_written_at_the_commit(
-    store: PostgisStore, postgis_server: Any
-) -> None:
+def test_what_went_ahead_is_the_same_as_what_is_written_at_the_commit(store: PostgisStore, postgis_server: Any) -> None:
     other = PostgisStore.create(postgis_server.url("without_a_head_start"), CATALOGUE, CRS)
     frames = [
         houses(MANY),
@@ -106,9 +98,7 @@ def test_what_went_ahead_is_the_same_as_what_is_written_at_the_commit(
         for frame in frames:
             reading.read(frame)
         version, ahead = reading.commit()
-    with Draft(
-        Source("first", "first"), CATALOGUE, storage_crs=CRS, effective=parse_instant("2024-01-01")[0]
-    ) as draft:
+    with Draft(Source("first", "first"), CATALOGUE, storage_crs=CRS, effective=parse_instant("2024-01-01")[0]) as draft:
         for frame in frames:
             draft.add("building", frame)
         commit(other, draft.to_changeset(author="office", reason="first"))
@@ -125,8 +115,13 @@ def test_nobody_sees_the_rows_before_the_commit_and_who_asks_the_store_does_not_
 ) -> None:
     with Reading(store) as reading:
         reading.read(houses(MANY))
-        seen = (store.version(), store.count(FeatureQuery("building")), len(store.delivered_state("building").fids),
-                len(store.features(FeatureQuery("building"))), store.summary("building").features)  # fmt: skip
+        seen = (
+            store.version(),
+            store.count(FeatureQuery("building")),
+            len(store.delivered_state("building").fids),
+            len(store.features(FeatureQuery("building"))),
+            store.summary("building").features,
+        )
         _, ahead = reading.commit()
 
     assert seen == (0, 0, 0, 0, 0)
@@ -136,7 +131,9 @@ def test_nobody_sees_the_rows_before_the_commit_and_who_asks_the_store_does_not_
 def test_the_writers_place_is_free_while_a_source_is_read_and_a_version_made_meanwhile_loses_nothing(
     store: PostgisStore,
 ) -> None:
-    pipes = gpd.GeoDataFrame({"class": ["JS"]}, geometry=[shapely.LineString([(618_000, 3_886_000, 1), (618_009, 3_886_000, 1)])], crs=CRS)  # fmt: skip
+    pipes = gpd.GeoDataFrame(
+        {"class": ["JS"]}, geometry=[shapely.LineString([(618_000, 3_886_000, 1), (618_009, 3_886_000, 1)])], crs=CRS
+    )
 
     with Reading(store) as reading:
         reading.read(houses(MANY))
@@ -233,7 +230,9 @@ def test_a_reading_that_is_given_up_leaves_nothing_and_the_next_one_comes_in(
         raise KeyboardInterrupt
 
     left = [stranger.execute(f"SELECT count(*) FROM {one}").fetchone() for one in ("building", "twin_parts")]
-    indexes = stranger.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'building' AND schemaname = current_schema").fetchone()  # fmt: skip
+    indexes = stranger.execute(
+        "SELECT count(*) FROM pg_indexes WHERE tablename = 'building' AND schemaname = current_schema"
+    ).fetchone()
     with Reading(store, "again") as reading:
         reading.read(houses(MANY))
         version, ahead = reading.commit()

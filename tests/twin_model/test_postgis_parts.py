@@ -78,15 +78,17 @@ def test_a_load_that_begins_in_the_middle_of_a_packed_row_leaves_that_row_as_it_
     keep(empty, 2, list(range(101, 400)), packed=True)
 
     assert rows(empty) == before | {(fid, said(2, fid), "s", 2, None) for fid in range(101, 400)}
-    assert empty.execute("SELECT count(*) FROM twin_part").fetchone() == (27,), (
-        "those up to the next packed row"
-    )
+    assert empty.execute("SELECT count(*) FROM twin_part").fetchone() == (27,), "those up to the next packed row"
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["load", "deliver", "restore"]), st.lists(st.integers(1, 300), min_size=1, max_size=20, unique=True)),
-    min_size=1, max_size=6,
-)  # fmt: skip
+    st.tuples(
+        st.sampled_from(["load", "deliver", "restore"]),
+        st.lists(st.integers(1, 300), min_size=1, max_size=20, unique=True),
+    ),
+    min_size=1,
+    max_size=6,
+)
 
 
 @given(first=st.integers(1, 200), story=STEPS)

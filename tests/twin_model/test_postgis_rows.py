@@ -17,15 +17,22 @@ Connection = psycopg.Connection[Any]
 KINDS = {"whole": "int8", "small": "int4", "number": "float8", "truth": "bool", "word": "text", "bytes": "bytea", "geom": "geometry"}  # fmt: skip
 SRID = 4548
 SHAPES = [
-    shapely.Point(618_000.25, 3_886_000), shapely.Point(1, 2, 3), shapely.LineString([(0, 0, 1), (5, 5, 2)]),
-    shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(3, 3, 4, 4)]), shapely.Polygon(),
-]  # fmt: skip
+    shapely.Point(618_000.25, 3_886_000),
+    shapely.Point(1, 2, 3),
+    shapely.LineString([(0, 0, 1), (5, 5, 2)]),
+    shapely.MultiPolygon([shapely.box(0, 0, 1, 1), shapely.box(3, 3, 4, 4)]),
+    shapely.Polygon(),
+]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
 ROW = st.tuples(
-    st.none() | st.integers(-(2**63), 2**63 - 1), st.none() | st.integers(-(2**31), 2**31 - 1),
-    st.none() | st.floats(allow_nan=False), st.none() | st.booleans(), st.none() | TEXTS, st.none() | st.binary(max_size=40),
+    st.none() | st.integers(-(2**63), 2**63 - 1),
+    st.none() | st.integers(-(2**31), 2**31 - 1),
+    st.none() | st.floats(allow_nan=False),
+    st.none() | st.booleans(),
+    st.none() | TEXTS,
+    st.none() | st.binary(max_size=40),
     st.none() | st.sampled_from(SHAPES),
-)  # fmt: skip
+)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +56,7 @@ def sent_and_read(connection: Connection, columns: dict[str, list[Any]]) -> list
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_rows_come_back_as_they_were_given(connection: Connection, rows: list[tuple[Any, ...]]) -> None:
     columns = {name: [row[n] for row in rows] for n, name in enumerate(KINDS)}
-    wkb = [
-        None if one is None else shapely.to_wkb(one, byte_order=1, flavor="iso") for one in columns["geom"]
-    ]
+    wkb = [None if one is None else shapely.to_wkb(one, byte_order=1, flavor="iso") for one in columns["geom"]]
 
     found = sent_and_read(connection, columns | {"geom": wkb})
 
@@ -70,9 +75,11 @@ def test_more_rows_than_are_encoded_at_once_all_arrive_in_their_order(connection
 
 def test_what_is_not_of_its_columns_kind_becomes_it_or_is_unknown(connection: Connection) -> None:
     columns = {
-        "whole": [1.0, 2.7, math.nan, True], "number": [1, math.nan, 2**60, True], "truth": [1, 0, None, True],
+        "whole": [1.0, 2.7, math.nan, True],
+        "number": [1, math.nan, 2**60, True],
+        "truth": [1, 0, None, True],
         "word": ["a", 5, None, 1.5],
-    }  # fmt: skip
+    }
 
     found = sent_and_read(connection, columns)
 

@@ -70,9 +70,7 @@ def test_a_write_from_outside_is_refused_with_a_sentence_in_both_languages(
     assert store.summary("building").features == 3
 
 
-def test_tables_and_columns_carry_their_titles(
-    store: PostgisStore, stranger: "psycopg.Connection[Any]"
-) -> None:
+def test_tables_and_columns_carry_their_titles(store: PostgisStore, stranger: "psycopg.Connection[Any]") -> None:
     table = stranger.execute("SELECT obj_description('building'::regclass)").fetchone()
     text = "SELECT col_description(attrelid, attnum) FROM pg_attribute WHERE attrelid = 'building'::regclass AND attname = 'storeys'"
 
@@ -80,19 +78,20 @@ def test_tables_and_columns_carry_their_titles(
 
     assert table is not None and "建筑物" in table[0] and "uilding" in table[0]
     assert column == (
-        "地上层数 / "
-        + CATALOGUE["building"].fields[CATALOGUE["building"].field_names.index("storeys")].title("en"),
+        "地上层数 / " + CATALOGUE["building"].fields[CATALOGUE["building"].field_names.index("storeys")].title("en"),
     )
 
 
-def test_geometry_is_typed_and_the_index_is_asked(
-    store: PostgisStore, stranger: "psycopg.Connection[Any]"
-) -> None:
+def test_geometry_is_typed_and_the_index_is_asked(store: PostgisStore, stranger: "psycopg.Connection[Any]") -> None:
     deliver(store, 20_000)
     stranger.execute("ANALYZE building")
-    typed = stranger.execute("SELECT type, srid, coord_dimension FROM geometry_columns WHERE f_table_name = 'building' AND f_table_schema = current_schema").fetchone()  # fmt: skip
+    typed = stranger.execute(
+        "SELECT type, srid, coord_dimension FROM geometry_columns WHERE f_table_name = 'building' AND f_table_schema = current_schema"
+    ).fetchone()
 
-    plan = stranger.execute("EXPLAIN SELECT fid FROM building WHERE geom && ST_MakeEnvelope(618000, 3886000, 618100, 3886001, 4548)").fetchall()  # fmt: skip
+    plan = stranger.execute(
+        "EXPLAIN SELECT fid FROM building WHERE geom && ST_MakeEnvelope(618000, 3886000, 618100, 3886001, 4548)"
+    ).fetchall()
 
     assert typed == ("MULTIPOLYGON", 4548, 2)
     assert any("building_geom" in line for (line,) in plan)
@@ -108,7 +107,9 @@ def test_gdal_reads_the_layers_with_their_coordinate_system(
     schema = store.url.partition("schema=")[2]
 
     source = f"PG:dbname=town host={postgis_server.folder} user=twin active_schema={schema}"
-    told = subprocess.run([ogrinfo, "-ro", "-so", source, "building"], capture_output=True, text=True, check=True).stdout  # fmt: skip
+    told = subprocess.run(
+        [ogrinfo, "-ro", "-so", source, "building"], capture_output=True, text=True, check=True
+    ).stdout
 
     assert "Feature Count: 3" in told and "Multi Polygon" in told
     assert "CGCS2000 / 3-degree Gauss-Kruger CM 117E" in told
@@ -207,11 +208,18 @@ def test_a_question_no_number_or_text_can_answer_is_refused_and_the_next_one_ans
 
 @pytest.mark.parametrize(
     ("values", "kind"),
-    [([1, -2, 2**62], "bigint"), ([], "bigint"), ([1, None, 3], "bigint"), ([0.1, -1e300, 5e-324], "float8"),
-     ([float("inf"), float("-inf")], "float8"), (["{", 'a"b', "", None, "甲, 乙"], "text"), ([True, False, None], "boolean"),
-     ([b"\0\xff", None], "bytea")],
+    [
+        ([1, -2, 2**62], "bigint"),
+        ([], "bigint"),
+        ([1, None, 3], "bigint"),
+        ([0.1, -1e300, 5e-324], "float8"),
+        ([float("inf"), float("-inf")], "float8"),
+        (["{", 'a"b', "", None, "甲, 乙"], "text"),
+        ([True, False, None], "boolean"),
+        ([b"\0\xff", None], "bytea"),
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_lists_reach_the_server_as_they_are(store: PostgisStore, values: list[Any], kind: str) -> None:
     assert store._all(f"SELECT %s::{kind}[]", values) == [(values,)]
 
@@ -230,7 +238,7 @@ def test_a_backup_comes_back_as_it_was(
 
     schema = postgis_url.partition("&schema=")[2]
     restored = PostgisStore(postgis_url, CATALOGUE)
-    (kept,) = stranger.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", (f"{schema}\\_%",)).fetchall()  # fmt: skip
+    (kept,) = stranger.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE %s", (f"{schema}\\_%",)).fetchall()
     before = PostgisStore(postgis_url.replace(f"schema={schema}", f"schema={kept[0]}"), CATALOGUE)
     assert (restored.version(), before.version()) == (2, 3)
     assert restored.features(FeatureQuery("building"))["usage"].tolist() == ["住宅"] * 20
@@ -315,18 +323,22 @@ def test_a_town_without_an_epsg_number_is_kept_too(postgis_url: str) -> None:
 
 
 def test_an_address_means_what_libpq_reads_in_it() -> None:
-    address = postgis_server.Address.read("postgis://anna:a%40b+c@[::1]:6543/stadt%20a?sslmode=require&schema=neu&options=-c%20a=b+c")  # fmt: skip
+    address = postgis_server.Address.read(
+        "postgis://anna:a%40b+c@[::1]:6543/stadt%20a?sslmode=require&schema=neu&options=-c%20a=b+c"
+    )
     known = conninfo_to_dict(address.conninfo)
 
     assert (address.schema, address.secret) == ("neu", "a@b+c")
-    assert (
-        address.shown
-        == "postgresql://anna@[::1]:6543/stadt%20a?sslmode=require&options=-c%20a%3Db%2Bc&schema=neu"
-    )
+    assert address.shown == "postgresql://anna@[::1]:6543/stadt%20a?sslmode=require&options=-c%20a%3Db%2Bc&schema=neu"
     assert {key: known[key] for key in ("user", "password", "host", "port", "dbname", "sslmode", "options")} == {
-        "user": "anna", "password": "a@b+c", "host": "::1", "port": "6543", "dbname": "stadt a", "sslmode": "require",
+        "user": "anna",
+        "password": "a@b+c",
+        "host": "::1",
+        "port": "6543",
+        "dbname": "stadt a",
+        "sslmode": "require",
         "options": "-c a=b+c",
-    }  # fmt: skip
+    }
     assert postgis_server.Address.read("postgresql://host/town").schema == "twin"
 
 
@@ -371,9 +383,7 @@ def test_a_restore_that_fails_afterwards_leaves_the_schema_that_was_there(
         assert before.version() == 2 and len(before.features(FeatureQuery("building"))) == 25
 
 
-def test_a_town_on_a_server_comes_back_where_the_operator_says_alone(
-    postgis_url: str, tmp_path: Path
-) -> None:
+def test_a_town_on_a_server_comes_back_where_the_operator_says_alone(postgis_url: str, tmp_path: Path) -> None:
     with init_town(tmp_path / "town", name="新城", crs="EPSG:4548", store=postgis_url) as town:
         backup_town(town, tmp_path / "town.zip")
 

@@ -97,9 +97,7 @@ def test_a_restore_killed_at_any_moment_leaves_the_old_town_or_the_new_one_whole
 
         assert (folder / "backups" / "older.zip").read_text() == "a former backup", moment
         former = list((folder / "backups").glob("replaced-*"))
-        assert [key_of(one) for one in former if (one / "town.toml").exists()] == ["old"] * (
-            keys[-1] == "new"
-        )
+        assert [key_of(one) for one in former if (one / "town.toml").exists()] == ["old"] * (keys[-1] == "new")
         assert (folder / "cache" / "tile").exists() == (keys[-1] == "old")
         restore_town(backup, folder, replace=True)
         assert not [path.name for path in folder.iterdir() if path.name.startswith(".")], moment
@@ -158,9 +156,7 @@ def test_a_town_that_is_a_mount_point_is_replaced_also_when_killed(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts are made as on Linux")
-def test_parts_of_a_town_that_are_mount_points_never_cost_a_town(
-    backup: Path, present: Path, tmp_path: Path
-) -> None:
+def test_parts_of_a_town_that_are_mount_points_never_cost_a_town(backup: Path, present: Path, tmp_path: Path) -> None:
     """`cache/` and `backups/` may be; what cannot be moved away, such as `sources/`, is said and everything put back."""
     folder = tmp_path / "town"
     shutil.copytree(present, folder)
@@ -198,8 +194,6 @@ def test_an_error_in_the_midst_puts_everything_back_or_says_that_it_could_not(
     ended = restored_apart(backup, folder, refuse)
 
     assert ended == times
-    assert key_of(folder) == ("old" if times == 1 else "new"), (
-        "what is stopped halfway, the next command completes"
-    )
+    assert key_of(folder) == ("old" if times == 1 else "new"), "what is stopped halfway, the next command completes"
     assert (folder / "backups" / "older.zip").exists()
     assert not [path.name for path in folder.iterdir() if path.name.startswith(".")]

@@ -57,9 +57,7 @@ def forged(backup: Path, target: Path, change: Callable[[Members], Any], *, extr
     change(members)
     manifest["members"] = {name: sha256(content).hexdigest() for name, content in members.items()}
     manifest["members"] |= {
-        info.filename: sha256(content).hexdigest()
-        for info, content in extra
-        if isinstance(info, zipfile.ZipInfo)
+        info.filename: sha256(content).hexdigest() for info, content in extra if isinstance(info, zipfile.ZipInfo)
     }
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in members.items():
@@ -80,8 +78,7 @@ def settings_with(line: str) -> Callable[[Members], None]:
 
 def everything_in(folder: Path) -> dict[str, bytes | None]:
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None
-        for path in folder.rglob("*")
+        path.relative_to(folder).as_posix(): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
     }
 
 
@@ -99,7 +96,9 @@ def test_a_restored_town_is_the_one_that_was_backed_up_without_its_cache_and_bac
     assert stat.S_IMODE((tmp_path / "town" / "private").stat().st_mode) == 0o700
 
 
-@pytest.mark.parametrize("place", ["{outside}/passwd", "../passwd", "a/../../passwd", "sub/store.gpkg", "cache/x.pickle"])  # fmt: skip
+@pytest.mark.parametrize(
+    "place", ["{outside}/passwd", "../passwd", "a/../../passwd", "sub/store.gpkg", "cache/x.pickle"]
+)
 def test_the_store_comes_to_lie_in_the_town_whatever_place_the_backup_names(
     place: str, backup: Path, tmp_path: Path
 ) -> None:
@@ -130,9 +129,7 @@ def test_a_store_that_no_plain_line_names_is_not_restored(backup: Path, tmp_path
 
 
 @pytest.mark.parametrize("address", ["postgresql://boss:pw@127.0.0.1:1/x", "postgres://h/d?password=pw"])
-def test_a_server_that_the_backup_names_is_never_connected_to(
-    address: str, backup: Path, tmp_path: Path
-) -> None:
+def test_a_server_that_the_backup_names_is_never_connected_to(address: str, backup: Path, tmp_path: Path) -> None:
     geopackage = forged(backup, tmp_path / "a.zip", settings_with(f'store = "{address}"'))
     assert restore_town(geopackage, tmp_path / "town").store_before.startswith("postgres")
 
@@ -155,9 +152,7 @@ def link(name: str, target: str) -> tuple[zipfile.ZipInfo, bytes]:
     return info, target.encode()
 
 
-def test_members_that_no_backup_holds_are_refused_before_anything_is_written(
-    backup: Path, tmp_path: Path
-) -> None:
+def test_members_that_no_backup_holds_are_refused_before_anything_is_written(backup: Path, tmp_path: Path) -> None:
     strange = [
         "cache/relief/surface-4-1.pickle", "backups/old.zip", "store.gpkg", "store.gpkg-wal", "readme.txt", "catalogue",
         "/etc/cron.d/x", "../x", "private/../../x", "private//x", "private/./x", "private/.ssh", ".replacement.json",
@@ -166,9 +161,7 @@ def test_members_that_no_backup_holds_are_refused_before_anything_is_written(
     cases: list[Any] = [[(name, b"x")] for name in strange]
     cases += [[link("private/link", "/etc/passwd")], [link("catalogue/x.toml", "../private/key")]]
     for number, extra in enumerate(cases):
-        extra = [
-            (zipfile.ZipInfo(info) if isinstance(info, str) else info, content) for info, content in extra
-        ]
+        extra = [(zipfile.ZipInfo(info) if isinstance(info, str) else info, content) for info, content in extra]
         foreign = forged(backup, tmp_path / f"{number}.zip", lambda members: None, extra=extra)
 
         with pytest.raises(StoreError, match="which no backup holds") as caught:
@@ -184,9 +177,7 @@ def test_names_that_are_one_file_on_some_disk_are_refused(backup: Path, tmp_path
     for number, name in enumerate(
         ("private/key", "private/KEY", "private/key.", "private/key/x", "Sources/x", "sources/0F/x")
     ):
-        foreign = forged(
-            backup, tmp_path / f"{number}.zip", lambda members: None, extra=[(zipfile.ZipInfo(name), b"")]
-        )
+        foreign = forged(backup, tmp_path / f"{number}.zip", lambda members: None, extra=[(zipfile.ZipInfo(name), b"")])
 
         with pytest.raises(StoreError, match=r"which are one file on some disks|which no backup holds"):
             restore_town(foreign, tmp_path / "town")
@@ -203,9 +194,7 @@ def test_a_backup_that_would_fill_the_disk_is_refused_but_one_of_ours_never_is(
         restore_town(bomb, tmp_path / "town")
     assert not (tmp_path / "town").exists()
 
-    settings = forged(
-        backup, tmp_path / "settings.zip", lambda members: members.update({"town.toml": bytes(2 << 20)})
-    )
+    settings = forged(backup, tmp_path / "settings.zip", lambda members: members.update({"town.toml": bytes(2 << 20)}))
     with pytest.raises(StoreError, match="times its size"):
         restore_town(settings, tmp_path / "town")
 
@@ -244,8 +233,13 @@ def spoiled(backup: Path, folder: Path) -> Iterator[tuple[str, Path]]:
     }
     for name, change in changes.items():
         yield name, forged(backup, folder / f"{name}.zip", change)
-    for name, content in {"no list": b"{}", "a list": b"[]", "deep": b"[" * 100_000, "no text": b"\xff",
-                          "numbers": b'{"made": "x", "members": {"store": 1, "town.toml": 2}}'}.items():  # fmt: skip
+    for name, content in {
+        "no list": b"{}",
+        "a list": b"[]",
+        "deep": b"[" * 100_000,
+        "no text": b"\xff",
+        "numbers": b'{"made": "x", "members": {"store": 1, "town.toml": 2}}',
+    }.items():
         with zipfile.ZipFile(backup) as archive, zipfile.ZipFile(folder / f"{name}.zip", "w") as other:
             for member in archive.namelist():
                 other.writestr(member, content if member == "manifest.json" else archive.read(member))

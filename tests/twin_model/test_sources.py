@@ -46,9 +46,7 @@ def test_the_files_of_a_source_are_kept_under_its_hash_by_name(tmp_path: Path, a
     assert files_of_source(archive, "0" * 64) == ()
 
 
-def test_a_source_that_changed_after_it_was_identified_is_refused_and_not_kept(
-    tmp_path: Path, archive: Path
-) -> None:
+def test_a_source_that_changed_after_it_was_identified_is_refused_and_not_kept(tmp_path: Path, archive: Path) -> None:
     files = delivered(tmp_path / "in", csv="1,2")
     digest = digest_of(files)
     delivered(tmp_path / "in", csv="1,3")
@@ -62,7 +60,10 @@ def test_a_source_that_changed_after_it_was_identified_is_refused_and_not_kept(
 def test_what_is_not_committed_is_not_kept(tmp_path: Path, archive: Path) -> None:
     files = delivered(tmp_path / "in", csv="1,2")
 
-    with pytest.raises(ValueError, match="unreadable"), source_copy(archive, Source("roads.csv", digest_of(files)), files):  # fmt: skip
+    with (
+        pytest.raises(ValueError, match="unreadable"),
+        source_copy(archive, Source("roads.csv", digest_of(files)), files),
+    ):
         raise ValueError("unreadable")
 
     assert list(archive.iterdir()) == []
@@ -95,7 +96,7 @@ def test_missing_and_differing_sources_are_named_with_their_versions(tmp_path: P
     edit, lost = Source("", ""), Source("plan.dxf", "0" * 64)
     history = [whole, survey, renamed, damaged, edit, lost, lost]
 
-    audit = verify_sources(archive, [record(number, source) for number, source in enumerate(history, 1)][::-1])  # fmt: skip
+    audit = verify_sources(archive, [record(number, source) for number, source in enumerate(history, 1)][::-1])
 
     assert audit.whole == 3
     assert (audit.missing, audit.differing) == ({"plan.dxf": [6, 7]}, {"roads.csv": [4]})

@@ -38,9 +38,7 @@ def test_what_is_stored_comes_back_equal(store: Store) -> None:
         shapely.get_geometry(found.geometry.to_numpy(), 0), frame.geometry.to_numpy(), 0.0
     ).all()
     assert found.index.is_unique and found["fid"].tolist() == list(range(1, 31))
-    assert found.dtypes[["fid", "version"]].tolist() == [np.int64, np.int64], (
-        "objects are compared one by one"
-    )
+    assert found.dtypes[["fid", "version"]].tolist() == [np.int64, np.int64], "objects are compared one by one"
 
 
 def test_every_layer_keeps_its_geometry_type_and_values(store: Store) -> None:
@@ -100,21 +98,15 @@ def test_a_box_finds_what_meets_it_and_nothing_that_only_its_envelope_meets(stor
     )
     deliver(store, "road_line", diagonal)
 
-    in_the_corner = store.features(
-        FeatureQuery("road_line", bbox=(618_060.0, 3_886_000.0, 618_100.0, 3_886_040.0))
-    )
-    on_the_line = store.features(
-        FeatureQuery("road_line", bbox=(618_045.0, 3_886_045.0, 618_055.0, 3_886_055.0))
-    )
+    in_the_corner = store.features(FeatureQuery("road_line", bbox=(618_060.0, 3_886_000.0, 618_100.0, 3_886_040.0)))
+    on_the_line = store.features(FeatureQuery("road_line", bbox=(618_045.0, 3_886_045.0, 618_055.0, 3_886_055.0)))
 
     assert len(in_the_corner) == 0
     assert len(on_the_line) == 1
 
 
 @pytest.fixture(scope="module", params=["geopackage", "postgis"])
-def hundred_houses(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Store]:
+def hundred_houses(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
     location = "store.gpkg"
     if request.param == "postgis":
         location = request.getfixturevalue("postgis_server").url("hundred_houses")
@@ -149,9 +141,7 @@ def test_queries_equal_a_search_row_by_row(hundred_houses: Store, data: st.DataO
     )
     found = store.features(query)
 
-    expected = everything[
-        everything.geometry.intersects(shapely.box(*box)) & (everything["storeys"] >= least)
-    ]
+    expected = everything[everything.geometry.intersects(shapely.box(*box)) & (everything["storeys"] >= least)]
     expected = expected.sort_values(["storeys", "fid"], ascending=[not descending, True])
     assert found.index.tolist() == expected.index.tolist()[:limit]
     assert store.count(query.with_(limit=None, sort=())) == len(expected)

@@ -63,8 +63,7 @@ def test_frames_hold_everything_once_while_others_are_asked(store: Store) -> Non
     deliver(store, "building", houses(25))
 
     sizes = [
-        (len(one), store.count(FeatureQuery("building")))
-        for one in store.frames(FeatureQuery("building"), rows=10)
+        (len(one), store.count(FeatureQuery("building"))) for one in store.frames(FeatureQuery("building"), rows=10)
     ]
 
     assert sizes == [(10, 25), (10, 25), (5, 25)]
@@ -125,9 +124,7 @@ def test_who_asks_while_the_first_features_of_a_layer_come_in_does_not_wait(stor
     assert store.count(FeatureQuery("building")) == 6_000
 
 
-def test_two_who_deliver_at_once_do_so_one_after_the_other(
-    store: Store, location: str, tmp_path: Path
-) -> None:
+def test_two_who_deliver_at_once_do_so_one_after_the_other(store: Store, location: str, tmp_path: Path) -> None:
     stores = [store, open_store(location, CATALOGUE, folder=tmp_path)]
     failed: list[BaseException] = []
 
@@ -149,8 +146,6 @@ def test_two_who_deliver_at_once_do_so_one_after_the_other(
     assert failed == []
     assert [one.number for one in lines] == list(range(8, 0, -1))
     assert len({one.recorded for one in lines}) == 8
-    assert all(
-        new.previous == old.hash and new.recorded > old.recorded for new, old in itertools.pairwise(lines)
-    )
+    assert all(new.previous == old.hash and new.recorded > old.recorded for new, old in itertools.pairwise(lines))
     assert store.summary("building").features == 24
     stores[1].close()

@@ -124,15 +124,11 @@ def test_the_surface_follows_a_breakline_that_delaunay_alone_would_cut_across() 
     surface = build_surface(banks, ditch)
 
     assert [height(surface, x, 50.0) for x in (10.0, 50.0, 90.0)] == pytest.approx([5.0, 5.0, 5.0])
-    assert (
-        height(build_surface(np.concatenate([banks, spots((0, 50, 5), (100, 50, 5))]), NO_LINES), 50, 50) > 8
-    )
+    assert height(build_surface(np.concatenate([banks, spots((0, 50, 5), (100, 50, 5))]), NO_LINES), 50, 50) > 8
 
 
 def test_spot_heights_closer_than_a_centimetre_become_one_with_the_mean_height() -> None:
-    surface = build_surface(
-        spots((0, 0, 1), (10, 0, 1), (10, 10, 1), (0, 10, 1), (5, 5, 2), (5.004, 5, 4)), NO_LINES
-    )
+    surface = build_surface(spots((0, 0, 1), (10, 0, 1), (10, 10, 1), (0, 10, 1), (5, 5, 2), (5.004, 5, 4)), NO_LINES)
 
     assert len(surface.vertices) == 5
     assert height(surface, 5.0, 5.0) == pytest.approx(3.0)
@@ -140,9 +136,7 @@ def test_spot_heights_closer_than_a_centimetre_become_one_with_the_mean_height()
 
 @pytest.mark.parametrize("gap", [0.0, 0.004])
 def test_contours_of_different_heights_that_touch_are_not_averaged(gap: float) -> None:
-    cliff = lines(
-        [(0, 0, 10), (50, 50, 10), (100, 0, 10)], [(0, 100, 15), (50, 50 + gap, 15), (100, 100, 15)]
-    )
+    cliff = lines([(0, 0, 10), (50, 50, 10), (100, 0, 10)], [(0, 100, 15), (50, 50 + gap, 15), (100, 100, 15)])
 
     surface = build_surface(NO_POINTS, cliff)
 
@@ -152,9 +146,7 @@ def test_contours_of_different_heights_that_touch_are_not_averaged(gap: float) -
 
 
 def test_a_spot_height_between_two_touching_contours_does_not_tie_them_together() -> None:
-    contours = lines(
-        [(0, 0, 10), (50, 50, 10), (100, 0, 10)], [(0, 100, 15), (50, 50.012, 15), (100, 100, 15)]
-    )
+    contours = lines([(0, 0, 10), (50, 50, 10), (100, 0, 10)], [(0, 100, 15), (50, 50.012, 15), (100, 100, 15)])
 
     surface = build_surface(spots((50, 50.006, 12)), contours)
 
@@ -200,9 +192,7 @@ def test_repeated_contours_and_points_without_height_change_nothing() -> None:
 @given(seed=st.integers(0, 2**32 - 1), count=st.integers(2, 12))
 def test_lines_drawn_at_random_always_give_a_surface_within_their_heights(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)
-    drawn = [
-        [(*place, float(up)) for place in random.random((6, 2)) * 50.0] for up in random.integers(0, 5, count)
-    ]
+    drawn = [[(*place, float(up)) for place in random.random((6, 2)) * 50.0] for up in random.integers(0, 5, count)]
 
     surface = build_surface(NO_POINTS, lines(*drawn))
 
@@ -215,9 +205,7 @@ def test_lines_drawn_at_random_always_give_a_surface_within_their_heights(seed: 
 
 def test_beyond_the_limit_contours_are_thinned_evenly_and_the_hill_stays() -> None:
     angle = np.linspace(0.0, 2.0 * np.pi, 3001)
-    rings = [
-        [(100 + r * np.cos(a), 100 + r * np.sin(a), 50.0 - r / 2.0) for a in angle] for r in range(5, 100, 5)
-    ]
+    rings = [[(100 + r * np.cos(a), 100 + r * np.sin(a), 50.0 - r / 2.0) for a in angle] for r in range(5, 100, 5)]
     top = spots((100, 100, 50))
 
     surface = build_surface(top, lines(*rings), most_vertices=2000)

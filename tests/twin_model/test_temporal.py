@@ -12,8 +12,10 @@ from twin_model.temporal import Interval, local_day_number, now, parse_instant, 
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 MOMENTS = st.datetimes(
-    datetime(1900, 1, 1), datetime(2200, 1, 1), timezones=st.sampled_from([UTC, SHANGHAI, timezone(timedelta(hours=-7))])
-)  # fmt: skip
+    datetime(1900, 1, 1),
+    datetime(2200, 1, 1),
+    timezones=st.sampled_from([UTC, SHANGHAI, timezone(timedelta(hours=-7))]),
+)
 
 
 def read_back(instant: str) -> datetime:
@@ -92,7 +94,7 @@ def test_no_time_is_now_and_a_time_is_an_instant() -> None:
         ("2024-01/2024-02", Interval("2023-12-31T16:00:00.000Z", "2024-02-29T15:59:59.999Z")),
         ("2024-06-01T00:00:00Z/2024-06-01T01:00:00Z", Interval("2024-06-01T00:00:00.000Z", "2024-06-01T01:00:00.000Z")),
     ],
-)  # fmt: skip
+)
 def test_an_interval_takes_its_last_day_month_or_year_whole(said: str, interval: Interval) -> None:
     assert parse_when(said) == interval
 

@@ -33,12 +33,12 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
     folder = tmp_path_factory.mktemp("town") / "小城"
     x = EAST + 20.0 * np.arange(10)
     shapes = np.array([*shapely.box(x, NORTH, x + 12, NORTH + 9)[:9], None], dtype=object)
-    frame = gpd.GeoDataFrame({"name": [f"{n}号楼" for n in range(1, 11)], "storeys": np.arange(1, 11)}, geometry=shapes, crs="EPSG:4548")  # fmt: skip
+    frame = gpd.GeoDataFrame(
+        {"name": [f"{n}号楼" for n in range(1, 11)], "storeys": np.arange(1, 11)}, geometry=shapes, crs="EPSG:4548"
+    )
     with init_town(folder, name="临沂北站新城", crs="EPSG:4548") as made:
         source = Source("houses", "0" * 64)
-        with Draft(
-            source, made.catalogue, storage_crs=made.store.crs, effective="2024-01-01T00:00:00.000Z"
-        ) as draft:
+        with Draft(source, made.catalogue, storage_crs=made.store.crs, effective="2024-01-01T00:00:00.000Z") as draft:
             draft.add("building", frame)
             commit(made.store, draft.to_changeset(author="tester", reason="test"))
     with open_town(folder) as opened:
@@ -52,9 +52,7 @@ def written(folder: Path, *lines: str) -> Path:
 
 
 def test_a_new_town_has_its_folders_and_opens_again_with_what_it_was_told(tmp_path: Path) -> None:
-    with init_town(
-        tmp_path / "t", name='"新\\城"\n', crs="http://www.opengis.net/def/crs/EPSG/0/4548"
-    ) as made:
+    with init_town(tmp_path / "t", name='"新\\城"\n', crs="http://www.opengis.net/def/crs/EPSG/0/4548") as made:
         told = made.settings
 
     with open_town(tmp_path / "t") as opened:
@@ -130,9 +128,7 @@ def test_where_there_is_no_town_the_remedy_is_named(tmp_path: Path) -> None:
         ("scenes = [1]", r"scenes = \[1\].*a list of tables"),
     ],
 )
-def test_a_wrong_line_of_town_toml_is_refused_with_what_was_expected(
-    tmp_path: Path, line: str, said: str
-) -> None:
+def test_a_wrong_line_of_town_toml_is_refused_with_what_was_expected(tmp_path: Path, line: str, said: str) -> None:
     init_town(tmp_path / "t", name="甲", crs="EPSG:4548").store.close()
     written(tmp_path / "t", "name = '甲'", "crs = 'EPSG:4548'", line)
 
@@ -191,9 +187,7 @@ def test_layers_lists_what_holds_features(town: Town) -> None:
 
 
 def test_features_answers_as_the_readme_asks(town: Town) -> None:
-    frame = town.features(
-        "building", where="storeys > 7", sort="-storeys", limit=2, fields=["name", "storeys"]
-    )
+    frame = town.features("building", where="storeys > 7", sort="-storeys", limit=2, fields=["name", "storeys"])
 
     assert frame["name"].tolist() == ["10号楼", "9号楼"]
     assert frame["storeys"].tolist() == [10, 9]
@@ -266,16 +260,12 @@ def test_the_extent_is_the_box_of_all_features(town: Town) -> None:
 @pytest.mark.parametrize(
     ("recorded", "found"), [(0, 0), (1, 10), ("1", 10), ("2100-01-01", 10), ("2020-06-01T08:00:00Z", 0)]
 )
-def test_the_recorded_state_is_named_by_a_version_or_by_a_time(
-    town: Town, recorded: int | str, found: int
-) -> None:
+def test_the_recorded_state_is_named_by_a_version_or_by_a_time(town: Town, recorded: int | str, found: int) -> None:
     assert len(town.features("building", recorded=recorded)) == found
 
 
 @pytest.mark.parametrize("recorded", [2, -1, "2", "2024", "999999999"])
-def test_a_version_that_is_not_there_is_refused_and_a_number_is_never_a_year(
-    town: Town, recorded: int | str
-) -> None:
+def test_a_version_that_is_not_there_is_refused_and_a_number_is_never_a_year(town: Town, recorded: int | str) -> None:
     """A city that brings ten files a day comes to version 2024 within a year."""
     with pytest.raises(QueryRefused, match=f"no version {recorded}: the store is at 1.*2024-06-01"):
         town.features("building", recorded=recorded)

@@ -24,9 +24,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         yield made
 
 
-def deliver(
-    town: Town, layer: str, frame: gpd.GeoDataFrame, effective: str = "2024-01-01T00:00:00.000Z"
-) -> Version:
+def deliver(town: Town, layer: str, frame: gpd.GeoDataFrame, effective: str = "2024-01-01T00:00:00.000Z") -> Version:
     source = Source("sheet", f"{layer}-{town.store.version()}-{effective}")
     with Draft(source, town.catalogue, storage_crs=town.store.crs, effective=effective) as draft:
         draft.add(layer, frame)
@@ -89,11 +87,17 @@ def test_an_annex_built_is_one_new_version_of_one_house(town: Town) -> None:
 def test_another_survey_with_3_cm_of_noise_adds_and_ends_nothing(town: Town, seed: int) -> None:
     random = np.random.default_rng(seed)
     layer = "street_lamp"
-    points = gpd.GeoDataFrame({"pole_no": [f"A{n}" for n in range(20)]}, geometry=shapely.points(EAST + 30.0 * np.arange(20), np.full(20, NORTH)), crs="EPSG:4548")  # fmt: skip
+    points = gpd.GeoDataFrame(
+        {"pole_no": [f"A{n}" for n in range(20)]},
+        geometry=shapely.points(EAST + 30.0 * np.arange(20), np.full(20, NORTH)),
+        crs="EPSG:4548",
+    )
     deliver(town, layer, points)
     ids = sorted(town.features(layer).index)
     again = points.assign(pole_no=[f"B{n}" for n in range(20)]).sample(frac=1.0, random_state=seed)
-    again = again.set_geometry(shapely.transform(again.geometry.to_numpy(), lambda xy: xy + random.uniform(-0.03, 0.03, xy.shape)))  # fmt: skip
+    again = again.set_geometry(
+        shapely.transform(again.geometry.to_numpy(), lambda xy: xy + random.uniform(-0.03, 0.03, xy.shape))
+    )
 
     touched = deliver(town, layer, again, "2025-01-01T00:00:00.000Z").touched[layer]
 

@@ -60,7 +60,9 @@ def test_a_layer_without_its_hidden_fields_is_made_once_and_speaks_of_none_of_th
     fields = tuple(Field(name, "string", Text()) for name in ("name", "owner", "usage"))
     style = {"color": "#fff", "by": "owner", "label": "owner", "colors": {"city": "#000"}}
     model = {"kind": "extrude", "height": "usage", "properties": ["name", "owner"]}
-    layer = Layer("house", "feature", Text(), Text(), "base", "", "MultiPolygon", "match", fields, style=style, model=model)  # fmt: skip
+    layer = Layer(
+        "house", "feature", Text(), Text(), "base", "", "MultiPolygon", "match", fields, style=style, model=model
+    )
     policy = Policy(hidden={"house": frozenset({"owner", "usage"}), "other": frozenset({"name"})})
 
     visible = policy.visible(layer)
@@ -73,7 +75,7 @@ def test_a_layer_without_its_hidden_fields_is_made_once_and_speaks_of_none_of_th
 
 
 def test_what_is_not_shown_whole_is_in_no_finding_either() -> None:
-    layers = [Layer(name, "feature", Text(), Text(), "base", "", "None", "match", ()) for name in ("a", "b", "finding")]  # fmt: skip
+    layers = [Layer(name, "feature", Text(), Text(), "base", "", "None", "match", ()) for name in ("a", "b", "finding")]
 
     assert withholding(layers) == OPEN
     for policy in (
@@ -100,9 +102,5 @@ def test_hidden_fields_and_row_filters_change_the_name_of_a_policy() -> None:
     }
 
     assert len(digests) == 5
-    assert (
-        Policy(rows={"building": low}).digest == Policy(rows={"building": parse_filter("storeys < 3")}).digest
-    )
-    assert hash(Policy(rows={"building": low})) == hash(
-        Policy(rows={"building": parse_filter("storeys < 3")})
-    )
+    assert Policy(rows={"building": low}).digest == Policy(rows={"building": parse_filter("storeys < 3")}).digest
+    assert hash(Policy(rows={"building": low})) == hash(Policy(rows={"building": parse_filter("storeys < 3")}))

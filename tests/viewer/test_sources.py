@@ -10,8 +10,7 @@ VALUE_IMPORT = re.compile(r'^import (?!type\b)[^;]*?from "(\.[^"]+)";', re.MULTI
 
 def modules() -> dict[str, str]:
     return {
-        path.relative_to(SOURCES).as_posix(): path.read_text(encoding="utf-8")
-        for path in sorted(SOURCES.rglob("*.ts"))
+        path.relative_to(SOURCES).as_posix(): path.read_text(encoding="utf-8") for path in sorted(SOURCES.rglob("*.ts"))
     }
 
 

@@ -202,9 +202,7 @@ def test_town_opens_with_its_name_and_asks_no_other_host(browser: Browser, serve
 
 def test_each_layer_of_the_catalogue_with_features_stands_in_the_tree(visit: Visit) -> None:
     config = visit.get("/viewer/config.json?lang=zh")
-    filled = {
-        layer["id"] for layer in config["layers"] if layer["features"] and (layer["mvt"] or layer["tileset"])
-    }
+    filled = {layer["id"] for layer in config["layers"] if layer["features"] and (layer["mvt"] or layer["tileset"])}
 
     boxes = visit.page.locator(".tree input[type=checkbox]").evaluate_all(
         "boxes => boxes.map(box => box.id.replace('layer-', ''))"
@@ -229,15 +227,11 @@ def test_pick_on_a_roof_answers_the_building_whose_footprint_it_is(visit: Visit)
 
 def test_click_on_a_building_shows_its_attributes_in_words(visit: Visit) -> None:
     found = visit.get("/collections/building/items?limit=200")["features"]
-    building = next(
-        one for one in found if one["properties"].get("height") and one["properties"].get("structure")
-    )
+    building = next(one for one in found if one["properties"].get("height") and one["properties"].get("structure"))
     properties = building["properties"]
     lon, lat = inside_of(building["geometry"])
     roof = visit.roof_of(building)
-    fields = next(layer for layer in visit.run("() => twin.config.layers") if layer["id"] == "building")[
-        "fields"
-    ]
+    fields = next(layer for layer in visit.run("() => twin.config.layers") if layer["id"] == "building")["fields"]
     codes = next(field for field in fields if field["name"] == "structure")["codes"]
     visit.show("building")
     visit.look_down_on(lon, lat, roof, 150.0)
@@ -283,18 +277,14 @@ def test_closed_ground_hides_the_pipe_below_it(visit: Visit) -> None:
 
 def test_selected_pipe_tells_its_class_by_name(visit: Visit) -> None:
     pipe, (lon, lat, top) = widest_pipe(visit)
-    fields = next(layer for layer in visit.run("() => twin.config.layers") if layer["id"] == "pipe_line")[
-        "fields"
-    ]
+    fields = next(layer for layer in visit.run("() => twin.config.layers") if layer["id"] == "pipe_line")["fields"]
     codes = next(field for field in fields if field["name"] == "class")["codes"]
     visit.show("pipe_line", ground=0.25)
     visit.look_down_on(lon, lat, top, 25.0)
 
     visit.run("([id]) => twin.showFeature('pipe_line', id)", str(pipe["id"]))
 
-    expect(visit.page.locator("[data-field=class] td")).to_contain_text(
-        codes[pipe["properties"]["class"]]["zh"]
-    )
+    expect(visit.page.locator("[data-field=class] td")).to_contain_text(codes[pipe["properties"]["class"]]["zh"])
     visit.settle()
     assert visit.run("() => twin.selectionDrawn()")
 
@@ -358,7 +348,9 @@ def test_measured_length_equals_the_distance_in_the_towns_own_coordinates(visit:
     visit.show("road_area")
     visit.look_down_on(lon, lat, 0.0, 900.0)
     places = [(lon - 0.001, lat), (lon + 0.001, lat)]
-    height = "twin.viewer.scene.globe.getHeight(twin.viewer.camera.positionCartographic) - twin.config.town.height_offset"
+    height = (
+        "twin.viewer.scene.globe.getHeight(twin.viewer.camera.positionCartographic) - twin.config.town.height_offset"
+    )
     ground = visit.run(f"() => {height}")
     x = [visit.get(f"/crs/transform?lon={lon}&lat={lat}&to=EPSG:4548") for lon, lat in places]
     expected = math.dist(*((one["x_north"], one["y_east"]) for one in x))
@@ -543,9 +535,7 @@ def box(east: float, north: float, side: float) -> shapely.MultiPolygon:
 def bring(town: Town, layer: str, shapes: list[Any], since: str, **columns: list[Any]) -> None:
     """Commit features of a layer that are true since a local day."""
     source = Source(f"{layer}.geojson", f"{town.store.version():064x}")
-    with Draft(
-        source, town.catalogue, storage_crs=town.store.crs, effective=parse_instant(since)[0]
-    ) as draft:
+    with Draft(source, town.catalogue, storage_crs=town.store.crs, effective=parse_instant(since)[0]) as draft:
         draft.add(layer, gpd.GeoDataFrame(columns, geometry=shapes, crs=town.store.crs))
         commit(town.store, draft.to_changeset(author="test", reason="test", reach="nothing"))
 
@@ -565,9 +555,15 @@ def changing_town(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Ite
     """
     folder = tmp_path_factory.mktemp("changing") / "town"
     with init_town(folder, name="小镇", crs="EPSG:4548") as town:
-        spots = [shapely.Point(EAST + x, NORTH + y, GROUND) for x in range(-400, 900, 100) for y in range(-400, 500, 100)]  # fmt: skip
+        spots = [
+            shapely.Point(EAST + x, NORTH + y, GROUND) for x in range(-400, 900, 100) for y in range(-400, 500, 100)
+        ]
         bring(town, "spot_height", spots, "2004-01-01")
-        for east, since, name in ((0, "2010-05-01", "老站"), (200, "2022-03-01", "新站"), (400, "2150-01-01", "规划站")):  # fmt: skip
+        for east, since, name in (
+            (0, "2010-05-01", "老站"),
+            (200, "2022-03-01", "新站"),
+            (400, "2150-01-01", "规划站"),
+        ):
             bring(
                 town,
                 "building",
@@ -607,9 +603,7 @@ class TimeVisit(Visit):
 
     def open_above(self, fragment: str = "") -> None:
         lon, lat = self.place(200.0, 100.0)
-        self.open(
-            fragment=f"#camera={lon},{lat},700,0,-89.5,0&layers=building,water_area,road_area{fragment}"
-        )
+        self.open(fragment=f"#camera={lon},{lat},700,0,-89.5,0&layers=building,water_area,road_area{fragment}")
 
     def place(self, east: float, north: float) -> tuple[float, float]:
         at = gpd.GeoSeries([shapely.Point(EAST + east, NORTH + north)], crs="EPSG:4548").to_crs("OGC:CRS84")

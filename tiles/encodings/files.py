@@ -43,9 +43,7 @@ def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
         part = Path(folder) / file.name
         rows = (
-            _write_geojson(frames, part, crs)
-            if driver == "GeoJSON"
-            else _write_gdal(frames, layer, part, driver, crs)
+            _write_geojson(frames, part, crs) if driver == "GeoJSON" else _write_gdal(frames, layer, part, driver, crs)
         )
         for one in Path(folder).iterdir():
             shutil.move(str(one), file.parent / one.name)
@@ -73,9 +71,7 @@ def _urn(crs: str) -> str:
     """Return the URN of a system, as GDAL writes it into GeoJSON; one without a code cannot be named there."""
     number = epsg_of(crs)
     if number is None:
-        raise QueryRefused(
-            "query.crs", crs=crs[:60], layer="GeoJSON", nearest=[CRS84, "EPSG:4490", "EPSG:4548"]
-        )
+        raise QueryRefused("query.crs", crs=crs[:60], layer="GeoJSON", nearest=[CRS84, "EPSG:4490", "EPSG:4548"])
     return f"urn:ogc:def:crs:EPSG::{number}"
 
 
@@ -90,9 +86,7 @@ def _write_gdal(frames: Iterator[gpd.GeoDataFrame], layer: Layer, part: Path, dr
     table = table.drop(columns=["fid"]) if driver != "GPKG" else table
     options: dict[str, Any] = {}
     if driver == "GPKG":
-        options = {
-            "dataset_options": {"VERSION": "1.3"}
-        }  # the version of our store; older programs warn of newer ones
+        options = {"dataset_options": {"VERSION": "1.3"}}  # the version of our store; older programs warn of newer ones
     if driver == "ESRI Shapefile":
         options = {"encoding": "UTF-8"}
         table = table.rename(columns=_ten_bytes([str(name) for name in table.columns if name != "geometry"]))

@@ -149,9 +149,7 @@ def _runs() -> dict[bytes, _Run]:
 _RUNS = _runs()
 
 
-def encode_features(
-    ids: Sequence[str], properties: Iterable[Mapping[str, Any]], geometries: Sequence[bytes]
-) -> bytes:
+def encode_features(ids: Sequence[str], properties: Iterable[Mapping[str, Any]], geometries: Sequence[bytes]) -> bytes:
     """Return the features as a JSON array; `geometries` are fragments of `geometry_fragments`."""
     parts = [
         b'{"type":"Feature","id":'

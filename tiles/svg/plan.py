@@ -51,9 +51,7 @@ class PlanFrame:
     def box(self, bounds: Bounds) -> list[float]:
         """Return x, y, width, height of a box of degrees."""
         x, y = (bounds[0] - self.west) * self.sx, (self.north - bounds[3]) * self.sy
-        return [
-            round(v, 1) for v in (x, y, (bounds[2] - bounds[0]) * self.sx, (bounds[3] - bounds[1]) * self.sy)
-        ]
+        return [round(v, 1) for v in (x, y, (bounds[2] - bounds[0]) * self.sx, (bounds[3] - bounds[1]) * self.sy)]
 
 
 def frame_of(bounds: Bounds, width: float, margin: float) -> PlanFrame:
@@ -137,9 +135,7 @@ def ticks(start: float, span: float, names: str) -> list[tuple[float, str]]:
 def scale_bar(frame: PlanFrame) -> tuple[float, str]:
     """Return the length in pixels and the words of a scale bar."""
     metres = _nice(frame.width * 0.2 / frame.sy * _METRES)
-    return round(
-        metres / _METRES * frame.sy, 1
-    ), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
+    return round(metres / _METRES * frame.sy, 1), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
 def locator(town: Bounds, frame: PlanFrame) -> dict[str, Any] | None:

@@ -72,12 +72,14 @@ class Mesh:
     def to_bytes(self) -> bytes:
         """Return the blob; the module's docstring has the format."""
         header = _HEADER.pack(MAGIC, VERSION, len(self.vertices), len(self.triangles), len(self.colors))
-        return b"".join((
-            header,
-            np.ascontiguousarray(self.vertices, dtype="<f8").tobytes(),
-            np.ascontiguousarray(self.triangles, dtype="<u4").tobytes(),
-            np.ascontiguousarray(self.colors, dtype=np.uint8).tobytes(),
-        ))  # fmt: skip
+        return b"".join(
+            (
+                header,
+                np.ascontiguousarray(self.vertices, dtype="<f8").tobytes(),
+                np.ascontiguousarray(self.triangles, dtype="<u4").tobytes(),
+                np.ascontiguousarray(self.colors, dtype=np.uint8).tobytes(),
+            )
+        )
 
     @classmethod
     def from_bytes(cls, content: bytes) -> "Mesh":

@@ -86,9 +86,7 @@ def read_catalogue(*folders: Path, left_out: dict[str, CatalogueError] | None = 
         except CatalogueError as error:
             if left_out is None or layer_id not in results:
                 raise
-            left_out[layer_id] = CatalogueError(
-                **error.values | {"layer": f"{layer_id} ({results[layer_id]})"}
-            )
+            left_out[layer_id] = CatalogueError(**error.values | {"layer": f"{layer_id} ({results[layer_id]})"})
     return Catalogue(layers)
 
 
@@ -103,9 +101,7 @@ def _laid_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
     merged = dict(below)
     for key, value in above.items():
         merged[key] = (
-            _laid_over(merged[key], value)
-            if isinstance(value, dict) and isinstance(merged.get(key), dict)
-            else value
+            _laid_over(merged[key], value) if isinstance(value, dict) and isinstance(merged.get(key), dict) else value
         )
     return merged
 
@@ -140,15 +136,15 @@ def _field(layer_id: str, name: str, spec: dict[str, Any], codes: Mapping[str, A
         raise CatalogueError(layer=layer_id, key=f"{name}: codes = {listed!r}", expected=nearest)
     listed = codes[listed] if isinstance(listed, str) else listed
     return Field(
-        name=name, type=spec.get("type", "string"), title=Text(spec.get("zh", name), spec.get("en", name)),
-        unit=spec.get("unit", ""), codes={code: _text(words) for code, words in listed.items()},
-        queryable=spec.get("queryable", True), format=spec.get("format", ""),
-    )  # fmt: skip
+        name=name,
+        type=spec.get("type", "string"),
+        title=Text(spec.get("zh", name), spec.get("en", name)),
+        unit=spec.get("unit", ""),
+        codes={code: _text(words) for code, words in listed.items()},
+        queryable=spec.get("queryable", True),
+        format=spec.get("format", ""),
+    )
 
 
 def _text(value: Any) -> Text:
-    return (
-        Text(value.get("zh", ""), value.get("en", ""))
-        if isinstance(value, dict)
-        else Text(str(value), str(value))
-    )
+    return Text(value.get("zh", ""), value.get("en", "")) if isinstance(value, dict) else Text(str(value), str(value))

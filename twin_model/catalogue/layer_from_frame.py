@@ -81,10 +81,12 @@ def table_of_frame(
     keeps the one it has, else takes the reason.
     """
     if not _LAYER_ID.fullmatch(layer_id):
-        raise CatalogueError(
-            layer=layer_id, key=layer_id, expected=["small letters, digits and _, at most 40"]
-        )
-    fields = {each.name: {"type": each.type, "zh": each.title("zh"), "en": each.title("en")} for each in known.fields} if known else {}  # fmt: skip
+        raise CatalogueError(layer=layer_id, key=layer_id, expected=["small letters, digits and _, at most 40"])
+    fields = (
+        {each.name: {"type": each.type, "zh": each.title("zh"), "en": each.title("en")} for each in known.fields}
+        if known
+        else {}
+    )
     for name in frame.columns:
         if name != frame.geometry.name and name not in fields:
             fields[name] = {"type": _type_of(frame[name]), "zh": name, "en": name}

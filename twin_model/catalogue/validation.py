@@ -99,17 +99,13 @@ def _ensure_distinct(layer: Layer) -> None:
     for name in layer.field_names:
         if name.lower() in taken:
             key = f"{taken[name.lower()]}, {name}"
-            raise CatalogueError(
-                layer=layer.id, key=key, expected=["names that differ in more than their case"]
-            )
+            raise CatalogueError(layer=layer.id, key=key, expected=["names that differ in more than their case"])
         taken[name.lower()] = name
 
 
 def _ensure_names(layer: Layer) -> None:
     if layer.identity != "match":
-        _one_of(
-            layer, "identity", layer.identity, ("match", *(f"field:{name}" for name in layer.field_names))
-        )
+        _one_of(layer, "identity", layer.identity, ("match", *(f"field:{name}" for name in layer.field_names)))
     for key, names in (
         ("prefix", layer.prefix),
         ("classes", layer.classes),

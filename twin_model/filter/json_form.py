@@ -243,13 +243,9 @@ def _scalar(node: Any) -> Scalar:
         case None:
             raise InvalidFilter(found="NULL", expected="a value; write IS NULL to find features without one")
         case {"interval": _}:
-            raise InvalidFilter(
-                found="INTERVAL(...)", expected="a single value; compare intervals with T_INTERSECTS"
-            )
+            raise InvalidFilter(found="INTERVAL(...)", expected="a single value; compare intervals with T_INTERSECTS")
         case {"type": _} | {"bbox": _}:
-            raise InvalidFilter(
-                found="a geometry", expected="a single value; compare geometries with S_INTERSECTS"
-            )
+            raise InvalidFilter(found="a geometry", expected="a single value; compare geometries with S_INTERSECTS")
     raise InvalidFilter(found=shown(node), expected="a number, a text, a property or a date")
 
 
@@ -261,9 +257,7 @@ def _computed(name: str, node: dict[str, Any]) -> Scalar:
     if operator in FUNCTIONS:
         return Call(cast(Any, operator), _scalar(_count(operator, arguments, 1)[0]))
     if operator in PREDICATE_READERS or (operator.startswith(("s_", "t_")) and operator in SUPPORTED):
-        raise InvalidFilter(
-            found=f"the condition {shown(name)}", expected="a value; join conditions with AND, OR, NOT"
-        )
+        raise InvalidFilter(found=f"the condition {shown(name)}", expected="a value; join conditions with AND, OR, NOT")
     raise _unsupported(name)
 
 
@@ -304,7 +298,5 @@ def _number(value: float) -> int | float:
 def _clean_text(text: str) -> str:
     """Return `text` if a database can hold it: no NUL, no half of a surrogate pair."""
     if "\x00" in text or (not text.isascii() and any(0xD800 <= ord(one) <= 0xDFFF for one in text)):
-        raise InvalidLiteral(
-            kind="text", text=shown(ascii(text)), expected="text without NUL or broken characters"
-        )
+        raise InvalidLiteral(kind="text", text=shown(ascii(text)), expected="text without NUL or broken characters")
     return text

@@ -83,9 +83,7 @@ def _loads(source: str, max_depth: int) -> Any:
     except FilterError:
         raise
     except ValueError as error:  # an integer of more digits than Python reads
-        raise InvalidLiteral(
-            kind="number", text=shown(error), expected="a whole number of at most 64 bits"
-        ) from error
+        raise InvalidLiteral(kind="number", text=shown(error), expected="a whole number of at most 64 bits") from error
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -129,6 +127,4 @@ def _members(value: Any) -> Iterable[Any]:
         return value
     if value is None or isinstance(value, str | int | float):
         return []
-    raise InvalidFilter(
-        found=shown(type(value).__name__), expected="CQL2 JSON: objects, lists, texts and numbers"
-    )
+    raise InvalidFilter(found=shown(type(value).__name__), expected="CQL2 JSON: objects, lists, texts and numbers")

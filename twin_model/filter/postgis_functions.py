@@ -66,9 +66,7 @@ def create_functions() -> Iterator[str]:
 @cache
 def _casefold() -> str:
     """Return the statement of `twin_casefold`, made of this Python's own table of case foldings."""
-    folds = {
-        one: one.casefold() for one in map(chr, range(0x80, sys.maxunicode + 1)) if one != one.casefold()
-    }
+    folds = {one: one.casefold() for one in map(chr, range(0x80, sys.maxunicode + 1)) if one != one.casefold()}
     single = {one: other for one, other in folds.items() if len(other) == 1}
     whole = f"translate(lower(t COLLATE \"C\"), '{''.join(single)}', '{''.join(single.values())}')"
     for one, several in folds.items():

@@ -78,9 +78,7 @@ def _flat_box(west: float, south: float, east: float, north: float) -> BaseGeome
     return shapely.LineString([(west, south), (east, north)])
 
 
-def to_storage(
-    geometry: BaseGeometry, transform: Callable[[BaseGeometry], BaseGeometry] | None
-) -> BaseGeometry:
+def to_storage(geometry: BaseGeometry, transform: Callable[[BaseGeometry], BaseGeometry] | None) -> BaseGeometry:
     """Return `geometry` in the storage CRS; one that leaves the CRS's area of use is refused."""
     if transform is None:
         return geometry

@@ -294,15 +294,11 @@ class _Groups:
     def _explain(self, bracket: Bracket, end: int, error: BaseException) -> NoReturn:
         place = PLACE.search(str(error))
         if place is None:
-            expected = (
-                shown(error, limit=120) if type(error) is cql2.ParseError else "a filter that can be read"
-            )
+            expected = shown(error, limit=120) if type(error) is cql2.ParseError else "a filter that can be read"
             fail(self.source, bracket.start, expected, cause=error)
         line, column = int(place[1]), int(place[2])
         text = "".join(piece for piece, _ in bracket.pieces)
-        offset = (
-            sum(len(one) for one in text.split("\n")[: line - 1]) + line - 1 + column - 1 - bracket.is_array
-        )
+        offset = sum(len(one) for one in text.split("\n")[: line - 1]) + line - 1 + column - 1 - bracket.is_array
         fail(self.source, _source_position(bracket, offset, end), cause=error)
 
 

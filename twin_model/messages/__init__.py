@@ -28,10 +28,7 @@ def messages(lang: str) -> Mapping[str, str]:
     folder = Path(__file__).parent / (lang if lang in LANGUAGES else "en")
     tables = [tomllib.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.toml"))]
     return {
-        f"{area}.{rule}": words
-        for table in tables
-        for area, rules in table.items()
-        for rule, words in rules.items()
+        f"{area}.{rule}": words for table in tables for area, rules in table.items() for rule, words in rules.items()
     }
 
 

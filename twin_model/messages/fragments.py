@@ -44,9 +44,7 @@ def in_chinese(text: str) -> str:
         return text
     for pattern, chinese in patterns:
         match = pattern.fullmatch(text)
-        if match and all(
-            part in fixed for name, part in match.groupdict().items() if name.startswith("piece_")
-        ):
+        if match and all(part in fixed for name, part in match.groupdict().items() if name.startswith("piece_")):
             said = {name: in_chinese(part) for name, part in match.groupdict().items()}
             return chinese.format_map(said)
     return text

@@ -65,9 +65,7 @@ def quoted(value: str | bytes, lang: str) -> str:
     if lang != "zh":
         return repr(text)
     return (
-        "“"
-        + "".join(" " if one in "\r\n\t" else one if one.isprintable() else repr(one)[1:-1] for one in text)
-        + "”"
+        "“" + "".join(" " if one in "\r\n\t" else one if one.isprintable() else repr(one)[1:-1] for one in text) + "”"
     )
 
 

@@ -86,9 +86,7 @@ class Surface:
     def _outside(self, x: Float64, y: Float64, fade_distance: float) -> Float64:
         height = np.full(len(x), self.rim_height)
         minx, miny, maxx, maxy = self.bounds
-        away = np.hypot(
-            np.maximum(np.maximum(minx - x, x - maxx), 0), np.maximum(np.maximum(miny - y, y - maxy), 0)
-        )
+        away = np.hypot(np.maximum(np.maximum(minx - x, x - maxx), 0), np.maximum(np.maximum(miny - y, y - maxy), 0))
         near = np.flatnonzero(away < fade_distance)
         nearest, distance = self._nearest_on_rim(np.stack([x[near], y[near]], axis=1))
         share = np.clip(distance / fade_distance, 0.0, 1.0)

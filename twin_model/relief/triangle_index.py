@@ -90,10 +90,7 @@ def _levels(corners: Float64) -> list[_Level]:
     low, high = corners.min(axis=1), corners.max(axis=1)
     size = np.maximum((high - low).max(axis=1), 1.0)
     exponent = np.ceil(np.log2(size)).astype(np.intp)
-    return [
-        _level(low, high, np.flatnonzero(exponent == power), float(2.0**power))
-        for power in np.unique(exponent)
-    ]
+    return [_level(low, high, np.flatnonzero(exponent == power), float(2.0**power)) for power in np.unique(exponent)]
 
 
 def _level(low: Float64, high: Float64, members: Index, cell: float) -> _Level:

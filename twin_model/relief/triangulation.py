@@ -32,9 +32,7 @@ def triangulate(ground: GroundPoints) -> tuple[Float64, Triangles]:
     return _triangulated(GroundPoints(ground.vertices, edges), strategies.TRY_RESOLVE)
 
 
-def _triangulated(
-    ground: GroundPoints, strategy: pythoncdt.IntersectingConstraintEdges
-) -> tuple[Float64, Triangles]:
+def _triangulated(ground: GroundPoints, strategy: pythoncdt.IntersectingConstraintEdges) -> tuple[Float64, Triangles]:
     # Small numbers leave the predicates and the crossings more digits than projected metres would.
     origin = ground.vertices[:, :2].min(axis=0)
     order = pythoncdt.VertexInsertionOrder.AUTO

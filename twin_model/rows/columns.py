@@ -39,11 +39,7 @@ def _hardly_repeats(column: NDArray[Any]) -> bool:
 
 def is_one(column: NDArray[Any]) -> bool:
     """Say whether a column of objects holds one text, or nothing, throughout: most of a delivery's columns do."""
-    if (
-        column.dtype != object
-        or (type(column[0]) is not str and column[0] is not None)
-        or column[-1] != column[0]
-    ):
+    if column.dtype != object or (type(column[0]) is not str and column[0] is not None) or column[-1] != column[0]:
         return False
     return bool(column.tolist().count(column[0]) == len(column))
 

@@ -70,7 +70,7 @@ def first_content_hashes(
 
 def row_contents(
     layer: Layer, columns: Mapping[str, Sequence[Any]], names: Sequence[str] | None = None, *, first_rule: bool = False
-) -> NDArray[Any]:  # fmt: skip
+) -> NDArray[Any]:
     """Return the hashes of a store's plain rows (`Store.rows`), given by column: what was stored hashes as it did when it came.
 
     `names` are the fields that count, else those of the layer. `first_rule` hashes as `first_content_hashes` does.
@@ -92,9 +92,7 @@ def row_contents(
 
 def key_hashes(keys: Iterable[str]) -> NDArray[Any]:
     """Return a 16-byte hash of each key: what a finding says is its key alone."""
-    return np.array([*(blake2b(key.encode(), digest_size=16).digest() for key in keys), None], dtype=object)[
-        :-1
-    ]
+    return np.array([*(blake2b(key.encode(), digest_size=16).digest() for key in keys), None], dtype=object)[:-1]
 
 
 def _with_runs(layer: Layer, geometry: NDArray[Any], runs: CoordinateRuns | None) -> list[Words]:
@@ -153,9 +151,7 @@ def _distinct(values: NDArray[Any]) -> Words:
     if set(map(type, values)) <= {str}:
         return _texts(values)
     words = np.empty(len(values), dtype=np.uint64)
-    number = np.array(
-        [not isinstance(value, str) and isinstance(value, _NUMBERS) for value in values], dtype=bool
-    )
+    number = np.array([not isinstance(value, str) and isinstance(value, _NUMBERS) for value in values], dtype=bool)
     if number.any():
         words[number] = _values(values[number].astype(np.float64))
     texts = [value if isinstance(value, str) else repr(value) for value in values[~number]]
@@ -169,9 +165,7 @@ def _texts(texts: NDArray[Any]) -> Words:
 
 def _geometries(layer: Layer, geometry: NDArray[Any]) -> list[Words]:
     """Return a word per geometry for each seed, 0 where there is none."""
-    there = (
-        np.flatnonzero(~shapely.is_missing(geometry)) if layer.has_geometry else np.empty(0, dtype=np.intp)
-    )
+    there = np.flatnonzero(~shapely.is_missing(geometry)) if layer.has_geometry else np.empty(0, dtype=np.intp)
     lanes = [np.zeros(len(geometry), dtype=np.uint64) for _ in _SEEDS]
     if len(there):
         _, coordinates, offsets = shapely.to_ragged_array(geometry[there], include_z=layer.has_z)
@@ -192,9 +186,7 @@ def _sums(layer: Layer, vertices: Words, offsets: tuple[NDArray[Any], ...]) -> W
     if layer.dimension == 0:
         return vertices
     following = np.append(vertices[1:], np.uint64(0))
-    edges = (
-        _mixed(vertices + following) if layer.dimension == 2 else _mixed(vertices + np.uint64(3) * following)
-    )
+    edges = _mixed(vertices + following) if layer.dimension == 2 else _mixed(vertices + np.uint64(3) * following)
     edges[np.asarray(offsets[0][1:], dtype=np.intp) - 1] = np.uint64(0)
     bounds = np.asarray(offsets[-1], dtype=np.intp)
     for level in reversed(offsets[:-1]):

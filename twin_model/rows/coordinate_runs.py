@@ -53,9 +53,7 @@ class CoordinateRuns:
         starts = self.offsets[:-1]
         if not len(starts):
             return np.empty((0, 4))
-        ends = [
-            ufunc.reduceat(side, starts) for ufunc in (np.minimum, np.maximum) for side in (self.x, self.y)
-        ]
+        ends = [ufunc.reduceat(side, starts) for ufunc in (np.minimum, np.maximum) for side in (self.x, self.y)]
         return np.column_stack(ends)
 
     @cached_property
@@ -76,9 +74,7 @@ class CoordinateRuns:
         if chosen.all():
             return self
         inside, lengths = np.repeat(chosen, self.lengths), self.lengths[chosen]
-        return CoordinateRuns(
-            self.dimension, self.rows[chosen], self.x[inside], self.y[inside], offsets_of(lengths)
-        )
+        return CoordinateRuns(self.dimension, self.rows[chosen], self.x[inside], self.y[inside], offsets_of(lengths))
 
     def restricted_to(self, rows: Positions) -> "CoordinateRuns":
         """Return the runs that stand in some rows (ascending), as they stand among these."""
@@ -123,9 +119,7 @@ class CoordinateRuns:
             packed = np.empty((len(chosen), len(head) + 16 * length), dtype=np.uint8)
             packed[:, : len(head)] = head
             where = self.offsets[chosen][:, None] + np.arange(length)
-            packed[:, len(head) :] = (
-                xy[where].astype("<f8", copy=False).reshape(len(chosen), -1).view(np.uint8)
-            )
+            packed[:, len(head) :] = xy[where].astype("<f8", copy=False).reshape(len(chosen), -1).view(np.uint8)
             written[chosen] = apart(packed)
         return written
 
@@ -201,9 +195,7 @@ def read_runs(wkb: PackedWkb, dimension: int, *, multi: bool = False) -> Coordin
     closed are none."""
     whole_head = _head(dimension, 0, multi=multi)
     skip = len(whole_head)
-    head = whole_head[
-        : skip - 4 * (dimension > 0)
-    ]  # what follows says how many coordinates; a point does not
+    head = whole_head[: skip - 4 * (dimension > 0)]  # what follows says how many coordinates; a point does not
     rows = np.flatnonzero(wkb.sizes >= skip)
     heads = wkb.part(rows, 0, skip)
     alike = (heads[:, : len(head)] == np.frombuffer(head, dtype=np.uint8)).all(axis=1)

@@ -101,9 +101,7 @@ class DeliveredState:
         """Return it from the current fids, their ids where the layer has some, and what was delivered of which feature
         (hashes of 16 bytes, one after the other); any order will do."""
         order = np.argsort(delivered)
-        parts = cls(
-            delivered[order], _nobody(len(order)), np.frombuffer(contents, "<u8").reshape(-1, 2)[order]
-        )
+        parts = cls(delivered[order], _nobody(len(order)), np.frombuffer(contents, "<u8").reshape(-1, 2)[order])
         fids = np.sort(fids)
         named = np.array([ids.get(fid) for fid in fids.tolist()], dtype=object) if ids else _nobody(len(fids))
         return cls(fids, named, parts.contents_of(fids))
@@ -134,9 +132,7 @@ class Provenance:
     def of(cls, rows: list[tuple[Any, ...]]) -> "Provenance":
         """Return it from rows of fid, scope and series."""
         fids, scopes, series = list(zip(*rows, strict=True)) or [()] * 3
-        return cls(
-            np.array(fids, dtype=np.int64), np.array(scopes, dtype=object), np.array(series, dtype=object)
-        )
+        return cls(np.array(fids, dtype=np.int64), np.array(scopes, dtype=object), np.array(series, dtype=object))
 
 
 @dataclass(frozen=True)

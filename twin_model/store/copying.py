@@ -50,9 +50,7 @@ def columns_of(catalogue: Catalogue, table: str) -> tuple[str, ...]:
     return (*row_columns(catalogue[layer]), *(("version_to",) if kind == "history" else ()))
 
 
-def selection(
-    catalogue: Catalogue, table: str, place: Callable[[str], str], shown: Callable[[Layer, str], str]
-) -> str:
+def selection(catalogue: Catalogue, table: str, place: Callable[[str], str], shown: Callable[[Layer, str], str]) -> str:
     """Return what asks a database for a logical table: `place` names the table it lies in, `shown` the expression of one
     of a layer's columns."""
     columns = columns_of(catalogue, table)
@@ -72,9 +70,7 @@ class Equality:
     looks: int
 
 
-def copy_store(
-    source: Store, target: Store, tick: Callable[[str, int], None] = lambda table, rows: None
-) -> Equality:
+def copy_store(source: Store, target: Store, tick: Callable[[str, int], None] = lambda table, rows: None) -> Equality:
     """Copy everything into an empty store and return the proof; a store that holds something already is refused.
 
     `tick` hears how many rows of which table have been copied and may raise to cancel: the target then stays empty.
@@ -110,8 +106,7 @@ def _digest(store: Store, table: str) -> tuple[int, str]:
     for batch in store.dump(table):
         count += len(batch)
         total += sum(
-            int.from_bytes(blake2b(repr(_plain(row)).encode(), digest_size=16).digest(), "big")
-            for row in batch
+            int.from_bytes(blake2b(repr(_plain(row)).encode(), digest_size=16).digest(), "big") for row in batch
         )
     return count, f"{total % 2**128:032x}"
 
@@ -136,12 +131,18 @@ def _compare_looks(source: Store, target: Store) -> int:
         layer, recorded = str(rng.choice(layers)), int(rng.integers(1, newest + 1))
         view = View(str(rng.choice(instants)), recorded)
         ours, theirs = (one.features(FeatureQuery(layer, view=view, limit=2_000)) for one in (source, target))
-        if not ours.drop(columns="geometry").equals(theirs.drop(columns="geometry")) or not ours.geometry.geom_equals_exact(theirs.geometry, 0.0).all():  # fmt: skip
-            raise StoreError("store.copy_differs", table=f"{layer} at {view.datetime}, version {recorded}", found=len(theirs), expected=len(ours))  # fmt: skip
+        if (
+            not ours.drop(columns="geometry").equals(theirs.drop(columns="geometry"))
+            or not ours.geometry.geom_equals_exact(theirs.geometry, 0.0).all()
+        ):
+            raise StoreError(
+                "store.copy_differs",
+                table=f"{layer} at {view.datetime}, version {recorded}",
+                found=len(theirs),
+                expected=len(ours),
+            )
     return _LOOKS if layers and newest else 0
 
 
 def _instants(store: Store) -> list[Instant]:
-    return sorted(
-        {one.effective for one in store.changesets()} | {one.recorded for one in store.changesets()}
-    )
+    return sorted({one.effective for one in store.changesets()} | {one.recorded for one in store.changesets()})

@@ -89,9 +89,15 @@ def layer_rows(dump: Dump, catalogue: Catalogue, layer_id: str, *, first_rule: b
     fids, version_from, version_to, contents, first, words, closing = _joined(pieces, (1, 1, 1, 2, 2, 2, 2))
     ranks, _ = pd.factorize(np.array([*instants, ""], dtype=object)[:-1], sort=True)
     return LayerRows(
-        fids.astype(np.int64), version_from.astype(np.int64), version_to.astype(np.int64), ranks.astype(np.int64),
-        contents, first, words, closing,
-    )  # fmt: skip
+        fids.astype(np.int64),
+        version_from.astype(np.int64),
+        version_to.astype(np.int64),
+        ranks.astype(np.int64),
+        contents,
+        first,
+        words,
+        closing,
+    )
 
 
 def parts_by_layer(dump: Dump) -> dict[str, Parts]:
@@ -101,10 +107,13 @@ def parts_by_layer(dump: Dump) -> dict[str, Parts]:
         layers, fids, _, contents, _, _, version_from, version_to, first = zip(*batch, strict=True)
         names = np.array(layers, dtype=object)
         columns = (
-            np.array(fids, dtype=np.int64), np.array(version_from, dtype=np.int64), _versions(version_to),
-            _content_words(contents), _content_words(first),
+            np.array(fids, dtype=np.int64),
+            np.array(version_from, dtype=np.int64),
+            _versions(version_to),
+            _content_words(contents),
+            _content_words(first),
             np.array([each is not None and len(each) == 16 for each in first], dtype=bool),
-        )  # fmt: skip
+        )
         for name in dict.fromkeys(layers):
             chosen = names == name
             pieces.setdefault(name, []).append(tuple(column[chosen] for column in columns))
@@ -139,7 +148,6 @@ def _content_words(contents: Any) -> Words:
 def _joined(pieces: list[tuple[NDArray[Any], ...]], widths: tuple[int, ...]) -> tuple[NDArray[Any], ...]:
     if not pieces:
         return tuple(
-            np.empty(0, dtype=np.int64) if width == 1 else np.empty((0, width), dtype=np.uint64)
-            for width in widths
+            np.empty(0, dtype=np.int64) if width == 1 else np.empty((0, width), dtype=np.uint64) for width in widths
         )
     return tuple(np.concatenate(column) for column in zip(*pieces, strict=True))

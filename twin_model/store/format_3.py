@@ -38,9 +38,7 @@ def reseal(dump: Dump, catalogue: Catalogue, rehash: Rehash, transaction: Transa
             continue
         delivered = parts[layer.id]
         rows = layer_rows(dump, catalogue, layer.id, first_rule=True)
-        contents, missing = _contents_of_parts(
-            rows, delivered.fids, delivered.version_from, delivered.contents
-        )
+        contents, missing = _contents_of_parts(rows, delivered.fids, delivered.version_from, delivered.contents)
         rehash(layer.id, delivered.fids, delivered.version_from, contents)
         if missing and layer.id != "finding":
             unproved[layer.id] = missing

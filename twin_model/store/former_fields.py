@@ -29,9 +29,7 @@ def as_held(catalogue: Catalogue, held: Held) -> Catalogue:
     layers = (_with_former(catalogue[name], columns) for name, columns in held.items() if name in catalogue)
     return Catalogue(
         {
-            layer.id: replace(
-                layer, fields=tuple(each for each in layer.fields if each.name in held[layer.id])
-            )
+            layer.id: replace(layer, fields=tuple(each for each in layer.fields if each.name in held[layer.id]))
             for layer in layers
         }
     )
@@ -46,6 +44,11 @@ def _with_former(layer: Layer, columns: Mapping[str, FieldType]) -> Layer:
 def gained(catalogue: Catalogue, held: Held) -> tuple[list[Layer], list[tuple[Layer, Field]]]:
     """Return the layers without a table, and the fields without a column in the table of their layer."""
     missing = [layer for layer in catalogue if layer.kind == "feature" and layer.id not in held]
-    fields = [(layer, field) for layer in catalogue if layer.id in held for field in layer.fields
-              if field.name not in held[layer.id]]  # fmt: skip
+    fields = [
+        (layer, field)
+        for layer in catalogue
+        if layer.id in held
+        for field in layer.fields
+        if field.name not in held[layer.id]
+    ]
     return missing, fields

@@ -46,8 +46,7 @@ def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """
     table = pd.DataFrame(frame.drop(columns="geometry", errors="ignore")).astype(object)
     return [
-        {str(name): value for name, value in row.items()}
-        for row in table.where(table.notna(), None).to_dict("records")
+        {str(name): value for name, value in row.items()} for row in table.where(table.notna(), None).to_dict("records")
     ]
 
 

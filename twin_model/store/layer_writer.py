@@ -55,11 +55,7 @@ def constants(columns: Mapping[str, list[Any]]) -> dict[str, str | int]:
         first = values[0]
         if type(first) not in (str, int) or values[-1] != first or values.count(first) < len(values):
             continue
-        if (
-            abs(first) < 2**63
-            if type(first) is int
-            else len(first) <= _LONGEST_CONSTANT and "\x00" not in first
-        ):
+        if abs(first) < 2**63 if type(first) is int else len(first) <= _LONGEST_CONSTANT and "\x00" not in first:
             found[name] = first
     return found
 
@@ -69,9 +65,7 @@ def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     if not len(bounds):
         return bounds
-    cells = np.clip(np.floor((bounds[:, :2] / 2 + bounds[:, 2:] / 2) / _CELL), -_FARTHEST, _FARTHEST).astype(
-        np.int64
-    )
+    cells = np.clip(np.floor((bounds[:, :2] / 2 + bounds[:, 2:] / 2) / _CELL), -_FARTHEST, _FARTHEST).astype(np.int64)
     order = np.argsort((cells[:, 0] << 32) + cells[:, 1])
     starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
     low = np.minimum.reduceat(bounds[order, :2], starts)
@@ -130,9 +124,7 @@ class LayerWriter(ABC):
             self.expect(ahead)
         self.inserted += len(rows)
 
-    def _columns(
-        self, rows: Rows, fids: NDArray[np.int64], known_ids: Sequence[str | None]
-    ) -> dict[str, list[Any]]:
+    def _columns(self, rows: Rows, fids: NDArray[np.int64], known_ids: Sequence[str | None]) -> dict[str, list[Any]]:
         """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
         columns: dict[str, list[Any]] = {"fid": fids.tolist()}
         if self.layer.has_geometry:
@@ -273,11 +265,7 @@ class LayerWriter(ABC):
                 self._boxes.append(self.boxes(list(shapes)))
         version = self.writing.version
         self._written += self._row_total(
-            [
-                place.row
-                for place in todo.put
-                if place.version_to is None and place.row["version_from"] == version
-            ]
+            [place.row for place in todo.put if place.version_to is None and place.row["version_from"] == version]
         )
         self._written -= self._row_total([row for row in todo.take if row["version_from"] == version])
         self._closed += _closing_total([place.row for place in todo.put if place.version_to == version])
@@ -296,9 +284,7 @@ class LayerWriter(ABC):
                 row["_content"] = content
         fids = np.array([row["fid"] for row in rows], dtype=np.int64)
         contents = words_of(row["_content"] for row in rows)
-        return _total(
-            row_words(fids, contents, *([row[name] for row in rows] for name in ("valid_from", "valid_to")))
-        )
+        return _total(row_words(fids, contents, *([row[name] for row in rows] for name in ("valid_from", "valid_to"))))
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
@@ -393,12 +379,8 @@ def _total(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _closing_total(rows: list[Row]) -> NDArray[np.uint64]:
-    fids, versions = (
-        np.array([row[name] for row in rows], dtype=np.int64) for name in ("fid", "version_from")
-    )
-    return _total(
-        closing_words(fids, versions, *([row[name] for row in rows] for name in ("valid_from", "valid_to")))
-    )
+    fids, versions = (np.array([row[name] for row in rows], dtype=np.int64) for name in ("fid", "version_from"))
+    return _total(closing_words(fids, versions, *([row[name] for row in rows] for name in ("valid_from", "valid_to"))))
 
 
 def _carried(before: list[Row], since: Instant, names: tuple[str, ...]) -> Row:

@@ -18,9 +18,7 @@ _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _POSTGIS = ("postgresql", "postgres", "postgis")
 
 
-def create_store(
-    location: str, catalogue: Catalogue, crs: str, *, folder: Path, zone: str = "Asia/Shanghai"
-) -> Store:
+def create_store(location: str, catalogue: Catalogue, crs: str, *, folder: Path, zone: str = "Asia/Shanghai") -> Store:
     """Make an empty store; a path is meant from the town's folder."""
     ensure_location(location)
     if _SCHEME.match(location):

@@ -91,9 +91,14 @@ class Dialect(ABC):
 
     @abstractmethod
     def filtered(
-        self, expression: Expression, *, columns: Mapping[str, str], queryables: Mapping[str, FieldType],
-        transform: Transform | None, zone: ZoneInfo,
-    ) -> SqlFilter:  # fmt: skip
+        self,
+        expression: Expression,
+        *,
+        columns: Mapping[str, str],
+        queryables: Mapping[str, FieldType],
+        transform: Transform | None,
+        zone: ZoneInfo,
+    ) -> SqlFilter:
         """Return a filter's SQL."""
 
     @abstractmethod
@@ -207,24 +212,18 @@ class _Statement:
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(
-            f"SELECT {inner} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables
-        )
+        text = " UNION ALL ".join(f"SELECT {inner} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
         if isinstance(query.view.datetime, Interval) and not query.states:
             text = self.dialect.latest(text)
         text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._keyset_history()}"
-        order = self._order(
-            [f"k{n}" for n in range(len(self.sorts))], ["k_fid", *(["k_from"] if query.states else [])]
-        )
+        order = self._order([f"k{n}" for n in range(len(self.sorts))], ["k_fid", *(["k_from"] if query.states else [])])
         return text, order
 
     def _union_by_fid(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(
-            f"SELECT {shown} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables
-        )
+        text = " UNION ALL ".join(f"SELECT {shown} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
         return text, self._order([], [quoted("fid")])
 
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:
@@ -284,8 +283,9 @@ class _Statement:
                 continue
             names = queryables(known)
             columns = {name: f"m.{quoted('geom' if name == 'geometry' else name)}" for name in names}
-            compiled = self.dialect.filtered(expression, columns=columns, queryables=names,
-                                             transform=self._to_storage(crs), zone=self.context.zone)  # fmt: skip
+            compiled = self.dialect.filtered(
+                expression, columns=columns, queryables=names, transform=self._to_storage(crs), zone=self.context.zone
+            )
             parts.append(self._met(Condition(f"({compiled.text})", compiled.parameters)))
             if compiled.bounding_box is not None:
                 parts.append(self._met(self.dialect.touching(self.context, compiled.bounding_box, table)))

@@ -79,9 +79,7 @@ class Moves:
     put: list[Place] = field(default_factory=list)
 
 
-def differing(
-    replaced: Iterable[tuple[Row, Row]], columns: Sequence[str]
-) -> Mapping[tuple[str, ...], list[Row]]:
+def differing(replaced: Iterable[tuple[Row, Row]], columns: Sequence[str]) -> Mapping[tuple[str, ...], list[Row]]:
     """Return the rows to come by the columns in which they differ from those before."""
     found: dict[tuple[str, ...], list[Row]] = defaultdict(list)
     for before, after in replaced:

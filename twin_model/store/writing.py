@@ -72,9 +72,7 @@ def write_changeset(
     writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope)
     for writer in ahead.values():
         writer.writing = writing
-    writers = {
-        name: ahead.get(name) or transaction.writer(name, writing) for name in _written(changeset, plans)
-    }
+    writers = {name: ahead.get(name) or transaction.writer(name, writing) for name in _written(changeset, plans)}
     _ensure_fresh(changeset, plans, writers, number)
     position = dict.fromkeys(plans, 0)
     for one in changeset.deliveries(catalogue):

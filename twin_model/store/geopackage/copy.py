@@ -19,11 +19,18 @@ __all__ = ["dump", "load"]
 
 _ROWS = 20_000
 _TABLES = {
-    "changeset": "vgpkg_twin_changeset", "change": "vgpkg_twin_change", "touched": "rtree_twin_touched", "part": "vgpkg_twin_part",
-    "alias": "vgpkg_twin_alias", "link": "vgpkg_twin_link", "blob": "vgpkg_twin_blob",
-}  # fmt: skip
-_LAYERS = ("SELECT t.layer, t.next_fid, t.features, t.version, t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y "
-           "FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer ORDER BY t.layer")  # fmt: skip
+    "changeset": "vgpkg_twin_changeset",
+    "change": "vgpkg_twin_change",
+    "touched": "rtree_twin_touched",
+    "part": "vgpkg_twin_part",
+    "alias": "vgpkg_twin_alias",
+    "link": "vgpkg_twin_link",
+    "blob": "vgpkg_twin_blob",
+}
+_LAYERS = (
+    "SELECT t.layer, t.next_fid, t.features, t.version, t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y "
+    "FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer ORDER BY t.layer"
+)
 
 
 def dump(connection: sqlite3.Connection, catalogue: Catalogue, table: str) -> Iterator[list[tuple[Any, ...]]]:
@@ -51,8 +58,12 @@ def _shown(layer: Layer, column: str) -> str:
 
 
 def load(
-    connection: sqlite3.Connection, catalogue: Catalogue, table: str, batches: Iterator[list[tuple[Any, ...]]], srs_id: int
-) -> None:  # fmt: skip
+    connection: sqlite3.Connection,
+    catalogue: Catalogue,
+    table: str,
+    batches: Iterator[list[tuple[Any, ...]]],
+    srs_id: int,
+) -> None:
     """Put the rows of a logical table into an empty store."""
     if table == "layer":
         for batch in batches:
@@ -67,9 +78,7 @@ def load(
         layer = catalogue[name]
         with unguarded(connection, layer):
             unindexed(connection, layer)
-            _load_rows(
-                connection, layer, columns_of(catalogue, table), batches, srs_id, past=kind == "history"
-            )
+            _load_rows(connection, layer, columns_of(catalogue, table), batches, srs_id, past=kind == "history")
             indexed(connection, layer)
 
 
@@ -86,9 +95,14 @@ def _load_layers(connection: sqlite3.Connection, rows: list[tuple[Any, ...]]) ->
 
 
 def _load_rows(
-    connection: sqlite3.Connection, layer: Layer, columns: tuple[str, ...], batches: Iterator[list[tuple[Any, ...]]],
-    srs_id: int, *, past: bool,
-) -> None:  # fmt: skip
+    connection: sqlite3.Connection,
+    layer: Layer,
+    columns: tuple[str, ...],
+    batches: Iterator[list[tuple[Any, ...]]],
+    srs_id: int,
+    *,
+    past: bool,
+) -> None:
     table = quoted(history_of(layer.id) if past else layer.id)
     text = f"INSERT INTO {table} ({', '.join(map(quoted, columns))}) VALUES ({', '.join('?' * len(columns))})"
     position = columns.index("geom") if layer.has_geometry else None
@@ -102,9 +116,7 @@ def _load_rows(
                 rows, to_blobs(layer, shapes, shapely.bounds(shapely.from_wkb(shapes)), srs_id), strict=True
             ):
                 row[position] = blob
-        start = (
-            connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0] if past else 0
-        )
+        start = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0] if past else 0
         connection.executemany(text, rows)
         numbered = [start + 1 + n for n in range(len(rows))] if past else [row[0] for row in rows]
         there = [n for n, row in enumerate(rows) if position is not None and row[position] is not None]

@@ -35,8 +35,10 @@ class GeoPackageHistory(ABC):
         if bbox is None:
             return int(self._one("SELECT version FROM vgpkg_twin_layer WHERE layer = ?", layer) or 0)
         minx, miny, maxx, maxy = bbox
-        text = ("SELECT coalesce(max(version), 0) FROM rtree_twin_touched "
-                "WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?")  # fmt: skip
+        text = (
+            "SELECT coalesce(max(version), 0) FROM rtree_twin_touched "
+            "WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?"
+        )
         return int(self._one(text, layer, maxx, minx, maxy, miny))
 
     def next_boundary(self, layer: str, after: str) -> str | None:
@@ -44,24 +46,29 @@ class GeoPackageHistory(ABC):
         return planned if planned is not None and planned > after else None
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
-        text = f"SELECT {', '.join(HASHED_COLUMNS)}, previous, hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT ?"
+        text = (
+            f"SELECT {', '.join(HASHED_COLUMNS)}, previous, hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT ?"
+        )
         rows = self._connection().execute(text, (-1 if limit is None else limit,)).fetchall()
         return [changeset_record(row) for row in rows]
 
     def changes(self, version: int) -> Mapping[str, Touched]:
-        text = ("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM vgpkg_twin_change "
-                "WHERE version = ? ORDER BY layer")  # fmt: skip
+        text = (
+            "SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM vgpkg_twin_change "
+            "WHERE version = ? ORDER BY layer"
+        )
         rows = self._connection().execute(text, (version,)).fetchall()
         return {
-            row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
-            for row in rows
+            row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None) for row in rows
         }
 
     def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
         now, past = quoted(layer), quoted(history_of(layer))
-        text = (f"SELECT fid FROM {now} WHERE version_from > ?1 AND version_from <= ?2 UNION "
-                f"SELECT fid FROM {past} WHERE version_from > ?1 AND version_from <= ?2 UNION "
-                f"SELECT fid FROM {past} WHERE version_to > ?1 AND version_to <= ?2 ORDER BY 1")  # fmt: skip
+        text = (
+            f"SELECT fid FROM {now} WHERE version_from > ?1 AND version_from <= ?2 UNION "
+            f"SELECT fid FROM {past} WHERE version_from > ?1 AND version_from <= ?2 UNION "
+            f"SELECT fid FROM {past} WHERE version_to > ?1 AND version_to <= ?2 ORDER BY 1"
+        )
         rows = self._connection().execute(text, (after, until)).fetchall()
         return np.array([row[0] for row in rows], dtype=np.int64)
 
@@ -74,7 +81,5 @@ class GeoPackageHistory(ABC):
             raise QueryRefused("store.unknown_version", value=number, found=self.version())
 
     def has_source(self, sha256: str) -> int | None:
-        number: int | None = self._one(
-            "SELECT max(number) FROM vgpkg_twin_changeset WHERE sha256 = ?", sha256
-        )
+        number: int | None = self._one("SELECT max(number) FROM vgpkg_twin_changeset WHERE sha256 = ?", sha256)
         return number

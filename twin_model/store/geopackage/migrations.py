@@ -57,9 +57,11 @@ def _rehash(
 ) -> None:
     connection.executemany(
         "UPDATE vgpkg_twin_part SET content = ? WHERE layer = ? AND fid = ? AND version_from = ?",
-        ((words.tobytes(), layer, fid, version)
-         for words, fid, version in zip(contents, fids.tolist(), versions.tolist(), strict=True)),
-    )  # fmt: skip
+        (
+            (words.tobytes(), layer, fid, version)
+            for words, fid, version in zip(contents, fids.tolist(), versions.tolist(), strict=True)
+        ),
+    )
 
 
 STEPS: Mapping[int, Step] = {1: _scale_of_parts, 2: _content_by_name}

@@ -27,9 +27,7 @@ Levels = list[NDArray[np.void]]
 """The cells of each level of a tree, leaves first, in the order of their nodes."""
 
 
-def insert(
-    connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]
-) -> None:
+def insert(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
     """Put boxes (minx, miny, maxx, maxy) into an R-tree; into an empty one all at once."""
     if is_worth_packing(connection, table, len(ids)):
         fill(connection, table, ids, bounds)
@@ -45,9 +43,7 @@ def is_worth_packing(connection: sqlite3.Connection, table: str, boxes: int) -> 
     return int(connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0]) == 0
 
 
-def fill(
-    connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]
-) -> None:
+def fill(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
     """Fill an empty R-tree with two dimensions; every node but the last of a level is full."""
     write(connection, table, pack(ids, bounds))
 
@@ -119,9 +115,7 @@ def _write_level(
     blobs = []
     for node in nodes:
         start, end = node * _MOST_CELLS, min((node + 1) * _MOST_CELLS, len(level))
-        head = (root_depth if depth == root_depth else 0).to_bytes(2, "big") + (end - start).to_bytes(
-            2, "big"
-        )
+        head = (root_depth if depth == root_depth else 0).to_bytes(2, "big") + (end - start).to_bytes(2, "big")
         blobs.append(
             (
                 first[depth] + node,

@@ -99,16 +99,15 @@ def create_core(connection: sqlite3.Connection, crs: str) -> None:
     connection.execute(f"PRAGMA user_version = {_USER_VERSION}")
     for statement in _CORE.split(";\n"):
         connection.execute(statement)
-    rows = [("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", ""), ("Undefined geographic SRS", 0, "NONE", 0, "undefined", ""),
-            ("WGS 84 geodetic", 4326, "EPSG", 4326, well_known_text("EPSG:4326"), "longitude/latitude")]  # fmt: skip
+    rows = [
+        ("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", ""),
+        ("Undefined geographic SRS", 0, "NONE", 0, "undefined", ""),
+        ("WGS 84 geodetic", 4326, "EPSG", 4326, well_known_text("EPSG:4326"), "longitude/latitude"),
+    ]
     if srs_id(crs) != 4326:
-        rows.append(
-            (title_of(crs), srs_id(crs), "EPSG", srs_id(crs), well_known_text(crs), "x east, y north")
-        )
+        rows.append((title_of(crs), srs_id(crs), "EPSG", srs_id(crs), well_known_text(crs), "x east, y north"))
     connection.executemany("INSERT INTO gpkg_spatial_ref_sys VALUES (?,?,?,?,?,?)", rows)
-    connection.executemany(
-        "INSERT INTO vgpkg_twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)]
-    )
+    connection.executemany("INSERT INTO vgpkg_twin_meta VALUES (?,?)", [("format", str(FORMAT)), ("crs", crs)])
 
 
 def srs_id(crs: str) -> int:
@@ -137,17 +136,14 @@ def columns_held(connection: sqlite3.Connection) -> dict[str, dict[str, FieldTyp
     kinds: dict[str, FieldType] = {declared: kind for kind, declared in _SQL_TYPE.items() if kind != "date"}
     return {
         layer: {
-            row[1]: kinds.get(row[2], "string")
-            for row in connection.execute(f"PRAGMA table_info({quoted(layer)})")
+            row[1]: kinds.get(row[2], "string") for row in connection.execute(f"PRAGMA table_info({quoted(layer)})")
         }
         for layer in layers
     }
 
 
 def _layer_statements(layer: Layer) -> Iterator[str]:
-    fields = ", ".join(
-        f"{quoted(each.name)} {_SQL_TYPE[each.type]}" for each in (*layer.fields, *layer.former_fields)
-    )
+    fields = ", ".join(f"{quoted(each.name)} {_SQL_TYPE[each.type]}" for each in (*layer.fields, *layer.former_fields))
     fields = f"{fields}, {ATTRIBUTES} TEXT, {SEARCH_KEY} TEXT".removeprefix(", ")
     geometry = f"geom {layer.geometry.removesuffix('Z').upper()}, " if layer.has_geometry else ""
     common = f"{fields}, valid_from DATETIME NOT NULL, valid_to DATETIME, valid_precision TEXT, version_from INTEGER NOT NULL, min_zoom INTEGER"
@@ -205,18 +201,27 @@ def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
     taken = connection.execute("SELECT 1 FROM gpkg_contents WHERE identifier = ?", (titles,)).fetchone()
     connection.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, description, srs_id) VALUES (?,?,?,?,?)",
-        (layer.id, "features" if layer.has_geometry else "attributes", f"{titles} ({layer.id})" if taken else titles,
-         f"{layer.description('zh')} / {layer.description('en')}", number),
-    )  # fmt: skip
+        (
+            layer.id,
+            "features" if layer.has_geometry else "attributes",
+            f"{titles} ({layer.id})" if taken else titles,
+            f"{layer.description('zh')} / {layer.description('en')}",
+            number,
+        ),
+    )
     for one in layer.fields:
         connection.execute(*_alias_row(layer, one))
     if not layer.has_geometry:
         return
     kind = layer.geometry.removesuffix("Z").upper()
-    connection.execute("INSERT INTO gpkg_geometry_columns VALUES (?,?,?,?,?,0)",
-                       (layer.id, "geom", kind, number, 2 if layer.has_z else 0))  # fmt: skip
-    connection.execute("INSERT INTO gpkg_extensions VALUES (?,?,?,?,?)", (layer.id, "geom", "gpkg_rtree_index",
-                       "http://www.geopackage.org/spec120/#extension_rtree", "write-only"))  # fmt: skip
+    connection.execute(
+        "INSERT INTO gpkg_geometry_columns VALUES (?,?,?,?,?,0)",
+        (layer.id, "geom", kind, number, 2 if layer.has_z else 0),
+    )
+    connection.execute(
+        "INSERT INTO gpkg_extensions VALUES (?,?,?,?,?)",
+        (layer.id, "geom", "gpkg_rtree_index", "http://www.geopackage.org/spec120/#extension_rtree", "write-only"),
+    )
     connection.execute(
         "INSERT INTO layer_styles (f_table_catalog, f_table_schema, f_table_name, f_geometry_column, styleName, styleQML, styleSLD,"
         " useAsDefault, description, owner) VALUES ('', '', ?, 'geom', 'default', ?, ?, 1, ?, '')",

@@ -37,10 +37,17 @@ class GeoPackageDialect(Dialect):
         return f"substr(m.geom, {header_bytes(layer) + 1})"
 
     def filtered(
-        self, expression: Expression, *, columns: Mapping[str, str], queryables: Mapping[str, FieldType],
-        transform: Transform | None, zone: ZoneInfo,
-    ) -> SqlFilter:  # fmt: skip
-        return to_sql(expression, columns=columns, queryables=queryables, dialect="sqlite", transform=transform, timezone=zone)  # fmt: skip
+        self,
+        expression: Expression,
+        *,
+        columns: Mapping[str, str],
+        queryables: Mapping[str, FieldType],
+        transform: Transform | None,
+        zone: ZoneInfo,
+    ) -> SqlFilter:
+        return to_sql(
+            expression, columns=columns, queryables=queryables, dialect="sqlite", transform=transform, timezone=zone
+        )
 
     def touching(self, context: Context, box: Box, table: Table) -> Condition:
         minx, miny, maxx, maxy = box
@@ -62,18 +69,14 @@ class GeoPackageDialect(Dialect):
             exact = f"{test} AND ({inside} OR twin_spatial('intersects', g.geom, ?))"
             text = f"EXISTS (SELECT 1 FROM {tree} r, {source} g WHERE r.id = m.{key} AND g.{key} = r.id AND {exact})"
             return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
-        within = (
-            f"m.{key} IN (SELECT id FROM {tree} WHERE minx >= ? AND maxx <= ? AND miny >= ? AND maxy <= ?)"
-        )
+        within = f"m.{key} IN (SELECT id FROM {tree} WHERE minx >= ? AND maxx <= ? AND miny >= ? AND maxy <= ?)"
         text = f"(m.{key} IN (SELECT id FROM {tree} r WHERE {test}) AND ({within} OR twin_spatial('intersects', m.geom, ?)))"
         return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
 
     def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         if len(values) <= _FEW:
             return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
-        return Condition(
-            f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(list(values)).decode(),)
-        )
+        return Condition(f"{column} IN (SELECT value FROM json_each(?))", (orjson.dumps(list(values)).decode(),))
 
     def contains_text(self, column: str) -> str:
         return f"instr(twin_casefold({column}), ?) > 0"

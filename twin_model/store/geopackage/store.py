@@ -60,9 +60,7 @@ class GeoPackageStore(GeoPackageHistory):
         self.extend(catalogue)
 
     @classmethod
-    def create(
-        cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai"
-    ) -> "GeoPackageStore":
+    def create(cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "GeoPackageStore":
         """Make an empty store with every layer of the catalogue; the file appears whole or not at all, and takes no
         other file's place."""
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -190,9 +188,7 @@ class GeoPackageStore(GeoPackageHistory):
 
     def version(self) -> int:
         return int(
-            self._connection()
-            .execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset")
-            .fetchone()[0]
+            self._connection().execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset").fetchone()[0]
         )
 
     def _context(self, query: FeatureQuery) -> Context:
@@ -266,14 +262,18 @@ class GeoPackageStore(GeoPackageHistory):
         return DeliveredState.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
     def provenance(self, layer: str) -> Provenance:
-        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
-                "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL")  # fmt: skip
+        text = (
+            f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
+            "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL"
+        )
         return Provenance.of(self._connection().execute(text, (layer,)).fetchall())
 
     def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
         history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"
-        text = (f"SELECT id, max(fid) FROM {history} WHERE id IN {listed} GROUP BY id UNION ALL "
-                f"SELECT alias, max(fid) FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed} GROUP BY alias")  # fmt: skip
+        text = (
+            f"SELECT id, max(fid) FROM {history} WHERE id IN {listed} GROUP BY id UNION ALL "
+            f"SELECT alias, max(fid) FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed} GROUP BY alias"
+        )
         return dict(self._connection().execute(text, (orjson.dumps(ids).decode(), layer)).fetchall())
 
     def blob(self, digest: str) -> bytes:

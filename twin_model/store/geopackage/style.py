@@ -21,7 +21,9 @@ def qml(layer: Layer) -> str:
         )
         renderer = f'<renderer-v2 type="categorizedSymbol" attr={quoteattr(by)}><categories>{classes}</categories><symbols>{symbols}</symbols></renderer-v2>'
     else:
-        renderer = f'<renderer-v2 type="singleSymbol"><symbols>{_symbol(layer, "0", _color(layer))}</symbols></renderer-v2>'
+        renderer = (
+            f'<renderer-v2 type="singleSymbol"><symbols>{_symbol(layer, "0", _color(layer))}</symbols></renderer-v2>'
+        )
     aliases = "".join(
         f'<alias field={quoteattr(f.name)} index="{n}" name={quoteattr(f.title("zh"))}/>'
         for n, f in enumerate(layer.fields, 1)
@@ -56,9 +58,7 @@ def _symbol(layer: Layer, name: str, color: str) -> str:
             {"color": f"{rgb},{alpha}", "outline_color": outline, "outline_width": "0.2", "style": "solid"},
         ),
     }[kind]
-    inner = "".join(
-        f'<Option type="QString" name={quoteattr(k)} value={quoteattr(v)}/>' for k, v in options[1].items()
-    )
+    inner = "".join(f'<Option type="QString" name={quoteattr(k)} value={quoteattr(v)}/>' for k, v in options[1].items())
     return f'<symbol type="{kind}" name="{name}" alpha="1"><layer class="{options[0]}" enabled="1" locked="0" pass="0"><Option type="Map">{inner}</Option></layer></symbol>'
 
 
@@ -70,5 +70,7 @@ def sld(layer: Layer) -> str:
         1: f'<LineSymbolizer><Stroke><CssParameter name="stroke">{color}</CssParameter></Stroke></LineSymbolizer>',
         2: f'<PolygonSymbolizer><Fill><CssParameter name="fill">{color}</CssParameter></Fill><Stroke><CssParameter name="stroke">{line}</CssParameter></Stroke></PolygonSymbolizer>',
     }[max(layer.dimension, 0)]
-    return (f'<StyledLayerDescriptor version="1.0.0" xmlns="http://www.opengis.net/sld"><NamedLayer><Name>{escape(layer.id)}</Name><UserStyle>'
-            f"<FeatureTypeStyle><Rule>{symbolizer}</Rule></FeatureTypeStyle></UserStyle></NamedLayer></StyledLayerDescriptor>")  # fmt: skip
+    return (
+        f'<StyledLayerDescriptor version="1.0.0" xmlns="http://www.opengis.net/sld"><NamedLayer><Name>{escape(layer.id)}</Name><UserStyle>'
+        f"<FeatureTypeStyle><Rule>{symbolizer}</Rule></FeatureTypeStyle></UserStyle></NamedLayer></StyledLayerDescriptor>"
+    )

@@ -52,9 +52,7 @@ class GeoPackageTransaction:
 
     def record(self, line: Mapping[str, Any]) -> None:
         columns, marks = ", ".join(line), ", ".join("?" * len(line))
-        self._connection.execute(
-            f"INSERT INTO vgpkg_twin_changeset ({columns}) VALUES ({marks})", tuple(line.values())
-        )
+        self._connection.execute(f"INSERT INTO vgpkg_twin_changeset ({columns}) VALUES ({marks})", tuple(line.values()))
 
 
 class GeoPackageWriter(LayerWriter):
@@ -88,8 +86,10 @@ class GeoPackageWriter(LayerWriter):
         said = {name: values for name, values in columns.items() if values.count(None) < len(values)}
         same = _literals(said) if len(fids) >= _BULK else {}
         bound = {name: values for name, values in said.items() if name not in same}
-        text = (f"INSERT INTO {self._now} ({', '.join(map(quoted, (*bound, *same)))}) "
-                f"VALUES ({', '.join([*'?' * len(bound), *same.values()])})")  # fmt: skip
+        text = (
+            f"INSERT INTO {self._now} ({', '.join(map(quoted, (*bound, *same)))}) "
+            f"VALUES ({', '.join([*'?' * len(bound), *same.values()])})"
+        )
         with self._light(len(fids)):
             self._connection.executemany(text, zip(*bound.values(), strict=True))
         if self.layer.has_geometry:
@@ -126,8 +126,7 @@ class GeoPackageWriter(LayerWriter):
     def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
         columns = row_columns(self.layer)
         listed = ", ".join(
-            f"CAST(m.{quoted(name)} AS TEXT)" if name in self._dates else f"m.{quoted(name)}"
-            for name in columns
+            f"CAST(m.{quoted(name)} AS TEXT)" if name in self._dates else f"m.{quoted(name)}" for name in columns
         )
         chosen = "JOIN json_each(?1) j ON m.fid = j.value"
         text = f"SELECT NULL, NULL, {listed} FROM {self._now} m {chosen}"
@@ -138,9 +137,7 @@ class GeoPackageWriter(LayerWriter):
         for values in self._connection.execute(text, (orjson.dumps(list(fids)).decode(),)):
             row = dict(zip(names, values, strict=True))
             found[row["fid"]].append(row)
-        return {
-            fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found
-        }
+        return {fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found}
 
     def apply(self, todo: Steps) -> None:
         """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs."""
@@ -149,9 +146,7 @@ class GeoPackageWriter(LayerWriter):
         self._replace(moves.replaced)
         for past in (False, True):
             key = "_row" if past else "fid"
-            self._take_out(
-                [(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past
-            )
+            self._take_out([(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past)
         for past in (False, True):
             self._put(
                 [one.row | {"version_to": one.version_to} for one in moves.put if one.current != past],
@@ -161,9 +156,7 @@ class GeoPackageWriter(LayerWriter):
     def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
         """Give current rows other values: only columns that differ are written, the R-tree only where the box does."""
         for names, rows in differing(pairs, row_columns(self.layer)).items():
-            text = (
-                f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
-            )
+            text = f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
             self._connection.executemany(text, [[row[name] for name in (*names, "fid")] for row in rows])
             if "geom" in names:
                 self._connection.executemany(
@@ -188,10 +181,7 @@ class GeoPackageWriter(LayerWriter):
         text = f"INSERT INTO {table} ({first}{', '.join(map(quoted, columns))}) VALUES ({', '.join('?' * (len(columns) + past))})"
         self._connection.executemany(
             text,
-            (
-                (*((key,) if past else ()), *(row[c] for c in columns))
-                for key, row in zip(keys, rows, strict=True)
-            ),
+            ((*((key,) if past else ()), *(row[c] for c in columns)) for key, row in zip(keys, rows, strict=True)),
         )
         self._index_boxes(keys, rows, past=past)
 
@@ -226,8 +216,10 @@ class GeoPackageWriter(LayerWriter):
         )
 
     def close_parts(self, fids: list[int]) -> None:
-        text = ("UPDATE vgpkg_twin_part SET version_to = ? WHERE layer = ? AND version_to IS NULL AND version_from < ? "
-                "AND fid IN (SELECT value FROM json_each(?))")  # fmt: skip
+        text = (
+            "UPDATE vgpkg_twin_part SET version_to = ? WHERE layer = ? AND version_to IS NULL AND version_from < ? "
+            "AND fid IN (SELECT value FROM json_each(?))"
+        )
         version = self.writing.version
         self._connection.execute(text, (version, self.layer.id, version, _listed(fids)))
 
@@ -236,9 +228,11 @@ class GeoPackageWriter(LayerWriter):
         chosen = "layer = ?2 AND fid IN (SELECT value FROM json_each(?3))"
         text = f"UPDATE vgpkg_twin_part SET version_to = ?1 WHERE {chosen} AND version_to IS NULL AND version_from > ?4"
         self._connection.execute(text, (new, layer, listed, version))
-        again = ("INSERT INTO vgpkg_twin_part (layer, fid, part, content, scope, series, version_from) "
-                 f"SELECT layer, fid, part, content, scope, series, ?1 FROM vgpkg_twin_part WHERE {chosen} "
-                 "AND version_from <= ?4 AND version_to > ?4 RETURNING fid, content")  # fmt: skip
+        again = (
+            "INSERT INTO vgpkg_twin_part (layer, fid, part, content, scope, series, version_from) "
+            f"SELECT layer, fid, part, content, scope, series, ?1 FROM vgpkg_twin_part WHERE {chosen} "
+            "AND version_from <= ?4 AND version_to > ?4 RETURNING fid, content"
+        )
         return self._connection.execute(again, (new, layer, listed, version)).fetchall()
 
     def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
@@ -248,9 +242,7 @@ class GeoPackageWriter(LayerWriter):
         )
 
     def expect(self, instant: Instant) -> None:
-        text = (
-            "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"
-        )
+        text = "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"
         self._connection.execute(text, (instant, self.layer.id))
 
     def overtaken(self) -> list[int]:
@@ -259,17 +251,19 @@ class GeoPackageWriter(LayerWriter):
         planned = self._connection.execute(text, (self.layer.id,)).fetchone()[0]
         if planned is None or planned > moment:
             return []
-        self._connection.execute(
-            "UPDATE vgpkg_twin_layer SET next_planned = NULL WHERE layer = ?", (self.layer.id,)
+        self._connection.execute("UPDATE vgpkg_twin_layer SET next_planned = NULL WHERE layer = ?", (self.layer.id,))
+        begun = (
+            f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > ?1 UNION "
+            f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > ?1)"
         )
-        begun = (f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > ?1 UNION "
-                 f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > ?1)")  # fmt: skip
         return [row[0] for row in self._connection.execute(begun, (moment,))]
 
     def changed_since(self, fids: list[int], version: int) -> list[str]:
         chosen = "m.fid IN (SELECT value FROM json_each(?1))"
-        text = (f"SELECT m.id FROM {self._now} m WHERE {chosen} AND m.version_from > ?2 UNION "
-                f"SELECT m.id FROM {self._past} m WHERE {chosen} AND (m.version_from > ?2 OR m.version_to > ?2) ORDER BY 1")  # fmt: skip
+        text = (
+            f"SELECT m.id FROM {self._now} m WHERE {chosen} AND m.version_from > ?2 UNION "
+            f"SELECT m.id FROM {self._past} m WHERE {chosen} AND (m.version_from > ?2 OR m.version_to > ?2) ORDER BY 1"
+        )
         return [row[0] for row in self._connection.execute(text, (_listed(fids), version))]
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
@@ -280,8 +274,10 @@ class GeoPackageWriter(LayerWriter):
             ((x0, x1, y0, y1, layer, version) for x0, y0, x1, y1 in cells.tolist()),
         )
         numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged)
-        self._connection.execute("INSERT INTO vgpkg_twin_change VALUES (?,?,?,?,?,?,?,?,?,?)",
-                                 (version, layer, *numbers, *(touched.box or (None,) * 4)))  # fmt: skip
+        self._connection.execute(
+            "INSERT INTO vgpkg_twin_change VALUES (?,?,?,?,?,?,?,?,?,?)",
+            (version, layer, *numbers, *(touched.box or (None,) * 4)),
+        )
         self._connection.execute(
             f"UPDATE vgpkg_twin_layer SET version = ?, features = (SELECT count(*) FROM {self._now}) WHERE layer = ?",
             (version, layer),
@@ -296,9 +292,7 @@ class GeoPackageWriter(LayerWriter):
 
 def fits_bulk(connection: sqlite3.Connection, table: str, rows: int) -> bool:
     """Say whether a table holds at most so many rows."""
-    (more,) = connection.execute(
-        f"SELECT EXISTS (SELECT 1 FROM {table} LIMIT 1 OFFSET ?)", (rows,)
-    ).fetchone()
+    (more,) = connection.execute(f"SELECT EXISTS (SELECT 1 FROM {table} LIMIT 1 OFFSET ?)", (rows,)).fetchone()
     return not more
 
 

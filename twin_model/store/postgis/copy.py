@@ -89,7 +89,7 @@ def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iter
 
 def _load_rows(
     connection: Connection, layer: Layer, columns: tuple[str, ...], batches: Iterator[Rows], crs: str, *, past: bool
-) -> None:  # fmt: skip
+) -> None:
     into = RowCopy(layer, crs, history_of(layer.id) if past else layer.id)
     if not past:
         unindexed(connection, layer)
@@ -129,10 +129,14 @@ def restore(url: str, archive: Path, *, replace: bool = False) -> None:
     listed = _run(address, "pg_restore", "--list", str(archive), offline=True)
     found = re.search(r"^\d+;.* SCHEMA - (.+?) \S+$", listed, re.MULTILINE)
     if found is None or found[1] != address.schema:
-        raise StoreError("store.other_schema", url=address.shown, found=found[1] if found else "-", expected=address.schema)  # fmt: skip
+        raise StoreError(
+            "store.other_schema", url=address.shown, found=found[1] if found else "-", expected=address.schema
+        )
     with connect(address) as connection, in_our_words(address), connection.transaction():
         _make_way(connection, address, replace=replace)
-    _run(address, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", str(archive))  # fmt: skip
+    _run(
+        address, "pg_restore", "--single-transaction", "--exit-on-error", "--no-owner", "--no-privileges", str(archive)
+    )
 
 
 def _make_way(connection: Connection, address: Address, *, replace: bool) -> None:

@@ -132,8 +132,10 @@ class PostgisHeadStart(HeadStart):
         return None
 
     def _ensure_undisturbed(self, connection: Connection) -> None:
-        text = ("SELECT (SELECT coalesce(max(number), 0) FROM twin_changeset) > %s OR EXISTS "
-                "(SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))")  # fmt: skip
+        text = (
+            "SELECT (SELECT coalesce(max(number), 0) FROM twin_changeset) > %s OR EXISTS "
+            "(SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))"
+        )
         if connection.execute(text, (self._base,)).fetchall() != [(False,)]:
             raise _Disturbed
 
@@ -146,8 +148,11 @@ def _ensure_as_thought(
         plan, said, scope = plans[name], writer.writing, changeset.scope
         whole = len(plan.decisions) == writer.inserted and not plan.decisions.any() and not len(plan.ended)
         same = (changeset.edit, changeset.effective, scope.name, scope.series) == (
-            said.edit, said.effective, said.scope.name, said.scope.series
-        )  # fmt: skip
+            said.edit,
+            said.effective,
+            said.scope.name,
+            said.scope.series,
+        )
         if not (whole and same):
             raise _Disturbed
 

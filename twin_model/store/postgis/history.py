@@ -35,8 +35,10 @@ class PostgisHistory(ABC):
         if bbox is None:
             return int(self._one("SELECT version FROM twin_layer WHERE layer = %s", layer) or 0)
         minx, miny, maxx, maxy = bbox
-        text = ("SELECT coalesce(max(version), 0) FROM twin_touched WHERE layer = %s AND minx <= %s AND maxx >= %s "
-                "AND miny <= %s AND maxy >= %s AND box(point(minx, miny), point(maxx, maxy)) && box(point(%s, %s), point(%s, %s))")  # fmt: skip
+        text = (
+            "SELECT coalesce(max(version), 0) FROM twin_touched WHERE layer = %s AND minx <= %s AND maxx >= %s "
+            "AND miny <= %s AND maxy >= %s AND box(point(minx, miny), point(maxx, maxy)) && box(point(%s, %s), point(%s, %s))"
+        )
         return int(self._one(text, layer, maxx, minx, maxy, miny, *bbox))
 
     def next_boundary(self, layer: str, after: str) -> str | None:
@@ -48,8 +50,10 @@ class PostgisHistory(ABC):
         return [changeset_record(row) for row in self._all(text, limit)]
 
     def changes(self, version: int) -> Mapping[str, Touched]:
-        text = ("SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM twin_change "
-                "WHERE version = %s ORDER BY layer")  # fmt: skip
+        text = (
+            "SELECT layer, inserted, updated, terminated, unchanged, min_x, min_y, max_x, max_y FROM twin_change "
+            "WHERE version = %s ORDER BY layer"
+        )
         return {
             row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
             for row in self._all(text, version)
@@ -57,9 +61,11 @@ class PostgisHistory(ABC):
 
     def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
         now, past = quoted(layer), quoted(history_of(layer))
-        text = (f"SELECT fid FROM {now} WHERE version_from > %s AND version_from <= %s UNION "
-                f"SELECT fid FROM {past} WHERE version_from > %s AND version_from <= %s UNION "
-                f"SELECT fid FROM {past} WHERE version_to > %s AND version_to <= %s ORDER BY 1")  # fmt: skip
+        text = (
+            f"SELECT fid FROM {now} WHERE version_from > %s AND version_from <= %s UNION "
+            f"SELECT fid FROM {past} WHERE version_from > %s AND version_from <= %s UNION "
+            f"SELECT fid FROM {past} WHERE version_to > %s AND version_to <= %s ORDER BY 1"
+        )
         return np.array([row[0] for row in self._all(text, *(after, until) * 3)], dtype=np.int64)
 
     def recorded_at(self, instant: str) -> int:

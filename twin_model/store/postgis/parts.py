@@ -62,8 +62,10 @@ CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to, first_content FROM twin
 
 def delivered(ask: Callable[[str, str], list[Any]], layer: str) -> tuple[NDArray[np.int64], bytes]:
     """Return the features of a layer of which something stands delivered, in any order, and its hashes in the same."""
-    text = ("SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
-            f"WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = {WIDTH}")  # fmt: skip
+    text = (
+        "SELECT string_agg(int8send(fid), ''::bytea), string_agg(content, ''::bytea) FROM twin_part "
+        f"WHERE layer = %s AND part = 0 AND version_to IS NULL AND octet_length(content) = {WIDTH}"
+    )
     ((own, contents),) = ask(text, layer)
     text = "SELECT string_agg(int8send(pack), ''::bytea), string_agg(contents, ''::bytea) FROM twin_packed_part WHERE layer = %s"
     ((packs, packed),) = ask(text, layer)
@@ -108,9 +110,11 @@ class Parts:
         """Open again what stood delivered of features at a version; return fid and content of what was opened."""
         self._unpack(fids)
         self._close("version_from > %s", version, fids)
-        again = (f"INSERT INTO twin_part ({_COLUMNS}) SELECT own.layer, own.fid, own.part, own.content, own.scope, own.series, %s FROM {_EACH} "
-                 "(SELECT * FROM twin_part WHERE layer = %s AND fid = f.fid AND version_from <= %s AND version_to > %s OFFSET 0) own "
-                 "RETURNING fid, content")  # fmt: skip
+        again = (
+            f"INSERT INTO twin_part ({_COLUMNS}) SELECT own.layer, own.fid, own.part, own.content, own.scope, own.series, %s FROM {_EACH} "
+            "(SELECT * FROM twin_part WHERE layer = %s AND fid = f.fid AND version_from <= %s AND version_to > %s OFFSET 0) own "
+            "RETURNING fid, content"
+        )
         parameters = (self._version, fids, self._layer, version, version)
         return self._connection.execute(again, parameters).fetchall()
 
@@ -139,8 +143,12 @@ class Parts:
         end = packs * _PACK
         content = bytes(self._loose[:end]).ljust(end, b"\0")
         first = self._begin // TOGETHER
-        self._copy_into("twin_packed_part", packs, pack=list(range(first, first + packs)),
-                        contents=[content[start : start + _PACK] for start in range(0, end, _PACK)])  # fmt: skip
+        self._copy_into(
+            "twin_packed_part",
+            packs,
+            pack=list(range(first, first + packs)),
+            contents=[content[start : start + _PACK] for start in range(0, end, _PACK)],
+        )
         self._begin, self._loose = (first + packs) * TOGETHER, self._loose[end:]
 
     def _copy(self, fids: list[int], contents: list[bytes]) -> None:
@@ -165,21 +173,25 @@ class Parts:
             "ON CONFLICT (layer, fid, part, version_from) DO UPDATE SET content = excluded.content, scope = excluded.scope, "
             "series = excluded.series, version_to = NULL",
             (self._layer, self._scope.name, self._scope.series, self._version, list(parts), list(parts.values())),
-        )  # fmt: skip
+        )
 
     def _close(self, which: LiteralString, version: int, fids: list[int]) -> None:
-        text = (f"UPDATE twin_part SET version_to = %s WHERE ctid = ANY(ARRAY(SELECT own.ctid FROM {_EACH} "
-                f"(SELECT ctid FROM twin_part WHERE layer = %s AND fid = f.fid AND version_to IS NULL AND {which} OFFSET 0) own))")  # fmt: skip
+        text = (
+            f"UPDATE twin_part SET version_to = %s WHERE ctid = ANY(ARRAY(SELECT own.ctid FROM {_EACH} "
+            f"(SELECT ctid FROM twin_part WHERE layer = %s AND fid = f.fid AND version_to IS NULL AND {which} OFFSET 0) own))"
+        )
         self._connection.execute(text, (self._version, fids, self._layer, version))
 
     def _unpack(self, fids: list[int], *, until: int | None = None) -> None:
         """Write apart what packed rows say of features to which something is about to happen, as true until a version."""
         self.finish()
-        text = (f"INSERT INTO twin_part ({_COLUMNS}, version_to, first_content) "
-                f"SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, "
-                f"CASE WHEN p.version_from < %s THEN %s::bigint END, {_FIRST_PACKED} "
-                f"FROM {_EACH} (SELECT * FROM twin_packed_part WHERE layer = %s AND pack = f.fid / {TOGETHER} OFFSET 0) p "
-                f"WHERE {_HOLDS_OF_EACH} ON CONFLICT DO NOTHING")  # fmt: skip
+        text = (
+            f"INSERT INTO twin_part ({_COLUMNS}, version_to, first_content) "
+            f"SELECT p.layer, f.fid, 0, {_PACKED}, p.scope, p.series, p.version_from, "
+            f"CASE WHEN p.version_from < %s THEN %s::bigint END, {_FIRST_PACKED} "
+            f"FROM {_EACH} (SELECT * FROM twin_packed_part WHERE layer = %s AND pack = f.fid / {TOGETHER} OFFSET 0) p "
+            f"WHERE {_HOLDS_OF_EACH} ON CONFLICT DO NOTHING"
+        )
         self._connection.execute(text, (until, until, fids, self._layer))
 
 

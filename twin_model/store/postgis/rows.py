@@ -34,8 +34,12 @@ Column = Sequence[Any]
 
 
 def copy_rows(
-    connection: "psycopg.Connection[Any]", table: str, columns: Mapping[str, Column], kinds: Mapping[str, str], srid: int = 0
-) -> None:  # fmt: skip
+    connection: "psycopg.Connection[Any]",
+    table: str,
+    columns: Mapping[str, Column],
+    kinds: Mapping[str, str],
+    srid: int = 0,
+) -> None:
     """Put rows given by column into a table; what they are encoded of is told in `encoded`."""
     text = f"COPY {quoted(table)} ({', '.join(map(quoted, columns))}) FROM STDIN (FORMAT BINARY)"
     with connection.cursor() as cursor, cursor.copy(cast("sql.SQL", text)) as copy:
@@ -52,9 +56,7 @@ def encoded(columns: Mapping[str, Column], kinds: Mapping[str, str], srid: int) 
     count = len(next(iter(columns.values())))
     yield memoryview(_HEAD)
     for start in range(0, count, _ROWS):
-        fields = [
-            _FIELDS[kinds[name]](column[start : start + _ROWS], srid) for name, column in columns.items()
-        ]
+        fields = [_FIELDS[kinds[name]](column[start : start + _ROWS], srid) for name, column in columns.items()]
         yield _joined(fields, min(_ROWS, count - start))
     yield memoryview(_TAIL)
 
@@ -75,7 +77,9 @@ def _joined(fields: list[list[Bytes | pa.Array]], count: int) -> memoryview:
     return _content(rows)[: int(_offsets(rows)[-1])].data
 
 
-def _numbers(kind: pa.DataType, form: str, plain: Callable[[Any], Any]) -> Callable[[Column, int], list[Bytes | pa.Array]]:  # fmt: skip
+def _numbers(
+    kind: pa.DataType, form: str, plain: Callable[[Any], Any]
+) -> Callable[[Column, int], list[Bytes | pa.Array]]:
     """Return what makes the fields of a column of numbers of a form of numpy's."""
     width = np.dtype(form).itemsize
 

@@ -35,9 +35,14 @@ class PostgisDialect(Dialect):
         return "ST_AsBinary(m.geom, 'NDR')"
 
     def filtered(
-        self, expression: Expression, *, columns: Mapping[str, str], queryables: Mapping[str, FieldType],
-        transform: Transform | None, zone: ZoneInfo,
-    ) -> SqlFilter:  # fmt: skip
+        self,
+        expression: Expression,
+        *,
+        columns: Mapping[str, str],
+        queryables: Mapping[str, FieldType],
+        transform: Transform | None,
+        zone: ZoneInfo,
+    ) -> SqlFilter:
         return to_sql(expression, columns=columns, queryables=queryables, dialect="postgis", transform=transform, timezone=zone, srid=self._srid)  # fmt: skip
 
     def touching(self, context: Context, box: Box, table: Table) -> Condition:

@@ -115,12 +115,16 @@ class _Numbers(ListDumper):
 def prepare(connection: "psycopg.Connection[Any]", address: Address) -> None:
     """Give a connection the town's search path. Plans are made for the values asked for; queries are too short for JIT, and
     for workers: starting two takes 30 ms, which only a look at millions of rows earns."""
-    text = "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
+    text = (
+        "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
+    )
     found = connection.execute(text).fetchone()
     connection.adapters.register_dumper(list, _Numbers)
     path = [address.schema, found[0] if found else "public"]
     names = sql.SQL(", ").join(map(sql.Identifier, path))
-    settings = "SET search_path = {}; SET plan_cache_mode = force_custom_plan; SET jit = off; SET parallel_setup_cost = 100000"
+    settings = (
+        "SET search_path = {}; SET plan_cache_mode = force_custom_plan; SET jit = off; SET parallel_setup_cost = 100000"
+    )
     connection.execute(sql.SQL(settings).format(names))
 
 
@@ -163,9 +167,7 @@ def in_our_words(address: Address, *, asking: bool = False) -> Iterator[None]:
         if not asking:
             raise StoreError("store.error", cause=_told(error, address)) from error
         raise QueryRefused(
-            "query.beyond_numbers"
-            if isinstance(error, errors.NumericValueOutOfRange)
-            else "query.not_a_value"
+            "query.beyond_numbers" if isinstance(error, errors.NumericValueOutOfRange) else "query.not_a_value"
         ) from error
     except psycopg.Error as error:
         lost = isinstance(error, psycopg.OperationalError) and (error.sqlstate or "08").startswith(_LOST)

@@ -57,14 +57,19 @@ class PostgisStore(PostgisHistory):
             self._crs = self._opened(connection)
         self._dialect = PostgisDialect(srid_of(self._crs))
         self._pool = ConnectionPool(
-            self._address.conninfo, min_size=0, max_size=_MOST_CONNECTIONS, timeout=_POOL_SECONDS, reconnect_timeout=30, open=True,
-            kwargs={"autocommit": True}, configure=lambda one: prepare(one, self._address), name="twin",
-        )  # fmt: skip
+            self._address.conninfo,
+            min_size=0,
+            max_size=_MOST_CONNECTIONS,
+            timeout=_POOL_SECONDS,
+            reconnect_timeout=30,
+            open=True,
+            kwargs={"autocommit": True},
+            configure=lambda one: prepare(one, self._address),
+            name="twin",
+        )
 
     @classmethod
-    def create(
-        cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai"
-    ) -> "PostgisStore":
+    def create(cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "PostgisStore":
         """Make an empty store with every layer of the catalogue; the schema is filled whole or not at all.
 
         A schema that holds a town already is refused. The extension postgis is made where it is missing and may be.
@@ -232,13 +237,17 @@ class PostgisStore(PostgisHistory):
         return DeliveredState.of(whole_numbers(fids), ids, *delivered(self._all, layer))
 
     def provenance(self, layer: str) -> Provenance:
-        text = (f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_parts p "
-                "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid")  # fmt: skip
+        text = (
+            f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_parts p "
+            "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid"
+        )
         return Provenance.of(self._all(text, layer))
 
     def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
-        text = (f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
-                "SELECT alias, max(fid) FROM twin_alias WHERE layer = %s AND alias = ANY(%s) GROUP BY alias")  # fmt: skip
+        text = (
+            f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
+            "SELECT alias, max(fid) FROM twin_alias WHERE layer = %s AND alias = ANY(%s) GROUP BY alias"
+        )
         return {one: int(fid) for one, fid in self._all(text, ids, layer, ids)}
 
     def blob(self, digest: str) -> bytes:

@@ -89,7 +89,7 @@ class PostgisWriter(LayerWriter):
         super().__init__(layer, writing)
         self._queue = queue
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
-        self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))  # fmt: skip
+        self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))
         self._kinds, self._srid = _kinds(layer), srid_of(crs)
         self._parts = Parts(queue, layer.id, writing.version, writing.scope)
         self._more = 0
@@ -159,9 +159,7 @@ class PostgisWriter(LayerWriter):
             for values in cursor.execute(cast("sql.SQL", text), {"fids": list(fids)}):
                 row = dict(zip(names, values, strict=True))
                 found[row["fid"]].append(row)
-        return {
-            fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found
-        }
+        return {fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found}
 
     def apply(self, todo: Steps) -> None:
         """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs: where no
@@ -169,8 +167,10 @@ class PostgisWriter(LayerWriter):
         moves = todo.moves()
         if moves.closed:
             versions, keys = (list(one) for one in zip(*moves.closed, strict=True))
-            text = (f'UPDATE {self._past} m SET version_to = v.version FROM unnest(%s::bigint[], %s::bigint[]) AS v (version, key) '
-                    'WHERE m."row" = v.key')  # fmt: skip
+            text = (
+                f"UPDATE {self._past} m SET version_to = v.version FROM unnest(%s::bigint[], %s::bigint[]) AS v (version, key) "
+                'WHERE m."row" = v.key'
+            )
             execute(self._connection, text, versions, keys)
         self._replace(moves.replaced)
         past = [row["_row"] for row in moves.take if row["_row"] is not None]
@@ -194,9 +194,11 @@ class PostgisWriter(LayerWriter):
             }
             if "geom" in values:
                 values["geom"] = f'ST_GeomFromWKB(v."geom", {self._srid})'
-            text = (f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in values.items())} "
-                    f"FROM unnest({', '.join(f'%s::{_ARRAYS[self._kinds[name]]}[]' for name in sent)}) AS v ({', '.join(map(quoted, sent))}) "
-                    "WHERE m.fid = v.fid")  # fmt: skip
+            text = (
+                f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in values.items())} "
+                f"FROM unnest({', '.join(f'%s::{_ARRAYS[self._kinds[name]]}[]' for name in sent)}) AS v ({', '.join(map(quoted, sent))}) "
+                "WHERE m.fid = v.fid"
+            )
             execute(self._connection, text, *shared.values(), *(columns[name] for name in sent))
 
     def _put(self, into: RowCopy, places: list[Place], *, past: bool = False) -> None:
@@ -222,7 +224,7 @@ class PostgisWriter(LayerWriter):
                 "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
                 "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
                 (self.layer.id, self.writing.version, [one for one, _ in renumbered], [fid for _, fid in renumbered]),
-            )  # fmt: skip
+            )
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE twin_layer SET next_planned = least(next_planned, %s) WHERE layer = %s"
@@ -233,13 +235,17 @@ class PostgisWriter(LayerWriter):
         text = "UPDATE twin_layer SET next_planned = NULL WHERE layer = %s AND next_planned <= %s RETURNING 1"
         if self._connection.execute(text, (layer, moment)).fetchone() is None:
             return []
-        begun = (f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > %s UNION "
-                 f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > %s)")  # fmt: skip
+        begun = (
+            f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > %s UNION "
+            f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > %s)"
+        )
         return [row[0] for row in execute(self._connection, begun, moment, moment)]
 
     def changed_since(self, fids: list[int], version: int) -> list[str]:
-        text = (f"SELECT m.id FROM {self._now} m WHERE m.fid = ANY(%s) AND m.version_from > %s UNION "
-                f"SELECT m.id FROM {self._past} m WHERE m.fid = ANY(%s) AND (m.version_from > %s OR m.version_to > %s) ORDER BY 1")  # fmt: skip
+        text = (
+            f"SELECT m.id FROM {self._now} m WHERE m.fid = ANY(%s) AND m.version_from > %s UNION "
+            f"SELECT m.id FROM {self._past} m WHERE m.fid = ANY(%s) AND (m.version_from > %s OR m.version_to > %s) ORDER BY 1"
+        )
         return [row[0] for row in execute(self._connection, text, fids, version, fids, version, version)]
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
