@@ -4,6 +4,7 @@ A rectangle of degrees is no rectangle in metres: it becomes an area with curved
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import lru_cache
 
@@ -20,7 +21,7 @@ from twin_model.store.frames import from_wkb
 from twin_model.temporal import ALWAYS
 from twin_model.view import Policy, View
 
-__all__ = ["bbox_area", "conjunction", "filter_in_storage_crs", "narrowed_to", "seen_extent", "stored_area"]
+__all__ = ["bbox_area", "box_area", "conjunction", "filter_in_storage_crs", "narrowed_to", "seen_extent", "stored_area"]
 
 _PIECES = 32
 """An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
@@ -34,11 +35,24 @@ def bbox_area(value: str, crs: str) -> BaseGeometry:
 
     In degrees a west edge east of the east edge means a box across the 180th meridian: two areas.
     """
-    minx, miny, maxx, maxy = _numbers(value, crs)
+    return _area_of(_numbers(value, crs), value[:100], crs)
+
+
+def box_area(box: Sequence[float], crs: str) -> BaseGeometry:
+    """Return the same area of a box given as minx, miny, maxx, maxy in x, y order of its CRS."""
+    value = ",".join(map(str, box))[:100]
+    if len(box) != 4 or not all(-1e9 < number < 1e9 for number in box):
+        raise QueryRefused("query.bbox", value=value, cause=f"{len(box)} numbers")
+    minx, miny, maxx, maxy = map(float, box)
+    return _area_of((minx, miny, maxx, maxy), value, crs)
+
+
+def _area_of(box: Box, value: str, crs: str) -> BaseGeometry:
+    minx, miny, maxx, maxy = box
     if miny > maxy or (minx > maxx and crs not in _GEOGRAPHIC):
-        raise QueryRefused("query.bbox", value=value[:100], cause="min > max")
+        raise QueryRefused("query.bbox", value=value, cause="min > max")
     if crs in _GEOGRAPHIC and (min(minx, maxx) < -180 or max(minx, maxx) > 180 or miny < -90 or maxy > 90):
-        raise QueryRefused("query.bbox", value=value[:100], cause="beyond 180 or 90 degrees")
+        raise QueryRefused("query.bbox", value=value, cause="beyond 180 or 90 degrees")
     if minx > maxx:
         return shapely.union(_rectangle(minx, miny, 180.0, maxy), _rectangle(-180.0, miny, maxx, maxy))
     return _rectangle(minx, miny, maxx, maxy)

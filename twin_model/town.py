@@ -26,15 +26,14 @@ from twin_model.crs import (
     is_projected,
     placed_bounds,
     title_of,
-    transform_bounds,
     transform_geometries,
 )
 from twin_model.editing import rows_of
 from twin_model.errors import CatalogueError, CrsRefused, TownExists
-from twin_model.filter import parse_filter
+from twin_model.filter import Expression, parse_filter
 from twin_model.layer import Layer
 from twin_model.messages import render
-from twin_model.query_area import seen_extent
+from twin_model.query_area import box_area, filter_in_storage_crs, narrowed_to, seen_extent
 from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
@@ -132,28 +131,37 @@ class Town:
     ) -> gpd.GeoDataFrame:  # fmt: skip
         """Return features of a layer: index is the feature id, CRS the town's unless `crs` says otherwise.
 
-        `bbox` is minx, miny, maxx, maxy in the town's CRS, or in `bbox_crs` (x, y order). `where` is CQL2, text or
+        `bbox` is minx, miny, maxx, maxy in the town's CRS, or in `bbox_crs` (x, y order): features meet it as they meet
+        the same box over HTTP, in degrees an area with curved sides. `where` is CQL2, text or
         JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. `datetime` and
         `recorded` are those of `view`: without them the state is that of now.
         """
-        if bbox is not None and bbox_crs is not None:
-            bbox = transform_bounds(bbox, bbox_crs, self.store.crs)
+        layer_id, storage_crs = self.store.catalogue[layer].id, self.store.crs
+        extent = self.store.summary(layer_id).extent
         query = FeatureQuery(
-            self.store.catalogue[layer].id,
+            layer_id,
             view=self.view(datetime, recorded),
-            bbox=bbox,
-            where=None
-            if where is None
-            else parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json"),
+            where=self._filter(where, extent),
+            where_crs=storage_crs,
             fields=None if fields is None else tuple(fields),
             limit=limit,
             sort=tuple(SortKey(one.lstrip("+-"), not one.startswith("-")) for one in (sort or "").split(",") if one),
         )
+        if bbox is not None:
+            box_crs = crs_code(bbox_crs or storage_crs)
+            query = narrowed_to(query, box_area(bbox, box_crs), box_crs, storage_crs, extent)
         frame = self.store.features(query)
         if crs is None:
             return frame
         moved = transform_geometries(frame.geometry.to_numpy(), self.store.crs, crs)
         return frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
+
+    def _filter(self, where: str | dict[str, Any] | None, extent: Box | None) -> Expression | None:
+        """Return a CQL2 filter with its geometries in the storage CRS."""
+        if where is None:
+            return None
+        expression = parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json")
+        return filter_in_storage_crs(expression, CRS84, self.store.crs, extent)
 
     def commit(
         self,

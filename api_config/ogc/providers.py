@@ -13,7 +13,7 @@ from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, reachable_extent
 from twin_model.errors import TwinError
 from twin_model.filter import parse_filter
-from twin_model.query_area import bbox_area, filter_in_storage_crs, narrowed_to
+from twin_model.query_area import box_area, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.town import Town, open_town
@@ -115,7 +115,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         )
         if not bbox:
             return query
-        return narrowed_to(query, bbox_area(",".join(map(str, bbox)), CRS84), CRS84, store.crs, extent)
+        return narrowed_to(query, box_area(bbox, CRS84), CRS84, store.crs, extent)
 
     def _features(self, query: FeatureQuery) -> list[dict[str, Any]]:
         columns, rows = self._town.store.rows(query)

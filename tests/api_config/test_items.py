@@ -1,5 +1,6 @@
 """`/collections/{c}/items` and one item: boxes, coordinate systems, properties, words, time; compared with pyproj and shapely."""
 
+from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
+from twin_model.errors import QueryRefused
 from twin_model.town import init_town, open_town
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
@@ -328,3 +330,21 @@ def test_one_item_answers_for_its_time(told: Any, inside_of: Any) -> None:
     assert ask("/collections/building/items/building.1?datetime=2020-06-01").json()["properties"]["name"] == "甲"
     assert ask("/collections/building/items/building.1?recorded=1").json()["properties"]["name"] == "甲"
     assert ask("/collections/building/items/building.2?datetime=2021-01-01").status_code == 404
+
+
+def test_one_box_has_one_answer_in_a_notebook_and_over_http(inside: Any, demo_town: Path) -> None:
+    random = np.random.default_rng(7)
+    with open_town(demo_town) as town:
+        west, south, east, north = town.extent() or (0.0, 0.0, 0.0, 0.0)
+        for _ in range(12):
+            x, y = random.uniform(west, east, 2), random.uniform(south, north, 2)
+            box = (min(x), min(y), max(x), max(y))
+            asked = ",".join(f"{number:.9f}" for number in box)
+            answer = inside.get(f"/collections/building/items?bbox={asked}&limit=10000&skipGeometry=true").json()
+            frame = town.features("building", bbox=tuple(float(number) for number in asked.split(",")), bbox_crs=CRS84)
+
+            assert sorted(frame.index) == sorted(feature["id"] for feature in answer["features"])
+        with pytest.raises(QueryRefused, match="min > max"):
+            town.features("building", bbox=(2.0, 1.0, 1.0, 2.0))
+        with pytest.raises(QueryRefused, match="nan"):
+            town.features("building", bbox=(float("nan"), 0.0, 1.0, 2.0))
