@@ -15,7 +15,7 @@ from starlette.routing import Route
 
 from ingest.draft import Draft
 from twin_model.changeset import Changeset, Delivered, Source
-from twin_model.rows.row_geometry import Shapes
+from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import now
 from twin_model.town import Town, init_town
 from twin_model.versioning import commit
@@ -71,7 +71,7 @@ def bring(town: Town, layer: str, shapes: list[Any]) -> None:
     wkb = [None if one is None else shapely.to_wkb(one, byte_order=1, flavor="iso") for one in shapes]
     rows = replace(
         rows,
-        shapes=Shapes.of(np.array(wkb, dtype=object)),
+        shapes=RowGeometry.of(np.array(wkb, dtype=object)),
         bounds=shapely.bounds(shapes),
         content=np.array([bytes([n]) * 16 for n in range(1, len(shapes) + 1)], dtype=object),
     )
