@@ -1,5 +1,6 @@
 # make demo    the sample town, from its sources to the browser   (make demo SERVE=no does all but serve)
 # make test    everything on all cores (four at most): unit, store, API, journeys, viewer in Chromium, notebooks
+# make quick   what a change touches, in under two minutes: checks and the nearest tests; it says which and why
 # make check   ruff, ruff format, mypy --strict, import floors
 # make bench   figures against named peers, as ratios of one run
 # make proof   what takes long: full corpora, soak, many kills
@@ -11,7 +12,7 @@ SERVE ?= yes
 TOWN ?= town
 CODE := twin_model ingest tiles api_config data_samples tests
 
-.PHONY: demo test check bench proof viewer system clean help
+.PHONY: demo test quick check bench proof viewer system clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +42,9 @@ system:
 
 test: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
 	$(BIN)/python -m pytest -m "not proof" -n logical --maxprocesses=4 --dist loadfile --no-loadscope-reorder
+
+quick: $(VENV)/.ready
+	$(BIN)/python tests/quick.py
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check $(CODE)
