@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin_model.crs import CRS84, area_of_use, epsg_of, transform_xy
 from twin_model.errors import CrsRefused
 
-__all__ = ["Cause", "misplaced", "outside_area"]
+__all__ = ["MisplacedCause", "misplaced", "outside_area"]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -28,7 +28,7 @@ _PREFIX_STEP = 21
 
 
 @dataclass(frozen=True)
-class Cause:
+class MisplacedCause:
     """Why places are wrong: rule of the message, the CRS they would fit, and whether with axes swapped."""
 
     rule: str
@@ -43,7 +43,7 @@ def outside_area(x: Floats, y: Floats, crs: Any, storage_crs: str) -> Mask:
     return np.isfinite(x) & np.isfinite(y) & ~_inside(x, y, crs, area, _MARGIN_DEGREES)
 
 
-def misplaced(x: Floats, y: Floats, crs: Any, storage_crs: str) -> tuple[Mask, list[Cause | None]]:
+def misplaced(x: Floats, y: Floats, crs: Any, storage_crs: str) -> tuple[Mask, list[MisplacedCause | None]]:
     """Return which places (east, north in `crs`) lie outside the town's area, and for each the likely cause
     or None.
 
@@ -52,7 +52,7 @@ def misplaced(x: Floats, y: Floats, crs: Any, storage_crs: str) -> tuple[Mask, l
     3-degree Gauss-Krueger.
     """
     outside = outside_area(x, y, crs, storage_crs)
-    causes: list[Cause | None] = [None] * len(x)
+    causes: list[MisplacedCause | None] = [None] * len(x)
     area, left = area_of_use(storage_crs), outside.copy()
     if area is None:
         return outside, causes
@@ -68,9 +68,9 @@ def misplaced(x: Floats, y: Floats, crs: Any, storage_crs: str) -> tuple[Mask, l
     return outside, causes
 
 
-def _hypotheses(crs: Any, storage_crs: str) -> Iterator[tuple[Cause, bool]]:
+def _hypotheses(crs: Any, storage_crs: str) -> Iterator[tuple[MisplacedCause, bool]]:
     """Yield what may be wrong, likeliest first, and whether the axes are swapped in it."""
-    yield Cause("survey.axes_swapped", str(crs)), True
+    yield MisplacedCause("survey.axes_swapped", str(crs)), True
     storage = epsg_of(storage_crs)
     if storage is None or storage not in {*_PLAIN, *_PREFIXED}:
         return
@@ -79,8 +79,8 @@ def _hypotheses(crs: Any, storage_crs: str) -> Iterator[tuple[Cause, bool]]:
         for code in (zone - _PREFIX_STEP, zone):
             if code != epsg_of(crs) and (code in _PLAIN or code in _PREFIXED):
                 rule = "survey.wrong_zone" if (code in _PLAIN) == (epsg_of(crs) in _PLAIN) else "survey.zone_prefix"
-                yield Cause(rule, f"EPSG:{code}"), False
-                yield Cause("survey.axes_swapped", f"EPSG:{code}"), True
+                yield MisplacedCause(rule, f"EPSG:{code}"), False
+                yield MisplacedCause("survey.axes_swapped", f"EPSG:{code}"), True
 
 
 def _inside(x: Floats, y: Floats, crs: Any, area: tuple[float, float, float, float], margin: float) -> Mask:

@@ -72,9 +72,7 @@ def changed_files(base: str) -> list[str]:
     """Return the files that differ from HEAD, are new, or were changed since this branch left `base`."""
     fork = git("merge-base", base, "HEAD")
     since = git("diff", "--name-only", f"{fork[0]}..HEAD") if fork else []
-    return sorted(
-        {*since, *git("diff", "--name-only", "HEAD"), *git("ls-files", "--others", "--exclude-standard")}
-    )
+    return sorted({*since, *git("diff", "--name-only", "HEAD"), *git("ls-files", "--others", "--exclude-standard")})
 
 
 def imported_modules(tree: ast.Module) -> set[str]:
@@ -201,9 +199,7 @@ def tests_of_module(file: str) -> dict[str, str]:
     while modules and not (reasons.keys() - alike):
         for test, names in imports_of_tests().items():
             if is_test(test) and names & modules:
-                reasons.setdefault(
-                    test, "imports it" if not seen else f"imports {min(names & modules)}, which uses it"
-                )
+                reasons.setdefault(test, "imports it" if not seen else f"imports {min(names & modules)}, which uses it")
         seen |= modules
         modules = {module for module, names in imports_of_house().items() if names & modules} - seen
     nearest = sorted(reasons, key=lambda test: (test not in alike, is_elsewhere(test, file), breadth(test)))
@@ -272,9 +268,7 @@ def commands_for(changed: list[str], choice: Choice) -> list[tuple[str, list[str
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="main", help="the state a branch is compared with")
     parser.add_argument("--list", action="store_true", help="say what would run, and run nothing")
     given = parser.parse_args()
@@ -294,11 +288,7 @@ def main() -> int:
         if subprocess.run(command, cwd=folder, check=False).returncode:
             failed.append(name)
         print(f"    {time.monotonic() - start:.0f} s", flush=True)
-    print(
-        f"failed: {', '.join(failed)}"
-        if failed
-        else "all of it passed; before you push: make check, make test"
-    )
+    print(f"failed: {', '.join(failed)}" if failed else "all of it passed; before you push: make check, make test")
     return bool(failed)
 
 

@@ -29,9 +29,7 @@ def answers(town: Path, *addresses: str) -> list[httpx.Response]:
     app = make_app(Settings(town=town))
 
     async def ask() -> list[httpx.Response]:
-        async with httpx.AsyncClient(
-            transport=httpx.ASGITransport(app), base_url="http://town.example"
-        ) as client:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://town.example") as client:
             return [await client.get(address) for address in addresses]
 
     with closing(app.state.service.town.store):

@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from tiles.local_frame import LocalFrame, ToLonLat, local_positions, projected_frame
 from tiles.solids import feature_colors
+from twin_model.box import Box
 from twin_model.catalogue import Catalogue
 from twin_model.crs import (
     CRS84,
@@ -47,8 +48,7 @@ __all__ = ["Camera", "deck_of", "frame_html", "offline_html"]
 
 Floats = NDArray[np.float64]
 Ground = Callable[[Floats, Floats], Floats]
-Box = tuple[float, float, float, float]
-Record = dict[str, Any]
+DeckRecord = dict[str, Any]
 
 _METER_OFFSETS = pydeck.types.String("@@#COORDINATE_SYSTEM.METER_OFFSETS")
 _BACKGROUND = "#f4f2ee"
@@ -205,7 +205,7 @@ def _drawn(layer: Layer, frame: gpd.GeoDataFrame, place: _Place, lang: str, glas
     return (_lines_layer if layer.dimension == 1 else _points_layer)(layer, frame, records, place)
 
 
-def _records(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> list[Record]:
+def _records(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> list[DeckRecord]:
     """Return id, label and colour of each feature: what a pick and a tooltip answer."""
     names = [name for name in layer.model.get("properties", layer.field_names) if name in frame]
     fields = [one for name in names if (one := layer.field_of(name)) and frame[name].notna().any()][:_LABELLED]
@@ -222,7 +222,9 @@ def _records(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> list[Record]:
     return records
 
 
-def _polygons(frame: gpd.GeoDataFrame, records: list[Record], place: _Place, base: Floats | None) -> list[Record]:
+def _polygons(
+    frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place, base: Floats | None
+) -> list[DeckRecord]:
     """Return one record a polygon, its rings in metres at `base` (rows,), None for the ground below."""
     parts, row_of_part = shapely.get_parts(shapely.force_2d(frame.geometry.to_numpy()), return_index=True)
     rings, part_of_ring = shapely.get_rings(parts, return_index=True)
@@ -240,7 +242,7 @@ def _split(points: Floats, owner: NDArray[np.intp], count: int) -> list[Any]:
     return [one.tolist() for one in np.split(points, np.searchsorted(owner, np.arange(1, count)))[:count]]
 
 
-def _solids_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place) -> pydeck.Layer:
+def _solids_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place) -> pydeck.Layer:
     base, height = _standing(layer, frame, place)
     for record, metres in zip(records, height, strict=True):
         record["elevation"] = round(float(np.nan_to_num(metres)), 3)
@@ -274,7 +276,7 @@ def _numbers(frame: gpd.GeoDataFrame, name: str) -> Floats:
 
 
 def _areas_layer(
-    layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place, glass: float
+    layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place, glass: float
 ) -> pydeck.Layer:
     """Return areas lying on the ground. They hide nothing: the order of the layers says what is over what."""
     line = _rgb(str(layer.style.get("line_color", "#8c8c8c")))
@@ -285,7 +287,7 @@ def _areas_layer(
                   opacity=opacity, parameters=_OVERLAY)  # fmt: skip
 
 
-def _lines_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place) -> pydeck.Layer:
+def _lines_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place) -> pydeck.Layer:
     """Return lines at their heights, pipes as wide as they are, yet never too thin to be seen."""
     parts, row_of_part = shapely.get_parts(frame.geometry.to_numpy(), return_index=True)
     xyz, part_of_point = shapely.get_coordinates(parts, include_z=True, return_index=True)
@@ -300,7 +302,7 @@ def _lines_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], p
                   billboard=True, cap_rounded=True, joint_rounded=True, width_min_pixels=pixels)  # fmt: skip
 
 
-def _points_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[Record], place: _Place) -> pydeck.Layer:
+def _points_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place) -> pydeck.Layer:
     xyz = shapely.get_coordinates(frame.geometry.to_numpy(), include_z=True)
     points = place.east_north_up(xyz[:, :2], _heights(xyz, place)).tolist()
     data = [record | {"position": point} for record, point in zip(records, points, strict=True)]
@@ -313,7 +315,7 @@ def _heights(xyz: Floats, place: _Place) -> Floats:
     return np.where(np.isnan(xyz[:, 2]), ground, xyz[:, 2])
 
 
-def _layer(kind: str, layer: Layer, data: list[Record], place: _Place, **props: Any) -> pydeck.Layer:
+def _layer(kind: str, layer: Layer, data: list[DeckRecord], place: _Place, **props: Any) -> pydeck.Layer:
     return pydeck.Layer(kind, data, id=layer.id, pickable=True, auto_highlight=True,
                         highlight_color=_HIGHLIGHT, coordinate_system=_METER_OFFSETS,
                         coordinate_origin=[*place.lonlat, 0.0], **props)  # fmt: skip

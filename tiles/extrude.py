@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tiles.mesh import Float64, Mesh, UInt8, UInt32, empty_mesh, merge
+from tiles.mesh import Float64, TileMesh, UInt8, UInt32, empty_mesh, merge
 
 Index = NDArray[np.intp]
 
@@ -54,7 +54,7 @@ def extrude(
     colors: UInt8 | None = None,
     floor: bool = False,
     flat_color: tuple[int, int, int, int] | None = None,
-) -> Mesh:
+) -> TileMesh:
     """Return walls with flat normals and a roof for each footprint; `floor=True` closes the solids.
 
     Polygons and MultiPolygons with holes, either orientation; repeated and collinear points do no harm;
@@ -75,7 +75,7 @@ def extrude(
         parts.append(_lid(rings, roof_triangles, np.where(top > base, base, np.nan), up=False))
     mesh = merge(parts)
     row = mesh.feature
-    return Mesh(
+    return TileMesh(
         mesh.positions,
         mesh.normals,
         mesh.triangles,
@@ -115,7 +115,7 @@ def _cleaned(points: Float64, ring_of_point: Index, part_of_ring: Index, row_of_
     return Rings(points[keep], start, part, row_of_part[part])
 
 
-def _walls(rings: Rings, base: Float64, top: Float64) -> Mesh:
+def _walls(rings: Rings, base: Float64, top: Float64) -> TileMesh:
     """Return four vertices and two triangles for each edge of a ring whose feature rises above its base."""
     row = np.repeat(rings.row, rings.size)
     rises = np.flatnonzero((top > base)[row])
@@ -130,7 +130,7 @@ def _walls(rings: Rings, base: Float64, top: Float64) -> Mesh:
     outward = np.stack([along[:, 1], -along[:, 0], np.zeros(len(along))], axis=-1).astype(np.float32)
     corner = 4 * np.arange(len(rises), dtype=np.uint32)[:, None, None]
     quad = np.array([[0, 1, 2], [0, 2, 3]], np.uint32)
-    return Mesh(
+    return TileMesh(
         positions.reshape(-1, 3),
         np.repeat(outward, 4, axis=0),
         (corner + quad).reshape(-1, 3),
@@ -138,7 +138,7 @@ def _walls(rings: Rings, base: Float64, top: Float64) -> Mesh:
     )
 
 
-def _lid(rings: Rings, triangles: UInt32, height: Float64, *, up: bool) -> Mesh:
+def _lid(rings: Rings, triangles: UInt32, height: Float64, *, up: bool) -> TileMesh:
     """Return the triangulated footprints at `height`, facing up or down; NaN heights give nothing."""
     row = np.repeat(rings.row, rings.size)
     z = height[row]
@@ -149,7 +149,7 @@ def _lid(rings: Rings, triangles: UInt32, height: Float64, *, up: bool) -> Mesh:
     triangles = number[triangles if up else triangles[:, ::-1]]
     normals = np.zeros((int(shown.sum()), 3), np.float32)
     normals[:, 2] = 1.0 if up else -1.0
-    return Mesh(positions[shown], normals, triangles, row[shown].astype(np.uint32))
+    return TileMesh(positions[shown], normals, triangles, row[shown].astype(np.uint32))
 
 
 def triangulate(rings: Rings) -> UInt32:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tiles.instances import Instances, SharedMesh, share, turned_normals
 from tiles.local_frame import LocalFrame, ToLonLat, local_jacobians, local_positions, y_up
-from tiles.mesh import Float64, Mesh, UInt8, UInt32, empty_mesh, merge
+from tiles.mesh import Float64, TileMesh, UInt8, UInt32, empty_mesh, merge
 from tiles.property_table import PropertyType, property_table
 
 FLOAT, UNSIGNED_BYTE, UNSIGNED_SHORT, UNSIGNED_INT = 5126, 5121, 5123, 5125
@@ -108,7 +108,7 @@ def _chunk(kind: bytes, content: bytes) -> bytes:
 
 
 def encode_glb(
-    mesh: Mesh,
+    mesh: TileMesh,
     *,
     frame: LocalFrame,
     to_lonlat: ToLonLat,
@@ -133,7 +133,7 @@ def encode_instanced_glb(
     frame: LocalFrame,
     to_lonlat: ToLonLat,
     height_offset: float = 0.0,
-    mesh: Mesh | None = None,
+    mesh: TileMesh | None = None,
     properties: Properties | None = None,
     property_types: Mapping[str, PropertyType] | None = None,
     class_name: str = "feature",
@@ -155,7 +155,7 @@ def encode_instanced_glb(
     return _encode(local, shared, properties, property_types, class_name, material)
 
 
-def _localized(mesh: Mesh, frame: LocalFrame, to_lonlat: ToLonLat, height_offset: float) -> Mesh:
+def _localized(mesh: TileMesh, frame: LocalFrame, to_lonlat: ToLonLat, height_offset: float) -> TileMesh:
     """Return the mesh in east, north, up of the frame; normals turn by the meridian convergence."""
     if mesh.is_empty:
         return mesh
@@ -165,11 +165,11 @@ def _localized(mesh: Mesh, frame: LocalFrame, to_lonlat: ToLonLat, height_offset
         # Any vertex will do: within a tile the convergence differs by less than a minute of arc.
         here = mesh.positions[:1]
         normals = turned_normals(normals, local_jacobians(here, frame, to_lonlat, height_offset))
-    return Mesh(positions, normals, mesh.triangles, mesh.feature, mesh.colors)
+    return TileMesh(positions, normals, mesh.triangles, mesh.feature, mesh.colors)
 
 
 def _encode(
-    mesh: Mesh,
+    mesh: TileMesh,
     shared: Sequence[SharedMesh],
     properties: Properties | None,
     property_types: Mapping[str, PropertyType] | None,
@@ -195,7 +195,7 @@ def _encode(
     return writer.to_glb(document | _extension_names(bool(table_number), not mesh.is_empty, bool(shared)))
 
 
-def _by_opacity(mesh: Mesh) -> list[Mesh]:
+def _by_opacity(mesh: TileMesh) -> list[TileMesh]:
     """Return the opaque triangles and the see-through ones apart: drawn as one, a window would make its wall glass."""
     if mesh.colors is None or not (mesh.colors[:, 3] < 255).any():
         return [mesh]
@@ -203,10 +203,10 @@ def _by_opacity(mesh: Mesh) -> list[Mesh]:
     return [_with_triangles(mesh, chosen) for chosen in (np.logical_not(through), through) if chosen.any()]
 
 
-def _with_triangles(mesh: Mesh, chosen: NDArray[np.bool_]) -> Mesh:
+def _with_triangles(mesh: TileMesh, chosen: NDArray[np.bool_]) -> TileMesh:
     """Return the part of a mesh that these triangles draw, without the vertices they leave unused."""
     used, triangles = np.unique(mesh.triangles[chosen], return_inverse=True)
-    return Mesh(
+    return TileMesh(
         mesh.positions[used],
         None if mesh.normals is None else mesh.normals[used],
         triangles.reshape(-1, 3).astype(np.uint32),
@@ -241,7 +241,7 @@ def _add_properties(
     return {"propertyTable": 0}
 
 
-def _feature_primitive(writer: GlbWriter, mesh: Mesh, table_number: Mapping[str, int]) -> dict[str, Any]:
+def _feature_primitive(writer: GlbWriter, mesh: TileMesh, table_number: Mapping[str, int]) -> dict[str, Any]:
     """Return the primitive of a mesh whose vertices carry their feature's row number."""
     primitive = _primitive(writer, mesh)
     primitive["attributes"]["_FEATURE_ID_0"] = _add_feature_ids(writer, mesh.feature, ARRAY_BUFFER)
@@ -249,7 +249,7 @@ def _feature_primitive(writer: GlbWriter, mesh: Mesh, table_number: Mapping[str,
     return primitive
 
 
-def _primitive(writer: GlbWriter, mesh: Mesh) -> dict[str, Any]:
+def _primitive(writer: GlbWriter, mesh: TileMesh) -> dict[str, Any]:
     """Return the primitive of a mesh whose positions are east, north, up; feature ids come on top."""
     attributes = {"POSITION": writer.add_accessor(y_up(mesh.positions), "VEC3", FLOAT, bounds=True)}
     if mesh.normals is not None:

@@ -15,9 +15,9 @@ from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from twin_model.box import Box
 from twin_model.errors import NotFound
 
-BBox = tuple[float, float, float, float]
 """minx, miny, maxx, maxy, always x (east) before y (north)."""
 
 MAX_ZOOM = 24
@@ -92,7 +92,7 @@ class TileMatrixSet:
     well_known_scale_set: str = ""
 
     @property
-    def extent(self) -> BBox:
+    def extent(self) -> Box:
         """The box all tiles of a zoom cover together."""
         right = self.left + self.root_width * self.root_size
         bottom = self.top - self.root_height * self.root_size
@@ -121,7 +121,7 @@ class TileMatrixSet:
         width, height = self.matrix_size(z)
         return 0 <= row < height and 0 <= col < width
 
-    def bounds(self, z: int, row: int, col: int) -> BBox:
+    def bounds(self, z: int, row: int, col: int) -> Box:
         """Return the tile's box. Neighbours share their edge to the last bit, children their parent's."""
         size = self.tile_size(z)
         return (
@@ -154,7 +154,7 @@ class TileMatrixSet:
         row = tile.row - (y > maxy) + (y <= miny and tile.row != height - 1)
         return Tile(tile.z, row, col)
 
-    def limits(self, bbox: BBox, z: int) -> TileMatrixLimits | None:
+    def limits(self, bbox: Box, z: int) -> TileMatrixLimits | None:
         """Return the rows and columns whose tiles share area with `bbox`, None where it misses the extent.
 
         A box without width or height gets the tiles that `tile_of` gives its places. minx > maxx raises
@@ -173,7 +173,7 @@ class TileMatrixSet:
         )
         return limits if limits.min_row <= limits.max_row and limits.min_col <= limits.max_col else None
 
-    def tiles(self, bbox: BBox, z: int) -> Iterator[Tile]:
+    def tiles(self, bbox: Box, z: int) -> Iterator[Tile]:
         """Yield the tiles that share area with `bbox`, row by row from the top left."""
         limits = self.limits(bbox, z)
         if limits is None:

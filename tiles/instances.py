@@ -23,7 +23,7 @@ from tiles.local_frame import (
     local_jacobians,
     local_positions,
 )
-from tiles.mesh import Float32, Float64, Mesh, UInt32, empty_mesh, merge
+from tiles.mesh import Float32, Float64, TileMesh, UInt32, empty_mesh, merge
 
 PLACE_TOLERANCE = 1e-3
 """Metres a shared vertex may lie beside its true place."""
@@ -38,7 +38,7 @@ class Instances:
     `features` (k,) are the row numbers of the instances; the mesh's own `feature` is not used.
     """
 
-    mesh: Mesh
+    mesh: TileMesh
     matrices: Float64
     features: UInt32
 
@@ -50,7 +50,7 @@ class SharedMesh:
     `rotation` (k, 4) are unit quaternions x, y, z, w.
     """
 
-    mesh: Mesh
+    mesh: TileMesh
     translation: Float32
     rotation: Float32
     scale: Float32
@@ -64,7 +64,7 @@ def share(
     height_offset: float = 0.0,
     *,
     bake_below: int = 512,
-) -> tuple[list[SharedMesh], Mesh]:
+) -> tuple[list[SharedMesh], TileMesh]:
     """Return what can be shared, and all the rest as one mesh in projected metres.
 
     Copied are instances with shear or a scale uneven by over 1 %, parts so large that the earth's curvature
@@ -72,7 +72,7 @@ def share(
     sum.
     """
     shared: list[SharedMesh] = []
-    baked: list[Mesh] = []
+    baked: list[TileMesh] = []
     for group in (side for both in instances for side in _unmirrored(both)):
         centred = _centred(group)
         place = _Place.of(centred, frame, to_lonlat, height_offset)
@@ -85,7 +85,7 @@ def share(
     return shared, merge(baked)
 
 
-def bake(instances: Instances) -> Mesh:
+def bake(instances: Instances) -> TileMesh:
     """Return all copies as one mesh in projected metres; a mirroring matrix turns the triangles round."""
     mesh, count = instances.mesh, len(instances.matrices)
     if count == 0 or mesh.is_empty:
@@ -96,7 +96,7 @@ def bake(instances: Instances) -> Mesh:
     mirrored = np.linalg.det(linear) < 0.0
     triangles[mirrored] = triangles[mirrored][..., ::-1]
     triangles += (len(mesh.positions) * np.arange(count, dtype=np.uint32))[:, None, None]
-    return Mesh(
+    return TileMesh(
         positions.reshape(-1, 3),
         None if mesh.normals is None else turned_normals(mesh.normals, linear),
         triangles.reshape(-1, 3),
@@ -178,7 +178,7 @@ def _centred(instances: Instances) -> Instances:
     center = 0.5 * (mesh.positions.min(axis=0) + mesh.positions.max(axis=0))
     matrices = instances.matrices.copy()
     matrices[:, :3, 3] += matrices[:, :3, :3] @ center
-    moved = Mesh(mesh.positions - center, mesh.normals, mesh.triangles, mesh.feature, mesh.colors)
+    moved = TileMesh(mesh.positions - center, mesh.normals, mesh.triangles, mesh.feature, mesh.colors)
     return Instances(moved, matrices, instances.features)
 
 
@@ -186,7 +186,7 @@ def _chosen(instances: Instances, mask: NDArray[np.bool_]) -> Instances:
     return Instances(instances.mesh, instances.matrices[mask], instances.features[mask])
 
 
-def _radius(mesh: Mesh) -> float:
+def _radius(mesh: TileMesh) -> float:
     return float(np.linalg.norm(mesh.positions, axis=1).max(initial=0.0))
 
 

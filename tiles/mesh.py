@@ -20,7 +20,7 @@ UInt8 = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Mesh:
+class TileMesh:
     """Triangles of many features, each vertex knowing the row number of its feature.
 
     `positions` (n, 3) metres, `normals` (n, 3) unit vectors or None, `triangles` (m, 3) counter-clockwise
@@ -44,9 +44,9 @@ class Mesh:
         return enclosed_volume(self.positions, self.triangles)
 
 
-def empty_mesh() -> Mesh:
+def empty_mesh() -> TileMesh:
     """Return a mesh without vertices."""
-    return Mesh(
+    return TileMesh(
         np.empty((0, 3)),
         np.empty((0, 3), np.float32),
         np.empty((0, 3), np.uint32),
@@ -54,7 +54,7 @@ def empty_mesh() -> Mesh:
     )
 
 
-def merge(meshes: Sequence[Mesh]) -> Mesh:
+def merge(meshes: Sequence[TileMesh]) -> TileMesh:
     """Return one mesh with the triangles of all, feature rows as they are.
 
     Normals survive if every mesh has them. Colours survive if any mesh has them; the others turn white.
@@ -66,7 +66,7 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
         return filled[0]
     first_vertex = np.cumsum([0] + [len(mesh.positions) for mesh in filled[:-1]])
     triangles = [mesh.triangles + np.uint32(first) for mesh, first in zip(filled, first_vertex, strict=True)]
-    return Mesh(
+    return TileMesh(
         np.concatenate([mesh.positions for mesh in filled]),
         _merged_normals(filled),
         np.concatenate(triangles),
@@ -75,16 +75,16 @@ def merge(meshes: Sequence[Mesh]) -> Mesh:
     )
 
 
-def _merged_normals(meshes: Sequence[Mesh]) -> Float32 | None:
+def _merged_normals(meshes: Sequence[TileMesh]) -> Float32 | None:
     normals = [mesh.normals for mesh in meshes if mesh.normals is not None]
     return np.concatenate(normals) if len(normals) == len(meshes) else None
 
 
-def _merged_colors(meshes: Sequence[Mesh]) -> UInt8 | None:
+def _merged_colors(meshes: Sequence[TileMesh]) -> UInt8 | None:
     if all(mesh.colors is None for mesh in meshes):
         return None
     return np.concatenate([_colors_or_white(mesh) for mesh in meshes])
 
 
-def _colors_or_white(mesh: Mesh) -> UInt8:
+def _colors_or_white(mesh: TileMesh) -> UInt8:
     return mesh.colors if mesh.colors is not None else np.full((len(mesh.positions), 4), 255, np.uint8)

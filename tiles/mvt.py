@@ -21,14 +21,13 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tiles.mvt_geometry import Paths, Window, line_paths, parts_within, point_paths, ring_paths
+from tiles.mvt_geometry import TilePaths, Window, line_paths, parts_within, point_paths, ring_paths
 from tiles.mvt_values import Column, tags_of
 from tiles.varint import Ragged, length_delimited, ranges_of, varint, varints, woven, zigzag
+from twin_model.box import Box
 
-BBox = tuple[float, float, float, float]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 Geometries = NDArray[np.object_]
 
@@ -56,7 +55,7 @@ def encode_tile(layers: Sequence[bytes]) -> bytes:
 def encode_layer(
     name: str,
     geometries: Geometries,
-    bounds: BBox,
+    bounds: Box,
     *,
     ids: Ints | None = None,
     properties: Mapping[str, Column] | None = None,
@@ -97,7 +96,7 @@ def encode_layer(
     return EncodedLayer(length_delimited(0x1A, layer), len(shapes.row), dropped)
 
 
-def _ensure_columns(count: int, bounds: BBox, ids: Ints | None, properties: Mapping[str, Column]) -> None:
+def _ensure_columns(count: int, bounds: Box, ids: Ints | None, properties: Mapping[str, Column]) -> None:
     if not (bounds[0] < bounds[2] and bounds[1] < bounds[3]):
         raise ValueError(f"A tile's bounds are minx, miny, maxx, maxy with an area, not {bounds}.")
     columns: dict[str, Column] = {**properties} if ids is None else {"ids": ids, **properties}
@@ -134,13 +133,13 @@ def _encoded_shapes(parts: Geometries, rows: Ints, window: Window, smallest: flo
     return _Shapes(row[order], geom_type[order], commands.in_order(order))
 
 
-def _paths_of(geom_type: int, parts: Geometries, rows: Ints, window: Window, smallest: float) -> Paths:
+def _paths_of(geom_type: int, parts: Geometries, rows: Ints, window: Window, smallest: float) -> TilePaths:
     if geom_type == POLYGON:
         return ring_paths(parts, rows, window, smallest)
     return line_paths(parts, rows, window) if geom_type == LINE else point_paths(parts, rows, window)
 
 
-def _commands(paths: Paths, geom_type: int) -> _Shapes:
+def _commands(paths: TilePaths, geom_type: int) -> _Shapes:
     """Return MoveTo (1), LineTo (2), ClosePath (7) and the zigzag steps between vertices, one run per row."""
     around = {POINT: 1, LINE: 2, POLYGON: 3}[geom_type]
     size = 2 * paths.count + around

@@ -11,10 +11,10 @@ import shapely
 from numpy.typing import NDArray
 
 from tiles.varint import ranges_of
+from twin_model.box import Box
 
-__all__ = ["Paths", "Window", "line_paths", "parts_within", "point_paths", "ring_paths"]
+__all__ = ["TilePaths", "Window", "line_paths", "parts_within", "point_paths", "ring_paths"]
 
-BBox = tuple[float, float, float, float]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -28,7 +28,7 @@ SHORT_PART = 16
 class Window:
     """The box of a tile in its CRS and the integer grid on it: x east, y south, origin top left."""
 
-    bounds: BBox
+    bounds: Box
     extent: int
     buffer: int
     tolerance_units: float
@@ -39,7 +39,7 @@ class Window:
         return (maxx - minx) / self.extent, (maxy - miny) / self.extent
 
     @property
-    def buffered(self) -> BBox:
+    def buffered(self) -> Box:
         minx, miny, maxx, maxy = self.bounds
         dx, dy = self.buffer * self.unit[0], self.buffer * self.unit[1]
         return minx - dx, miny - dy, maxx + dx, maxy + dy
@@ -77,7 +77,7 @@ def _exploded(geometries: Geometries, rows: Ints) -> tuple[Geometries, Ints]:
     return (geometries, rows) if simple.all() else (geometries[simple], rows[simple])
 
 
-def _clipped(parts: Geometries, rows: Ints, crossing: Bools, box: BBox) -> tuple[Geometries, Ints]:
+def _clipped(parts: Geometries, rows: Ints, crossing: Bools, box: Box) -> tuple[Geometries, Ints]:
     """Return the parts with those that cross the box cut to it, pieces of a lower dimension left out."""
     dimension = shapely.get_dimensions(parts)
     parts = parts.copy()
@@ -87,7 +87,7 @@ def _clipped(parts: Geometries, rows: Ints, crossing: Bools, box: BBox) -> tuple
     return pieces[same], rows[index[same]]
 
 
-def _cut(parts: Geometries, box: BBox) -> Geometries:
+def _cut(parts: Geometries, box: Box) -> Geometries:
     """Return each part inside the box.
 
     `clip_by_rect` may fill the whole box for a polygon that crosses itself, so such are mended first.
@@ -109,7 +109,7 @@ def _valid(shapes: Geometries) -> Geometries:
 
 
 @dataclass(frozen=True, slots=True)
-class Paths:
+class TilePaths:
     """Runs of vertices on the grid, row after row: the points of a feature, a line, or a ring left open.
 
     `x`, `y` per vertex; `count`, `row`, `part`, `hole` per path. No path is empty; a hole has the `part` of
@@ -127,24 +127,24 @@ class Paths:
     def start(self) -> Ints:
         return np.cumsum(self.count) - self.count
 
-    def vertices(self, keep: Bools) -> "Paths":
+    def vertices(self, keep: Bools) -> "TilePaths":
         """Return the paths with these vertices; a path that loses all of them goes."""
         count = np.add.reduceat(keep, self.start, dtype=np.int64) if len(self.count) else self.count
         left = count > 0
-        return Paths(self.x[keep], self.y[keep], count[left], self.row[left], self.part[left], self.hole[left])
+        return TilePaths(self.x[keep], self.y[keep], count[left], self.row[left], self.part[left], self.hole[left])
 
-    def paths(self, chosen: Bools | Ints) -> "Paths":
+    def paths(self, chosen: Bools | Ints) -> "TilePaths":
         """Return some of the paths, or all in another order."""
         count = self.count[chosen]
         at = ranges_of(self.start[chosen], count)
-        return Paths(self.x[at], self.y[at], count, self.row[chosen], self.part[chosen], self.hole[chosen])
+        return TilePaths(self.x[at], self.y[at], count, self.row[chosen], self.part[chosen], self.hole[chosen])
 
-    def with_rings(self, other: "Paths") -> "Paths":
+    def with_rings(self, other: "TilePaths") -> "TilePaths":
         """Return both, row after row; the parts of `other` get numbers of their own."""
         part = np.concatenate((self.part, other.part + self.part.max(initial=-1) + 1))
         x, y = np.concatenate((self.x, other.x)), np.concatenate((self.y, other.y))
         count, row = np.concatenate((self.count, other.count)), np.concatenate((self.row, other.row))
-        both = Paths(x, y, count, row, part, np.concatenate((self.hole, other.hole)))
+        both = TilePaths(x, y, count, row, part, np.concatenate((self.hole, other.hole)))
         return both.paths(np.argsort(row, kind="stable"))
 
     def neighbours(self) -> tuple[Ints, Ints]:
@@ -162,7 +162,7 @@ class Paths:
         return np.add.reduceat(cross, self.start) / 2 if len(self.count) else np.empty(0)
 
 
-def _paths(parts: Geometries, rows: Ints, window: Window | None) -> Paths:
+def _paths(parts: Geometries, rows: Ints, window: Window | None) -> TilePaths:
     """Return one path per part or ring; without a window the coordinates are on the grid already."""
     if len(parts) and shapely.get_num_interior_rings(parts).any():
         rings, part = shapely.get_rings(parts, return_index=True)
@@ -174,7 +174,7 @@ def _paths(parts: Geometries, rows: Ints, window: Window | None) -> Paths:
     x, y = window.to_grid(coordinates) if window else (np.rint(coordinates[:, 0]), np.rint(coordinates[:, 1]))
     count = np.bincount(ring, minlength=len(rings))
     hole = np.append(False, part[1:] == part[:-1])[: len(part)]
-    paths = Paths(x, y, count, rows[part], part, hole)
+    paths = TilePaths(x, y, count, rows[part], part, hole)
     finite = np.isfinite(x) & np.isfinite(y)
     return paths if finite.all() else paths.vertices(finite)
 
@@ -196,7 +196,7 @@ def _simplified(paths: Geometries, tolerance: float) -> Geometries:
     return paths
 
 
-def _tidied(paths: Paths, *, closed: bool) -> Paths:
+def _tidied(paths: TilePaths, *, closed: bool) -> TilePaths:
     """Return the paths without repeated vertices, vertices in straight runs and, where closed, spikes.
 
     A ring without area vanishes. Lines keep their turning points and may shrink to one vertex.
@@ -216,7 +216,7 @@ def _tidied(paths: Paths, *, closed: bool) -> Paths:
             return paths
 
 
-def _straight(paths: Paths, *, closed: bool) -> tuple[Bools, bool]:
+def _straight(paths: TilePaths, *, closed: bool) -> tuple[Bools, bool]:
     """Tell which vertices lie in line with their neighbours, and whether one of them is a spike's tip."""
     before, after = paths.neighbours()
     dx, dy = paths.x - paths.x[before], paths.y - paths.y[before]
@@ -230,7 +230,7 @@ def _straight(paths: Paths, *, closed: bool) -> tuple[Bools, bool]:
     return straight, False
 
 
-def point_paths(parts: Geometries, rows: Ints, window: Window) -> Paths:
+def point_paths(parts: Geometries, rows: Ints, window: Window) -> TilePaths:
     """Return one path per row, its points in order, none twice."""
     points = _paths(parts, rows, window)
     order = np.lexsort((points.y, points.x, points.row))
@@ -238,15 +238,15 @@ def point_paths(parts: Geometries, rows: Ints, window: Window) -> Paths:
     new = np.append(True, (x[1:] != x[:-1]) | (y[1:] != y[:-1]) | (row[1:] != row[:-1]))[: len(order)]
     points = points.paths(np.sort(order[new]))
     row, count = np.unique(points.row, return_counts=True)
-    return Paths(points.x, points.y, count, row, row, np.zeros(len(row), dtype=bool))
+    return TilePaths(points.x, points.y, count, row, row, np.zeros(len(row), dtype=bool))
 
 
-def line_paths(parts: Geometries, rows: Ints, window: Window) -> Paths:
+def line_paths(parts: Geometries, rows: Ints, window: Window) -> TilePaths:
     lines = _tidied(_paths(parts, rows, window), closed=False)
     return lines.paths(lines.count > 1)
 
 
-def ring_paths(parts: Geometries, rows: Ints, window: Window, smallest: float) -> Paths:
+def ring_paths(parts: Geometries, rows: Ints, window: Window, smallest: float) -> TilePaths:
     """Return the rings of valid polygons on the grid, wound as the specification says."""
     rings = _tidied(_paths(parts, rows, window), closed=True)
     rings = _repaired(_enclosed(rings, np.ones(len(rings.count), dtype=bool)))
@@ -257,7 +257,7 @@ def ring_paths(parts: Geometries, rows: Ints, window: Window, smallest: float) -
     return _wound(rings)
 
 
-def _enclosed(rings: Paths, chosen: Bools) -> Paths:
+def _enclosed(rings: TilePaths, chosen: Bools) -> TilePaths:
     """Return the chosen rings, holes only where their exterior is chosen too."""
     exterior = np.zeros(rings.part.max(initial=-1) + 1, dtype=bool)
     exterior[rings.part[chosen & ~rings.hole]] = True
@@ -265,7 +265,7 @@ def _enclosed(rings: Paths, chosen: Bools) -> Paths:
     return rings if chosen.all() else rings.paths(chosen)
 
 
-def _repaired(rings: Paths) -> Paths:
+def _repaired(rings: TilePaths) -> TilePaths:
     """Return the rings with those of invalid features rebuilt: rounding lets close edges cross.
 
     `set_precision` finds a valid shape whose vertices are on the grid.
@@ -280,7 +280,7 @@ def _repaired(rings: Paths) -> Paths:
     return rings.paths(~np.isin(rings.row, features[broken])).with_rings(rebuilt)
 
 
-def _shapes(rings: Paths) -> tuple[Ints, Geometries]:
+def _shapes(rings: TilePaths) -> tuple[Ints, Geometries]:
     """Return the rows and the polygon or multipolygon, in tile units, of each."""
     at = ranges_of(rings.start, rings.count + 1)
     ring_offsets = np.append(0, np.cumsum(rings.count + 1))
@@ -297,7 +297,7 @@ def _shapes(rings: Paths) -> tuple[Ints, Geometries]:
     return rows, shapely.from_ragged_array(kind, coordinates, tuple(offsets))
 
 
-def _unit_squares(parts: Geometries, rows: Ints, window: Window, drawn: Ints) -> Paths:
+def _unit_squares(parts: Geometries, rows: Ints, window: Window, drawn: Ints) -> TilePaths:
     """Return one square unit for each row that has a polygon and no ring, in the middle of its first part."""
     row, first = np.unique(rows, return_index=True)
     lost = ~np.isin(row, drawn)
@@ -305,12 +305,12 @@ def _unit_squares(parts: Geometries, rows: Ints, window: Window, drawn: Ints) ->
     x, y = window.to_grid((box[:, :2] + box[:, 2:]) / 2)
     corners_x, corners_y = np.column_stack((x, x + 1, x + 1, x)), np.column_stack((y, y, y + 1, y + 1))
     count, part = np.full(len(row), 4), np.arange(len(row))
-    return Paths(corners_x.ravel(), corners_y.ravel(), count, row, part, np.zeros(len(row), dtype=bool))
+    return TilePaths(corners_x.ravel(), corners_y.ravel(), count, row, part, np.zeros(len(row), dtype=bool))
 
 
-def _wound(rings: Paths) -> Paths:
+def _wound(rings: TilePaths) -> TilePaths:
     """Return the rings with exteriors of positive and holes of negative area, turned round where needed."""
     turn = np.repeat((rings.area() > 0) == rings.hole, rings.count)
     at = np.arange(len(rings.x))
     at = np.where(turn, np.repeat(2 * rings.start + rings.count - 1, rings.count) - at, at)
-    return Paths(rings.x[at], rings.y[at], rings.count, rings.row, rings.part, rings.hole)
+    return TilePaths(rings.x[at], rings.y[at], rings.count, rings.row, rings.part, rings.hole)

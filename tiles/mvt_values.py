@@ -17,7 +17,6 @@ __all__ = ["Column", "tags_of"]
 Column = NDArray[Any] | Sequence[Any]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Words = NDArray[np.uint64]
 Bools = NDArray[np.bool_]
 Geometries = NDArray[np.object_]
 

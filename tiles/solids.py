@@ -23,7 +23,7 @@ from tiles.gltf import Material, encode_glb, encode_instanced_glb
 from tiles.hatch import stripes
 from tiles.instances import Instances
 from tiles.local_frame import LocalFrame, ToLonLat
-from tiles.mesh import Mesh, merge
+from tiles.mesh import TileMesh, merge
 from tiles.property_table import LAST_INT32, NO_INT32, PropertyType
 from tiles.quadtree import ROOT_CELL
 from tiles.sweep import MITRE_LIMIT, sweep
@@ -149,7 +149,7 @@ class Solids:
         base, height = self._bases(frame), self._heights(frame)
         return base, base + np.where(np.isnan(height), _LIFT / 2, height)
 
-    def _extruded(self, frame: gpd.GeoDataFrame) -> Mesh:
+    def _extruded(self, frame: gpd.GeoDataFrame) -> TileMesh:
         """Return solids; a footprint whose height is unknown lies flat, in a colour of its own and hatched."""
         areas, base, height = frame.geometry.to_numpy(), self._bases(frame), self._heights(frame)
         solid = extrude(areas, base, height, colors=feature_colors(self.layer, frame), flat_color=_rgba(_UNKNOWN))
@@ -188,7 +188,7 @@ class Solids:
             coordinates[:, 2], starts
         ) + reach
 
-    def _swept(self, frame: gpd.GeoDataFrame) -> Mesh:
+    def _swept(self, frame: gpd.GeoDataFrame) -> TileMesh:
         sections = self._sections(frame)
         shape = frame[self.layer.model["shape"]].to_numpy(dtype=object)
         return sweep(
@@ -231,7 +231,7 @@ class Solids:
         ]
 
 
-def _drawn(stored: StoredMesh, color: tuple[int, ...]) -> Mesh:
+def _drawn(stored: StoredMesh, color: tuple[int, ...]) -> TileMesh:
     """Return a stored mesh as a tile draws it: flat shaded, one colour a triangle where the model gives them."""
     corners = stored.vertices[stored.triangles.ravel()]
     triangles = np.arange(len(corners), dtype=np.uint32).reshape(-1, 3)
@@ -245,7 +245,7 @@ def _drawn(stored: StoredMesh, color: tuple[int, ...]) -> Mesh:
         if painted is not None
         else np.tile(np.array(color, dtype=np.uint8), (len(corners), 1))
     )
-    return Mesh(
+    return TileMesh(
         corners,
         np.repeat(normal, 3, axis=0).astype(np.float32),
         triangles,

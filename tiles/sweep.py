@@ -14,7 +14,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tiles.mesh import Float64, Mesh, UInt8, UInt32, empty_mesh, merge
+from tiles.mesh import Float64, TileMesh, UInt8, UInt32, empty_mesh, merge
 
 Index = NDArray[np.intp]
 Bool = NDArray[np.bool_]
@@ -55,7 +55,7 @@ def sweep(
     sides: int = 8,
     feature: UInt32 | None = None,
     colors: UInt8 | None = None,
-) -> Mesh:
+) -> TileMesh:
     """Return closed, capped tubes along the axes: round or elliptic where `round_mask`, else rectangular.
 
     `lines` are LineString Z or MultiLineString Z of the axis in metres, `width` and `height` the outer size
@@ -81,7 +81,7 @@ def sweep(
         ]
     )
     row = mesh.feature
-    return Mesh(
+    return TileMesh(
         mesh.positions,
         mesh.normals,
         mesh.triangles,
@@ -203,7 +203,7 @@ def _turned(normal: Float64, old: Float64, new: Float64) -> Float64:
 
 
 @dataclass(frozen=True)
-class Section:
+class SweepSection:
     """A section of size 2 x 2 about its centre: vertices and normals (c, 2), edges and outline as numbers."""
 
     corner: Float64
@@ -212,21 +212,21 @@ class Section:
     outline: Index
 
 
-def _round_section(sides: int) -> Section:
+def _round_section(sides: int) -> SweepSection:
     """Return a regular polygon on the unit circle with normals that make it look round."""
     angle = 2.0 * np.pi * np.arange(sides) / sides
     corner = np.stack([np.cos(angle), np.sin(angle)], axis=-1)
     number = np.arange(sides)
-    return Section(corner, corner, np.stack([number, (number + 1) % sides], axis=-1), number)
+    return SweepSection(corner, corner, np.stack([number, (number + 1) % sides], axis=-1), number)
 
 
-def _rectangular_section() -> Section:
+def _rectangular_section() -> SweepSection:
     """Return a square whose corners are there twice, so that each face has its own normal."""
     corner = np.array([[1.0, -1.0], [1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0]])
     face = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     both = np.stack([corner, np.roll(corner, -1, axis=0)], axis=1).reshape(-1, 2)
     number = 2 * np.arange(4)
-    return Section(both, np.repeat(face, 2, axis=0), np.stack([number, number + 1], axis=-1), number)
+    return SweepSection(both, np.repeat(face, 2, axis=0), np.stack([number, number + 1], axis=-1), number)
 
 
 def _tubes(
@@ -234,8 +234,8 @@ def _tubes(
     frames: tuple[Float64, Float64],
     size: Float64,
     chosen: Bool,
-    section: Section,
-) -> Mesh:
+    section: SweepSection,
+) -> TileMesh:
     """Return the skins and caps of the chosen pipes; `size` (pipes, 2) are width and height."""
     here = np.flatnonzero(chosen[stations.pipe])
     if len(here) == 0:
@@ -251,7 +251,7 @@ def _tubes(
     outward = steep[..., :1] * normal + steep[..., 1:] * binormal
     outward /= np.linalg.norm(outward, axis=-1, keepdims=True)
     row = stations.row[stations.pipe[here]].astype(np.uint32)
-    skin = Mesh(
+    skin = TileMesh(
         ring.reshape(-1, 3),
         outward.reshape(-1, 3).astype(np.float32),
         _skin_triangles(stations.pipe[here], section),
@@ -269,7 +269,7 @@ def _tubes(
     )
 
 
-def _skin_triangles(pipe: Index, section: Section) -> UInt32:
+def _skin_triangles(pipe: Index, section: SweepSection) -> UInt32:
     """Return two triangles for each edge of the section between one station and the next of the same pipe."""
     near = len(section.corner) * np.flatnonzero(pipe[1:] == pipe[:-1])[:, None]
     far = near + len(section.corner)
@@ -278,12 +278,12 @@ def _skin_triangles(pipe: Index, section: Section) -> UInt32:
     return quads[..., [0, 1, 2, 0, 2, 3]].reshape(-1, 3).astype(np.uint32)
 
 
-def _caps(outline: Float64, outward: Float64, row: UInt32) -> Mesh:
+def _caps(outline: Float64, outward: Float64, row: UInt32) -> TileMesh:
     """Return flat lids (fans) over the outlines (k, corners, 3), counter-clockwise seen from outside."""
     count, corners = outline.shape[:2]
     fan = np.array([[0, i, i + 1] for i in range(1, corners - 1)])
     triangles = (corners * np.arange(count)[:, None, None] + fan).reshape(-1, 3)
-    return Mesh(
+    return TileMesh(
         outline.reshape(-1, 3),
         np.repeat(outward, corners, axis=0).astype(np.float32),
         triangles.astype(np.uint32),

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from tiles.local_frame import FLATTENING, SEMI_MAJOR_AXIS, ecef_from_lonlat, ellipsoid_normal
 from tiles.mesh import Float64
+from twin_model.box import Box
 
 Height = Callable[[Float64, Float64], Float64]
 """Longitude, latitude in degrees -> metres above the ellipsoid; NaN where unknown."""
-BBox = tuple[float, float, float, float]
 UInt32 = NDArray[np.uint32]
 
 MEDIA_TYPE = "application/vnd.quantized-mesh"
@@ -54,7 +54,7 @@ class _Lattice:
     height: Float64
 
 
-def terrain_tile_bounds(z: int, x: int, y: int) -> BBox:
+def terrain_tile_bounds(z: int, x: int, y: int) -> Box:
     """Return west, south, east, north in degrees; ValueError where the scheme has no such tile."""
     if not (0 <= z <= MAX_ZOOM and 0 <= x < 2 << z and 0 <= y < 1 << z):
         raise ValueError(f"no terrain tile {z}/{x}/{y}: zoom is 0 to {MAX_ZOOM}, x below 2^(z+1), y below 2^z")
@@ -68,7 +68,7 @@ def max_zoom_for(resolution: float, *, grid: int = GRID) -> int:
     return min(max(math.ceil(math.log2(spacing_at_zero / resolution)), 0), MAX_ZOOM)
 
 
-def layer_json(bounds: BBox, max_zoom: int, *, name: str = "terrain", attribution: str = "") -> dict[str, Any]:
+def layer_json(bounds: Box, max_zoom: int, *, name: str = "terrain", attribution: str = "") -> dict[str, Any]:
     """Return the `layer.json` of a town: `bounds` is its west, south, east, north in degrees.
 
     `available` has the whole globe up to `WHOLE_GLOBE_ZOOM`, then the tiles that touch the town; elsewhere
@@ -92,7 +92,7 @@ def layer_json(bounds: BBox, max_zoom: int, *, name: str = "terrain", attributio
     }
 
 
-def is_available(bounds: BBox, z: int, x: int, y: int, max_zoom: int) -> bool:
+def is_available(bounds: Box, z: int, x: int, y: int, max_zoom: int) -> bool:
     """Say whether `layer_json` of the same town promises this tile; a service answers 404 where not."""
     if not 0 <= z <= max_zoom:
         return False
@@ -100,7 +100,7 @@ def is_available(bounds: BBox, z: int, x: int, y: int, max_zoom: int) -> bool:
     return there["startX"] <= x <= there["endX"] and there["startY"] <= y <= there["endY"]
 
 
-def _available(bounds: BBox, z: int) -> dict[str, int]:
+def _available(bounds: Box, z: int) -> dict[str, int]:
     columns, rows = 2 << z, 1 << z
     if z <= WHOLE_GLOBE_ZOOM:
         return {"startX": 0, "startY": 0, "endX": columns - 1, "endY": rows - 1}

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from twin_model.errors import ChainBroken
 from twin_model.store.base import ChangesetRecord, Store
 from twin_model.store.digests import parts_digest, parts_words
-from twin_model.store.evidence import LayerRows, Parts, layer_rows, parts_by_layer, sealed_digest
+from twin_model.store.evidence import DeliveredParts, LayerRows, layer_rows, parts_by_layer, sealed_digest
 from twin_model.store.writing import GENESIS, chain_hash
 
 __all__ = ["Audit", "verify"]
@@ -76,11 +76,11 @@ def _ensure_linked(record: ChangesetRecord, expected: int, previous: str, record
 class _Evidence:
     """What the store holds, by layer; the rows of a layer are read when first asked for."""
 
-    def __init__(self, store: Store, parts: Mapping[str, Parts]) -> None:
+    def __init__(self, store: Store, parts: Mapping[str, DeliveredParts]) -> None:
         self._store, self._parts = store, parts
         self._of_layer = cache(self._read)
 
-    def parts(self, layer: str) -> Parts | None:
+    def parts(self, layer: str) -> DeliveredParts | None:
         return self._parts.get(layer)
 
     def rows(self, layer: str) -> LayerRows | None:

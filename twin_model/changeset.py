@@ -13,6 +13,7 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
+from twin_model.box import Box
 from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
 from twin_model.layer import Layer
@@ -21,8 +22,6 @@ from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import Instant
 
 __all__ = ["Box", "Changeset", "Delivered", "Rows", "Scope", "ScopeKind", "Source", "Touched", "Version"]
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)

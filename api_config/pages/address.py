@@ -7,15 +7,15 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from api_config.web.call import Call
 
-__all__ = ["Address", "address_of", "safe_href", "value_href"]
+__all__ = ["PageAddress", "address_of", "safe_href", "value_href"]
 
 
-def address_of(call: Call) -> "Address":
-    return Address(urlsplit(call.base).path, call.base, dict(call.params))
+def address_of(call: Call) -> "PageAddress":
+    return PageAddress(urlsplit(call.base).path, call.base, dict(call.params))
 
 
 @dataclass(frozen=True)
-class Address:
+class PageAddress:
     """Addresses of this service: `root` is the path it stands at, `base` the whole address for programs."""
 
     root: str

@@ -13,7 +13,7 @@ from api_config.pages.address import address_of
 from api_config.pages.render import Document, feature_title
 from api_config.web.call import Call
 from tiles.svg.plan import (
-    Bounds,
+    Box,
     PlanFrame,
     color_key,
     frame_of,
@@ -53,7 +53,7 @@ def draw_map(
     call: Call,
     drawn: Sequence[Drawn],
     *,
-    extent: Bounds | None = None,
+    extent: Box | None = None,
     width: float = _WIDE,
     margin: float = 0.06,
     locate: bool = True,
@@ -105,7 +105,7 @@ def _geometries(call: Call, features: Sequence[Document]) -> NDArray[Any]:
     return placed_geometries(transform_geometries(geometries, crs, CRS84))
 
 
-def _bounds(geometries: NDArray[Any]) -> Bounds | None:
+def _bounds(geometries: NDArray[Any]) -> Box | None:
     present = geometries[~(shapely.is_missing(geometries) | shapely.is_empty(geometries))]
     if not len(present):
         return None

@@ -13,7 +13,7 @@ from api_config.ogc.resources import is_placed
 from api_config.pages.map import NARROW, Drawn, center, draw_map
 from api_config.pages.render import Document, number, render_page
 from api_config.web.call import Call
-from tiles.svg.plan import Bounds
+from tiles.svg.plan import Box
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
@@ -188,7 +188,7 @@ def _example_layer(groups: Sequence[tuple[str, Sequence[tuple[Layer, Document]]]
     return "building" if counts.get("building") else max(counts, key=lambda name: counts[name], default="building")
 
 
-def _extent_of(document: Document) -> Bounds | None:
+def _extent_of(document: Document) -> Box | None:
     boxes = document.get("extent", {}).get("spatial", {}).get("bbox") or [None]
     box = boxes[0]
     if box is None or len(box) not in (4, 6):

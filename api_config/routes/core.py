@@ -18,7 +18,7 @@ from api_config.pages.samples import feature_collection, overview
 from api_config.routes.items import layer_of, words_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
-from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.openapi import (
     JSON,
     TEXT,
@@ -211,7 +211,7 @@ async def readyz(request: Request) -> Response:
     return PlainTextResponse(f"ready, version {version}")
 
 
-def _paths(layers: Sequence[Layer]) -> Paths:
+def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     form, plain, number = ["f", "lang"], "text/plain", {"type": "number"}
     paths = {
         "/": get_operation("landing", "Landing page", JSON, form),
@@ -234,7 +234,7 @@ def _paths(layers: Sequence[Layer]) -> Paths:
     return paths | per_layer(layers, _collection_paths)
 
 
-def _collection_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+def _collection_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     form = ["f", "lang"]
     schemas = {
         f"{here}/{name}": get_operation(

@@ -22,7 +22,7 @@ from api_config.pages.samples import neighbours
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.cursor import Cursor
-from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.openapi import (
     PARAMETERS,
@@ -399,11 +399,11 @@ def _crs_header(crs: str) -> dict[str, str]:
     return {"Content-Crs": f"<{uri_of(crs)}>"}
 
 
-def _paths(layers: Sequence[Layer]) -> Paths:
+def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     return per_layer(layers, _item_paths)
 
 
-def _item_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
     items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
     fields = [

@@ -14,7 +14,7 @@ from api_config.ogc.resources import extent_of
 from api_config.routes.items import layer_of
 from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
-from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.openapi import JSON, WHOLE, add_parameters, get_operation, path_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
@@ -207,7 +207,7 @@ async def matrix_set(request: Request) -> Response:
     return await answer_json(request, tile_matrix_set(request.path_params["tms"]).to_dict(), max_age=3600)
 
 
-def _paths(layers: Sequence[Layer]) -> Paths:
+def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     form, name = ["f", "lang"], {"type": "string", "enum": list(TILE_MATRIX_SETS)}
     paths = {
         "/tileMatrixSets": get_operation("tileMatrixSets", "Tile matrix sets", JSON, form),
@@ -217,7 +217,7 @@ def _paths(layers: Sequence[Layer]) -> Paths:
     return paths | per_layer(layers, _tile_paths)
 
 
-def _tile_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+def _tile_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     form, title = ["f", "lang"], f"Vector tile of {layer.title.en}"
     tilesets = get_operation(f"{layer.id}.tilesets", "Tilesets", JSON, form, tags)
     tileset = get_operation(f"{layer.id}.vectorTileset", "One tileset", JSON, form, tags)

@@ -12,7 +12,7 @@ from starlette.routing import Route
 from api_config.routes.items import layer_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
-from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.openapi import JSON, TEXT, WHOLE, add_parameters, get_operation, path_parameter
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from tiles.town_tiles import TownTiles, all_time
@@ -145,7 +145,7 @@ def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals:
     return encode_terrain_tile(*address, height, held=town.settings.height_offset, normals=normals)
 
 
-def _paths(layers: Sequence[Layer]) -> Paths:
+def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     mesh = "application/vnd.quantized-mesh"
     paths = {
         "/terrain/layer.json": get_operation("terrain", "The ground, as quantized-mesh tiles", JSON, ["lang"]),
@@ -155,7 +155,7 @@ def _paths(layers: Sequence[Layer]) -> Paths:
     return paths | per_layer([layer for layer in layers if layer.model.get("kind")], _solid_paths)
 
 
-def _solid_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+def _solid_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title, when = layer.title.en, ["datetime", "recorded", "lang"]
     root = get_operation(f"{layer.id}.3dtiles", f"3D Tiles of {title}", JSON, when, tags)
     part = get_operation(f"{layer.id}.3dtilesPart", f"Part of the 3D Tiles of {title}", JSON, when, tags)

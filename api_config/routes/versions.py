@@ -10,7 +10,7 @@ from starlette.routing import Route
 from api_config.routes.items import GEOJSON, ensure_there, layer_of
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
-from api_config.web.family import Paths, RouteFamily, per_layer
+from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.openapi import TEXT, add_parameters, get_operation, path_parameter
 from api_config.web.properties import property_reader
 from tiles.encodings.geojson import encode_features, wkb_fragments
@@ -69,11 +69,11 @@ async def versions(request: Request) -> Response:
     return await answer(request, body, GEOJSON, etag=etag, headers={"Content-Crs": f"<{uri_of(CRS84)}>"})
 
 
-def _paths(layers: Sequence[Layer]) -> Paths:
+def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     return per_layer(layers, _version_paths)
 
 
-def _version_paths(layer: Layer, here: str, tags: list[str]) -> Paths:
+def _version_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title, parameters = f"Every state of a feature of {layer.title.en}", ["datetime", "recorded", "f", "lang"]
     states = get_operation(f"{layer.id}.versions", title, "application/geo+json", parameters, tags)
     add_parameters(states, path_parameter("featureId", TEXT))

@@ -16,7 +16,7 @@ from api_config.settings import Settings
 from api_config.web.answer import answer_json
 from api_config.web.call import Call
 from api_config.web.change_days import LayerTime, dates, few
-from api_config.web.family import Paths, RouteFamily
+from api_config.web.family import OpenApiPaths, RouteFamily
 from api_config.web.openapi import JSON, get_operation
 from tiles.town_tiles import TownTiles
 from twin_model.catalogue import CIM_CLASSES
@@ -121,7 +121,7 @@ def _routes(settings: Settings) -> list[Route | Mount]:
     return routes
 
 
-def _paths(layers: Sequence[Layer]) -> Paths:
+def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     return {"/viewer/config.json": get_operation("viewerConfig", "The town as the viewer needs it", JSON, ["lang"])}
 
 

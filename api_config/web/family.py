@@ -14,9 +14,9 @@ from starlette.routing import BaseRoute
 from api_config.settings import Settings
 from twin_model.layer import Layer
 
-__all__ = ["Paths", "RouteFamily", "conformance_of", "paths_of", "per_layer"]
+__all__ = ["OpenApiPaths", "RouteFamily", "conformance_of", "paths_of", "per_layer"]
 
-Paths = dict[str, Any]
+OpenApiPaths = dict[str, Any]
 """OpenAPI's path items by path."""
 
 
@@ -26,7 +26,7 @@ class RouteFamily:
 
     name: str
     routes: Callable[[Settings], Sequence[BaseRoute]]
-    paths: Callable[[Sequence[Layer]], Paths]
+    paths: Callable[[Sequence[Layer]], OpenApiPaths]
     conformance: frozenset[str] = frozenset()
 
 
@@ -35,17 +35,17 @@ def conformance_of(families: Iterable[RouteFamily]) -> frozenset[str]:
     return frozenset().union(*(family.conformance for family in families))
 
 
-def paths_of(families: Iterable[RouteFamily], layers: Sequence[Layer]) -> Paths:
+def paths_of(families: Iterable[RouteFamily], layers: Sequence[Layer]) -> OpenApiPaths:
     """Return the OpenAPI paths of all families together."""
-    paths: Paths = {}
+    paths: OpenApiPaths = {}
     for family in families:
         paths |= family.paths(layers)
     return paths
 
 
-def per_layer(layers: Sequence[Layer], describe: Callable[[Layer, str, list[str]], Paths]) -> Paths:
+def per_layer(layers: Sequence[Layer], describe: Callable[[Layer, str, list[str]], OpenApiPaths]) -> OpenApiPaths:
     """Return the paths of each layer: `describe` is given the layer, the address of its collection and its tags."""
-    paths: Paths = {}
+    paths: OpenApiPaths = {}
     for layer in layers:
         paths |= describe(layer, f"/collections/{layer.id}", [layer.id])
     return paths

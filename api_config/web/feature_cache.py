@@ -26,11 +26,11 @@ __all__ = ["FeatureCache"]
 _OVERHEAD = 250
 """Bytes a remembered feature costs beside its text: key, tuple, dict entry."""
 
-Row = tuple[Any, ...]
+PlainRow = tuple[Any, ...]
 Key = tuple[int, int, str]
-Shape = tuple[Any, ...]
-Texts = dict[Key, bytes]
-Page = tuple[tuple[str, ...], list[Row], list[bytes]]
+AnswerShape = tuple[Any, ...]
+CachedTexts = dict[Key, bytes]
+Page = tuple[tuple[str, ...], list[PlainRow], list[bytes]]
 
 
 class FeatureCache:
@@ -38,10 +38,10 @@ class FeatureCache:
 
     def __init__(self, most_bytes: int) -> None:
         self._most = max(most_bytes // 2, 1)
-        self._recent: dict[Shape, Texts] = {}
-        self._older: dict[Shape, Texts] = {}
+        self._recent: dict[AnswerShape, CachedTexts] = {}
+        self._older: dict[AnswerShape, CachedTexts] = {}
         self._size = 0
-        self._mostly_cached: set[Shape] = set()
+        self._mostly_cached: set[AnswerShape] = set()
 
     def page(self, store: Store, layer: Layer, query: FeatureQuery, crs: str) -> Page:
         """Return columns and rows of what a query finds and the GeoJSON of each row, in order.
@@ -49,7 +49,7 @@ class FeatureCache:
         The columns hold fid, id, validity and version; the properties and the geometry only where they had to be read.
         """
         hidden = tuple(sorted(query.view.policy.hidden.get(layer.id, ())))
-        shape: Shape = (layer.id, crs, query.fields, query.geometry, hidden)
+        shape: AnswerShape = (layer.id, crs, query.fields, query.geometry, hidden)
         young, old = self._generations(shape)
         keys_first = shape in self._mostly_cached or _lined_up(store, layer, query)
         found = self._by_keys(store, layer, query, crs, young, old) if keys_first else None
@@ -58,7 +58,7 @@ class FeatureCache:
             (self._mostly_cached.discard if 2 * fresh > len(page[1]) else self._mostly_cached.add)(shape)
         return page
 
-    def _generations(self, shape: Shape) -> tuple[Texts, Texts]:
+    def _generations(self, shape: AnswerShape) -> tuple[CachedTexts, CachedTexts]:
         if self._size > self._most:
             self._recent, self._older, self._size = {}, self._recent, 0
             self._mostly_cached = set()
@@ -67,7 +67,7 @@ class FeatureCache:
         return self._recent.setdefault(shape, {}), self._older.get(shape, {})
 
     def _whole(
-        self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: Texts, old: Texts
+        self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: CachedTexts, old: CachedTexts
     ) -> tuple[Page, int]:
         """Return the page by one statement that reads everything, and how many of its features were encoded anew."""
         columns, rows = store.rows(query)
@@ -80,7 +80,7 @@ class FeatureCache:
         return (columns, rows, [text for text in known if text is not None]), len(fresh)
 
     def _by_keys(
-        self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: Texts, old: Texts
+        self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: CachedTexts, old: CachedTexts
     ) -> tuple[Page, int] | None:
         """Return the same by a statement for the keys and one for the rows nobody remembers.
 
@@ -108,7 +108,7 @@ class FeatureCache:
                 known[n] = self._remember(keys[n], texts[place[keys[n]]], young)
         return (columns, rows, [text for text in known if text is not None]), len(fresh)
 
-    def _recalled(self, keys: list[Key], young: Texts, old: Texts) -> list[bytes | None]:
+    def _recalled(self, keys: list[Key], young: CachedTexts, old: CachedTexts) -> list[bytes | None]:
         """Return what is remembered under each key; what was old is young again."""
         known: list[bytes | None] = [young.get(key) for key in keys]
         if old:
@@ -118,7 +118,7 @@ class FeatureCache:
                     known[n] = self._remember(key, text, young)
         return known
 
-    def _remember(self, key: Key, text: bytes, young: Texts) -> bytes:
+    def _remember(self, key: Key, text: bytes, young: CachedTexts) -> bytes:
         young[key] = text
         self._size += len(text) + _OVERHEAD
         return text
@@ -128,13 +128,13 @@ def _lined_up(store: Store, layer: Layer, query: FeatureQuery) -> bool:
     return bool(query.sort) or not query.view.is_now or has_begun(store, layer)
 
 
-def _keys(columns: tuple[str, ...], rows: list[Row]) -> list[Key]:
+def _keys(columns: tuple[str, ...], rows: list[PlainRow]) -> list[Key]:
     fid, version, begins = (columns.index(name) for name in ("fid", "version", "valid_from"))
     return [(row[fid], row[version], row[begins]) for row in rows]
 
 
 def _encoded(
-    layer: Layer, query: FeatureQuery, columns: tuple[str, ...], rows: list[Row], source_crs: str, crs: str
+    layer: Layer, query: FeatureQuery, columns: tuple[str, ...], rows: list[PlainRow], source_crs: str, crs: str
 ) -> list[bytes]:
     """Return the GeoJSON of rows; what the store sends along and nobody asked for is no property."""
     shapes = [b"null"] * len(rows)

@@ -31,7 +31,7 @@ from ingest.ifc.georeference import Georeference, georeference_of
 from ingest.ifc.placement import Placement, place
 from ingest.ifc.products import Products, products_of
 from ingest.ifc.relations import Relations, read_relations
-from ingest.ifc.rows import Rows
+from ingest.ifc.rows import ModelRows
 from ingest.ifc.shapes import Shape, read_shapes
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -88,7 +88,7 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
     for finding in placement.findings:
         draft.report(finding)
-    rows = Rows(outline.project.GlobalId, products, outline.relations, placement.matrix, draft.storage_crs)
+    rows = ModelRows(outline.project.GlobalId, products, outline.relations, placement.matrix, draft.storage_crs)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
     _add_shapeless(rows, products, draft)
     _add_alignments(rows, lines, draft)
@@ -116,13 +116,13 @@ def _point_of(shape: Shape | None, lines: Lines, reference: Georeference) -> Any
     return shape.frame[:3, :3] @ np.array([middle.x, middle.y, shape.footprint.bottom]) + shape.frame[:3, 3]
 
 
-def _add_shapes(rows: Rows, shapes: Iterator[Shape], draft: Draft) -> None:
+def _add_shapes(rows: ModelRows, shapes: Iterator[Shape], draft: Draft) -> None:
     while batch := list(islice(shapes, _BATCH)):
         for layer, frame in rows.of_shapes(batch):
             draft.add(layer, frame)
 
 
-def _add_shapeless(rows: Rows, products: Products, draft: Draft) -> None:
+def _add_shapeless(rows: ModelRows, products: Products, draft: Draft) -> None:
     """Store the features no shape came for; one that has a representation is a finding of its own."""
     missing = [one for one in products.features if one.id() not in rows.shaped]
     for start in range(0, len(missing), _BATCH):
@@ -140,7 +140,7 @@ def _representations(product: Any) -> list[str]:
     return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found]
 
 
-def _add_alignments(rows: Rows, lines: Lines, draft: Draft) -> None:
+def _add_alignments(rows: ModelRows, lines: Lines, draft: Draft) -> None:
     if lines:
         draft.add("bim_alignment", rows.of_alignments(lines))
     for one, line in lines:
@@ -149,12 +149,12 @@ def _add_alignments(rows: Rows, lines: Lines, draft: Draft) -> None:
                                  feature_id=f"{rows.model_key}.{one.GlobalId}", values={"name": one.Name}))  # fmt: skip
 
 
-def _add_storeys(rows: Rows, products: Products, draft: Draft) -> None:
+def _add_storeys(rows: ModelRows, products: Products, draft: Draft) -> None:
     if products.storeys:
         draft.add("bim_storey", rows.of_storeys())
 
 
-def _model_row(file: IfcFile, outline: _Outline, rows: Rows, placement: Placement) -> dict[str, Any]:
+def _model_row(file: IfcFile, outline: _Outline, rows: ModelRows, placement: Placement) -> dict[str, Any]:
     project, products = outline.project, outline.products
     tools = file.model.by_type("IfcApplication")
     return {
@@ -170,7 +170,7 @@ def _model_row(file: IfcFile, outline: _Outline, rows: Rows, placement: Placemen
     }
 
 
-def _report_whole(rows: Rows, products: Products, draft: Draft) -> None:
+def _report_whole(rows: ModelRows, products: Products, draft: Draft) -> None:
     """Report what concerns many elements at once: how many and the first of them."""
     if not products.features and not products.alignments:
         draft.report(Finding("ifc.empty", "warning", layer="bim_model", place=rows.model_key))

@@ -23,7 +23,7 @@ from ingest.ifc.relations import Relations
 from ingest.ifc.shapes import Shape
 from twin_model.building.mesh import matrix_text
 
-__all__ = ["Rows"]
+__all__ = ["ModelRows"]
 
 Float64 = NDArray[np.float64]
 Frames = Iterator[tuple[str, gpd.GeoDataFrame]]
@@ -32,7 +32,7 @@ _BASEMENT = -0.1
 _WHOLE = -1
 
 
-class Rows:
+class ModelRows:
     """Makes the frames of one model; `matrix` maps model metres to the storage CRS, None where it is not placed."""
 
     def __init__(

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ingest.survey.rows import Mask, Rows, Texts, first_place, joined_keys
+from ingest.survey.rows import Mask, SurveyRows, Texts, first_place, joined_keys
 from ingest.survey.section import read_section
 
 __all__ = ["filled_down", "lines_of_halves", "points_of_sheet"]
@@ -51,7 +51,7 @@ _SAME_PLACE = 0.01
 Indices = NDArray[np.intp]
 
 
-def filled_down(rows: Rows) -> Rows:
+def filled_down(rows: SurveyRows) -> SurveyRows:
     """Give rows without a point number that of the row above: the point's cells are merged over all its
     lines."""
     number = rows.frame["survey_no"].replace("", None)
@@ -65,7 +65,7 @@ def filled_down(rows: Rows) -> Rows:
     return rows
 
 
-def points_of_sheet(rows: Rows) -> Rows:
+def points_of_sheet(rows: SurveyRows) -> SurveyRows:
     """Return the points of a sheet, each once, with what any of its rows says; they count only where no line
     does.
 
@@ -91,10 +91,10 @@ def points_of_sheet(rows: Rows) -> Rows:
     leading = np.unique(first)
     told[["table", "row"]] = rows.frame[["table", "row"]].to_numpy()[leading]
     told[["table", "row"]] = told[["table", "row"]].astype(int)
-    return Rows("pipe_point", rows.tables, told.reset_index(drop=True), alone[leading], rows.draft)
+    return SurveyRows("pipe_point", rows.tables, told.reset_index(drop=True), alone[leading], rows.draft)
 
 
-def _report_moved(rows: Rows, first: Indices) -> None:
+def _report_moved(rows: SurveyRows, first: Indices) -> None:
     """Report a point whose rows give it different coordinates or ground."""
     for name in ("x", "y", "ground_elevation"):
         said = rows.text(name)
@@ -111,7 +111,7 @@ def _report_moved(rows: Rows, first: Indices) -> None:
         )
 
 
-def lines_of_halves(rows: Rows) -> Rows:
+def lines_of_halves(rows: SurveyRows) -> SurveyRows:
     """Return one row a line with start and end fields, merged of its halves; the half first told gives the
     start.
 
@@ -138,7 +138,7 @@ def lines_of_halves(rows: Rows) -> Rows:
     return lines
 
 
-def _keys_of(rows: Rows) -> tuple[Texts, Mask, Texts]:
+def _keys_of(rows: SurveyRows) -> tuple[Texts, Mask, Texts]:
     number, connected = rows.text("survey_no"), rows.text("connected_no")
     forward = np.array([a <= b for a, b in zip(number, connected, strict=True)], dtype=bool)
     low, high = np.where(forward, number, connected), np.where(forward, connected, number)
@@ -150,7 +150,7 @@ def _keys_of(rows: Rows) -> tuple[Texts, Mask, Texts]:
     )
 
 
-def _set_aside_repeated(rows: Rows, pair: Texts, forward: Mask) -> None:
+def _set_aside_repeated(rows: SurveyRows, pair: Texts, forward: Mask) -> None:
     """Set aside a half that is told twice from the same end with the same words."""
     said = [rows.text(name) for name in (*_COMPARED, *_END_FIELDS)]
     whole = pd.Series(joined_keys((pair, forward.astype(str).astype(object), *said)))
@@ -182,7 +182,7 @@ def _matched(pair: Texts, forward: Mask, likeness: Texts) -> tuple[Indices, Indi
     )
 
 
-def _merged(rows: Rows, one: Indices, other: Indices) -> Rows:
+def _merged(rows: SurveyRows, one: Indices, other: Indices) -> SurveyRows:
     columns: dict[str, Any] = {
         "start_no": rows.text("survey_no")[one],
         "end_no": rows.text("connected_no")[one],
@@ -204,10 +204,10 @@ def _merged(rows: Rows, one: Indices, other: Indices) -> Rows:
         "also_table": np.where(other < 0, -1, source[other, 0]),
         "also_row": np.where(other < 0, -1, source[other, 1]),
     }
-    return Rows("pipe_line", rows.tables, pd.DataFrame(columns), np.ones(len(one), dtype=bool), rows.draft)
+    return SurveyRows("pipe_line", rows.tables, pd.DataFrame(columns), np.ones(len(one), dtype=bool), rows.draft)
 
 
-def _report_halves(rows: Rows, lines: Rows, one: Indices, other: Indices) -> None:
+def _report_halves(rows: SurveyRows, lines: SurveyRows, one: Indices, other: Indices) -> None:
     start, end = lines.text("start_no"), lines.text("end_no")
     lines.report("survey.half_missing", other < 0, start=start, end=end)
     for name in _COMPARED:

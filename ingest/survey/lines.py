@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
 from ingest.survey.points import PointPlaces
-from ingest.survey.rows import Floats, Rows, Texts, first_place, joined_keys, numbers_of, status_codes
+from ingest.survey.rows import Floats, SurveyRows, Texts, first_place, joined_keys, numbers_of, status_codes
 from ingest.survey.section import read_section
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.crs import is_projected, transform_xy
@@ -33,7 +33,7 @@ class _Lines:
     """The usable rows with their two points: indices into the points, project of each, key, and depth
     references."""
 
-    rows: Rows
+    rows: SurveyRows
     points: PointPlaces
     a: NDArray[np.intp]
     b: NDArray[np.intp]
@@ -41,7 +41,7 @@ class _Lines:
     reference: Texts
 
 
-def read_lines(rows: Rows, points: PointPlaces, crs: str, vocabulary: Vocabulary) -> None:
+def read_lines(rows: SurveyRows, points: PointPlaces, crs: str, vocabulary: Vocabulary) -> None:
     """Store the usable lines in the draft; a line without two known, different points is set aside with its
     cause."""
     if not len(rows.frame):
@@ -56,7 +56,7 @@ def read_lines(rows: Rows, points: PointPlaces, crs: str, vocabulary: Vocabulary
     rows.draft.add("pipe_line", frame.iloc[kept], records=int(rows.records()[kept].sum()))
 
 
-def _located(rows: Rows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
+def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
     """Find both points of every line; set aside lines without end, to themselves, and to numbers nobody
     measured."""
     start, end = rows.text("start_no"), rows.text("end_no")
@@ -104,7 +104,9 @@ def _middles(points: PointPlaces, a: NDArray[np.intp], b: NDArray[np.intp]) -> F
     return np.asarray(np.where(np.isnan(ends).any(axis=0), known_one, ends.mean(axis=0)))
 
 
-def _set_aside_dangling(rows: Rows, points: PointPlaces, numbers: tuple[Texts, Texts], found: tuple[Any, Any]) -> None:
+def _set_aside_dangling(
+    rows: SurveyRows, points: PointPlaces, numbers: tuple[Texts, Texts], found: tuple[Any, Any]
+) -> None:
     """Set aside lines whose number is unknown (L01), stands for several points, or whose point could not be
     used."""
     asked: dict[str, list[str]] = {}
@@ -218,7 +220,7 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     return _Heights(ends[0], ends[1], (told[0].depth, told[1].depth), sections, size)
 
 
-def _limits(rows: Rows, vocabulary: Vocabulary) -> Limits:
+def _limits(rows: SurveyRows, vocabulary: Vocabulary) -> Limits:
     classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
     deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
     above = set(vocabulary.rules["above_ground"]["words"])
@@ -247,7 +249,7 @@ def _told(lines: _Lines, side: str, index: NDArray[np.intp]) -> Told:
     return Told(ground, depth, depth_top, elevation, elevation_top, (lines.reference != "") | explicit)
 
 
-def _measured(rows: Rows, side: str, what: str, top: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
+def _measured(rows: SurveyRows, side: str, what: str, top: NDArray[np.bool_]) -> tuple[Floats, NDArray[np.bool_]]:
     value = numbers_of(rows, f"{side}_{what}")
     for kind in ("crown", "invert"):
         own = numbers_of(rows, f"{side}_{kind}_{what}")
@@ -354,7 +356,7 @@ def _plan_lengths(ends: Floats, crs: str, storage_crs: str) -> Floats:
     return np.asarray(np.hypot(*(ends[:, 1] - ends[:, 0]).T))
 
 
-def _accuracy(rows: Rows, start: EndHeights, end: EndHeights, vocabulary: Vocabulary) -> Floats:
+def _accuracy(rows: SurveyRows, start: EndHeights, end: EndHeights, vocabulary: Vocabulary) -> Floats:
     """Return the limit of plan error of detected pipes: a share of the depth, which counts as one metre at
     least.
 

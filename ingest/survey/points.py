@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.place import misplaced
-from ingest.survey.rows import Floats, Rows, Texts, joined_keys, numbers_of, status_codes
+from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
 from ingest.survey.vocabulary import Vocabulary
 from twin_model.errors import SourceRefused
 
@@ -109,7 +109,7 @@ def _lookup(keys: Texts, wanted: Texts) -> NDArray[np.intp]:
     return table[~table.index.duplicated()].reindex(wanted, fill_value=-1).to_numpy(dtype=np.intp)
 
 
-def read_points(rows: Rows, crs: str, vocabulary: Vocabulary) -> PointPlaces:
+def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlaces:
     """Store the usable points in the draft and return them for the lines; the others are set aside with their
     cause.
 
@@ -131,13 +131,13 @@ def read_points(rows: Rows, crs: str, vocabulary: Vocabulary) -> PointPlaces:
     )
 
 
-def _places(rows: Rows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
+def _places(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
     """Return east and north: the tables' X is north and Y is east, unless the mapping says otherwise."""
     x, y = numbers_of(rows, "x"), numbers_of(rows, "y")
     return (y, x) if vocabulary.axes == "north_east" else (x, y)
 
 
-def _set_aside_unusable(rows: Rows, east: Floats, north: Floats, project: Texts) -> None:
+def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: Texts) -> None:
     number, scope = rows.text("survey_no"), rows.text("scope")
     rows.set_aside("survey.point_unnumbered", number == "")
     x, y = rows.text("x"), rows.text("y")
@@ -165,7 +165,7 @@ def _set_aside_unusable(rows: Rows, east: Floats, north: Floats, project: Texts)
     )
 
 
-def _set_aside_misplaced(rows: Rows, east: Floats, north: Floats, crs: str) -> None:
+def _set_aside_misplaced(rows: SurveyRows, east: Floats, north: Floats, crs: str) -> None:
     """Refuse a survey most of which lies elsewhere for one recognised reason; set single such points
     aside."""
     kept = np.flatnonzero(rows.keep)
@@ -194,7 +194,7 @@ def _set_aside_misplaced(rows: Rows, east: Floats, north: Floats, crs: str) -> N
         )
 
 
-def _report_values(rows: Rows, ground: Floats, vocabulary: Vocabulary) -> None:
+def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> None:
     """Report what points lack (P01), both or neither of feature and appurtenance (P02), and classes nobody
     knows."""
     number, feature, appurtenance = rows.text("survey_no"), rows.text("feature"), rows.text("appurtenance")
@@ -226,7 +226,7 @@ def _report_values(rows: Rows, ground: Floats, vocabulary: Vocabulary) -> None:
 
 
 def _store(
-    rows: Rows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
+    rows: SurveyRows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
 ) -> None:
     kept = np.flatnonzero(rows.keep)
     if not len(kept):

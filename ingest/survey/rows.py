@@ -18,7 +18,7 @@ from ingest.survey.vocabulary import PipeClass, Vocabulary, normal_text
 from ingest.tables import TextTable
 from twin_model.finding import Finding, Severity
 
-__all__ = ["Rows", "SurveyTable", "first_place", "joined_keys", "numbers_of", "rows_of", "status_codes"]
+__all__ = ["SurveyRows", "SurveyTable", "first_place", "joined_keys", "numbers_of", "rows_of", "status_codes"]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ class SurveyTable:
 
 
 @dataclass
-class Rows:
+class SurveyRows:
     """Rows of one role: `frame` holds text by field ("" where absent), `table` and `row` say where each came
     from.
 
@@ -148,7 +148,7 @@ def _of_row(value: Any, row: int) -> Any:
 
 def rows_of(
     tables: Sequence[SurveyTable], layer: str, draft: Draft, vocabulary: Vocabulary, *, own: bool = True
-) -> Rows:
+) -> SurveyRows:
     """Return the rows below the headings of some tables as one frame; captions and repeated headings are
     decoration."""
     parts = []
@@ -162,7 +162,9 @@ def rows_of(
         pd.concat(parts, ignore_index=True).fillna("") if parts else pd.DataFrame({"table": [], "row": []}, dtype=int)
     )
     frame[["table", "row"]] = frame[["table", "row"]].astype(int)
-    return Rows(layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft)
+    return SurveyRows(
+        layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
+    )
 
 
 def _text_frame(one: SurveyTable, number: int) -> pd.DataFrame:
@@ -219,7 +221,7 @@ def _narrowest(*said: PipeClass) -> PipeClass:
     return PipeClass(known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), ""))
 
 
-def numbers_of(rows: Rows, name: str) -> Floats:
+def numbers_of(rows: SurveyRows, name: str) -> Floats:
     """Return a column as numbers, NaN where empty; a text that is no finite number is reported once and
     counts as empty."""
     said = rows.text(name)
@@ -234,7 +236,7 @@ def numbers_of(rows: Rows, name: str) -> Floats:
     return numbers
 
 
-def status_codes(rows: Rows, vocabulary: Vocabulary) -> Texts:
+def status_codes(rows: SurveyRows, vocabulary: Vocabulary) -> Texts:
     """Return the status as "0".."3", None where empty; a word nobody knows is reported and left out."""
     said = rows.text("status")
     codes = np.array([vocabulary.word("status", text) if text else None for text in said], dtype=object)
@@ -253,6 +255,6 @@ def joined_keys(parts: Sequence[Texts]) -> Texts:
     return np.array(["\x1f".join(key) for key in zip(*(part.tolist() for part in parts), strict=True)], dtype=object)
 
 
-def first_place(rows: Rows, keys: "pd.Series[Any]", row: int) -> str:
+def first_place(rows: SurveyRows, keys: "pd.Series[Any]", row: int) -> str:
     """Return where the first row of the same key stands."""
     return rows.place(int(np.flatnonzero((keys == keys.iloc[row]).to_numpy())[0]))

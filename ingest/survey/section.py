@@ -8,7 +8,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["Section", "read_section"]
+__all__ = ["PipeSection", "read_section"]
 
 _NUMBER = r"(\d+(?:\.\d+)?)"
 _MARK = r"(?P<mark>DN|DE|D|Φ|Ø|⌀|∅|管径)?"
@@ -20,7 +20,7 @@ _LEAST_MM = 10.0
 
 
 @dataclass(frozen=True)
-class Section:
+class PipeSection:
     """`text` in one form ("DN300", "1200x800"); shape "round", "rectangle" or None where the text says
     neither."""
 
@@ -30,7 +30,7 @@ class Section:
     height_mm: float | None = None
 
 
-def read_section(said: str) -> Section:
+def read_section(said: str) -> PipeSection:
     """Return what a section text means; a text that means no section is kept as said, without shape and size.
 
     >>> read_section("1200×800")
@@ -44,16 +44,16 @@ def read_section(said: str) -> Section:
         .replace("乘", "X")
     )
     if not form or form in {"0", "0.0", "0X0"}:
-        return Section(None)
+        return PipeSection(None)
     box = _BOX.match(form)
     if box and min(map(float, box.groups())) >= _LEAST_MM:
         width, height = (float(side) for side in box.groups())
-        return Section(f"{_plain(width)}x{_plain(height)}", "rectangle", width, height)
+        return PipeSection(f"{_plain(width)}x{_plain(height)}", "rectangle", width, height)
     pipe = _ROUND.match(form)
     if pipe and (pipe["mark"] or not box) and float(pipe["size"]) >= _LEAST_MM:
         size = float(pipe["size"])
-        return Section(_named(pipe["mark"], size), "round", size, size)
-    return Section(said.strip())
+        return PipeSection(_named(pipe["mark"], size), "round", size, size)
+    return PipeSection(said.strip())
 
 
 def _named(mark: str | None, size: float) -> str:

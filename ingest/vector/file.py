@@ -28,7 +28,7 @@ from pyogrio.util import vsi_path
 from ingest.vector.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
-from ingest.vector.stream import Column, Streamed, Texts, Unstreamable, stream
+from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream
 from twin_model.errors import SourceRefused
 from twin_model.rows.packed_wkb import PackedWkb
 
@@ -278,7 +278,7 @@ class VectorFile:
 
     def _as_texts(self, column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
         """Return a column with its texts decoded, and which of them could not be, None where there was nothing to decode."""
-        if isinstance(column, Texts):
+        if isinstance(column, TextColumn):
             if self._as_bytes:
                 return spread(column.codes, column.distinct, self.encoding or "utf-8")
             return np.array([*column.distinct, None], dtype=object)[column.codes], None

@@ -19,7 +19,7 @@ from pyogrio.raw import open_arrow
 
 from twin_model.rows.packed_wkb import PackedWkb
 
-__all__ = ["Column", "Streamed", "Texts", "Unstreamable", "stream"]
+__all__ = ["Column", "Streamed", "TextColumn", "Unstreamable", "stream"]
 
 _TYPES = {"OFTString", "OFTInteger", "OFTInteger64", "OFTReal", "OFTDate", "OFTDateTime"}
 _COUNTED = {"ESRI Shapefile", "GPKG", "FlatGeobuf", "SQLite", "GeoJSON"}
@@ -36,14 +36,14 @@ _REFUSALS = (pa.ArrowException, DataLayerError, DataSourceError, OSError, KeyErr
 
 
 @dataclass(frozen=True)
-class Texts:
+class TextColumn:
     """A column of texts as distinct ones and which each row has, -1 where it has none."""
 
     codes: NDArray[np.intp]
     distinct: NDArray[Any]
 
 
-Column = NDArray[Any] | Texts
+Column = NDArray[Any] | TextColumn
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _column(values: pa.Array) -> Column:
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         coded = values.dictionary_encode()
         codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return Texts(codes.astype(np.intp), coded.dictionary.to_numpy(zero_copy_only=False))
+        return TextColumn(codes.astype(np.intp), coded.dictionary.to_numpy(zero_copy_only=False))
     if values.null_count and not pa.types.is_floating(values.type):
         values = values.cast(pa.int64()).cast(pa.float64())
     return np.asarray(values.to_numpy(zero_copy_only=False))

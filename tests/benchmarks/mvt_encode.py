@@ -36,10 +36,10 @@ from numpy.typing import NDArray
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tiles.grid import BBox, tile_matrix_set
+from tiles.grid import Box, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 
-Encoder = Callable[[NDArray[np.object_], BBox, dict[str, NDArray[Any]]], bytes]
+Encoder = Callable[[NDArray[np.object_], Box, dict[str, NDArray[Any]]], bytes]
 QUAD = tile_matrix_set("WebMercatorQuad")
 PLACE = (13169079.0, 4178000.0)
 FOOTPRINTS: tuple[list[tuple[float, float]], ...] = (
@@ -49,7 +49,7 @@ FOOTPRINTS: tuple[list[tuple[float, float]], ...] = (
 )
 
 
-def buildings(count: int, bounds: BBox, seed: int = 7) -> NDArray[np.object_]:
+def buildings(count: int, bounds: Box, seed: int = 7) -> NDArray[np.object_]:
     """Return turned rectangles, L and U shapes of 8 to 60 m spread over the box."""
     random = np.random.default_rng(seed)
     x, y = random.uniform(bounds[0], bounds[2], count), random.uniform(bounds[1], bounds[3], count)
@@ -78,7 +78,7 @@ def columns(count: int, seed: int = 11) -> dict[str, NDArray[Any]]:
     }
 
 
-def reference(geometries: NDArray[np.object_], bounds: BBox, properties: dict[str, NDArray[Any]]) -> bytes:
+def reference(geometries: NDArray[np.object_], bounds: Box, properties: dict[str, NDArray[Any]]) -> bytes:
     """Return the tile of mapbox_vector_tile, which takes a list of dictionaries and does not clip."""
     keys, rows = list(properties), zip(*(column.tolist() for column in properties.values()), strict=True)
     features = [
@@ -89,7 +89,7 @@ def reference(geometries: NDArray[np.object_], bounds: BBox, properties: dict[st
     return bytes(mapbox_vector_tile.encode([layer], default_options={"quantize_bounds": bounds}))
 
 
-def ours(geometries: NDArray[np.object_], bounds: BBox, properties: dict[str, NDArray[Any]]) -> bytes:
+def ours(geometries: NDArray[np.object_], bounds: Box, properties: dict[str, NDArray[Any]]) -> bytes:
     ids = np.arange(len(geometries))
     return encode_tile([encode_layer("building", geometries, bounds, ids=ids, properties=properties).data])
 

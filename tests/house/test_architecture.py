@@ -36,9 +36,7 @@ def test_every_path_that_the_page_names_exists() -> None:
     missing = {name for name in named - MADE_BY_RECIPES - NOT_BUILT_YET if not list(ROOT.glob(name))}
 
     assert len(named) > 40
-    assert missing == {"tests/ingest/test_xyz.py"}, (
-        "the recipe's own test is the only one still to be written"
-    )
+    assert missing == {"tests/ingest/test_xyz.py"}, "the recipe's own test is the only one still to be written"
     assert {name for name in NOT_BUILT_YET if (ROOT / name).exists()} == set()
 
 

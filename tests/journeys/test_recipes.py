@@ -180,10 +180,7 @@ def bring_building_and_pipes(town: Town) -> None:
     """Commit a building that stands since 2025, a pipe that passes it at 0.9 m and one at 1.1 m."""
     east, north = 618_000.0, 3_886_000.0
     outline = shapely.MultiPolygon([shapely.box(east, north, east + 20, north + 20)])
-    lines = [
-        shapely.MultiLineString([[(east, north - gap, 60), (east + 20, north - gap, 60)]])
-        for gap in (0.9, 1.1)
-    ]
+    lines = [shapely.MultiLineString([[(east, north - gap, 60), (east + 20, north - gap, 60)]]) for gap in (0.9, 1.1)]
     known = pd.Index(["near", "far"], name="id")
     pipes = gpd.GeoDataFrame({"segment_key": known}, index=known, geometry=lines, crs="EPSG:4548")
     town.commit(pipes, layer="pipe_line", effective="2020-01-01", reason="survey")

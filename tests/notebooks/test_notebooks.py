@@ -41,7 +41,7 @@ print(json.dumps({
     "residential_exact": float(parcels.loc[parcels["land_use"] == "R", "floor_area"].sum()),
     "outside": int(outside), "unknown": int(unknown), "towers": sorted(towers.index),
     "over_http": len(over_http), "same_ids": bool(same_ids), "same_storeys": bool(same_storeys),
-    "metres_apart": float(metres_apart), "segments": int(pipe_table["管段 segments"].sum()),
+    "metres_apart": float(metres_apart), "segments": int(pipe_table["管线段 segments"].sum()),
     "kilometres": float(pipe_table["总长 length, km"].sum()),
     "least_cover": float(pipe_table["最浅 least cover, m"].min()),
     "font": font, "own_service": started is not None,

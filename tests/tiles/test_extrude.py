@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tiles.extrude import extrude, footprint_rings, triangulate
-from tiles.mesh import Mesh, empty_mesh, merge
+from tiles.mesh import TileMesh, empty_mesh, merge
 
 EAST, NORTH = 619_000.0, 3_886_000.0
 
@@ -23,11 +23,11 @@ def objects(*geometries: object) -> NDArray[np.object_]:
     return column
 
 
-def solid(polygon: object, base: float = 60.0, height: float = 10.0) -> Mesh:
+def solid(polygon: object, base: float = 60.0, height: float = 10.0) -> TileMesh:
     return extrude(objects(polygon), np.array([base]), np.array([height]), floor=True)
 
 
-def open_edges(mesh: Mesh) -> int:
+def open_edges(mesh: TileMesh) -> int:
     """Count edges that are not walked once in each direction, vertices at one place being one."""
     _, place = np.unique(np.round(mesh.positions, 6), axis=0, return_inverse=True)
     corners = place.ravel()[mesh.triangles]
@@ -93,7 +93,7 @@ def test_many_footprints_at_once_give_what_each_gives_alone(polygons: list[shape
 
     for row, polygon in enumerate(polygons):
         own = together.triangles[together.feature[together.triangles[:, 0]] == row]
-        part = Mesh(together.positions, None, own, together.feature)
+        part = TileMesh(together.positions, None, own, together.feature)
         assert part.volume == pytest.approx(solid(polygon).volume, rel=1e-6, abs=1e-6)
 
 
@@ -184,7 +184,7 @@ def test_an_unknown_height_lies_flat_and_is_painted_so() -> None:
     assert mesh.volume - flat_volume(mesh) == pytest.approx(300.0, abs=1e-6)
 
 
-def flat_volume(mesh: Mesh) -> float:
+def flat_volume(mesh: TileMesh) -> float:
     """Return what the open flat sheet adds to the divergence sum."""
     own = mesh.triangles[mesh.feature[mesh.triangles[:, 0]] == 1]
     a, b, c = (mesh.positions - mesh.positions[0])[own].transpose(1, 0, 2)

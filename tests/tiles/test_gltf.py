@@ -23,7 +23,7 @@ from tiles.extrude import extrude
 from tiles.gltf import Material, encode_glb, encode_instanced_glb, linear_colors
 from tiles.instances import Instances, bake
 from tiles.local_frame import LocalFrame, ecef_from_lonlat, projected_frame
-from tiles.mesh import Mesh, empty_mesh
+from tiles.mesh import TileMesh, empty_mesh
 from tiles.property_table import PropertyType
 from tiles.sweep import sweep
 
@@ -112,7 +112,7 @@ class Glb:
         return matrices
 
 
-def town_buildings() -> Mesh:
+def town_buildings() -> TileMesh:
     """Three footprints, one with a court, one of unknown height, 700 m apart."""
     footprints = np.array(
         [
@@ -144,7 +144,7 @@ PROPERTIES: dict[str, list[Any]] = {
 }
 
 
-def lamp() -> Mesh:
+def lamp() -> TileMesh:
     """A post with an arm and nothing symmetric about it, in its own metres."""
     return extrude(
         np.array([shapely.box(-0.2, -0.1, 0.3, 0.4), shapely.box(0.3, 0.0, 2.0, 0.2)], object),
@@ -402,7 +402,7 @@ def every_kind_of_glb() -> dict[str, bytes]:
         np.zeros(4_000),
         np.ones(4_000),
     )
-    bare = Mesh(mesh.positions, None, mesh.triangles, mesh.feature)
+    bare = TileMesh(mesh.positions, None, mesh.triangles, mesh.feature)
     blank: dict[str, list[Any]] = {"id": ["", "", ""], "flag": [True, False, True], "day": [1, 2, 3]}
     return {
         "buildings": encode_glb(mesh, frame=frame, to_lonlat=to_lonlat, properties=PROPERTIES),
@@ -444,7 +444,7 @@ def test_the_khronos_validator_finds_no_error_in_any_kind_of_glb(tmp_path: Path)
 
 def test_the_khronos_validator_does_find_a_broken_index(tmp_path: Path) -> None:
     mesh = town_buildings()
-    broken = Mesh(mesh.positions, mesh.normals, mesh.triangles + np.uint32(9_000), mesh.feature)
+    broken = TileMesh(mesh.positions, mesh.normals, mesh.triangles + np.uint32(9_000), mesh.feature)
 
     reports = validator_report(tmp_path, {"broken": encode_glb(broken, frame=tile_frame(), to_lonlat=to_lonlat)})
 

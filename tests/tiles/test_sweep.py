@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tiles.mesh import Mesh
+from tiles.mesh import TileMesh
 from tiles.sweep import sweep
 
 Point = tuple[float, float, float]
@@ -19,7 +19,7 @@ Point = tuple[float, float, float]
 
 def pipe(
     points: list[Point], width: float = 0.6, height: float = np.nan, *, round_: bool = True, sides: int = 8
-) -> Mesh:
+) -> TileMesh:
     lines = np.array([shapely.LineString(points)], dtype=object)
     return sweep(lines, np.array([width]), np.array([height]), np.array([round_]), sides=sides)
 
@@ -28,7 +28,7 @@ def polygon_area(sides: int, diameter: float) -> float:
     return float(0.5 * sides * np.sin(2 * np.pi / sides) * (diameter / 2) ** 2)
 
 
-def open_edges(mesh: Mesh) -> int:
+def open_edges(mesh: TileMesh) -> int:
     """Count edges that are not walked once in each direction, vertices at one place being one."""
     _, place = np.unique(np.round(mesh.positions, 6), axis=0, return_inverse=True)
     corners = place.ravel()[mesh.triangles]
@@ -160,7 +160,7 @@ def test_pipes_of_every_shape_at_once_give_what_each_gives_alone() -> None:
     for row, line in enumerate(lines):
         own = together.triangles[together.feature[together.triangles[:, 0]] == row]
         alone = pipe(line, width[row], height[row], round_=bool(is_round[row]))  # type: ignore[arg-type]
-        assert Mesh(together.positions, None, own, together.feature).volume == pytest.approx(alone.volume)
+        assert TileMesh(together.positions, None, own, together.feature).volume == pytest.approx(alone.volume)
 
 
 def test_what_cannot_be_swept_gives_nothing_and_does_not_disturb_the_rest() -> None:

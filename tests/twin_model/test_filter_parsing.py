@@ -25,11 +25,11 @@ from twin_model.filter.errors import (
 )
 from twin_model.filter.expression import (
     Arithmetic,
-    Call,
     Comparison,
     Constant,
+    FunctionCall,
     Instant,
-    Interval,
+    IntervalLiteral,
     Logical,
     Not,
     Property,
@@ -154,7 +154,7 @@ def test_temporal_literals_are_days_or_instants_in_utc() -> None:
     expression = parse_filter("T_DURING(seen, INTERVAL('2024-01-01', TIMESTAMP('2024-06-01T08:00:00+08:00')))")
 
     end = Instant(datetime(2024, 6, 1, tzinfo=UTC))
-    assert expression == Temporal("during", Property("seen"), Interval(Instant(date(2024, 1, 1)), end))
+    assert expression == Temporal("during", Property("seen"), IntervalLiteral(Instant(date(2024, 1, 1)), end))
 
 
 def test_the_property_of_a_spatial_predicate_stands_first_and_within_turns_into_contains() -> None:
@@ -532,5 +532,5 @@ def _assert_answered(source: Any, lang: Any) -> None:
 def test_calls_may_nest() -> None:
     expression = parse_filter("NOT CASEI(ACCENTI(a)) = 'x'")
 
-    call = Call("casei", Call("accenti", Property("a")))
+    call = FunctionCall("casei", FunctionCall("accenti", Property("a")))
     assert expression == Not(Comparison("=", call, Constant("x")))

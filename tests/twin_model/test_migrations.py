@@ -31,7 +31,7 @@ from twin_model.store.opening import open_store
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import migrations as postgis_migrations
 from twin_model.store.postgis import schema as postgis_schema
-from twin_model.store.postgis.server import Address
+from twin_model.store.postgis.server import ServerAddress
 from twin_model.temporal import parse_instant
 from twin_model.town import open_town
 from twin_model.versioning import commit
@@ -211,7 +211,7 @@ def test_a_dump_of_a_schema_of_an_earlier_format_is_restored_migrated_and_proved
     number: int, tmp_path: Path, catalogue: Catalogue, postgis_url: str, old_schema: Any
 ) -> None:
     old_schema(postgis_url, number)
-    postgis_copy.backup(Address.read(postgis_url), tmp_path / "town.dump")
+    postgis_copy.backup(ServerAddress.read(postgis_url), tmp_path / "town.dump")
     postgis_copy.restore(postgis_url, tmp_path / "town.dump", replace=True)
 
     store = open_store(postgis_url, catalogue, folder=tmp_path)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Scope
 from twin_model.store.postgis.copy_queue import CopyQueue
-from twin_model.store.postgis.parts import Parts, delivered
+from twin_model.store.postgis.parts import PartsWriter, delivered
 from twin_model.store.postgis.store import PostgisStore
 
 Connection = psycopg.Connection[Any]
@@ -43,7 +43,7 @@ def said(version: int, fid: int) -> bytes:
 
 def keep(connection: Connection, version: int, fids: list[int], *, packed: bool) -> None:
     with CopyQueue(connection) as lane:
-        parts = Parts(lane, "building", version, Scope(name="s", series="1:500"))
+        parts = PartsWriter(lane, "building", version, Scope(name="s", series="1:500"))
         half = len(fids) // 3
         for some in (fids[:half], fids[half:]):
             if some:
@@ -106,7 +106,7 @@ def test_whatever_happens_packed_parts_tell_the_same_as_parts_kept_apart(
         for version, (step, fids) in enumerate(story, 2):
             known = [fid for fid in fids if fid <= last]
             with CopyQueue(connection) as lane:
-                parts = Parts(lane, "building", version, Scope(name=step, series=""))
+                parts = PartsWriter(lane, "building", version, Scope(name=step, series=""))
                 if step == "load":
                     new = list(range(last + 1, last + 1 + 10 * len(fids)))
                     parts.keep(new, [said(version, fid) for fid in new], packed=packed)
@@ -124,7 +124,7 @@ def test_whatever_happens_packed_parts_tell_the_same_as_parts_kept_apart(
 
 def test_parts_of_other_lengths_are_kept_apart(empty: Connection) -> None:
     with CopyQueue(empty) as lane:
-        parts = Parts(lane, "building", 1, Scope())
+        parts = PartsWriter(lane, "building", 1, Scope())
         parts.keep([1, 2, 3], [b"short", b"", said(1, 3)], packed=True)
         parts.finish()
 

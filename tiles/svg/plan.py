@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twin_model.box import Box
 from twin_model.layer import Layer
 
 __all__ = [
-    "Bounds",
+    "Box",
     "PlanFrame",
     "color_key",
     "frame_of",
@@ -27,7 +28,6 @@ __all__ = [
 ]
 
 _LOWEST, _HIGHEST = 0.375, 0.65
-Bounds = tuple[float, float, float, float]
 _METRES = 111_320.0
 """Length of a degree of latitude: enough for a picture and its scale bar, within 0.5 % everywhere."""
 _SMALLEST = 60.0 / _METRES
@@ -48,13 +48,13 @@ class PlanFrame:
     def xy(self, lonlat: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.column_stack(((lonlat[:, 0] - self.west) * self.sx, (self.north - lonlat[:, 1]) * self.sy))
 
-    def box(self, bounds: Bounds) -> list[float]:
+    def box(self, bounds: Box) -> list[float]:
         """Return x, y, width, height of a box of degrees."""
         x, y = (bounds[0] - self.west) * self.sx, (self.north - bounds[3]) * self.sy
         return [round(v, 1) for v in (x, y, (bounds[2] - bounds[0]) * self.sx, (bounds[3] - bounds[1]) * self.sy)]
 
 
-def frame_of(bounds: Bounds, width: float, margin: float) -> PlanFrame:
+def frame_of(bounds: Box, width: float, margin: float) -> PlanFrame:
     """Return a frame around a box of degrees, with a margin, never closer than a house and its yard."""
     west, south, east, north = bounds
     middle, cosine = (south + north) / 2, max(math.cos(math.radians((south + north) / 2)), 0.05)
@@ -138,7 +138,7 @@ def scale_bar(frame: PlanFrame) -> tuple[float, str]:
     return round(metres / _METRES * frame.sy, 1), f"{metres / 1000:g} km" if metres >= 1000 else f"{metres:g} m"
 
 
-def locator(town: Bounds, frame: PlanFrame) -> dict[str, Any] | None:
+def locator(town: Box, frame: PlanFrame) -> dict[str, Any] | None:
     """Return the small map of the town with the box of this one; None where this one shows most of it."""
     cosine = frame.sx / frame.sy
     scale = min(104 / max((town[2] - town[0]) * cosine, 1e-9), 78 / max(town[3] - town[1], 1e-9))

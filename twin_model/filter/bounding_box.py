@@ -2,12 +2,12 @@
 
 from twin_model.filter.expression import Expression, Logical, Spatial
 from twin_model.filter.spatial import to_storage
-from twin_model.filter.sql import BBox, Transform
+from twin_model.filter.sql import Box, Transform
 
 __all__ = ["bounding_box"]
 
 
-def bounding_box(expression: Expression, *, transform: Transform | None = None) -> BBox | None:
+def bounding_box(expression: Expression, *, transform: Transform | None = None) -> Box | None:
     """Return (minx, miny, maxx, maxy) that every matching geometry intersects; None when there is none.
 
     Of a conjunction it is the smallest box of its parts: a match intersects each of them, though not
@@ -26,10 +26,10 @@ def bounding_box(expression: Expression, *, transform: Transform | None = None) 
     return _hull(known) if len(known) == len(boxes) else None
 
 
-def _area(box: BBox) -> float:
+def _area(box: Box) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
 
 
-def _hull(boxes: list[BBox]) -> BBox:
+def _hull(boxes: list[Box]) -> Box:
     left, bottom, right, top = zip(*boxes, strict=True)
     return (min(left), min(bottom), max(right), max(top))

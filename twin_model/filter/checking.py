@@ -8,13 +8,13 @@ from twin_model.filter.expression import (
     Arithmetic,
     Between,
     Boolean,
-    Call,
     Comparison,
     Constant,
     Expression,
+    FunctionCall,
     In,
     Instant,
-    Interval,
+    IntervalLiteral,
     IsNull,
     Like,
     Logical,
@@ -105,7 +105,7 @@ class _Checker:
                 return _constant_kind(node)
             case Instant():
                 return "instant"
-            case Call():
+            case FunctionCall():
                 self._need(node.function.upper(), node.argument, "text")
                 return "text"
             case Arithmetic():
@@ -160,8 +160,8 @@ class _Checker:
             raise TypeMismatch(operator=operator, found="date and datetime", expected="one type", hint=hint)
 
 
-def _bounds(side: Property | Instant | Interval) -> list[Property | Instant]:
-    ends = (side.start, side.end) if isinstance(side, Interval) else (side,)
+def _bounds(side: Property | Instant | IntervalLiteral) -> list[Property | Instant]:
+    ends = (side.start, side.end) if isinstance(side, IntervalLiteral) else (side,)
     return [end for end in ends if end is not None]
 
 

@@ -15,14 +15,14 @@ __all__ = [
     "Arithmetic",
     "Between",
     "Boolean",
-    "Call",
     "Comparison",
     "Constant",
     "Expression",
+    "FunctionCall",
     "Geometry",
     "In",
     "Instant",
-    "Interval",
+    "IntervalLiteral",
     "IsNull",
     "Like",
     "Logical",
@@ -73,7 +73,7 @@ class Instant:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class IntervalLiteral:
     """Both ends included; None is an open end (`..`)."""
 
     start: "Property | Instant | None"
@@ -88,7 +88,7 @@ class Geometry:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FunctionCall:
     """`CASEI` (case ignored) or `ACCENTI` (accents ignored) of a text."""
 
     function: FunctionName
@@ -169,13 +169,13 @@ class Temporal:
     """`operator` without its `t_`."""
 
     operator: str
-    left: "Property | Instant | Interval"
-    right: "Property | Instant | Interval"
+    left: "Property | Instant | IntervalLiteral"
+    right: "Property | Instant | IntervalLiteral"
 
 
-Scalar = Property | Constant | Instant | Call | Arithmetic
+Scalar = Property | Constant | Instant | FunctionCall | Arithmetic
 Expression = Boolean | Comparison | Logical | Not | Like | In | Between | IsNull | Spatial | Temporal
-Node = Expression | Scalar | Interval | Geometry
+Node = Expression | Scalar | IntervalLiteral | Geometry
 
 
 def properties(node: Node) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 import unicodedata
 
-from twin_model.filter.expression import Call, Constant, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, Scalar
 
 __all__ = ["folded", "pattern_text", "without_accents"]
 
@@ -20,7 +20,7 @@ def without_accents(text: str) -> str:
 
 def pattern_text(pattern: Scalar) -> str:
     """Return the pattern of LIKE with CASEI and ACCENTI applied; they leave wildcards and backslashes alone."""
-    if isinstance(pattern, Call):
+    if isinstance(pattern, FunctionCall):
         return folded(pattern.function, pattern_text(pattern.argument))
     assert isinstance(pattern, Constant)  # the reader of LIKE admits nothing else
     return str(pattern.value)

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 from twin_model.filter.errors import InvalidFilter, InvalidLiteral, shown
-from twin_model.filter.expression import Instant, Interval, Property
+from twin_model.filter.expression import Instant, IntervalLiteral, Property
 
 __all__ = ["as_text", "day_bounds", "local_day", "read_bound", "read_instant", "read_interval"]
 
@@ -49,7 +49,7 @@ def read_bound(node: Any) -> Property | Instant | None:
     raise InvalidFilter(found=shown(node), expected="a date, a timestamp, a property or '..'")
 
 
-def read_interval(ends: Any) -> Interval:
+def read_interval(ends: Any) -> IntervalLiteral:
     """Return the interval of a two-element list; an interval that ends before it begins is refused."""
     if not isinstance(ends, list | tuple) or len(ends) != 2:
         raise InvalidFilter(found=shown(ends), expected="INTERVAL(start, end)")
@@ -57,7 +57,7 @@ def read_interval(ends: Any) -> Interval:
     if isinstance(start, Instant) and isinstance(end, Instant) and _ends_before(start, end):
         expected = "a start that is not after its end"
         raise InvalidLiteral(kind="interval", text=shown(list(ends)), expected=expected)
-    return Interval(start, end)
+    return IntervalLiteral(start, end)
 
 
 def _ends_before(start: Instant, end: Instant) -> bool:

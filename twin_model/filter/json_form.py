@@ -16,14 +16,14 @@ from twin_model.filter.expression import (
     Arithmetic,
     Between,
     Boolean,
-    Call,
     Comparison,
     Constant,
     Expression,
+    FunctionCall,
     Geometry,
     In,
     Instant,
-    Interval,
+    IntervalLiteral,
     IsNull,
     Like,
     Logical,
@@ -143,7 +143,7 @@ def _not(operator: str, arguments: list[Any]) -> Expression:
 def _like(operator: str, arguments: list[Any]) -> Expression:
     value, pattern = map(_scalar, _count(operator, arguments, 2))
     inner = pattern
-    while isinstance(inner, Call):
+    while isinstance(inner, FunctionCall):
         inner = inner.argument
     if not isinstance(inner, Constant) or not isinstance(inner.value, str):
         raise InvalidFilter(found=shown(arguments[1]), expected="a text as the pattern of LIKE, such as 'a%'")
@@ -208,13 +208,13 @@ def _temporal(operator: str, arguments: list[Any]) -> Expression:
     left_needs = operator in INTERVAL_OPERATORS and operator != "during"
     right_needs = operator in INTERVAL_OPERATORS and operator != "contains"
     for operand, needs in ((left, left_needs), (right, right_needs)):
-        if needs and not isinstance(operand, Interval):
+        if needs and not isinstance(operand, IntervalLiteral):
             found = f"an instant in T_{operator.upper()}"
             raise InvalidFilter(found=found, expected="INTERVAL(start, end), where '..' is an open end")
     return Temporal(operator, left, right)
 
 
-def _temporal_operand(node: Any) -> Property | Instant | Interval:
+def _temporal_operand(node: Any) -> Property | Instant | IntervalLiteral:
     match node:
         case {"property": _}:
             return _property(node)
@@ -255,7 +255,7 @@ def _computed(name: str, node: dict[str, Any]) -> Scalar:
         left, right = map(_scalar, _count(operator, arguments, 2))
         return _folded(Arithmetic(cast(Any, operator), left, right))
     if operator in FUNCTIONS:
-        return Call(cast(Any, operator), _scalar(_count(operator, arguments, 1)[0]))
+        return FunctionCall(cast(Any, operator), _scalar(_count(operator, arguments, 1)[0]))
     if operator in PREDICATE_READERS or (operator.startswith(("s_", "t_")) and operator in SUPPORTED):
         raise InvalidFilter(found=f"the condition {shown(name)}", expected="a value; join conditions with AND, OR, NOT")
     raise _unsupported(name)

@@ -9,7 +9,7 @@ from typing import ClassVar
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from twin_model.filter.expression import Call, Constant, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, Scalar
 from twin_model.filter.folding import folded, pattern_text
 from twin_model.filter.like_pattern import to_like
 from twin_model.filter.sql import Compiler, Fragment, filled
@@ -52,7 +52,7 @@ class PostgisCompiler(Compiler):
     def like(self, value: Fragment, pattern: Scalar) -> Fragment:
         return filled("({} LIKE {})", value, self.bind(to_like(pattern_text(pattern))))
 
-    def call(self, node: Call) -> Fragment:
+    def call(self, node: FunctionCall) -> Fragment:
         if isinstance(node.argument, Constant):
             return self.bind(folded(node.function, str(node.argument.value)))
         return filled(FOLDING[node.function], self.scalar(node.argument))

@@ -12,17 +12,18 @@ from typing import Any, ClassVar
 
 from shapely.geometry.base import BaseGeometry
 
+from twin_model.box import Box
 from twin_model.filter.expression import (
     Arithmetic,
     Between,
     Boolean,
-    Call,
     Comparison,
     Constant,
     Expression,
+    FunctionCall,
     In,
     Instant,
-    Interval,
+    IntervalLiteral,
     IsNull,
     Like,
     Logical,
@@ -35,9 +36,8 @@ from twin_model.filter.expression import (
 from twin_model.filter.instant import as_text, day_bounds, local_day
 from twin_model.filter.spatial import to_storage
 
-__all__ = ["BBox", "Compiler", "Fragment", "SqlFilter", "Transform"]
+__all__ = ["Box", "Compiler", "Fragment", "SqlFilter", "Transform"]
 
-BBox = tuple[float, float, float, float]
 Transform = Callable[[BaseGeometry], BaseGeometry]
 FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
 # Terms joined in one row make a left-deep tree, and SQLite allows a depth of 1000: longer rows are grouped.
@@ -72,7 +72,7 @@ class SqlFilter:
 
     text: str
     parameters: tuple[Any, ...]
-    bounding_box: BBox | None
+    bounding_box: Box | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ class Compiler(ABC):
     def like(self, value: Fragment, pattern: Scalar) -> Fragment: ...
 
     @abstractmethod
-    def call(self, node: Call) -> Fragment: ...
+    def call(self, node: FunctionCall) -> Fragment: ...
 
     @abstractmethod
     def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment: ...
@@ -150,7 +150,7 @@ class Compiler(ABC):
                 return self.bind(node.value)
             case Instant():
                 return self.bind(self.instant(node.value))
-            case Call():
+            case FunctionCall():
                 return self.call(node)
             case Arithmetic():
                 return self.arithmetic(node.operator, self.scalar(node.left), self.scalar(node.right))
@@ -240,8 +240,8 @@ def joined(operator: str, fragments: Sequence[Fragment]) -> Fragment:
     return Fragment(f"({operator.join(one.text for one in fragments)})", parameters)
 
 
-def _end(side: Property | Instant | Interval, which: str) -> Property | Instant | float:
-    if not isinstance(side, Interval):
+def _end(side: Property | Instant | IntervalLiteral, which: str) -> Property | Instant | float:
+    if not isinstance(side, IntervalLiteral):
         return side
     if which == "start":
         return float("-inf") if side.start is None else side.start

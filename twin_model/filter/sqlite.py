@@ -13,7 +13,7 @@ from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from twin_model.filter.errors import InvalidLiteral, shown
-from twin_model.filter.expression import Call, Constant, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, Scalar
 from twin_model.filter.folding import folded, pattern_text, without_accents
 from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
@@ -43,7 +43,7 @@ class SqliteCompiler(Compiler):
             raise InvalidLiteral(kind="pattern", text=shown(glob), expected=expected)
         return filled("({} GLOB {})", value, self.bind(glob))
 
-    def call(self, node: Call) -> Fragment:
+    def call(self, node: FunctionCall) -> Fragment:
         if isinstance(node.argument, Constant):
             return self.bind(folded(node.function, str(node.argument.value)))
         function = "twin_casefold" if node.function == "casei" else "twin_unaccent"

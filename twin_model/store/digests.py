@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.layer import Layer
-from twin_model.rows.content import key_hashes, row_contents, text_words, words_of
+from twin_model.rows.content import Words, key_hashes, row_contents, text_words, words_of
 
 __all__ = [
     "RULE",
@@ -27,7 +27,6 @@ __all__ = [
 RULE = 3
 """Number of the rule by which a changeset's digests are made today; 1 is that of stores before format 3."""
 
-Words = NDArray[np.uint64]
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 

@@ -13,19 +13,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
-from twin_model.rows.content import row_contents, words_of
+from twin_model.rows.content import Words, row_contents, words_of
 from twin_model.store.copying import columns_of
 from twin_model.store.digests import closing_words, parts_digest, parts_words, row_words, stored_contents
 
-__all__ = ["Dump", "LayerRows", "Parts", "layer_rows", "parts_by_layer", "sealed_digest"]
+__all__ = ["DeliveredParts", "Dump", "LayerRows", "layer_rows", "parts_by_layer", "sealed_digest"]
 
 Dump = Callable[[str], Iterator[list[tuple[Any, ...]]]]
 """Yields the rows of a logical table in batches."""
 
 OPEN = np.iinfo(np.int64).max
 """Stands for a version that has not come: nothing has closed the row."""
-
-Words = NDArray[np.uint64]
 
 
 @dataclass(frozen=True)
@@ -44,7 +42,7 @@ class LayerRows:
 
 
 @dataclass(frozen=True)
-class Parts:
+class DeliveredParts:
     """Every part delivered of a layer, as parallel arrays; `first` are hashes by the first rule (a version written since
     has none: zeros), `first_known` tells which have one of 16 bytes."""
 
@@ -100,7 +98,7 @@ def layer_rows(dump: Dump, catalogue: Catalogue, layer_id: str, *, first_rule: b
     )
 
 
-def parts_by_layer(dump: Dump) -> dict[str, Parts]:
+def parts_by_layer(dump: Dump) -> dict[str, DeliveredParts]:
     """Return every part ever delivered, by layer."""
     pieces: dict[str, list[tuple[NDArray[Any], ...]]] = {}
     for batch in dump("part"):
@@ -117,10 +115,10 @@ def parts_by_layer(dump: Dump) -> dict[str, Parts]:
         for name in dict.fromkeys(layers):
             chosen = names == name
             pieces.setdefault(name, []).append(tuple(column[chosen] for column in columns))
-    return {name: Parts(*_joined(rows, (1, 1, 1, 2, 2, 1))) for name, rows in pieces.items()}
+    return {name: DeliveredParts(*_joined(rows, (1, 1, 1, 2, 2, 1))) for name, rows in pieces.items()}
 
 
-def sealed_digest(rows: LayerRows, parts: Parts | None, before: int) -> str:
+def sealed_digest(rows: LayerRows, parts: DeliveredParts | None, before: int) -> str:
     """Return the digest of everything of a layer that versions before one have written, delivered and closed."""
     delivered = np.zeros(2, dtype=np.uint64)
     if parts is not None:

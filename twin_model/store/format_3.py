@@ -14,13 +14,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
+from twin_model.rows.content import Words
 from twin_model.store.digests import RULE
 from twin_model.store.evidence import Dump, LayerRows, layer_rows, parts_by_layer, sealed_digest
 from twin_model.store.writing import Transaction, chain_hash, moment_after
 
 __all__ = ["reseal"]
 
-Words = NDArray[np.uint64]
 Rehash = Callable[[str, NDArray[np.int64], NDArray[np.int64], Words], None]
 """Takes layer, fids, versions and new contents (n, 2) of parts and writes them."""
 

@@ -24,7 +24,7 @@ from twin_model.errors import StoreError
 from twin_model.layer import Layer
 from twin_model.store.copying import columns_of, selection
 from twin_model.store.postgis.schema import history_of, indexed, newest_version, unindexed
-from twin_model.store.postgis.server import Address, connect, in_our_words
+from twin_model.store.postgis.server import ServerAddress, connect, in_our_words
 from twin_model.store.postgis.write import RowCopy
 from twin_model.store.select import quoted
 
@@ -34,10 +34,10 @@ _ROWS = 20_000
 _LIBRARIES = Path("/usr/lib/postgresql")
 
 Connection = psycopg.Connection[Any]
-Rows = list[tuple[Any, ...]]
+PlainRows = list[tuple[Any, ...]]
 
 
-def streamed(connection: Connection, text: str, parameters: tuple[Any, ...], rows: int) -> Iterator[Rows]:
+def streamed(connection: Connection, text: str, parameters: tuple[Any, ...], rows: int) -> Iterator[PlainRows]:
     """Yield the rows of a statement in batches; neither side holds them all."""
     with connection.transaction(), connection.cursor("twin", binary=True) as cursor:
         cursor.itersize = rows
@@ -46,7 +46,7 @@ def streamed(connection: Connection, text: str, parameters: tuple[Any, ...], row
             yield batch
 
 
-def dump(connection: Connection, catalogue: Catalogue, table: str) -> Iterator[Rows]:
+def dump(connection: Connection, catalogue: Catalogue, table: str) -> Iterator[PlainRows]:
     """Yield the rows of a logical table in batches."""
     yield from streamed(connection, selection(catalogue, table, _place, _shown), (), _ROWS)
 
@@ -67,7 +67,7 @@ def _shown(layer: Layer, column: str) -> str:
     return f"{quoted(column)}::integer" if one is not None and one.type == "boolean" else quoted(column)
 
 
-def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iterator[Rows], crs: str) -> None:
+def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iterator[PlainRows], crs: str) -> None:
     """Put the rows of a logical table into an empty store."""
     columns = columns_of(catalogue, table)
     if ":" in table:
@@ -88,7 +88,13 @@ def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iter
 
 
 def _load_rows(
-    connection: Connection, layer: Layer, columns: tuple[str, ...], batches: Iterator[Rows], crs: str, *, past: bool
+    connection: Connection,
+    layer: Layer,
+    columns: tuple[str, ...],
+    batches: Iterator[PlainRows],
+    crs: str,
+    *,
+    past: bool,
 ) -> None:
     into = RowCopy(layer, crs, history_of(layer.id) if past else layer.id)
     if not past:
@@ -102,7 +108,7 @@ def _load_rows(
 # --- archives
 
 
-def backup(address: Address, target: Path) -> None:
+def backup(address: ServerAddress, target: Path) -> None:
     """Write the schema as it is at one moment into an archive, while others read and write; the file appears whole."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
@@ -125,7 +131,7 @@ def restore(url: str, archive: Path, *, replace: bool = False) -> None:
 
     A town that is there is refused unless `replace`: its schema is then kept under a name with the present time.
     """
-    address = Address.read(url)
+    address = ServerAddress.read(url)
     listed = _run(address, "pg_restore", "--list", str(archive), offline=True)
     found = re.search(r"^\d+;.* SCHEMA - (.+?) \S+$", listed, re.MULTILINE)
     if found is None or found[1] != address.schema:
@@ -139,7 +145,7 @@ def restore(url: str, archive: Path, *, replace: bool = False) -> None:
     )
 
 
-def _make_way(connection: Connection, address: Address, *, replace: bool) -> None:
+def _make_way(connection: Connection, address: ServerAddress, *, replace: bool) -> None:
     """Leave no schema of the town's name: an empty one goes, one that holds a town is kept under another name."""
     held = newest_version(connection, address)
     if held is not None and not replace:
@@ -157,7 +163,7 @@ def _pattern(schema: str) -> str:
     return '"' + schema.replace('"', '""') + '"'
 
 
-def _run(address: Address, name: str, *arguments: str, offline: bool = False) -> str:
+def _run(address: ServerAddress, name: str, *arguments: str, offline: bool = False) -> str:
     """Run one of PostgreSQL's programs, on the town's database unless `offline`, and return what it prints."""
     with _target(address) as target:
         command = [_program(name), *([] if offline else [f"--dbname={target}"]), *arguments]
@@ -169,7 +175,7 @@ def _run(address: Address, name: str, *arguments: str, offline: bool = False) ->
 
 
 @contextmanager
-def _target(address: Address) -> Iterator[str]:
+def _target(address: ServerAddress) -> Iterator[str]:
     """Yield what a program is told of the database; a password goes by a file, for others may see the command line."""
     known = {key: value for key, value in conninfo_to_dict(address.conninfo).items() if value is not None}
     secret = known.pop("password", None)

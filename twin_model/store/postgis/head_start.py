@@ -20,7 +20,7 @@ from twin_model.plan import LayerPlan, Plan
 from twin_model.store.base import DeliveredState, HeadStart, Store
 from twin_model.store.layer_writer import Writing
 from twin_model.store.postgis.copy_queue import CopyQueue
-from twin_model.store.postgis.server import Address, begin_ahead, connect, in_our_words, take_place
+from twin_model.store.postgis.server import ServerAddress, begin_ahead, connect, in_our_words, take_place
 from twin_model.store.postgis.write import BULK, PostgisTransaction, PostgisWriter
 from twin_model.store.writing import write_changeset
 from twin_model.temporal import Instant, now
@@ -37,7 +37,7 @@ class _Disturbed(Exception):
 class PostgisHeadStart(HeadStart):
     """The head start of one delivery; nothing of it stays after `give_up` unless it was committed."""
 
-    def __init__(self, store: Store, address: Address) -> None:
+    def __init__(self, store: Store, address: ServerAddress) -> None:
         self._store, self._address = store, address
         self._base = 0
         self._queue: CopyQueue | None = None

@@ -19,22 +19,22 @@ from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.parts import CREATE_VIEW, TOGETHER, WIDTH
 from twin_model.store.postgis.schema import FORMAT, columns_held, execute, history_of, pack_parts
-from twin_model.store.postgis.server import Address
+from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import quoted
 
 __all__ = ["STEPS", "migrate"]
 
 Connection = psycopg.Connection[Any]
-Step = Callable[[Connection, Catalogue, str, Address], None]
+Step = Callable[[Connection, Catalogue, str, ServerAddress], None]
 
 
-def _packed_parts(connection: Connection, catalogue: Catalogue, crs: str, address: Address) -> None:
+def _packed_parts(connection: Connection, catalogue: Catalogue, crs: str, address: ServerAddress) -> None:
     """1 -> 2: parts of a first load are packed."""
     pack_parts(connection)
 
 
-def _content_by_name(connection: Connection, catalogue: Catalogue, crs: str, address: Address) -> None:
+def _content_by_name(connection: Connection, catalogue: Catalogue, crs: str, address: ServerAddress) -> None:
     """2 -> 3: what features say is hashed by the names of fields; room for attributes, search keys and origins."""
     execute(
         connection,
@@ -98,7 +98,7 @@ STEPS: Mapping[int, Step] = {1: _packed_parts, 2: _content_by_name}
 """Format a store has -> what brings it to the next, given the catalogue, the storage CRS and the town's address."""
 
 
-def migrate(connection: Connection, found: int, catalogue: Catalogue, crs: str, address: Address) -> None:
+def migrate(connection: Connection, found: int, catalogue: Catalogue, crs: str, address: ServerAddress) -> None:
     """Bring a store from format `found` to that of this program, within an open transaction."""
     for number in range(found, FORMAT):
         STEPS[number](connection, catalogue, crs, address)

@@ -17,7 +17,7 @@ from twin_model.changeset import Scope
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.rows import copy_rows
 
-__all__ = ["CREATE_PACKED", "CREATE_VIEW", "TOGETHER", "WIDTH", "Parts", "delivered", "whole_numbers"]
+__all__ = ["CREATE_PACKED", "CREATE_VIEW", "TOGETHER", "WIDTH", "PartsWriter", "delivered", "whole_numbers"]
 
 Connection = psycopg.Connection[Any]
 
@@ -77,7 +77,7 @@ def delivered(ask: Callable[[str, str], list[Any]], layer: str) -> tuple[NDArray
     return np.concatenate((whole_numbers(own), fids[holds])), (contents or b"") + hashes[holds].tobytes()
 
 
-class Parts:
+class PartsWriter:
     """Writes what one version delivers of a layer's features, on the queue of its transaction."""
 
     def __init__(self, queue: CopyQueue, layer: str, version: int, scope: Scope) -> None:

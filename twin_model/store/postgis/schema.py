@@ -16,7 +16,7 @@ from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
-from twin_model.store.postgis.server import Address
+from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.select import quoted
 
 __all__ = [
@@ -101,7 +101,7 @@ def srid_of(crs: str) -> int:
     return epsg_of(crs) or 0
 
 
-def newest_version(connection: "psycopg.Connection[Any]", address: Address) -> int | None:
+def newest_version(connection: "psycopg.Connection[Any]", address: ServerAddress) -> int | None:
     """Return the newest version of the town in a schema, None where there is no town."""
     text = "SELECT 1 FROM pg_tables WHERE schemaname = %s AND tablename = 'twin_meta'"
     if connection.execute(text, (address.schema,)).fetchone() is None:

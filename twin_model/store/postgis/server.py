@@ -18,7 +18,7 @@ from psycopg.types.array import ListDumper
 
 from twin_model.errors import QueryRefused, StoreError
 
-__all__ = ["Address", "begin_ahead", "connect", "in_our_words", "prepare", "take_place", "writing"]
+__all__ = ["ServerAddress", "begin_ahead", "connect", "in_our_words", "prepare", "take_place", "writing"]
 
 _DEFAULT_SCHEMA = "twin"
 _CONNECT_SECONDS = 10
@@ -42,7 +42,7 @@ _PLACE = "hashtextextended(%s, 0)"
 
 
 @dataclass(frozen=True)
-class Address:
+class ServerAddress:
     """Where a town lies: `shown` is the address without its password, `conninfo` what libpq is given."""
 
     shown: str
@@ -51,7 +51,7 @@ class Address:
     secret: str = field(default="", repr=False)
 
     @classmethod
-    def read(cls, url: str) -> "Address":
+    def read(cls, url: str) -> "ServerAddress":
         """Return the address of a URL; one that cannot be read is refused, and nothing of it shown that may be a password."""
         try:
             parts = urlsplit(re.sub("^[a-zA-Z]+:", "postgresql:", url))
@@ -87,7 +87,7 @@ def _url(host: str, path: str, options: Mapping[str, str]) -> str:
     return f"postgresql://{host}{path}" + (f"?{query}" if query else "")
 
 
-def connect(address: Address) -> "psycopg.Connection[Any]":
+def connect(address: ServerAddress) -> "psycopg.Connection[Any]":
     """Return a connection of its own to a server that can keep a town."""
     with in_our_words(address):
         try:
@@ -112,7 +112,7 @@ class _Numbers(ListDumper):
         return super().dump(obj)
 
 
-def prepare(connection: "psycopg.Connection[Any]", address: Address) -> None:
+def prepare(connection: "psycopg.Connection[Any]", address: ServerAddress) -> None:
     """Give a connection the town's search path. Plans are made for the values asked for; queries are too short for JIT, and
     for workers: starting two takes 30 ms, which only a look at millions of rows earns."""
     text = (
@@ -129,7 +129,7 @@ def prepare(connection: "psycopg.Connection[Any]", address: Address) -> None:
 
 
 @contextmanager
-def writing(connection: "psycopg.Connection[Any]", address: Address) -> Iterator[None]:
+def writing(connection: "psycopg.Connection[Any]", address: ServerAddress) -> Iterator[None]:
     """Hold the one writer's place of a town; everything inside is written together, or nothing of it."""
     with in_our_words(address), connection.transaction():
         connection.execute(_AS_A_WRITER.format(BUSY_SECONDS * 1_000))
@@ -144,7 +144,7 @@ def begin_ahead(connection: "psycopg.Connection[Any]") -> None:
     connection.execute(f"BEGIN; {_AS_A_WRITER.format(AHEAD_WAITS_MILLISECONDS)}; {idle}")
 
 
-def take_place(connection: "psycopg.Connection[Any]", address: Address) -> bool:
+def take_place(connection: "psycopg.Connection[Any]", address: ServerAddress) -> bool:
     """Take the writer's place where it is free, for the rest of the transaction; say whether."""
     text = f"SELECT pg_try_advisory_xact_lock({_PLACE})"
     ((taken,),) = connection.execute(text, (f"twin {address.schema}",)).fetchall()
@@ -155,7 +155,7 @@ def take_place(connection: "psycopg.Connection[Any]", address: Address) -> bool:
 
 
 @contextmanager
-def in_our_words(address: Address, *, asking: bool = False) -> Iterator[None]:
+def in_our_words(address: ServerAddress, *, asking: bool = False) -> Iterator[None]:
     """Let what the server complains of be one of our errors; who asks may have asked for what cannot be."""
     try:
         yield
@@ -175,7 +175,7 @@ def in_our_words(address: Address, *, asking: bool = False) -> Iterator[None]:
         raise StoreError(rule, url=address.shown, cause=_told(error, address)) from error
 
 
-def _told(error: psycopg.Error, address: Address) -> str:
+def _told(error: psycopg.Error, address: ServerAddress) -> str:
     """Return the first line of what the server said, without the password."""
     said = (str(error).strip() or type(error).__name__).splitlines()[0]
     return said.replace(address.secret, "***") if address.secret else said

@@ -32,7 +32,7 @@ from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
 from twin_model.store.postgis.select import PostgisDialect
-from twin_model.store.postgis.server import Address, connect, in_our_words, prepare, writing
+from twin_model.store.postgis.server import ServerAddress, connect, in_our_words, prepare, writing
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import Context, Select, quoted, select
 from twin_model.store.writing import write_changeset
@@ -45,14 +45,14 @@ _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
 
 Connection = psycopg.Connection[Any]
-Rows = list[tuple[Any, ...]]
+PlainRows = list[tuple[Any, ...]]
 
 
 class PostgisStore(PostgisHistory):
     """A store in one schema of a PostGIS database. Safe to use from many threads; readers share a pool of connections."""
 
     def __init__(self, url: str, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
-        self._address, self._catalogue, self._zone = Address.read(url), catalogue, ZoneInfo(zone)
+        self._address, self._catalogue, self._zone = ServerAddress.read(url), catalogue, ZoneInfo(zone)
         with connect(self._address) as connection:
             self._crs = self._opened(connection)
         self._dialect = PostgisDialect(srid_of(self._crs))
@@ -74,7 +74,7 @@ class PostgisStore(PostgisHistory):
 
         A schema that holds a town already is refused. The extension postgis is made where it is missing and may be.
         """
-        address = Address.read(url)
+        address = ServerAddress.read(url)
         with connect(address) as connection, writing(connection, address):
             _ensure_postgis(connection, address)
             _ensure_schema(connection, address)
@@ -155,10 +155,10 @@ class PostgisStore(PostgisHistory):
             finally:
                 self._pool.putconn(lent)
 
-    def _all(self, text: str, *parameters: Any) -> Rows:
+    def _all(self, text: str, *parameters: Any) -> PlainRows:
         return self._fetched(lambda connection: _rows(connection, text, parameters))
 
-    def _fetched(self, ask: Callable[[Connection], Rows]) -> Rows:
+    def _fetched(self, ask: Callable[[Connection], PlainRows]) -> PlainRows:
         """Return what is asked of a connection; where the server was started anew in between, it is asked again."""
         for again in (True, False):
             with self._lent() as connection:
@@ -185,10 +185,10 @@ class PostgisStore(PostgisHistory):
         context = Context(layer, self._crs, moment, planned, box, self._zone)
         return select(self._dialect, context, query, what=what), version > 0
 
-    def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], Rows]:
+    def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], PlainRows]:
         columns: tuple[str, ...] = ()
 
-        def ask(connection: Connection) -> Rows:
+        def ask(connection: Connection) -> PlainRows:
             nonlocal columns
             made, written = self._select(connection, query, what)
             columns = made.columns
@@ -201,7 +201,7 @@ class PostgisStore(PostgisHistory):
         columns, rows = self._run(query)
         return to_frame(self._catalogue[query.layer], query, columns, rows, self._crs)
 
-    def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], Rows]:
+    def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], PlainRows]:
         return self._run(query)
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
@@ -289,11 +289,11 @@ class PostgisStore(PostgisHistory):
         """Write the town's schema as it is at one moment into a file of `pg_dump`; the file appears whole."""
         postgis_copy.backup(self._address, target)
 
-    def dump(self, table: str) -> Iterator[Rows]:
+    def dump(self, table: str) -> Iterator[PlainRows]:
         with self._lent() as connection:
             yield from postgis_copy.dump(connection, self._catalogue, table)
 
-    def load(self, tables: Iterable[tuple[str, Iterator[Rows]]]) -> None:
+    def load(self, tables: Iterable[tuple[str, Iterator[PlainRows]]]) -> None:
         with connect(self._address) as connection, writing(connection, self._address):
             number, _, _ = PostgisTransaction(CopyQueue(connection), self._catalogue, self._crs).last()
             if number:
@@ -302,12 +302,12 @@ class PostgisStore(PostgisHistory):
                 postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
 
 
-def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Rows:
+def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> PlainRows:
     with connection.cursor(binary=True) as cursor:
         return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
 
 
-def _ensure_postgis(connection: Connection, address: Address) -> None:
+def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
     there = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'postgis'").fetchone()
     if there is not None:
         return
@@ -318,7 +318,7 @@ def _ensure_postgis(connection: Connection, address: Address) -> None:
         raise StoreError("store.no_postgis", url=address.shown, cause=str(error).splitlines()[0]) from error
 
 
-def _ensure_schema(connection: Connection, address: Address) -> None:
+def _ensure_schema(connection: Connection, address: ServerAddress) -> None:
     """Make the schema where it is missing: an account may be given one and no right to make others."""
     found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (address.schema,)).fetchone()
     if found is None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from twin_model.store.postgis.server import Address, connect, in_our_words
+from twin_model.store.postgis.server import ServerAddress, connect, in_our_words
 
 __all__ = ["undone_on_error"]
 
@@ -14,7 +14,7 @@ __all__ = ["undone_on_error"]
 @contextmanager
 def undone_on_error(url: str) -> Iterator[None]:
     """Within it `copy.restore` may replace a schema; an error drops what came and brings back what was there."""
-    address = Address.read(url)
+    address = ServerAddress.read(url)
     before = _schemas(address)
     try:
         yield
@@ -23,7 +23,7 @@ def undone_on_error(url: str) -> Iterator[None]:
         raise
 
 
-def _undo(address: Address, before: set[str]) -> None:
+def _undo(address: ServerAddress, before: set[str]) -> None:
     name = sql.Identifier(address.schema)
     after = _schemas(address)
     put_away = [schema for schema in after - before if schema.startswith(f"{address.schema[:40]}_")]
@@ -35,7 +35,7 @@ def _undo(address: Address, before: set[str]) -> None:
             connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(sql.Identifier(schema), name))
 
 
-def _schemas(address: Address) -> set[str]:
+def _schemas(address: ServerAddress) -> set[str]:
     with connect(address) as connection, in_our_words(address):
         return _names(connection)
 

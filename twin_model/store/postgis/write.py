@@ -23,7 +23,7 @@ from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.store.float32_box import rounded_outwards
 from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.postgis.copy_queue import CopyQueue
-from twin_model.store.postgis.parts import Parts
+from twin_model.store.postgis.parts import PartsWriter
 from twin_model.store.postgis.rows import copy_rows
 from twin_model.store.postgis.schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
@@ -91,7 +91,7 @@ class PostgisWriter(LayerWriter):
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))
         self._kinds, self._srid = _kinds(layer), srid_of(crs)
-        self._parts = Parts(queue, layer.id, writing.version, writing.scope)
+        self._parts = PartsWriter(queue, layer.id, writing.version, writing.scope)
         self._more = 0
         self._following: int | None = None
         self._bulk = False
