@@ -1,10 +1,12 @@
-"""Opens the doors: settings, the `twin` command, the ASGI app, the pygeoapi bridge.
+"""Entry points: settings, the `twin` command, the ASGI app, the pygeoapi bridge.
 
 Not here: geometry and SQL (`twin_model`), formats (`ingest`, `tiles`).
 
-    settings = settings_from(os.environ, town=Path("town"))     # api_config.settings
-    app = make_app(settings)                                    # api_config.app: the ASGI application
-    main(["--town", "town", "status"])                          # api_config.cli: the `twin` command
+    >>> from api_config.app import make_app
+    >>> from api_config.settings import settings_from
+    >>> app = make_app(settings_from({"TWIN_TOWN": "town"}))        # the ASGI application of a town
+    >>> app.url_path_for("landing")
+    '/'
 """
 
-__all__ = ["app", "cli", "commands", "delivery", "ogc", "routes", "settings", "web"]
+__all__ = ["app", "cli", "commands", "delivery", "ogc", "pages", "routes", "serving", "settings", "web"]

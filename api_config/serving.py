@@ -1,4 +1,4 @@
-"""Running the app in worker processes, and what is checked before the doors open."""
+"""Running the app in worker processes, and what is checked before it starts."""
 
 import ipaddress
 import os

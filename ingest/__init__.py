@@ -2,10 +2,12 @@
 
 Not here: writing to the store (`twin_model.versioning.commit`), encodings that leave the house (`tiles`).
 
-    source = identify(Path("plan.dxf"))
-    with Draft(source, catalogue, storage_crs="EPSG:4548") as draft:
-        read_source(Path("plan.dxf"), draft, ReadOptions())
-        version = commit(store, draft.to_changeset(author="survey", reason="sheet 3886.0-618.5"))
+    >>> path = Path("lamps.geojson")
+    >>> with Draft(identify(path), town.catalogue, storage_crs="EPSG:4548") as draft:
+    ...     read_source(path, draft, ReadOptions(kind="street_lamp"))
+    ...     changeset = draft.to_changeset(author="survey", reason="lamps of May")
+    >>> draft.counts.stored                     # commit(town.store, changeset) before the draft is left
+    2
 """
 
 from ingest.draft import Draft, ReadOptions

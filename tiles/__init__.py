@@ -1,12 +1,13 @@
-"""Sends everything out that leaves the house: vector tiles, 3D Tiles, exchange encodings, pictures of layers.
+"""Encodes everything that leaves the house: vector tiles, 3D Tiles, exchange encodings, pictures of layers.
 
 Not here: reading sources (`ingest`), addresses and caching over HTTP (`api_config`).
 
-    grid = tile_matrix_set("WebMercatorQuad")               # tiles.grid
-    layer = encode_layer("building", geometries, bounds, ids=fids, properties={"storeys": storeys})
-    tile = encode_tile([layer.data])                        # tiles.mvt: bytes of one vector tile
-    boxes = solids.boxes(frame)                             # tiles.solids: what the 3D tree is built from
-    content = solids.encode(frame, node_frame)              # ... and a GLB of it
+    >>> from tiles.grid import tile_matrix_set
+    >>> from tiles.mvt import encode_layer, encode_tile
+    >>> buildings, bounds = town.features("building", crs="EPSG:3857"), tile_matrix_set("WebMercatorQuad").bounds(0, 0, 0)
+    >>> layer = encode_layer("building", buildings.geometry.to_numpy(), bounds)
+    >>> isinstance(encode_tile([layer.data]), bytes)
+    True
 """
 
 __all__ = ["deck", "encodings", "grid", "mvt", "solids", "terrain", "tileset"]

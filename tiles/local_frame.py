@@ -1,7 +1,7 @@
 """Places on the globe: geographic -> earth-centred (ECEF) coordinates and the east-north-up frame of a tile.
 
 The ellipsoid is WGS 84; CGCS2000 differs from it by 0.1 mm at the poles. What is projected comes in through a
-`ToLonLat`, made by `twin_model/crs.py`; this room knows no CRS.
+`ToLonLat`, made by `twin_model/crs.py`; this module knows no CRS.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""What the town *is* and remembers: layers, features, changesets, store, network, buildings, relief, analysis.
+"""What the town *is* and remembers: layers, features, changesets, store, time, relief.
 
 Not here: file formats (`ingest`), HTTP (`api_config`), tiles and encodings (`tiles`).
 
-    from twin_model import open_town
-    town = open_town("town")
-    town.layers()
-    town.features("building", where="storeys > 10")
+    >>> town = open_town("town")
+    >>> town.layers("en").loc["building", "title"]
+    'Buildings'
+    >>> town.features("building", where="storeys > 10").index.tolist()
+    ['building.2']
 """
 
 from twin_model.catalogue import Catalogue, read_catalogue

@@ -1,4 +1,4 @@
-"""Coordinate reference systems: the only room that knows pyproj, axis order and datums.
+"""Coordinate reference systems: the only module that knows pyproj, axis order and datums.
 
 Inside the house coordinates are x, y (east, north). CGCS2000 and WGS 84 are taken as one datum, by name and on
 purpose (they differ by centimetres; PROJ has no real operation between them and answers "ballpark"). Every other

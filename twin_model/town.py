@@ -57,8 +57,9 @@ _NUMBER = re.compile("[0-9]{1,9}")
 class Town:
     """The town in a folder. Closes its store when left as a context.
 
-    >>> town = open_town("town")                                    # doctest: +SKIP
-    >>> town.features("building", where="storeys > 10")             # doctest: +SKIP
+    >>> with open_town("town") as town:
+    ...     town.features("building", where="storeys > 10").index.tolist()
+    ['building.2']
     """
 
     def __init__(

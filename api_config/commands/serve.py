@@ -1,4 +1,4 @@
-"""`twin serve` and `twin config`: open the doors."""
+"""`twin serve` and `twin config`: publish the town."""
 
 import click
 import uvicorn

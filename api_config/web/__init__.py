@@ -6,4 +6,15 @@ Not here: the routes (`api_config/routes/`), pages for people (`api_config/pages
     raise QueryRefused("query.refused")                 # problems: a status, a sentence, never a path of ours
 """
 
-__all__ = ["answer", "call", "cursor", "feature_cache", "problems", "properties", "schema"]
+__all__ = [
+    "answer",
+    "call",
+    "change_days",
+    "cursor",
+    "family",
+    "feature_cache",
+    "openapi",
+    "problems",
+    "properties",
+    "schema",
+]

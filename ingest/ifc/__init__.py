@@ -1,4 +1,4 @@
-"""Reads IFC models: placement, storeys, spaces, elements with property sets and shapes. The only room that knows ifcopenshell.
+"""Reads IFC models: placement, storeys, spaces, elements with property sets and shapes. Here alone is ifcopenshell.
 
 Not here: the meshes' own encoding (`twin_model/building/mesh.py`) and what leaves the house (`tiles/`).
 

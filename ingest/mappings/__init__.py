@@ -2,8 +2,9 @@
 
 Not here: how a mapping is read (`ingest/mapping.py`) and how a CASS code table is (`ingest/dxf/cass_table.py`).
 
-    mapping = standard_mapping("vector")            # vector.toml
-    mapping = read_mapping(Path("town/mappings/office.toml"))
+    >>> from ingest.mapping import standard_mapping
+    >>> [each.to for each in standard_mapping("vector").layers][:2]
+    ['building', 'road_area']
 """
 
 __all__: list[str] = []

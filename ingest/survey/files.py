@@ -69,7 +69,9 @@ def _split_name(name: str, vocabulary: Vocabulary) -> tuple[str, str]:
     """Return a table's name without the word that says point or line, and which of the two it said ("" for
     none).
 
-    >>> _split_name("WSPoint", vocabulary)
+    >>> from ingest.draft import ReadOptions
+    >>> from ingest.survey.vocabulary import read_vocabulary
+    >>> _split_name("WSPoint", read_vocabulary(ReadOptions()))
     ('ws', 'point')
     """
     lowered = name.lower().strip().removesuffix("成果表").removesuffix("表")

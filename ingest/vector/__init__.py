@@ -1,9 +1,9 @@
-"""Reads vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML and MapInfo. The only room that knows pyogrio.
+"""Reads vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML and MapInfo. Here alone is pyogrio.
 
 Every file is judged by its content before GDAL opens it (`kind`). Not here: mappings (`ingest/mapping.py`).
 
-    if recognises_vector(path):
-        read_vector(path, draft, ReadOptions(mapping=read_mapping(Path("map.toml"))))
+    >>> READER.recognises(Path("lamps.geojson")), READER.recognises(Path("town/town.toml"))
+    (True, False)
 """
 
 from ingest.reader import Reader, ReaderFunctions

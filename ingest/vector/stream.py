@@ -1,7 +1,7 @@
 """The rows of a layer as GDAL streams them through Arrow, one batch ahead of whoever takes them.
 
 GDAL then reads in a thread of its own, beside the making of rows. What comes is what `pyogrio.raw.read` gives; what Arrow
-would give otherwise, or not at all, `ingest/vector/file.py` reads that way. pyarrow is known in this room only.
+would give otherwise, or not at all, `ingest/vector/file.py` reads that way. pyarrow is known in this module only.
 """
 
 import warnings

@@ -1,6 +1,7 @@
 """Every folder has a front door, every module says what lives there, and coming in costs nothing."""
 
 import ast
+import builtins
 import importlib
 import pkgutil
 import re
@@ -8,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import source_trees
 
@@ -90,11 +92,41 @@ def test_what_an_example_calls_exists_in_the_house() -> None:
     unknown = {}
     for door in DOORS:
         example = re.sub(r"([\"']).*?\1", "", "\n".join(example_of(door)))
-        called = set(re.findall(r"(?<![\w.])([A-Za-z_]+)\(", example)) - {"Path"}
+        called = set(re.findall(r"(?<![\w.])([A-Za-z_]+)\(", example)) - {"Path", *dir(builtins), *dir(np)}
         if called - defined:
             unknown[door] = called - defined
 
     assert unknown == {}
+
+
+def test_the_files_and_modules_that_texts_name_exist() -> None:
+    """In backticks: `ingest/draft.py`, `store/base.py`, `twin_model.view`; a module that moved takes its mentions along."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    files = [name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    tops = "|".join((*FOLDERS, "tests", "data_samples"))
+    path, dotted = re.compile(r"`([\w/]+\.py)`"), re.compile(rf"`((?:{tops})(?:\.\w+)+)`")
+    ends = {"/".join(name.split("/")[start:]) for name in files for start in range(name.count("/") + 1)}
+    to_be_written = {"tests/ingest/test_xyz.py"}
+    unknown = []
+    for name in files:
+        if name.endswith((".py", ".md")) and name != "CHANGELOG.md":
+            text = (ROOT / name).read_text("utf-8")
+            unknown += [(name, named) for named in path.findall(text) if named not in ends | to_be_written]
+            unknown += [(name, named) for named in dotted.findall(text) if not exists(named)]
+
+    assert unknown == []
+
+
+def exists(dotted: str) -> bool:
+    """Return whether a dotted name is a module, a package, or a name that stands in one."""
+    module, rest = dotted, ""
+    while not file_of(module).is_file():
+        module, _, rest = module.rpartition(".")
+        if not module:
+            return False
+    return not rest or bool(re.search(rf"\b{rest}\b", file_of(module).read_text("utf-8")))
 
 
 WATCHED = """

@@ -2,9 +2,10 @@
 
 Not here: vector and 3D tiles (`tiles`), reading such files (`ingest/vector/reader.py`).
 
-    shapes = geometry_fragments(frame.geometry.to_numpy(), "EPSG:4548", "OGC:CRS84")
-    page = encode_features(frame.index.tolist(), records, shapes)
-    written = write_frames(store.frames(query), layer, Path("out/building.fgb"), crs="EPSG:4548")
+    >>> from twin_model.store.base import FeatureQuery
+    >>> frames = town.store.frames(FeatureQuery("building"))
+    >>> write_frames(frames, town.catalogue["building"], Path("building.fgb"), crs="EPSG:4548")
+    2
 """
 
 from tiles.encodings.files import ENDINGS, write_frames

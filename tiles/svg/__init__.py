@@ -2,8 +2,11 @@
 
 Not here: templates that put them together (`api_config/templates/map.html`), tiles (`tiles/`).
 
-    frame = frame_of((118.29, 35.08, 118.31, 35.10), 960.0, 0.06)
-    svg_path(shapely.to_wkt(shapely.transform(shape, frame.xy), rounding_precision=1))
+    >>> from tiles.svg.plan import frame_of, svg_path
+    >>> frame_of((118.29, 35.08, 118.31, 35.10), 960.0, 0.06).height
+    624
+    >>> svg_path("POLYGON ((0 0, 10 0, 0 10, 0 0))")
+    'M0 0L10 0L0 10L0 0Z'
 """
 
 __all__ = ["plan"]

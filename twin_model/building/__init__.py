@@ -2,8 +2,8 @@
 
 Not here: sources that bring meshes (`ingest/ifc/reader.py`), tiles of them (`tiles/solids.py`).
 
-    mesh = Mesh.from_bytes(store.blob(row.mesh))
-    placed = mesh.placed(matrix_of(row.matrix))     # vertices in projected metres
+    >>> matrix_of("[1,0,0,0, 0,1,0,0, 0,0,1,0, 618000,3886000,65,1]")[:3, 3].tolist()     # where a mesh is placed
+    [618000.0, 3886000.0, 65.0]
 """
 
 from twin_model.building.mesh import Mesh, matrix_of, matrix_text

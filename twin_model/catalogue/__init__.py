@@ -3,8 +3,9 @@
 Here: the `*.toml` tables and how they are read. A town adds or changes layers in its own `catalogue/` folder;
 no code changes. What a table must hold to be a layer stands in `validation.py`, what a `Layer` is in `twin_model/layer.py`.
 
-    catalogue = read_catalogue(Path("town/catalogue"))
-    catalogue["building"].title("zh")       # 建筑物
+    >>> catalogue = read_catalogue(Path("town/catalogue"))
+    >>> catalogue["building"].title("zh")
+    '建筑物'
 """
 
 import tomllib

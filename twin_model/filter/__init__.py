@@ -2,13 +2,14 @@
 
 Here are the grammar's fences, the expression tree, its checks and its SQL. Running the SQL and asking the
 R-tree is `twin_model.store`'s part; `filter=`, `filter-lang` and `filter-crs` are read by
-`api_config.routes`.
+`api_config.routes`. `register_functions` gives a SQLite connection the functions that the SQL calls.
 
-    expression = parse_filter("storeys > 10 AND S_INTERSECTS(geometry, BBOX(118.3, 35.0, 118.4, 35.1))")
-    where = to_sql(expression, columns=columns, queryables=queryables, dialect="sqlite", transform=to_storage)
-    register_functions(connection)  # once per connection
-    connection.execute(f"SELECT fid FROM building WHERE {where.text}", where.parameters)
-    where.bounding_box  # ask the R-tree for this box first
+    >>> expression = parse_filter("storeys > 10 AND S_INTERSECTS(geometry, BBOX(118.3, 35.0, 118.4, 35.1))")
+    >>> bounding_box(expression)                        # the R-tree is asked for this box first
+    (118.3, 35.0, 118.4, 35.1)
+    >>> columns, queryables = {"storeys": '"storeys"'}, {"storeys": "integer"}
+    >>> to_sql(parse_filter("storeys > 10"), columns=columns, queryables=queryables, dialect="sqlite").text
+    '("storeys" > ?)'
 """
 
 from twin_model.filter.bounding_box import bounding_box

@@ -5,7 +5,8 @@ The tables lie in `en/` and `zh/`, one file an area, one table in it named as th
 How a value is written stands in `values.py`, pieces of English that end up in Chinese in `fragments.toml`.
 Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/finding.py`).
 
-    render("layer.not_found", "zh", {"name": "bulding", "nearest": ["building"]})
+    >>> render("layer.not_found", "en", {"name": "bulding", "nearest": ["building"]})
+    "No layer named 'bulding'. Nearest: building. List the layers with: twin status"
 """
 
 import tomllib

@@ -2,9 +2,10 @@
 
 Not here: terrain tiles of it, they are made in `tiles/terrain.py`.
 
-    surface = build_surface(spot_heights, contours)         # (n, 3) metres, LineString Z
-    ground = surface.height_at(x, y)                        # NaN outside the survey
-    base = base_elevations(surface, buildings.geometry.to_numpy())
+    >>> heights = np.array([[0, 0, 60], [20, 0, 60], [0, 20, 64]], dtype=float)
+    >>> surface = build_surface(heights, np.array([]))                  # and contours as LineString Z
+    >>> surface.height_at(np.array([0.0, 90.0]), np.array([10.0, 90.0])).tolist()    # NaN outside the survey
+    [62.0, nan]
 """
 
 from twin_model.relief.surface import Surface, SurfaceRefused, base_elevations, build_surface

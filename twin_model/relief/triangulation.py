@@ -1,4 +1,4 @@
-"""Constrained Delaunay triangles of ground points: the only room that knows `pythoncdt`.
+"""Constrained Delaunay triangles of ground points: the only module that knows `pythoncdt`.
 
 Lines that cross: where their heights agree at the crossing, it becomes a vertex of the mean height. Where
 they disagree (contours of 10 m and 11 m crossing: an error of the drawing) both segments lose their

@@ -2,8 +2,11 @@
 
 Not here: what a layer is (`twin_model/layer.py`) and how rows lie in a store (`twin_model/store/`).
 
-    runs = read_runs(PackedWkb.of(wkb), 2, multi=True)                 # outlines as columns of numbers
-    content_hashes(layer, geometry, {"name": names}, runs)             # 16 bytes a feature
+    >>> from twin_model.rows.content import content_hashes
+    >>> lamps = shapely.points([[618000, 3886000], [618000, 3886000.0001]])            # closer than the tolerance
+    >>> first, second = content_hashes(town.catalogue["street_lamp"], lamps, {"pole_no": np.array(["7", "7"], object)})
+    >>> first == second
+    True
 """
 
 __all__ = ["columns", "content", "coordinate_runs", "geometry", "packed_wkb", "row_geometry"]

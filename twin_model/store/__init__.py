@@ -1,10 +1,11 @@
 """The store keeps the town: one Protocol, a GeoPackage store and a PostGIS store behind it, and what both share.
 
 Here: how rows are kept and found. What is found out about a delivery before it is written (identity, difference)
-stands in `twin_model/versioning.py`; nothing above this room writes SQL.
+stands in `twin_model/versioning.py`; nothing above this package writes SQL.
 
-    store = open_store("store.gpkg", catalogue, folder=Path("town"))   # or postgresql://user@host/database?schema=twin
-    store.features(FeatureQuery("building", limit=10))
+    >>> store = open_store("store.gpkg", town.store.catalogue, folder=Path("town"))   # or postgresql://...
+    >>> store.features(FeatureQuery("building", limit=1)).index.tolist()
+    ['building.1']
 """
 
 from twin_model.store.base import FeatureQuery, SortKey, Store, Summary

@@ -1,9 +1,11 @@
-"""The GeoPackage store: one SQLite file, many readers, one writer at a time. The only room that knows SQLite's tables.
+"""The GeoPackage store: one SQLite file, many readers, one writer at a time. The only package that knows SQLite's tables.
 
 Not here: what both stores share (`twin_model/store/`), and PostGIS (`twin_model/store/postgis/`).
 
-    store = GeoPackageStore.create(Path("store.gpkg"), catalogue, "EPSG:4548")
-    store.features(FeatureQuery("building", limit=10))
+    >>> from twin_model.store.geopackage.store import GeoPackageStore
+    >>> store = GeoPackageStore.create(Path("empty.gpkg"), town.store.catalogue, "EPSG:4548")
+    >>> store.version()
+    0
 """
 
 __all__ = ["migrations", "schema", "store", "write"]

@@ -1,7 +1,7 @@
 """From each earlier format of the GeoPackage store to the next: one function a number, run in one transaction.
 
 Before the first of them the file is copied to `backups/`; a store that is newer than the program is refused.
-PostGIS's own steps stand in `postgis/schema.py`.
+PostGIS's own steps stand in `postgis/migrations.py`.
 """
 
 import sqlite3

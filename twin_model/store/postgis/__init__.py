@@ -1,4 +1,4 @@
-"""The PostGIS store: one schema a town, many readers and writers one after the other. The only room that knows psycopg.
+"""The PostGIS store: one schema a town, many readers and writers one after the other. The only package that knows psycopg.
 
 Not here: what both stores share (`twin_model/store/`), and GeoPackage (`twin_model/store/geopackage/`).
 

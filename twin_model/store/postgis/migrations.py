@@ -1,6 +1,6 @@
 """From each earlier format of the PostGIS store to the next: one function a number, run in one transaction.
 
-The GeoPackage store's own steps stand in `migrations.py`.
+The GeoPackage store's own steps stand in `geopackage/migrations.py`.
 """
 
 from collections.abc import Callable, Mapping
