@@ -7,6 +7,7 @@ from api_config.cli import make_cli
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
 CHINESE = (ROOT / "README.zh-CN.md").read_text("utf-8")
 
 
@@ -27,16 +28,28 @@ def test_every_standard_that_is_claimed_names_a_test_that_exists() -> None:
             assert "def test_" in (ROOT / path).read_text("utf-8"), path
 
 
-def test_every_file_the_readme_links_to_exists() -> None:
-    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README):
+def test_every_file_that_readme_and_contributing_link_to_exists() -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", README + CONTRIBUTING):
         assert (ROOT / target).exists(), target
 
 
-def test_the_make_targets_it_names_exist() -> None:
+def test_the_make_targets_that_pages_name_exist_and_make_help_lists_all() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.M))
+    listed = set(re.findall(r"^# make ([a-z]+)", makefile, re.M))
 
-    for target in set(re.findall(r"(?:`|\$ )make ([a-z]+)", README)):
-        assert re.search(rf"^{target}:", makefile, re.M), target
+    named = set(re.findall(r"(?:`|\$ |^    )make ([a-z]+)", README + CONTRIBUTING, re.M))
+
+    assert named - targets == set()
+    assert targets - listed == {"viewer", "system", "clean", "help"}, "steps of the others"
+
+
+def test_the_commands_of_contributing_lead_to_tests_that_exist() -> None:
+    for path, _, test, word in re.findall(r"pytest \"?(tests/[\w/.]+)(::(\w+))?\"?(?: -k (\w+))?", CONTRIBUTING):
+        files = [ROOT / path] if path.endswith(".py") else list((ROOT / path).glob("test_*.py"))
+        text = "".join(file.read_text("utf-8") for file in files)
+        assert not test or f"def {test}(" in text, test
+        assert not word or re.search(rf"def test_\w*{word}", text) or word in {"geopackage", "postgis"}, word
 
 
 def test_the_chinese_readme_names_the_same_commands_and_files_that_exist() -> None:
