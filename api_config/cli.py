@@ -3,7 +3,6 @@
 import os
 import sys
 from collections import UserDict
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,23 @@ from rich.console import Console
 
 from api_config.commands.context import CommandContext, help_text
 from api_config.commands.localized import verb_group
+from api_config.commands.verbs import VERBS, Verb
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
 
 __all__ = ["main", "make_cli"]
 
-_VERBS = {
-    "init": "town:init_command", "ingest": "ingest:ingest_command", "check": "ingest:check_command",
-    "status": "town:status_command", "findings": "town:findings_command", "export": "town:export_command",
-    "history": "history:history_command", "show": "history:show_command", "diff": "history:diff_command",
-    "revert": "history:revert_command", "audit": "history:audit_group", "backup": "backup:backup_command",
-    "restore": "backup:restore_command", "copy": "backup:copy_command", "tiles": "tiles:tiles_group",
-    "config": "serve:config_group", "serve": "serve:serve_command", "demo": "demo:demo_command",
-}  # fmt: skip
-"""Verb -> the module below `api_config.commands` and the function that make it."""
-
 
 class _Verbs(UserDict[str, Any]):
-    """The verbs, each made when it is asked for: who brings in a file need not wait for the server's libraries."""
+    """The verbs by name, each made when it is asked for."""
 
     def __init__(self, lang: str) -> None:
-        super().__init__(_VERBS)
+        super().__init__({verb.name: verb for verb in VERBS})
         self._lang = lang
 
-    def __getitem__(self, verb: str) -> click.Command:
-        module, make = super().__getitem__(verb).split(":")
-        made: click.Command = getattr(import_module(f"api_config.commands.{module}"), make)(self._lang)
-        return made
+    def __getitem__(self, name: str) -> click.Command:
+        verb: Verb = super().__getitem__(name)
+        return verb.load()(self._lang)
 
 
 def make_cli(lang: str) -> click.Group:

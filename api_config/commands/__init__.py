@@ -7,4 +7,4 @@ Not here: the group they hang on (`api_config/cli.py`), what they do (`ingest`, 
     twin --town town export building out/building.gpkg
 """
 
-__all__ = ["backup", "context", "demo", "history", "ingest", "localized", "serve", "tiles", "town"]
+__all__ = ["backup", "context", "demo", "history", "ingest", "localized", "serve", "tiles", "town", "verbs"]
