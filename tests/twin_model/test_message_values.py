@@ -12,7 +12,7 @@ from twin_model.filter import check_names, parse_filter
 from twin_model.finding import Finding
 from twin_model.messages.fragments import in_chinese
 from twin_model.query_area import bbox_area
-from twin_model.town import _READERS
+from twin_model.town_settings import _READERS
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPLAINED = {"expected", "hint", "reason", "cause", "kind", "unit"}
