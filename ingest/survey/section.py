@@ -34,7 +34,7 @@ def read_section(said: str) -> PipeSection:
     """Return what a section text means; a text that means no section is kept as said, without shape and size.
 
     >>> read_section("1200×800")
-    Section(text='1200x800', shape='rectangle', width_mm=1200.0, height_mm=800.0)
+    PipeSection(text='1200x800', shape='rectangle', width_mm=1200.0, height_mm=800.0)
     """
     # NFKC leaves × and Φ alone; φ becomes Φ by upper().
     form = (

@@ -151,7 +151,7 @@ def test_a_password_never_shows(url: str) -> None:
     for lang in ("zh", "en"):
         text = refused.value.text(lang)
         assert "geheim" not in text and "wort" not in text and "sql://" in text
-    assert "geheim" not in repr(postgis_server.Address.read("postgresql://anna:geheim@host/town"))
+    assert "geheim" not in repr(postgis_server.ServerAddress.read("postgresql://anna:geheim@host/town"))
 
 
 def test_the_password_may_come_from_the_environment(
@@ -323,7 +323,7 @@ def test_a_town_without_an_epsg_number_is_kept_too(postgis_url: str) -> None:
 
 
 def test_an_address_means_what_libpq_reads_in_it() -> None:
-    address = postgis_server.Address.read(
+    address = postgis_server.ServerAddress.read(
         "postgis://anna:a%40b+c@[::1]:6543/stadt%20a?sslmode=require&schema=neu&options=-c%20a=b+c"
     )
     known = conninfo_to_dict(address.conninfo)
@@ -339,7 +339,7 @@ def test_an_address_means_what_libpq_reads_in_it() -> None:
         "sslmode": "require",
         "options": "-c a=b+c",
     }
-    assert postgis_server.Address.read("postgresql://host/town").schema == "twin"
+    assert postgis_server.ServerAddress.read("postgresql://host/town").schema == "twin"
 
 
 def test_an_account_that_may_only_read_reads_and_one_that_may_only_write_rows_writes(
