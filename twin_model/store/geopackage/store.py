@@ -152,14 +152,15 @@ class GeoPackageStore(GeoPackageHistory):
             migrate(connection, int(connection.execute(text).fetchone()[0]), self._catalogue, crs)
 
     def extend(self, catalogue: Catalogue) -> None:
-        if any(gained(catalogue, gpkg_schema.columns_held(self._connection()))):
+        held = gpkg_schema.columns_held(self._connection())
+        if any(gained(catalogue, held)):
             with self._writing() as connection:
                 missing, fields = gained(catalogue, gpkg_schema.columns_held(connection))
                 for layer in missing:
                     gpkg_schema.create_layer(connection, layer, self._crs)
                 for layer, field in fields:
                     gpkg_schema.add_field(connection, layer, field)
-        held = gpkg_schema.columns_held(self._connection())
+            held = gpkg_schema.columns_held(self._connection())
         self._catalogue = with_former_fields(catalogue, held)
 
     @contextmanager

@@ -127,14 +127,15 @@ class PostgisStore(PostgisHistory):
 
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
-        if any(gained(catalogue, postgis_schema.columns_held(connection, schema))):
+        held = postgis_schema.columns_held(connection, schema)
+        if any(gained(catalogue, held)):
             with writing(connection, self._address):
                 missing, fields = gained(catalogue, postgis_schema.columns_held(connection, schema))
                 for layer in missing:
                     postgis_schema.create_layer(connection, layer, crs)
                 for layer, field in fields:
                     postgis_schema.add_field(connection, layer, field)
-        held = postgis_schema.columns_held(connection, schema)
+            held = postgis_schema.columns_held(connection, schema)
         self._catalogue = with_former_fields(catalogue, held)
 
     # --- reading
