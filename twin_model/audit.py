@@ -58,7 +58,19 @@ def verify(store: Store) -> Audit:
         else:
             _ensure_kept(store, record, digests, evidence)
         previous, recorded = record.hash, record.recorded
+    _ensure_no_more(store, evidence)
     return Audit(store.version(), previous, unproved, tuple(sorted(unread)))
+
+
+def _ensure_no_more(store: Store, evidence: "_Evidence") -> None:
+    """Refuse rows and parts of versions that the history does not know: its end was cut off."""
+    newest = store.version()
+    for layer in store.catalogue.of_kind("feature"):
+        rows, parts = evidence.rows(layer.id), evidence.parts(layer.id)
+        for versions in (rows.version_from if rows else None, parts.version_from if parts else None):
+            if versions is not None and len(versions) and int(versions.max()) > newest:
+                cause = f"{layer.id} holds version {int(versions.max())}"
+                raise ChainBroken(version=newest + 1, cause=cause, expected=newest)
 
 
 def _ensure_linked(record: ChangesetRecord, expected: int, previous: str, recorded: str) -> None:

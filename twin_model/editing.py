@@ -23,7 +23,7 @@ from twin_model.rows.geometry import layer_wkb, min_zoom
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import parse_instant
 
-__all__ = ["rows_of"]
+__all__ = ["ensure_text", "rows_of"]
 
 
 def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: str = "Asia/Shanghai") -> Rows:
@@ -59,11 +59,32 @@ def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
 def _ids(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
     ids = np.full(len(frame), None, dtype=object)
     if frame.index.name == "id":
-        ids[:] = [str(one) for one in frame.index]
-        twice = frame.index[frame.index.duplicated()]
+        ids[:] = [_id_of(value, layer) for value in frame.index]
+        known = pd.Index([each for each in ids if each is not None])
+        twice = known[known.duplicated()]
         if len(twice):
             raise EditRefused("edit.id_twice", layer=layer.id, found=str(twice[0]))
     return ids
+
+
+def _id_of(value: Any, layer: Layer) -> str | None:
+    """Return an id as a text, None for a new feature; a whole number that a gap made a float stays whole."""
+    if _is_absent(value):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    ensure_text(str(value), name="id", layer=layer.id)
+    return str(value)
+
+
+def ensure_text(value: object, *, name: str, layer: str) -> None:
+    """Refuse what is no text that can be stored: other types, nothing, NUL, halves of a character."""
+    if not isinstance(value, str) or not value.strip() or not _is_storable(value):
+        raise EditRefused("edit.text", layer=layer, field=name, value=repr(value)[:80])
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArray[Any]:
@@ -71,11 +92,9 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
         return np.full(len(frame), None, dtype=object)
     geometry = transform_geometries(np.array(frame.geometry.to_numpy(), dtype=object), frame.crs, storage_crs)
     there = ~shapely.is_missing(geometry)
-    kinds = shapely.get_dimensions(geometry)
-    several = shapely.get_num_geometries(geometry) > 1
     wrong = there & (
-        (kinds != layer.dimension)
-        | (several & (not layer.is_multi))
+        ~np.isin(shapely.get_type_id(geometry), _TYPES_OF[layer.dimension])
+        | ((shapely.get_num_geometries(geometry) > 1) & (not layer.is_multi))
         | ~shapely.is_valid(geometry)
         | shapely.is_empty(geometry)
     )
@@ -98,11 +117,24 @@ def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDA
             values.append(None if _is_absent(value) else _READERS[one.type](value, zone))
         except (TypeError, ValueError, OverflowError) as error:
             raise EditRefused(
-                "edit.value", layer=layer.id, row=str(name), field=one.name, value=str(value)[:80], expected=one.type
+                "edit.value",
+                layer=layer.id,
+                row=str(name),
+                field=one.name,
+                value=repr(value)[:80] if isinstance(value, str) and not _is_storable(value) else str(value)[:80],
+                expected=one.type,
             ) from error
     if one.type == "number":
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
     return np.array([*values, None], dtype=object)[:-1]
+
+
+_TYPES_OF = {
+    0: (shapely.GeometryType.POINT, shapely.GeometryType.MULTIPOINT),
+    1: (shapely.GeometryType.LINESTRING, shapely.GeometryType.MULTILINESTRING),
+    2: (shapely.GeometryType.POLYGON, shapely.GeometryType.MULTIPOLYGON),
+}
+"""The types of geometry that a layer of a dimension takes."""
 
 
 def _is_absent(value: Any) -> bool:
@@ -116,13 +148,13 @@ def _number(value: Any, zone: str) -> float:
 
 
 def _integer(value: Any, zone: str) -> int:
-    if isinstance(value, str | bool) or int(value) != value:
+    if isinstance(value, str | bool) or int(value) != value or not -(2**63) <= int(value) < 2**63:
         raise ValueError(value)
     return int(value)
 
 
 def _text(value: Any, zone: str) -> str:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or not _is_storable(value):
         raise TypeError(value)
     return value
 

@@ -21,6 +21,7 @@ __all__ = [
     "now",
     "parse_instant",
     "parse_when",
+    "time_text",
 ]
 
 Instant = str
@@ -135,3 +136,12 @@ def parse_when(text: str | None, zone: str = "Asia/Shanghai") -> Instant | Inter
     if start is not None and end is not None and start > end:
         raise QueryRefused("query.datetime_order", value=text)
     return Interval(start, end)
+
+
+def time_text(value: "str | date") -> str:
+    """Return a day or an instant as the text that is parsed; a text as it is. Raises `QueryRefused` for anything else."""
+    if isinstance(value, date):
+        return value.isoformat()
+    if not isinstance(value, str):
+        raise QueryRefused("query.datetime", value=repr(value)[:100])
+    return value

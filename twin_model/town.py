@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ from twin_model.crs import (
     title_of,
     transform_geometries,
 )
-from twin_model.editing import rows_of
+from twin_model.editing import ensure_text, rows_of
 from twin_model.errors import CatalogueError, CrsRefused, TownExists
 from twin_model.filter import Expression, parse_filter
 from twin_model.layer import Layer
@@ -36,8 +37,9 @@ from twin_model.messages import render
 from twin_model.query_area import box_area, filter_in_storage_crs, narrowed_to, seen_extent
 from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, SortKey, Store
+from twin_model.store.former_fields import with_tolerances
 from twin_model.store.opening import create_store, ensure_location, open_store
-from twin_model.temporal import now, parse_instant, parse_when
+from twin_model.temporal import now, parse_instant, parse_when, time_text
 from twin_model.town_settings import (
     TOWN_FILE,
     TownSettings,
@@ -105,7 +107,9 @@ class Town:
         frame = pd.DataFrame(rows).set_index("layer")
         return frame[frame["features"] > 0]
 
-    def view(self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN) -> View:
+    def view(
+        self, datetime: str | date | None = None, recorded: int | str | None = None, policy: Policy = OPEN
+    ) -> View:
         """Return the view for a valid time and a recorded state; both default to now.
 
         `datetime` is a date, an instant or an interval "a/b", "a/..", "../b"; `recorded` is the number of a version, or a
@@ -118,16 +122,18 @@ class Town:
         if recorded is not None:
             recorded = int(recorded)
             self.store.ensure_version(recorded)
-        return View(parse_when(datetime, zone), recorded, policy)
+        return View(parse_when(None if datetime is None else time_text(datetime), zone), recorded, policy)
 
-    def look(self, datetime: str | None = None, recorded: int | str | None = None, policy: Policy = OPEN) -> View:
+    def look(
+        self, datetime: str | date | None = None, recorded: int | str | None = None, policy: Policy = OPEN
+    ) -> View:
         """Return the same as `view`, which is its name now."""
         warnings.warn("Town.look is called Town.view now", DeprecationWarning, stacklevel=2)
         return self.view(datetime, recorded, policy)
 
     def features(
         self, layer: str, *, bbox: Box | None = None, bbox_crs: str | None = None, where: str | dict[str, Any] | None = None,
-        datetime: str | None = None, recorded: int | str | None = None, fields: Sequence[str] | None = None,
+        datetime: str | date | None = None, recorded: int | str | None = None, fields: Sequence[str] | None = None,
         sort: str | None = None, limit: int | None = None, crs: str | None = None,
     ) -> gpd.GeoDataFrame:  # fmt: skip
         """Return features of a layer: index is the feature id, CRS the town's unless `crs` says otherwise.
@@ -170,7 +176,7 @@ class Town:
         *,
         layer: str,
         reason: str,
-        effective: str | None = None,
+        effective: str | date | None = None,
         title: str = "",
         author: str = "notebook",
     ) -> Version:
@@ -183,6 +189,8 @@ class Town:
         `effective` is since when it is true, now if left out. Raises `EditRefused` where the frame does not fit; nothing
         has changed then.
         """
+        for name, text in (("layer", layer), ("reason", reason), ("author", author), ("title", title or reason)):
+            ensure_text(text, name=name, layer=str(layer))
         own = self.path / "catalogue" / f"{layer}.toml"
         is_result = layer not in self.catalogue or is_result_table(own)
         if is_result:
@@ -193,9 +201,9 @@ class Town:
         else:
             frame = without_system_columns(frame)
             described = self.store.catalogue[layer]
-        parts = [frame.iloc[start : start + _FRAME_ROWS] for start in range(0, len(frame), _FRAME_ROWS)]
+        parts = [frame.iloc[start : start + _FRAME_ROWS] for start in range(0, len(frame), _FRAME_ROWS)] or [frame]
         rows = [rows_of(described, part, self.store.crs, zone=self.settings.timezone) for part in parts]
-        since = parse_instant(effective, self.settings.timezone)[0] if effective else now()
+        since = parse_instant(time_text(effective), self.settings.timezone)[0] if effective is not None else now()
         changeset = Changeset(
             author,
             reason,
@@ -280,6 +288,16 @@ def open_quietly(path: str | Path) -> Town:
     left_out: dict[str, CatalogueError] = {}
     catalogue = read_catalogue(folder / "catalogue", left_out=left_out)
     ensure_known_layers(folder, settings, catalogue, left_out)
-    kept = catalogue.of_kind("feature")
-    store = open_store(settings.store, kept, folder=folder, zone=settings.timezone)
+    while True:
+        try:
+            store = open_store(settings.store, catalogue.of_kind("feature"), folder=folder, zone=settings.timezone)
+            break
+        except CatalogueError as error:
+            layer = str(error.values.get("layer"))
+            if not is_result_table(folder / "catalogue" / f"{layer}.toml"):
+                raise
+            left_out[layer] = error
+            catalogue = Catalogue({name: each for name, each in catalogue.layers.items() if name != layer})
+    kept = {layer.id: layer.tolerance for layer in store.catalogue}
+    catalogue = with_tolerances(catalogue, kept)
     return Town(folder, settings, catalogue, store, left_out)

@@ -8,7 +8,7 @@ from store_contract import CATALOGUE, deliver, houses
 
 from twin_model.audit import verify
 from twin_model.catalogue import Catalogue
-from twin_model.errors import ChainBroken
+from twin_model.errors import CatalogueError, ChainBroken
 from twin_model.layer import Field, Layer, Text
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.geopackage.store import GeoPackageStore
@@ -70,6 +70,34 @@ def test_a_dropped_field_keeps_its_past_and_has_its_values_again_when_it_returns
     assert verify(store).changesets == 2
 
 
+def test_another_tolerance_changes_neither_proof_nor_what_is_no_change(store: Store) -> None:
+    deliver(store, "building", houses(3))
+    building = replace(CATALOGUE["building"], tolerance=0.01)
+
+    store.extend(Catalogue({**CATALOGUE.layers, "building": building}))
+
+    assert store.catalogue["building"].tolerance == CATALOGUE["building"].tolerance
+    assert verify(store).changesets == 1
+
+
+@pytest.mark.parametrize("change", ["field", "geometry", "heights", "none"])
+def test_a_type_that_is_not_that_of_what_is_stored_is_refused_and_nothing_changes(store: Store, change: str) -> None:
+    deliver(store, "building", houses(3))
+    building = CATALOGUE["building"]
+    retyped = tuple(replace(field, type="number") if field.name == "storeys" else field for field in building.fields)
+    changed = {
+        "field": replace(building, fields=retyped),
+        "geometry": replace(building, geometry="Point"),
+        "heights": replace(building, geometry="MultiPolygonZ"),
+        "none": replace(building, geometry="None"),
+    }[change]
+
+    with pytest.raises(CatalogueError, match=r"building.*the store holds.*take the change back"):
+        store.extend(Catalogue({**CATALOGUE.layers, "building": changed}))
+
+    assert store.features(FeatureQuery("building"))["storeys"].tolist() == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     "tampering",
     [
@@ -78,6 +106,10 @@ def test_a_dropped_field_keeps_its_past_and_has_its_values_again_when_it_returns
         "UPDATE {history} SET storeys = 99 WHERE version_to IS NULL",
         "UPDATE {history} SET version_to = NULL",
         "DELETE FROM {history} WHERE version_to IS NOT NULL",
+        "UPDATE building SET id = 'building.99' WHERE fid = 2",
+        "UPDATE {history} SET valid_precision = 'year'",
+        "DELETE FROM {changeset} WHERE number = 2",
+        "DELETE FROM {changeset}",
         "UPDATE building SET valid_to = '2030-01-01T00:00:00.000Z' WHERE fid = 1",
     ],
 )
@@ -86,7 +118,9 @@ def test_a_past_that_somebody_changed_behind_our_back_is_named(store: Store, tam
     deliver(store, "building", houses(5, name=["甲", *(f"{n}号楼" for n in range(1, 5))]), "2025-01-01")
     assert verify(store).changesets == 2
     geopackage = isinstance(store, GeoPackageStore)
-    text = tampering.format(history="vgpkg_history_building" if geopackage else "twin_history_building")
+    prefix = "vgpkg_" if geopackage else "twin_"
+    changeset = "vgpkg_twin_changeset" if geopackage else "twin_changeset"
+    text = tampering.format(history=f"{prefix}history_building", changeset=changeset)
 
     if geopackage:
         with store._writing() as connection:
@@ -94,7 +128,7 @@ def test_a_past_that_somebody_changed_behind_our_back_is_named(store: Store, tam
     else:
         _tamper(store, text)
 
-    with pytest.raises(ChainBroken, match="building"):
+    with pytest.raises(ChainBroken, match=r"building|version"):
         verify(store)
 
 

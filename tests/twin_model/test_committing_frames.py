@@ -109,6 +109,66 @@ def test_a_frame_that_does_not_fit_is_refused_and_nothing_is_put_in_place(
     assert town.features("result")["x"].tolist() == ["a", "b", "c"]
 
 
+def test_what_no_store_can_hold_is_refused_in_our_words(town: Town) -> None:
+    frame = blocks(x=[1, 2, 3])
+    two_levels = frame.copy()
+    two_levels.index = pd.MultiIndex.from_product([["a"], [1, 2, 3]], names=["id", "part"])
+    twice = pd.concat([frame[["x"]], frame], axis=1)
+    hostile: dict[str, tuple[gpd.GeoDataFrame, dict[str, Any]]] = {
+        "same name": (gpd.GeoDataFrame(twice, geometry="geometry", crs=CRS), {}),
+        "levels": (two_levels, {}),
+        "collection": (frame.set_geometry([shapely.GeometryCollection([shape]) for shape in frame.geometry]), {}),
+        "huge": (frame.assign(x=[2**63, 1, 2]), {}),
+        "surrogate": (frame.assign(x=pd.Series(["\ud800", "a", "b"], dtype=object)), {}),
+        "null": (frame.assign(x=["a\0b", "a", "b"]), {}),
+        "reason": (frame, {"reason": 5}),
+        "no reason": (frame, {"reason": " "}),
+        "layer": (frame, {"layer": "sqlite_x"}),
+        "ours": (frame, {"layer": "twin_part"}),
+        "no layer": (frame, {"layer": None}),
+        "ids": (frame.set_index(pd.Index(["a", "b", "a"], name="id")), {}),
+    }
+
+    for name, (odd, asked) in hostile.items():
+        with pytest.raises(TwinError) as refusal:
+            town.commit(odd, **({"layer": "result", "reason": "更新"} | asked))
+        assert len(str(refusal.value).split(". ")) >= 3, name
+
+    assert not list((town.path / "catalogue").iterdir())
+    with again(town) as opened:
+        assert opened.store.version() == 0
+
+
+def test_ids_with_gaps_edit_what_they_name_and_bring_what_they_do_not(town: Town) -> None:
+    town.commit(blocks(name=["甲", "乙", "丙"]).set_index(pd.Index([1, 2, 3], name="id")), layer="building", reason="1")
+
+    frame = blocks(name=["甲", "改", "新"]).set_index(pd.Index([1.0, 2.0, float("nan")], name="id"))
+    version = town.commit(frame, layer="building", reason="2", effective=pd.Timestamp("2030-01-01"))
+
+    assert (version.touched["building"].updated, version.touched["building"].inserted) == (1, 1)
+    assert {"1", "2", "3"} < set(town.features("building", datetime=pd.Timestamp("2031-01-01").date()).index)
+
+
+def test_an_empty_result_ends_what_the_layer_held(town: Town) -> None:
+    town.commit(blocks(), layer="violations", reason="three")
+
+    version = town.commit(blocks().iloc[:0], layer="violations", reason="none left")
+
+    assert version.touched["violations"].terminated == 3
+    assert town.features("violations").empty and len(town.features("violations", recorded=1)) == 3
+
+
+def test_names_of_databases_and_of_no_script_become_fields(town: Town) -> None:
+    frame = blocks(**{"ID": [1, 2, 3], "ctid": [1, 2, 3], "rowid": [1, 2, 3], "m²": [1.0, 2.0, 3.0]})
+
+    with pytest.warns(UserWarning, match="ID"):
+        town.commit(frame, layer="odd", reason="names")
+
+    with again(town) as opened:
+        assert opened.features("odd")["ctid_"].tolist() == [1, 2, 3]
+        assert opened.features("odd")["m"].tolist() == [1.0, 2.0, 3.0]
+
+
 def test_a_frame_without_geometry_is_refused_by_name(town: Town) -> None:
     with pytest.raises(EditRefused, match=r"A DataFrame was given.*GeoDataFrame"):
         town.commit(pd.DataFrame({"x": [1]}), layer="result", reason="table")  # type: ignore[arg-type]

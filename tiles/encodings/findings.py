@@ -67,4 +67,4 @@ def _rule(rule: str, lang: str) -> str:
 
 def _safe(text: str | None) -> str:
     """Return a text of the source that no spreadsheet takes for a formula; empty where there is none."""
-    return "" if text is None else f"'{text}" if text[:1] in "=+-@\t\r" else text
+    return "" if not text else f"'{text}" if text[0] in "=+-@\t\r" else text

@@ -16,7 +16,7 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
-from twin_model.catalogue.validation import RESERVED
+from twin_model.catalogue.validation import is_reserved
 from twin_model.errors import CatalogueError, EditRefused
 from twin_model.layer import Layer, Text
 from twin_model.messages import render
@@ -31,6 +31,9 @@ _TYPES = {"integer": "integer", "boolean": "boolean", "floating": "number", "mix
           "datetime64": "datetime", "datetime": "datetime", "date": "date"}  # fmt: skip
 _DIMENSIONS = ("Point", "MultiLineString", "MultiPolygon")
 _LAYER_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_OF_THE_STORES = ("sqlite_", "gpkg_", "vgpkg_", "rtree_", "pg_", "twin_", "layer_styles", "spatial_ref_sys")
+"""Tables of SQLite, GeoPackage, PostgreSQL and of ours begin so."""
+
 _MOST_BYTES = 63
 """So long may a column's name be in PostgreSQL, in UTF-8."""
 
@@ -42,7 +45,12 @@ def without_system_columns(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """
     if not isinstance(frame, gpd.GeoDataFrame) or frame.active_geometry_name is None:
         raise EditRefused("edit.no_frame", found=type(frame).__name__)
-    if frame.index.name is None and "id" in frame.columns:
+    if frame.columns.nlevels > 1 or frame.index.nlevels > 1:
+        raise EditRefused("edit.levels", found=max(frame.columns.nlevels, frame.index.nlevels))
+    twice = frame.columns[frame.columns.duplicated()]
+    if len(twice):
+        raise EditRefused("edit.same_name", found=[str(twice[0])] * 2)
+    if frame.index.name is None and "id" in frame.columns and frame.geometry.name != "id":
         frame = frame.set_index("id")
     if frame.index.name == "id":
         frame = frame.drop(columns=[name for name in _SYSTEM if name in frame.columns])
@@ -80,8 +88,12 @@ def table_of_frame(
     A field that the frame no longer has stays described, so that the past can still be asked for it. Without a `title` it
     keeps the one it has, else takes the reason.
     """
-    if not _LAYER_ID.fullmatch(layer_id):
-        raise CatalogueError(layer=layer_id, key=layer_id, expected=["small letters, digits and _, at most 40"])
+    if not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id) or layer_id.startswith(_OF_THE_STORES):
+        raise CatalogueError(
+            layer=layer_id,
+            key=layer_id,
+            expected=["small letters, digits and _, at most 40, none of the stores' own beginnings", *_OF_THE_STORES],
+        )
     fields = (
         {each.name: {"type": each.type, "zh": each.title("zh"), "en": each.title("en")} for each in known.fields}
         if known
@@ -132,10 +144,11 @@ def _both(text: Text) -> dict[str, str]:
 def _field_name(name: Any) -> str:
     """Return a name that can be a field: a word of any script, none of ours."""
     text = "_".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
-    field = re.sub(r"\W+", "_", text).strip("_") or "column"
-    if field[0].isdigit():
+    plain = "".join(character if f"a{character}".isidentifier() else " " for character in text)
+    field = re.sub(r"[\s_]+", "_", plain).strip("_") or "column"
+    if not field.isidentifier():
         field = f"_{field}"
-    return f"{field}_" if field in RESERVED else field
+    return f"{field}_" if is_reserved(field) else field
 
 
 def _shown_name(name: Any) -> str:

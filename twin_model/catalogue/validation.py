@@ -10,7 +10,7 @@ from typing import Any, get_args
 from twin_model.errors import CatalogueError
 from twin_model.layer import Field, FieldType, GeometryType, Layer, Text
 
-__all__ = ["CIM_CLASSES", "RESERVED", "ensure_table", "ensure_valid"]
+__all__ = ["CIM_CLASSES", "RESERVED", "ensure_table", "ensure_valid", "is_reserved"]
 
 CIM_CLASSES: Mapping[str, Text] = {
     "base": Text("时空基础", "Spatio-temporal base"),
@@ -36,6 +36,16 @@ _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
 RESERVED = ("fid", "id", "geom", "geometry", "valid_from", "valid_to", "valid_precision", "version", "version_from", "version_to",
              "min_zoom", "content", "attributes", "search_key")  # fmt: skip
 """Names of columns that are ours."""
+
+_OF_DATABASES = ("rowid", "oid", "_rowid_", "row", "ctid", "xmin", "xmax", "cmin", "cmax", "tableoid")
+"""Names of columns that SQLite or PostgreSQL have in every table."""
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether a field cannot have a name: SQLite does not tell `ID` from `id`."""
+    return name.lower() in RESERVED or name.lower() in _OF_DATABASES
+
+
 _MODELS: Mapping[str, tuple[str, ...]] = {
     "extrude": ("height",),
     "sweep": ("shape", "width_mm", "height_mm"),
@@ -87,7 +97,7 @@ def _one_of(layer: Layer, key: str, value: Any, expected: Iterable[str]) -> None
 
 
 def _ensure_field(layer: Layer, one: Field) -> None:
-    if not one.name.isidentifier() or one.name in RESERVED:
+    if not one.name.isidentifier() or is_reserved(one.name):
         raise CatalogueError(layer=layer.id, key=one.name, expected=["a name that is none of", *RESERVED])
     _one_of(layer, f"{one.name}: type", one.type, get_args(FieldType))
     _one_of(layer, f"{one.name}: format", one.format, ("", "json"))

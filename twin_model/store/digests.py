@@ -15,6 +15,7 @@ from twin_model.layer import Layer
 from twin_model.rows.content import Words, key_hashes, row_contents, text_words, words_of
 
 __all__ = [
+    "PROVED",
     "RULE",
     "closing_words",
     "parts_digest",
@@ -41,13 +42,23 @@ def parts_sum(fids: NDArray[np.int64], contents: list[bytes]) -> Words:
     return np.asarray(parts_words(fids, words_of(contents)).sum(axis=0, dtype=np.uint64))
 
 
-def row_words(
-    fids: NDArray[np.int64], contents: Words, valid_from: Sequence[str], valid_to: Sequence[str | None]
-) -> Words:
-    """Return two words a row, (n, 2): which feature it is of, what it says (`contents`, (n, 2)), and when that holds."""
+PROVED = ("id", "valid_from", "valid_to", "valid_precision")
+"""The columns of a row that its words are made of, besides fid and content."""
+
+
+def row_words(fids: NDArray[np.int64], contents: Words, columns: Mapping[str, Sequence[str | None]]) -> Words:
+    """Return two words a row, (n, 2): which feature it is of, what it says (`contents`, (n, 2)), its id and validity.
+
+    `columns` hold those of `PROVED`.
+    """
+    return _with_texts(contents, fids, *(columns[name] for name in PROVED))
+
+
+def _with_texts(contents: Words, fids: NDArray[np.int64], *columns: Sequence[str | None]) -> Words:
     words = _stirred(contents ^ (fids.astype(np.uint64) * _MULTIPLIER)[:, None])
-    words = _stirred(words + text_words(valid_from)[:, None])
-    return _stirred(words + np.uint64(3) * text_words(valid_to)[:, None])
+    for place, column in enumerate(columns):
+        words = _stirred(words + np.uint64(2 * place + 1) * text_words(column)[:, None])
+    return words
 
 
 def closing_words(
@@ -58,7 +69,7 @@ def closing_words(
 ) -> Words:
     """Return two words a row that is closed, (n, 2): of which feature, written by which version, holding when."""
     versions = versions.astype(np.uint64)
-    return row_words(fids, np.column_stack((versions, ~versions)), valid_from, valid_to)
+    return _with_texts(np.column_stack((versions, ~versions)), fids, valid_from, valid_to)
 
 
 def stored_contents(layer: Layer, columns: Mapping[str, Sequence[Any]]) -> NDArray[Any]:

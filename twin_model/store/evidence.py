@@ -70,7 +70,7 @@ def layer_rows(dump: Dump, catalogue: Catalogue, layer_id: str, *, first_rule: b
             first = contents
             if first_rule and layer_id != "finding":
                 first = words_of(row_contents(layer, row, first_rule=True).tolist())
-            words = row_words(fids, contents, row["valid_from"], row["valid_to"])
+            words = row_words(fids, contents, row)
             closing = closing_words(fids, version_from, row["valid_from"], row["valid_to"])
             pieces.append(
                 (

@@ -7,12 +7,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from twin_model.catalogue import Catalogue
+from twin_model.errors import CatalogueError
 from twin_model.layer import SEARCH_KEY, Field, FieldType, Layer, Text
 
-__all__ = ["as_held", "gained", "with_former_fields"]
+__all__ = ["Geometries", "as_held", "ensure_same_kinds", "gained", "with_former_fields", "with_tolerances"]
 
 Held = Mapping[str, Mapping[str, FieldType]]
 """Layer -> column -> type of the tables of current rows as they are."""
+
+Geometries = Mapping[str, tuple[str, bool]]
+"""Layer -> type of its geometry in capitals, and whether it has heights; layers without geometry are not among them."""
 
 _SYSTEM = frozenset(
     ("fid", "geom", "id", "valid_from", "valid_to", "valid_precision", "version_from", "min_zoom", SEARCH_KEY)
@@ -52,3 +56,39 @@ def gained(catalogue: Catalogue, held: Held) -> tuple[list[Layer], list[tuple[La
         if field.name not in held[layer.id]
     ]
     return missing, fields
+
+
+def ensure_same_kinds(catalogue: Catalogue, held: Held, geometries: Geometries) -> None:
+    """Refuse a catalogue in which a field or geometry is of another type than what the store holds of it."""
+    for layer in catalogue:
+        columns = held.get(layer.id)
+        if columns is None:
+            continue
+        for field in layer.fields:
+            column = columns.get(field.name)
+            if column is not None and _kind(column) != _kind(field.type):
+                raise CatalogueError(
+                    "catalogue.retyped", layer=layer.id, field=field.name, found=column, expected=field.type
+                )
+        expected = (layer.geometry.removesuffix("Z").upper(), layer.has_z) if layer.has_geometry else None
+        if geometries.get(layer.id) != expected:
+            name, has_z = geometries.get(layer.id, ("None", False))
+            raise CatalogueError(
+                "catalogue.other_geometry", layer=layer.id, found=name + ("Z" if has_z else ""), expected=layer.geometry
+            )
+
+
+def _kind(kind: FieldType) -> str:
+    return "text" if kind in ("string", "date", "datetime") else kind
+
+
+def with_tolerances(catalogue: Catalogue, kept: Mapping[str, float]) -> Catalogue:
+    """Return the catalogue in which each layer has the tolerance that what is stored of it was hashed with."""
+    return Catalogue(
+        {
+            layer.id: replace(layer, tolerance=kept[layer.id])
+            if kept.get(layer.id, layer.tolerance) != layer.tolerance
+            else layer
+            for layer in catalogue
+        }
+    )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin_model.changeset import Box, Rows, Scope, Touched
 from twin_model.layer import SEARCH_KEY, Layer
 from twin_model.rows.content import words_of
-from twin_model.store.digests import closing_words, parts_digest, parts_words, row_words, stored_contents
+from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
 from twin_model.temporal import Instant
 
@@ -118,7 +118,7 @@ class LayerWriter(ABC):
             self._boxes.append(rows.bounds)
         contents = words_of(rows.content.tolist())
         self._deliver(fids, rows, contents)
-        self._written += _total(row_words(fids, contents, columns["valid_from"], columns["valid_to"]))
+        self._written += _total(row_words(fids, contents, columns))
         ahead = min((one for one in set(columns["valid_from"]) if one > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
@@ -284,7 +284,7 @@ class LayerWriter(ABC):
                 row["_content"] = content
         fids = np.array([row["fid"] for row in rows], dtype=np.int64)
         contents = words_of(row["_content"] for row in rows)
-        return _total(row_words(fids, contents, *([row[name] for row in rows] for name in ("valid_from", "valid_to"))))
+        return _total(row_words(fids, contents, {name: [row[name] for row in rows] for name in PROVED}))
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""

@@ -17,7 +17,7 @@ from twin_model.layer import ATTRIBUTES, SEARCH_KEY
 from twin_model.store.format_3 import reseal
 from twin_model.store.former_fields import as_held
 from twin_model.store.geopackage import copy as gpkg_copy
-from twin_model.store.geopackage.schema import FORMAT, columns_held, history_of, srs_id
+from twin_model.store.geopackage.schema import FORMAT, columns_held, history_of, keep_tolerance, srs_id
 from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.select import quoted
 
@@ -44,6 +44,8 @@ def _content_by_name(connection: sqlite3.Connection, catalogue: Catalogue, crs: 
             for column in (ATTRIBUTES, SEARCH_KEY):
                 connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {column} TEXT")
     held = as_held(catalogue, columns_held(connection))
+    for described in held:
+        keep_tolerance(connection, described)
     dump = partial(gpkg_copy.dump, connection, held)
     reseal(dump, held, partial(_rehash, connection), GeoPackageTransaction(connection, held, srs_id(crs)))
 

@@ -22,9 +22,12 @@ __all__ = [
     "columns_held",
     "create_core",
     "create_layer",
+    "geometries_held",
     "history_of",
     "indexed",
+    "keep_tolerance",
     "srs_id",
+    "tolerances_held",
     "unguarded",
     "unindexed",
 ]
@@ -121,6 +124,7 @@ def create_layer(connection: sqlite3.Connection, layer: Layer, crs: str) -> None
         connection.execute(statement)
     _describe(connection, layer, crs)
     connection.execute("INSERT INTO vgpkg_twin_layer (layer) VALUES (?)", (layer.id,))
+    keep_tolerance(connection, layer)
 
 
 def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
@@ -140,6 +144,24 @@ def columns_held(connection: sqlite3.Connection) -> dict[str, dict[str, FieldTyp
         }
         for layer in layers
     }
+
+
+def geometries_held(connection: sqlite3.Connection) -> dict[str, tuple[str, bool]]:
+    """Return the type of geometry of each layer that has one, and whether it has heights."""
+    rows = connection.execute("SELECT table_name, geometry_type_name, z FROM gpkg_geometry_columns")
+    return {table: (name.upper(), z == 2) for table, name, z in rows}
+
+
+def tolerances_held(connection: sqlite3.Connection) -> dict[str, float]:
+    """Return the tolerance with which what is stored of each layer was hashed."""
+    rows = connection.execute("SELECT substr(key, 11), value FROM vgpkg_twin_meta WHERE key LIKE 'tolerance:%'")
+    return {layer: float(value) for layer, value in rows}
+
+
+def keep_tolerance(connection: sqlite3.Connection, layer: Layer) -> None:
+    """Write down the tolerance of a layer: it stays, whatever a table of the town says later."""
+    row = (f"tolerance:{layer.id}", repr(layer.tolerance))
+    connection.execute("INSERT OR IGNORE INTO vgpkg_twin_meta VALUES (?,?)", row)
 
 
 def _layer_statements(layer: Layer) -> Iterator[str]:

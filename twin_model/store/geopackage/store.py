@@ -24,7 +24,7 @@ from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.plan import Plan
 from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import gained, with_former_fields
+from twin_model.store.former_fields import ensure_same_kinds, gained, with_former_fields, with_tolerances
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
@@ -153,6 +153,7 @@ class GeoPackageStore(GeoPackageHistory):
 
     def extend(self, catalogue: Catalogue) -> None:
         held = gpkg_schema.columns_held(self._connection())
+        ensure_same_kinds(catalogue, held, gpkg_schema.geometries_held(self._connection()))
         if any(gained(catalogue, held)):
             with self._writing() as connection:
                 missing, fields = gained(catalogue, gpkg_schema.columns_held(connection))
@@ -161,7 +162,8 @@ class GeoPackageStore(GeoPackageHistory):
                 for layer, field in fields:
                     gpkg_schema.add_field(connection, layer, field)
             held = gpkg_schema.columns_held(self._connection())
-        self._catalogue = with_former_fields(catalogue, held)
+        tolerances = gpkg_schema.tolerances_held(self._connection())
+        self._catalogue = with_tolerances(with_former_fields(catalogue, held), tolerances)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:

@@ -18,7 +18,7 @@ from twin_model.store.former_fields import as_held
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.parts import CREATE_VIEW, TOGETHER, WIDTH
-from twin_model.store.postgis.schema import FORMAT, columns_held, execute, history_of, pack_parts
+from twin_model.store.postgis.schema import FORMAT, columns_held, execute, history_of, keep_tolerance, pack_parts
 from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import quoted
@@ -52,6 +52,8 @@ def _content_by_name(connection: Connection, catalogue: Catalogue, crs: str, add
                 f"ALTER TABLE {quoted(table)} ADD COLUMN {ATTRIBUTES} text, ADD COLUMN {SEARCH_KEY} text",
             )
     held = as_held(catalogue, columns_held(connection, address.schema))
+    for described in held:
+        keep_tolerance(connection, described)
     dump = partial(postgis_copy.dump, connection, held)
     with CopyQueue(connection) as queue:
         reseal(dump, held, partial(_rehash, connection), PostgisTransaction(queue, held, crs))

@@ -26,12 +26,15 @@ __all__ = [
     "create_core",
     "create_layer",
     "execute",
+    "geometries_held",
     "history_of",
     "indexed",
+    "keep_tolerance",
     "newest_version",
     "pack_parts",
     "set_defaults",
     "srid_of",
+    "tolerances_held",
     "unindexed",
 ]
 
@@ -144,6 +147,7 @@ def create_layer(connection: "psycopg.Connection[Any]", layer: Layer, crs: str) 
     """Make the tables, indexes, guards and comments of one layer."""
     execute(connection, ";\n".join(_layer_statements(layer, srid_of(crs))))
     connection.execute("INSERT INTO twin_layer (layer) VALUES (%s)", (layer.id,))
+    keep_tolerance(connection, layer)
 
 
 def add_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> None:
@@ -151,6 +155,24 @@ def add_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -
     for table in (layer.id, history_of(layer.id)):
         execute(connection, f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}")
         execute(connection, _field_comment(table, one))
+
+
+def geometries_held(connection: "psycopg.Connection[Any]", schema: str) -> dict[str, tuple[str, bool]]:
+    """Return the type of geometry of each layer that has one, and whether it has heights."""
+    text = "SELECT f_table_name, type, coord_dimension FROM geometry_columns WHERE f_table_schema = %s"
+    return {table: (name.upper(), size == 3) for table, name, size in connection.execute(text, (schema,))}
+
+
+def tolerances_held(connection: "psycopg.Connection[Any]") -> dict[str, float]:
+    """Return the tolerance with which what is stored of each layer was hashed."""
+    rows = connection.execute("SELECT substr(key, 11), value FROM twin_meta WHERE key LIKE 'tolerance:%'")
+    return {layer: float(value) for layer, value in rows}
+
+
+def keep_tolerance(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
+    """Write down the tolerance of a layer: it stays, whatever a table of the town says later."""
+    row = (f"tolerance:{layer.id}", repr(layer.tolerance))
+    connection.execute("INSERT INTO twin_meta VALUES (%s, %s) ON CONFLICT DO NOTHING", row)
 
 
 def _layer_statements(layer: Layer, srid: int) -> Iterator[str]:

@@ -21,7 +21,7 @@ from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.plan import Plan
 from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import gained, with_former_fields
+from twin_model.store.former_fields import ensure_same_kinds, gained, with_former_fields, with_tolerances
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
@@ -128,6 +128,7 @@ class PostgisStore(PostgisHistory):
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
         held = postgis_schema.columns_held(connection, schema)
+        ensure_same_kinds(catalogue, held, postgis_schema.geometries_held(connection, schema))
         if any(gained(catalogue, held)):
             with writing(connection, self._address):
                 missing, fields = gained(catalogue, postgis_schema.columns_held(connection, schema))
@@ -136,7 +137,8 @@ class PostgisStore(PostgisHistory):
                 for layer, field in fields:
                     postgis_schema.add_field(connection, layer, field)
             held = postgis_schema.columns_held(connection, schema)
-        self._catalogue = with_former_fields(catalogue, held)
+        tolerances = postgis_schema.tolerances_held(connection)
+        self._catalogue = with_tolerances(with_former_fields(catalogue, held), tolerances)
 
     # --- reading
 
