@@ -20,8 +20,9 @@ from shapely.geometry.base import BaseGeometry
 from twin_model.changeset import Box
 from twin_model.crs import same_crs, transform_geometries
 from twin_model.errors import QueryRefused
-from twin_model.filter import Expression, SqlFilter
+from twin_model.filter import Expression, SqlFilter, to_sql
 from twin_model.filter.checking import FieldType
+from twin_model.filter.compiling import Dialect as SqlDialect
 from twin_model.filter.sql import Transform
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, SortKey
@@ -77,9 +78,15 @@ class Condition:
 class Dialect(ABC):
     """What a store writes in its own way. Rows of a layer are called `m`; its geometry column is `geom`."""
 
+    sql: ClassVar[SqlDialect]
+    """In which SQL a filter is written."""
+
     placeholder: ClassVar[str]
     same: ClassVar[str]
     """The operator that finds NULL equal to NULL."""
+
+    srid: int = 0
+    """The number that geometries of a filter carry, where the store's own carry one."""
 
     @abstractmethod
     def table(self, layer: Layer, table: Table) -> str:
@@ -89,7 +96,6 @@ class Dialect(ABC):
     def wkb(self, layer: Layer) -> str:
         """Return the expression of the geometry as ISO WKB."""
 
-    @abstractmethod
     def filtered(
         self,
         expression: Expression,
@@ -100,6 +106,15 @@ class Dialect(ABC):
         zone: ZoneInfo,
     ) -> SqlFilter:
         """Return a filter's SQL."""
+        return to_sql(
+            expression,
+            columns=columns,
+            queryables=queryables,
+            dialect=self.sql,
+            transform=transform,
+            timezone=zone,
+            srid=self.srid,
+        )
 
     @abstractmethod
     def touching(self, context: Context, box: Box, table: Table) -> Condition:

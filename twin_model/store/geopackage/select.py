@@ -1,16 +1,12 @@
 """How the GeoPackage store asks: placeholders, blobs behind a header, R-trees beside their tables (`store/select.py`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import orjson
 import shapely
 
 from twin_model.changeset import Box
-from twin_model.filter import Expression, SqlFilter, to_sql
-from twin_model.filter.checking import FieldType
-from twin_model.filter.sql import Transform
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.geopackage.binary import header_bytes
@@ -27,6 +23,7 @@ _FEW = 100
 class GeoPackageDialect(Dialect):
     """SQLite's way: NULL is the smallest value by itself, `IS` compares with it, the R-tree is a table to look into."""
 
+    sql = "sqlite"
     placeholder = "?"
     same = "IS"
 
@@ -35,19 +32,6 @@ class GeoPackageDialect(Dialect):
 
     def wkb(self, layer: Layer) -> str:
         return f"substr(m.geom, {header_bytes(layer) + 1})"
-
-    def filtered(
-        self,
-        expression: Expression,
-        *,
-        columns: Mapping[str, str],
-        queryables: Mapping[str, FieldType],
-        transform: Transform | None,
-        zone: ZoneInfo,
-    ) -> SqlFilter:
-        return to_sql(
-            expression, columns=columns, queryables=queryables, dialect="sqlite", transform=transform, timezone=zone
-        )
 
     def touching(self, context: Context, box: Box, table: Table) -> Condition:
         minx, miny, maxx, maxy = box

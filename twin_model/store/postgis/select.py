@@ -1,13 +1,9 @@
 """How the PostGIS store asks: psycopg's placeholders, GiST boxes, arrays, NULLs where SQLite has them (`store/select.py`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from twin_model.changeset import Box
-from twin_model.filter import Expression, SqlFilter, to_sql
-from twin_model.filter.checking import FieldType
-from twin_model.filter.sql import Transform
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.float32_box import rounded_inwards
@@ -22,11 +18,12 @@ _ENVELOPE = "ST_MakeEnvelope(%s, %s, %s, %s, %s)"
 class PostgisDialect(Dialect):
     """PostgreSQL's way; `srid` is that of the geometry columns. Names are found on the search path of our connections."""
 
+    sql = "postgis"
     placeholder = "%s"
     same = "IS NOT DISTINCT FROM"
 
     def __init__(self, srid: int) -> None:
-        self._srid = srid
+        self.srid = srid
 
     def table(self, layer: Layer, table: Table) -> str:
         return quoted(layer.id if table == "now" else history_of(layer.id))
@@ -34,34 +31,23 @@ class PostgisDialect(Dialect):
     def wkb(self, layer: Layer) -> str:
         return "ST_AsBinary(m.geom, 'NDR')"
 
-    def filtered(
-        self,
-        expression: Expression,
-        *,
-        columns: Mapping[str, str],
-        queryables: Mapping[str, FieldType],
-        transform: Transform | None,
-        zone: ZoneInfo,
-    ) -> SqlFilter:
-        return to_sql(expression, columns=columns, queryables=queryables, dialect="postgis", transform=transform, timezone=zone, srid=self._srid)  # fmt: skip
-
     def touching(self, context: Context, box: Box, table: Table) -> Condition:
-        return Condition(f"m.geom && {_ENVELOPE}", (*box, self._srid))
+        return Condition(f"m.geom && {_ENVELOPE}", (*box, self.srid))
 
     def intersects_box(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
         """Ask the index, and for features whose box sticks out of the query's box the geometry itself.
 
-        PostGIS keeps boxes as float32, rounded outwards: only a box that lies within the query's, rounded rounded_inwards, tells
-        by itself that the geometry does too.
+        PostGIS keeps boxes as float32, rounded outwards. A box proves that the geometry lies within the query's box
+        only where it lies within that box rounded inwards.
         """
         if context.covered_by(box):
             return Condition("m.geom IS NOT NULL")
         touching, inner = self.touching(context, box, table), rounded_inwards(box)
-        exact = Condition(f"ST_Intersects(m.geom, {_ENVELOPE})", (*box, self._srid))
+        exact = Condition(f"ST_Intersects(m.geom, {_ENVELOPE})", (*box, self.srid))
         if inner is None:
             return Condition(f"({touching.text} AND {exact.text})", touching.parameters + exact.parameters)
         text = f"({touching.text} AND (m.geom @ {_ENVELOPE} OR {exact.text}))"
-        return Condition(text, (*touching.parameters, *inner, self._srid, *exact.parameters))
+        return Condition(text, (*touching.parameters, *inner, self.srid, *exact.parameters))
 
     def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         return Condition(f"{column} = ANY(%s)", (list(values),))
