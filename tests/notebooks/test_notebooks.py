@@ -11,6 +11,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from chromium import DECK_LOADED, OFFLINE_FLAGS
 from nbclient import NotebookClient
 from playwright.sync_api import sync_playwright
 from shapely import STRtree
@@ -19,15 +20,6 @@ from twin_model import open_town
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 FIRST_TOWN, HISTORY = NOTEBOOKS / "01_first_town.ipynb", NOTEBOOKS / "02_history.ipynb"
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]
-LOADED = """() => { const layers = deckInstance.layerManager ? deckInstance.layerManager.getLayers() : [];
-  return layers.length > 0 && layers.every(layer => layer.isLoaded); }"""
 DRAWN = """() => Object.fromEntries(deckInstance.layerManager.getLayers().filter(layer => !layer.parent)
   .map(layer => [layer.id, layer.props.data.length]))"""
 OTHER_HOST = re.compile(r"(?:https?|wss?)://(?!127\.0\.0\.1\b|www\.w3\.org/)[a-z0-9]", re.IGNORECASE)
@@ -222,14 +214,14 @@ def test_its_3d_picture_is_drawn_without_any_network(first_run: Any, chromium: s
     troubles: list[str] = []
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=OFFLINE_FLAGS)
         page = browser.new_page(viewport={"width": 480, "height": 270})
         page.on("request", lambda request: asked.append(request.url))
         page.on("console", lambda told: troubles.append(told.text) if told.type in {"error", "warning"} else None)
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.route("**/*", lambda route: route.abort())
         page.set_content(page_source)
-        page.wait_for_function(LOADED, timeout=90_000)
+        page.wait_for_function(DECK_LOADED, timeout=90_000)
         drawn = page.evaluate(DRAWN)
         browser.close()
 

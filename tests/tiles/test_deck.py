@@ -11,6 +11,7 @@ import geopandas as gpd
 import numpy as np
 import pydeck
 import pytest
+from chromium import DECK_LOADED, OFFLINE_FLAGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -27,15 +28,6 @@ CATALOGUE = read_catalogue()
 EAST, NORTH = 618500.0, 3886000.0
 """The middle of the scenes below."""
 
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-]
-LOADED = """() => { const layers = deckInstance.layerManager ? deckInstance.layerManager.getLayers() : [];
-  return layers.length > 0 && layers.every(layer => layer.isLoaded); }"""
 PICKED = """async ([x, y, z]) => {
   const layer = deckInstance.layerManager.getLayers().find(one => one.id === 'building');
   const [left, top] = layer.project([x, y, z]);
@@ -206,7 +198,7 @@ def opened(chromium: str) -> Iterator[Opened]:
         camera=Camera(pitch=40),
     )
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=OFFLINE_FLAGS)
         page = browser.new_page(viewport={"width": 480, "height": 320})
         found = Opened(page, [], [])
         page.on("request", lambda request: found.asked.append(request.url))
@@ -217,7 +209,7 @@ def opened(chromium: str) -> Iterator[Opened]:
         page.on("pageerror", lambda error: found.troubles.append(str(error)))
         page.route("**/*", lambda route: route.abort())
         page.set_content(offline_html(deck, title="城 <town>"))
-        page.wait_for_function(LOADED, timeout=60_000)
+        page.wait_for_function(DECK_LOADED, timeout=60_000)
         yield found
         browser.close()
 

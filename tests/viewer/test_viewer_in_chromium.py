@@ -18,6 +18,7 @@ from urllib.parse import quote, urlsplit
 
 import geopandas as gpd
 import pytest
+from chromium import FLAGS
 import shapely
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
@@ -29,12 +30,6 @@ from twin_model.town import Town, init_town
 from twin_model.versioning import commit
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--use-angle=swiftshader",
-    "--enable-unsafe-swiftshader",
-    "--ignore-gpu-blocklist",
-]
 NOTE_DATES = """() => {
   const shown = document.querySelector('.time-date');
   window.notedDates = [];
