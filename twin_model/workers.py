@@ -1,7 +1,7 @@
-"""Work in child processes that can be limited and really ended: reading of sources, tiles, analyses.
+"""Work in child processes that can be limited and really ended. Today `twin tiles build` works so.
 
 `Workers` has the interface of `concurrent.futures`; a child that crashes, grows or takes too long ends alone, and the
-caller gets one of our errors. Nothing else in the house starts processes for its own code.
+caller gets one of our errors. No other module of the packages makes a pool of processes.
 
     with Workers(2, memory_mib=2048, seconds=600) as workers:
         future = workers.submit(read_source, path)
@@ -10,6 +10,7 @@ caller gets one of our errors. Nothing else in the house starts processes for it
 
 import contextlib
 import itertools
+import logging
 import mmap
 import multiprocessing
 import socket
@@ -32,6 +33,7 @@ Progress = Callable[[int, int | None], None]
 """Hears how far a task is: how much is done, and of how much where that is known."""
 
 T = TypeVar("T")
+LOGGER = logging.getLogger("twin")
 _MIB = 2**20
 _MOST_BYTES = 256
 _reports: socket.socket | None = None
@@ -78,7 +80,10 @@ class Workers(Executor):
     def submit_with_progress(
         self, progress: Progress | None, function: Callable[..., T], /, *args: Any, **kwargs: Any
     ) -> Future[T]:
-        """Do the same and hear what the function tells by `report`; `progress` is called on a thread of ours."""
+        """Do the same and hear what the function tells by `report`; `progress` is called on a thread of ours.
+
+        A `progress` that raises is logged and not called again; the work goes on.
+        """
         number = next(self._numbers)
         if progress is not None:
             self._listeners[number] = progress
@@ -119,8 +124,13 @@ class Workers(Executor):
             if number is None:
                 return
             progress = self._listeners.get(number) if done is not None else self._listeners.pop(number, None)
-            if progress is not None and done is not None:
+            if progress is None or done is None:
+                continue
+            try:
                 progress(done, total)
+            except Exception:  # this thread must go on: who tells it of a task's end waits until it is heard
+                LOGGER.exception("Progress is not shown any more. The work goes on.")
+                self._listeners.pop(number, None)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait for what is under way; left by an error or an interrupt, end it."""

@@ -62,6 +62,20 @@ def test_a_task_tells_how_far_it_is(workers: Workers) -> None:
     report(1, 2)
 
 
+def test_a_listener_that_fails_is_logged_once_and_the_work_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    def listen(done: int, total: int | None) -> None:
+        raise BrokenPipeError("the terminal is closed")
+
+    with Workers(1) as workers:
+        first = workers.submit_with_progress(listen, worker_tasks.count_to, 3)
+        others = [workers.submit(worker_tasks.double, number) for number in range(700)]
+
+        assert first.result(timeout=60) == 3
+        assert [future.result(timeout=60) for future in others] == [2 * number for number in range(700)]
+
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [BrokenPipeError]
+
+
 def gone(process: int) -> bool:
     """Return whether a process ends within ten seconds: it is killed, but not by the call that asked for it."""
     end = time.monotonic() + 10
