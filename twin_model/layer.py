@@ -41,7 +41,7 @@ class Text:
 class Field:
     """One attribute of a layer: its type, unit and titles; `codes` names the meaning of each code.
 
-    A string of `format` "json" holds JSON text and leaves the house as what it means.
+    `aliases` are other words that people call it by: a question in a notebook may use them. A string of `format` "json" holds JSON text and leaves the house as what it means.
     """
 
     name: str
@@ -51,6 +51,7 @@ class Field:
     codes: Mapping[str, Text] = field(default_factory=dict)
     queryable: bool = True
     format: Literal["", "json"] = ""
+    aliases: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,11 @@ class Town:
         return [render("catalogue.left_out", lang, {"cause": error.text(lang)}) for error in self.left_out.values()]
 
     @property
+    def lang(self) -> str:
+        """The language in which the town shows itself: the first of `languages` in town.toml."""
+        return self.settings.languages[0] if self.settings.languages else "zh"
+
+    @property
     def cache(self) -> Path:
         """The folder that may be deleted at any time."""
         return self.path / "cache"

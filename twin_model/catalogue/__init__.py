@@ -144,6 +144,7 @@ def _field(layer_id: str, name: str, spec: dict[str, Any], codes: Mapping[str, A
         codes={code: _text(words) for code, words in listed.items()},
         queryable=spec.get("queryable", True),
         format=spec.get("format", ""),
+        aliases=tuple(spec.get("aliases", ())),
     )
 
 

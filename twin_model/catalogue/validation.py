@@ -30,7 +30,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
         "prefix": (list,), "classes": (list,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
         "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "label": (list,), "searched": (list,), "style": (dict,), "model": (dict,),
     },
-    "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,)},
+    "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,), "aliases": (list,)},
     "zoom": {"start": (int,), "pixels": _NUMBER, "latest": (int,)},
 }  # fmt: skip
 RESERVED = ("fid", "id", "geom", "geometry", "valid_from", "valid_to", "valid_precision", "version", "version_from", "version_to",

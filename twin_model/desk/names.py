@@ -1,0 +1,73 @@
+"""Names as a person writes them: a layer or a field by its id, or by its title in either language.
+
+    layer = layer_named(catalogue, "建筑物")        # the same as catalogue["building"]
+    field_named(layer, "层数").name                 # 'storeys'
+
+A slip is answered with the nearest names, ids and titles alike.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from twin_model.catalogue import Catalogue
+from twin_model.errors import LayerNotFound, QueryRefused
+from twin_model.layer import Field, Layer
+
+__all__ = ["field_named", "fields_named", "layer_named"]
+
+_SHOWN = 5
+"""So many names a refusal lists where none is near."""
+
+
+def layer_named(catalogue: Catalogue, name: str) -> Layer:
+    """Return a layer of features by id or title. Raises `LayerNotFound` with the nearest for a slip."""
+    if not isinstance(name, str):
+        raise LayerNotFound("desk.no_layer", name=repr(name)[:80], nearest=sorted(catalogue.layers)[:_SHOWN])
+    if name in catalogue.layers:
+        return catalogue.layers[name]
+    titled = [layer for layer in catalogue if _folded(name) in _titles(layer)]
+    if len(titled) == 1:
+        return titled[0]
+    candidates = {each: layer.id for layer in catalogue for each in (layer.id, *_titles(layer))}
+    nearest = _nearest(name, candidates) or sorted(catalogue.layers)
+    raise LayerNotFound("desk.no_layer", name=name, nearest=nearest)
+
+
+def field_named(layer: Layer, name: str) -> Field:
+    """Return a field of a layer by name or title. Raises `QueryRefused` with the nearest for a slip."""
+    found = layer.field_of(name) if isinstance(name, str) else None
+    if found is None and isinstance(name, str):
+        titled = [each for each in layer.fields if _folded(name) in _words_for(each)]
+        found = titled[0] if len(titled) == 1 else None
+    if found is None:
+        candidates = {each: field.name for field in layer.fields for each in (field.name, *_words_for(field))}
+        nearest = _nearest(str(name), candidates) or list(layer.field_names)
+        raise QueryRefused("desk.no_field", layer=layer.id, name=str(name)[:80], nearest=nearest)
+    return found
+
+
+def fields_named(layer: Layer, names: Iterable[str] | str) -> tuple[str, ...]:
+    """Return the ids of fields named by id or title; one name may be given alone."""
+    names = [names] if isinstance(names, str) else list(names)
+    return tuple(dict.fromkeys(field_named(layer, name).name for name in names))
+
+
+def _titles(layer: Layer) -> tuple[str, ...]:
+    return tuple(filter(None, (_folded(layer.title.zh), _folded(layer.title.en))))
+
+
+def _words_for(field: Field) -> tuple[str, ...]:
+    return tuple(filter(None, map(_folded, (field.title.zh, field.title.en, *field.aliases))))
+
+
+def _folded(text: str) -> str:
+    return text.strip().casefold()
+
+
+def _nearest(name: str, candidates: dict[str, str]) -> list[str]:
+    """Return the ids of the nearest candidates; a candidate that contains the name, or lies in it, is near."""
+    folded = _folded(name)
+    close = get_close_matches(folded, candidates, 3, 0.5)
+    if folded:
+        close += [each for each in candidates if folded in each or each in folded]
+    return list(dict.fromkeys(candidates[each] for each in close))[:_SHOWN]
