@@ -79,14 +79,16 @@ def _rectangle(minx: float, miny: float, maxx: float, maxy: float) -> BaseGeomet
 
 
 @lru_cache(maxsize=1024)
-def stored_area(area: BaseGeometry, crs: str, storage_crs: str, extent: Box) -> BaseGeometry:
+def stored_area(area: BaseGeometry, crs: str, storage_crs: str, extent: Box, reach: float = 0.0) -> BaseGeometry:
     """Return an area in the storage CRS, cut to the neighbourhood of the extent; empty where it lies elsewhere.
+
+    `reach` is how far from it (metres) features are still asked for.
 
     Cutting changes no answer, because no feature lies beyond the extent; it keeps the whole world away from a
     projection that is made for a zone.
     """
     minx, miny, maxx, maxy = extent
-    margin = _MARGIN + max(maxx - minx, maxy - miny)
+    margin = _MARGIN + reach + max(maxx - minx, maxy - miny)
     near = (minx - margin, miny - margin, maxx + margin, maxy + margin)
     try:
         limits = shapely.box(*transform_bounds(near, storage_crs, crs))
@@ -140,7 +142,10 @@ def filter_in_storage_crs(expression: Expression, crs: str, storage_crs: str, ex
     shape = expression.geometry.shape
     if authority_axis_swapped(crs):
         shape = shapely.transform(shape, lambda xy: xy[:, ::-1])
-    area = shapely.Point() if extent is None else stored_area(shape, crs, storage_crs, extent)
+    reach = expression.distance
+    area = shapely.Point() if extent is None else stored_area(shape, crs, storage_crs, extent, reach)
+    if area.is_empty and reach:
+        return Boolean(False)
     return replace(expression, geometry=Geometry(_elsewhere(extent) if area.is_empty else area))
 
 

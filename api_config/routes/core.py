@@ -19,6 +19,7 @@ from api_config.routes.items import layer_of, words_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
+from api_config.web.functions import functions_document
 from api_config.web.openapi import (
     JSON,
     TEXT,
@@ -72,6 +73,14 @@ async def conformance(request: Request) -> Response:
     if call.format(_FORMATS, "json") == "html":
         return await answer(request, pages.conformance_page(call, document), HTML)
     return await answer_json(request, document)
+
+
+async def functions(request: Request) -> Response:
+    """Answer the functions that a filter may call besides the standard's own."""
+    call = Call(request)
+    call.allow("f")
+    call.format({"json": "application/json"}, "json")
+    return await answer_json(request, functions_document(call.lang))
 
 
 async def openapi(request: Request) -> Response:
@@ -218,6 +227,7 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
         "/conformance": get_operation("conformance", "Conformance classes", JSON, form),
         "/api": get_operation("api", "This document", _FORMATS_OF_API, form),
         "/collections": get_operation("collections", "Collections", JSON, form),
+        "/functions": get_operation("functions", "Functions of filters", JSON, form),
         "/search": get_operation(
             "search", "Search in all collections", "application/geo+json", ["q", "limit", "datetime", "recorded", *form]
         ),
@@ -254,6 +264,7 @@ _ROUTES = [
     Route("/collections/{collection}/queryables", _schema_route(queryables_schema), methods=["GET", "HEAD"]),
     Route("/collections/{collection}/sortables", _schema_route(sortables_schema), methods=["GET", "HEAD"]),
     Route("/collections/{collection}/schema", _schema_route(schema_of), methods=["GET", "HEAD"]),
+    Route("/functions", functions, methods=["GET", "HEAD"]),
     Route("/search", search, methods=["GET", "HEAD"]),
     Route("/crs/transform", transform, methods=["GET", "HEAD"]),
     Route("/healthz", healthz, methods=["GET", "HEAD"]),
@@ -274,6 +285,7 @@ FAMILY = RouteFamily(
             f"{_FEATURES}-1/1.0/conf/html",
             f"{_FEATURES}-1/1.0/conf/oas30",
             f"{_FEATURES}-3/1.0/conf/queryables",
+            "http://www.opengis.net/spec/cql2/1.0/conf/functions",
             f"{_FEATURES}-5/1.0/conf/sortables",
         }
     ),

@@ -14,6 +14,7 @@ import pyproj
 import pytest
 import shapely
 
+from twin_model.store.base import FeatureQuery
 from twin_model.town import open_town
 
 Row = dict[str, Any]
@@ -24,6 +25,12 @@ TO_LONLAT = pyproj.Transformer.from_crs("EPSG:4548", "EPSG:4490", always_xy=True
 
 def lonlat(geometry: Any) -> Any:
     return shapely.transform(geometry, lambda xy: np.column_stack(TO_LONLAT.transform(xy[:, 0], xy[:, 1])))
+
+
+def metric(geometry: Any) -> Any:
+    """Return a shape in the town's metres."""
+    back = TO_LONLAT.transform
+    return shapely.transform(geometry, lambda xy: np.column_stack(back(xy[:, 0], xy[:, 1], direction="INVERSE")))
 
 
 def known(value: Any) -> Any:
@@ -63,6 +70,9 @@ BUILDING: list[tuple[str, Predicate]] = [
     ("valid_from >= TIMESTAMP('2024-01-01T00:00:00Z')", lambda r: r["valid_from"] >= "2024-01-01T00:00:00.000Z"),
     ("T_AFTER(valid_from, TIMESTAMP('2024-02-29T15:00:00Z'))", lambda r: r["valid_from"] > "2024-02-29T15:00:00.000Z"),
     ("1 = 1", lambda r: True),
+    ("DWITHIN(geometry, POINT(118.3 35.0945), 120)", lambda r: shapely.dwithin(metric(r["geometry"]), metric(shapely.Point(118.3, 35.0945)), 120)),
+    (f"NOT DWITHIN(geometry, {AREA}, 80) AND storeys > 3", lambda r: above(r, "storeys", 3) and not shapely.dwithin(metric(r["geometry"]), metric(AREA_SHAPE), 80)),
+    ("DWITHIN(geometry, POINT(100 20), 1000000)", lambda r: False),
 ]  # fmt: skip
 PIPE: list[tuple[str, Predicate]] = [
     ("material IN ('砼', '铸铁') AND length > 40", lambda r: r["material"] in ("砼", "铸铁") and above(r, "length", 40)),
@@ -81,7 +91,7 @@ def rows(demo_town: Any) -> dict[str, list[Row]]:
     found = {}
     with open_town(demo_town) as town:
         for layer in ("building", "pipe_line"):
-            frame: gpd.GeoDataFrame = town.features(layer)
+            frame: gpd.GeoDataFrame = town.store.features(FeatureQuery(layer))
             shapes = lonlat(frame.geometry.to_numpy())
             records = frame.drop(columns="geometry").reset_index().to_dict("records")
             found[layer] = [
@@ -197,6 +207,21 @@ def test_a_name_that_is_not_there_is_answered_with_the_nearest(client: httpx.Cli
 
     assert answer.status_code == 400
     assert "storeys" in answer.json()["detail"]
+
+
+def test_functions_of_ours_are_listed_with_their_arguments(client: httpx.Client) -> None:
+    (listed,) = client.get("/functions").json()["functions"]
+    (chinese,) = client.get("/functions?lang=zh").json()["functions"]
+
+    assert listed["name"] == "DWITHIN" and listed["returns"] == ["boolean"]
+    assert [(each["title"], each["type"]) for each in listed["arguments"]] == [
+        ("geometry", ["geometry"]),
+        ("place", ["geometry"]),
+        ("distance", ["number"]),
+    ]
+    example = re.search(r"DWITHIN\(.*?\), \d+\)", listed["description"])
+    assert example is not None and asked(client, "building", filter=example[0].replace("50", "5000"))
+    assert "平面距离" in chinese["description"]
 
 
 def test_a_long_filter_is_read_while_other_requests_are_answered(inside: Any) -> None:

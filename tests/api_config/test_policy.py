@@ -170,6 +170,7 @@ def addresses(ask: Any) -> dict[str, list[str]]:
             for name in ("queryables", "sortables", "schema")
         },
         "/search": [f"/search?q=a{page.replace('?', '&')}" for page in pages],
+        "/functions": ["/functions"],
         "/crs/transform": ["/crs/transform?lon=118.3&lat=35.1"],
         "/healthz": ["/healthz"],
         "/readyz": ["/readyz"],

@@ -16,7 +16,8 @@ def bounding_box(expression: Expression, *, transform: Transform | None = None) 
     """
     if isinstance(expression, Spatial) and expression.operator != "disjoint":
         left, bottom, right, top = to_storage(expression.geometry.shape, transform).bounds
-        return (left, bottom, right, top)
+        reach = expression.distance
+        return (left - reach, bottom - reach, right + reach, top + reach)
     if not isinstance(expression, Logical):
         return None
     boxes = [bounding_box(part, transform=transform) for part in expression.arguments]

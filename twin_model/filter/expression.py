@@ -157,11 +157,15 @@ class IsNull:
 
 @dataclass(frozen=True, slots=True)
 class Spatial:
-    """`operator` without its `s_`; the property stands first (within and contains are turned round)."""
+    """`operator` without its `s_`; the property stands first (within and contains are turned round).
+
+    The operator `dwithin` holds where both are at most `distance` metres apart in the storage CRS.
+    """
 
     operator: str
     property: Property
     geometry: Geometry
+    distance: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,8 @@ MAX_HEIGHT = 16
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 ARITHMETIC = ("+", "-", "*", "/", "%", "div", "^")
 FUNCTIONS = ("casei", "accenti")
+DWITHIN = "dwithin"
+"""A function of ours (listed at /functions): DWITHIN(geometry, POINT(x y), metres)."""
 INSTANT_OPERATORS = ("after", "before", "disjoint", "equals", "intersects")
 INTERVAL_OPERATORS = (
     "contains", "during", "finishedby", "finishes", "meets", "metby", "overlappedby", "overlaps", "startedby",
@@ -62,9 +64,11 @@ SUPPORTED = (
     *PREDICATE_NAMES,
     *ARITHMETIC,
     *FUNCTIONS,
+    DWITHIN,
     *(f"s_{name}" for name in PREDICATES),
     *(f"t_{name}" for name in INSTANT_OPERATORS + INTERVAL_OPERATORS),
 )
+LONGEST_DISTANCE = 1_000_000
 SMALLEST_INTEGER, LARGEST_INTEGER = -(2**63), 2**63 - 1
 
 
@@ -89,6 +93,8 @@ def _predicate(node: Any) -> Expression:
         return PREDICATE_READERS[operator](operator, arguments)
     if operator.startswith("s_") and operator[2:] in PREDICATES:
         return _spatial(operator[2:], arguments)
+    if operator == DWITHIN:
+        return _dwithin(arguments)
     if operator.startswith("t_") and operator[2:] in INSTANT_OPERATORS + INTERVAL_OPERATORS:
         return _temporal(operator[2:], arguments)
     if operator in ARITHMETIC or operator in FUNCTIONS:
@@ -110,7 +116,7 @@ def _unsupported(name: str) -> UnsupportedOperator:
     if name.lower().startswith("a_"):
         supported = "IN for lists; array operators (A_...) are not, because no property is an array"
         return UnsupportedOperator(name=shown(name), nearest=("in",), supported=supported)
-    supported = "comparisons, LIKE, IN, BETWEEN, IS NULL, CASEI, ACCENTI, arithmetic, S_... and T_..."
+    supported = "comparisons, LIKE, IN, BETWEEN, IS NULL, CASEI, ACCENTI, arithmetic, S_..., T_... and DWITHIN"
     return UnsupportedOperator(name=shown(name), nearest=nearest_names(name, SUPPORTED), supported=supported)
 
 
@@ -187,6 +193,18 @@ def _spatial(operator: str, arguments: list[Any]) -> Expression:
     if isinstance(left, Geometry) and isinstance(right, Geometry):
         return Boolean(holds(operator, right.shape, left.shape))
     raise InvalidFilter(found=f"S_{operator.upper()} of two properties", expected="a property and a geometry")
+
+
+def _dwithin(arguments: list[Any]) -> Expression:
+    """Return `DWITHIN(property, geometry, metres)`, or the same with the first two the other way round."""
+    *sides, distance = _count("DWITHIN", arguments, 3)
+    if isinstance(distance, bool) or not isinstance(distance, int | float) or not 0 <= distance <= LONGEST_DISTANCE:
+        expected = f"a distance in metres from 0 to {LONGEST_DISTANCE}, such as DWITHIN(geometry, POINT(x y), 50)"
+        raise InvalidFilter(found=shown(distance), expected=expected)
+    match [_spatial_operand(side) for side in sides]:
+        case (Property() as name, Geometry() as place) | (Geometry() as place, Property() as name):
+            return Spatial(DWITHIN, name, place, float(distance))
+    raise InvalidFilter(found=shown(arguments[:2]), expected="DWITHIN of one property and one geometry")
 
 
 def _spatial_operand(node: Any) -> Property | Geometry:

@@ -62,5 +62,10 @@ class PostgisCompiler(Compiler):
         return filled(ARITHMETIC.get(operator, f"({{}} {operator} {{}})"), left, right)
 
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
-        literal = Fragment("ST_GeomFromWKB(%s, %s)", (shapely.to_wkb(geometry), self.srid))
-        return filled(f"twin_{operator}({{}}, {{}})", column, literal)
+        return filled(f"twin_{operator}({{}}, {{}})", column, self._literal(geometry))
+
+    def within_distance(self, column: Fragment, geometry: BaseGeometry, distance: float) -> Fragment:
+        return filled("ST_DWithin({}, {}, {})", column, self._literal(geometry), self.bind(distance))
+
+    def _literal(self, geometry: BaseGeometry) -> Fragment:
+        return Fragment("ST_GeomFromWKB(%s, %s)", (shapely.to_wkb(geometry), self.srid))

@@ -107,6 +107,9 @@ class Compiler(ABC):
     @abstractmethod
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment: ...
 
+    @abstractmethod
+    def within_distance(self, column: Fragment, geometry: BaseGeometry, distance: float) -> Fragment: ...
+
     def instant(self, value: date | datetime) -> str:
         """Return the parameter that compares with a column of dates or of datetimes: both stores keep them as texts."""
         return as_text(value)
@@ -138,7 +141,10 @@ class Compiler(ABC):
                 return filled("({} IS NULL)", self.scalar(node.value))
             case Spatial():
                 shape = to_storage(node.geometry.shape, self.transform)
-                return self.spatial(node.operator, self.column(node.property.name), shape)
+                column = self.column(node.property.name)
+                if node.operator == "dwithin":
+                    return self.within_distance(column, shape, node.distance)
+                return self.spatial(node.operator, column, shape)
             case Temporal():
                 return self._temporal(node)
 

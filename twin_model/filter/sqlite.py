@@ -58,6 +58,9 @@ class SqliteCompiler(Compiler):
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         return filled(f"twin_spatial('{operator}', {{}}, {{}})", column, self.bind(shapely.to_wkb(geometry)))
 
+    def within_distance(self, column: Fragment, geometry: BaseGeometry, distance: float) -> Fragment:
+        return filled("twin_dwithin({}, {}, {})", column, self.bind(shapely.to_wkb(geometry)), self.bind(distance))
+
 
 def register_functions(connection: sqlite3.Connection) -> None:
     """Give `connection` the functions that compiled filters call; do so once, right after connecting.
@@ -65,6 +68,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
     Each answers NULL to NULL. `twin_spatial(operator, geopackage_blob, wkb)` prepares a literal when it first
     meets it and keeps the last 16. A blob that holds no readable geometry gives NULL: unknown, so no match.
     """
+    literal = _prepared_literals()
     for name, function, count in (
         ("twin_casefold", str.casefold, 1),
         ("twin_unaccent", without_accents, 1),
@@ -72,7 +76,8 @@ def register_functions(connection: sqlite3.Connection) -> None:
         ("twin_divide_whole", _divide_whole, 2),
         ("twin_modulo", _modulo, 2),
         ("twin_power", _power, 2),
-        ("twin_spatial", _spatial_function(), 3),
+        ("twin_spatial", _spatial_function(literal), 3),
+        ("twin_dwithin", _distance_function(literal), 3),
     ):
         connection.create_function(name, count, _null_aware(function), deterministic=True)
 
@@ -149,8 +154,8 @@ def _box_inside(geometry: BaseGeometry) -> tuple[float, float, float, float] | N
     return None
 
 
-def _spatial_function() -> Callable[[str, bytes, bytes], int | None]:
-    """Return `twin_spatial` with its own memory of prepared literals, most recent first."""
+def _prepared_literals() -> Callable[[bytes], _Literal]:
+    """Return what prepares a literal of WKB and remembers the last few, most recent first."""
     prepared: list[_Literal] = []
 
     def literal(wkb: bytes) -> _Literal:
@@ -163,14 +168,35 @@ def _spatial_function() -> Callable[[str, bytes, bytes], int | None]:
         del prepared[PREPARED_LITERALS:]
         return prepared[0]
 
+    return literal
+
+
+def _spatial_function(literal: Callable[[bytes], _Literal]) -> Callable[[str, bytes, bytes], int | None]:
     def twin_spatial(operator: str, blob: bytes, wkb: bytes) -> int | None:
         try:
             known = literal(wkb)
             if operator == "intersects" and known.surely_meets(blob):
                 return 1
-            feature = shapely.from_wkb(blob[HEADER_BYTES + ENVELOPE_BYTES[blob[3] >> 1 & 7] :])
-            return int(holds(operator, known.geometry, feature))
+            return int(holds(operator, known.geometry, _geometry_of(blob)))
         except (GEOSException, IndexError):
             return None
 
     return twin_spatial
+
+
+def _distance_function(literal: Callable[[bytes], _Literal]) -> Callable[[bytes, bytes, float], int | None]:
+    def twin_dwithin(blob: bytes, wkb: bytes, distance: float) -> int | None:
+        try:
+            feature = _geometry_of(blob)
+            if feature.is_empty:
+                return None
+            return int(shapely.dwithin(literal(wkb).geometry, feature, distance))
+        except (GEOSException, IndexError):
+            return None
+
+    return twin_dwithin
+
+
+def _geometry_of(blob: bytes) -> BaseGeometry:
+    geometry: BaseGeometry = shapely.from_wkb(blob[HEADER_BYTES + ENVELOPE_BYTES[blob[3] >> 1 & 7] :])
+    return geometry
