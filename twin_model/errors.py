@@ -12,6 +12,8 @@ class TwinError(Exception):
     """We cannot go on. `str(error)` is the English sentence; `error.text("zh")` the Chinese one."""
 
     rule: ClassVar[str] = "error"
+    door: str = ""
+    """Where the error is read, see `text`."""
 
     def __init__(self, rule: str | None = None, /, **values: Any) -> None:
         super().__init__(rule or type(self).rule, values)
@@ -22,9 +24,9 @@ class TwinError(Exception):
         """Return the four-part message in `lang` ("zh" or "en").
 
         `door` is where it is read: "http" takes the words of `<rule>_http` where a rule has some, because a client
-        of the service cannot run our commands.
+        of the service cannot run our commands; "python" those of `<rule>_python`, for a notebook.
         """
-        own = f"{self.rule_id}_{door}"
+        own = f"{self.rule_id}_{door or self.door}"
         return render(own if own in messages("en") else self.rule_id, lang, self.values)
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -17,10 +17,9 @@ from twin_model.catalogue.layer_from_frame import (
     fitted_to_layer,
     is_result_table,
     table_of_frame,
-    without_system_columns,
     write_table,
 )
-from twin_model.changeset import Box, Changeset, Delivered, Scope, Version
+from twin_model.changeset import Box, Changeset, Version
 from twin_model.crs import (
     CRS84,
     crs_code,
@@ -29,17 +28,22 @@ from twin_model.crs import (
     title_of,
     transform_geometries,
 )
-from twin_model.editing import ensure_text, rows_of
-from twin_model.errors import CatalogueError, CrsRefused, TownExists
-from twin_model.filter import Expression, parse_filter
+from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed
+from twin_model.desk.names import layer_named
+from twin_model.desk.notices import notice
+from twin_model.desk.plain_errors import plainly
+from twin_model.desk.question import Place, Time, feature_query, first_known, time_words
+from twin_model.desk.saving import Desk, Mode, Order, Saved
+from twin_model.editing import ensure_text
+from twin_model.errors import CatalogueError, CrsRefused, EditRefused, QueryRefused, TownExists
 from twin_model.layer import Layer
 from twin_model.messages import render
-from twin_model.query_area import box_area, filter_in_storage_crs, narrowed_to, seen_extent
+from twin_model.query_area import seen_extent
 from twin_model.replacement import complete_replacement
-from twin_model.store.base import FeatureQuery, SortKey, Store
+from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.former_fields import with_tolerances
 from twin_model.store.opening import create_store, ensure_location, open_store
-from twin_model.temporal import now, parse_instant, parse_when, time_text
+from twin_model.temporal import Instant, Interval, local_time, parse_instant, parse_when
 from twin_model.town_settings import (
     TOWN_FILE,
     TownSettings,
@@ -74,6 +78,7 @@ class Town:
     ) -> None:
         self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
         self.left_out = left_out
+        self._desk = Desk(store, zone=settings.timezone, lang=self.lang)
 
     def __enter__(self) -> "Town":
         return self
@@ -112,69 +117,205 @@ class Town:
         frame = pd.DataFrame(rows).set_index("layer")
         return frame[frame["features"] > 0]
 
+    @plainly
     def view(
-        self, datetime: str | date | None = None, recorded: int | str | None = None, policy: Policy = OPEN
+        self,
+        at: Time | None = None,
+        as_known: Time | int | None = None,
+        policy: Policy = OPEN,
+        *,
+        datetime: Time | None = None,
+        recorded: Time | int | None = None,
     ) -> View:
         """Return the view for a valid time and a recorded state; both default to now.
 
-        `datetime` is a date, an instant or an interval "a/b", "a/..", "../b"; `recorded` is the number of a version, or a
-        date or an instant: the newest version of then. Days are the town's. Raises `QueryRefused` for what is no time, and
+        `at` is a day, an instant or an interval ("a/b", "a/..", or a pair), as text or anything of `datetime`, numpy or
+        pandas; `as_known` is the number of a version, or a day or an instant: the newest version of then. Days are the
+        town's. `datetime` and `recorded` are the former names of both. Raises `QueryRefused` for what is no time, and
         for a version that is not there.
         """
+        at, as_known = (
+            _now_called("at", at, "datetime", datetime),
+            _now_called("as_known", as_known, "recorded", recorded),
+        )
         zone = self.settings.timezone
-        if isinstance(recorded, str) and not _NUMBER.fullmatch(recorded):
-            recorded = self.store.recorded_at(parse_instant(recorded, zone)[0])
-        if recorded is not None:
-            recorded = int(recorded)
-            self.store.ensure_version(recorded)
-        return View(parse_when(None if datetime is None else time_text(datetime), zone), recorded, policy)
+        version = as_known if isinstance(as_known, int) else None
+        if version is None and as_known is not None:
+            text = time_words(as_known) or ""
+            version = int(text) if _NUMBER.fullmatch(text) else self.store.recorded_at(parse_instant(text, zone)[0])
+        if version is not None:
+            self.store.ensure_version(version)
+        return View(parse_when(time_words(at), zone), version, policy)
 
     def look(
         self, datetime: str | date | None = None, recorded: int | str | None = None, policy: Policy = OPEN
     ) -> View:
         """Return the same as `view`, which is its name now."""
-        warnings.warn("Town.look is called Town.view now", DeprecationWarning, stacklevel=2)
+        notice("desk.renamed", category=DeprecationWarning, before="Town.look", now="Town.view")
         return self.view(datetime, recorded, policy)
 
+    @plainly
     def features(
-        self, layer: str, *, bbox: Box | None = None, bbox_crs: str | None = None, where: str | dict[str, Any] | None = None,
-        datetime: str | date | None = None, recorded: int | str | None = None, fields: Sequence[str] | None = None,
-        sort: str | None = None, limit: int | None = None, crs: str | None = None,
-    ) -> gpd.GeoDataFrame:  # fmt: skip
+        self,
+        layer: str,
+        *,
+        at: Time | None = None,
+        as_known: Time | int | None = None,
+        within: Place | None = None,
+        bbox: Place | None = None,
+        bbox_crs: Any = None,
+        where: str | Mapping[str, Any] | None = None,
+        params: Mapping[str, Any] | None = None,
+        ids: Iterable[Any] | str | None = None,
+        fields: Sequence[str] | str | None = None,
+        sort: Sequence[str] | str | None = None,
+        limit: int | None = None,
+        labels: str | None = None,
+        system: bool = False,
+        crs: Any = None,
+        datetime: Time | None = None,
+        recorded: Time | int | None = None,
+    ) -> gpd.GeoDataFrame:
         """Return features of a layer: index is the feature id, CRS the town's unless `crs` says otherwise.
 
-        `bbox` is minx, miny, maxx, maxy in the town's CRS, or in `bbox_crs` (x, y order): features meet it as they meet
-        the same box over HTTP, in degrees an area with curved sides. `where` is CQL2, text or
-        JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. `datetime` and
-        `recorded` are those of `view`: without them the state is that of now.
+        `layer`, `fields`, `sort` and the names in `where` may be titles ("建筑物", "层数"). `at` and `as_known` are those of
+        `view`: without them the state is that of now.
+
+        - `where` is CQL2, text or JSON. Values come from `params`, by `:name`; a geometry among them is in the town's CRS
+          (a series or frame: in its own), one that is written in the text is longitude, latitude.
+          `DWITHIN(geometry, :place, 50)` is true within 50 metres.
+        - `bbox` is minx, miny, maxx, maxy in the town's CRS or in `bbox_crs` (x, y), or the box of a geometry, series or
+          frame: features meet it. `within` is an area: features lie in it.
+        - `sort` lists fields, "-storeys" for descending; `limit` comes after it.
+        - `labels` "zh" or "en" gives words instead of codes. `system` adds fid, valid_from, valid_to, valid_precision and
+          version. The dtypes are those of `twin_model/desk/answer_frame.py`, whatever the rows.
+
+        `frame.attrs["version"]` is the version that was read: an edit of the frame is checked against it. Raises
+        `LayerNotFound`, `QueryRefused` or `FilterError`; warns of a box far off, of ids that are not there, and of a day
+        before anything was known.
+
+        >>> town.features("建筑物", where="层数 > :least", params={"least": 10}, fields="storeys").index.tolist()
+        ['building.2']
         """
-        layer_id, storage_crs = self.store.catalogue[layer].id, self.store.crs
-        extent = self.store.summary(layer_id).extent
-        query = FeatureQuery(
-            layer_id,
-            view=self.view(datetime, recorded),
-            where=self._filter(where, extent),
-            where_crs=storage_crs,
-            fields=None if fields is None else tuple(fields),
-            limit=limit,
-            sort=tuple(SortKey(one.lstrip("+-"), not one.startswith("-")) for one in (sort or "").split(",") if one),
+        described = layer_named(self.store.catalogue, layer)
+        at, as_known = (
+            _now_called("at", at, "datetime", datetime),
+            _now_called("as_known", as_known, "recorded", recorded),
         )
-        if bbox is not None:
-            box_crs = crs_code(bbox_crs or storage_crs)
-            query = narrowed_to(query, box_area(bbox, box_crs), box_crs, storage_crs, extent)
-        frame = self.store.features(query)
-        if crs is None:
-            return frame
-        moved = transform_geometries(frame.geometry.to_numpy(), self.store.crs, crs)
-        return frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
+        view, version = self.view(at, as_known), self.store.version()
+        query = feature_query(
+            self.store,
+            described,
+            view,
+            zone=self.settings.timezone,
+            lang=self.lang,
+            where=where,
+            params=params,
+            bbox=bbox,
+            bbox_crs=bbox_crs,
+            within=within,
+            ids=ids,
+            fields=fields,
+            sort=sort,
+            limit=limit,
+        ).with_(precision=system)
+        frame = typed(described, self.store.features(query), self.settings.timezone)
+        self._warn_of_absence(described, query, frame, at)
+        frame = frame[[name for name in frame.columns if system or name not in SYSTEM_COLUMNS]]
+        if labels is not None:
+            frame = in_words(described, frame, _language(labels))
+        if crs is not None:
+            moved = transform_geometries(frame.geometry.to_numpy(), self.store.crs, crs)
+            frame = frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
+        frame.attrs = {
+            "layer": described.id,
+            "title": described.title(self.lang),
+            "version": view.recorded or version,
+            "at": time_words(at),
+            "as_known": view.recorded,
+            "labels": labels,
+        }
+        return frame
 
-    def _filter(self, where: str | dict[str, Any] | None, extent: Box | None) -> Expression | None:
-        """Return a CQL2 filter with its geometries in the storage CRS."""
-        if where is None:
-            return None
-        expression = parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json")
-        return filter_in_storage_crs(expression, CRS84, self.store.crs, extent)
+    def _warn_of_absence(self, layer: Layer, query: FeatureQuery, frame: gpd.GeoDataFrame, at: Any) -> None:
+        """Warn of ids that are not there, and of a time at which the layer holds nothing yet."""
+        missing = [each for each in query.ids or () if each not in frame.index] if query.limit is None else []
+        if missing and query.where is None and query.bbox is None:
+            notice(
+                "desk.missing_ids",
+                self.lang,
+                count=len(missing),
+                all=len(query.ids or ()),
+                layer=layer.id,
+                ids=missing[:5],
+            )
+        if at is None or len(frame):
+            return
+        first = first_known(self.store, layer, query.view)
+        begins = _end_of(query.view.datetime)
+        if first is not None and begins is not None and first > begins:
+            day = local_time(first, self.settings.timezone)
+            notice("desk.not_yet_known", self.lang, layer=layer.id, at=time_words(at), first=day)
 
+    @plainly
+    def edit(
+        self,
+        layer: str,
+        frame: pd.DataFrame,
+        *,
+        reason: str,
+        base: int | None = None,
+        effective: Time | None = None,
+        author: str = "notebook",
+        dry_run: bool = False,
+    ) -> Saved:
+        """Change features of a layer and return what changed; the service shows it at once.
+
+        An index named `id` (as `features` answers) names the features that get a new state; rows of a plain index are new.
+        Nothing ends. A column that the frame lacks keeps its values, an explicit None empties it; a table without geometry
+        keeps the geometry. `effective` is since when it is true, now if left out.
+
+        The frame is compared with what it was read from (`base`, a version; `frame.attrs` has it after `features`): a value
+        that is as it was then is no change. Where somebody else has changed the same value since, `VersionConflict` names
+        the features and nothing is written; `base=town.store.version()` overwrites. With `dry_run` nothing is written.
+        Raises `EditRefused` where the frame does not fit. Warns (`EditWarning`) of what looks like a mistake.
+
+        >>> high = town.features("building", fields=["storeys"]).assign(storeys=[7, 12])
+        >>> town.edit("building", high, reason="one storey more").updated
+        1
+        """
+        described = layer_named(self.store.catalogue, layer)
+        return self._desk.edit(described, frame, Order(reason, author, effective, base, dry_run))
+
+    @plainly
+    def save_result(
+        self,
+        frame: gpd.GeoDataFrame,
+        name: str,
+        *,
+        reason: str,
+        title: str = "",
+        mode: Mode = "replace",
+        base: int | None = None,
+        effective: Time | None = None,
+        author: str = "notebook",
+        dry_run: bool = False,
+    ) -> Saved:
+        """Keep a frame as a layer of your own and return what changed; the service shows it at once.
+
+        A `name` that does not exist yet becomes a layer, described from the frame's columns. With `mode` "replace" the
+        layer holds what the frame holds and nothing else (an empty frame empties it), as a difference from before;
+        "update" gives the features that an index `id` names a new state and adds the others; "append" only adds. `base`,
+        `effective`, `dry_run` and the warnings are those of `edit`. Raises `EditRefused` where the frame does not fit or
+        `name` is a layer of the town, `CatalogueError` for a name that cannot be one.
+        """
+        if mode not in ("replace", "update", "append"):
+            raise EditRefused("edit.mode", value=repr(mode)[:80])
+        if name in self.catalogue and not is_result_table(self._table_path(name)):
+            raise EditRefused("edit.not_a_result", layer=name)
+        return self._save(frame, name, Order(reason, author, effective, base, dry_run), title, mode)
+
+    @plainly
     def commit(
         self,
         frame: gpd.GeoDataFrame,
@@ -185,42 +326,52 @@ class Town:
         title: str = "",
         author: str = "notebook",
     ) -> Version:
-        """Bring features into a layer and return the version that made; the API serves them at once.
-
-        A layer that does not exist yet is described in the town's `catalogue/` from the frame's columns; committing to
-        it again replaces what it holds, as a difference. Into any other layer it is an edit: an index named `id` (as
-        `features` answers) names the features that get a new state, rows of a plain index are new, nothing ends. A column
-        that the frame lacks keeps its values, None empties it. A frame that `features` answered may be given as it is.
-        `effective` is since when it is true, now if left out. Raises `EditRefused` where the frame does not fit; nothing
-        has changed then.
-        """
-        for name, text in (("layer", layer), ("reason", reason), ("author", author), ("title", title or reason)):
-            ensure_text(text, name=name, layer=str(layer))
-        own = self.path / "catalogue" / f"{layer}.toml"
-        is_result = layer not in self.catalogue or is_result_table(own)
-        if is_result:
-            frame = fitted_to_layer(frame)
-            known = self.catalogue.layers.get(layer)
-            table = table_of_frame(layer, frame, title=title, reason=reason, known=known)
-            described = layer_of(layer, table)
-        else:
-            frame = without_system_columns(frame)
-            described = self.store.catalogue[layer]
-        parts = [frame.iloc[start : start + _FRAME_ROWS] for start in range(0, len(frame), _FRAME_ROWS)] or [frame]
-        rows = [rows_of(described, part, self.store.crs, zone=self.settings.timezone) for part in parts]
-        since = parse_instant(time_text(effective), self.settings.timezone)[0] if effective is not None else now()
-        changeset = Changeset(
-            author,
-            reason,
-            since,
-            tuple(Delivered.of(layer, part) for part in rows),
-            edit=not is_result,
-            scope=Scope("layer", layer),
-            accept_removals=True,
+        """Do what `save_result` does for a layer of your own, and `edit` for any other: its former name, for one release."""
+        notice(
+            "desk.renamed",
+            category=DeprecationWarning,
+            before="Town.commit",
+            now="Town.save_result (your own layers) or Town.edit",
         )
-        if not is_result or (known is not None and known.field_names == described.field_names and not title):
-            return commit(self.store, changeset)
-        return self._commit_described(described, changeset, partial(write_table, own, layer, table))
+        order = Order(reason, author, effective)
+        if layer in self.catalogue and not is_result_table(self._table_path(layer)):
+            saved = self._desk.edit(self.store.catalogue[layer], frame, order)
+        else:
+            saved = self._save(frame, layer, order, title, "replace")
+        assert saved.outcome is not None
+        return saved.outcome
+
+    def _save(self, frame: gpd.GeoDataFrame, name: str, order: Order, title: str, mode: Mode) -> Saved:
+        ensure_text(name, name="layer", layer=str(name))
+        for label, text in (("reason", order.reason), ("title", title or order.reason)):
+            ensure_text(text, name=label, layer=name)
+        attrs = frame.attrs if isinstance(frame, gpd.GeoDataFrame) else {}
+        frame = fitted_to_layer(frame)
+        frame.attrs = attrs
+        known = self.catalogue.layers.get(name)
+        table = table_of_frame(name, frame, title=title, reason=order.reason, known=known)
+        described = layer_of(name, table)
+        put = None
+        if known is None or known.field_names != described.field_names or title:
+            put = partial(
+                self._commit_described, described, describe=partial(write_table, self._table_path(name), name, table)
+            )
+        if mode == "append":
+            self._ensure_new_ids(described, frame)
+        if mode == "replace" or known is None:
+            return self._desk.replace(described, frame, order, put)
+        return self._desk.edit(described, frame, order, put)
+
+    def _ensure_new_ids(self, layer: Layer, frame: gpd.GeoDataFrame) -> None:
+        """Refuse ids that a layer has already: what is appended is new."""
+        if frame.index.name != "id" or layer.id not in self.store.catalogue:
+            return
+        known = self.store.features(FeatureQuery(layer.id, ids=tuple(map(str, frame.index)), fields=(), geometry=False))
+        if len(known):
+            raise EditRefused("edit.id_known", layer=layer.id, ids=known.index[:5].tolist(), count=len(known))
+
+    def _table_path(self, layer: str) -> Path:
+        return self.path / "catalogue" / f"{layer}.toml"
 
     def _commit_described(self, layer: Layer, changeset: Changeset, describe: Callable[[], None]) -> Version:
         """Commit to a layer that is new or has new fields: its table and its rows first, its description last."""
@@ -248,6 +399,24 @@ class Town:
         west, south = (min(one[axis] for one in boxes) for axis in (0, 1))
         east, north = (max(one[axis] for one in boxes) for axis in (2, 3))
         return placed_bounds((west, south, east, north), self.store.crs, crs)
+
+
+def _now_called(name: str, value: Any, former: str, former_value: Any) -> Any:
+    """Return a value, or that of the parameter's former name with a warning."""
+    if former_value is None:
+        return value
+    notice("desk.renamed", category=DeprecationWarning, before=f"{former}=", now=f"{name}=")
+    return former_value
+
+
+def _language(labels: str) -> str:
+    if labels not in ("zh", "en"):
+        raise QueryRefused("desk.labels", value=repr(labels)[:80])
+    return labels
+
+
+def _end_of(when: Instant | Interval | None) -> Instant | None:
+    return when.end if isinstance(when, Interval) else when
 
 
 def init_town(

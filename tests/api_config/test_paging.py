@@ -11,6 +11,7 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin_model.store.base import FeatureQuery
 from twin_model.town import open_town
 
 
@@ -72,7 +73,7 @@ def test_ordered_pages_are_the_one_ordered_list_cut_up(
 
 def test_order_is_by_value_with_nulls_first_ascending_and_ties_by_age(inside: Any, demo_town: Any) -> None:
     with open_town(demo_town) as town:
-        frame = town.features("building")
+        frame = town.store.features(FeatureQuery("building"))
     rows = [
         (None if value is None or value != value else value, fid)
         for value, fid in zip(frame["structure"], frame["fid"], strict=True)

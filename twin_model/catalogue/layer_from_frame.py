@@ -26,7 +26,7 @@ __all__ = ["fitted_to_layer", "is_result_table", "table_of_frame", "without_syst
 _RESULT_MARK = "# What `town.commit` brought as"
 """With this the first line of a table begins that was made from a frame."""
 
-_SYSTEM = ("fid", "valid_from", "valid_to", "version")
+_SYSTEM = ("fid", "valid_from", "valid_to", "valid_precision", "version")
 _TYPES = {"integer": "integer", "boolean": "boolean", "floating": "number", "mixed-integer-float": "number", "decimal": "number",
           "datetime64": "datetime", "datetime": "datetime", "date": "date"}  # fmt: skip
 _DIMENSIONS = ("Point", "MultiLineString", "MultiPolygon")

@@ -25,7 +25,7 @@ def layer_named(catalogue: Catalogue, name: str) -> Layer:
         raise LayerNotFound("desk.no_layer", name=repr(name)[:80], nearest=sorted(catalogue.layers)[:_SHOWN])
     if name in catalogue.layers:
         return catalogue.layers[name]
-    titled = [layer for layer in catalogue if _folded(name) in _titles(layer)]
+    titled = [layer for layer in catalogue if name.strip() in _titles(layer)]
     if len(titled) == 1:
         return titled[0]
     candidates = {each: layer.id for layer in catalogue for each in (layer.id, *_titles(layer))}
@@ -37,7 +37,7 @@ def field_named(layer: Layer, name: str) -> Field:
     """Return a field of a layer by name or title. Raises `QueryRefused` with the nearest for a slip."""
     found = layer.field_of(name) if isinstance(name, str) else None
     if found is None and isinstance(name, str):
-        titled = [each for each in layer.fields if _folded(name) in _words_for(each)]
+        titled = [each for each in layer.fields if name.strip() in _words_for(each)]
         found = titled[0] if len(titled) == 1 else None
     if found is None:
         candidates = {each: field.name for field in layer.fields for each in (field.name, *_words_for(field))}
@@ -53,21 +53,18 @@ def fields_named(layer: Layer, names: Iterable[str] | str) -> tuple[str, ...]:
 
 
 def _titles(layer: Layer) -> tuple[str, ...]:
-    return tuple(filter(None, (_folded(layer.title.zh), _folded(layer.title.en))))
+    return tuple(filter(None, (layer.title.zh, layer.title.en)))
 
 
 def _words_for(field: Field) -> tuple[str, ...]:
-    return tuple(filter(None, map(_folded, (field.title.zh, field.title.en, *field.aliases))))
-
-
-def _folded(text: str) -> str:
-    return text.strip().casefold()
+    return tuple(filter(None, (field.title.zh, field.title.en, *field.aliases)))
 
 
 def _nearest(name: str, candidates: dict[str, str]) -> list[str]:
     """Return the ids of the nearest candidates; a candidate that contains the name, or lies in it, is near."""
-    folded = _folded(name)
-    close = get_close_matches(folded, candidates, 3, 0.5)
-    if folded:
-        close += [each for each in candidates if folded in each or each in folded]
-    return list(dict.fromkeys(candidates[each] for each in close))[:_SHOWN]
+    wanted = name.strip().casefold()
+    folded = {each.casefold(): named for each, named in candidates.items()}
+    close = get_close_matches(wanted, folded, 3, 0.5)
+    if wanted:
+        close += [each for each in folded if wanted in each or each in wanted]
+    return list(dict.fromkeys(folded[each] for each in close))[:_SHOWN]

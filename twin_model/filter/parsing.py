@@ -19,7 +19,7 @@ from twin_model.filter.expression import Expression
 from twin_model.filter.json_form import expression_from_json
 from twin_model.filter.text_form import json_from_text
 
-__all__ = ["LANGUAGES", "MAX_DEPTH", "MAX_LENGTH", "FilterLanguage", "parse_filter"]
+__all__ = ["LANGUAGES", "MAX_DEPTH", "MAX_LENGTH", "FilterLanguage", "filter_tree", "parse_filter"]
 
 FilterLanguage = Literal["cql2-text", "cql2-json"]
 LANGUAGES = ("cql2-text", "cql2-json")
@@ -55,6 +55,19 @@ def parse_filter(
     if len(source) > max_length:
         raise FilterTooLong(length=len(source), limit=max_length, unit="characters")
     return _parse(source, lang, max_depth)
+
+
+def filter_tree(source: str, *, max_length: int = MAX_LENGTH, max_depth: int = MAX_DEPTH) -> Any:
+    """Return the CQL2 JSON of a CQL2 text, within the same fences: for who puts values into it before it is parsed.
+
+    >>> filter_tree("storeys > :least")
+    {'op': '>', 'args': [{'property': 'storeys'}, {'property': ':least'}]}
+    """
+    if len(source) > max_length:
+        raise FilterTooLong(length=len(source), limit=max_length, unit="characters")
+    if not source.isascii():
+        _ensure_characters(source)
+    return json_from_text(source, max_depth=max_depth)
 
 
 @lru_cache(maxsize=256)

@@ -51,7 +51,8 @@ class FeatureQuery:
 
     `bbox` is in the storage CRS, x, y; literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
     with these sort values and fid. `max_zoom` keeps what is drawn at that zoom. `text` looks in ids and names. With an
-    interval of valid time the latest state of each feature answers, or with `states` every one, by fid and time.
+    interval of valid time the latest state of each feature answers, or with `states` every one, by fid and time. With
+    `precision` the column `valid_precision` answers too.
     """
 
     layer: str
@@ -69,6 +70,7 @@ class FeatureQuery:
     geometry: bool = True
     max_zoom: int | None = None
     states: bool = False
+    precision: bool = False
 
     def with_(self, **changes: Any) -> "FeatureQuery":
         return replace(self, **changes)

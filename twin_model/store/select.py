@@ -188,6 +188,7 @@ def _columns(dialect: Dialect, layer: Layer, query: FeatureQuery) -> dict[str, s
     columns = {"fid": "m.fid", "id": "m.id"}
     columns |= {name: f"m.{quoted(name)}" for name in shown_fields(layer, query)}
     columns |= {"valid_from": "m.valid_from", "valid_to": "m.valid_to", "version": "m.version_from"}
+    columns |= {"valid_precision": "m.valid_precision"} if query.precision else {}
     if query.geometry and layer.has_geometry:
         columns["geometry"] = dialect.wkb(layer)
     return columns
