@@ -114,7 +114,7 @@ def folder(empty_town: Path, tmp_path_factory: pytest.TempPathFactory, bring: An
             "raw": ['{"zz_owner": "ZZ OWNER"}', '{"plate": "VAULT7"}', '{"a": 1}', '{"plate": "SHUT1"}'],
         }
         points = [shapely.Point(EAST, NORTH)] * 4
-        town.commit(gpd.GeoDataFrame(notes, geometry=points, crs=town.store.crs), layer="finding", reason="noticed")
+        town.edit("finding", gpd.GeoDataFrame(notes, geometry=points, crs=town.store.crs), reason="noticed")
     return path
 
 

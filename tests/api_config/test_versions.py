@@ -24,9 +24,9 @@ def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
 @pytest.fixture
 def town(tmp_path: Path) -> Iterator[Town]:
     with init_town(tmp_path / "town", name="新城", crs="EPSG:4548") as made:
-        made.commit(houses(3), layer="building", reason="first", effective="2020-01-01")
+        made.edit("building", houses(3), reason="first", effective="2020-01-01")
         named = made.features("building")[["name", "geometry"]].iloc[[0]].assign(name="甲楼")
-        made.commit(named, layer="building", reason="renamed", effective="2022-01-01")
+        made.edit("building", named, reason="renamed", effective="2022-01-01")
         yield made
 
 
@@ -55,13 +55,13 @@ def test_a_layer_committed_from_a_notebook_is_served_at_once(town: Town, serving
     with serving(town.path, workers=2) as base:
         assert httpx.get(f"{base}/collections/shade/items").status_code == 404
 
-        version = town.commit(
+        saved = town.save_result(
             gpd.GeoDataFrame(
                 {"hours": [2.5, 4.0], "worst": ["冬至", None]},
                 geometry=shapely.box([EAST, EAST + 50], NORTH, [EAST + 9, EAST + 59], NORTH + 9),
                 crs="EPSG:4548",
             ),
-            layer="shade",
+            "shade",
             reason="日照分析",
             title="日照",
         )
@@ -71,7 +71,7 @@ def test_a_layer_committed_from_a_notebook_is_served_at_once(town: Town, serving
             assert answer.status_code == 200, answer.text
             assert [one["properties"]["hours"] for one in answer.json()["features"]] == [4.0]
         assert httpx.get(f"{base}/collections/shade").json()["title"] == "日照"
-    assert version.touched["shade"].inserted == 2
+    assert saved.inserted == 2
 
 
 def test_committing_a_result_again_replaces_it_as_a_difference(town: Town) -> None:
@@ -80,17 +80,16 @@ def test_committing_a_result_again_replaces_it_as_a_difference(town: Town) -> No
         geometry=shapely.box([EAST, EAST + 50], NORTH, [EAST + 9, EAST + 59], NORTH + 9),
         crs="EPSG:4548",
     )
-    town.commit(shade, layer="shade", reason="first")
+    town.save_result(shade, "shade", reason="first")
 
-    same = town.commit(shade.iloc[::-1], layer="shade", reason="again")
-    fewer = town.commit(shade.iloc[:1].assign(hours=3.0, note="新"), layer="shade", reason="corrected")
+    same = town.save_result(shade.iloc[::-1], "shade", reason="again")
+    fewer = town.save_result(shade.iloc[:1].assign(hours=3.0, note="新"), "shade", reason="corrected")
 
     assert not same.made
-    touched = fewer.touched["shade"]
-    assert (touched.inserted, touched.updated, touched.terminated) == (0, 1, 1)
+    assert (fewer.inserted, fewer.updated, fewer.ended) == (0, 1, 1)
     with open_town(town.path) as later:
         assert later.features("shade")["note"].tolist() == ["新"]
-        assert later.features("shade", recorded=3)["hours"].tolist() == [2.5, 4.0]
+        assert later.features("shade", as_known=3)["hours"].tolist() == [2.5, 4.0]
 
 
 REFUSED = [
@@ -107,10 +106,10 @@ def test_a_frame_that_does_not_fit_is_refused_with_what_does(town: Town, columns
     frame = gpd.GeoDataFrame(columns, geometry=[shapely.box(EAST, NORTH, EAST + 9, NORTH + 9)], crs="EPSG:4548")
 
     with pytest.raises(EditRefused, match=words):
-        town.commit(frame, layer="building", reason="x")
+        town.edit("building", frame, reason="x")
     with pytest.raises(EditRefused, match="coordinate reference system"):
-        town.commit(houses(1).set_crs(None, allow_override=True), layer="building", reason="x")
+        town.edit("building", houses(1).set_crs(None, allow_override=True), reason="x")
     with pytest.raises(EditRefused, match="Self-intersection"):
         bow = shapely.Polygon([(EAST, NORTH), (EAST + 9, NORTH + 9), (EAST + 9, NORTH), (EAST, NORTH + 9)])
-        town.commit(gpd.GeoDataFrame({"name": ["x"]}, geometry=[bow], crs="EPSG:4548"), layer="building", reason="x")
+        town.edit("building", gpd.GeoDataFrame({"name": ["x"]}, geometry=[bow], crs="EPSG:4548"), reason="x")
     assert town.store.version() == 2

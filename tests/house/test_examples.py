@@ -43,7 +43,7 @@ def town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Town]:
             shapely.MultiPolygon([shapely.box(618_000 + x, 3_886_000, 618_020 + x, 3_886_020)]) for x in (0, 50)
         ]
         buildings = gpd.GeoDataFrame({"storeys": [6, 12]}, geometry=outlines, crs="EPSG:4548")
-        town.commit(buildings, layer="building", effective="2020-01-01", reason="survey")
+        town.edit("building", buildings, effective="2020-01-01", reason="survey")
         yield town
 
 

@@ -183,9 +183,9 @@ def bring_building_and_pipes(town: Town) -> None:
     lines = [shapely.MultiLineString([[(east, north - gap, 60), (east + 20, north - gap, 60)]]) for gap in (0.9, 1.1)]
     known = pd.Index(["near", "far"], name="id")
     pipes = gpd.GeoDataFrame({"segment_key": known}, index=known, geometry=lines, crs="EPSG:4548")
-    town.commit(pipes, layer="pipe_line", effective="2020-01-01", reason="survey")
+    town.edit("pipe_line", pipes, effective="2020-01-01", reason="survey")
     building = gpd.GeoDataFrame({"storeys": [6]}, geometry=[outline], crs="EPSG:4548")
-    town.commit(building, layer="building", effective="2025-01-01", reason="survey")
+    town.edit("building", building, effective="2025-01-01", reason="survey")
 
 
 def test_the_route_of_the_recipe_answers_and_stands_in_api_and_conformance(

@@ -114,7 +114,7 @@ def test_a_town_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: P
     with init_town(tmp_path / "town", name="新城", crs="EPSG:4548") as town:
         for layer_id, shapes in (("spot_height", corners), ("building", [house])):
             frame = gpd.GeoDataFrame(geometry=shapes, crs=4548)
-            town.commit(frame, layer=layer_id, reason="first", effective="2020-01-01")
+            town.edit(layer_id, frame, reason="first", effective="2020-01-01")
         layer, view = town.store.catalogue["building"], View()
         tiles = TownTiles(town)
         key, name = next(iter(tiles.tree(layer, view).names.items()))

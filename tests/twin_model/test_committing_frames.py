@@ -60,8 +60,8 @@ def test_ordinary_frames_become_layers_and_the_town_opens_with_all_of_them(town:
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always")
         for number, change in enumerate(FRAMES.values()):
-            version = town.commit(change(blocks()), layer=f"r{number}", reason="更新")
-            assert version.touched[f"r{number}"].inserted == 3
+            version = town.save_result(change(blocks()), f"r{number}", reason="更新")
+            assert version.inserted == 3
 
     renamed = " ".join(str(warning.message) for warning in noticed)
     assert "'total length' -> total_length" in renamed and "('height', 'mean') -> height_mean" in renamed
@@ -73,14 +73,14 @@ def test_ordinary_frames_become_layers_and_the_town_opens_with_all_of_them(town:
 
 
 def test_what_features_answered_can_be_committed_as_it_is(town: Town) -> None:
-    town.commit(blocks(name=["甲", "乙", "丙"], storeys=[1, 2, 3]), layer="building", reason="first")
+    town.edit("building", blocks(name=["甲", "乙", "丙"], storeys=[1, 2, 3]), reason="first")
     answered = town.features("building")
 
-    copied = town.commit(answered, layer="copy_of_buildings", reason="copy")
-    edited = town.commit(answered.assign(storeys=9), layer="building", reason="edit")
+    copied = town.save_result(answered, "copy_of_buildings", reason="copy")
+    edited = town.edit("building", answered.assign(storeys=9), reason="edit")
 
-    assert copied.touched["copy_of_buildings"].inserted == 3
-    assert edited.touched["building"].updated == 3
+    assert copied.inserted == 3
+    assert edited.updated == 3
     with again(town) as opened:
         assert opened.features("building")["storeys"].tolist() == [9, 9, 9]
         assert opened.features("copy_of_buildings").index.tolist() == answered.index.tolist()
@@ -100,12 +100,12 @@ def test_a_frame_that_does_not_fit_is_refused_and_nothing_is_put_in_place(
     town: Town, columns: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(EditRefused, match=said):
-        town.commit(blocks(**columns), layer="result", reason="更新")
+        town.save_result(blocks(**columns), "result", reason="更新")
 
     assert not list((town.path / "catalogue").iterdir())
     with again(town) as opened:
         assert "result" not in opened.catalogue
-    town.commit(blocks(x=["a", "b", "c"]), layer="result", reason="text after all")
+    town.save_result(blocks(x=["a", "b", "c"]), "result", reason="text after all")
     assert town.features("result")["x"].tolist() == ["a", "b", "c"]
 
 
@@ -123,15 +123,15 @@ def test_what_no_store_can_hold_is_refused_in_our_words(town: Town) -> None:
         "null": (frame.assign(x=["a\0b", "a", "b"]), {}),
         "reason": (frame, {"reason": 5}),
         "no reason": (frame, {"reason": " "}),
-        "layer": (frame, {"layer": "sqlite_x"}),
-        "ours": (frame, {"layer": "twin_part"}),
-        "no layer": (frame, {"layer": None}),
+        "layer": (frame, {"name": "sqlite_x"}),
+        "ours": (frame, {"name": "twin_part"}),
+        "no layer": (frame, {"name": None}),
         "ids": (frame.set_index(pd.Index(["a", "b", "a"], name="id")), {}),
     }
 
     for name, (odd, asked) in hostile.items():
         with pytest.raises(TwinError) as refusal:
-            town.commit(odd, **({"layer": "result", "reason": "更新"} | asked))
+            town.save_result(odd, **({"name": "result", "reason": "更新"} | asked))
         assert len(str(refusal.value).split(". ")) >= 3, name
 
     assert not list((town.path / "catalogue").iterdir())
@@ -140,29 +140,29 @@ def test_what_no_store_can_hold_is_refused_in_our_words(town: Town) -> None:
 
 
 def test_ids_with_gaps_edit_what_they_name_and_bring_what_they_do_not(town: Town) -> None:
-    town.commit(blocks(name=["甲", "乙", "丙"]).set_index(pd.Index([1, 2, 3], name="id")), layer="building", reason="1")
+    town.edit("building", blocks(name=["甲", "乙", "丙"]).set_index(pd.Index([1, 2, 3], name="id")), reason="1")
 
     frame = blocks(name=["甲", "改", "新"]).set_index(pd.Index([1.0, 2.0, float("nan")], name="id"))
-    version = town.commit(frame, layer="building", reason="2", effective=pd.Timestamp("2030-01-01"))
+    version = town.edit("building", frame, reason="2", effective=pd.Timestamp("2030-01-01"))
 
-    assert (version.touched["building"].updated, version.touched["building"].inserted) == (1, 1)
-    assert {"1", "2", "3"} < set(town.features("building", datetime=pd.Timestamp("2031-01-01").date()).index)
+    assert (version.updated, version.inserted) == (1, 1)
+    assert {"1", "2", "3"} < set(town.features("building", at=pd.Timestamp("2031-01-01").date()).index)
 
 
 def test_an_empty_result_ends_what_the_layer_held(town: Town) -> None:
-    town.commit(blocks(), layer="violations", reason="three")
+    town.save_result(blocks(), "violations", reason="three")
 
-    version = town.commit(blocks().iloc[:0], layer="violations", reason="none left")
+    version = town.save_result(blocks().iloc[:0], "violations", reason="none left")
 
-    assert version.touched["violations"].terminated == 3
-    assert town.features("violations").empty and len(town.features("violations", recorded=1)) == 3
+    assert version.ended == 3
+    assert town.features("violations").empty and len(town.features("violations", as_known=1)) == 3
 
 
 def test_names_of_databases_and_of_no_script_become_fields(town: Town) -> None:
     frame = blocks(**{"ID": [1, 2, 3], "ctid": [1, 2, 3], "rowid": [1, 2, 3], "m²": [1.0, 2.0, 3.0]})
 
     with pytest.warns(UserWarning, match="ID"):
-        town.commit(frame, layer="odd", reason="names")
+        town.save_result(frame, "odd", reason="names")
 
     with again(town) as opened:
         assert opened.features("odd")["ctid_"].tolist() == [1, 2, 3]
@@ -171,15 +171,15 @@ def test_names_of_databases_and_of_no_script_become_fields(town: Town) -> None:
 
 def test_a_frame_without_geometry_is_refused_by_name(town: Town) -> None:
     with pytest.raises(EditRefused, match=r"A DataFrame was given.*GeoDataFrame"):
-        town.commit(pd.DataFrame({"x": [1]}), layer="result", reason="table")  # type: ignore[arg-type]
+        town.save_result(pd.DataFrame({"x": [1]}), "result", reason="table")  # type: ignore[arg-type]
 
 
 def test_a_failed_commit_of_a_new_layer_leaves_the_town_as_it_was(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    town.commit(blocks(), layer="first", reason="1")
+    town.save_result(blocks(), "first", reason="1")
     monkeypatch.setattr("twin_model.town.write_table", _full_disk)
 
     with pytest.raises(OSError, match="No space left"):
-        town.commit(blocks(), layer="second", reason="2")
+        town.save_result(blocks(), "second", reason="2")
 
     assert "second" not in town.catalogue and "second" not in town.store.catalogue
     with again(town) as opened:
@@ -191,29 +191,29 @@ def _full_disk(*_: object) -> None:
 
 
 def test_a_renamed_column_takes_its_values_along_and_the_past_keeps_the_old_name(town: Town) -> None:
-    town.commit(blocks(), layer="r", reason="1")
+    town.save_result(blocks(), "r", reason="1")
 
-    version = town.commit(blocks().rename(columns={"density": "building_density"}), layer="r", reason="2")
+    version = town.save_result(blocks().rename(columns={"density": "building_density"}), "r", reason="2")
 
-    now, past = town.features("r"), town.features("r", recorded=1)
-    assert version.touched["r"].updated == 3
+    now, past = town.features("r"), town.features("r", as_known=1)
+    assert version.updated == 3
     assert now["building_density"].round(6).tolist() == [0.1, 0.2, 0.3]
     assert past["density"].round(6).tolist() == [0.1, 0.2, 0.3]
     assert verify(town.store).changesets == 2
 
 
 def test_an_edit_keeps_what_it_does_not_say_and_empties_what_it_says_is_nothing(town: Town) -> None:
-    town.commit(blocks(name=["甲", "乙", "丙"], storeys=[1, 2, 3]), layer="building", reason="first")
+    town.edit("building", blocks(name=["甲", "乙", "丙"], storeys=[1, 2, 3]), reason="first")
 
     edit = town.features("building")[["geometry"]].assign(height=99.0)
-    version = town.commit(edit, layer="building", reason="heights")
-    emptied = town.commit(
-        town.features("building")[["geometry"]].iloc[:1].assign(name=None), layer="building", reason="unnamed"
+    version = town.edit("building", edit, reason="heights")
+    emptied = town.edit(
+        "building", town.features("building")[["geometry"]].iloc[:1].assign(name=None), reason="unnamed"
     )
-    unchanged = town.commit(edit, layer="building", reason="heights again")
+    unchanged = town.edit("building", edit, reason="heights again")
 
     found = town.features("building")
-    assert version.touched["building"].updated == 3 and emptied.touched["building"].updated == 1
+    assert version.updated == 3 and emptied.updated == 1
     assert not unchanged.made
     assert found["height"].tolist() == [99.0] * 3 and found["storeys"].tolist() == [1, 2, 3]
     assert found["name"].fillna("-").tolist() == ["-", "乙", "丙"]
@@ -221,14 +221,14 @@ def test_an_edit_keeps_what_it_does_not_say_and_empties_what_it_says_is_nothing(
 
 
 def test_a_field_that_a_town_gains_by_a_table_leaves_proof_and_backup_whole(town: Town, tmp_path: Path) -> None:
-    town.commit(blocks(name=["甲", "乙", "丙"]), layer="building", reason="first")
+    town.edit("building", blocks(name=["甲", "乙", "丙"]), reason="first")
     (town.path / "catalogue" / "own.toml").write_text(
         '[building.fields]\nheritage = { type = "string", zh = "历史建筑", en = "Heritage" }\n', "utf-8"
     )
 
     with again(town) as opened:
         assert verify(opened.store).changesets == 1
-        same = opened.commit(opened.features("building"), layer="building", reason="nothing new")
+        same = opened.edit("building", opened.features("building"), reason="nothing new")
         assert not same.made
         if "@" not in opened.settings.store and "postgresql" not in opened.settings.store:
             backup_town(opened, tmp_path / "town.zip")
@@ -236,15 +236,15 @@ def test_a_field_that_a_town_gains_by_a_table_leaves_proof_and_backup_whole(town
 
 
 def test_a_town_opens_without_a_result_whose_table_is_broken_and_says_which(town: Town) -> None:
-    town.commit(blocks(), layer="good", reason="1")
-    town.commit(blocks(), layer="bad", reason="2")
+    town.save_result(blocks(), "good", reason="1")
+    town.save_result(blocks(), "bad", reason="2")
     broken = town.path / "catalogue" / "bad.toml"
     broken.write_text(broken.read_text("utf-8") + "面 积 = {\n", "utf-8")
 
     with pytest.warns(UserWarning, match=r"left out.*bad\.toml"), again(town) as opened:
         assert opened.layers().index.tolist() == ["good"]
         assert list(opened.left_out) == ["bad"]
-        opened.commit(blocks(), layer="bad", reason="made again")
+        opened.save_result(blocks(), "bad", reason="made again")
 
     with again(town) as mended:
         assert sorted(mended.layers().index) == ["bad", "good"]
@@ -260,11 +260,11 @@ def test_a_table_of_the_town_that_is_no_result_is_still_refused(town: Town) -> N
 def test_readers_in_other_threads_go_on_while_a_new_layer_is_committed(town: Town) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    town.commit(blocks(), layer="first", reason="1")
+    town.save_result(blocks(), "first", reason="1")
     with ThreadPoolExecutor(4) as pool:
         reading = [pool.submit(lambda: len(town.features("first"))) for _ in range(40)]
         for number in range(4):
-            town.commit(blocks(), layer=f"thread_{number}", reason="同一原因")
+            town.save_result(blocks(), f"thread_{number}", reason="同一原因")
         counts = {each.result() for each in reading}
 
     assert counts == {3}

@@ -203,7 +203,7 @@ def test_a_backup_of_an_earlier_format_is_restored_migrated_and_proved(number: i
     assert restored.version == VERSIONS[number] + 1
     with open_town(tmp_path / "town") as town:
         assert verify(town.store).changesets == VERSIONS[number] + 1
-        assert len(town.features("building", recorded=5)) == 4
+        assert len(town.features("building", as_known=5)) == 4
 
 
 @pytest.mark.parametrize("number", sorted(postgis_migrations.STEPS))

@@ -29,7 +29,7 @@ def town_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"name": ["甲楼"]}, geometry=[shapely.box(618_000, 3_886_000, 618_012, 3_886_010)], crs=4548
     )
     with init_town(folder, name="新城", crs="EPSG:4548") as town:
-        town.commit(house, layer="building", reason="first", effective="2020-01-01")
+        town.edit("building", house, reason="first", effective="2020-01-01")
     (folder / "private" / "key").write_text("secret")
     (folder / "sources" / "0f").mkdir()
     (folder / "sources" / "0f" / "图　纸 1:500.dxf").write_text("a drawing")

@@ -232,9 +232,9 @@ def test_another_datum_is_refused_instead_of_guessed(town: Town) -> None:
 
 
 def test_the_past_and_the_time_before_are_asked_by_date(town: Town) -> None:
-    assert len(town.features("building", datetime="2024-06-01")) == 10
-    assert town.features("building", datetime="2023-06-01").empty
-    assert len(town.features("building", datetime="2023/2024")) == 10
+    assert len(town.features("building", at="2024-06-01")) == 10
+    assert town.features("building", at="2023-06-01").empty
+    assert len(town.features("building", at="2023/2024")) == 10
 
 
 def test_what_cannot_be_asked_is_refused_by_name(town: Town) -> None:
@@ -243,7 +243,7 @@ def test_what_cannot_be_asked_is_refused_by_name(town: Town) -> None:
     with pytest.raises(LayerNotFound, match="No layer named 'dem'"):
         town.features("dem")
     with pytest.raises(QueryRefused, match="not a date"):
-        town.features("building", datetime="yesterday")
+        town.features("building", at="yesterday")
     with pytest.raises(TwinError, match="storey"):
         town.features("building", where="storey > 7")
 
@@ -261,17 +261,17 @@ def test_the_extent_is_the_box_of_all_features(town: Town) -> None:
     ("recorded", "found"), [(0, 0), (1, 10), ("1", 10), ("2100-01-01", 10), ("2020-06-01T08:00:00Z", 0)]
 )
 def test_the_recorded_state_is_named_by_a_version_or_by_a_time(town: Town, recorded: int | str, found: int) -> None:
-    assert len(town.features("building", recorded=recorded)) == found
+    assert len(town.features("building", as_known=recorded)) == found
 
 
 @pytest.mark.parametrize("recorded", [2, -1, "2", "2024", "999999999"])
 def test_a_version_that_is_not_there_is_refused_and_a_number_is_never_a_year(town: Town, recorded: int | str) -> None:
     """A city that brings ten files a day comes to version 2024 within a year."""
     with pytest.raises(QueryRefused, match=f"no version {recorded}: the store is at 1.*2024-06-01"):
-        town.features("building", recorded=recorded)
+        town.features("building", as_known=recorded)
 
 
 @pytest.mark.parametrize("recorded", ["yesterday", "2024-06-01/..", "", "9999999999"])
 def test_what_is_neither_a_version_nor_a_time_is_refused_as_recorded(town: Town, recorded: str) -> None:
     with pytest.raises(QueryRefused, match=f"time '{recorded}' is not a date"):
-        town.features("building", recorded=recorded)
+        town.features("building", as_known=recorded)

@@ -78,7 +78,7 @@ def test_an_annex_built_is_one_new_version_of_one_house(town: Town) -> None:
     assert sorted(after.index) == sorted(before.index)
     grown = after.area - before.area
     assert grown[grown > 0.01].tolist() == pytest.approx([12.0])
-    then = town.features("building", datetime="2024-06-01")
+    then = town.features("building", at="2024-06-01")
     assert then.area.sum() == pytest.approx(before.area.sum())
 
 
