@@ -13,6 +13,7 @@ import geopandas as gpd
 import pandas as pd
 
 from twin_model.catalogue import Catalogue, layer_of, read_catalogue
+from twin_model.catalogue.frame_values import with_plain_values
 from twin_model.catalogue.layer_from_frame import (
     fitted_to_layer,
     is_result_table,
@@ -351,6 +352,7 @@ class Town:
         known = self.catalogue.layers.get(name)
         table = table_of_frame(name, frame, title=title, reason=order.reason, known=known)
         described = layer_of(name, table)
+        frame = with_plain_values(name, frame)
         put = None
         if known is None or known.field_names != described.field_names or title:
             put = partial(

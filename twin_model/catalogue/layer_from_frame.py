@@ -16,9 +16,10 @@ import geopandas as gpd
 import pandas as pd
 import shapely
 
+from twin_model.catalogue.frame_values import is_json
 from twin_model.catalogue.validation import is_reserved
 from twin_model.errors import CatalogueError, EditRefused
-from twin_model.layer import Layer, Text
+from twin_model.layer import Field, Layer, Text
 from twin_model.messages import render
 
 __all__ = ["fitted_to_layer", "is_result_table", "table_of_frame", "without_system_columns", "write_table"]
@@ -94,14 +95,12 @@ def table_of_frame(
             key=layer_id,
             expected=["small letters, digits and _, at most 40, none of the stores' own beginnings", *_OF_THE_STORES],
         )
-    fields = (
-        {each.name: {"type": each.type, "zh": each.title("zh"), "en": each.title("en")} for each in known.fields}
-        if known
-        else {}
-    )
+    fields = {each.name: _specification(each) for each in known.fields} if known else {}
     for name in frame.columns:
         if name != frame.geometry.name and name not in fields:
             fields[name] = {"type": _type_of(frame[name]), "zh": name, "en": name}
+            if is_json(frame[name]):
+                fields[name]["format"] = "json"
     return {
         "title": _in_both(title or reason) if title or not known else _both(known.title),
         "description": _both(known.description) if known else _in_both(reason),
@@ -109,6 +108,15 @@ def table_of_frame(
         "geometry": known.geometry if known else _geometry(layer_id, frame),
         "fields": fields,
     }
+
+
+def _specification(field: Field) -> dict[str, Any]:
+    """Return what a table says of a field that is known already."""
+    said: dict[str, Any] = {"type": field.type, "zh": field.title("zh"), "en": field.title("en")}
+    said |= {"unit": field.unit} if field.unit else {}
+    said |= {"format": field.format} if field.format else {}
+    said |= {"codes": {code: _both(text) for code, text in field.codes.items()}} if field.codes else {}
+    return said
 
 
 def is_result_table(path: Path) -> bool:
@@ -175,8 +183,12 @@ def _geometry(layer_id: str, frame: gpd.GeoDataFrame) -> str:
     return _DIMENSIONS[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")
 
 
+def _key(key: str) -> str:
+    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml(key)
+
+
 def _toml(value: Any) -> str:
     """Return a value in TOML: its basic strings have the escapes of JSON."""
     if isinstance(value, dict):
-        return f"{{ {', '.join(f'{key} = {_toml(each)}' for key, each in value.items())} }}"
+        return f"{{ {', '.join(f'{_key(key)} = {_toml(each)}' for key, each in value.items())} }}"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

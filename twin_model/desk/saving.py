@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.catalogue.frame_values import with_plain_values
 from twin_model.catalogue.layer_from_frame import without_system_columns
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, Touched, Version
 from twin_model.desk.answer_frame import without_words
@@ -96,7 +97,7 @@ def editable(store: Store, layer: Layer, frame: pd.DataFrame, zone: str) -> gpd.
     frame = without_system_columns(frame)
     if lang in ("zh", "en"):
         frame = without_words(layer, frame, lang)
-    return _as_precise(store, layer, frame, zone)
+    return _as_precise(store, layer, with_plain_values(layer.id, frame), zone)
 
 
 def _with_geometry(store: Store, layer: Layer, table: pd.DataFrame) -> gpd.GeoDataFrame:
