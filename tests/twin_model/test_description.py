@@ -56,9 +56,9 @@ def town(location: str, tmp_path: Path) -> Iterator[Town]:
     (tmp_path / "catalogue").mkdir()
     (tmp_path / "catalogue" / "own.toml").write_text(OWN, "utf-8")
     with init_town(tmp_path, name="小城", crs="EPSG:4548", store=location) as made:
-        made.commit(plots(), layer="plot", reason="survey", effective="2020-01-01")
+        made.edit("plot", plots(), reason="survey", effective="2020-01-01")
         before = made.features("plot", fields=["floors"])
-        made.commit(before.iloc[:1].assign(floors=5), layer="plot", reason="storey added", effective="2023-01-01")
+        made.edit("plot", before.iloc[:1].assign(floors=5), reason="storey added", effective="2023-01-01")
         gone = {"plot": (str(before.index[-1]),)}
         commit(made.store, Changeset("tester", "merged", parse_instant("2025-01-01")[0], terminated=gone))
         yield made
@@ -138,7 +138,7 @@ def test_a_field_without_codes_is_refused_with_those_that_have_some(town: Town) 
 
 
 def test_layers_tell_the_days_between_which_their_features_change(town: Town) -> None:
-    town.commit(plots().iloc[:1], layer="result", reason="computed", effective="2031-05-05")
+    town.save_result(plots().iloc[:1], "result", reason="computed", effective="2031-05-05")
 
     table = town.layers("en")
 

@@ -32,8 +32,8 @@ def houses(count: int) -> gpd.GeoDataFrame:
 def town(location: str, tmp_path: Path) -> Iterator[Town]:
     """A town of two versions: three houses since 2020, a result since 2024 whose title is no harmless text."""
     with init_town(tmp_path, name=NAME, crs="EPSG:4548", store=location) as made:
-        made.commit(houses(3), layer="building", reason="survey", effective="2020-01-01")
-        made.commit(houses(2)[["geometry"]], layer="far", title=EVIL, reason=EVIL, effective="2024-01-01")
+        made.edit("building", houses(3), reason="survey", effective="2020-01-01")
+        made.save_result(houses(2)[["geometry"]], "far", title=EVIL, reason=EVIL, effective="2024-01-01")
         yield made
 
 
@@ -88,7 +88,7 @@ def test_an_empty_town_shows_itself_in_english(tmp_path: Path) -> None:
 
 def test_a_town_whose_store_is_gone_still_shows_what_is_known(tmp_path: Path) -> None:
     with init_town(tmp_path, name="甲", crs="EPSG:4548") as town:
-        town.commit(houses(1), layer="building", reason="survey")
+        town.edit("building", houses(1), reason="survey")
     (tmp_path / "store.gpkg").write_bytes(b"no database" * 100)
     (tmp_path / "store.gpkg-wal").unlink(missing_ok=True)
 
@@ -110,7 +110,7 @@ def test_a_town_without_the_usual_layers_draws_those_it_has(tmp_path: Path) -> N
         far_apart = gpd.GeoDataFrame(
             geometry=gpd.points_from_xy([600_000.0, 640_000.0], [3_880_000.0, 3_890_000.0]), crs="EPSG:4548"
         )
-        town.commit(far_apart, layer="wells", reason="wells")
+        town.save_result(far_apart, "wells", reason="wells")
 
         html = town._repr_html_()
 
@@ -119,7 +119,7 @@ def test_a_town_without_the_usual_layers_draws_those_it_has(tmp_path: Path) -> N
 
 def test_a_layer_of_houses_too_small_to_be_seen_is_drawn_as_dots(tmp_path: Path) -> None:
     with init_town(tmp_path, name="甲", crs="EPSG:4548") as town:
-        town.commit(houses(400), layer="building", reason="survey")
+        town.edit("building", houses(400), reason="survey")
 
         html = town._repr_html_()
 
@@ -195,7 +195,7 @@ def test_what_is_made_of_an_answer_is_a_plain_geodataframe(features: Features, t
         "reset": features.reset_index(),
         "groups": features.groupby("structure").head(1),
         "query": features.query("storeys > 1"),
-        "astype": features.astype({"fid": float}),
+        "astype": features.astype({"storeys": float}),
         "apply": features.apply(lambda row: row, axis=1),
         "clip": features.clip(features.total_bounds),
         "set_geometry": features.set_geometry(features.centroid),
@@ -224,7 +224,7 @@ def test_the_frame_an_answer_is_made_of_stays_as_it_is(town: Town) -> None:
     features = Features.of(frame, ATTRS)
     features["storeys"] = 0
 
-    assert frame.attrs.get("layer") is None and type(frame) is gpd.GeoDataFrame
+    assert "labels" in frame.attrs and type(frame) is gpd.GeoDataFrame
     assert frame["storeys"].tolist() == [1, 2, 3]
     assert (features.head(1).active_geometry_name, features.head(1).crs) == ("outline", frame.crs)
     assert features.active_geometry_name == "outline" and "<svg" in (features._repr_html_() or "")
@@ -264,8 +264,9 @@ def test_titles_of_layers_and_fields_are_escaped() -> None:
 def test_a_version_tells_what_it_changed(town: Town) -> None:
     frame = town.features("building")[["storeys", "geometry"]]
 
-    version = town.commit(frame.iloc[:2].assign(storeys=9), layer="building", reason="storeys counted")
-    same = town.commit(frame.iloc[:1].assign(storeys=9), layer="building", reason="the same again")
+    version = town.edit("building", frame.iloc[:2].assign(storeys=9), reason="storeys counted").outcome
+    base = town.store.version()
+    same = town.edit("building", frame.iloc[:1].assign(storeys=9), base=base, reason="the same again").outcome
 
     assert re.fullmatch(r"Version 3, recorded \d{4}-.*Z: building ~2", repr(version))
     html = shown(version)["text/html"]
