@@ -17,6 +17,7 @@ from twin_model.box import Box
 from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding
 from twin_model.layer import Layer
+from twin_model.markup import panel, rows_table
 from twin_model.rows.content import key_hashes
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import Instant
@@ -239,7 +240,7 @@ class Touched:
         return self.inserted + self.updated + self.terminated
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Version:
     """The numbered state after a changeset. `number` is that of the state before where nothing changed (`made` False)."""
 
@@ -248,3 +249,26 @@ class Version:
     touched: Mapping[str, Touched]
     made: bool = True
     hash: str = ""
+
+    def __repr__(self) -> str:
+        if not self.made:
+            return f"Version {self.number}: nothing changed, no new version 无变化，未产生新版本"
+        changes = ", ".join(f"{layer} {_signed(touched)}" for layer, touched in self.touched.items())
+        return f"Version {self.number}, recorded {self.recorded}: {changes}"
+
+    def _repr_html_(self) -> str:
+        """Return what the version changed as HTML, one row a layer, in both languages."""
+        state = "" if self.made else " 无变化，未产生新版本 nothing changed, no new version"
+        rows = [
+            (layer, *(f"{number:,}" for number in (one.inserted, one.updated, one.terminated, one.unchanged)))
+            for layer, one in self.touched.items()
+        ]
+        columns = ("图层 Layer", "新增 Inserted", "变更 Updated", "失效 Terminated", "不变 Unchanged")
+        heading = f"版本 Version {self.number}{state}"
+        return panel(heading, [("入库时间 Recorded", self.recorded)], below=rows_table(columns, rows) if rows else "")
+
+
+def _signed(touched: Touched) -> str:
+    """Return numbers with the signs of `twin history`: + inserted, ~ updated, - terminated; = is unchanged."""
+    numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged)
+    return " ".join(f"{sign}{number}" for sign, number in zip("+~-=", numbers, strict=True) if number) or "="

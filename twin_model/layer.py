@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from twin_model.markup import listed_short, panel, rows_table
+
 __all__ = ["ATTRIBUTES", "SEARCH_KEY", "Field", "FieldType", "Layer", "Text", "ZoomRule"]
 
 ATTRIBUTES = "attributes"
@@ -63,7 +65,7 @@ class ZoomRule:
     latest: int = 17
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Layer:
     """One layer of the catalogue. A catalogue is read once, so a layer is equal to itself only.
 
@@ -101,6 +103,31 @@ class Layer:
     style: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     former_fields: tuple[Field, ...] = ()
+
+    def __repr__(self) -> str:
+        kind = self.geometry if self.kind == "feature" else self.kind
+        return f"{self.name_and_titles}: {kind}, {len(self.fields)} fields"
+
+    def _repr_html_(self) -> str:
+        """Return what the layer is and its fields as HTML, in both languages: it knows no town that chooses one."""
+        facts = [
+            ("图形 Geometry", self.geometry if self.kind == "feature" else self.kind),
+            ("CIM", " ".join(filter(None, (self.cim_class, self.cim_level)))),
+            ("标准 Standard", self.standard),
+            ("说明 Description", self.description("zh")),
+            ("", self.description("en") if self.description.en != self.description("zh") else ""),
+        ]
+        rows = [
+            (field.name, field.title.zh, field.title.en, field.type, field.unit, _codes_text(field))
+            for field in self.fields
+        ]
+        fields = rows_table(("字段 Field", "名称", "Title", "类型 Type", "单位 Unit", "代码 Codes"), rows)
+        return panel(self.name_and_titles, [fact for fact in facts if fact[1]], below=fields)
+
+    @property
+    def name_and_titles(self) -> str:
+        """The id and the titles in both languages, each word once."""
+        return " ".join(dict.fromkeys(filter(None, (self.id, self.title.zh, self.title.en))))
 
     @property
     def has_z(self) -> bool:
@@ -153,3 +180,7 @@ class Layer:
     @property
     def identity_field(self) -> str | None:
         return self.identity.removeprefix("field:") if self.identity.startswith("field:") else None
+
+
+def _codes_text(field: Field) -> str:
+    return listed_short([f"{code} {words('zh')}" for code, words in field.codes.items()], 80)

@@ -30,11 +30,13 @@ from twin_model.crs import (
     transform_geometries,
 )
 from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed
+from twin_model.desk.description import codes_of, describe, layers_of
 from twin_model.desk.names import layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.question import Place, Time, feature_query, first_known, time_words
 from twin_model.desk.saving import Desk, Mode, Order, Saved
+from twin_model.desk.shown import town_html, town_text
 from twin_model.editing import ensure_text
 from twin_model.errors import CatalogueError, CrsRefused, EditRefused, QueryRefused, TownExists
 from twin_model.layer import Layer
@@ -101,22 +103,12 @@ class Town:
         """The folder that may be deleted at any time."""
         return self.path / "cache"
 
-    def layers(self, lang: str = "zh") -> pd.DataFrame:
-        """Return one row a layer that holds features: title, geometry, number of features, CIM class."""
-        rows = []
-        for layer in self.store.catalogue:
-            summary = self.store.summary(layer.id)
-            rows.append(
-                {
-                    "layer": layer.id,
-                    "title": layer.title(lang),
-                    "geometry": layer.geometry,
-                    "features": summary.features,
-                    "cim_class": layer.cim_class,
-                }
-            )
-        frame = pd.DataFrame(rows).set_index("layer")
-        return frame[frame["features"] > 0]
+    def layers(self, lang: str | None = None) -> pd.DataFrame:
+        """Return one row a layer that holds features: title, geometry, features, CIM class, first and last day.
+
+        `first` and `last` are the days on which its features first and last begin or end to be true.
+        """
+        return layers_of(self.store, lang=lang or self.lang, zone=self.settings.timezone)
 
     @plainly
     def view(
@@ -257,6 +249,40 @@ class Town:
         if first is not None and begins is not None and first > begins:
             day = local_time(first, self.settings.timezone)
             notice("desk.not_yet_known", self.lang, layer=layer.id, at=time_words(at), first=day)
+
+    @plainly
+    def describe(
+        self, layer: str, *, at: Time | None = None, as_known: Time | int | None = None, lang: str | None = None
+    ) -> pd.DataFrame:
+        """Return what a layer holds: one row a field with title, type, unit, codes, filled_percent, example, range.
+
+        `layer` is an id or a title. `at` and `as_known` are those of `view`: without them the features of now are counted.
+        Words are in `lang` ("zh" or "en"), the town's language if left out.
+
+        >>> town.describe("building").loc["storeys", ["type", "range"]].tolist()
+        ['integer', '6 .. 12']
+        """
+        described = layer_named(self.store.catalogue, layer)
+        view = self.view(at, as_known)
+        return describe(self.store, described, lang=lang or self.lang, view=view, zone=self.settings.timezone)
+
+    @plainly
+    def codes(self, layer: str, field: str, *, lang: str | None = None) -> "pd.Series[Any]":
+        """Return what the codes of a field mean: a Series of words, its index the codes.
+
+        Raises `QueryRefused` for a field without codes, with those that have some.
+
+        >>> town.codes("building", "structure", lang="en").head(1).to_dict()
+        {'砼': 'reinforced concrete'}
+        """
+        return codes_of(layer_named(self.store.catalogue, layer), field, lang=lang or self.lang)
+
+    def __repr__(self) -> str:
+        return town_text(self.settings, self.store, self.lang)
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: name, CRS, newest version, what the town holds, and a small map."""
+        return town_html(self.settings, self.store, self.lang, self.extent)
 
     @plainly
     def edit(

@@ -13,21 +13,25 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 from twin_model.catalogue.layer_from_frame import is_result_table
 from twin_model.catalogue.validation import CIM_CLASSES, ensure_table, ensure_valid
 from twin_model.errors import CatalogueError, LayerNotFound
 from twin_model.layer import Field, Layer, Text, ZoomRule
+from twin_model.markup import panel, rows_table
 
 __all__ = ["CIM_CLASSES", "Catalogue", "layer_of", "read_catalogue"]
 
 
 _LABELS = ("name", "title", "number")
 """Fields that a layer without a `label` of its own is called by."""
+_NAMED = 80
+"""So many layers a catalogue names when it is printed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Catalogue:
     """Every layer by id, in the order the catalogue lists them."""
 
@@ -48,6 +52,27 @@ class Catalogue:
 
     def __len__(self) -> int:
         return len(self.layers)
+
+    def __repr__(self) -> str:
+        names = [*list(self.layers)[:_NAMED], *(["…"] if len(self) > _NAMED else [])]
+        return fill(f"Catalogue of {len(self)} layers: {', '.join(names)}", 110, subsequent_indent="  ")
+
+    def _repr_html_(self) -> str:
+        """Return one row a layer as HTML, titles in both languages, with the colour it is drawn in."""
+        rows = [
+            (
+                layer.id,
+                layer.title.zh,
+                layer.title.en,
+                layer.geometry if layer.kind == "feature" else layer.kind,
+                layer.cim_class,
+                str(len(layer.fields)),
+            )
+            for layer in self
+        ]
+        columns = ("图层 Layer", "名称", "Title", "图形 Geometry", "CIM", "字段数 Fields")
+        colors = [layer.style.get("color") or layer.style.get("line_color", "") for layer in self]
+        return panel(f"图层目录 Catalogue: {len(self)} layers", below=rows_table(columns, rows, colors=colors))
 
     def of_kind(self, kind: str) -> "Catalogue":
         """Return the layers of one kind: a store keeps those of kind "feature"."""
