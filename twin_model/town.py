@@ -36,7 +36,7 @@ from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.question import Place, Time, feature_query, first_known, time_words
 from twin_model.desk.saving import Desk, Mode, Order, Saved
-from twin_model.desk.shown import town_html, town_text
+from twin_model.desk.shown import Features, town_html, town_text
 from twin_model.editing import ensure_text
 from twin_model.errors import CatalogueError, CrsRefused, EditRefused, QueryRefused, TownExists
 from twin_model.layer import Layer
@@ -220,15 +220,17 @@ class Town:
         if crs is not None:
             moved = transform_geometries(frame.geometry.to_numpy(), self.store.crs, crs)
             frame = frame.set_geometry(gpd.array.from_shapely(moved, crs=crs_code(crs)))
-        frame.attrs = {
+        attrs = {
             "layer": described.id,
             "title": described.title(self.lang),
             "version": view.recorded or version,
             "at": time_words(at),
             "as_known": view.recorded,
             "labels": labels,
+            "lang": self.lang,
+            "style": dict(described.style),
         }
-        return frame
+        return Features.of(frame, attrs)
 
     def _warn_of_absence(self, layer: Layer, query: FeatureQuery, frame: gpd.GeoDataFrame, at: Any) -> None:
         """Warn of ids that are not there, and of a time at which the layer holds nothing yet."""
