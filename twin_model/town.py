@@ -29,6 +29,7 @@ from twin_model.crs import (
     title_of,
     transform_geometries,
 )
+from twin_model.desk.above import RunningService, above
 from twin_model.editing import ensure_text, rows_of
 from twin_model.errors import CatalogueError, CrsRefused, TownExists
 from twin_model.filter import Expression, parse_filter
@@ -174,6 +175,19 @@ class Town:
             return None
         expression = parse_filter(where, lang="cql2-text" if isinstance(where, str) else "cql2-json")
         return filter_in_storage_crs(expression, CRS84, self.store.crs, extent)
+
+    def serve(self, port: int | None = None) -> RunningService:
+        """Return the town's service, started in a process of its own on 127.0.0.1, once it answers.
+
+        `port` is free to choose; without it any free one is taken. The service ends with the `with` block, with `stop()`,
+        when nobody holds the object any more, and with this Python at the latest. It takes a second or two to start.
+        Raises `CalledWrongly` for a port that is taken, `ServiceFailed` with the service's last lines if it does not start.
+
+        >>> with town.serve() as service:
+        ...     buildings = geopandas.read_file(f"OAPIF:{service.url}", layer="building")
+        """
+        service: RunningService = above("serve")(self, port)
+        return service
 
     def commit(
         self,
