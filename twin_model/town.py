@@ -30,6 +30,7 @@ from twin_model.crs import (
     transform_geometries,
 )
 from twin_model.desk.above import RunningService, above
+from twin_model.desk.plot_style import use_plot_style
 from twin_model.editing import ensure_text, rows_of
 from twin_model.errors import CatalogueError, CrsRefused, TownExists
 from twin_model.filter import Expression, parse_filter
@@ -184,10 +185,22 @@ class Town:
         Raises `CalledWrongly` for a port that is taken, `ServiceFailed` with the service's last lines if it does not start.
 
         >>> with town.serve() as service:
-        ...     buildings = geopandas.read_file(f"OAPIF:{service.url}", layer="building")
+        ...     len(gpd.read_file(f"OAPIF:{service.url}", layer="building"))
+        2
         """
         service: RunningService = above("serve")(self, port)
         return service
+
+    def plot_style(self) -> str:
+        """Give matplotlib a Chinese font and the house's look for this session; return the language for labels.
+
+        That is the town's, or "en" where no Chinese font is installed, which is said once. Raises `PackageMissing`
+        without matplotlib.
+
+        >>> town.catalogue["building"].title(town.plot_style()) in ("建筑物", "Buildings")
+        True
+        """
+        return use_plot_style(self.lang)
 
     def commit(
         self,
