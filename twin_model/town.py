@@ -29,7 +29,7 @@ from twin_model.crs import (
     title_of,
     transform_geometries,
 )
-from twin_model.desk.above import RunningService, above
+from twin_model.desk.above import RunningService, TownMap, above
 from twin_model.desk.plot_style import use_plot_style
 from twin_model.editing import ensure_text, rows_of
 from twin_model.errors import CatalogueError, CrsRefused, TownExists
@@ -190,6 +190,41 @@ class Town:
         """
         service: RunningService = above("serve")(self, port)
         return service
+
+    def map(
+        self,
+        layers: str | gpd.GeoDataFrame | gpd.GeoSeries | Sequence[Any] | Mapping[str, Any],
+        *,
+        column: str | None = None,
+        palette: str | Sequence[str] | Mapping[Any, str] | None = None,
+        breaks: str | Sequence[Any] = "quantile",
+        legend: bool = True,
+        ground: Callable[[Any, Any], Any] | float | None = None,
+        flat: bool = False,
+        at: str | date | None = None,
+        as_known: int | str | None = None,
+        lang: str | None = None,
+        height: int = 520,
+    ) -> TownMap:
+        """Return a map of any frames and layers, in three dimensions or `flat`; it needs no network.
+
+        `layers` is a layer (by id or title), a frame of any CRS, a list of them, or frames by their titles; a title that is
+        a layer's draws the frame as that layer. Areas of a frame with a column `height` (metres) are raised.
+
+        `column` colours what has it, by name or title: numbers and times in classes (`breaks`: "quantile", "equal" or their
+        borders), texts and codes by value. `palette` is "heat", "blues", "greens", "viridis" or "diverging", colours
+        "#rrggbb" from low to high, or the colour of each value. `ground` is a height or a function of x, y; the town's own
+        ground if left out. `at` and `as_known` are the valid and the recorded time of layers given by name. `height` is in
+        pixels. Raises `QueryRefused` for a column that nothing has and for more than 2 million corners.
+
+        >>> town.map("建筑物", column="地上层数").to_html("buildings.html").name
+        'buildings.html'
+        """
+        shown: TownMap = above("map")(
+            self, layers, column=column, palette=palette, breaks=breaks, legend=legend, ground=ground, flat=flat, at=at,
+            as_known=as_known, lang=lang, height=height,
+        )
+        return shown
 
     def plot_style(self) -> str:
         """Give matplotlib a Chinese font and the house's look for this session; return the language for labels.

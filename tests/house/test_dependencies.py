@@ -3,6 +3,7 @@
 import ast
 import configparser
 import importlib.metadata
+import json
 import re
 import sys
 from collections.abc import Mapping
@@ -114,6 +115,16 @@ def test_a_licence_is_permissive_or_keeps_to_its_own_files() -> None:
     licences = {name: licence(name) for name in closure()}
 
     assert len(licences) > len(RUNTIME)
+    assert {name: text for name, text in licences.items() if not PERMISSIVE.search(text)} == {}
+    assert {name: text for name, text in licences.items() if STRONG.search(text)} == {}
+
+
+def test_a_licence_of_what_the_viewer_brings_to_a_browser_is_permissive() -> None:
+    lock = json.loads((ROOT / "viewer" / "package-lock.json").read_text("utf-8"))["packages"]
+
+    licences = {name: str(lock[f"node_modules/{name}"].get("license")) for name in lock[""]["dependencies"]}
+
+    assert {"@cesium/engine", "maplibre-gl"} <= set(licences)
     assert {name: text for name, text in licences.items() if not PERMISSIVE.search(text)} == {}
     assert {name: text for name, text in licences.items() if STRONG.search(text)} == {}
 

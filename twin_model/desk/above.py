@@ -9,13 +9,14 @@ imported when it is first called; a test holds its signature equal to that of `T
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 from twin_model.errors import PackageMissing
 
-__all__ = ["FUNCTIONS", "RunningService", "above"]
+__all__ = ["FUNCTIONS", "RunningService", "TownMap", "above"]
 
-FUNCTIONS = {"serve": "api_config.notebook_service:serve"}
+FUNCTIONS = {"map": "tiles.notebook_map:map_of", "serve": "api_config.notebook_service:serve"}
 """The function of a higher package by the name of the method of `Town` that calls it."""
 
 
@@ -40,6 +41,15 @@ class RunningService(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
 
+class TownMap(Protocol):
+    """A map that a notebook shows; `tiles.notebook_map.NotebookMap` is what it is."""
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write the map as a page of its own, which needs no network, and return its path."""
+
+    def _repr_html_(self) -> str: ...
+
+
 def above(name: str) -> Callable[..., Any]:
     """Return the function of a higher package that `Town.<name>` calls.
 
@@ -49,4 +59,4 @@ def above(name: str) -> Callable[..., Any]:
     try:
         return getattr(import_module(module), function)  # type: ignore[no-any-return]
     except ModuleNotFoundError as error:
-        raise PackageMissing(call=f"town.{name}", missing=error.name, python=sys.executable) from error
+        raise PackageMissing(call=name, missing=error.name, python=sys.executable) from error

@@ -55,7 +55,7 @@ def use_plot_style(lang: str, *, fonts: Sequence[str] = CHINESE_FONTS) -> str:
     try:
         import matplotlib
     except ModuleNotFoundError as error:
-        raise PackageMissing(call="town.plot_style", missing=error.name, python=sys.executable) from error
+        raise PackageMissing(call="plot_style", missing=error.name, python=sys.executable) from error
     matplotlib.rcParams.update(_STYLE)
     font = _installed_font(fonts)
     if font is None:
