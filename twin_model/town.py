@@ -221,8 +221,18 @@ class Town:
         'buildings.html'
         """
         shown: TownMap = above("map")(
-            self, layers, column=column, palette=palette, breaks=breaks, legend=legend, ground=ground, flat=flat, at=at,
-            as_known=as_known, lang=lang, height=height,
+            self,
+            layers,
+            column=column,
+            palette=palette,
+            breaks=breaks,
+            legend=legend,
+            ground=ground,
+            flat=flat,
+            at=at,
+            as_known=as_known,
+            lang=lang,
+            height=height,
         )
         return shown
 
