@@ -138,7 +138,8 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
         for layer, touched in store.changes(number).items()
         if touched.changed and layer != "finding"
     }
-    if not any(restored.values()):
+    described = _described_back(store, undone)
+    if not any(restored.values()) and not described:
         raise QueryRefused("store.nothing_to_revert", version=number)
     later = {layer: _changed_again(store, layer, fids, number) for layer, fids in restored.items()}
     if any(later.values()):
@@ -152,8 +153,21 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
         base=store.version(),
         restored=restored,
         restored_to=number - 1,
-        counts={"reverts": number},
+        counts={"reverts": number, **described},
     )
+
+
+def _described_back(store: Store, undone: ChangesetRecord) -> dict[str, Any]:
+    """Return the description that undoes the one of a changeset; a layer that was new then is dropped."""
+    described = undone.counts.get("described")
+    if described is None:
+        return {}
+    layer = described["layer"]
+    later = (record for record in store.changesets() if record.number > undone.number)
+    if any(record.counts.get("described", {}).get("layer") == layer for record in later):
+        raise VersionConflict("store.reverted_conflict", version=undone.number, features={layer: ["description"]})
+    before = described["before"] or {**described["after"], "dropped": True}
+    return {"described": {"layer": layer, "before": described["after"], "after": before}}
 
 
 def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:

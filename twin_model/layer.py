@@ -76,6 +76,7 @@ class Layer:
     - `geometry` is fixed: single or multi, with Z or not. Features without geometry are allowed; `geometry_optional` says
       that they are nothing to remark on (a model that has no place yet).
     - `label` lists the fields that a feature is called by, the best first; search looks in these and in `searched`.
+    - `dropped` layers hold nothing now and are shown to nobody; their past can still be asked for and proved.
     - `former_fields` are columns that a store still holds of fields which the catalogue no longer names: the past was
       written with them.
     """
@@ -103,6 +104,7 @@ class Layer:
     style: Mapping[str, Any] = field(default_factory=dict)
     model: Mapping[str, Any] = field(default_factory=dict)
     former_fields: tuple[Field, ...] = ()
+    dropped: bool = False
 
     def __repr__(self) -> str:
         kind = self.geometry if self.kind == "feature" else self.kind

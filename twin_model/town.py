@@ -4,6 +4,7 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from twin_model.catalogue.frame_values import with_plain_values
 from twin_model.catalogue.layer_from_frame import (
     fitted_to_layer,
     is_result_table,
+    read_table,
     table_of_frame,
     write_table,
 )
@@ -37,10 +39,12 @@ from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.plot_style import use_plot_style
 from twin_model.desk.question import Place, Time, feature_query, first_known, time_words
+from twin_model.desk.reshaping import Reshaping, drop, redescribe, rename_field
 from twin_model.desk.saving import Desk, Mode, Order, Saved
 from twin_model.desk.shown import Features, town_html, town_text
 from twin_model.editing import ensure_text
-from twin_model.errors import CatalogueError, CrsRefused, EditRefused, QueryRefused, TownExists
+from twin_model.errors import CatalogueError, CrsRefused, EditRefused, LayerNotFound, QueryRefused, TownExists
+from twin_model.history import revert
 from twin_model.layer import Layer
 from twin_model.messages import render
 from twin_model.query_area import seen_extent
@@ -193,6 +197,8 @@ class Town:
         ['building.2']
         """
         described = layer_named(self.store.catalogue, layer)
+        if described.dropped and as_known is None and recorded is None:
+            raise LayerNotFound("desk.dropped", name=described.id)
         at, as_known = (
             _now_called("at", at, "datetime", datetime),
             _now_called("as_known", as_known, "recorded", recorded),
@@ -419,6 +425,97 @@ class Town:
         return self._save(frame, name, Order(reason, author, effective, base, dry_run), title, mode)
 
     @plainly
+    def drop_layer(self, name: str, *, reason: str, author: str = "notebook") -> Saved:
+        """End every feature of a layer of your own and take it off all lists; its past stays, and the name is free again.
+
+        What it held can still be asked for with `as_known=`, and `revert` brings it back. Raises `LayerNotFound`, and
+        `EditRefused` for a layer of the town.
+
+        >>> town.save_result(town.features("building"), "copy", reason="try").inserted
+        2
+        >>> town.drop_layer("copy", reason="it was a try").ended
+        2
+        """
+        layer, table = self._own_layer(name)
+        return self._reshape(layer, drop(self.store, layer, table, reason=reason, author=author))
+
+    @plainly
+    def rename_field(self, layer: str, field: str, name: str, *, reason: str, author: str = "notebook") -> Saved:
+        """Give a field of a layer of your own another name; its values go along, the past keeps the former one.
+
+        Raises `QueryRefused` for a field that is not there, `EditRefused` for a name that is taken or cannot be a field's.
+        """
+        described, table = self._own_layer(layer)
+        zone = self.settings.timezone
+        reshaping = rename_field(self.store, described, table, field, name, reason=reason, author=author, zone=zone)
+        return self._reshape(described, reshaping)
+
+    @plainly
+    def redescribe(
+        self,
+        layer: str,
+        *,
+        title: str | Mapping[str, str] | None = None,
+        description: str | Mapping[str, str] | None = None,
+        fields: Mapping[str, Any] | None = None,
+        reason: str = "described anew",
+        author: str = "notebook",
+    ) -> Saved:
+        """Change the words of a layer of your own: titles, description, and titles, units and codes of fields.
+
+        A text stands for both languages, {"zh": ..., "en": ...} tells them apart; `fields` maps a field to its title, or to
+        {"zh": ..., "en": ..., "unit": ..., "codes": {"1": "..."}}. No feature changes; `revert` undoes it.
+        """
+        described, table = self._own_layer(layer)
+        words = redescribe(
+            described, table, title=title, description=description, fields=fields or {}, reason=reason, author=author
+        )
+        return self._reshape(described, words)
+
+    @plainly
+    def revert(self, version: int, *, reason: str = "", author: str = "notebook") -> Version:
+        """Undo a version by a new one, its description with it; the town is as it was known before.
+
+        Raises `VersionConflict` where later versions changed the same again, `QueryRefused` where there is nothing to undo.
+        """
+        changeset = revert(self.store, version, author=author, reason=reason)
+        described = changeset.counts.get("described")
+        if described is None:
+            made = commit(self.store, changeset)
+        else:
+            made = self._put_described(described["layer"], described["before"], described["after"], changeset)
+        self._desk.own.add(made.number)
+        return made
+
+    def _own_layer(self, name: str) -> tuple[Layer, dict[str, Any]]:
+        """Return a layer of one's own and its table in the catalogue's folder."""
+        layer = layer_named(self.catalogue, name)
+        path = self._table_path(layer.id)
+        if not is_result_table(path):
+            raise EditRefused("edit.not_yours", layer=layer.id)
+        return self.store.catalogue[layer.id], read_table(path, layer.id)
+
+    def _reshape(self, layer: Layer, reshaping: Reshaping) -> Saved:
+        changeset = reshaping.changeset
+        for name, text in (("reason", changeset.reason), ("author", changeset.author)):
+            ensure_text(text, name=name, layer=layer.id)
+        put = partial(self._put_described, layer.id, reshaping.before, reshaping.after)
+        return self._desk.write(layer, changeset, Order(changeset.reason, changeset.author), [], put)
+
+    def _put_described(
+        self, name: str, before: dict[str, Any] | None, after: dict[str, Any], changeset: Changeset
+    ) -> Version:
+        """Commit a changeset that changes a description and keeps it; the store knows the fields of both meanwhile."""
+        fields = {**after.get("fields", {}), **(before or {}).get("fields", {}), **after.get("fields", {})}
+        both = layer_of(name, {**after, "fields": fields})
+        described = {"layer": name, "before": before, "after": after}
+        changeset = replace(changeset, counts={**changeset.counts, "described": described})
+        version = self._commit_described(both, changeset, partial(write_table, self._table_path(name), name, after))
+        self.catalogue = Catalogue({**self.catalogue.layers, name: layer_of(name, after)})
+        self.store.extend(self.catalogue.of_kind("feature"))
+        return version
+
+    @plainly
     def commit(
         self,
         frame: gpd.GeoDataFrame,
@@ -451,18 +548,15 @@ class Town:
         attrs = frame.attrs if isinstance(frame, gpd.GeoDataFrame) else {}
         frame = fitted_to_layer(frame)
         frame.attrs = attrs
-        known = self.catalogue.layers.get(name)
-        table = table_of_frame(name, frame, title=title, reason=order.reason, known=known)
+        path = self._table_path(name)
+        before = read_table(path, name) if name in self.catalogue and is_result_table(path) else None
+        table = table_of_frame(name, frame, title=title, reason=order.reason, before=before)
         described = layer_of(name, table)
         frame = with_plain_values(name, frame)
-        put = None
-        if known is None or known.field_names != described.field_names or title:
-            put = partial(
-                self._commit_described, described, describe=partial(write_table, self._table_path(name), name, table)
-            )
+        put = None if table == before else partial(self._put_described, name, before, table)
         if mode == "append":
             self._ensure_new_ids(described, frame)
-        if mode == "replace" or known is None:
+        if mode == "replace" or before is None:
             return self._desk.replace(described, frame, order, put)
         return self._desk.edit(described, frame, order, put)
 

@@ -95,23 +95,25 @@ def withholding(
     layers: Iterable[Layer],
     *,
     closed: Collection[str] = (),
+    dropped: Collection[str] = (),
     rows: Mapping[str, Expression] | None = None,
     hidden: Mapping[str, frozenset[str]] | None = None,
 ) -> Policy:
     """Return the policy that keeps back layers, rows and fields, and the findings about layers that are not shown whole.
 
-    A finding quotes what it is about; one that names no layer may speak of any, so it is kept back with them.
+    `dropped` layers are not there for anybody; nothing about them is secret. A finding quotes what it is about; one that names no layer may speak of any, so it is kept back with them.
     """
     rows, hidden = dict(rows or {}), dict(hidden or {})
     names = [layer.id for layer in layers]
     partial = sorted({*closed, *rows, *hidden} - {"finding"})
     if not (closed or rows or hidden):
-        return OPEN
+        return Policy(frozenset(names) - set(dropped)) if dropped else OPEN
     if partial and "finding" in names:
         about = {"op": "in", "args": [{"property": "layer"}, partial]}
         others = parse_filter({"op": "not", "args": [about]}, lang="cql2-json")
         rows["finding"] = Logical("and", (rows["finding"], others)) if "finding" in rows else others
-    return Policy(frozenset(names) - set(closed) if closed else None, rows, hidden)
+    absent = {*closed, *dropped}
+    return Policy(frozenset(names) - absent if absent else None, rows, hidden)
 
 
 @dataclass(frozen=True)

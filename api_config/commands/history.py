@@ -12,13 +12,12 @@ from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
-from twin_model.history import changeset_of, difference, history, revert, verify
+from twin_model.history import changeset_of, difference, history, verify
 from twin_model.layer import Field, Layer
 from twin_model.messages.values import quoted
 from twin_model.sources import verify_sources
 from twin_model.store.base import ChangesetRecord, Store
 from twin_model.temporal import local_time
-from twin_model.versioning import commit
 
 __all__ = ["audit_group", "diff_command", "history_command", "revert_command", "show_command"]
 
@@ -112,7 +111,7 @@ def revert_command(lang: str) -> click.Command:
     @command
     def undo(context: CommandContext, number: int, reason: str, as_json: bool) -> None:
         store = context.town.store
-        version = commit(store, revert(store, number, author=user_name(context.settings), reason=reason))
+        version = context.town.revert(number, author=user_name(context.settings), reason=reason)
         if as_json:
             context.json(_record(store, changeset_of(store, version.number)))
             return
@@ -165,7 +164,7 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
         }
         for layer, t in store.changes(one.number).items()
     }
-    counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as")}
+    counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described")}
     return {
         "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
         "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "previous": one.previous, "hash": one.hash,

@@ -39,7 +39,8 @@ class Service:
 
 def anonymous_policy(town: Town) -> Policy:
     """Return what those may see who are not signed in: closed layers not at all, nor what findings say about them."""
-    return withholding(town.catalogue, closed=town.settings.closed)
+    dropped = [layer.id for layer in town.catalogue if layer.dropped]
+    return withholding(town.catalogue, closed=town.settings.closed, dropped=dropped)
 
 
 class Call:

@@ -8,6 +8,7 @@ write_table(path, "far", table)
 
 import json
 import re
+import tomllib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,17 @@ import shapely
 from twin_model.catalogue.frame_values import is_json
 from twin_model.catalogue.validation import is_reserved
 from twin_model.errors import CatalogueError, EditRefused
-from twin_model.layer import Field, Layer, Text
 from twin_model.messages import render
 
-__all__ = ["fitted_to_layer", "is_result_table", "table_of_frame", "without_system_columns", "write_table"]
+__all__ = [
+    "field_name_of",
+    "fitted_to_layer",
+    "is_result_table",
+    "read_table",
+    "table_of_frame",
+    "without_system_columns",
+    "write_table",
+]
 
 _RESULT_MARK = "# What `town.commit` brought as"
 """With this the first line of a table begins that was made from a frame."""
@@ -64,7 +72,7 @@ def fitted_to_layer(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     Each name that changes is said by a warning. Raises `EditRefused` for two names that are the same to a store.
     """
     frame = without_system_columns(frame)
-    names = {name: _field_name(name) for name in frame.columns if name != frame.geometry.name}
+    names = {name: field_name_of(name) for name in frame.columns if name != frame.geometry.name}
     taken: dict[str, Any] = {}
     for name, field in names.items():
         if field.lower() in taken:
@@ -82,12 +90,12 @@ def fitted_to_layer(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def table_of_frame(
-    layer_id: str, frame: gpd.GeoDataFrame, *, title: str, reason: str, known: Layer | None = None
+    layer_id: str, frame: gpd.GeoDataFrame, *, title: str, reason: str, before: dict[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return the catalogue's table of a result: the fields of `known`, then those that the frame adds to them.
+    """Return the catalogue's table of a result: what the table `before` says, then the fields that the frame adds.
 
     A field that the frame no longer has stays described, so that the past can still be asked for it. Without a `title` it
-    keeps the one it has, else takes the reason.
+    keeps the one it has, else takes the reason. Raises `CatalogueError` for an id that cannot be a layer's.
     """
     if not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id) or layer_id.startswith(_OF_THE_STORES):
         raise CatalogueError(
@@ -95,28 +103,31 @@ def table_of_frame(
             key=layer_id,
             expected=["small letters, digits and _, at most 40, none of the stores' own beginnings", *_OF_THE_STORES],
         )
-    fields = {each.name: _specification(each) for each in known.fields} if known else {}
+    table = (
+        {key: value for key, value in before.items() if key != "dropped"}
+        if before
+        else _new_table(layer_id, frame, reason)
+    )
+    if title or not before:
+        table["title"] = _in_both(title or reason)
+    fields = dict(table.get("fields", {}))
     for name in frame.columns:
         if name != frame.geometry.name and name not in fields:
             fields[name] = {"type": _type_of(frame[name]), "zh": name, "en": name}
             if is_json(frame[name]):
                 fields[name]["format"] = "json"
-    return {
-        "title": _in_both(title or reason) if title or not known else _both(known.title),
-        "description": _both(known.description) if known else _in_both(reason),
-        "cim_class": "results",
-        "geometry": known.geometry if known else _geometry(layer_id, frame),
-        "fields": fields,
-    }
+    return {**table, "fields": fields}
 
 
-def _specification(field: Field) -> dict[str, Any]:
-    """Return what a table says of a field that is known already."""
-    said: dict[str, Any] = {"type": field.type, "zh": field.title("zh"), "en": field.title("en")}
-    said |= {"unit": field.unit} if field.unit else {}
-    said |= {"format": field.format} if field.format else {}
-    said |= {"codes": {code: _both(text) for code, text in field.codes.items()}} if field.codes else {}
-    return said
+def _new_table(layer_id: str, frame: gpd.GeoDataFrame, reason: str) -> dict[str, Any]:
+    geometry = _geometry(layer_id, frame)
+    return {"title": {}, "description": _in_both(reason), "cim_class": "results", "geometry": geometry}
+
+
+def read_table(path: Path, layer_id: str) -> dict[str, Any]:
+    """Return the table of one layer from a file that `write_table` wrote."""
+    table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))[layer_id]
+    return table
 
 
 def is_result_table(path: Path) -> bool:
@@ -145,11 +156,7 @@ def _in_both(text: str) -> dict[str, str]:
     return {"zh": text, "en": text}
 
 
-def _both(text: Text) -> dict[str, str]:
-    return {"zh": text("zh"), "en": text("en")}
-
-
-def _field_name(name: Any) -> str:
+def field_name_of(name: Any) -> str:
     """Return a name that can be a field: a word of any script, none of ours."""
     text = "_".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)
     plain = "".join(character if f"a{character}".isidentifier() else " " for character in text)

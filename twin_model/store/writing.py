@@ -98,7 +98,7 @@ def write_changeset(
 
 def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bool:
     """Remarks alone are no change of the town; a record set aside, or a finding that is mended, is."""
-    if changeset.terminated or changeset.restored:
+    if changeset.terminated or changeset.restored or "described" in changeset.counts:
         return False
     features = [one for name, one in plans.items() if name != "finding"]
     if not features or not all(one.is_empty for one in features):
