@@ -203,7 +203,9 @@ class StoreReads(Protocol):
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let connections go. Those on which other threads read end with what they read; whoever asks later opens one."""
+        ...
 
 
 class StoreWrites(Protocol):

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -47,14 +47,20 @@ some size would stop for the disk."""
 _DIALECT = GeoPackageDialect()
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that ends with its last user: SQLite crashes where one is closed while another thread steps in it."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it was never opened
+            self.close()
+
+
 class GeoPackageStore(GeoPackageHistory):
     """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
 
     def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
         self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
         meta = self._meta()
         self._crs = meta["crs"]
         self.extend(catalogue)
@@ -97,19 +103,13 @@ class GeoPackageStore(GeoPackageHistory):
         return self._catalogue
 
     def close(self) -> None:
-        with self._lock:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
-        self._local = threading.local()
+        self._local = threading.local()  # nobody else holds the threads' connections, but who is reading on one
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if known is None:
             known = self._local.connection = self._connect()
             known.execute("PRAGMA mmap_size = 1073741824")
-            with self._lock:
-                self._open.append(known)
         return known
 
     def _connect(self) -> sqlite3.Connection:
@@ -121,6 +121,7 @@ class GeoPackageStore(GeoPackageHistory):
             check_same_thread=False,
             timeout=_BUSY_SECONDS,
             cached_statements=512,
+            factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")

@@ -5,6 +5,7 @@ Here connections live and answers become frames; the statements are made in `sel
 tables in `schema`; how a server is reached stands in `server`.
 """
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from zoneinfo import ZoneInfo
 import geopandas as gpd
 import psycopg
 from psycopg import sql
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
@@ -56,17 +57,8 @@ class PostgisStore(PostgisHistory):
         with connect(self._address) as connection:
             self._crs = self._opened(connection)
         self._dialect = PostgisDialect(srid_of(self._crs))
-        self._pool = ConnectionPool(
-            self._address.conninfo,
-            min_size=0,
-            max_size=_MOST_CONNECTIONS,
-            timeout=_POOL_SECONDS,
-            reconnect_timeout=30,
-            open=True,
-            kwargs={"autocommit": True},
-            configure=lambda one: prepare(one, self._address),
-            name="twin",
-        )
+        self._pool: ConnectionPool[Connection] | None = None
+        self._pool_lock = threading.Lock()
 
     @classmethod
     def create(cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "PostgisStore":
@@ -102,7 +94,10 @@ class PostgisStore(PostgisHistory):
         return self._catalogue
 
     def close(self) -> None:
-        self._pool.close()
+        with self._pool_lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     def _opened(self, connection: Connection) -> str:
         """Return the town's CRS; bring an older store to this program's format, refuse a newer one."""
@@ -142,21 +137,39 @@ class PostgisStore(PostgisHistory):
 
     # --- reading
 
+    def _open_pool(self) -> ConnectionPool[Connection]:
+        """Return the pool; it is opened when first asked for, and again after `close`."""
+        with self._pool_lock:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._address.conninfo,
+                    min_size=0,
+                    max_size=_MOST_CONNECTIONS,
+                    timeout=_POOL_SECONDS,
+                    reconnect_timeout=30,
+                    open=True,
+                    kwargs={"autocommit": True},
+                    configure=lambda connection: prepare(connection, self._address),
+                    name="twin",
+                )
+            return self._pool
+
     @contextmanager
     def _lent(self, *, asking: bool = True) -> Iterator[Connection]:
-        """Lend a connection of the pool; where none comes free, or the pool still waits for a server that was away, one
-        of its own. A new one has to learn the tables first, which costs as much as a small edit."""
+        """Lend a connection of the pool; where none comes free, the pool still waits for a server that was away, or another
+        thread has just closed it, one of its own. A new one has to learn the tables first, which costs as much as a small edit."""
         with in_our_words(self._address, asking=asking):
+            pool = self._open_pool()
             try:
-                lent = self._pool.getconn()
-            except PoolTimeout:
+                lent = pool.getconn()
+            except (PoolTimeout, PoolClosed):
                 with connect(self._address) as own:
                     yield own
                 return
             try:
                 yield lent
             finally:
-                self._pool.putconn(lent)
+                pool.putconn(lent)
 
     def _all(self, text: str, *parameters: Any) -> PlainRows:
         return self._fetched(lambda connection: _rows(connection, text, parameters))
@@ -170,7 +183,7 @@ class PostgisStore(PostgisHistory):
                 except psycopg.OperationalError:
                     if not (again and connection.closed):
                         raise
-            self._pool.check()
+            self._open_pool().check()
         raise AssertionError("unreachable")
 
     def _select(self, connection: Connection, query: FeatureQuery, what: str = "rows") -> tuple[Select, bool]:
