@@ -30,11 +30,11 @@ def blocks(count: int = 3, **columns: Any) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(columns or {"density": [0.1 * (n + 1) for n in range(count)]}, geometry=shapes, crs=CRS)
 
 
-def together(*works: Callable[[], None]) -> list[str]:
+def together(*works: Callable[[], object]) -> list[str]:
     """Do each work in a thread of its own, all begun at once; return what any of them raised."""
     start, raised = threading.Barrier(len(works)), []
 
-    def run(work: Callable[[], None]) -> None:
+    def run(work: Callable[[], object]) -> None:
         start.wait()
         try:
             work()

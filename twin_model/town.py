@@ -3,7 +3,7 @@
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,6 @@ from twin_model.catalogue.layer_from_frame import (
     is_result_table,
     table_of_frame,
     without_system_columns,
-    write_table,
 )
 from twin_model.changeset import Box, Changeset, Delivered, Scope, Version
 from twin_model.crs import (
@@ -37,16 +36,18 @@ from twin_model.messages import render
 from twin_model.query_area import box_area, filter_in_storage_crs, narrowed_to, seen_extent
 from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, SortKey, Store
-from twin_model.store.former_fields import with_tolerances
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.temporal import now, parse_instant, parse_when, time_text
-from twin_model.town_settings import (
-    TOWN_FILE,
-    TownSettings,
-    ensure_known_layers,
-    read_settings,
-    settings_text,
+from twin_model.town_catalogue import (
+    CatalogueReading,
+    CatalogueWatch,
+    FollowedCatalogue,
+    commit_described,
+    complete_descriptions,
+    fitted_to_store,
+    read_town_catalogue,
 )
+from twin_model.town_settings import TOWN_FILE, TownSettings, read_settings, settings_text
 from twin_model.versioning import commit
 from twin_model.view import OPEN, Policy, View
 
@@ -71,9 +72,29 @@ class Town:
         catalogue: Catalogue,
         store: Store,
         left_out: Mapping[str, CatalogueError] = {},
+        watch: CatalogueWatch | None = None,
     ) -> None:
-        self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
-        self.left_out = left_out
+        self.path, self.settings, self.store = path, settings, store
+        reading = CatalogueReading(catalogue, dict(left_out))
+        self._followed = FollowedCatalogue(path, settings, store, reading, watch or CatalogueWatch(path / "catalogue"))
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every layer that the town describes, as the files in `catalogue/` are at this moment."""
+        self.follow()
+        return self._followed.catalogue
+
+    @property
+    def left_out(self) -> Mapping[str, CatalogueError]:
+        """The results whose tables are no layers, with what is wrong in each."""
+        return self._followed.left_out
+
+    def follow(self) -> None:
+        """Take over what others have put into `catalogue/` since; every method begins so. Costs one look at a folder.
+
+        A table that cannot be used is named by one warning, and the town goes on with what it had.
+        """
+        self._followed.follow()
 
     def __enter__(self) -> "Town":
         return self
@@ -97,6 +118,7 @@ class Town:
 
     def layers(self, lang: str = "zh") -> pd.DataFrame:
         """Return one row a layer that holds features: title, geometry, number of features, CIM class."""
+        self.follow()
         rows = []
         for layer in self.store.catalogue:
             summary = self.store.summary(layer.id)
@@ -121,6 +143,7 @@ class Town:
         date or an instant: the newest version of then. Days are the town's. Raises `QueryRefused` for what is no time, and
         for a version that is not there.
         """
+        self.follow()
         zone = self.settings.timezone
         if isinstance(recorded, str) and not _NUMBER.fullmatch(recorded):
             recorded = self.store.recorded_at(parse_instant(recorded, zone)[0])
@@ -148,6 +171,7 @@ class Town:
         JSON; literal geometries are longitude, latitude. `sort` lists fields, "-storeys" for descending. `datetime` and
         `recorded` are those of `view`: without them the state is that of now.
         """
+        self.follow()
         layer_id, storage_crs = self.store.catalogue[layer].id, self.store.crs
         extent = self.store.summary(layer_id).extent
         query = FeatureQuery(
@@ -196,11 +220,11 @@ class Town:
         """
         for name, text in (("layer", layer), ("reason", reason), ("author", author), ("title", title or reason)):
             ensure_text(text, name=name, layer=str(layer))
-        own = self.path / "catalogue" / f"{layer}.toml"
-        is_result = layer not in self.catalogue or is_result_table(own)
+        catalogue = self.catalogue
+        is_result = layer not in catalogue or is_result_table(self.path / "catalogue" / f"{layer}.toml")
         if is_result:
             frame = fitted_to_layer(frame)
-            known = self.catalogue.layers.get(layer)
+            known = catalogue.layers.get(layer)
             table = table_of_frame(layer, frame, title=title, reason=reason, known=known)
             described = layer_of(layer, table)
         else:
@@ -218,21 +242,19 @@ class Town:
             scope=Scope("layer", layer),
             accept_removals=True,
         )
-        if not is_result or (known is not None and known.field_names == described.field_names and not title):
+        if not is_result or (
+            known is not None
+            and known.field_names == described.field_names
+            and layer not in self.left_out
+            and not title
+        ):
             return commit(self.store, changeset)
-        return self._commit_described(described, changeset, partial(write_table, own, layer, table))
+        return self._commit_described(described, table, changeset)
 
-    def _commit_described(self, layer: Layer, changeset: Changeset, describe: Callable[[], None]) -> Version:
-        """Commit to a layer that is new or has new fields: its table and its rows first, its description last."""
-        catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
-        try:
-            self.store.extend(catalogue.of_kind("feature"))
-            version = commit(self.store, changeset)
-            describe()
-        except BaseException:
-            self.store.extend(self.catalogue.of_kind("feature"))
-            raise
-        self.catalogue = catalogue
+    def _commit_described(self, layer: Layer, table: dict[str, Any], changeset: Changeset) -> Version:
+        """Commit to a layer that is new or has new fields: all of it is there afterwards, or nothing."""
+        version = commit_described(self.store, self.path / "catalogue", layer, table, changeset)
+        self._followed.add(layer)
         return version
 
     def extent(self, crs: str = CRS84, policy: Policy = OPEN) -> Box | None:
@@ -240,6 +262,7 @@ class Town:
 
         A layer some of which has no place on the globe is left out: it would draw the town out to nowhere.
         """
+        self.follow()
         layers = [layer.id for layer in self.store.catalogue if policy.admits(layer.id)]
         extents = [seen_extent(self.store, layer, policy) for layer in layers]
         boxes = [one for one in extents if one and placed_bounds(one, self.store.crs, CRS84)]
@@ -290,19 +313,9 @@ def open_quietly(path: str | Path) -> Town:
     folder = Path(path)
     complete_replacement(folder)
     settings = read_settings(folder)
-    left_out: dict[str, CatalogueError] = {}
-    catalogue = read_catalogue(folder / "catalogue", left_out=left_out)
-    ensure_known_layers(folder, settings, catalogue, left_out)
-    while True:
-        try:
-            store = open_store(settings.store, catalogue.of_kind("feature"), folder=folder, zone=settings.timezone)
-            break
-        except CatalogueError as error:
-            layer = str(error.values.get("layer"))
-            if not is_result_table(folder / "catalogue" / f"{layer}.toml"):
-                raise
-            left_out[layer] = error
-            catalogue = Catalogue({name: each for name, each in catalogue.layers.items() if name != layer})
-    kept = {layer.id: layer.tolerance for layer in store.catalogue}
-    catalogue = with_tolerances(catalogue, kept)
-    return Town(folder, settings, catalogue, store, left_out)
+    watch = CatalogueWatch(folder / "catalogue")
+    reading = read_town_catalogue(folder, settings)
+    opened = partial(open_store, settings.store, folder=folder, zone=settings.timezone)
+    store = fitted_to_store(reading, folder, opened)
+    complete_descriptions(store, folder / "catalogue")
+    return Town(folder, settings, reading.catalogue, store, reading.left_out, watch)

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from town_hands import blocks
 
-from twin_model import Town, init_town
+from twin_model import Town, init_town, open_town
+from twin_model.audit import verify
 
 ROOT = Path(__file__).resolve().parents[2]
 HANDS = ROOT / "tests" / "town_hands.py"
@@ -52,3 +53,14 @@ def test_a_reader_goes_on_when_the_town_it_reads_is_left(town: Town) -> None:
     done = hands("leave_while_others_read", town.path, 5)
 
     assert done["counts"] == [400]
+
+
+def test_new_layers_committed_at_once_all_stay(town: Town) -> None:
+    done = hands("commit_new_layers_at_once", town.path, 4)
+
+    expected = [f"hand_{hand}_{turn}" for hand in range(4) for turn in range(3)]
+    assert done["layers"] == expected
+    assert done["versions"] == list(range(2, 14))
+    with open_town(town.path) as opened:
+        assert set(expected) <= set(opened.layers().index)
+        assert verify(opened.store).changesets == 13

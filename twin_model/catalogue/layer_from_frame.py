@@ -8,6 +8,7 @@ write_table(path, "far", table)
 
 import json
 import re
+import tomllib
 import warnings
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,15 @@ from twin_model.errors import CatalogueError, EditRefused
 from twin_model.layer import Layer, Text
 from twin_model.messages import render
 
-__all__ = ["fitted_to_layer", "is_result_table", "table_of_frame", "without_system_columns", "write_table"]
+__all__ = [
+    "ensure_writable",
+    "fitted_to_layer",
+    "is_result_table",
+    "read_table",
+    "table_of_frame",
+    "without_system_columns",
+    "write_table",
+]
 
 _RESULT_MARK = "# What `town.commit` brought as"
 """With this the first line of a table begins that was made from a frame."""
@@ -119,8 +128,28 @@ def is_result_table(path: Path) -> bool:
         return file.readline().decode("utf-8", "replace").startswith(_RESULT_MARK)
 
 
+def read_table(path: Path, layer_id: str) -> dict[str, Any]:
+    """Return what a catalogue file says of a layer; nothing where there is no such file, or none that can be read."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get(layer_id, {})
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def ensure_writable(path: Path, layer_id: str, table: dict[str, Any]) -> None:
+    """Refuse a catalogue file that could not be written: its folder is closed, its disk full, or its name somebody else's."""
+    if path.exists() and not is_result_table(path):
+        raise CatalogueError("town_catalogue.file_taken", layer=layer_id, path=str(path))
+    _write_part(path, layer_id, table).unlink()
+
+
 def write_table(path: Path, layer_id: str, table: dict[str, Any]) -> None:
     """Write a catalogue table of one layer; the file appears whole."""
+    _write_part(path, layer_id, table).replace(path)
+
+
+def _write_part(path: Path, layer_id: str, table: dict[str, Any]) -> Path:
     lines = [f"{_RESULT_MARK} {layer_id}.", f"[{layer_id}]"]
     lines += [f"{key} = {_toml(value)}" for key, value in table.items() if key != "fields"]
     lines += [
@@ -130,7 +159,7 @@ def write_table(path: Path, layer_id: str, table: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text("\n".join(lines) + "\n", "utf-8")
-    part.replace(path)
+    return part
 
 
 def _in_both(text: str) -> dict[str, str]:
