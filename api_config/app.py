@@ -32,6 +32,7 @@ from api_config.web.problems import problem_of, refusal, unforeseen
 from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
+from twin_model.town_catalogue import CatalogueWatch
 
 __all__ = ["app_from_environment", "make_app"]
 
@@ -42,15 +43,14 @@ _STATIC = Path(__file__).parent / "static"
 
 def make_app(settings: Settings) -> Starlette:
     """Return the app of one town; the town is opened now, so that a wrong folder is told at once."""
-    seen = catalogue_stamp(settings)
+    watch = CatalogueWatch(settings.town / "catalogue")
     town = _opened(settings)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
-        for town in (*app.state.outgrown, app.state.service.town):
-            town.store.close()
+        app.state.service.town.store.close()
 
     app = Starlette(
         routes=[
@@ -58,11 +58,10 @@ def make_app(settings: Settings) -> Starlette:
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, seen=seen)],
+        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, watch=watch)],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.outgrown = []
     _furnish(app, town, settings)
     return app
 
@@ -83,41 +82,34 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
 
 
-def catalogue_stamp(settings: Settings) -> int:
-    """Return what changes when a table of the town's catalogue is added or replaced."""
-    try:
-        return (settings.town / "catalogue").stat().st_mtime_ns
-    except FileNotFoundError:
-        return 0
-
-
 class FollowsCatalogue:
     """Opens the town anew when its `catalogue/` has changed: a layer that a notebook has just committed is served at once.
 
-    Asking costs one look at a folder a request. Requests under way keep the town they began with.
+    Asking costs one look at a folder a request. Requests under way keep the town they began with; its store is let go, and
+    what is read there ends with its readers.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, seen: int) -> None:
-        self._app, self._settings, self._seen = app, settings, seen
+    def __init__(self, app: ASGIApp, settings: Settings, watch: CatalogueWatch) -> None:
+        self._app, self._settings, self._watch = app, settings, watch
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and catalogue_stamp(self._settings) != self._seen:
+        if scope["type"] == "http" and self._watch.has_changed():
             await anyio.to_thread.run_sync(self._follow, scope["app"])
         await self._app(scope, receive, send)
 
     def _follow(self, app: Starlette) -> None:
         with self._lock:
-            stamp = catalogue_stamp(self._settings)
-            if stamp == self._seen:
+            listing = self._watch.listing()
+            if listing == self._watch.seen:
                 return
             outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
-                app.state.outgrown.append(outgrown)
+                outgrown.store.close()
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
                 LOGGER.exception("the catalogue of %s cannot be followed", self._settings.town)
-            self._seen = stamp
+            self._watch.seen = listing
 
 
 def app_from_environment() -> Starlette:

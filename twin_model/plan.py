@@ -5,6 +5,7 @@ How it is made stands in `twin_model/versioning.py`, how it is written in `twin_
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,5 +50,6 @@ class LayerPlan:
         }
 
 
-Plan = Callable[[Changeset], Mapping[str, LayerPlan]]
-"""Returns the plan of each layer that a changeset concerns, compared with the store as it is when it is called."""
+Plan = Callable[[Any, Changeset], Mapping[str, LayerPlan]]
+"""Returns the plan of each layer that a changeset concerns, compared with a store (`twin_model/store/base.py`) as it is when
+it is called; a layer that the store has no table of is all new."""

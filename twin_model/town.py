@@ -20,7 +20,6 @@ from twin_model.catalogue.layer_from_frame import (
     is_result_table,
     read_table,
     table_of_frame,
-    write_table,
 )
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.crs import (
@@ -50,16 +49,18 @@ from twin_model.messages import render
 from twin_model.query_area import seen_extent
 from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.former_fields import with_tolerances
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.temporal import Instant, Interval, local_time, parse_instant, parse_when
-from twin_model.town_settings import (
-    TOWN_FILE,
-    TownSettings,
-    ensure_known_layers,
-    read_settings,
-    settings_text,
+from twin_model.town_catalogue import (
+    CatalogueReading,
+    CatalogueWatch,
+    FollowedCatalogue,
+    commit_described,
+    complete_descriptions,
+    fitted_to_store,
+    read_town_catalogue,
 )
+from twin_model.town_settings import TOWN_FILE, TownSettings, read_settings, settings_text
 from twin_model.versioning import commit
 from twin_model.view import OPEN, Policy, View
 
@@ -84,10 +85,35 @@ class Town:
         catalogue: Catalogue,
         store: Store,
         left_out: Mapping[str, CatalogueError] = {},
+        watch: CatalogueWatch | None = None,
     ) -> None:
-        self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
-        self.left_out = left_out
+        self.path, self.settings, self.store = path, settings, store
+        reading = CatalogueReading(catalogue, dict(left_out))
+        self._followed = FollowedCatalogue(path, settings, store, reading, watch or CatalogueWatch(path / "catalogue"))
         self._desk = Desk(store, zone=settings.timezone, lang=self.lang)
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every layer that the town describes, as the files in `catalogue/` are at this moment."""
+        self.follow()
+        return self._followed.catalogue
+
+    @property
+    def left_out(self) -> Mapping[str, CatalogueError]:
+        """The results whose tables are no layers, with what is wrong in each."""
+        return self._followed.left_out
+
+    def follow(self) -> None:
+        """Take over what others have put into `catalogue/` since; every method begins so. Costs one look at a folder.
+
+        A table that cannot be used is named by one warning, and the town goes on with what it had.
+        """
+        self._followed.follow()
+
+    def _named(self, layer: str) -> Layer:
+        """Return a layer of the store by id or title, as the catalogue is at this moment."""
+        self.follow()
+        return layer_named(self.store.catalogue, layer)
 
     def __enter__(self) -> "Town":
         return self
@@ -114,6 +140,7 @@ class Town:
 
         `first` and `last` are the days on which its features first and last begin or end to be true.
         """
+        self.follow()
         return layers_of(self.store, lang=lang or self.lang, zone=self.settings.timezone)
 
     @plainly
@@ -137,6 +164,7 @@ class Town:
             _now_called("at", at, "datetime", datetime),
             _now_called("as_known", as_known, "recorded", recorded),
         )
+        self.follow()
         zone = self.settings.timezone
         version = as_known if isinstance(as_known, int) else None
         if version is None and as_known is not None:
@@ -196,7 +224,7 @@ class Town:
         >>> town.features("建筑物", where="层数 > :least", params={"least": 10}, fields="storeys").index.tolist()
         ['building.2']
         """
-        described = layer_named(self.store.catalogue, layer)
+        described = self._named(layer)
         if described.dropped and as_known is None and recorded is None:
             raise LayerNotFound("desk.dropped", name=described.id)
         at, as_known = (
@@ -344,7 +372,7 @@ class Town:
         >>> town.describe("building").loc["storeys", ["type", "range"]].tolist()
         ['integer', '6 .. 12']
         """
-        described = layer_named(self.store.catalogue, layer)
+        described = self._named(layer)
         view = self.view(at, as_known)
         return describe(self.store, described, lang=lang or self.lang, view=view, zone=self.settings.timezone)
 
@@ -357,7 +385,7 @@ class Town:
         >>> town.codes("building", "structure", lang="en").head(1).to_dict()
         {'砼': 'reinforced concrete'}
         """
-        return codes_of(layer_named(self.store.catalogue, layer), field, lang=lang or self.lang)
+        return codes_of(self._named(layer), field, lang=lang or self.lang)
 
     def __repr__(self) -> str:
         return town_text(self.settings, self.store, self.lang)
@@ -393,7 +421,7 @@ class Town:
         >>> town.edit("building", high, reason="one storey more").updated
         1
         """
-        described = layer_named(self.store.catalogue, layer)
+        described = self._named(layer)
         return self._desk.edit(described, frame, Order(reason, author, effective, base, dry_run))
 
     @plainly
@@ -505,14 +533,17 @@ class Town:
     def _put_described(
         self, name: str, before: dict[str, Any] | None, after: dict[str, Any], changeset: Changeset
     ) -> Version:
-        """Commit a changeset that changes a description and keeps it; the store knows the fields of both meanwhile."""
-        fields = {**after.get("fields", {}), **(before or {}).get("fields", {}), **after.get("fields", {})}
-        both = layer_of(name, {**after, "fields": fields})
+        """Commit a changeset that changes a description: all of it is there afterwards, or nothing.
+
+        The store knows the fields of both descriptions while it is written.
+        """
+        former = (before or {}).get("fields", {})
+        both = layer_of(name, {**after, "fields": {**after["fields"], **former, **after["fields"]}})
         described = {"layer": name, "before": before, "after": after}
         changeset = replace(changeset, counts={**changeset.counts, "described": described})
-        version = self._commit_described(both, changeset, partial(write_table, self._table_path(name), name, after))
-        self.catalogue = Catalogue({**self.catalogue.layers, name: layer_of(name, after)})
-        self.store.extend(self.catalogue.of_kind("feature"))
+        gone = set(former) - set(after["fields"])
+        version = commit_described(self.store, self.path / "catalogue", both, after, changeset, gone)
+        self._followed.add(layer_of(name, after))
         return version
 
     @plainly
@@ -570,19 +601,6 @@ class Town:
 
     def _table_path(self, layer: str) -> Path:
         return self.path / "catalogue" / f"{layer}.toml"
-
-    def _commit_described(self, layer: Layer, changeset: Changeset, describe: Callable[[], None]) -> Version:
-        """Commit to a layer that is new or has new fields: its table and its rows first, its description last."""
-        catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
-        try:
-            self.store.extend(catalogue.of_kind("feature"))
-            version = commit(self.store, changeset)
-            describe()
-        except BaseException:
-            self.store.extend(self.catalogue.of_kind("feature"))
-            raise
-        self.catalogue = catalogue
-        return version
 
     def extent(self, crs: str = CRS84, policy: Policy = OPEN) -> Box | None:
         """Return the box of everything a looker may see of the town, None where that is nothing.
@@ -654,22 +672,12 @@ def open_town(path: str | Path = "town") -> Town:
 
 def open_quietly(path: str | Path) -> Town:
     """Return the same town without warnings, for callers that show `Town.remarks` themselves."""
-    folder = Path(path)
+    folder = Path(path).expanduser()
     complete_replacement(folder)
     settings = read_settings(folder)
-    left_out: dict[str, CatalogueError] = {}
-    catalogue = read_catalogue(folder / "catalogue", left_out=left_out)
-    ensure_known_layers(folder, settings, catalogue, left_out)
-    while True:
-        try:
-            store = open_store(settings.store, catalogue.of_kind("feature"), folder=folder, zone=settings.timezone)
-            break
-        except CatalogueError as error:
-            layer = str(error.values.get("layer"))
-            if not is_result_table(folder / "catalogue" / f"{layer}.toml"):
-                raise
-            left_out[layer] = error
-            catalogue = Catalogue({name: each for name, each in catalogue.layers.items() if name != layer})
-    kept = {layer.id: layer.tolerance for layer in store.catalogue}
-    catalogue = with_tolerances(catalogue, kept)
-    return Town(folder, settings, catalogue, store, left_out)
+    watch = CatalogueWatch(folder / "catalogue")
+    reading = read_town_catalogue(folder, settings)
+    opened = partial(open_store, settings.store, folder=folder, zone=settings.timezone)
+    store = fitted_to_store(reading, folder, opened)
+    complete_descriptions(store, folder / "catalogue")
+    return Town(folder, settings, reading.catalogue, store, reading.left_out, watch)

@@ -24,7 +24,7 @@ from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
-from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Store
+from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
 from twin_model.view import View
 
 __all__ = ["MOST_REMOVALS", "commit", "plan_changeset", "touched_ids"]
@@ -39,21 +39,24 @@ _CLOSE_TOGETHER = 4_000
 """So many features are asked for by their fids at once."""
 
 
-def commit(store: Store, changeset: Changeset, ahead: HeadStart | None = None) -> Version:
+def commit(
+    store: Store, changeset: Changeset, ahead: HeadStart | None = None, described: Described | None = None
+) -> Version:
     """Bring a changeset into the store, whole or not at all, and return the version it made.
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
-    is to end and is not there. What a store did `ahead` need not be done again.
+    is to end and is not there. What a store did `ahead` need not be done again. The table of a layer that is `described`
+    comes with its rows.
     """
     _ensure_there(store, changeset)
     ahead = ahead or HeadStart()
-    plan = partial(_plan_to_commit, store, ahead)
-    version = ahead.commit(changeset, plan)
-    return store.commit(changeset, plan) if version is None else version
+    plan = partial(_plan_to_commit, ahead)
+    version = ahead.commit(changeset, plan) if described is None else None
+    return store.commit(changeset, plan, described) if version is None else version
 
 
-def _plan_to_commit(store: Store, ahead: HeadStart, changeset: Changeset) -> dict[str, LayerPlan]:
+def _plan_to_commit(ahead: HeadStart, store: Store, changeset: Changeset) -> dict[str, LayerPlan]:
     plans = plan_changeset(store, changeset, ahead)
     vanishing = {name: plan for name, plan in plans.items() if name != "finding" and _vanishes(plan)}
     if vanishing and not changeset.accept_removals:
@@ -86,8 +89,11 @@ def plan_changeset(store: Store, changeset: Changeset, ahead: HeadStart | None =
     plans = {}
     mending = ["finding"] if changeset.source is not None and "finding" in store.catalogue else []
     for layer_id in dict.fromkeys([*(one.layer for one in deliveries), *mending]):
-        layer = store.catalogue[layer_id]
         delivered = [one for one in deliveries if one.layer == layer_id]
+        if layer_id not in store.catalogue:
+            plans[layer_id] = LayerPlan(layer_id, np.full(sum(one.count for one in delivered), NEW, dtype=np.int64))
+            continue
+        layer = store.catalogue[layer_id]
         if changeset.edit:
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
@@ -233,6 +239,7 @@ def _edited(store: Store, layer: Layer, delivered: list[Delivered]) -> NDArray[n
         rows = one.rows()
         named = [each for each in rows.ids.tolist() if each is not None]
         now = _columns(store, FeatureQuery(layer.id, ids=tuple(named)))
+        now |= {name: [None] * len(now["id"]) for name in rows.columns if name not in now}
         contents = dict(zip(now["id"], row_contents(layer, now, tuple(rows.columns)), strict=True))
         fids = dict(zip(now["id"], now["fid"], strict=True))
         fids = store.fids_of_past_ids(layer.id, [each for each in named if each not in fids]) | fids

@@ -2,6 +2,7 @@
 
 import gzip
 import shutil
+import sqlite3
 import threading
 from typing import Any
 
@@ -9,6 +10,8 @@ import brotli
 import httpx
 import pytest
 import zstandard
+
+from twin_model.store.geopackage.store import GeoPackageStore
 
 ITEMS = "/collections/building/items?limit=200"
 TILESET = "/collections/bim_element/3dtiles/tileset.json"
@@ -84,15 +87,21 @@ def test_different_answers_have_different_validators(client: httpx.Client) -> No
     assert len(set(tags)) == len(tags)
 
 
-def test_a_client_that_holds_the_answer_costs_no_read_of_features(demo_town: Any, inside_of: Any) -> None:
+def test_a_client_that_holds_the_answer_costs_no_read_of_features(
+    demo_town: Any, inside_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Every statement is watched: neither the layer's table nor its index is touched for a 304."""
     town = inside_of(demo_town)
     tag = town.get(ITEMS).headers["etag"]
-    store = town.app.state.service.town.store
     statements: list[str] = []
-    connections = list(store._open)
-    for connection in connections:
+    connection_of = GeoPackageStore._connection
+
+    def watched(store: GeoPackageStore) -> sqlite3.Connection:
+        connection = connection_of(store)
         connection.set_trace_callback(statements.append)
+        return connection
+
+    monkeypatch.setattr(GeoPackageStore, "_connection", watched)
 
     held = town.get(ITEMS, headers={"If-None-Match": tag}).status_code
     asked_of_held = [one for one in statements if '"building"' in one or "rtree" in one]

@@ -174,22 +174,6 @@ def test_a_frame_without_geometry_is_refused_by_name(town: Town) -> None:
         town.save_result(pd.DataFrame({"x": [1]}), "result", reason="table")  # type: ignore[arg-type]
 
 
-def test_a_failed_commit_of_a_new_layer_leaves_the_town_as_it_was(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
-    town.save_result(blocks(), "first", reason="1")
-    monkeypatch.setattr("twin_model.town.write_table", _full_disk)
-
-    with pytest.raises(OSError, match="No space left"):
-        town.save_result(blocks(), "second", reason="2")
-
-    assert "second" not in town.catalogue and "second" not in town.store.catalogue
-    with again(town) as opened:
-        assert opened.layers().index.tolist() == ["first"]
-
-
-def _full_disk(*_: object) -> None:
-    raise OSError(28, "No space left on device")
-
-
 def test_a_renamed_column_takes_its_values_along_and_the_past_keeps_the_old_name(town: Town) -> None:
     town.save_result(blocks(), "r", reason="1")
 

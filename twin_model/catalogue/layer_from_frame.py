@@ -23,6 +23,7 @@ from twin_model.errors import CatalogueError, EditRefused
 from twin_model.messages import render
 
 __all__ = [
+    "ensure_writable",
     "field_name_of",
     "fitted_to_layer",
     "is_result_table",
@@ -125,9 +126,19 @@ def _new_table(layer_id: str, frame: gpd.GeoDataFrame, reason: str) -> dict[str,
 
 
 def read_table(path: Path, layer_id: str) -> dict[str, Any]:
-    """Return the table of one layer from a file that `write_table` wrote."""
-    table: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))[layer_id]
-    return table
+    """Return what a catalogue file says of a layer; nothing where there is no such file, or none that can be read."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8")).get(layer_id, {})
+    except (OSError, ValueError):
+        return {}
+    return table if isinstance(table, dict) else {}
+
+
+def ensure_writable(path: Path, layer_id: str, table: dict[str, Any]) -> None:
+    """Refuse a catalogue file that could not be written: its folder is closed, its disk full, or its name somebody else's."""
+    if path.exists() and not is_result_table(path):
+        raise CatalogueError("town_catalogue.file_taken", layer=layer_id, path=str(path))
+    _write_part(path, layer_id, table).unlink()
 
 
 def is_result_table(path: Path) -> bool:
@@ -140,6 +151,10 @@ def is_result_table(path: Path) -> bool:
 
 def write_table(path: Path, layer_id: str, table: dict[str, Any]) -> None:
     """Write a catalogue table of one layer; the file appears whole."""
+    _write_part(path, layer_id, table).replace(path)
+
+
+def _write_part(path: Path, layer_id: str, table: dict[str, Any]) -> Path:
     lines = [f"{_RESULT_MARK} {layer_id}.", f"[{layer_id}]"]
     lines += [f"{key} = {_toml(value)}" for key, value in table.items() if key != "fields"]
     lines += [
@@ -149,7 +164,7 @@ def write_table(path: Path, layer_id: str, table: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     part.write_text("\n".join(lines) + "\n", "utf-8")
-    part.replace(path)
+    return part
 
 
 def _in_both(text: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
+from twin_model.layer import Layer
 from twin_model.plan import Plan
 from twin_model.temporal import Instant
 from twin_model.view import View
@@ -24,6 +25,7 @@ from twin_model.view import View
 __all__ = [
     "ChangesetRecord",
     "DeliveredState",
+    "Described",
     "FeatureQuery",
     "HeadStart",
     "Provenance",
@@ -157,6 +159,17 @@ class ChangesetRecord:
     """By which rule its digests are made (`twin_model/store/digests.py`)."""
 
 
+@dataclass(frozen=True)
+class Described:
+    """A layer that a commit brings: its table, or the columns it gains, are made in the transaction that writes its rows.
+
+    `table` is what its file in the town's catalogue is to say, as JSON: a store keeps it until that file is in place.
+    """
+
+    layer: Layer
+    table: str
+
+
 class HeadStart:
     """What a store does for a delivery while its source is still read. Rows that it takes in become part of the commit
     that follows; until then nobody sees them. This one does nothing: all is asked and written at the commit."""
@@ -205,7 +218,9 @@ class StoreReads(Protocol):
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        """Let connections go. Those on which other threads read end with what they read; whoever asks later opens one."""
+        ...
 
 
 class StoreWrites(Protocol):
@@ -231,8 +246,19 @@ class StoreWrites(Protocol):
         """Lend what takes rows of a delivery before its commit; what it took is gone where no commit follows."""
         ...
 
-    def commit(self, changeset: Changeset, plan: Plan) -> Version:
-        """Write a changeset in one transaction."""
+    def commit(self, changeset: Changeset, plan: Plan, described: Described | None = None) -> Version:
+        """Write a changeset in one transaction, and in the same the table or the columns of a described layer.
+
+        Columns that others have added to the layers it writes are known afterwards.
+        """
+        ...
+
+    def descriptions(self) -> Mapping[str, str]:
+        """Return the tables of described layers whose files are not known to be in place, by layer, as JSON."""
+        ...
+
+    def forget_description(self, layer: str, table: str) -> None:
+        """Take note that the file of a described layer is in place; one that was described anew since then stays."""
         ...
 
 

@@ -8,9 +8,19 @@ from dataclasses import replace
 
 from twin_model.catalogue import Catalogue
 from twin_model.errors import CatalogueError
-from twin_model.layer import SEARCH_KEY, Field, FieldType, Layer, Text
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer, Text
 
-__all__ = ["Geometries", "as_held", "ensure_same_kinds", "gained", "with_former_fields", "with_tolerances"]
+__all__ = [
+    "Geometries",
+    "Held",
+    "as_held",
+    "as_stored",
+    "ensure_same_kinds",
+    "gained",
+    "is_outgrown",
+    "with_former_fields",
+    "with_tolerances",
+]
 
 Held = Mapping[str, Mapping[str, FieldType]]
 """Layer -> column -> type of the tables of current rows as they are."""
@@ -19,7 +29,18 @@ Geometries = Mapping[str, tuple[str, bool]]
 """Layer -> type of its geometry in capitals, and whether it has heights; layers without geometry are not among them."""
 
 _SYSTEM = frozenset(
-    ("fid", "geom", "id", "valid_from", "valid_to", "valid_precision", "version_from", "min_zoom", SEARCH_KEY)
+    (
+        "fid",
+        "geom",
+        "id",
+        "valid_from",
+        "valid_to",
+        "valid_precision",
+        "version_from",
+        "min_zoom",
+        SEARCH_KEY,
+        ATTRIBUTES,
+    )
 )
 
 
@@ -40,9 +61,22 @@ def as_held(catalogue: Catalogue, held: Held) -> Catalogue:
 
 
 def _with_former(layer: Layer, columns: Mapping[str, FieldType]) -> Layer:
-    known = {*layer.stored_names, *_SYSTEM}
+    known = {*layer.field_names, *_SYSTEM}
     former = tuple(Field(name, kind, Text(name, name)) for name, kind in columns.items() if name not in known)
-    return replace(layer, former_fields=former) if former else layer
+    if [each.name for each in former] == [each.name for each in layer.former_fields]:
+        return layer
+    return replace(layer, former_fields=former)
+
+
+def is_outgrown(catalogue: Catalogue, held: Held) -> bool:
+    """Return whether the tables of layers hold columns that the catalogue does not know of: others have added them."""
+    return any(_with_former(layer, held.get(layer.id, {})) is not layer for layer in catalogue)
+
+
+def as_stored(catalogue: Catalogue, layer: Layer, held: Held) -> Catalogue:
+    """Return the catalogue in which one layer is what its table is; without that layer where it has no table yet."""
+    others = {each.id: each for each in catalogue if each.id != layer.id}
+    return Catalogue(others | dict(as_held(Catalogue({layer.id: layer}), held).layers))
 
 
 def gained(catalogue: Catalogue, held: Held) -> tuple[list[Layer], list[tuple[Layer, Field]]]:

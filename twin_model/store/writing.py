@@ -21,7 +21,7 @@ from twin_model.store.digests import RULE
 from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
 
-__all__ = ["GENESIS", "Transaction", "chain_hash", "moment_after", "write_changeset"]
+__all__ = ["GENESIS", "Transaction", "chain_hash", "moment_after", "write_changeset", "written_layers"]
 
 GENESIS = "0" * 64
 """What stands before the first link of the hash chain."""
@@ -72,7 +72,7 @@ def write_changeset(
     writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope)
     for writer in ahead.values():
         writer.writing = writing
-    writers = {name: ahead.get(name) or transaction.writer(name, writing) for name in _written(changeset, plans)}
+    writers = {name: ahead.get(name) or transaction.writer(name, writing) for name in written_layers(changeset, plans)}
     _ensure_fresh(changeset, plans, writers, number)
     position = dict.fromkeys(plans, 0)
     for one in changeset.deliveries(catalogue):
@@ -98,7 +98,8 @@ def write_changeset(
 
 def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bool:
     """Remarks alone are no change of the town; a record set aside, or a finding that is mended, is."""
-    if changeset.terminated or changeset.restored or "described" in changeset.counts:
+    described = changeset.counts.get("described")
+    if changeset.terminated or changeset.restored or (described and described["before"]):
         return False
     features = [one for name, one in plans.items() if name != "finding"]
     if not features or not all(one.is_empty for one in features):
@@ -110,7 +111,8 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bo
     return not len(noticed.ended) and bool((noticed.decisions[errors] == -1).all())
 
 
-def _written(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> list[str]:
+def written_layers(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> list[str]:
+    """Return the ids of the layers that a planned changeset concerns."""
     return list(dict.fromkeys([*plans, *changeset.terminated, *changeset.restored]))
 
 

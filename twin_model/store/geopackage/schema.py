@@ -8,11 +8,13 @@ connection puts a row into `vgpkg_twin_writer` inside its transaction, which nob
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 
+from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of, title_of, well_known_text
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
+from twin_model.store.former_fields import Held, ensure_same_kinds, gained, with_former_fields, with_tolerances
 from twin_model.store.geopackage.style import qml, sld
 from twin_model.store.select import quoted
 
@@ -22,10 +24,15 @@ __all__ = [
     "columns_held",
     "create_core",
     "create_layer",
+    "descriptions",
+    "forget_description",
     "geometries_held",
     "history_of",
     "indexed",
+    "keep_description",
     "keep_tolerance",
+    "known_columns",
+    "make_room",
     "srs_id",
     "tolerances_held",
     "unguarded",
@@ -134,9 +141,38 @@ def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
     connection.execute(*_alias_row(layer, one))
 
 
-def columns_held(connection: sqlite3.Connection) -> dict[str, dict[str, FieldType]]:
-    """Return the columns that the tables of current rows have, by layer, with their types."""
+def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) -> Catalogue:
+    """Make the tables and columns that layers have gained; return the layers with all that their tables hold.
+
+    Within an open transaction: what is there is asked where nobody else can add to it. Raises `CatalogueError` for a type
+    that is not the one stored.
+    """
+    held = columns_held(connection, catalogue.layers)
+    ensure_same_kinds(catalogue, held, geometries_held(connection))
+    missing, fields = gained(catalogue, held)
+    for layer in missing:
+        create_layer(connection, layer, crs)
+    for layer, field in fields:
+        add_field(connection, layer, field)
+    return _with_tables(connection, catalogue, columns_held(connection, catalogue.layers))
+
+
+def known_columns(connection: sqlite3.Connection, catalogue: Catalogue, held: Held) -> Catalogue:
+    """Return layers with what the store holds of them beyond their description: former fields, their tolerance."""
+    ensure_same_kinds(catalogue, held, geometries_held(connection))
+    return _with_tables(connection, catalogue, held)
+
+
+def _with_tables(connection: sqlite3.Connection, catalogue: Catalogue, held: Held) -> Catalogue:
+    return with_tolerances(with_former_fields(catalogue, held), tolerances_held(connection))
+
+
+def columns_held(
+    connection: sqlite3.Connection, names: Collection[str] | None = None
+) -> dict[str, dict[str, FieldType]]:
+    """Return the columns that the tables of current rows have, by layer, with their types; of all layers or of some."""
     layers = [row[0] for row in connection.execute("SELECT layer FROM vgpkg_twin_layer")]
+    layers = layers if names is None else [layer for layer in layers if layer in names]
     kinds: dict[str, FieldType] = {declared: kind for kind, declared in _SQL_TYPE.items() if kind != "date"}
     return {
         layer: {
@@ -162,6 +198,21 @@ def keep_tolerance(connection: sqlite3.Connection, layer: Layer) -> None:
     """Write down the tolerance of a layer: it stays, whatever a table of the town says later."""
     row = (f"tolerance:{layer.id}", repr(layer.tolerance))
     connection.execute("INSERT OR IGNORE INTO vgpkg_twin_meta VALUES (?,?)", row)
+
+
+def keep_description(connection: sqlite3.Connection, layer: str, table: str) -> None:
+    """Write down what the file of a layer is to say, until it is in place."""
+    connection.execute("INSERT OR REPLACE INTO vgpkg_twin_meta VALUES (?,?)", (f"description:{layer}", table))
+
+
+def forget_description(connection: sqlite3.Connection, layer: str, table: str) -> None:
+    connection.execute("DELETE FROM vgpkg_twin_meta WHERE key = ? AND value = ?", (f"description:{layer}", table))
+
+
+def descriptions(connection: sqlite3.Connection) -> dict[str, str]:
+    """Return what was written down of layers whose files are not in place, by layer."""
+    rows = connection.execute("SELECT substr(key, 13), value FROM vgpkg_twin_meta WHERE key LIKE 'description:%'")
+    return dict(rows.fetchall())
 
 
 def _layer_statements(layer: Layer) -> Iterator[str]:

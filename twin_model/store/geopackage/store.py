@@ -7,8 +7,9 @@ Here connections live and answers become frames; the statements are made in `sel
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from copy import copy
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,9 +23,10 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
+from twin_model.layer import Layer
 from twin_model.plan import Plan
-from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import ensure_same_kinds, gained, with_former_fields, with_tolerances
+from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
+from twin_model.store.former_fields import as_stored, gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
@@ -34,7 +36,7 @@ from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.select import Context, quoted, select
-from twin_model.store.writing import write_changeset
+from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -47,14 +49,20 @@ some size would stop for the disk."""
 _DIALECT = GeoPackageDialect()
 
 
+class _Connection(sqlite3.Connection):
+    """A connection that ends with its last user: SQLite crashes where one is closed while another thread steps in it."""
+
+    def __del__(self) -> None:
+        with suppress(sqlite3.ProgrammingError):  # it was never opened
+            self.close()
+
+
 class GeoPackageStore(GeoPackageHistory):
     """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
 
     def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
-        self._local = threading.local()
-        self._open: list[sqlite3.Connection] = []
-        self._lock = threading.Lock()
+        self._local, self._lock = threading.local(), threading.Lock()
         meta = self._meta()
         self._crs = meta["crs"]
         self.extend(catalogue)
@@ -97,19 +105,13 @@ class GeoPackageStore(GeoPackageHistory):
         return self._catalogue
 
     def close(self) -> None:
-        with self._lock:
-            for connection in self._open:
-                connection.close()
-            self._open.clear()
-        self._local = threading.local()
+        self._local = threading.local()  # nobody else holds the threads' connections, but who is reading on one
 
     def _connection(self) -> sqlite3.Connection:
         known: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if known is None:
             known = self._local.connection = self._connect()
             known.execute("PRAGMA mmap_size = 1073741824")
-            with self._lock:
-                self._open.append(known)
         return known
 
     def _connect(self) -> sqlite3.Connection:
@@ -121,6 +123,7 @@ class GeoPackageStore(GeoPackageHistory):
             check_same_thread=False,
             timeout=_BUSY_SECONDS,
             cached_statements=512,
+            factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")
@@ -152,18 +155,15 @@ class GeoPackageStore(GeoPackageHistory):
             migrate(connection, int(connection.execute(text).fetchone()[0]), self._catalogue, crs)
 
     def extend(self, catalogue: Catalogue) -> None:
-        held = gpkg_schema.columns_held(self._connection())
-        ensure_same_kinds(catalogue, held, gpkg_schema.geometries_held(self._connection()))
+        connection = self._connection()
+        held = gpkg_schema.columns_held(connection)
         if any(gained(catalogue, held)):
-            with self._writing() as connection:
-                missing, fields = gained(catalogue, gpkg_schema.columns_held(connection))
-                for layer in missing:
-                    gpkg_schema.create_layer(connection, layer, self._crs)
-                for layer, field in fields:
-                    gpkg_schema.add_field(connection, layer, field)
-            held = gpkg_schema.columns_held(self._connection())
-        tolerances = gpkg_schema.tolerances_held(self._connection())
-        self._catalogue = with_tolerances(with_former_fields(catalogue, held), tolerances)
+            with self._writing() as writer:
+                known = gpkg_schema.make_room(writer, catalogue, self._crs)
+        else:
+            known = gpkg_schema.known_columns(connection, catalogue, held)
+        with self._lock:
+            self._catalogue = known
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -194,8 +194,7 @@ class GeoPackageStore(GeoPackageHistory):
             self._connection().execute("SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset").fetchone()[0]
         )
 
-    def _context(self, query: FeatureQuery) -> Context:
-        layer = self._catalogue[query.layer]
+    def _context(self, layer: Layer, query: FeatureQuery) -> Context:
         query.view.ensure_admits(layer.id)
         moment = now()
         row = (
@@ -210,34 +209,36 @@ class GeoPackageStore(GeoPackageHistory):
         extent: Box | None = row[1:] if row[1] is not None else None
         return Context(layer, self._crs, moment, planned, extent, self._zone)
 
-    def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
-        statement = select(_DIALECT, self._context(query), query, what=what)
+    def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
+        statement = select(_DIALECT, self._context(layer, query), query, what=what)
         try:
             return self._connection().execute(statement.text, statement.parameters), statement.columns
         except sqlite3.OperationalError as error:
             raise self._as_store_error(error) from error
 
     def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
-        cursor, columns = self._run(query)
-        return to_frame(self._catalogue[query.layer], query, columns, cursor.fetchall(), self._crs)
+        layer = self._catalogue[query.layer]
+        cursor, columns = self._run(layer, query)
+        return to_frame(layer, query, columns, cursor.fetchall(), self._crs)
 
     def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
-        cursor, columns = self._run(query)
+        cursor, columns = self._run(self._catalogue[query.layer], query)
         return columns, cursor.fetchall()
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
-        cursor, columns = self._run(query)
+        layer = self._catalogue[query.layer]
+        cursor, columns = self._run(layer, query)
         while chunk := cursor.fetchmany(rows):
-            yield to_frame(self._catalogue[query.layer], query, columns, chunk, self._crs)
+            yield to_frame(layer, query, columns, chunk, self._crs)
 
     def count(self, query: FeatureQuery) -> int:
-        cursor, _ = self._run(query, "count")
+        cursor, _ = self._run(self._catalogue[query.layer], query, "count")
         return int(cursor.fetchone()[0])
 
     def summary(self, layer: str, view: View | None = None) -> Summary:
         query = FeatureQuery(layer, view=view or View())
         if not query.view.is_now:
-            return Summary(self.count(query), self._context(query).extent)
+            return Summary(self.count(query), self._context(self._catalogue[layer], query).extent)
         self._catalogue[layer]
         row = (
             self._connection()
@@ -299,14 +300,54 @@ class GeoPackageStore(GeoPackageHistory):
         """Take nothing ahead: the one writer's place of the file would be held while a source is read."""
         yield HeadStart()
 
-    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+    def commit(self, changeset: Changeset, plan: Plan, described: Described | None = None) -> Version:
         while True:
             base = self.version()
-            plans = plan(changeset)
+            plans = plan(self if described is None else self._as_stored(described.layer), changeset)
             with self._writing() as connection:
-                transaction = GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs))
-                if transaction.last()[0] == base:
-                    return write_changeset(transaction, self._catalogue, changeset, plans)
+                if GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs)).last()[0] != base:
+                    continue
+                layers = self._written(connection, written_layers(changeset, plans), described)
+                catalogue = Catalogue({**self._catalogue.layers, **layers})
+                transaction = GeoPackageTransaction(connection, catalogue, srs_id(self._crs))
+                version = write_changeset(transaction, catalogue, changeset, plans)
+            self._learn(layers)
+            return version
+
+    def _learn(self, layers: Mapping[str, Layer]) -> None:
+        """Know layers from now on as their tables are."""
+        with self._lock:
+            if any(self._catalogue.layers.get(name) is not layer for name, layer in layers.items()):
+                self._catalogue = Catalogue({**self._catalogue.layers, **layers})
+
+    def _as_stored(self, layer: Layer) -> "GeoPackageStore":
+        """Return this store as it is planned with: it knows of a layer what its table holds, nothing where there is none."""
+        connection, only = self._connection(), Catalogue({layer.id: layer})
+        held = gpkg_schema.columns_held(connection, only.layers)
+        gpkg_schema.known_columns(connection, only, held)
+        planned = copy(self)
+        planned._catalogue = as_stored(self._catalogue, layer, held)
+        return planned
+
+    def _written(
+        self, connection: sqlite3.Connection, names: Iterable[str], described: Described | None
+    ) -> Mapping[str, Layer]:
+        """Return layers as they are written within a transaction: with columns that others have added, and with the table or
+        the columns that a described one gains now."""
+        catalogue = Catalogue({name: self._catalogue[name] for name in names if name in self._catalogue})
+        layers = with_former_fields(catalogue, gpkg_schema.columns_held(connection, catalogue.layers)).layers
+        if described is None:
+            return layers
+        only = Catalogue({described.layer.id: described.layer})
+        gpkg_schema.keep_description(connection, described.layer.id, described.table)
+        return {**layers, **gpkg_schema.make_room(connection, only, self._crs).layers}
+
+    def descriptions(self) -> dict[str, str]:
+        return gpkg_schema.descriptions(self._connection())
+
+    def forget_description(self, layer: str, table: str) -> None:
+        with self._writing() as connection:
+            gpkg_schema.forget_description(connection, layer, table)
 
     # --- whole
 

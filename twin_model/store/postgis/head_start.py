@@ -14,15 +14,18 @@ from typing import Any
 import numpy as np
 import psycopg
 
+from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Rows, Scope, Version
 from twin_model.errors import StoreError
 from twin_model.plan import LayerPlan, Plan
 from twin_model.store.base import DeliveredState, HeadStart, Store
+from twin_model.store.former_fields import is_outgrown
 from twin_model.store.layer_writer import Writing
 from twin_model.store.postgis.copy_queue import CopyQueue
+from twin_model.store.postgis.schema import columns_held
 from twin_model.store.postgis.server import ServerAddress, begin_ahead, connect, in_our_words, take_place
 from twin_model.store.postgis.write import BULK, PostgisTransaction, PostgisWriter
-from twin_model.store.writing import write_changeset
+from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import Instant, now
 
 __all__ = ["PostgisHeadStart"]
@@ -84,12 +87,13 @@ class PostgisHeadStart(HeadStart):
         try:
             for writer in ahead.values():
                 writer.complete()
-            plans = plan(changeset)
+            plans = plan(self._store, changeset)
             queue = self._begun()
             transaction = PostgisTransaction(queue, self._store.catalogue, self._store.crs)
             if not take_place(queue.connection, self._address) or transaction.last()[0] != self._base:
                 raise _Disturbed
             _ensure_as_thought(changeset, plans, ahead)
+            self._ensure_known_columns(queue.connection, written_layers(changeset, plans))
             version = write_changeset(transaction, self._store.catalogue, changeset, plans, ahead=ahead)
             connection = queue.connection
         except (psycopg.Error, StoreError, _Disturbed):
@@ -130,6 +134,12 @@ class PostgisHeadStart(HeadStart):
         if not any(self._layers.values()):
             self.give_up()
         return None
+
+    def _ensure_known_columns(self, connection: Connection, names: list[str]) -> None:
+        known = self._store.catalogue
+        catalogue = Catalogue({name: known[name] for name in names if name in known})
+        if is_outgrown(catalogue, columns_held(connection, self._address.schema, catalogue.layers)):
+            raise _Disturbed
 
     def _ensure_undisturbed(self, connection: Connection) -> None:
         text = (

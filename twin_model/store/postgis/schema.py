@@ -6,15 +6,17 @@ kept in the order of code points and instants as texts, as in the other store. W
 triggers: our own transactions say `SET LOCAL twin.writer = 'yes'`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any, cast
 
 import psycopg
 from psycopg import sql
 
+from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
+from twin_model.store.former_fields import Held, ensure_same_kinds, gained, with_former_fields, with_tolerances
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.select import quoted
@@ -25,11 +27,16 @@ __all__ = [
     "columns_held",
     "create_core",
     "create_layer",
+    "descriptions",
     "execute",
+    "forget_description",
     "geometries_held",
     "history_of",
     "indexed",
+    "keep_description",
     "keep_tolerance",
+    "known_columns",
+    "make_room",
     "newest_version",
     "pack_parts",
     "set_defaults",
@@ -131,14 +138,45 @@ def pack_parts(connection: "psycopg.Connection[Any]") -> None:
     execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
 
 
-def columns_held(connection: "psycopg.Connection[Any]", schema: str) -> dict[str, dict[str, FieldType]]:
-    """Return the columns that the tables of current rows have, by layer, with their types."""
+def make_room(connection: "psycopg.Connection[Any]", catalogue: Catalogue, crs: str, schema: str) -> Catalogue:
+    """Make the tables and columns that layers have gained; return the layers with all that their tables hold.
+
+    Within an open transaction: what is there is asked where nobody else can add to it. Raises `CatalogueError` for a type
+    that is not the one stored.
+    """
+    held = columns_held(connection, schema, catalogue.layers)
+    ensure_same_kinds(catalogue, held, geometries_held(connection, schema))
+    missing, fields = gained(catalogue, held)
+    for layer in missing:
+        create_layer(connection, layer, crs)
+    for layer, field in fields:
+        add_field(connection, layer, field)
+    return _with_tables(connection, catalogue, columns_held(connection, schema, catalogue.layers))
+
+
+def known_columns(connection: "psycopg.Connection[Any]", catalogue: Catalogue, held: Held, schema: str) -> Catalogue:
+    """Return layers with what the store holds of them beyond their description: former fields, their tolerance."""
+    ensure_same_kinds(catalogue, held, geometries_held(connection, schema))
+    return _with_tables(connection, catalogue, held)
+
+
+def _with_tables(connection: "psycopg.Connection[Any]", catalogue: Catalogue, held: Held) -> Catalogue:
+    return with_tolerances(with_former_fields(catalogue, held), tolerances_held(connection))
+
+
+def columns_held(
+    connection: "psycopg.Connection[Any]", schema: str, names: Collection[str] | None = None
+) -> dict[str, dict[str, FieldType]]:
+    """Return the columns that the tables of current rows have, by layer, with their types; of all layers or of some."""
     text = (
-        "SELECT l.layer, c.column_name, c.data_type FROM twin_layer l JOIN information_schema.columns c "
-        "ON c.table_schema = %s AND c.table_name = l.layer ORDER BY c.ordinal_position"
+        "SELECT l.layer, a.attname, format_type(a.atttypid, NULL) FROM twin_layer l JOIN pg_class c ON c.relname = l.layer "
+        "JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = %s "
+        "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped "
+        "WHERE %s::text[] IS NULL OR l.layer = ANY(%s::text[]) ORDER BY a.attnum"
     )
+    asked = None if names is None else list(names)
     held: dict[str, dict[str, FieldType]] = {}
-    for layer, name, declared in connection.execute(text, (schema,)):
+    for layer, name, declared in connection.execute(text, (schema, asked, asked)):
         held.setdefault(layer, {})[name] = _FIELD_TYPES.get(declared, "string")
     return held
 
@@ -173,6 +211,22 @@ def keep_tolerance(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
     """Write down the tolerance of a layer: it stays, whatever a table of the town says later."""
     row = (f"tolerance:{layer.id}", repr(layer.tolerance))
     connection.execute("INSERT INTO twin_meta VALUES (%s, %s) ON CONFLICT DO NOTHING", row)
+
+
+def keep_description(connection: "psycopg.Connection[Any]", layer: str, table: str) -> None:
+    """Write down what the file of a layer is to say, until it is in place."""
+    text = "INSERT INTO twin_meta VALUES (%s, %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+    connection.execute(text, (f"description:{layer}", table))
+
+
+def forget_description(connection: "psycopg.Connection[Any]", layer: str, table: str) -> None:
+    connection.execute("DELETE FROM twin_meta WHERE key = %s AND value = %s", (f"description:{layer}", table))
+
+
+def descriptions(connection: "psycopg.Connection[Any]") -> dict[str, str]:
+    """Return what was written down of layers whose files are not in place, by layer."""
+    rows = connection.execute("SELECT substr(key, 13), value FROM twin_meta WHERE key LIKE 'description:%'")
+    return dict(rows.fetchall())
 
 
 def _layer_statements(layer: Layer, srid: int) -> Iterator[str]:

@@ -5,8 +5,10 @@ Here connections live and answers become frames; the statements are made in `sel
 tables in `schema`; how a server is reached stands in `server`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -14,14 +16,15 @@ from zoneinfo import ZoneInfo
 import geopandas as gpd
 import psycopg
 from psycopg import sql
-from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
+from twin_model.layer import Layer
 from twin_model.plan import Plan
-from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import ensure_same_kinds, gained, with_former_fields, with_tolerances
+from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
+from twin_model.store.former_fields import as_stored, gained, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
@@ -35,7 +38,7 @@ from twin_model.store.postgis.select import PostgisDialect
 from twin_model.store.postgis.server import ServerAddress, connect, in_our_words, prepare, writing
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import Context, Select, quoted, select
-from twin_model.store.writing import write_changeset
+from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -53,20 +56,12 @@ class PostgisStore(PostgisHistory):
 
     def __init__(self, url: str, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
         self._address, self._catalogue, self._zone = ServerAddress.read(url), catalogue, ZoneInfo(zone)
+        self._lock = threading.Lock()
         with connect(self._address) as connection:
             self._crs = self._opened(connection)
         self._dialect = PostgisDialect(srid_of(self._crs))
-        self._pool = ConnectionPool(
-            self._address.conninfo,
-            min_size=0,
-            max_size=_MOST_CONNECTIONS,
-            timeout=_POOL_SECONDS,
-            reconnect_timeout=30,
-            open=True,
-            kwargs={"autocommit": True},
-            configure=lambda one: prepare(one, self._address),
-            name="twin",
-        )
+        self._pool: ConnectionPool[Connection] | None = None
+        self._pool_lock = threading.Lock()
 
     @classmethod
     def create(cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "PostgisStore":
@@ -102,7 +97,10 @@ class PostgisStore(PostgisHistory):
         return self._catalogue
 
     def close(self) -> None:
-        self._pool.close()
+        with self._pool_lock:
+            pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.close()
 
     def _opened(self, connection: Connection) -> str:
         """Return the town's CRS; bring an older store to this program's format, refuse a newer one."""
@@ -128,35 +126,49 @@ class PostgisStore(PostgisHistory):
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
         held = postgis_schema.columns_held(connection, schema)
-        ensure_same_kinds(catalogue, held, postgis_schema.geometries_held(connection, schema))
         if any(gained(catalogue, held)):
             with writing(connection, self._address):
-                missing, fields = gained(catalogue, postgis_schema.columns_held(connection, schema))
-                for layer in missing:
-                    postgis_schema.create_layer(connection, layer, crs)
-                for layer, field in fields:
-                    postgis_schema.add_field(connection, layer, field)
-            held = postgis_schema.columns_held(connection, schema)
-        tolerances = postgis_schema.tolerances_held(connection)
-        self._catalogue = with_tolerances(with_former_fields(catalogue, held), tolerances)
+                known = postgis_schema.make_room(connection, catalogue, crs, schema)
+        else:
+            known = postgis_schema.known_columns(connection, catalogue, held, schema)
+        with self._lock:
+            self._catalogue = known
 
     # --- reading
 
+    def _open_pool(self) -> ConnectionPool[Connection]:
+        """Return the pool; it is opened when first asked for, and again after `close`."""
+        with self._pool_lock:
+            if self._pool is None:
+                self._pool = ConnectionPool(
+                    self._address.conninfo,
+                    min_size=0,
+                    max_size=_MOST_CONNECTIONS,
+                    timeout=_POOL_SECONDS,
+                    reconnect_timeout=30,
+                    open=True,
+                    kwargs={"autocommit": True},
+                    configure=lambda connection: prepare(connection, self._address),
+                    name="twin",
+                )
+            return self._pool
+
     @contextmanager
     def _lent(self, *, asking: bool = True) -> Iterator[Connection]:
-        """Lend a connection of the pool; where none comes free, or the pool still waits for a server that was away, one
-        of its own. A new one has to learn the tables first, which costs as much as a small edit."""
+        """Lend a connection of the pool; where none comes free, the pool still waits for a server that was away, or another
+        thread has just closed it, one of its own. A new one has to learn the tables first, which costs as much as a small edit."""
         with in_our_words(self._address, asking=asking):
+            pool = self._open_pool()
             try:
-                lent = self._pool.getconn()
-            except PoolTimeout:
+                lent = pool.getconn()
+            except (PoolTimeout, PoolClosed):
                 with connect(self._address) as own:
                     yield own
                 return
             try:
                 yield lent
             finally:
-                self._pool.putconn(lent)
+                pool.putconn(lent)
 
     def _all(self, text: str, *parameters: Any) -> PlainRows:
         return self._fetched(lambda connection: _rows(connection, text, parameters))
@@ -170,15 +182,16 @@ class PostgisStore(PostgisHistory):
                 except psycopg.OperationalError:
                     if not (again and connection.closed):
                         raise
-            self._pool.check()
+            self._open_pool().check()
         raise AssertionError("unreachable")
 
-    def _select(self, connection: Connection, query: FeatureQuery, what: str = "rows") -> tuple[Select, bool]:
+    def _select(
+        self, connection: Connection, layer: Layer, query: FeatureQuery, what: str = "rows"
+    ) -> tuple[Select, bool]:
         """Return the statement of a query, and whether its layer was ever written.
 
         Of one that never was there is nothing to read, and who brings its first features may hold the table.
         """
-        layer = self._catalogue[query.layer]
         query.view.ensure_admits(layer.id)
         moment = now()
         text = "SELECT version, next_planned, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
@@ -188,12 +201,12 @@ class PostgisStore(PostgisHistory):
         context = Context(layer, self._crs, moment, planned, box, self._zone)
         return select(self._dialect, context, query, what=what), version > 0
 
-    def _run(self, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], PlainRows]:
+    def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], PlainRows]:
         columns: tuple[str, ...] = ()
 
         def ask(connection: Connection) -> PlainRows:
             nonlocal columns
-            made, written = self._select(connection, query, what)
+            made, written = self._select(connection, layer, query, what)
             columns = made.columns
             return _rows(connection, made.text, made.parameters) if written else []
 
@@ -201,21 +214,23 @@ class PostgisStore(PostgisHistory):
         return columns, rows
 
     def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
-        columns, rows = self._run(query)
-        return to_frame(self._catalogue[query.layer], query, columns, rows, self._crs)
+        layer = self._catalogue[query.layer]
+        columns, rows = self._run(layer, query)
+        return to_frame(layer, query, columns, rows, self._crs)
 
     def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], PlainRows]:
-        return self._run(query)
+        return self._run(self._catalogue[query.layer], query)
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
+        layer = self._catalogue[query.layer]
         with self._lent() as connection:
-            made, written = self._select(connection, query)
+            made, written = self._select(connection, layer, query)
             chunks = postgis_copy.streamed(connection, made.text, made.parameters, rows) if written else ()
             for chunk in chunks:
-                yield to_frame(self._catalogue[query.layer], query, made.columns, chunk, self._crs)
+                yield to_frame(layer, query, made.columns, chunk, self._crs)
 
     def count(self, query: FeatureQuery) -> int:
-        _, rows = self._run(query, "count")
+        _, rows = self._run(self._catalogue[query.layer], query, "count")
         return int(rows[0][0]) if rows else 0
 
     def summary(self, layer: str, view: View | None = None) -> Summary:
@@ -273,18 +288,62 @@ class PostgisStore(PostgisHistory):
         finally:
             ahead.end()
 
-    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+    def commit(self, changeset: Changeset, plan: Plan, described: Described | None = None) -> Version:
         while True:
             base = self.version()
-            plans = plan(changeset)
+            plans = plan(self if described is None else self._as_stored(described.layer), changeset)
             with (
                 self._lent(asking=False) as connection,
                 writing(connection, self._address),
                 CopyQueue(connection) as queue,
             ):
-                transaction = PostgisTransaction(queue, self._catalogue, self._crs)
-                if transaction.last()[0] == base:
-                    return write_changeset(transaction, self._catalogue, changeset, plans)
+                if PostgisTransaction(queue, self._catalogue, self._crs).last()[0] != base:
+                    continue
+                layers = self._written(connection, written_layers(changeset, plans), described)
+                catalogue = Catalogue({**self._catalogue.layers, **layers})
+                transaction = PostgisTransaction(queue, catalogue, self._crs)
+                version = write_changeset(transaction, catalogue, changeset, plans)
+            self._learn(layers)
+            return version
+
+    def _learn(self, layers: Mapping[str, Layer]) -> None:
+        """Know layers from now on as their tables are."""
+        with self._lock:
+            if any(self._catalogue.layers.get(name) is not layer for name, layer in layers.items()):
+                self._catalogue = Catalogue({**self._catalogue.layers, **layers})
+
+    def _as_stored(self, layer: Layer) -> "PostgisStore":
+        """Return this store as it is planned with: it knows of a layer what its table holds, nothing where there is none."""
+        only, schema = Catalogue({layer.id: layer}), self._address.schema
+        with self._lent() as connection:
+            held = postgis_schema.columns_held(connection, schema, only.layers)
+            postgis_schema.known_columns(connection, only, held, schema)
+        planned = copy(self)
+        planned._catalogue = as_stored(self._catalogue, layer, held)
+        return planned
+
+    def _written(
+        self, connection: Connection, names: Iterable[str], described: Described | None
+    ) -> Mapping[str, Layer]:
+        """Return layers as they are written within a transaction: with columns that others have added, and with the table or
+        the columns that a described one gains now."""
+        schema = self._address.schema
+        catalogue = Catalogue({name: self._catalogue[name] for name in names if name in self._catalogue})
+        held = postgis_schema.columns_held(connection, schema, catalogue.layers)
+        layers = with_former_fields(catalogue, held).layers
+        if described is None:
+            return layers
+        only = Catalogue({described.layer.id: described.layer})
+        postgis_schema.keep_description(connection, described.layer.id, described.table)
+        return {**layers, **postgis_schema.make_room(connection, only, self._crs, schema).layers}
+
+    def descriptions(self) -> dict[str, str]:
+        with self._lent() as connection:
+            return postgis_schema.descriptions(connection)
+
+    def forget_description(self, layer: str, table: str) -> None:
+        with self._lent(asking=False) as connection, writing(connection, self._address):
+            postgis_schema.forget_description(connection, layer, table)
 
     # --- whole
 

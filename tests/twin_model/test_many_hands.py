@@ -1,0 +1,66 @@
+"""Many hands on one town: threads, notebooks and services that read, commit, open and close at once, in both stores."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from town_hands import blocks
+
+from twin_model import Town, init_town, open_town
+from twin_model.audit import verify
+
+ROOT = Path(__file__).resolve().parents[2]
+HANDS = ROOT / "tests" / "town_hands.py"
+CRS = "EPSG:4548"
+
+
+@pytest.fixture
+def town(location: str, tmp_path: Path) -> Iterator[Town]:
+    """A town of 400 blocks, kept in each kind of store."""
+    with init_town(tmp_path / "town", name="测试", crs=CRS, store=location) as made:
+        made.edit("building", blocks(400, name=[f"{n}号楼" for n in range(400)]), reason="first")
+        yield made
+
+
+def hands(task: str, folder: Path, number: int) -> dict[str, Any]:
+    """Do a task of `town_hands.py` in a process of its own, where a segmentation fault fails the test alone."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-X", "faulthandler", str(HANDS), task, str(folder), str(number)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
+    return dict(json.loads(done.stdout))
+
+
+def test_readers_go_on_while_another_thread_closes_the_store(town: Town) -> None:
+    done = hands("read_while_others_close", town.path, 15)
+
+    assert done["answers"] == [[400, 400, 1]]
+    assert done["count"] > 30
+
+
+def test_a_reader_goes_on_when_the_town_it_reads_is_left(town: Town) -> None:
+    done = hands("leave_while_others_read", town.path, 5)
+
+    assert done["counts"] == [400]
+
+
+def test_new_layers_committed_at_once_all_stay(town: Town) -> None:
+    done = hands("commit_new_layers_at_once", town.path, 4)
+
+    expected = [f"hand_{hand}_{turn}" for hand in range(4) for turn in range(3)]
+    assert done["layers"] == expected
+    assert done["versions"] == list(range(2, 14))
+    with open_town(town.path) as opened:
+        assert set(expected) <= set(opened.layers().index)
+        assert verify(opened.store).changesets == 13
