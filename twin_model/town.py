@@ -29,6 +29,7 @@ from twin_model.crs import (
     title_of,
     transform_geometries,
 )
+from twin_model.desk import changes as desk_changes
 from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed
 from twin_model.desk.description import codes_of, describe, layers_of
 from twin_model.desk.names import layer_named
@@ -251,6 +252,43 @@ class Town:
         if first is not None and begins is not None and first > begins:
             day = local_time(first, self.settings.timezone)
             notice("desk.not_yet_known", self.lang, layer=layer.id, at=time_words(at), first=day)
+
+    @plainly
+    def changes(
+        self, layer: str, before: desk_changes.When, after: desk_changes.When | None = None
+    ) -> gpd.GeoDataFrame:
+        """Return what was inserted, updated and ended in a layer between two days, or between two versions.
+
+        Days are those of valid time, as known now; version numbers compare what was recorded. Columns: `change`, `fields`,
+        `before` and `after` (dicts of the fields that differ), `geometry`, `geometry_before`; see `twin_model.desk.changes`.
+
+        >>> town.changes("building", "2019-01-01", "2021-01-01")["change"].tolist()
+        ['inserted', 'inserted']
+        >>> town.changes("建筑物", 0, 1)["after"].str.get("storeys").tolist()
+        [6, 12]
+        """
+        described = layer_named(self.store.catalogue, layer)
+        return desk_changes.changes(self.store, described, before, after, zone=self.settings.timezone)
+
+    @plainly
+    def history(self, layer: str | None = None) -> pd.DataFrame:
+        """Return the versions of the town, or those that changed a layer, newest first: who, when, why, how many.
+
+        >>> town.history("building")[["reason", "inserted"]].values.tolist()
+        [['survey', 2]]
+        """
+        described = None if layer is None else layer_named(self.store.catalogue, layer)
+        return desk_changes.history(self.store, described, zone=self.settings.timezone)
+
+    @plainly
+    def versions(self, layer: str, id: str) -> gpd.GeoDataFrame:
+        """Return every state of one feature as known now, oldest first; `valid_to` is NaT where it still holds.
+
+        >>> town.versions("building", "building.1")[["storeys", "version"]].values.tolist()
+        [[6, 1]]
+        """
+        described = layer_named(self.store.catalogue, layer)
+        return desk_changes.versions(self.store, described, id, zone=self.settings.timezone)
 
     @plainly
     def describe(
