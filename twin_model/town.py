@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from twin_model.cache_folder import CacheFolder
 from twin_model.catalogue import Catalogue, layer_of, read_catalogue
 from twin_model.catalogue.frame_values import with_plain_values
 from twin_model.catalogue.layer_from_frame import (
@@ -32,6 +35,7 @@ from twin_model.crs import (
 from twin_model.desk import changes as desk_changes
 from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed
 from twin_model.desk.description import codes_of, describe, layers_of
+from twin_model.desk.heights import height_at
 from twin_model.desk.names import layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
@@ -43,6 +47,7 @@ from twin_model.errors import CatalogueError, CrsRefused, EditRefused, QueryRefu
 from twin_model.layer import Layer
 from twin_model.messages import render
 from twin_model.query_area import seen_extent
+from twin_model.relief.ground import Ground
 from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.former_fields import with_tolerances
@@ -82,6 +87,7 @@ class Town:
     ) -> None:
         self.path, self.settings, self.catalogue, self.store = path, settings, catalogue, store
         self.left_out = left_out
+        self._ground: Ground | None = None
         self._desk = Desk(store, zone=settings.timezone, lang=self.lang)
 
     def __enter__(self) -> "Town":
@@ -289,6 +295,27 @@ class Town:
         """
         described = layer_named(self.store.catalogue, layer)
         return desk_changes.versions(self.store, described, id, zone=self.settings.timezone)
+
+    def ground(self) -> Ground:
+        """Return the ground of what the town knows now, triangulated once a version and held in its cache.
+
+        `ground().surface()` is the triangulation; `ground().heights(x, y)` answers outside the survey too, with the
+        nearest height that is known.
+        """
+        if self._ground is None:
+            self._ground = Ground(self.store, CacheFolder(self.cache))
+        return self._ground
+
+    @plainly
+    def height_at(self, points: Any) -> "pd.Series[float] | NDArray[np.float64] | float":
+        """Return the height of the ground at points, in metres of the town's height datum; NaN outside the survey.
+
+        A GeoDataFrame or GeoSeries of points in any CRS gives a Series with its index; an array (n, 2) of x, y in the
+        town's CRS, or a list of shapely points, an array; one point a float.
+
+            wells["ground"] = town.height_at(wells)
+        """
+        return height_at(self.ground(), points, crs=self.store.crs)
 
     @plainly
     def describe(
