@@ -78,7 +78,9 @@ def difference(store: Store, layer: str, before: int, after: int) -> gpd.GeoData
     records = [_difference(each) for each in changed_states(store, described, before, after)]
     columns = ["id", "fid", "change", "fields", "before", "after", "geometry"]
     frame = pd.DataFrame(records, columns=columns).set_index("id")
-    return gpd.GeoDataFrame(frame, geometry=gpd.array.from_shapely(from_wkb(frame["geometry"].to_list())), crs=store.crs)
+    return gpd.GeoDataFrame(
+        frame, geometry=gpd.array.from_shapely(from_wkb(frame["geometry"].to_list())), crs=store.crs
+    )
 
 
 class ChangedStates(NamedTuple):
