@@ -39,6 +39,7 @@ from twin_model.desk.heights import height_at
 from twin_model.desk.names import layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
+from twin_model.desk.psets import bim_properties
 from twin_model.desk.question import Place, Time, feature_query, first_known, time_words
 from twin_model.desk.saving import Desk, Mode, Order, Saved
 from twin_model.desk.shown import Features, town_html, town_text
@@ -52,6 +53,7 @@ from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.former_fields import with_tolerances
 from twin_model.store.opening import create_store, ensure_location, open_store
+from twin_model.store.select import PROPERTY_SETS
 from twin_model.temporal import Instant, Interval, local_time, parse_instant, parse_when
 from twin_model.town_settings import (
     TOWN_FILE,
@@ -316,6 +318,24 @@ class Town:
             wells["ground"] = town.height_at(wells)
         """
         return height_at(self.ground(), points, crs=self.store.crs)
+
+    @plainly
+    def bim_properties(
+        self, elements: pd.DataFrame | str | None = None, psets: Sequence[str] | str | None = None
+    ) -> pd.DataFrame:
+        """Return the property sets of BIM elements as columns, such as "Pset_WallCommon.FireRating".
+
+        `elements` is a frame of `features`, or the layer (by id or title) of which all are taken, "bim_element" if left out;
+        `psets` names sets or single properties, all if left out. Types, units and errors: `twin_model.desk.psets`.
+
+            walls = town.features("bim_element", where="psets.Pset_WallCommon.FireRating = '2h'")
+            walls.join(town.bim_properties(walls, ["Pset_WallCommon"]))
+        """
+        if elements is not None and not isinstance(elements, str):
+            return bim_properties(elements, psets)
+        layer = layer_named(self.store.catalogue, elements or "bim_element")
+        query = FeatureQuery(layer.id, fields=(PROPERTY_SETS,), geometry=False)
+        return bim_properties(self.store.features(query), psets)
 
     @plainly
     def describe(
