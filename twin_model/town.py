@@ -36,7 +36,15 @@ from twin_model.desk import changes as desk_changes
 from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed
 from twin_model.desk.description import codes_of, describe, layers_of
 from twin_model.desk.heights import height_at
-from twin_model.desk.names import layer_named
+from twin_model.desk.measures import (
+    GREEN_KINDS,
+    building_density,
+    features_of,
+    green_ratio,
+    pipe_length,
+    plot_ratio,
+)
+from twin_model.desk.names import fields_named, layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.psets import bim_properties
@@ -336,6 +344,83 @@ class Town:
         layer = layer_named(self.store.catalogue, elements or "bim_element")
         query = FeatureQuery(layer.id, fields=(PROPERTY_SETS,), geometry=False)
         return bim_properties(self.store.features(query), psets)
+
+    @plainly
+    def plot_ratio(
+        self,
+        parcels: gpd.GeoDataFrame | str = "land_use",
+        buildings: gpd.GeoDataFrame | str = "building",
+        *,
+        at: Time | None = None,
+        as_known: Time | int | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Return the plot ratio (容积率) of each parcel, an estimate: footprint x storeys above ground / parcel area.
+
+        `parcels` and `buildings` are layers (ids or titles) of the day `at`, as known by the version or day `as_known`, or
+        frames of your own. Columns, choices and the definition: `twin_model.desk.measures.plot_ratio`.
+
+            ratio = town.plot_ratio()
+            ratio[ratio["plot_ratio_estimate"] > town.features("land_use")["floor_area_ratio"]]
+        """
+        return plot_ratio(*self._frames((parcels, buildings), at, as_known))
+
+    @plainly
+    def building_density(
+        self,
+        parcels: gpd.GeoDataFrame | str = "land_use",
+        buildings: gpd.GeoDataFrame | str = "building",
+        *,
+        at: Time | None = None,
+        as_known: Time | int | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Return the building density (建筑密度) of each parcel in per cent, an estimate: footprints / parcel area.
+
+        Parameters are those of `plot_ratio`, columns and the definition: `twin_model.desk.measures.building_density`.
+        """
+        return building_density(*self._frames((parcels, buildings), at, as_known))
+
+    @plainly
+    def green_ratio(
+        self,
+        parcels: gpd.GeoDataFrame | str = "land_use",
+        vegetation: gpd.GeoDataFrame | str = "vegetation_area",
+        *,
+        kinds: Sequence[str] | None = GREEN_KINDS,
+        at: Time | None = None,
+        as_known: Time | int | None = None,
+    ) -> gpd.GeoDataFrame:
+        """Return the green ratio (绿地率) of each parcel in per cent, an estimate: green space / parcel area.
+
+        `kinds` are the kinds of vegetation that count, None for all; the other parameters are those of `plot_ratio`,
+        columns and the definition: `twin_model.desk.measures.green_ratio`.
+        """
+        return green_ratio(*self._frames((parcels, vegetation), at, as_known), kinds=kinds)
+
+    @plainly
+    def pipe_length(
+        self,
+        by: Sequence[str] | str = ("class",),
+        *,
+        pipes: gpd.GeoDataFrame | str = "pipe_line",
+        at: Time | None = None,
+        as_known: Time | int | None = None,
+    ) -> pd.DataFrame:
+        """Return the length of pipes in kilometres by fields (ids or titles), along the axis and in plan.
+
+        `pipes` is a layer of the day `at`, as known by `as_known`, or a frame. Columns: `twin_model.desk.measures.pipe_length`.
+
+            town.pipe_length(["class", "material"])
+        """
+        if isinstance(pipes, str):
+            by = fields_named(layer_named(self.store.catalogue, pipes), by)
+        return pipe_length(self._frames((pipes,), at, as_known)[0], by)
+
+    def _frames(
+        self, layers: Sequence[gpd.GeoDataFrame | str], at: Time | None, as_known: Time | int | None
+    ) -> list[gpd.GeoDataFrame]:
+        """Return frames as they are, and of layers the features of a day."""
+        view = self.view(at, as_known)
+        return [features_of(self.store, each, view, zone=self.settings.timezone) for each in layers]
 
     @plainly
     def describe(

@@ -37,6 +37,8 @@ RULES = {
     "psets.Pset_WallCommon.FireRating IS NOT NULL": [1, 2, 3],
     "psets.Pset_WallCommon.IsExternal = TRUE": [1],
     "psets.Pset_WallCommon.IsExternal": [1],
+    "psets.Pset_WallCommon.IsExternal = 1": [],
+    "psets.Pset_WallCommon.ThermalTransmittance = TRUE": [],
     "NOT psets.Pset_WallCommon.IsExternal": [2],
     "psets.Pset_WallCommon.ThermalTransmittance > 0.2": [1, 2],
     "0.5 > psets.Pset_WallCommon.ThermalTransmittance": [1],
