@@ -107,7 +107,7 @@ def test_a_name_of_another_shape_is_refused_with_the_right_one(town: Town, name:
         ("psets.A.B = geometry", "geometry"),
         ("psets.A.B = nothing", "'nothing'"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_compared_is_refused(town: Town, where: str, message: str) -> None:
     with pytest.raises(FilterError, match=message):
         matches(town, where)

@@ -16,11 +16,14 @@ from twin_model.errors import EditRefused, QueryRefused
 
 CRS = "EPSG:4548"
 SETS = [
-    {"Pset_WallCommon": {"FireRating": "2h", "IsExternal": True, "ThermalTransmittance": 0.25}, "Qto": {"Count": 3, "Sides": [1, 2]}},
+    {
+        "Pset_WallCommon": {"FireRating": "2h", "IsExternal": True, "ThermalTransmittance": 0.25},
+        "Qto": {"Count": 3, "Sides": [1, 2]},
+    },
     {"Pset_WallCommon": {"FireRating": "1h", "IsExternal": False, "ThermalTransmittance": 1}, "Qto": {"Mixed": 1}},
     {"Pset_DoorCommon": {"FireRating": None}, "Qto": {"Count": 4, "Mixed": "one"}},
     None,
-]  # fmt: skip
+]
 
 
 def elements(properties: list[object]) -> gpd.GeoDataFrame:

@@ -30,8 +30,22 @@ from twin_model.view import View
 __all__ = ["GREEN_KINDS", "building_density", "features_of", "green_ratio", "pipe_length", "plot_ratio"]
 
 GREEN_KINDS = (
-    "绿地", "公园绿地", "防护绿地", "附属绿地", "草地", "天然草地", "人工草地", "花圃", "林地", "有林地", "灌木林", "疏林", "未成林", "竹林", "苗圃",
-)  # fmt: skip
+    "绿地",
+    "公园绿地",
+    "防护绿地",
+    "附属绿地",
+    "草地",
+    "天然草地",
+    "人工草地",
+    "花圃",
+    "林地",
+    "有林地",
+    "灌木林",
+    "疏林",
+    "未成林",
+    "竹林",
+    "苗圃",
+)
 """The kinds of vegetation that count as green space; fields, orchards and sports grounds are none."""
 
 Float64 = NDArray[np.float64]
