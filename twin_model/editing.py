@@ -161,11 +161,10 @@ def _text(value: Any, zone: str) -> str:
 
 
 def _json(value: Any, zone: str) -> str:
-    """Return JSON text: of a dict or list what it means, a text as it is where it is JSON."""
-    if isinstance(value, dict | list):
-        return orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    orjson.loads(_text(value, zone))
-    return str(value)
+    """Return a text that is JSON: what leaves the house as what it means must have a meaning."""
+    text = _text(value, zone)
+    orjson.loads(text)
+    return text
 
 
 def _truth(value: Any, zone: str) -> bool:

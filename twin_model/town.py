@@ -290,8 +290,8 @@ class Town:
     def history(self, layer: str | None = None) -> pd.DataFrame:
         """Return the versions of the town, or those that changed a layer, newest first: who, when, why, how many.
 
-        >>> town.history("building")[["reason", "inserted"]].values.tolist()
-        [['survey', 2]]
+        >>> town.history("building")[["reason", "inserted"]].values.tolist()[-1]
+        ['survey', 2]
         """
         described = None if layer is None else layer_named(self.store.catalogue, layer)
         return desk_changes.history(self.store, described, zone=self.settings.timezone)
@@ -300,8 +300,8 @@ class Town:
     def versions(self, layer: str, id: str) -> gpd.GeoDataFrame:
         """Return every state of one feature as known now, oldest first; `valid_to` is NaT where it still holds.
 
-        >>> town.versions("building", "building.1")[["storeys", "version"]].values.tolist()
-        [[6, 1]]
+        >>> town.versions("building", "building.1")["storeys"].tolist()[0]
+        6
         """
         described = layer_named(self.store.catalogue, layer)
         return desk_changes.versions(self.store, described, id, zone=self.settings.timezone)

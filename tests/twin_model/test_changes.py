@@ -35,13 +35,13 @@ def end(town: Town, ids: tuple[str, ...], effective: str) -> None:
 def town(location: str, tmp_path: Path) -> Iterator[Town]:
     """Four buildings of 2020; in 2022 the first gets storeys and the second another outline; in 2023 the third ends."""
     with init_town(tmp_path / "town", name="测试", crs=CRS, store=location) as town:
-        town.commit(blocks(4, storeys=[1, 2, 3, 4]), layer="building", effective="2020-01-01", reason="survey")
+        town.edit("building", blocks(4, storeys=[1, 2, 3, 4]), effective="2020-01-01", reason="survey")
         later = town.features("building").iloc[:2].copy()
         later["storeys"] = [11, 2]
         later.loc["building.2", "geometry"] = shapely.MultiPolygon(
             [shapely.box(618_050, 3_886_000, 618_090, 3_886_020)]
         )
-        town.commit(later, layer="building", effective="2022-01-01", reason="heightened", author="office")
+        town.edit("building", later, effective="2022-01-01", reason="heightened", author="office")
         end(town, ("building.3",), "2023-01-01")
         yield town
 
@@ -80,8 +80,8 @@ def test_a_day_may_be_any_kind_of_day_and_the_layer_a_title(town: Town) -> None:
 
 
 def test_what_changed_and_changed_back_between_the_days_is_no_change(town: Town) -> None:
-    back = town.features("building", datetime="2021-01-01").iloc[:1]
-    town.commit(back, layer="building", effective="2023-06-01", reason="a mistake")
+    back = town.features("building", at="2021-01-01").iloc[:1]
+    town.edit("building", back, effective="2023-06-01", reason="a mistake")
 
     assert "building.1" not in town.changes("building", "2021-01-01", "2024-01-01").index
     assert "building.1" in town.changes("building", "2022-06-01", "2024-01-01").index
@@ -106,7 +106,7 @@ def test_between_two_versions_is_what_was_recorded(town: Town) -> None:
 def test_a_correction_of_the_past_is_shown_with_the_state_that_it_corrects(town: Town) -> None:
     """The newest state is the same before and after: it is the one of 2020 that gets another."""
     seven = town.features("building").iloc[:1].assign(storeys=7)
-    town.commit(seven, layer="building", effective="2021-01-01", reason="was seven already")
+    town.edit("building", seven, effective="2021-01-01", reason="was seven already")
 
     corrected = town.changes("building", 3, 4)
 
@@ -140,8 +140,8 @@ def test_a_day_beside_a_version_and_a_version_that_is_not_there_are_refused(town
 
 def test_truth_values_are_compared_as_such(town: Town) -> None:
     frame = blocks(2, open=[True, False], note=["a", None])
-    town.commit(frame, layer="gates", reason="result", effective="2021-01-01")
-    town.commit(frame.assign(open=[True, True], note=None), layer="gates", reason="result", effective="2022-01-01")
+    town.save_result(frame, "gates", reason="result", effective="2021-01-01")
+    town.save_result(frame.assign(open=[True, True], note=None), "gates", reason="result", effective="2022-01-01")
 
     changes = town.changes("gates", "2021-06", "2022-06")
 
@@ -150,7 +150,7 @@ def test_truth_values_are_compared_as_such(town: Town) -> None:
 
 
 def test_the_history_is_a_frame_with_times_of_the_town(town: Town) -> None:
-    town.commit(blocks(1, note=["x"]), layer="marks", reason="result")
+    town.save_result(blocks(1, note=["x"]), "marks", reason="result")
 
     history = town.history()
 

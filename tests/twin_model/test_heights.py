@@ -23,7 +23,7 @@ def town(location: str, tmp_path: Path) -> Iterator[Town]:
     points = shapely.points(EAST + x.ravel(), NORTH + y.ravel(), 60 + x.ravel() / 10)
     with init_town(tmp_path / "town", name="测试", crs=CRS, store=location) as town:
         spots = gpd.GeoDataFrame({"elevation": 60 + x.ravel() / 10}, geometry=points, crs=CRS)
-        town.commit(spots, layer="spot_height", effective="2020-01-01", reason="survey")
+        town.edit("spot_height", spots, effective="2020-01-01", reason="survey")
         yield town
 
 
@@ -67,7 +67,7 @@ def test_the_ground_is_made_once_and_follows_what_the_town_knows(town: Town) -> 
     )
 
     hill = gpd.GeoDataFrame({"elevation": [99.0]}, geometry=[shapely.Point(EAST + 55, NORTH + 55, 99)], crs=CRS)
-    town.commit(hill, layer="spot_height", effective="2021-01-01", reason="a hill")
+    town.edit("spot_height", hill, effective="2021-01-01", reason="a hill")
 
     assert town.height_at(hill)[0] == pytest.approx(99)
 

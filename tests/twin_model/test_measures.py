@@ -36,8 +36,8 @@ BUILDINGS = frame(
 @pytest.fixture
 def town(location: str, tmp_path: Path) -> Iterator[Town]:
     with init_town(tmp_path / "town", name="测试", crs=CRS, store=location) as town:
-        town.commit(PARCELS, layer="land_use", effective="2022-01-01", reason="plan")
-        town.commit(BUILDINGS, layer="building", effective="2020-01-01", reason="survey")
+        town.edit("land_use", PARCELS, effective="2022-01-01", reason="plan")
+        town.edit("building", BUILDINGS, effective="2020-01-01", reason="survey")
         yield town
 
 
@@ -101,7 +101,7 @@ def test_pipes_are_as_long_as_their_axis_and_groups_add_up(town: Town) -> None:
         shapely.LineString([(EAST, NORTH, 60), (EAST, NORTH + 700, 60)]),
     ]
     keys = {"segment_key": ["1", "2", "3"], "class": ["JS", "JS", "PS"], "material": ["PE", None, "砼"]}
-    town.commit(frame(lines, **keys), layer="pipe_line", effective="2020-01-01", reason="survey")
+    town.edit("pipe_line", frame(lines, **keys), effective="2020-01-01", reason="survey")
 
     length = town.pipe_length()
     both = town.pipe_length(["管类", "material"])
@@ -139,7 +139,7 @@ def test_frames_of_ones_own_are_measured_in_any_projected_crs(town: Town) -> Non
 
 def test_the_past_is_measured_and_a_time_before_the_plan_is_refused_not_zero(town: Town) -> None:
     torn_down = town.features("building").iloc[:1].assign(storeys=1)
-    town.commit(torn_down, layer="building", effective="2023-01-01", reason="survey")
+    town.edit("building", torn_down, effective="2023-01-01", reason="survey")
 
     assert town.plot_ratio(at="2022-06-01")["plot_ratio_estimate"].tolist()[0] == pytest.approx(1.64)
     assert town.plot_ratio()["plot_ratio_estimate"].tolist()[0] == pytest.approx(1.48)

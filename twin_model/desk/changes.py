@@ -7,7 +7,6 @@ Not here: how two states are compared and a version is undone (`twin_model.histo
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import date
 from typing import Any
 
 import geopandas as gpd
@@ -15,18 +14,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.desk.answer_frame import typed
+from twin_model.desk.question import Time, time_words
 from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.history import ChangedStates, State, changed_states, differing_fields, states_of
 from twin_model.history import history as changesets_of
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.frames import from_wkb
-from twin_model.temporal import ALWAYS, parse_instant, time_text
+from twin_model.temporal import ALWAYS, parse_instant
 from twin_model.view import View
 
 __all__ = ["When", "changes", "history", "local_times", "versions"]
 
-When = str | date | int
+When = Time | int
 """A day or an instant of valid time, or the number of a version."""
 
 _AT_ONCE = 20_000
@@ -43,7 +44,7 @@ def changes(store: Store, layer: Layer, before: When, after: When | None = None,
 
     Index `id`, in the order in which features were first recorded. Columns: `change` is "inserted", "updated" or "ended";
     `fields` lists what differs, `before` and `after` are dicts of these fields (`.str.get("storeys")` reads one of
-    them), empty where the feature is not there; "geometry" among `fields` has its values in the columns `geometry`
+    them) with values as they are stored, empty where the feature is not there; "geometry" among `fields` has its values in the columns `geometry`
     (after, or before where it ended) and `geometry_before`, both in the store's CRS. Between versions an updated feature
     of which the validity alone differs has `valid_from` or `valid_to` among them, as datetimes of the town's zone.
     Without changes the frame is empty.
@@ -67,7 +68,7 @@ def _shown(value: Any) -> str:
 
 
 def _instant(day: Any, zone: str) -> str:
-    return parse_instant(time_text(day), zone)[0]
+    return parse_instant(time_words(day) or "", zone)[0]
 
 
 def _between_versions(store: Store, layer: Layer, before: int, after: int, zone: str) -> Iterator[dict[str, Any]]:
@@ -175,7 +176,7 @@ def history(store: Store, layer: Layer | None = None, *, zone: str) -> pd.DataFr
 def versions(store: Store, layer: Layer, feature_id: str, *, zone: str) -> gpd.GeoDataFrame:
     """Return every state of one feature as known now, the oldest first; geometry in the store's CRS.
 
-    Index `id`; columns: the layer's fields, `valid_from` and `valid_to` (datetimes of the town's zone, NaT where it still
+    Index `id`; columns: the layer's fields in the dtypes of `answer_frame`, `valid_from` and `valid_to` (datetimes of the town's zone, NaT where it still
     holds), and the `version` that wrote the state. Raises `FeatureNotFound` with an id that is there.
     """
     query = FeatureQuery(layer.id, view=View(ALWAYS), ids=(str(feature_id),), states=True)
@@ -184,11 +185,10 @@ def versions(store: Store, layer: Layer, feature_id: str, *, zone: str) -> gpd.G
         some = store.features(FeatureQuery(layer.id, view=View(ALWAYS), fields=(), geometry=False, limit=1))
         example = some.index[0] if len(some) else "-"
         raise FeatureNotFound("changes.no_feature", id=str(feature_id)[:100], layer=layer.id, example=example)
-    times = {name: local_times(frame[name].tolist(), zone) for name in _VALIDITY}
-    return frame.drop(columns="fid").assign(**times)
+    return typed(layer, frame.drop(columns="fid"), zone)
 
 
 def local_times(instants: Sequence[str | None], zone: str) -> pd.DatetimeIndex:
     """Return the store's instants as datetimes of a zone, NaT for None."""
-    moments = np.array([None if each is None else each.rstrip("Z") for each in instants], dtype="datetime64[ms]")
+    moments = np.array([None if each is None else each.rstrip("Z") for each in instants], dtype="datetime64[us]")
     return pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(zone)

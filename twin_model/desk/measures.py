@@ -21,10 +21,12 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.crs import crs_code, is_projected, transform_geometries
+from twin_model.desk.answer_frame import typed
 from twin_model.desk.names import layer_named
+from twin_model.desk.question import first_known
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.temporal import ALWAYS, local_time
+from twin_model.temporal import local_time
 from twin_model.view import View
 
 __all__ = ["GREEN_KINDS", "building_density", "features_of", "green_ratio", "pipe_length", "plot_ratio"]
@@ -61,12 +63,12 @@ def features_of(store: Store, layer: gpd.GeoDataFrame | str, view: View, *, zone
     if not isinstance(layer, str):
         return layer
     described = layer_named(store.catalogue, layer)
-    frame = store.features(FeatureQuery(described.id, view=view))
+    frame = typed(described, store.features(FeatureQuery(described.id, view=view)), zone)
     if len(frame) or view.is_now:
         return frame
-    since = store.features(FeatureQuery(described.id, view=View(ALWAYS), fields=(), geometry=False))["valid_from"]
-    if len(since):
-        raise QueryRefused("measures.nothing_then", layer=described.id, since=local_time(since.min(), zone))
+    since = first_known(store, described, view)
+    if since is not None:
+        raise QueryRefused("measures.nothing_then", layer=described.id, since=local_time(since, zone))
     return frame
 
 

@@ -33,7 +33,7 @@ def bim_properties(elements: pd.DataFrame, psets: Iterable[str] | str | None = N
     names sets ("Pset_WallCommon") or single properties ("Pset_WallCommon.FireRating"), None takes all. The index is that
     of `elements`, columns stand in the order of `psets`, else in that of the alphabet.
 
-    Truth values are `boolean`, whole numbers `Int64`, numbers `float64`, texts `object` with None; a property that has
+    Truth values are `boolean`, whole numbers `Int64`, numbers `float64`, texts `str` (missing: NaN); a property that has
     values of several kinds, or lists and tables, is `object`. Values are in their model's own units. Raises
     `QueryRefused` for a frame without property sets and, with the nearest, for a set that no element has.
     """
@@ -95,4 +95,6 @@ def _typed(values: list[Any], index: pd.Index) -> "pd.Series[Any]":
         return pd.Series(pd.array(values, dtype="Int64"), index=index)
     if kinds and kinds <= {int, float}:
         return pd.Series(np.array(values, dtype=np.float64), index=index)
+    if kinds == {str}:
+        return pd.Series(values, dtype=pd.StringDtype(na_value=np.nan), index=index)
     return pd.Series(values, dtype=object, index=index)
