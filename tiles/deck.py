@@ -12,10 +12,9 @@ Everything is drawn in metres east and north of one origin (deck.gl's METER_OFFS
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -27,8 +26,9 @@ import pydeck
 import shapely
 from numpy.typing import NDArray
 
+from tiles.frame_layer import layer_of_frame, records_of
 from tiles.local_frame import LocalFrame, ToLonLat, local_positions, projected_frame
-from tiles.solids import feature_colors
+from tiles.offline_page import frame_of, page_html, script_json, without_hosts
 from twin_model.box import Box
 from twin_model.catalogue import Catalogue
 from twin_model.crs import (
@@ -47,11 +47,11 @@ from twin_model.layer import Layer
 __all__ = ["Camera", "deck_of", "frame_html", "offline_html"]
 
 Floats = NDArray[np.float64]
+Colors = NDArray[np.uint8]
 Ground = Callable[[Floats, Floats], Floats]
 DeckRecord = dict[str, Any]
 
 _METER_OFFSETS = pydeck.types.String("@@#COORDINATE_SYSTEM.METER_OFFSETS")
-_BACKGROUND = "#f4f2ee"
 _UNKNOWN_HEIGHT = (233, 228, 218, 255)
 _GLASS = 0.6
 """How much of an area's opacity is left while pipes are shown below it."""
@@ -70,8 +70,6 @@ _LIGHT = {
 _MATERIAL = {"ambient": 0.5, "diffuse": 0.6, "shininess": 12, "specularColor": [20, 20, 20]}
 _HIGHLIGHT = [255, 214, 64, 110]
 _PIPE_PIXELS = 1.6
-_LABELLED = 6
-"""How many properties a tooltip shows."""
 
 
 @dataclass(frozen=True)
@@ -104,26 +102,40 @@ def deck_of(
     frames: Mapping[str, gpd.GeoDataFrame],
     *,
     catalogue: Catalogue,
-    ground: Ground | float,
+    ground: Ground | float | None = None,
     camera: Camera | None = None,
     lang: str = "zh",
+    colors: Mapping[str, Colors] = {},
 ) -> pydeck.Deck:
     """Return frames, by the id of their layer, as a deck: solids extruded, lines and points at their heights.
 
-    Colours are the catalogue's. `ground` is the height of the ground at x, y of the first frame's CRS (which
-    must be projected), or is one height for all; what has no height of its own lies on it, and a building of
-    unknown height lies flat. BIM elements are footprints raised from bottom to top, not their meshes. While
-    pipes are shown, areas turn pale and the pipes shine through them.
+    A name that is not in the catalogue is that of a frame of its own kind (`layer_of_frame`). Colours are the
+    catalogue's, or RGBA (n, 4) of each row in `colors`. `ground` is the height of the ground at x, y of the first frame's
+    CRS (which must be projected), or one height for all, the lowest of all heights if left out; what has no height of its
+    own lies on it, and a building of unknown height lies flat. BIM elements are footprints raised from bottom to top, not
+    their meshes. While pipes are shown, areas turn pale and the pipes shine through them.
     """
     crs = _shared_crs(frames.values())
     moved = {name: _in_crs(frame, crs) for name, frame in frames.items()}
+    paints = {name: colors[name][_is_drawn(frame)] for name, frame in frames.items() if name in colors}
     bounds = _bounds(moved.values(), crs)
-    place = _place_of(bounds, crs, ground if callable(ground) else _level(ground))
-    layers = [catalogue[name] for name in moved]
+    level = _lowest_height(moved.values()) if ground is None else ground
+    place = _place_of(bounds, crs, level if callable(level) else _level(level))
+    layers = [catalogue.layers.get(name) or layer_of_frame(name, frame) for name, frame in moved.items()]
     glass = _GLASS if any(layer.underground or _kind(layer) == "sweep" for layer in layers) else 1.0
     camera = camera or Camera()
     return pydeck.Deck(
-        layers=[_drawn(layer, moved[layer.id], place, lang, glass) for layer in sorted(layers, key=_order)],
+        layers=[
+            _drawn(
+                layer,
+                moved[layer.id],
+                records_of(layer, moved[layer.id], lang, paints.get(layer.id)),
+                place,
+                glass,
+                layer.id in paints,
+            )
+            for layer in sorted(layers, key=_order)
+        ],
         initial_view_state=_view_state(camera, camera.bbox or bounds, place),
         effects=[_LIGHT],
         map_provider=None,
@@ -141,10 +153,22 @@ def _shared_crs(frames: Iterable[gpd.GeoDataFrame]) -> str:
 
 def _in_crs(frame: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:
     """Return the features that have a geometry, in the deck's CRS."""
-    present = frame[frame.geometry.notna() & ~frame.geometry.is_empty]
+    present = frame[_is_drawn(frame)]
     return present.set_geometry(
         gpd.GeoSeries(transform_geometries(present.geometry.to_numpy(), present.crs, crs), present.index, crs=crs)
     )
+
+
+def _is_drawn(frame: gpd.GeoDataFrame) -> NDArray[np.bool_]:
+    return np.asarray(frame.geometry.notna() & ~frame.geometry.is_empty, dtype=np.bool_)
+
+
+def _lowest_height(frames: Iterable[gpd.GeoDataFrame]) -> float:
+    """Return the lowest height of any corner or base, 0 where none has one."""
+    heights = [shapely.get_coordinates(frame.geometry.to_numpy(), include_z=True)[:, 2] for frame in frames]
+    heights += [_numbers(frame, name) for frame in frames for name in ("base_elevation", "bottom")]
+    known = np.concatenate(heights)
+    return float(np.nanmin(known)) if np.isfinite(known).any() else 0.0
 
 
 def _bounds(frames: Iterable[gpd.GeoDataFrame], crs: str) -> Box:
@@ -196,30 +220,15 @@ def _view_state(camera: Camera, bbox: Box, place: _Place) -> pydeck.ViewState:
     )
 
 
-def _drawn(layer: Layer, frame: gpd.GeoDataFrame, place: _Place, lang: str, glass: float) -> pydeck.Layer:
-    records = _records(layer, frame, lang)
+def _drawn(
+    layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place, glass: float, is_painted: bool
+) -> pydeck.Layer:
+    """Return a layer of the deck; where the caller gave colours, `is_painted`, no others come in."""
     if layer.dimension == 2 and _kind(layer):
-        return _solids_layer(layer, frame, records, place)
+        return _solids_layer(layer, frame, records, place, is_painted)
     if layer.dimension == 2:
         return _areas_layer(layer, frame, records, place, glass)
     return (_lines_layer if layer.dimension == 1 else _points_layer)(layer, frame, records, place)
-
-
-def _records(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> list[DeckRecord]:
-    """Return id, label and colour of each feature: what a pick and a tooltip answer."""
-    names = [name for name in layer.model.get("properties", layer.field_names) if name in frame]
-    fields = [one for name in names if (one := layer.field_of(name)) and frame[name].notna().any()][:_LABELLED]
-    columns = [frame[one.name].to_numpy(dtype=object) for one in fields]
-    colors = feature_colors(layer, frame).tolist()
-    records = []
-    for row, feature_id in enumerate(frame.index):
-        lines = [f"{layer.title(lang)} {feature_id}"]
-        for one, column in zip(fields, columns, strict=True):
-            if not pd.isna(column[row]):
-                value = one.codes[str(column[row])](lang) if str(column[row]) in one.codes else column[row]
-                lines.append(f"{one.title(lang)}: {value} {one.unit}".rstrip())
-        records.append({"id": str(feature_id), "label": "\n".join(lines), "color": colors[row]})
-    return records
 
 
 def _polygons(
@@ -242,13 +251,15 @@ def _split(points: Floats, owner: NDArray[np.intp], count: int) -> list[Any]:
     return [one.tolist() for one in np.split(points, np.searchsorted(owner, np.arange(1, count)))[:count]]
 
 
-def _solids_layer(layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place) -> pydeck.Layer:
+def _solids_layer(
+    layer: Layer, frame: gpd.GeoDataFrame, records: list[DeckRecord], place: _Place, is_painted: bool
+) -> pydeck.Layer:
     base, height = _standing(layer, frame, place)
     for record, metres in zip(records, height, strict=True):
         record["elevation"] = round(float(np.nan_to_num(metres)), 3)
-        if np.isnan(metres):
+        if np.isnan(metres) and not is_painted:
             record["color"] = list(_UNKNOWN_HEIGHT)
-    if _kind(layer) == "mesh" and "color" in frame:
+    if _kind(layer) == "mesh" and "color" in frame and not is_painted:
         for record, color in zip(records, frame["color"], strict=True):
             if isinstance(color, str) and color.startswith("#"):
                 record["color"] = _rgb(color)
@@ -325,55 +336,49 @@ def _rgb(color: str) -> list[int]:
     return [int(color[start : start + 2], 16) for start in (1, 3, 5)]
 
 
-def offline_html(deck: pydeck.Deck, *, title: str = "") -> str:
+def offline_html(deck: pydeck.Deck, *, title: str = "", legend: str = "", lang: str = "zh") -> str:
     """Return a page that draws a deck of `deck_of` without any network; 4 MB of it are deck.gl from pydeck.
 
-    `Deck.to_html(offline=True)` inlines it too, yet asks other hosts for map libraries and style sheets.
-    This page asks nobody: addresses in the bundle lose their scheme, and the page's content security policy
-    refuses whatever would still be asked for.
+    `legend` is HTML (`legend_html`). `Deck.to_html(offline=True)` inlines deck.gl too, yet asks other hosts for map
+    libraries and style sheets. This page asks nobody: addresses in the bundle lose their scheme, and the page's content
+    security policy refuses whatever would still be asked for.
     """
-    scene = orjson.dumps(orjson.loads(deck.to_json())).decode().replace("</", "<\\/")
-    return _PAGE.format(title=html.escape(title), background=_BACKGROUND, bundle=_bundle(), scene=scene)
+    scene = script_json(orjson.loads(deck.to_json()))
+    return page_html(
+        title=title,
+        styles=_STYLES,
+        body='<div id="deck-container"></div>',
+        scripts=[_bundle(), _DRAW.replace("SCENE", scene, 1)],
+        legend=legend,
+        lang=lang,
+    )
 
 
 def frame_html(deck: pydeck.Deck, *, height: int = 520) -> str:
     """Return the offline page inside a frame, for `IPython.display.HTML`; `height` in pixels."""
-    page = html.escape(offline_html(deck))
-    return f'<div><iframe srcdoc="{page}" width="100%" height="{height}" style="border:0"></iframe></div>'
+    return frame_of(offline_html(deck), height=height)
 
 
+@cache
 def _bundle() -> str:
-    """Return deck.gl as pydeck ships it, no address of another host left; names of XML namespaces stay."""
-    bundle = files("pydeck").joinpath("nbextension", "static", "index.js").read_text("utf-8")
-    bundle = re.sub(r"https?://(?!www\.w3\.org/)(?=[a-z])", "", bundle)
-    return re.sub(r"//# sourceMappingURL=\S+", "", bundle).replace("</script", "<\\/script")
+    """Return deck.gl as pydeck ships it."""
+    return without_hosts(files("pydeck").joinpath("nbextension", "static", "index.js").read_text("utf-8"))
 
 
-_PAGE = """<!doctype html>
-<html>
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline';
- style-src 'unsafe-inline'; img-src data: blob:; font-src data:; connect-src data: blob:; worker-src blob:">
-<title>{title}</title>
-<style>
-html, body {{ margin: 0; height: 100%; overflow: hidden; background: {background}; }}
-#deck-container {{ position: relative; width: 100vw; height: 100vh; }}
-</style>
-</head>
-<body>
-<div id="deck-container"></div>
-<script>{bundle}</script>
-<script>
-const deckInstance = createDeck({{
+_STYLES = "#deck-container { position: relative; width: 100vw; height: 100vh; }"
+
+_DRAW = """
+const deckInstance = createDeck({
   container: document.getElementById("deck-container"),
-  jsonInput: {scene},
-  tooltip: {{
-    text: "{{label}}",
-    style: {{whiteSpace: "pre", font: "12px sans-serif", background: "#2b2b2bee", color: "#fff"}},
-  }},
+  jsonInput: SCENE,
+  tooltip: {
+    text: "{label}",
+    style: {whiteSpace: "pre-wrap", maxWidth: "340px", overflowWrap: "anywhere", font: "inherit", zIndex: 3,
+            background: "#2b2b2bee", color: "#fff"},
+  },
+});
+deckInstance.setProps({onAfterRender: () => {
+  const viewport = deckInstance.getViewports()[0];
+  if (viewport) drawScale(viewport.metersPerPixel);
 }});
-</script>
-</body>
-</html>
 """

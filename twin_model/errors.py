@@ -135,6 +135,18 @@ class WorkerOutOfMemory(WorkerError):
     rule = "worker.out_of_memory"
 
 
+class PackageMissing(TwinError):
+    """A call needs a package that is not installed with this Python."""
+
+    rule = "notebook.no_package"
+
+
+class ServiceFailed(TwinError):
+    """A service that a notebook started did not come up."""
+
+    rule = "notebook.service_ended"
+
+
 class AccessRefused(TwinError):
     """The `View` does not admit this layer."""
 

@@ -1,32 +1,37 @@
 // Builds the twin into dist/, served under /viewer/. CesiumJS is bundled from its published modules; its workers
-// and the few assets a town needs are copied as they are: nothing is fetched from another host, ever.
+// and the few assets a town needs are copied as they are: nothing is fetched from another host, ever. MapLibre is not part
+// of the twin: Python puts it into the flat maps of a notebook (tiles/flat_map.py).
 import { cpSync, createReadStream, existsSync, mkdirSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { defineConfig } from "vite";
 
 const ENGINE = resolve(import.meta.dirname, "node_modules/@cesium/engine");
+const MAPLIBRE = resolve(import.meta.dirname, "node_modules/maplibre-gl");
 const BASE = "/viewer/";
 const COPIED = {
-  Workers: join(ENGINE, "Build/Workers"),
+  "cesium/Workers": join(ENGINE, "Build/Workers"),
   // Orientation of the earth, asked for with every frame's sun direction.
-  "Assets/IAU2006_XYS": join(ENGINE, "Source/Assets/IAU2006_XYS"),
+  "cesium/Assets/IAU2006_XYS": join(ENGINE, "Source/Assets/IAU2006_XYS"),
   // The attribution's logo.
-  "Assets/Images": join(ENGINE, "Source/Assets/Images"),
-  "Assets/approximateTerrainHeights.json": join(ENGINE, "Source/Assets/approximateTerrainHeights.json"),
-  "ThirdParty/draco_decoder.wasm": join(ENGINE, "Source/ThirdParty/draco_decoder.wasm"),
-  "LICENSE.md": join(ENGINE, "LICENSE.md"),
+  "cesium/Assets/Images": join(ENGINE, "Source/Assets/Images"),
+  "cesium/Assets/approximateTerrainHeights.json": join(ENGINE, "Source/Assets/approximateTerrainHeights.json"),
+  "cesium/ThirdParty/draco_decoder.wasm": join(ENGINE, "Source/ThirdParty/draco_decoder.wasm"),
+  "cesium/LICENSE.md": join(ENGINE, "LICENSE.md"),
+  "maplibre/maplibre-gl.js": join(MAPLIBRE, "dist/maplibre-gl.js"),
+  "maplibre/maplibre-gl.css": join(MAPLIBRE, "dist/maplibre-gl.css"),
+  "maplibre/LICENSE.txt": join(MAPLIBRE, "LICENSE.txt"),
 };
 
-function cesiumFiles() {
+function copiedFiles() {
   let folder = "dist";
   return {
-    name: "cesium-files",
+    name: "copied-files",
     configResolved: (config) => {
       folder = resolve(config.root, config.build.outDir);
     },
     configureServer(server) {
       server.middlewares.use((request, response, next) => {
-        const path = (request.url ?? "").split("?")[0].replace(`${BASE}cesium/`, "");
+        const path = (request.url ?? "").split("?")[0].replace(BASE, "");
         const name = Object.keys(COPIED).find((key) => path === key || path.startsWith(`${key}/`));
         const file = name && join(COPIED[name], path.slice(name.length));
         if (!file || !existsSync(file)) return next();
@@ -36,7 +41,7 @@ function cesiumFiles() {
     },
     closeBundle() {
       for (const [name, source] of Object.entries(COPIED)) {
-        const target = join(folder, "cesium", name);
+        const target = join(folder, name);
         mkdirSync(dirname(target), { recursive: true });
         cpSync(source, target, { recursive: true });
       }
@@ -81,7 +86,7 @@ function strictStyle() {
 export default defineConfig(({ command }) => ({
   base: BASE,
   define: { CESIUM_BASE_URL: JSON.stringify(`${BASE}cesium/`) },
-  plugins: [cesiumFiles(), strictStyle()],
+  plugins: [copiedFiles(), strictStyle()],
   build: { target: "es2022", chunkSizeWarningLimit: 6000, modulePreload: { polyfill: false } },
   // `npm run dev` shows the service of TWIN_URL (default: a service on this machine) with the sources of this folder.
   server:

@@ -3,6 +3,7 @@
 import ast
 import configparser
 import importlib.metadata
+import json
 import re
 import sys
 from collections.abc import Mapping
@@ -35,6 +36,8 @@ def declared(section: str, key: str) -> set[str]:
 
 
 RUNTIME = declared("options", "install_requires")
+NOTEBOOK = declared("options.extras_require", "notebook")
+"""What only methods of a town for notebooks import, when they are called."""
 DEVELOPMENT = declared("options.extras_require", "dev")
 
 
@@ -63,7 +66,7 @@ def imported(*folders: str) -> dict[str, str]:
 def closure() -> list[str]:
     """Every distribution that comes in with the runtime dependencies, by the metadata of those installed."""
     seen: set[str] = set()
-    waiting = list(RUNTIME)
+    waiting = [*RUNTIME, *NOTEBOOK]
     while waiting:
         name = waiting.pop()
         try:
@@ -87,7 +90,7 @@ def test_every_library_the_house_imports_is_declared() -> None:
     missing = {
         name: path
         for name, path in imported("twin_model", "ingest", "tiles", "api_config").items()
-        if name not in RUNTIME
+        if name not in RUNTIME | NOTEBOOK
     }
 
     assert missing == {}
@@ -104,13 +107,24 @@ def test_every_library_of_tests_and_samples_is_declared() -> None:
 def test_every_library_that_is_declared_is_imported() -> None:
     used = set(imported("twin_model", "ingest", "tiles", "api_config"))
 
-    assert RUNTIME - used - CHOSEN_BY_UVICORN == set()
+    assert (RUNTIME | NOTEBOOK) - used - CHOSEN_BY_UVICORN == set()
+    assert NOTEBOOK <= DEVELOPMENT, "tests run all notebooks"
 
 
 def test_a_licence_is_permissive_or_keeps_to_its_own_files() -> None:
     licences = {name: licence(name) for name in closure()}
 
     assert len(licences) > len(RUNTIME)
+    assert {name: text for name, text in licences.items() if not PERMISSIVE.search(text)} == {}
+    assert {name: text for name, text in licences.items() if STRONG.search(text)} == {}
+
+
+def test_a_licence_of_what_the_viewer_brings_to_a_browser_is_permissive() -> None:
+    lock = json.loads((ROOT / "viewer" / "package-lock.json").read_text("utf-8"))["packages"]
+
+    licences = {name: str(lock[f"node_modules/{name}"].get("license")) for name in lock[""]["dependencies"]}
+
+    assert {"@cesium/engine", "maplibre-gl"} <= set(licences)
     assert {name: text for name, text in licences.items() if not PERMISSIVE.search(text)} == {}
     assert {name: text for name, text in licences.items() if STRONG.search(text)} == {}
 

@@ -16,6 +16,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "cql2": ("twin_model/filter/",),
     "ezdxf": ("ingest/dxf", "tiles/encodings/dxf"),
     "ifcopenshell": ("ingest/ifc", "tiles/encodings/ifc"),
+    "matplotlib": ("twin_model/desk/plot_style.py",),
     "mapbox_earcut": ("tiles/extrude",),
     "pebble": ("twin_model/workers.py",),
     "openpyxl": ("ingest/tables", "tiles/encodings/xlsx"),

@@ -164,6 +164,29 @@ def test_features_without_geometry_and_empty_answers_make_an_empty_deck() -> Non
     assert data_of(deck, "building") == data_of(deck, "street_lamp") == []
 
 
+def test_a_frame_that_no_layer_describes_is_drawn_by_its_columns() -> None:
+    frame = buildings(height=[30.0], density=[0.25])
+
+    deck = deck_of(
+        {"result": frame}, catalogue=CATALOGUE, ground=60.0, colors={"result": np.array([[1, 2, 3, 255]], np.uint8)}
+    )
+
+    (drawn,) = data_of(deck, "result")
+    assert drawn["elevation"] == 30.0
+    assert drawn["color"] == [1, 2, 3, 255]
+    assert drawn["label"].split("\n") == ["result building.1", "height: 30.0", "density: 0.25"]
+
+
+def test_without_a_ground_all_stands_on_the_lowest_height_there_is() -> None:
+    pipe = LineString([(EAST, NORTH, 57.5), (EAST + 40, NORTH, 57.1)])
+    pipes = gpd.GeoDataFrame({"class": ["PS"]}, geometry=[pipe], crs=CRS, index=["PS.1~2"])
+
+    deck = deck_of({"pipe_line": pipes, "building": buildings(height=[30.0])}, catalogue=CATALOGUE)
+
+    assert [point[2] for point in data_of(deck, "pipe_line")[0]["path"]] == pytest.approx([0.4, 0.0])
+    assert data_of(deck, "building")[0]["polygon"][0][0][2] == 0.0
+
+
 @pytest.mark.parametrize(("crs", "rule"), [(None, "crs.unknown"), ("EPSG:4490", "crs.not_projected")])
 def test_frames_without_a_projected_crs_are_refused(crs: str | None, rule: str) -> None:
     frame = gpd.GeoDataFrame({"height": [3.0]}, geometry=[box(118, 35, 118.1, 35.1)], crs=crs)
