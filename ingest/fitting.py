@@ -262,7 +262,7 @@ class Fitting:
             "warning",
             field=lambda r: one.name,
             value=lambda r: str(raw[r])[:80],
-            expected=lambda r: one.type,
+            expected=lambda r: one.format.upper() or one.type,
         )
         return column
 

@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import Any
 
 import numpy as np
+import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -25,7 +26,7 @@ def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[
 
     Numbers come as float64, whole numbers as int64 where none is missing, all else as objects.
     """
-    if one.type == "string" and raw.dtype == object:
+    if one.type == "string" and not one.format and raw.dtype == object:
         return _texts(raw), []
     if one.type == "number" and raw.dtype.kind in "fiu":
         numbers = raw.astype(np.float64)
@@ -78,6 +79,8 @@ def _reader(one: Field, zone: str) -> Callable[[Any], Any]:
         "number": _number,
         "boolean": _boolean,
     }
+    if one.format == "json":
+        return _json
     if one.type in simple:
         return simple[one.type]
     if one.type == "date":
@@ -101,6 +104,13 @@ def _text(value: Any) -> str | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return str(value).replace("\x00", "").strip() or None
+
+
+def _json(value: Any) -> str | None:
+    """Return a text that is JSON; what leaves the house as what it means must have a meaning."""
+    text = _text(value)
+    orjson.loads(text or "null")
+    return text
 
 
 def _integer(value: Any) -> int:

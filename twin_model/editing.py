@@ -10,6 +10,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import orjson
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
@@ -114,7 +115,7 @@ def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDA
     values: list[Any] = []
     for name, value in frame[one.name].items():
         try:
-            values.append(None if _is_absent(value) else _READERS[one.type](value, zone))
+            values.append(None if _is_absent(value) else _READERS[one.format or one.type](value, zone))
         except (TypeError, ValueError, OverflowError) as error:
             raise EditRefused(
                 "edit.value",
@@ -122,7 +123,7 @@ def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDA
                 row=str(name),
                 field=one.name,
                 value=repr(value)[:80] if isinstance(value, str) and not _is_storable(value) else str(value)[:80],
-                expected=one.type,
+                expected=one.format.upper() or one.type,
             ) from error
     if one.type == "number":
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
@@ -159,6 +160,13 @@ def _text(value: Any, zone: str) -> str:
     return value
 
 
+def _json(value: Any, zone: str) -> str:
+    """Return a text that is JSON: what leaves the house as what it means must have a meaning."""
+    text = _text(value, zone)
+    orjson.loads(text)
+    return text
+
+
 def _truth(value: Any, zone: str) -> bool:
     if not isinstance(value, bool | np.bool_):
         raise TypeError(value)
@@ -178,6 +186,7 @@ def _moment(value: Any, zone: str) -> str:
 
 _READERS: dict[str, Callable[[Any, str], Any]] = {
     "string": _text,
+    "json": _json,
     "number": _number,
     "integer": _integer,
     "boolean": _truth,

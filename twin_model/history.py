@@ -6,25 +6,40 @@ Here one thinks over the `Store` protocol; the `twin history|show|diff|revert|au
     commit(store, revert(store, 5, author="planner", reason="wrong sheet"))
 """
 
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import geopandas as gpd
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from twin_model.audit import Audit, verify
 from twin_model.changeset import Changeset
 from twin_model.errors import QueryRefused, VersionConflict
 from twin_model.layer import Layer
 from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
+from twin_model.store.frames import from_wkb
 from twin_model.temporal import Interval, now
 from twin_model.view import View
 
-__all__ = ["Audit", "changeset_of", "difference", "history", "revert", "verify"]
+__all__ = [
+    "Audit",
+    "ChangedStates",
+    "State",
+    "changed_states",
+    "changeset_of",
+    "difference",
+    "differing_fields",
+    "history",
+    "revert",
+    "states_of",
+    "verify",
+]
+
+State = Mapping[str, Any]
+"""What one row says, by column: plain values with None where they are absent, geometry as WKB."""
 
 _ALWAYS = Interval(None, None)
-_SYSTEM = ("fid", "valid_from", "valid_to", "version", "geometry")
 _AT_ONCE = 5_000
 
 
@@ -60,70 +75,91 @@ def difference(store: Store, layer: str, before: int, after: int) -> gpd.GeoData
     described = store.catalogue[layer]
     for number in (before, after):
         store.ensure_version(number)
-    low, high = sorted((before, after))
-    fids = store.changed_fids(described.id, low, high)
-    records = [
-        one
-        for start in range(0, len(fids), _AT_ONCE)
-        for one in _differences(store, described, fids[start : start + _AT_ONCE], before, after)
-    ]
+    records = [_difference(each) for each in changed_states(store, described, before, after)]
     columns = ["id", "fid", "change", "fields", "before", "after", "geometry"]
     frame = pd.DataFrame(records, columns=columns).set_index("id")
-    return gpd.GeoDataFrame(frame, geometry="geometry", crs=store.crs)
+    return gpd.GeoDataFrame(
+        frame, geometry=gpd.array.from_shapely(from_wkb(frame["geometry"].to_list())), crs=store.crs
+    )
 
 
-def _differences(store: Store, layer: Layer, fids: NDArray[np.int64], before: int, after: int) -> list[dict[str, Any]]:
-    was, becomes = (_states_of(store, layer, fids, recorded) for recorded in (before, after))
-    found = []
-    for fid in fids.tolist():
-        old, new = was.get(fid, []), becomes.get(fid, [])
-        if [_said(one) for one in old] == [_said(one) for one in new]:
-            continue
-        found.append(_difference(fid, old, new))
-    return found
+class ChangedStates(NamedTuple):
+    """A feature of which two versions say something else, with the states that each knows of it, oldest first."""
+
+    fid: int
+    before: Sequence[State]
+    after: Sequence[State]
+
+    @property
+    def change(self) -> str:
+        """The kind of change: "inserted", "updated" or "terminated"."""
+        if not self.before:
+            return "inserted"
+        has_end = bool(self.after) and self.after[-1]["valid_to"] is not None
+        return "terminated" if not self.after or (has_end and self.before[-1]["valid_to"] is None) else "updated"
+
+    @property
+    def latest(self) -> tuple[State, State]:
+        """The latest states in which the two versions differ; empty where one of them knows none of that time."""
+        old, new = list(self.before), list(self.after)
+        while old and new and _content(old[-1]) == _content(new[-1]):
+            old.pop()
+            new.pop()
+        return (old[-1] if old else {}), (new[-1] if new else {})
 
 
-def _states_of(store: Store, layer: Layer, fids: NDArray[np.int64], recorded: int) -> dict[int, list[dict[str, Any]]]:
-    query = FeatureQuery(layer.id, view=View(_ALWAYS, recorded), fids=tuple(fids.tolist()), states=True)
-    states: dict[int, list[dict[str, Any]]] = {}
-    for row in store.features(query).reset_index().to_dict("records"):
-        states.setdefault(int(row["fid"]), []).append({name: _plain(value) for name, value in row.items()})
+def changed_states(store: Store, layer: Layer, before: int, after: int) -> Iterator[ChangedStates]:
+    """Yield the features of which two versions say something else, by fid; states of all valid time are compared."""
+    low, high = sorted((before, after))
+    fids = store.changed_fids(layer.id, low, high)
+    for start in range(0, len(fids), _AT_ONCE):
+        part = fids[start : start + _AT_ONCE].tolist()
+        was, becomes = (states_of(store, layer, part, View(_ALWAYS, recorded)) for recorded in (before, after))
+        for fid in part:
+            old, new = was.get(fid, []), becomes.get(fid, [])
+            if [_content(each) for each in old] != [_content(each) for each in new]:
+                yield ChangedStates(fid, old, new)
+
+
+def states_of(store: Store, layer: Layer, fids: Sequence[int], view: View) -> dict[int, list[State]]:
+    """Return the states of features that a view shows, by fid, the oldest first."""
+    query = FeatureQuery(layer.id, view=view, fids=tuple(fids), states=isinstance(view.datetime, Interval))
+    columns, rows = store.rows(query)
+    truths = {each.name for each in layer.fields if each.type == "boolean"} & set(columns)
+    states: dict[int, list[State]] = {}
+    for row in rows:
+        state = dict(zip(columns, row, strict=True))
+        state |= {name: bool(state[name]) for name in truths if state[name] is not None}
+        states.setdefault(state["fid"], []).append(state)
     return states
 
 
-def _said(state: dict[str, Any]) -> list[tuple[str, Any]]:
-    return [(name, value.wkb if hasattr(value, "wkb") else value) for name, value in state.items() if name != "version"]
+def _content(state: State) -> list[Any]:
+    return [value for name, value in state.items() if name != "version"]
 
 
-def _difference(fid: int, old: list[dict[str, Any]], new: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return one row: the last state of each side is compared, field by field."""
-    last_old, last_new = (states[-1] if states else {} for states in (old, new))
-    gone = bool(new) and new[-1]["valid_to"] is not None and (not old or old[-1]["valid_to"] is None)
-    change = "inserted" if not old else "terminated" if not new or gone else "updated"
-    names = [name for name in (last_new or last_old) if name not in {"id", "fid", "version"}]
-    differing = [name for name in names if _differs(last_old.get(name), last_new.get(name))]
+def _difference(states: ChangedStates) -> dict[str, Any]:
+    """Return one row: the latest states that differ are compared, field by field."""
+    old, new = states.latest
+    names = [name for name in (new or old) if name not in {"id", "fid", "version"}]
+    differing = differing_fields(old, new, names)
     fields = [name for name in differing if name != "valid_from"] or ["valid_from"]
     shown = [name for name in fields if name != "geometry"]
+    last = (states.after or states.before)[-1]
     return {
-        "id": (last_new or last_old)["id"],
-        "fid": fid,
-        "change": change,
+        "id": last["id"],
+        "fid": states.fid,
+        "change": states.change,
         "fields": fields,
-        "before": {name: last_old.get(name) for name in shown} if old else None,
-        "after": {name: last_new.get(name) for name in shown} if new else None,
-        "geometry": (last_new or last_old).get("geometry"),
+        "before": {name: old.get(name) for name in shown} if states.before else None,
+        "after": {name: new.get(name) for name in shown} if states.after else None,
+        "geometry": last.get("geometry"),
     }
 
 
-def _differs(one: Any, other: Any) -> bool:
-    return bool((one.wkb if hasattr(one, "wkb") else one) != (other.wkb if hasattr(other, "wkb") else other))
-
-
-def _plain(value: Any) -> Any:
-    """Return a value of a frame as Python's own, None where it is absent."""
-    if value is None or value is pd.NA or (isinstance(value, float) and value != value):
-        return None
-    return value.item() if isinstance(value, np.generic) else value
+def differing_fields(before: State, after: State, names: Sequence[str]) -> list[str]:
+    """Return those of the names whose values differ; what a state does not have is as good as None."""
+    return [name for name in names if before.get(name) != after.get(name)]
 
 
 def revert(store: Store, number: int, *, author: str, reason: str = "") -> Changeset:

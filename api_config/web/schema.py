@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from twin_model.layer import Field, Layer
-from twin_model.store.select import queryables
+from twin_model.layer import Field, Layer, Text
+from twin_model.store.select import has_property_sets, queryables
 
 __all__ = ["queryables_schema", "schema_of", "sortables", "sortables_schema"]
 
@@ -16,6 +16,12 @@ _TYPES: dict[str, dict[str, str]] = {
     "date": {"type": "string", "format": "date"},
     "datetime": {"type": "string", "format": "date-time"},
 }
+_PROPERTY_SET = (
+    r"^psets\.[^.]+\..+$",
+    Text("属性集中的属性", "Property of a property set"),
+    "psets.<set>.<property>",
+)
+"""What a filter may name besides, in layers of models: pattern of the name, title, how it is written."""
 _GEOMETRY = {
     "Point": "geometry-point",
     "MultiLineString": "geometry-multilinestring",
@@ -40,7 +46,12 @@ def queryables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     """Return what `filter` and plain parameters may name."""
     known = queryables(layer)
     properties = {name: _named(layer, name, kind, lang) for name, kind in known.items() if name != "geometry"}
-    return _document(layer, base, lang, "queryables", properties | _geometry(layer)) | {"additionalProperties": False}
+    document = _document(layer, base, lang, "queryables", properties | _geometry(layer))
+    if has_property_sets(layer):
+        document["patternProperties"] = {
+            _PROPERTY_SET[0]: {"title": _PROPERTY_SET[1](lang), "description": _PROPERTY_SET[2]}
+        }
+    return document | {"additionalProperties": False}
 
 
 def sortables(layer: Layer) -> dict[str, str]:

@@ -224,6 +224,23 @@ def test_functions_of_ours_are_listed_with_their_arguments(client: httpx.Client)
     assert "平面距离" in chinese["description"]
 
 
+def test_property_sets_of_models_can_be_filtered(client: httpx.Client, demo_town: Any) -> None:
+    with open_town(demo_town) as town:
+        sets = town.bim_properties()
+    external = set(sets.index[sets["Pset_WallCommon.IsExternal"].fillna(False)])
+    thin = set(sets.index[sets["Pset_PipeSegmentTypeCommon.NominalDiameter"] < 100])
+    tree = {"op": "<", "args": [{"property": "psets.Pset_PipeSegmentTypeCommon.NominalDiameter"}, 100]}
+
+    assert asked(client, "bim_element", filter="psets.Pset_WallCommon.IsExternal = TRUE") == external != set()
+    assert asked(client, "bim_element", filter=json.dumps(tree), **{"filter-lang": "cql2-json"}) == thin != set()
+    items = "/collections/bim_element/items"
+    refused = client.get(items, params={"filter": "psets.Pset_WallCommon = 'x'"}, headers={"Accept-Language": "en"})
+    assert refused.status_code == 400 and "psets.<set>.<property>" in refused.json()["detail"]
+    patterns = client.get("/collections/bim_element/queryables").json()["patternProperties"]
+    assert all(re.search(pattern, "psets.Pset_WallCommon.IsExternal") for pattern in patterns)
+    assert "patternProperties" not in client.get("/collections/building/queryables").json()
+
+
 def test_a_long_filter_is_read_while_other_requests_are_answered(inside: Any) -> None:
     """16,000 characters keep a reader busy for 0.1 s; on the event loop everybody would wait for it."""
     long = f"/collections/building/items?filter={quote('storeys = 1 OR ' * 1_050)}"

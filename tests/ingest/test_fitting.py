@@ -205,3 +205,12 @@ def told(result: Fitted) -> Any:
     columns = {name: (str(one.dtype), repr(one.tolist())) for name, one in rows.columns.items()}
     return (rows.ids.tolist(), rows.wkb.tolist(), repr(rows.bounds.tolist()), columns, rows.valid_from.tolist(), rows.valid_precision.tolist(),
             rows.min_zoom.tolist(), rows.content.tolist(), repr(result.findings), result.records, result.quarantined)  # fmt: skip
+
+
+def test_a_text_that_is_no_json_is_left_out_of_a_field_of_json_and_said() -> None:
+    shapes = [shapely.force_3d(shapely.box(EAST + n, NORTH, EAST + n + 1, NORTH + 1)) for n in range(2)]
+
+    result = fitted("bim_element", shapes, global_id=["a", "b"], properties=['{"Pset": {"A": 1}}', "A=1"])
+
+    assert result.rows.columns["properties"].tolist() == ['{"Pset": {"A": 1}}', None]
+    assert [(one.rule, one.values["expected"]) for one in result.findings] == [("value.unreadable", "JSON")]

@@ -20,6 +20,7 @@ from twin_model.filter.expression import (
     Logical,
     Not,
     Property,
+    PsetValue,
     Scalar,
     Spatial,
     Temporal,
@@ -101,6 +102,8 @@ class _Checker:
             case Property():
                 ensure_known(node.name, self.queryables)
                 return KINDS[self.queryables[node.name]]
+            case PsetValue():
+                return "text" if node.kind == "any" else node.kind
             case Constant():
                 return _constant_kind(node)
             case Instant():

@@ -8,6 +8,7 @@ from twin_model.filter.bounding_box import bounding_box
 from twin_model.filter.checking import FieldType, check_names, ensure_known
 from twin_model.filter.expression import Expression, properties
 from twin_model.filter.postgis import PostgisCompiler
+from twin_model.filter.property_sets import with_property_sets
 from twin_model.filter.sql import SqlFilter, Transform
 from twin_model.filter.sqlite import SqliteCompiler
 
@@ -26,22 +27,26 @@ def to_sql(
     transform: Transform | None = None,
     srid: int = 0,
     timezone: tzinfo = UTC,
+    psets: str = "",
 ) -> SqlFilter:
     """Return the condition that holds for exactly the features `expression` accepts.
 
     `columns` gives each queryable its SQL expression, already quoted; no other identifier gets into the text.
     `transform` takes literal geometries from the filter CRS to the storage CRS (densify there: a rectangle's
     sides bend). `timezone` says where a bare DATE begins and ends when it meets a datetime. `srid` is
-    PostGIS's only.
+    PostGIS's only. `psets` is the SQL expression of the property sets (a JSON text) of which `psets.<set>.<property>` names
+    a value; without it there are none.
 
     Nulls follow SQL's (and CQL2's) logic of true, false and unknown; only true matches. Column types in
     SQLite: numbers, booleans as 0 and 1, dates 'YYYY-MM-DD', datetimes 'YYYY-MM-DDTHH:MM:SS.sssZ', GeoPackage
     blobs; the connection must have been through `register_functions`. Raises as `check_names` does.
     """
+    if psets:
+        expression = with_property_sets(expression, queryables)
     check_names(expression, queryables)
     for name in properties(expression):
         ensure_known(name, columns)
     datetimes = frozenset(name for name, kind in queryables.items() if kind == "datetime")
-    compiler = COMPILERS[dialect](columns, datetimes, timezone, transform, srid)
+    compiler = COMPILERS[dialect](columns, datetimes, timezone, transform, srid, psets)
     condition = compiler.condition(expression)
     return SqlFilter(condition.text, condition.parameters, bounding_box(expression, transform=transform))

@@ -29,6 +29,8 @@ __all__ = [
     "Node",
     "Not",
     "Property",
+    "PsetKind",
+    "PsetValue",
     "Scalar",
     "Spatial",
     "Temporal",
@@ -39,6 +41,7 @@ __all__ = [
 ComparisonOperator = Literal["=", "<>", "<", "<=", ">", ">="]
 ArithmeticOperator = Literal["+", "-", "*", "/", "%", "div", "^"]
 FunctionName = Literal["casei", "accenti"]
+PsetKind = Literal["text", "number", "boolean", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class Property:
     """The value of one queryable of the feature."""
 
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PsetValue:
+    """The value of a property in a property set where it is of a kind, else unknown; `any` only says that it is there."""
+
+    set: str
+    name: str
+    kind: PsetKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +189,7 @@ class Temporal:
     right: "Property | Instant | IntervalLiteral"
 
 
-Scalar = Property | Constant | Instant | FunctionCall | Arithmetic
+Scalar = Property | PsetValue | Constant | Instant | FunctionCall | Arithmetic
 Expression = Boolean | Comparison | Logical | Not | Like | In | Between | IsNull | Spatial | Temporal
 Node = Expression | Scalar | IntervalLiteral | Geometry
 

@@ -4,12 +4,13 @@ It answers as the SQLite dialect does, with two exceptions: a sum, product or qu
 error here (SQLSTATE 22003), infinite there; and of an invalid geometry each asks its own version of GEOS.
 """
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from twin_model.filter.expression import Constant, FunctionCall, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, PsetKind, PsetValue, Scalar
 from twin_model.filter.folding import folded, pattern_text
 from twin_model.filter.like_pattern import to_like
 from twin_model.filter.sql import Compiler, Fragment, filled
@@ -26,6 +27,14 @@ ARITHMETIC = {
 FOLDING = {
     "casei": "twin_casefold({})",
     "accenti": "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)",
+}
+_VALUE = "json_extract_path({}::json, {}, {})"
+_TEXT = "json_extract_path_text({}::json, {}, {})"
+_PSET_VALUE: Mapping[PsetKind, str] = {
+    "text": f"(CASE json_typeof({_VALUE}) WHEN 'string' THEN {_TEXT} END COLLATE \"C\")",
+    "number": f"(CASE json_typeof({_VALUE}) WHEN 'number' THEN {_TEXT}::double precision END)",
+    "boolean": f"(CASE json_typeof({_VALUE}) WHEN 'boolean' THEN {_TEXT}::boolean END)",
+    "any": _TEXT,
 }
 
 
@@ -60,6 +69,11 @@ class PostgisCompiler(Compiler):
     def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
         left, right = (filled("({})::double precision", one) for one in (left, right))
         return filled(ARITHMETIC.get(operator, f"({{}} {operator} {{}})"), left, right)
+
+    def pset_value(self, node: PsetValue) -> Fragment:
+        column = Fragment(self.psets.replace("%", "%%"))
+        place = [column, *(Fragment("%s::text", (each,)) for each in (node.set, node.name))]
+        return filled(_PSET_VALUE[node.kind], *place, *(place if node.kind != "any" else []))
 
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         return filled(f"twin_{operator}({{}}, {{}})", column, self._literal(geometry))

@@ -29,6 +29,7 @@ from twin_model.filter.expression import (
     Logical,
     Not,
     Property,
+    PsetValue,
     Scalar,
     Spatial,
     Temporal,
@@ -92,6 +93,8 @@ class Compiler(ABC):
     timezone: tzinfo
     transform: Transform | None
     srid: int
+    psets: str = ""
+    """The column of the property sets, a JSON text; empty where the layer has none."""
 
     placeholder: ClassVar[str]
 
@@ -103,6 +106,10 @@ class Compiler(ABC):
 
     @abstractmethod
     def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment: ...
+
+    @abstractmethod
+    def pset_value(self, node: PsetValue) -> Fragment:
+        """Return a value out of the property sets, NULL where it is of another kind, not there or JSON's null."""
 
     @abstractmethod
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment: ...
@@ -152,6 +159,8 @@ class Compiler(ABC):
         match node:
             case Property():
                 return self.column(node.name)
+            case PsetValue():
+                return self.pset_value(node)
             case Constant():
                 return self.bind(node.value)
             case Instant():

@@ -3,17 +3,18 @@
 import math
 import sqlite3
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import wraps
+from functools import lru_cache, wraps
 from typing import Any, ClassVar
 
+import orjson
 import shapely
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from twin_model.filter.errors import InvalidLiteral, shown
-from twin_model.filter.expression import Constant, FunctionCall, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, PsetKind, PsetValue, Scalar
 from twin_model.filter.folding import folded, pattern_text, without_accents
 from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
@@ -55,6 +56,10 @@ class SqliteCompiler(Compiler):
             return filled(f"{ARITHMETIC[operator]}({{}}, {{}})", left, right)
         return filled(f"({{}} {operator} {{}})", left, right)
 
+    def pset_value(self, node: PsetValue) -> Fragment:
+        names = [self.bind(each) for each in (node.set, node.name)]
+        return filled(f"twin_pset('{node.kind}', {{}}, {{}}, {{}})", Fragment(self.psets), *names)
+
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         return filled(f"twin_spatial('{operator}', {{}}, {{}})", column, self.bind(shapely.to_wkb(geometry)))
 
@@ -78,6 +83,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
         ("twin_power", _power, 2),
         ("twin_spatial", _spatial_function(literal), 3),
         ("twin_dwithin", _distance_function(literal), 3),
+        ("twin_pset", _pset_value, 4),
     ):
         connection.create_function(name, count, _null_aware(function), deterministic=True)
 
@@ -95,6 +101,25 @@ def _null_aware(function: Callable[..., Any]) -> Callable[..., Any]:
             return None
 
     return answer
+
+
+def _pset_value(kind: PsetKind, text: str, set_name: str, name: str) -> str | float | None:
+    """Return a value out of property sets where it is of a kind; what is no JSON says nothing."""
+    properties = _property_sets(text).get(set_name)
+    value = properties.get(name) if isinstance(properties, dict) else None
+    if kind == "any" or value is None:
+        return None if value is None else 1
+    if kind == "text":
+        return value if isinstance(value, str) else None
+    is_truth = isinstance(value, bool)
+    return float(value) if isinstance(value, int | float) and is_truth == (kind == "boolean") else None
+
+
+@lru_cache(maxsize=256)
+def _property_sets(text: str) -> Mapping[str, Any]:
+    """Return the sets of a JSON text; elements of one type share theirs, so that few texts are read for many rows."""
+    sets = orjson.loads(text)
+    return sets if isinstance(sets, dict) else {}
 
 
 def _divide(left: float, right: float) -> float:

@@ -28,9 +28,12 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.temporal import Interval
 
-__all__ = ["Condition", "Context", "Dialect", "Select", "Table", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
 
 Table = Literal["now", "history"]
+PROPERTY_SETS = "properties"
+"""The field in which layers of models hold property sets: {set: {property: value}}, where its format is JSON."""
+
 _ALWAYS_THERE = ("id", "fid", "valid_from", "version_from")
 """Columns of which no row has NULL."""
 
@@ -104,6 +107,7 @@ class Dialect(ABC):
         queryables: Mapping[str, FieldType],
         transform: Transform | None,
         zone: ZoneInfo,
+        psets: str = "",
     ) -> SqlFilter:
         """Return a filter's SQL."""
         return to_sql(
@@ -114,6 +118,7 @@ class Dialect(ABC):
             transform=transform,
             timezone=zone,
             srid=self.srid,
+            psets=psets,
         )
 
     @abstractmethod
@@ -148,6 +153,12 @@ def queryables(layer: Layer) -> Mapping[str, FieldType]:
     names |= {one.name: one.type for one in layer.fields if one.queryable}
     names |= {"valid_from": "datetime", "valid_to": "datetime"}
     return names | ({"geometry": "geometry"} if layer.has_geometry else {})
+
+
+def has_property_sets(layer: Layer) -> bool:
+    """Say whether a filter may name `psets.<set>.<property>`: the layer's features carry property sets as JSON."""
+    field = layer.field_of(PROPERTY_SETS)
+    return field is not None and field.format == "json"
 
 
 def search_fields(layer: Layer) -> tuple[str, ...]:
@@ -299,8 +310,14 @@ class _Statement:
                 continue
             names = queryables(known)
             columns = {name: f"m.{quoted('geom' if name == 'geometry' else name)}" for name in names}
+            sets = has_property_sets(known)
             compiled = self.dialect.filtered(
-                expression, columns=columns, queryables=names, transform=self._to_storage(crs), zone=self.context.zone
+                expression,
+                columns=columns,
+                queryables=names,
+                transform=self._to_storage(crs),
+                zone=self.context.zone,
+                psets=f"m.{quoted(PROPERTY_SETS)}" if sets else "",
             )
             parts.append(self._met(Condition(f"({compiled.text})", compiled.parameters)))
             if compiled.bounding_box is not None:
