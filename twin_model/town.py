@@ -29,6 +29,7 @@ from twin_model.crs import (
     title_of,
     transform_geometries,
 )
+from twin_model.desk.progress import progress_line
 from twin_model.editing import ensure_text, rows_of
 from twin_model.errors import CatalogueError, CrsRefused, TownExists
 from twin_model.filter import Expression, parse_filter
@@ -219,15 +220,19 @@ class Town:
             accept_removals=True,
         )
         if not is_result or (known is not None and known.field_names == described.field_names and not title):
-            return commit(self.store, changeset)
+            return self._committed(changeset)
         return self._commit_described(described, changeset, partial(write_table, own, layer, table))
+
+    def _committed(self, changeset: Changeset) -> Version:
+        with progress_line(self.lang) as progress:
+            return commit(self.store, changeset, progress=progress)
 
     def _commit_described(self, layer: Layer, changeset: Changeset, describe: Callable[[], None]) -> Version:
         """Commit to a layer that is new or has new fields: its table and its rows first, its description last."""
         catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
         try:
             self.store.extend(catalogue.of_kind("feature"))
-            version = commit(self.store, changeset)
+            version = self._committed(changeset)
             describe()
         except BaseException:
             self.store.extend(self.catalogue.of_kind("feature"))

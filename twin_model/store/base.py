@@ -17,7 +17,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
-from twin_model.plan import Plan
+from twin_model.plan import Plan, Progress
 from twin_model.temporal import Instant
 from twin_model.view import View
 
@@ -229,8 +229,8 @@ class StoreWrites(Protocol):
         """Lend what takes rows of a delivery before its commit; what it took is gone where no commit follows."""
         ...
 
-    def commit(self, changeset: Changeset, plan: Plan) -> Version:
-        """Write a changeset in one transaction."""
+    def commit(self, changeset: Changeset, plan: Plan, progress: Progress = ...) -> Version:
+        """Write a changeset in one transaction; `progress` hears how far it is."""
         ...
 
 

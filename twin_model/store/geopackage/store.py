@@ -22,7 +22,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
-from twin_model.plan import Plan
+from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import ensure_same_kinds, gained, with_former_fields, with_tolerances
 from twin_model.store.frames import to_frame
@@ -299,14 +299,14 @@ class GeoPackageStore(GeoPackageHistory):
         """Take nothing ahead: the one writer's place of the file would be held while a source is read."""
         yield HeadStart()
 
-    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+    def commit(self, changeset: Changeset, plan: Plan, progress: Progress = unwatched) -> Version:
         while True:
             base = self.version()
             plans = plan(changeset)
             with self._writing() as connection:
                 transaction = GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs))
                 if transaction.last()[0] == base:
-                    return write_changeset(transaction, self._catalogue, changeset, plans)
+                    return write_changeset(transaction, self._catalogue, changeset, plans, progress=progress)
 
     # --- whole
 

@@ -19,7 +19,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
-from twin_model.plan import Plan
+from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import ensure_same_kinds, gained, with_former_fields, with_tolerances
 from twin_model.store.frames import to_frame
@@ -273,7 +273,7 @@ class PostgisStore(PostgisHistory):
         finally:
             ahead.end()
 
-    def commit(self, changeset: Changeset, plan: Plan) -> Version:
+    def commit(self, changeset: Changeset, plan: Plan, progress: Progress = unwatched) -> Version:
         while True:
             base = self.version()
             plans = plan(changeset)
@@ -284,7 +284,7 @@ class PostgisStore(PostgisHistory):
             ):
                 transaction = PostgisTransaction(queue, self._catalogue, self._crs)
                 if transaction.last()[0] == base:
-                    return write_changeset(transaction, self._catalogue, changeset, plans)
+                    return write_changeset(transaction, self._catalogue, changeset, plans, progress=progress)
 
     # --- whole
 
