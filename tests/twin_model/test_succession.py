@@ -92,12 +92,14 @@ def edit(store: Store, day: str, **values: float) -> None:
 
 
 def live_through(store: Store, count: int) -> None:
-    """Bring a town with every value changed, moved, in another order, late, planned, and edited in one column alone."""
+    """Bring a town with every value changed, moved, in another order, late, planned, edited in one column alone, and twice
+    on one day."""
     deliver(store, houses(count, height=3.0), DAYS[0])
     deliver(store, houses(count, height=4.0), DAYS[2])
     deliver(store, houses(count, height=5.0, east=0.01).sample(frac=1, random_state=1), DAYS[3], own_day=DAYS[1])
     deliver(store, houses(count, height=6.0), DAYS[1])
     edit(store, DAYS[5], height=7.0)
+    deliver(store, houses(count, height=7.5), DAYS[5])
     deliver(store, houses(count, height=8.0), parse_instant("2040-01-01")[0])
     deliver(store, houses(count, height=9.0, east=0.5).iloc[: count // 2], DAYS[6])
     verify(store)
