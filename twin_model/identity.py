@@ -4,6 +4,7 @@ Points within twice the plan error, lines whose ends and course fall together, a
 one to one, the best pair first. Drawing handles are never identity.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
@@ -35,16 +36,48 @@ def class_keys(layer: Layer, columns: Mapping[str, Any] | pd.DataFrame, rows: in
 
 
 def match_by_place(layer: Layer, new: NDArray[Any], known: NDArray[Any], fids: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return for each geometry of `new` the fid of the known feature that it is, 0 where it is none of them."""
+    """Return for each geometry of `new` the fid of the known feature that it is, 0 where it is none of them.
+
+    What is drawn with the very same coordinates is the same; of several such, the first in `new` is the first in `known`
+    (storeys above one another). Only the others are compared by distance, course or overlap.
+    """
     matched = np.zeros(len(new), dtype=np.int64)
     if not len(known) or not len(new):
         return matched
+    ours, theirs = _equal_geometries(new, known)
+    matched[ours] = fids[theirs]
+    left, free = np.setdiff1d(np.arange(len(new)), ours), np.setdiff1d(np.arange(len(known)), theirs)
+    if len(left) and len(free):
+        matched[left] = _match_near(layer, new[left], known[free], fids[free])
+    return matched
+
+
+def _equal_geometries(new: NDArray[Any], known: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the positions of equal geometries, one to one: the second of some in `new` is the second of them in `known`."""
+    places: dict[bytes, list[int]] = defaultdict(list)
+    for place, wkb in zip(*_numbered_wkb(known[::-1]), strict=True):
+        places[wkb].append(len(known) - 1 - place)
+    pairs = [(place, places[wkb].pop()) for place, wkb in zip(*_numbered_wkb(new), strict=True) if places.get(wkb)]
+    ours, theirs = np.array(pairs, dtype=np.intp).reshape(-1, 2).T
+    return ours, theirs
+
+
+def _numbered_wkb(geometries: NDArray[Any]) -> tuple[list[int], list[bytes]]:
+    """Return position and WKB of the geometries that have a place."""
+    places = np.flatnonzero(~(shapely.is_missing(geometries) | shapely.is_empty(geometries)))
+    return places.tolist(), shapely.to_wkb(geometries[places], byte_order=1, flavor="iso").tolist()
+
+
+def _match_near(layer: Layer, new: NDArray[Any], known: NDArray[Any], fids: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return for each geometry of `new` the fid of the known one that it comes nearest to, the best pair first."""
+    matched = np.zeros(len(new), dtype=np.int64)
     reach = 2 * layer.plan_error
-    pairs = _candidates(new, known, reach)
+    pairs = _overlapping(new, known) if layer.dimension == 2 else _candidates(new, known, reach)
     score = (_distance_score, _line_score, _overlap_score)[layer.dimension](new[pairs[0]], known[pairs[1]], reach)
     taken_new, taken_known = np.zeros(len(new), dtype=bool), np.zeros(len(known), dtype=bool)
-    order = np.argsort(-score, kind="stable")
-    for a, b in zip(pairs[0][order][score[order] > 0], pairs[1][order][score[order] > 0], strict=True):
+    order = np.lexsort((pairs[1], pairs[0], -score))
+    order = order[score[order] > 0]
+    for a, b in zip(pairs[0][order].tolist(), pairs[1][order].tolist(), strict=True):
         if not taken_new[a] and not taken_known[b]:
             taken_new[a] = taken_known[b] = True
             matched[a] = fids[b]
@@ -56,6 +89,19 @@ def _candidates(new: NDArray[Any], known: NDArray[Any], reach: float) -> tuple[N
     usable = np.flatnonzero(~shapely.is_missing(new))
     found = tree.query(new[usable], predicate="dwithin", distance=reach)
     return usable[found[0]], found[1]
+
+
+def _overlapping(new: NDArray[Any], known: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the pairs of areas whose boxes have enough in common for the areas to be the same: what they share is no
+    larger than what their boxes share, and their union no smaller than the larger of them."""
+    usable = np.flatnonzero(~shapely.is_missing(new))
+    found = shapely.STRtree(known).query(new[usable])
+    ours, theirs = usable[found[0]], found[1]
+    one, other = shapely.bounds(new)[ours], shapely.bounds(known)[theirs]
+    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    larger = np.maximum(shapely.area(new)[ours], shapely.area(known)[theirs])
+    enough = np.maximum(sides, 0.0).prod(axis=1) >= (OVERLAP - 1e-9) * larger
+    return ours[enough], theirs[enough]
 
 
 def _distance_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray[np.float64]:

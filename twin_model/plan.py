@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset
 
-__all__ = ["NEW", "UNCHANGED", "LayerPlan", "Plan", "no_fids"]
+__all__ = ["NEW", "UNCHANGED", "LayerPlan", "Plan", "Progress", "no_fids", "unwatched"]
 
 NEW = 0
 UNCHANGED = -1
@@ -48,6 +48,17 @@ class LayerPlan:
             "unchanged": int((self.decisions == UNCHANGED).sum()),
             "kept": self.kept,
         }
+
+
+Progress = Callable[[str, int, int], None]
+"""Hears how far a commit is: what is being done ("compare", "write", "index"), how many rows are done, how many there are.
+
+It may raise to stop the commit: nothing has changed then.
+"""
+
+
+def unwatched(phase: str, done: int, total: int) -> None:
+    """Hear nothing of a commit's progress."""
 
 
 Plan = Callable[[Any, Changeset], Mapping[str, LayerPlan]]

@@ -50,6 +50,7 @@ from twin_model.desk.names import fields_named, layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.plot_style import use_plot_style
+from twin_model.desk.progress import progress_line
 from twin_model.desk.psets import bim_properties
 from twin_model.desk.question import Place, Time, feature_query, first_known, time_words
 from twin_model.desk.reshaping import Reshaping, drop, redescribe, rename_field
@@ -712,7 +713,8 @@ class Town:
         described = {"layer": name, "before": before, "after": after}
         changeset = replace(changeset, counts={**changeset.counts, "described": described})
         gone = set(former) - set(after["fields"])
-        version = commit_described(self.store, self.path / "catalogue", both, after, changeset, gone)
+        with progress_line(self.lang) as progress:
+            version = commit_described(self.store, self.path / "catalogue", both, after, changeset, gone, progress)
         self._followed.add(layer_of(name, after))
         return version
 

@@ -22,6 +22,7 @@ from twin_model.changeset import Changeset, Version
 from twin_model.errors import CatalogueError, StoreError, TwinError
 from twin_model.layer import Layer
 from twin_model.messages import render
+from twin_model.plan import Progress, unwatched
 from twin_model.store.base import Described, Store
 from twin_model.store.former_fields import with_tolerances
 from twin_model.town_settings import TownSettings, ensure_known_layers
@@ -208,11 +209,12 @@ def commit_described(
     table: dict[str, Any],
     changeset: Changeset,
     gone: Collection[str] = (),
+    progress: Progress = unwatched,
 ) -> Version:
     """Commit to a layer that is new or has new fields, and return the version made; `folder` is the town's catalogue.
 
     `table` is what the layer's file is to say (`layer_from_frame.table_of_frame`), `gone` are fields that it no longer
-    describes: `layer` has them still, because the changeset speaks of them. Refused before anything is done where
+    describes: `layer` has them still, because the changeset speaks of them. `progress` is that of `versioning.commit`. Refused before anything is done where
     that file cannot be written; on any failure there is neither table nor column nor file.
     """
     path = folder / f"{layer.id}.toml"
@@ -222,7 +224,7 @@ def commit_described(
     except OSError as error:
         raise CatalogueError("town_catalogue.not_writable", layer=layer.id, path=str(path), cause=str(error)) from error
     described = Described(layer, json.dumps({"table": table, "gone": sorted(gone)}, ensure_ascii=False))
-    version = commit(store, changeset, described=described)
+    version = commit(store, changeset, described=described, progress=progress)
     try:
         with _alone(folder):
             _place(path, layer.id, table, gone)

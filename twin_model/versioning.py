@@ -21,7 +21,7 @@ from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
-from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
+from twin_model.plan import NEW, UNCHANGED, LayerPlan, Progress, no_fids, unwatched
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
@@ -40,24 +40,29 @@ _CLOSE_TOGETHER = 4_000
 
 
 def commit(
-    store: Store, changeset: Changeset, ahead: HeadStart | None = None, described: Described | None = None
+    store: Store,
+    changeset: Changeset,
+    ahead: HeadStart | None = None,
+    described: Described | None = None,
+    *,
+    progress: Progress = unwatched,
 ) -> Version:
     """Bring a changeset into the store, whole or not at all, and return the version it made.
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
     is to end and is not there. What a store did `ahead` need not be done again. The table of a layer that is `described`
-    comes with its rows.
+    comes with its rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
     """
     _ensure_there(store, changeset)
     ahead = ahead or HeadStart()
-    plan = partial(_plan_to_commit, ahead)
+    plan = partial(_plan_to_commit, ahead, progress)
     version = ahead.commit(changeset, plan) if described is None else None
-    return store.commit(changeset, plan, described) if version is None else version
+    return store.commit(changeset, plan, described, progress) if version is None else version
 
 
-def _plan_to_commit(ahead: HeadStart, store: Store, changeset: Changeset) -> dict[str, LayerPlan]:
-    plans = plan_changeset(store, changeset, ahead)
+def _plan_to_commit(ahead: HeadStart, progress: Progress, store: Store, changeset: Changeset) -> dict[str, LayerPlan]:
+    plans = plan_changeset(store, changeset, ahead, progress)
     vanishing = {name: plan for name, plan in plans.items() if name != "finding" and _vanishes(plan)}
     if vanishing and not changeset.accept_removals:
         raise RemovalsRefused(
@@ -80,7 +85,9 @@ def _ensure_there(store: Store, changeset: Changeset) -> None:
             raise FeatureNotFound(id=missing[0], layer=name, example=found.index[0] if len(found) else "-")
 
 
-def plan_changeset(store: Store, changeset: Changeset, ahead: HeadStart | None = None) -> dict[str, LayerPlan]:
+def plan_changeset(
+    store: Store, changeset: Changeset, ahead: HeadStart | None = None, progress: Progress = unwatched
+) -> dict[str, LayerPlan]:
     """Compare a delivery with what the store holds; memory holds ids and hashes of the layers, not their features.
 
     What the store holds was asked `ahead` of this, or is asked now.
@@ -99,7 +106,7 @@ def plan_changeset(store: Store, changeset: Changeset, ahead: HeadStart | None =
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
         late = _is_late(store, layer, changeset)
-        found = _compared(store, layer, delivered, known)
+        found = _compared(store, layer, delivered, known, progress)
         if late:
             _same_as_on_that_day(store, layer, changeset, delivered, found)
         there = found.fids[found.fids > 0]
@@ -161,7 +168,9 @@ class _Found:
         return np.where(self.same, UNCHANGED, self.fids)
 
 
-def _compared(store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState) -> _Found:
+def _compared(
+    store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState, progress: Progress
+) -> _Found:
     if layer.identity_field is not None:
         found = _by_id(store, layer, known, delivered)
     else:
@@ -169,7 +178,7 @@ def _compared(store: Store, layer: Layer, delivered: list[Delivered], known: Del
         found = _Found(fids, fids > 0)
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
         free = known.fids[~np.isin(known.fids, found.fids)]
-        _match_by_place(store, layer, delivered, found, free)
+        _match_by_place(store, layer, delivered, found, free, progress)
     return found
 
 
@@ -262,7 +271,12 @@ def _columns(store: Store, query: FeatureQuery) -> dict[str, list[Any]]:
 
 
 def _match_by_place(
-    store: Store, layer: Layer, delivered: list[Delivered], found: _Found, free: NDArray[np.int64]
+    store: Store,
+    layer: Layer,
+    delivered: list[Delivered],
+    found: _Found,
+    free: NDArray[np.int64],
+    progress: Progress,
 ) -> None:
     """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
     west to east, so that memory holds what is left in one of them, in whatever order the rows were delivered."""
@@ -270,7 +284,10 @@ def _match_by_place(
     if not len(free) or not len(left):
         return
     strips = np.array_split(np.argsort(west, kind="stable"), -(-max(len(left), len(free)) // _AT_ONCE))
+    done = 0
     for strip in strips:
+        progress("compare", done, len(left))
+        done += len(strip)
         reach = 2 * layer.plan_error
         sides = None if len(strips) == 1 else (west[strip].min() - reach, east[strip].max() + reach)
         near = _free_features(store, layer, free, sides)

@@ -168,3 +168,26 @@ def test_the_halves_of_a_closed_contour_that_share_their_ends_are_two_lines() ->
 
     assert match_by_place(layer, np.array([south], dtype=object), known, fids).tolist() == [0]
     assert match_by_place(layer, np.array([shapely.reverse(north)], dtype=object), known, fids).tolist() == [7]
+
+
+def test_storeys_above_one_another_are_matched_in_their_order_and_a_moved_one_takes_what_is_left() -> None:
+    lots = houses(np.array([[0.0, 0.0], [0.0, 0.0], [40.0, 0.0], [0.0, 0.0]]))
+    moved = houses(np.array([[0.01, 0.0]]))
+    new = np.concatenate((moved, lots[[2, 0, 1]]))
+
+    matched = match_by_place(AREAS, new, lots, np.array([7, 8, 9, 10]))
+
+    assert matched.tolist() == [10, 9, 7, 8]
+
+
+@settings(max_examples=40)
+@given(COUNTS, SEEDS)
+def test_what_is_drawn_with_the_same_coordinates_is_the_same_though_others_are_as_near(count: int, seed: int) -> None:
+    random = np.random.default_rng(seed)
+    known = houses(random.integers(0, 6, (count, 2)).astype(float))
+    order = random.permutation(count)
+
+    matched = match_by_place(AREAS, known[order], known, np.arange(1, count + 1))
+
+    assert sorted(matched.tolist()) == list(range(1, count + 1))
+    assert shapely.equals_exact(known[matched - 1], known[order], 0.0).all()

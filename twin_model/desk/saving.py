@@ -8,7 +8,6 @@ Not here: what a frame's columns must be (`editing`), the catalogue's table of a
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal
 
 import geopandas as gpd
@@ -22,6 +21,7 @@ from twin_model.changeset import Changeset, Delivered, Rows, Scope, Touched, Ver
 from twin_model.desk.answer_frame import without_words
 from twin_model.desk.merging import Merged, merged_with_newer
 from twin_model.desk.notices import notice_text
+from twin_model.desk.progress import progress_line
 from twin_model.desk.question import time_words
 from twin_model.editing import ensure_text, rows_of
 from twin_model.errors import EditRefused, VersionConflict
@@ -268,7 +268,7 @@ class Desk:
         if order.dry_run:
             counts = self._planned(layer, changeset) if known else {"inserted": sum(map(_count, changeset.delivered))}
         else:
-            version = (put or partial(commit, self.store))(changeset)
+            version = (put or self._put)(changeset)
             touched = version.touched.get(layer.id, Touched())
             counts = {"inserted": touched.inserted, "updated": touched.updated, "unchanged": touched.unchanged}
             counts["ended"] = touched.terminated
@@ -287,6 +287,10 @@ class Desk:
             lang=self.lang,
             outcome=version,
         )
+
+    def _put(self, changeset: Changeset) -> Version:
+        with progress_line(self.lang) as progress:
+            return commit(self.store, changeset, progress=progress)
 
     def _merged(self, layer: Layer, rows: Rows, base: int | None) -> Merged:
         if base is None or layer.id not in self.store.catalogue:

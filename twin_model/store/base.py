@@ -18,7 +18,7 @@ from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
 from twin_model.crs import CRS84
 from twin_model.filter import Expression
 from twin_model.layer import Layer
-from twin_model.plan import Plan
+from twin_model.plan import Plan, Progress
 from twin_model.temporal import Instant
 from twin_model.view import View
 
@@ -246,10 +246,12 @@ class StoreWrites(Protocol):
         """Lend what takes rows of a delivery before its commit; what it took is gone where no commit follows."""
         ...
 
-    def commit(self, changeset: Changeset, plan: Plan, described: Described | None = None) -> Version:
+    def commit(
+        self, changeset: Changeset, plan: Plan, described: Described | None = None, progress: Progress = ...
+    ) -> Version:
         """Write a changeset in one transaction, and in the same the table or the columns of a described layer.
 
-        Columns that others have added to the layers it writes are known afterwards.
+        Columns that others have added to the layers it writes are known afterwards. `progress` hears how far it is.
         """
         ...
 

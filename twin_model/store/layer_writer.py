@@ -4,7 +4,7 @@ A store gives the SQL (`geopackage/write.py`, `postgis/write.py`); the thinking 
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ from twin_model.changeset import Box, Rows, Scope, Touched
 from twin_model.layer import SEARCH_KEY, Layer
 from twin_model.rows.content import words_of
 from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
+from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
 from twin_model.temporal import Instant
 
@@ -40,6 +41,9 @@ _LONGEST_CONSTANT = 80
 
 _AT_ONCE = 2_000
 """So many timelines are rewritten at once: memory stays bounded however much an edit changes."""
+
+_FOLLOWED_AT_ONCE = 20_000
+"""So many current rows get followers at once: they are columns, which take less memory than timelines."""
 
 
 def row_columns(layer: Layer) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ class LayerWriter(ABC):
     def __init__(self, layer: Layer, writing: Writing) -> None:
         self.layer, self.writing = layer, writing
         self.inserted = self.updated = self.terminated = self.unchanged = 0
+        self.tick: Callable[[int], None] = lambda rows: None
         self._boxes: list[NDArray[np.float64]] = []
         self._delivered, self._written, self._closed = (np.zeros(2, dtype=np.uint64) for _ in range(3))
 
@@ -105,8 +110,9 @@ class LayerWriter(ABC):
         if len(new):
             self._insert(new)
         updates = np.flatnonzero(decisions > 0)
-        for start in range(0, len(updates), _AT_ONCE):
-            chosen = updates[start : start + _AT_ONCE]
+        order = updates[np.argsort(decisions[updates], kind="stable")]
+        for start in range(0, len(order), _FOLLOWED_AT_ONCE):
+            chosen = order[start : start + _FOLLOWED_AT_ONCE]
             self._update(rows.take(chosen), decisions[chosen])
 
     def _insert(self, rows: Rows) -> None:
@@ -123,6 +129,7 @@ class LayerWriter(ABC):
         if ahead is not None:
             self.expect(ahead)
         self.inserted += len(rows)
+        self.tick(len(rows))
 
     def _columns(self, rows: Rows, fids: NDArray[np.int64], known_ids: Sequence[str | None]) -> dict[str, list[Any]]:
         """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
@@ -147,7 +154,61 @@ class LayerWriter(ABC):
         return columns
 
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
-        """Give known features a new state from its instant on, up to the next state recorded for later."""
+        """Give known features a new state from its instant on, up to the next state recorded for later; fids rise."""
+        others = ~self._follow(rows, fids)
+        for some in _batches(np.flatnonzero(others).tolist()):
+            self._restate(rows.take(np.array(some)), fids[some])
+
+    def _follow(self, rows: Rows, fids: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Give a new state to those features whose current row it follows at once (`succession`); say which they are."""
+        before = self.current_rows(np.unique(fids).tolist())
+        at = np.searchsorted(fids, before["fid"])
+        begun = self._beginnings(rows.take(at), before)
+        once = np.searchsorted(fids, before["fid"], side="right") - at == 1
+        chosen = once & followed_at_once(before, begun["valid_from"], self.writing.version, self.writing.moment)
+        followed = np.zeros(len(fids), dtype=bool)
+        followed[at[chosen]] = True
+        if followed.any():
+            new = rows.take(followed)
+            before, begun = (of_places(one, np.flatnonzero(chosen).tolist()) for one in (before, begun))
+            untold = {name: before[name] for name in self._untold(new)}
+            after = self._columns(new, fids[followed], before["id"]) | begun | untold
+            self._succeed(new, Succession(before, after))
+        return followed
+
+    def _beginnings(self, rows: Rows, before: Columns) -> dict[str, list[Any]]:
+        """Return since when new states of current rows are true, and how exactly that is known (`_since`)."""
+        own = [one or self.writing.effective for one in rows.valid_from.tolist()]
+        later = [one > begun for one, begun in zip(own, before["valid_from"], strict=True)]
+        precision = rows.valid_precision.tolist()
+        return {
+            "valid_from": [one if after else self.writing.effective for one, after in zip(own, later, strict=True)],
+            "valid_precision": [one if after else None for one, after in zip(precision, later, strict=True)],
+        }
+
+    def _succeed(self, rows: Rows, both: Succession) -> None:
+        """Write rows that follow current ones, and account for them."""
+        fids, version = np.array(both.fids, dtype=np.int64), self.writing.version
+        if self.layer.has_geometry:
+            self._boxes.append(rows.bounds)
+            shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
+            self._boxes += [self.boxes(shapes)] if shapes else []
+        contents = words_of(rows.content.tolist())
+        said = self._contents(both.after) if self._untold(rows) else contents
+        self._written += _total(row_words(fids, said, both.after))
+        ending = both.ending(version)
+        if ending["fid"]:
+            ended_fids = np.array(ending["fid"], dtype=np.int64)
+            self._written += _total(row_words(ended_fids, self._contents(ending), ending))
+        self._closed += _closing_total(both.before)
+        self.succeed(both)
+        self._deliver(fids, rows, contents, again=True)
+        self._keep_numbers(rows, both.before["id"], fids)
+        self.updated += len(fids)
+        self.tick(len(fids))
+
+    def _restate(self, rows: Rows, fids: NDArray[np.int64]) -> None:
+        """Give features a new state somewhere in their timelines."""
         timelines = self._until_now(fids.tolist())
         former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], "whole")
         known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
@@ -169,14 +230,16 @@ class LayerWriter(ABC):
         self._apply(todo)
         latest = rows.take(np.array(newest))
         self._deliver(fids[newest], latest, words_of(latest.content.tolist()), again=True)
-        if not self.writing.edit:
-            renumbered = [
-                (own, fid)
-                for own, known, fid in zip(rows.ids.tolist(), known_ids, fids.tolist(), strict=True)
-                if own is not None and own != known
-            ]
-            self.keep_aliases(renumbered)
+        self._keep_numbers(rows, known_ids, fids)
         self.updated += len(fids)
+        self.tick(len(fids))
+
+    def _keep_numbers(self, rows: Rows, known_ids: Sequence[str], fids: NDArray[np.int64]) -> None:
+        """Keep the numbers by which a delivery calls known features otherwise."""
+        own_ids = rows.ids.tolist()
+        if not self.writing.edit and any(own_ids):
+            triples = zip(own_ids, known_ids, fids.tolist(), strict=True)
+            self.keep_aliases([(own, fid) for own, known, fid in triples if own is not None and own != known])
 
     def _untold(self, rows: Rows) -> tuple[str, ...]:
         """Return the columns of which an edit says nothing: its features keep what they have there."""
@@ -226,6 +289,7 @@ class LayerWriter(ABC):
                 self._change(before, ended(before, self.writing.effective, self.writing.version), todo)
                 self.terminated += 1
             self._apply(todo)
+            self.tick(len(some))
 
     def restore(self, fids: Iterable[int], version: int) -> None:
         """Believe again what was recorded of features as of a version, and what had been delivered of them by then: the
@@ -241,6 +305,7 @@ class LayerWriter(ABC):
                 self.updated += was == becomes
                 self._change(before, after, todo)
             self._apply(todo)
+            self.tick(len(some))
             again = self.restore_parts(list(some), version)
             if again:
                 fids_again = np.array([fid for fid, _ in again], dtype=np.int64)
@@ -268,7 +333,8 @@ class LayerWriter(ABC):
             [place.row for place in todo.put if place.version_to is None and place.row["version_from"] == version]
         )
         self._written -= self._row_total([row for row in todo.take if row["version_from"] == version])
-        self._closed += _closing_total([place.row for place in todo.put if place.version_to == version])
+        closed = [place.row for place in todo.put if place.version_to == version]
+        self._closed += _closing_total({name: [row[name] for row in closed] for name in _CLOSING})
         self.apply(todo)
 
     def _row_total(self, rows: list[Row]) -> NDArray[np.uint64]:
@@ -277,14 +343,21 @@ class LayerWriter(ABC):
             return np.zeros(2, dtype=np.uint64)
         unknown = [row for row in rows if "_content" not in row]
         if unknown:
-            columns = {name: [row[name] for row in unknown] for name in ("fid", *self.layer.stored_names)}
-            if self.layer.has_geometry:
-                columns["geometry"] = self.wkb([row["geom"] for row in unknown])
-            for row, content in zip(unknown, stored_contents(self.layer, columns).tolist(), strict=True):
+            columns = {name: [row[name] for row in unknown] for name in row_columns(self.layer)}
+            for row, content in zip(unknown, self._hashes(columns), strict=True):
                 row["_content"] = content
         fids = np.array([row["fid"] for row in rows], dtype=np.int64)
         contents = words_of(row["_content"] for row in rows)
         return _total(row_words(fids, contents, {name: [row[name] for row in rows] for name in PROVED}))
+
+    def _contents(self, columns: Columns) -> NDArray[np.uint64]:
+        """Return the words of what rows say, (n, 2)."""
+        return words_of(self._hashes(columns))
+
+    def _hashes(self, columns: Columns) -> list[bytes]:
+        shown = dict(columns) | ({"geometry": self.wkb(columns["geom"])} if self.layer.has_geometry else {})
+        hashes: list[bytes] = stored_contents(self.layer, shown).tolist()
+        return hashes
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
@@ -337,6 +410,14 @@ class LayerWriter(ABC):
         """
 
     @abstractmethod
+    def current_rows(self, fids: Sequence[int]) -> dict[str, list[Any]]:
+        """Return by column of `row_columns`, by rising fid, the current rows of features, whose fids rise."""
+
+    @abstractmethod
+    def succeed(self, both: Succession) -> None:
+        """Put current rows into the history, as closed and as ended, and others in their place."""
+
+    @abstractmethod
     def apply(self, todo: Steps) -> None:
         """Take rows out of their tables, then put rows into theirs."""
 
@@ -378,9 +459,13 @@ def _total(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return np.asarray(words.sum(axis=0, dtype=np.uint64))
 
 
-def _closing_total(rows: list[Row]) -> NDArray[np.uint64]:
-    fids, versions = (np.array([row[name] for row in rows], dtype=np.int64) for name in ("fid", "version_from"))
-    return _total(closing_words(fids, versions, *([row[name] for row in rows] for name in ("valid_from", "valid_to"))))
+_CLOSING = ("fid", "version_from", "valid_from", "valid_to")
+
+
+def _closing_total(columns: Columns) -> NDArray[np.uint64]:
+    """Return the sum of the words of rows that are closed; columns are those of `_CLOSING`."""
+    fids, versions = (np.array(columns[name], dtype=np.int64) for name in ("fid", "version_from"))
+    return _total(closing_words(fids, versions, columns["valid_from"], columns["valid_to"]))
 
 
 def _carried(before: list[Row], since: Instant, names: tuple[str, ...]) -> Row:

@@ -16,7 +16,7 @@ import orjson
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Touched, Version
 from twin_model.errors import VersionConflict
-from twin_model.plan import LayerPlan
+from twin_model.plan import UNCHANGED, LayerPlan, Progress, unwatched
 from twin_model.store.digests import RULE
 from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
@@ -59,10 +59,11 @@ def write_changeset(
     plans: Mapping[str, LayerPlan],
     *,
     ahead: Mapping[str, LayerWriter] = {},
+    progress: Progress = unwatched,
 ) -> Version:
     """Write a planned changeset and return the version it made, or the newest one where it changes nothing.
 
-    Writers that went `ahead` have written the delivered rows of their layers.
+    Writers that went `ahead` have written the delivered rows of their layers. `progress` hears how many rows are written.
     """
     number, recorded, previous = transaction.last()
     moment = moment_after(recorded)
@@ -74,6 +75,7 @@ def write_changeset(
         writer.writing = writing
     writers = {name: ahead.get(name) or transaction.writer(name, writing) for name in written_layers(changeset, plans)}
     _ensure_fresh(changeset, plans, writers, number)
+    _watch(writers, progress, _rows_to_write(changeset, plans))
     position = dict.fromkeys(plans, 0)
     for one in changeset.deliveries(catalogue):
         if one.layer in ahead:
@@ -88,6 +90,7 @@ def write_changeset(
     for name, fids in changeset.restored.items():
         writers[name].restore(fids, changeset.restored_to)
     transaction.keep_blobs(changeset.blobs())
+    progress("index", 0, 0)
     finished = {name: writer.finish() for name, writer in writers.items()}
     line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()})
     digest = chain_hash(previous, line)
@@ -109,6 +112,25 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bo
         return True
     errors = np.array([one.severity == "error" for one in changeset.findings], dtype=bool)
     return not len(noticed.ended) and bool((noticed.decisions[errors] == -1).all())
+
+
+def _rows_to_write(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> int:
+    planned = sum(int((plan.decisions != UNCHANGED).sum()) + len(plan.ended) for plan in plans.values())
+    return planned + sum(map(len, (*changeset.terminated.values(), *changeset.restored.values())))
+
+
+def _watch(writers: Mapping[str, LayerWriter], progress: Progress, total: int) -> None:
+    """Let progress hear of the rows of all writers together."""
+    done = 0
+
+    def tick(rows: int) -> None:
+        nonlocal done
+        done += rows
+        progress("write", done, total)
+
+    tick(0)
+    for writer in writers.values():
+        writer.tick = tick
 
 
 def written_layers(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> list[str]:

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 
 from twin_model.store.float32_box import rounded_outwards
 
-__all__ = ["fill", "insert", "is_worth_packing", "pack", "write"]
+__all__ = ["fill", "insert", "is_worth_packing", "pack", "replace", "write"]
 
 _CELL = np.dtype([("id", ">i8"), ("bounds", ">f4", (4,))])
 _MOST_CELLS = 51
 _WORTH_PACKING = 2_000
+_WORTH_PACKING_ANEW = 0.2
+"""Where so large a share of a tree's boxes comes or moves, all of it is packed anew: a box put in costs as much as six packed."""
 _AT_ONCE = 50_000
 """So many rows are handed to SQLite as one JSON text: it unpacks them three times as fast as they are bound one by one."""
 
@@ -28,19 +30,62 @@ Levels = list[NDArray[np.void]]
 
 
 def insert(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
-    """Put boxes (minx, miny, maxx, maxy) into an R-tree; into an empty one all at once."""
+    """Put boxes (minx, miny, maxx, maxy) of new ids into an R-tree; into an empty one, or where they are many beside what
+    it holds, all at once."""
     if is_worth_packing(connection, table, len(ids)):
         fill(connection, table, ids, bounds)
+    elif _are_many(connection, table, len(ids)):
+        _pack_anew(connection, table, ids, bounds)
+    else:
+        rows = zip(ids.tolist(), *bounds[:, [0, 2, 1, 3]].T.tolist(), strict=True)
+        connection.executemany(f'INSERT INTO "{table}" VALUES (?,?,?,?,?)', rows)
+
+
+def replace(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
+    """Give ids of an R-tree other boxes; those whose box is NaN have none any more."""
+    placed = np.isfinite(bounds[:, 0])
+    if _are_many(connection, table, len(ids)):
+        _pack_anew(connection, table, ids, bounds)
         return
-    rows = zip(ids.tolist(), *bounds[:, [0, 2, 1, 3]].T.tolist(), strict=True)
-    connection.executemany(f'INSERT INTO "{table}" VALUES (?,?,?,?,?)', rows)
+    connection.executemany(f'DELETE FROM "{table}" WHERE id = ?', zip(ids.tolist()))
+    insert(connection, table, ids[placed], bounds[placed])
+
+
+def _are_many(connection: sqlite3.Connection, table: str, boxes: int) -> bool:
+    return boxes >= _WORTH_PACKING and boxes >= _WORTH_PACKING_ANEW * _size(connection, table)
+
+
+def _size(connection: sqlite3.Connection, table: str) -> int:
+    return int(connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0])
+
+
+def _pack_anew(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
+    """Fill an R-tree with what it holds, but for the boxes of some ids, which are now others; its float32 bounds stay."""
+    held = np.array(connection.execute(f'SELECT id, minx, miny, maxx, maxy FROM "{table}"').fetchall()).reshape(-1, 5)
+    held_ids = held[:, 0].astype(np.int64)
+    stays, placed = ~np.isin(held_ids, ids), np.isfinite(bounds[:, 0])
+    _empty(connection, table)
+    fill(
+        connection,
+        table,
+        np.concatenate((held_ids[stays], ids[placed])),
+        np.concatenate((held[stays, 1:], bounds[placed])),
+    )
+
+
+def _empty(connection: sqlite3.Connection, table: str) -> None:
+    """Take everything out of an R-tree; its root stays, with as many bytes as before."""
+    for below in ("rowid", "parent"):
+        connection.execute(f'DELETE FROM "{table}_{below}"')
+    connection.execute(f'DELETE FROM "{table}_node" WHERE nodeno > 1')
+    connection.execute(f'UPDATE "{table}_node" SET data = zeroblob(length(data)) WHERE nodeno = 1')
 
 
 def is_worth_packing(connection: sqlite3.Connection, table: str, boxes: int) -> bool:
     """Say whether an R-tree is empty and so many boxes come that they are better packed."""
     if boxes < _WORTH_PACKING:
         return False
-    return int(connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0]) == 0
+    return _size(connection, table) == 0
 
 
 def fill(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:

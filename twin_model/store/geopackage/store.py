@@ -24,7 +24,7 @@ from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
-from twin_model.plan import Plan
+from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, gained, with_former_fields
 from twin_model.store.frames import to_frame
@@ -300,7 +300,13 @@ class GeoPackageStore(GeoPackageHistory):
         """Take nothing ahead: the one writer's place of the file would be held while a source is read."""
         yield HeadStart()
 
-    def commit(self, changeset: Changeset, plan: Plan, described: Described | None = None) -> Version:
+    def commit(
+        self,
+        changeset: Changeset,
+        plan: Plan,
+        described: Described | None = None,
+        progress: Progress = unwatched,
+    ) -> Version:
         while True:
             base = self.version()
             plans = plan(self if described is None else self._as_stored(described.layer), changeset)
@@ -310,7 +316,7 @@ class GeoPackageStore(GeoPackageHistory):
                 layers = self._written(connection, written_layers(changeset, plans), described)
                 catalogue = Catalogue({**self._catalogue.layers, **layers})
                 transaction = GeoPackageTransaction(connection, catalogue, srs_id(self._crs))
-                version = write_changeset(transaction, catalogue, changeset, plans)
+                version = write_changeset(transaction, catalogue, changeset, plans, progress=progress)
             self._learn(layers)
             return version
 

@@ -4,7 +4,7 @@ import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
 from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
+from twin_model.store.geopackage.box_queue import BoxQueue
 from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
 from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.select import quoted
+from twin_model.store.succession import Succession
 from twin_model.store.timeline import Row, Steps, differing
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
@@ -27,6 +29,12 @@ __all__ = ["GeoPackageTransaction"]
 
 _BULK = 5_000
 """From this many rows on, taking guards and indexes away for the load costs less than asking them row by row."""
+
+
+_PLACES = (
+    "CREATE TEMP TABLE IF NOT EXISTS twin_place (fid INTEGER PRIMARY KEY, since TEXT, closed INTEGER, ending INTEGER)"
+)
+"""Features whose current rows are followed by others: since when, and the keys of the rows that go to the history."""
 
 
 class GeoPackageTransaction:
@@ -63,6 +71,8 @@ class GeoPackageWriter(LayerWriter):
         self._connection, self._srs_id = connection, srs_id
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
         self._unindexed: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+        self._moved = BoxQueue(connection, f"rtree_{layer.id}_geom", replacing=True)
+        self._past_boxes = BoxQueue(connection, f"rtree_history_{layer.id}")
         self._bulk = False
         self._dates = {field.name for field in layer.fields if field.type in ("date", "datetime")}
 
@@ -123,11 +133,74 @@ class GeoPackageWriter(LayerWriter):
             elif len(fids):
                 insert(self._connection, rtree, fids, boxes)
 
-    def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
+    def current_rows(self, fids: Sequence[int]) -> dict[str, list[Any]]:
         columns = row_columns(self.layer)
-        listed = ", ".join(
+        text = f"SELECT {self._shown(columns)} FROM json_each(?) j CROSS JOIN {self._now} m ON m.fid = j.value"
+        rows = self._connection.execute(text, (_listed(fids),)).fetchall()
+        values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+        return {name: list(column) for name, column in zip(columns, values, strict=True)}
+
+    def _shown(self, columns: Sequence[str]) -> str:
+        return ", ".join(
             f"CAST(m.{quoted(name)} AS TEXT)" if name in self._dates else f"m.{quoted(name)}" for name in columns
         )
+
+    def succeed(self, both: Succession) -> None:
+        """Within the database: the history's rows are made of the current ones, which then get what differs."""
+        with unguarded(self._connection, self.layer) if len(both.fids) >= _BULK else nullcontext():
+            closed, ending = self._keep_former(both)
+            names = both.differing(row_columns(self.layer))
+            text = f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
+            self._connection.executemany(text, zip(*(both.after[name] for name in (*names, "fid")), strict=True))
+        if self.layer.has_geometry:
+            self._queue_boxes(both, closed, ending)
+
+    def _keep_former(self, both: Succession) -> tuple[list[int], list[int | None]]:
+        """Put the former rows into the history; return the keys of those that are closed, and of those that are ended,
+        None where a row was true for no time."""
+        first, count = self._next_key(), len(both.fids)
+        closed: list[int] = list(range(first, first + count))
+        ending: list[int | None] = [None] * count
+        places = np.flatnonzero(both.outlived).tolist()
+        for number, place in enumerate(places, first + count):
+            ending[place] = number
+        self._connection.execute(_PLACES)
+        self._connection.execute("DELETE FROM twin_place")
+        rows = zip(both.fids, both.since, closed, ending, strict=True)
+        self._connection.executemany("INSERT INTO twin_place VALUES (?,?,?,?)", rows)
+        columns = row_columns(self.layer)
+        held = {name: f"m.{quoted(name)}" for name in columns}
+        ended = held | {"valid_to": "p.since", "version_from": "?1"}
+        for key, values, version_to in (("closed", held, "?1"), ("ending", ended, "NULL")):
+            self._connection.execute(
+                f"INSERT INTO {self._past} (row, {', '.join(map(quoted, columns))}, version_to) "
+                f"SELECT p.{key}, {', '.join(values.values())}, {version_to} FROM twin_place p CROSS JOIN {self._now} m ON m.fid = p.fid "
+                f"WHERE p.{key} IS NOT NULL ORDER BY p.fid",
+                (self.writing.version,),
+            )
+        return closed, ending
+
+    def _queue_boxes(self, both: Succession, closed: list[int], ending: list[int | None]) -> None:
+        former = self._boxes_of(both.before["geom"])
+        ended = np.flatnonzero(both.outlived)
+        self._past_boxes.add(np.array(closed), former)
+        self._past_boxes.add(np.array([ending[place] for place in ended.tolist()], dtype=np.int64), former[ended])
+        moved = both.moved
+        if moved:
+            shapes = [both.after["geom"][place] for place in moved]
+            self._moved.add(np.array(both.fids)[moved], self._boxes_of(shapes))
+
+    def _boxes_of(self, shapes: list[Any]) -> NDArray[np.float64]:
+        """Return the boxes (n, 4) of geometries, NaN where there is none."""
+        boxes = np.full((len(shapes), 4), np.nan)
+        there = [place for place, shape in enumerate(shapes) if shape is not None]
+        if there:
+            boxes[there] = bounds_of(self.layer, [shapes[place] for place in there])
+        return boxes
+
+    def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
+        columns = row_columns(self.layer)
+        listed = self._shown(columns)
         chosen = "JOIN json_each(?1) j ON m.fid = j.value"
         text = f"SELECT NULL, NULL, {listed} FROM {self._now} m {chosen}"
         if reach != "current":
@@ -159,6 +232,7 @@ class GeoPackageWriter(LayerWriter):
             text = f"UPDATE {self._now} SET {', '.join(f'{quoted(name)} = ?' for name in names)} WHERE fid = ?"
             self._connection.executemany(text, [[row[name] for name in (*names, "fid")] for row in rows])
             if "geom" in names:
+                self._moved.write_before([row["fid"] for row in rows])
                 self._connection.executemany(
                     f"DELETE FROM {self._rtree(past=False)} WHERE id = ?", [(row["fid"],) for row in rows]
                 )
@@ -170,6 +244,7 @@ class GeoPackageWriter(LayerWriter):
         table, key = (self._past, "row") if past else (self._now, "fid")
         self._connection.executemany(f"DELETE FROM {table} WHERE {key} = ?", keys)
         if self.layer.has_geometry:
+            (self._past_boxes if past else self._moved).write_before([key for (key,) in keys])
             self._connection.executemany(f"DELETE FROM {self._rtree(past=past)} WHERE id = ?", keys)
 
     def _put(self, rows: list[Row], *, past: bool) -> None:
@@ -193,8 +268,12 @@ class GeoPackageWriter(LayerWriter):
             insert(self._connection, tree, np.array([keys[n] for n in shaped]), boxes)
 
     def _new_keys(self, count: int) -> list[int]:
-        last = self._connection.execute(f"SELECT coalesce(max(row), 0) FROM {self._past}").fetchone()[0]
-        return list(range(last + 1, last + 1 + count))
+        first = self._next_key()
+        return list(range(first, first + count))
+
+    def _next_key(self) -> int:
+        text = f"SELECT coalesce(max(row), 0) + 1 FROM {self._past}"
+        return int(self._connection.execute(text).fetchone()[0])
 
     def _rtree(self, *, past: bool) -> str:
         return quoted(f"rtree_history_{self.layer.id}" if past else f"rtree_{self.layer.id}_geom")
@@ -268,6 +347,8 @@ class GeoPackageWriter(LayerWriter):
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         self._index()
+        self._moved.write()
+        self._past_boxes.write()
         layer, version = self.layer.id, self.writing.version
         self._connection.executemany(
             "INSERT INTO rtree_twin_touched (minx, maxx, miny, maxy, layer, version) VALUES (?,?,?,?,?,?)",

@@ -22,7 +22,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
-from twin_model.plan import Plan
+from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, gained, with_former_fields
 from twin_model.store.frames import to_frame
@@ -288,7 +288,13 @@ class PostgisStore(PostgisHistory):
         finally:
             ahead.end()
 
-    def commit(self, changeset: Changeset, plan: Plan, described: Described | None = None) -> Version:
+    def commit(
+        self,
+        changeset: Changeset,
+        plan: Plan,
+        described: Described | None = None,
+        progress: Progress = unwatched,
+    ) -> Version:
         while True:
             base = self.version()
             plans = plan(self if described is None else self._as_stored(described.layer), changeset)
@@ -302,7 +308,7 @@ class PostgisStore(PostgisHistory):
                 layers = self._written(connection, written_layers(changeset, plans), described)
                 catalogue = Catalogue({**self._catalogue.layers, **layers})
                 transaction = PostgisTransaction(queue, catalogue, self._crs)
-                version = write_changeset(transaction, catalogue, changeset, plans)
+                version = write_changeset(transaction, catalogue, changeset, plans, progress=progress)
             self._learn(layers)
             return version
 

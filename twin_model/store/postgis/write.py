@@ -27,6 +27,7 @@ from twin_model.store.postgis.parts import PartsWriter
 from twin_model.store.postgis.rows import copy_rows
 from twin_model.store.postgis.schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
 from twin_model.store.select import quoted
+from twin_model.store.succession import Succession
 from twin_model.store.timeline import Place, Row, Steps, differing
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
@@ -145,11 +146,35 @@ class PostgisWriter(LayerWriter):
             self._defaults = same
         return {name: values for name, values in columns.items() if name not in same}
 
+    def current_rows(self, fids: Sequence[int]) -> dict[str, list[Any]]:
+        columns = row_columns(self.layer)
+        text = f"SELECT {_shown(columns)} FROM {self._now} m WHERE m.fid = ANY(%s) ORDER BY m.fid"
+        with self._connection.cursor(binary=True) as cursor:
+            rows = cursor.execute(cast("sql.SQL", text), (list(fids),)).fetchall()
+        values = zip(*rows, strict=True) if rows else ((),) * len(columns)
+        return {name: list(column) for name, column in zip(columns, values, strict=True)}
+
+    def succeed(self, both: Succession) -> None:
+        """Within the database: the history's rows are made of the current ones, which then get what differs."""
+        columns, version = row_columns(self.layer), self.writing.version
+        into = f"INSERT INTO {self._past} ({', '.join(map(quoted, columns))}, version_to)"
+        held = ", ".join(f"m.{quoted(name)}" for name in columns)
+        text = f"{into} SELECT {held}, %s FROM {self._now} m WHERE m.fid = ANY(%s) ORDER BY m.fid"
+        execute(self._connection, text, version, both.fids)
+        given = {"valid_to": "p.since", "version_from": "%s"}
+        ended = ", ".join(given.get(name, f"m.{quoted(name)}") for name in columns)
+        text = (
+            f"{into} SELECT {ended}, NULL FROM unnest(%s::bigint[], %s::text[]) AS p (fid, since) "
+            f"JOIN {self._now} m ON m.fid = p.fid WHERE m.valid_from < p.since ORDER BY p.fid"
+        )
+        execute(self._connection, text, version, both.fids, both.since)
+        self._give(both.differing(columns), both.after)
+
     def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
         if not fids:
             return {}
         columns = row_columns(self.layer)
-        listed = ", ".join("ST_AsBinary(m.geom, 'NDR')" if c == "geom" else f"m.{quoted(c)}" for c in columns)
+        listed = _shown(columns)
         text = f"SELECT NULL::bigint, NULL::bigint, {listed} FROM {self._now} m WHERE m.fid = ANY(%(fids)s)"
         if reach != "current":
             believed = "" if reach == "whole" else " AND m.version_to IS NULL"
@@ -184,22 +209,27 @@ class PostgisWriter(LayerWriter):
         self._more += len(put) - len(now)
 
     def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
-        """Give current rows other values; those that all share, as since when they are true, are sent once."""
+        """Give current rows other values in what differs."""
         for names, rows in differing(pairs, row_columns(self.layer)).items():
-            columns = {name: [row[name] for row in rows] for name in ("fid", *names)}
-            shared = {name: value for name, value in constants(columns).items() if name != "fid"}
-            sent = [name for name in columns if name not in shared]
-            values = {name: f"%s::{_ARRAYS[self._kinds[name]]}" for name in shared} | {
-                name: f"v.{quoted(name)}" for name in sent[1:]
-            }
-            if "geom" in values:
-                values["geom"] = f'ST_GeomFromWKB(v."geom", {self._srid})'
-            text = (
-                f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in values.items())} "
-                f"FROM unnest({', '.join(f'%s::{_ARRAYS[self._kinds[name]]}[]' for name in sent)}) AS v ({', '.join(map(quoted, sent))}) "
-                "WHERE m.fid = v.fid"
-            )
-            execute(self._connection, text, *shared.values(), *(columns[name] for name in sent))
+            self._give(names, {name: [row[name] for row in rows] for name in ("fid", *names)})
+
+    def _give(self, names: Sequence[str], rows: Mapping[str, list[Any]]) -> None:
+        """Give current rows, named by fid, values in some columns; those that all share, as since when they are true, are
+        sent once."""
+        columns = {name: rows[name] for name in ("fid", *names)}
+        shared = {name: value for name, value in constants(columns).items() if name != "fid"}
+        sent = [name for name in columns if name not in shared]
+        values = {name: f"%s::{_ARRAYS[self._kinds[name]]}" for name in shared} | {
+            name: f"v.{quoted(name)}" for name in sent[1:]
+        }
+        if "geom" in values:
+            values["geom"] = f'ST_GeomFromWKB(v."geom", {self._srid})'
+        text = (
+            f"UPDATE {self._now} m SET {', '.join(f'{quoted(name)} = {value}' for name, value in values.items())} "
+            f"FROM unnest({', '.join(f'%s::{_ARRAYS[self._kinds[name]]}[]' for name in sent)}) AS v ({', '.join(map(quoted, sent))}) "
+            "WHERE m.fid = v.fid"
+        )
+        execute(self._connection, text, *shared.values(), *(columns[name] for name in sent))
 
     def _put(self, into: RowCopy, places: list[Place], *, past: bool = False) -> None:
         if not places:
@@ -266,6 +296,10 @@ class PostgisWriter(LayerWriter):
             "max_x = greatest(max_x, %s), max_y = greatest(max_y, %s) WHERE layer = %s",
             (version, self._following, self._more, *box, layer),
         )
+
+
+def _shown(columns: Sequence[str]) -> str:
+    return ", ".join("ST_AsBinary(m.geom, 'NDR')" if name == "geom" else f"m.{quoted(name)}" for name in columns)
 
 
 def _made_light(connection: Connection, layer: Layer) -> bool:
