@@ -58,6 +58,7 @@ from twin_model.desk.saving import Desk, Mode, Order, Saved
 from twin_model.desk.shown import Features, town_html, town_text
 from twin_model.editing import ensure_text
 from twin_model.errors import CatalogueError, CrsRefused, EditRefused, LayerNotFound, QueryRefused, TownExists
+from twin_model.filter.expression import IsNull, Not, Property
 from twin_model.history import revert
 from twin_model.layer import Layer
 from twin_model.messages import render
@@ -67,7 +68,7 @@ from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.store.select import PROPERTY_SETS
-from twin_model.temporal import Instant, Interval, local_time, parse_instant, parse_when
+from twin_model.temporal import ALWAYS, Instant, Interval, local_time, parse_instant, parse_when
 from twin_model.town_catalogue import (
     CatalogueReading,
     CatalogueWatch,
@@ -753,7 +754,8 @@ class Town:
         frame.attrs = attrs
         path = self._table_path(name)
         before = read_table(path, name) if name in self.catalogue and is_result_table(path) else None
-        table = table_of_frame(name, frame, title=title, reason=order.reason, before=before)
+        unused = self._unused_fields(name) if before else ()
+        table = table_of_frame(name, frame, title=title, reason=order.reason, before=before, unused=unused)
         described = layer_of(name, table)
         frame = with_plain_values(name, frame)
         put = None if table == before else partial(self._put_described, name, before, table)
@@ -762,6 +764,18 @@ class Town:
         if mode == "replace" or before is None:
             return self._desk.replace(described, frame, order, put)
         return self._desk.edit(described, frame, order, put)
+
+    def _unused_fields(self, name: str) -> list[str]:
+        """Return the fields of which no state of a layer has a value: their type may still become any."""
+        columns, rows = self.store.rows(FeatureQuery(name, view=View(ALWAYS), states=True, geometry=False, limit=1_000))
+        fields = self.store.catalogue[name].field_names
+        empty = [field for field in fields if all(row[columns.index(field)] is None for row in rows)]
+        held = (
+            f
+            for f in empty
+            if not self.store.count(FeatureQuery(name, view=View(ALWAYS), where=Not(IsNull(Property(f)))))
+        )
+        return list(held)
 
     def _ensure_new_ids(self, layer: Layer, frame: gpd.GeoDataFrame) -> None:
         """Refuse ids that a layer has already: what is appended is new."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from store_contract import CATALOGUE, deliver, houses
@@ -84,7 +85,7 @@ def test_another_tolerance_changes_neither_proof_nor_what_is_no_change(store: St
 def test_a_type_that_is_not_that_of_what_is_stored_is_refused_and_nothing_changes(store: Store, change: str) -> None:
     deliver(store, "building", houses(3))
     building = CATALOGUE["building"]
-    retyped = tuple(replace(field, type="number") if field.name == "storeys" else field for field in building.fields)
+    retyped = tuple(replace(field, type="string") if field.name == "storeys" else field for field in building.fields)
     changed = {
         "field": replace(building, fields=retyped),
         "geometry": replace(building, geometry="Point"),
@@ -96,6 +97,18 @@ def test_a_type_that_is_not_that_of_what_is_stored_is_refused_and_nothing_change
         store.extend(Catalogue({**CATALOGUE.layers, "building": changed}))
 
     assert store.features(FeatureQuery("building"))["storeys"].tolist() == [1, 2, 3]
+
+
+def test_whole_numbers_may_be_described_as_numbers_and_an_unused_field_as_anything(store: Store) -> None:
+    deliver(store, "building", houses(3))
+    kinds: dict[str, Any] = {"storeys": "number", "address": "integer"}
+    fields = tuple(replace(each, type=kinds.get(each.name, each.type)) for each in CATALOGUE["building"].fields)
+
+    store.extend(Catalogue({**CATALOGUE.layers, "building": replace(CATALOGUE["building"], fields=fields)}))
+
+    found = store.features(FeatureQuery("building"))
+    assert found["storeys"].tolist() == [1.0, 2.0, 3.0] and str(found["storeys"].dtype) == "float64"
+    assert str(found["address"].dtype) == "Int64" and verify(store).changesets == 1
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 Those columns stay, because the past was written with them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from twin_model.catalogue import Catalogue
@@ -18,12 +18,16 @@ __all__ = [
     "ensure_same_kinds",
     "gained",
     "is_outgrown",
+    "retyped",
     "with_former_fields",
     "with_tolerances",
 ]
 
 Held = Mapping[str, Mapping[str, FieldType]]
 """Layer -> column -> type of the tables of current rows as they are."""
+
+IsEmpty = Callable[[Layer, Field], bool]
+"""Says whether no row of a layer, now or ever, has a value in a field's column."""
 
 Geometries = Mapping[str, tuple[str, bool]]
 """Layer -> type of its geometry in capitals, and whether it has heights; layers without geometry are not among them."""
@@ -92,18 +96,30 @@ def gained(catalogue: Catalogue, held: Held) -> tuple[list[Layer], list[tuple[La
     return missing, fields
 
 
-def ensure_same_kinds(catalogue: Catalogue, held: Held, geometries: Geometries) -> None:
-    """Refuse a catalogue in which a field or geometry is of another type than what the store holds of it."""
+def retyped(catalogue: Catalogue, held: Held) -> list[tuple[Layer, Field]]:
+    """Return the fields whose columns are of another type than the catalogue says."""
+    return [
+        (layer, field)
+        for layer in catalogue
+        for field in layer.fields
+        if (column := held.get(layer.id, {}).get(field.name)) is not None and _kind(column) != _kind(field.type)
+    ]
+
+
+def ensure_same_kinds(catalogue: Catalogue, held: Held, geometries: Geometries, is_empty: IsEmpty) -> None:
+    """Refuse a catalogue in which a field or geometry is of another type than what the store holds of it.
+
+    Whole numbers may become numbers, and a column that holds nothing (`is_empty`) anything.
+    """
+    for layer, field in retyped(catalogue, held):
+        column = held[layer.id][field.name]
+        if (column, field.type) != ("integer", "number") and not is_empty(layer, field):
+            raise CatalogueError(
+                "catalogue.retyped", layer=layer.id, field=field.name, found=column, expected=field.type
+            )
     for layer in catalogue:
-        columns = held.get(layer.id)
-        if columns is None:
+        if layer.id not in held:
             continue
-        for field in layer.fields:
-            column = columns.get(field.name)
-            if column is not None and _kind(column) != _kind(field.type):
-                raise CatalogueError(
-                    "catalogue.retyped", layer=layer.id, field=field.name, found=column, expected=field.type
-                )
         expected = (layer.geometry.removesuffix("Z").upper(), layer.has_z) if layer.has_geometry else None
         if geometries.get(layer.id) != expected:
             name, has_z = geometries.get(layer.id, ("None", False))
