@@ -46,7 +46,7 @@ from twin_model.desk.measures import (
     pipe_length,
     plot_ratio,
 )
-from twin_model.desk.names import fields_named, layer_named
+from twin_model.desk.names import LayerName, fields_named, layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.plot_style import use_plot_style
@@ -203,7 +203,7 @@ class Town:
     @plainly
     def features(
         self,
-        layer: str,
+        layer: LayerName,
         *,
         at: Time | None = None,
         as_known: Time | int | None = None,
@@ -309,7 +309,7 @@ class Town:
 
     @plainly
     def changes(
-        self, layer: str, before: desk_changes.When, after: desk_changes.When | None = None
+        self, layer: LayerName, before: desk_changes.When, after: desk_changes.When | None = None
     ) -> gpd.GeoDataFrame:
         """Return what was inserted, updated and ended in a layer between two days, or between two versions.
 
@@ -325,7 +325,7 @@ class Town:
         return desk_changes.changes(self.store, described, before, after, zone=self.settings.timezone)
 
     @plainly
-    def history(self, layer: str | None = None) -> pd.DataFrame:
+    def history(self, layer: LayerName | None = None) -> pd.DataFrame:
         """Return the versions of the town, or those that changed a layer, newest first: who, when, why, how many.
 
         >>> town.history("building")[["reason", "inserted"]].values.tolist()[-1]
@@ -335,7 +335,7 @@ class Town:
         return desk_changes.history(self.store, described, zone=self.settings.timezone)
 
     @plainly
-    def versions(self, layer: str, id: str) -> gpd.GeoDataFrame:
+    def versions(self, layer: LayerName, id: str) -> gpd.GeoDataFrame:
         """Return every state of one feature as known now, oldest first; `valid_to` is NaT where it still holds.
 
         >>> town.versions("building", "building.1")["storeys"].tolist()[0]
@@ -534,7 +534,7 @@ class Town:
 
     @plainly
     def describe(
-        self, layer: str, *, at: Time | None = None, as_known: Time | int | None = None, lang: str | None = None
+        self, layer: LayerName, *, at: Time | None = None, as_known: Time | int | None = None, lang: str | None = None
     ) -> pd.DataFrame:
         """Return what a layer holds: one row a field with title, type, unit, codes, filled_percent, example, range.
 
@@ -549,7 +549,7 @@ class Town:
         return describe(self.store, described, lang=lang or self.lang, view=view, zone=self.settings.timezone)
 
     @plainly
-    def codes(self, layer: str, field: str, *, lang: str | None = None) -> "pd.Series[Any]":
+    def codes(self, layer: LayerName, field: str, *, lang: str | None = None) -> "pd.Series[Any]":
         """Return what the codes of a field mean: a Series of words, its index the codes.
 
         Raises `QueryRefused` for a field without codes, with those that have some.
@@ -569,7 +569,7 @@ class Town:
     @plainly
     def edit(
         self,
-        layer: str,
+        layer: LayerName,
         frame: pd.DataFrame,
         *,
         reason: str,
@@ -653,7 +653,7 @@ class Town:
     @plainly
     def redescribe(
         self,
-        layer: str,
+        layer: LayerName,
         *,
         title: str | Mapping[str, str] | None = None,
         description: str | Mapping[str, str] | None = None,
@@ -724,7 +724,7 @@ class Town:
         self,
         frame: gpd.GeoDataFrame,
         *,
-        layer: str,
+        layer: LayerName,
         reason: str,
         effective: str | date | None = None,
         title: str = "",

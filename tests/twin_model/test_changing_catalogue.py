@@ -2,14 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from store_contract import CATALOGUE, deliver, houses
 
+from twin_model import init_town, open_town
 from twin_model.audit import verify
 from twin_model.catalogue import Catalogue
-from twin_model.errors import CatalogueError, ChainBroken
+from twin_model.errors import CatalogueError, ChainBroken, StoreError
 from twin_model.layer import Field, Layer, Text
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.geopackage.store import GeoPackageStore
@@ -151,3 +154,20 @@ def _tamper(store: Store, text: str) -> None:
     address = store._address  # type: ignore[attr-defined]
     with connect(address) as connection, writing(connection, address):
         connection.execute(text)  # type: ignore[call-overload]
+
+
+def test_a_table_that_another_program_replaced_is_named_with_the_way_back(location: str, tmp_path: Path) -> None:
+    with init_town(tmp_path / "town", name="测试", crs="EPSG:4548", store=location) as town:
+        town.edit("building", houses(3), reason="survey")
+        frame = town.features("building")
+    if location == "store.gpkg":
+        frame.to_file(tmp_path / "town" / "store.gpkg", layer="building")
+    else:
+        address, _, schema = location.partition("&schema=")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"DROP TABLE {schema}.building CASCADE")
+
+    with pytest.raises(StoreError, match="replaced the table of the layer building.*to_file.*twin restore") as refusal:
+        open_town(tmp_path / "town")
+
+    assert "图层 building 的表已被其他程序删除或替换" in refusal.value.text("zh")

@@ -3,11 +3,11 @@
 Those columns stay, because the past was written with them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from twin_model.catalogue import Catalogue
-from twin_model.errors import CatalogueError
+from twin_model.errors import CatalogueError, StoreError
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer, Text
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "Held",
     "as_held",
     "as_stored",
+    "ensure_own_tables",
     "ensure_same_kinds",
     "gained",
     "is_outgrown",
@@ -46,6 +47,10 @@ _SYSTEM = frozenset(
         ATTRIBUTES,
     )
 )
+
+
+_OWN = frozenset(("fid", "id", "valid_from", "version_from"))
+"""Columns of every table of ours."""
 
 
 def with_former_fields(catalogue: Catalogue, held: Held) -> Catalogue:
@@ -104,6 +109,13 @@ def retyped(catalogue: Catalogue, held: Held) -> list[tuple[Layer, Field]]:
         for field in layer.fields
         if (column := held.get(layer.id, {}).get(field.name)) is not None and _kind(column) != _kind(field.type)
     ]
+
+
+def ensure_own_tables(layers: Iterable[str], held: Held, place: str) -> None:
+    """Refuse a store of which another program has dropped or replaced the table of a layer: its current rows are gone."""
+    for layer in layers:
+        if not set(held.get(layer, ())) >= _OWN:
+            raise StoreError("store.table_replaced", layer=layer, path=place, found=sorted(held.get(layer, ()))[:5])
 
 
 def ensure_same_kinds(catalogue: Catalogue, held: Held, geometries: Geometries, is_empty: IsEmpty) -> None:

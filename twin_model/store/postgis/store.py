@@ -24,7 +24,7 @@ from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import as_stored, gained, retyped, with_former_fields
+from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
@@ -126,6 +126,8 @@ class PostgisStore(PostgisHistory):
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
         held = postgis_schema.columns_held(connection, schema)
+        kept = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
+        ensure_own_tables(kept, held, self.url)
         if any(gained(catalogue, held)) or retyped(catalogue, held):
             with writing(connection, self._address):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)
