@@ -167,7 +167,7 @@ def addresses(ask: Any) -> dict[str, list[str]]:
         "/collections/{collection}": [HOUSE + page for page in pages] + ["/collections/finding"],
         **{
             f"/collections/{{collection}}/{name}": [f"{HOUSE}/{name}{page}" for page in pages]
-            for name in ("queryables", "sortables", "schema")
+            for name in ("queryables", "sortables", "schema", "schemas/feature")
         },
         "/search": [f"/search?q=a{page.replace('?', '&')}" for page in pages],
         "/functions": ["/functions"],
@@ -229,7 +229,7 @@ def test_no_route_tells_what_the_caller_may_not_see(shared: Any) -> None:
 def test_everybody_gets_the_own_answer_whoever_asked_before(shared: Any) -> None:
     """Staff see the secrets, before and after others asked; no answer of the one is held to be that of the other."""
     told = [
-        f"{HOUSE}/items", f"{HOUSE}/items?f=html", f"{HOUSE}/items/A1", f"{HOUSE}/items/A1/versions", f"{HOUSE}/schema",
+        f"{HOUSE}/items", f"{HOUSE}/items?f=html", f"{HOUSE}/items/A1", f"{HOUSE}/items/A1/versions", f"{HOUSE}/schema", f"{HOUSE}/schemas/feature",
         f"{HOUSE}/queryables", "/collections", "/api", "/viewer/config.json", "/search?q=ZZUSE", "/search?q=VAULT7",
         *tile_addresses(shared), *contents(shared, headers=AS_STAFF), f"{HOUSE}/sortables",
     ]  # fmt: skip
