@@ -125,8 +125,8 @@ class PostgisStore(PostgisHistory):
 
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
-        held = postgis_schema.columns_held(connection, schema)
         kept = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
+        held = postgis_schema.columns_held(connection, schema)  # later, so that no table made meanwhile is missed
         ensure_own_tables(kept, held, self.url)
         if any(gained(catalogue, held)) or retyped(catalogue, held):
             with writing(connection, self._address):
