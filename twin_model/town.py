@@ -184,7 +184,7 @@ class Town:
         )
         self.follow()
         zone = self.settings.timezone
-        version = as_known if isinstance(as_known, int) else None
+        version = int(as_known) if isinstance(as_known, int | np.integer) else None
         if version is None and as_known is not None:
             text = time_words(as_known) or ""
             version = int(text) if _NUMBER.fullmatch(text) else self.store.recorded_at(parse_instant(text, zone)[0])
@@ -298,9 +298,11 @@ class Town:
                 layer=layer.id,
                 ids=missing[:5],
             )
-        if at is None or len(frame):
+        if len(frame) or (at is None and query.view.recorded is None):
             return
         first = first_known(self.store, layer, query.view)
+        if first is None and query.view.recorded is not None:
+            notice("slip.not_yet_recorded", self.lang, layer=layer.id, version=query.view.recorded)
         begins = _end_of(query.view.datetime)
         if first is not None and begins is not None and first > begins:
             day = local_time(first, self.settings.timezone)
@@ -379,6 +381,8 @@ class Town:
         if elements is not None and not isinstance(elements, str):
             return bim_properties(elements, psets)
         layer = self._named(elements or "bim_element")
+        if layer.field_of(PROPERTY_SETS) is None:
+            raise QueryRefused("psets.no_column", found=layer.field_names)
         query = FeatureQuery(layer.id, fields=(PROPERTY_SETS,), geometry=False)
         return bim_properties(self.store.features(query), psets)
 
@@ -677,7 +681,7 @@ class Town:
 
         Raises `VersionConflict` where later versions changed the same again, `QueryRefused` where there is nothing to undo.
         """
-        changeset = revert(self.store, version, author=author, reason=reason)
+        changeset = revert(self.store, int(version), author=author, reason=reason)
         described = changeset.counts.get("described")
         if described is None:
             made = commit(self.store, changeset)
@@ -699,7 +703,8 @@ class Town:
         for name, text in (("reason", changeset.reason), ("author", changeset.author)):
             ensure_text(text, name=name, layer=layer.id)
         put = partial(self._put_described, layer.id, reshaping.before, reshaping.after)
-        return self._desk.write(layer, changeset, Order(changeset.reason, changeset.author), [], put)
+        order = Order(changeset.reason, changeset.author)
+        return self._desk.write(layer, changeset, order, [], put, meant_for_all=True)
 
     def _put_described(
         self, name: str, before: dict[str, Any] | None, after: dict[str, Any], changeset: Changeset
