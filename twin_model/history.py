@@ -203,8 +203,14 @@ def _described_back(store: Store, undone: ChangesetRecord) -> dict[str, Any]:
     later = (record for record in store.changesets() if record.number > undone.number)
     if any(record.counts.get("described", {}).get("layer") == layer for record in later):
         raise VersionConflict("store.reverted_conflict", version=undone.number, features={layer: ["description"]})
-    before = described["before"] or {**described["after"], "dropped": True}
-    return {"described": {"layer": layer, "before": described["after"], "after": before}}
+    after = described["after"]
+    before = described["before"] or {**after, "dropped": True}
+    kinds = {name: said["type"] for name, said in after["fields"].items() if "type" in said}
+    fields = {
+        name: {**said, "type": kinds.get(name, said.get("type", "string"))} for name, said in before["fields"].items()
+    }
+    before = {**before, "fields": fields}  # a column that became wider stays so
+    return {"described": {"layer": layer, "before": after, "after": before}}
 
 
 def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:

@@ -46,7 +46,7 @@ from twin_model.desk.measures import (
     pipe_length,
     plot_ratio,
 )
-from twin_model.desk.names import fields_named, layer_named
+from twin_model.desk.names import LayerName, fields_named, layer_named
 from twin_model.desk.notices import notice
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.plot_style import use_plot_style
@@ -58,6 +58,7 @@ from twin_model.desk.saving import Desk, Mode, Order, Saved
 from twin_model.desk.shown import Features, town_html, town_text
 from twin_model.editing import ensure_text
 from twin_model.errors import CatalogueError, CrsRefused, EditRefused, LayerNotFound, QueryRefused, TownExists
+from twin_model.filter.expression import IsNull, Not, Property
 from twin_model.history import revert
 from twin_model.layer import Layer
 from twin_model.messages import render
@@ -67,7 +68,7 @@ from twin_model.replacement import complete_replacement
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import create_store, ensure_location, open_store
 from twin_model.store.select import PROPERTY_SETS
-from twin_model.temporal import Instant, Interval, local_time, parse_instant, parse_when
+from twin_model.temporal import ALWAYS, Instant, Interval, local_time, parse_instant, parse_when
 from twin_model.town_catalogue import (
     CatalogueReading,
     CatalogueWatch,
@@ -202,7 +203,7 @@ class Town:
     @plainly
     def features(
         self,
-        layer: str,
+        layer: LayerName,
         *,
         at: Time | None = None,
         as_known: Time | int | None = None,
@@ -310,7 +311,7 @@ class Town:
 
     @plainly
     def changes(
-        self, layer: str, before: desk_changes.When, after: desk_changes.When | None = None
+        self, layer: LayerName, before: desk_changes.When, after: desk_changes.When | None = None
     ) -> gpd.GeoDataFrame:
         """Return what was inserted, updated and ended in a layer between two days, or between two versions.
 
@@ -326,7 +327,7 @@ class Town:
         return desk_changes.changes(self.store, described, before, after, zone=self.settings.timezone)
 
     @plainly
-    def history(self, layer: str | None = None) -> pd.DataFrame:
+    def history(self, layer: LayerName | None = None) -> pd.DataFrame:
         """Return the versions of the town, or those that changed a layer, newest first: who, when, why, how many.
 
         >>> town.history("building")[["reason", "inserted"]].values.tolist()[-1]
@@ -336,7 +337,7 @@ class Town:
         return desk_changes.history(self.store, described, zone=self.settings.timezone)
 
     @plainly
-    def versions(self, layer: str, id: str) -> gpd.GeoDataFrame:
+    def versions(self, layer: LayerName, id: str) -> gpd.GeoDataFrame:
         """Return every state of one feature as known now, oldest first; `valid_to` is NaT where it still holds.
 
         >>> town.versions("building", "building.1")["storeys"].tolist()[0]
@@ -537,7 +538,7 @@ class Town:
 
     @plainly
     def describe(
-        self, layer: str, *, at: Time | None = None, as_known: Time | int | None = None, lang: str | None = None
+        self, layer: LayerName, *, at: Time | None = None, as_known: Time | int | None = None, lang: str | None = None
     ) -> pd.DataFrame:
         """Return what a layer holds: one row a field with title, type, unit, codes, filled_percent, example, range.
 
@@ -552,7 +553,7 @@ class Town:
         return describe(self.store, described, lang=lang or self.lang, view=view, zone=self.settings.timezone)
 
     @plainly
-    def codes(self, layer: str, field: str, *, lang: str | None = None) -> "pd.Series[Any]":
+    def codes(self, layer: LayerName, field: str, *, lang: str | None = None) -> "pd.Series[Any]":
         """Return what the codes of a field mean: a Series of words, its index the codes.
 
         Raises `QueryRefused` for a field without codes, with those that have some.
@@ -572,7 +573,7 @@ class Town:
     @plainly
     def edit(
         self,
-        layer: str,
+        layer: LayerName,
         frame: pd.DataFrame,
         *,
         reason: str,
@@ -656,7 +657,7 @@ class Town:
     @plainly
     def redescribe(
         self,
-        layer: str,
+        layer: LayerName,
         *,
         title: str | Mapping[str, str] | None = None,
         description: str | Mapping[str, str] | None = None,
@@ -728,7 +729,7 @@ class Town:
         self,
         frame: gpd.GeoDataFrame,
         *,
-        layer: str,
+        layer: LayerName,
         reason: str,
         effective: str | date | None = None,
         title: str = "",
@@ -758,7 +759,8 @@ class Town:
         frame.attrs = attrs
         path = self._table_path(name)
         before = read_table(path, name) if name in self.catalogue and is_result_table(path) else None
-        table = table_of_frame(name, frame, title=title, reason=order.reason, before=before)
+        unused = self._unused_fields(name) if before else ()
+        table = table_of_frame(name, frame, title=title, reason=order.reason, before=before, unused=unused)
         described = layer_of(name, table)
         frame = with_plain_values(name, frame)
         put = None if table == before else partial(self._put_described, name, before, table)
@@ -767,6 +769,18 @@ class Town:
         if mode == "replace" or before is None:
             return self._desk.replace(described, frame, order, put)
         return self._desk.edit(described, frame, order, put)
+
+    def _unused_fields(self, name: str) -> list[str]:
+        """Return the fields of which no state of a layer has a value: their type may still become any."""
+        columns, rows = self.store.rows(FeatureQuery(name, view=View(ALWAYS), states=True, geometry=False, limit=1_000))
+        fields = self.store.catalogue[name].field_names
+        empty = [field for field in fields if all(row[columns.index(field)] is None for row in rows)]
+        held = (
+            f
+            for f in empty
+            if not self.store.count(FeatureQuery(name, view=View(ALWAYS), where=Not(IsNull(Property(f)))))
+        )
+        return list(held)
 
     def _ensure_new_ids(self, layer: Layer, frame: gpd.GeoDataFrame) -> None:
         """Refuse ids that a layer has already: what is appended is new."""

@@ -155,6 +155,7 @@ class Bridge:
                 title("sortables"),
             ),
             _link(f"{here}/schema", f"{_REL}/schema", "application/schema+json", title("schema")),
+            _link(f"{here}/schemas/feature", "describedby", "application/schema+json", title("feature_schema")),
         ]
         if layer.has_geometry:
             links += [

@@ -1,7 +1,7 @@
 """Landing page, conformance, OpenAPI, collections and their schemas, search, health: what clients read first."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -28,7 +28,7 @@ from api_config.web.openapi import (
     query_parameter,
     require_parameter,
 )
-from api_config.web.schema import queryables_schema, schema_of, sortables_schema
+from api_config.web.schema import feature_schema, queryables_schema, schema_of, sortables_schema
 from tiles.encodings.geojson import geometry_fragments
 from twin_model.crs import CRS84, crs_code, placed_geometries, transform_xy, uri_of
 from twin_model.errors import QueryRefused
@@ -40,6 +40,7 @@ __all__ = ["FAMILY"]
 
 _FORMATS = {"json": "application/json", "html": "text/html"}
 _SCHEMAS = {"json": "application/schema+json", "html": "text/html"}
+_FEATURE_SCHEMA = {"json": "application/schema+json"}
 _SEARCHES = {"json": "application/geo+json", "geojson": "application/geo+json", "html": "text/html"}
 _FORMATS_OF_API = "application/vnd.oai.openapi+json;version=3.0"
 _OPENAPI = {"json": _FORMATS_OF_API, "html": "text/html"}
@@ -125,13 +126,13 @@ def _sample(call: Call, layer: Layer) -> dict[str, Any]:
     return feature_collection(call.town, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
 
 
-def _schema_route(make: Any) -> Any:
+def _schema_route(make: Any, formats: Mapping[str, str] = _SCHEMAS) -> Any:
     async def route(request: Request) -> Response:
         call = Call(request)
         call.allow("f")
         layer = layer_of(call)
         document = make(layer, call.base, call.lang)
-        if call.format(_SCHEMAS, "json") == "html":
+        if call.format(formats, "json") == "html":
             return await answer(request, pages.queryables_page(call, layer, document), HTML)
         return await answer_json(request, document, media_type="application/schema+json")
 
@@ -248,9 +249,9 @@ def _collection_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     form = ["f", "lang"]
     schemas = {
         f"{here}/{name}": get_operation(
-            f"{layer.id}.{name}", f"{name} of {layer.title.en}", _SCHEMAS["json"], form, tags
+            f"{layer.id}.{name.replace('/', '.')}", f"{name} of {layer.title.en}", _SCHEMAS["json"], form, tags
         )
-        for name in ("queryables", "sortables", "schema")
+        for name in ("queryables", "sortables", "schema", "schemas/feature")
     }
     return {here: get_operation(f"{layer.id}.describe", layer.title.en, JSON, form, tags)} | schemas
 
@@ -263,6 +264,11 @@ _ROUTES = [
     Route("/collections/{collection}", collection, methods=["GET", "HEAD"]),
     Route("/collections/{collection}/queryables", _schema_route(queryables_schema), methods=["GET", "HEAD"]),
     Route("/collections/{collection}/sortables", _schema_route(sortables_schema), methods=["GET", "HEAD"]),
+    Route(
+        "/collections/{collection}/schemas/feature",
+        _schema_route(feature_schema, _FEATURE_SCHEMA),
+        methods=["GET", "HEAD"],
+    ),
     Route("/collections/{collection}/schema", _schema_route(schema_of), methods=["GET", "HEAD"]),
     Route("/functions", functions, methods=["GET", "HEAD"]),
     Route("/search", search, methods=["GET", "HEAD"]),

@@ -5,7 +5,7 @@ from typing import Any
 from twin_model.layer import Field, Layer, Text
 from twin_model.store.select import has_property_sets, queryables
 
-__all__ = ["queryables_schema", "schema_of", "sortables", "sortables_schema"]
+__all__ = ["feature_schema", "queryables_schema", "schema_of", "sortables", "sortables_schema"]
 
 _DRAFT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES: dict[str, dict[str, str]] = {
@@ -40,6 +40,28 @@ def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     }
     properties["version"] = {"type": "integer", "readOnly": True}
     return _document(layer, base, lang, "schema", properties | _geometry(layer))
+
+
+def feature_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
+    """Return the schema of one feature as GeoJSON: GDAL takes the types of a layer's columns from it (rel `describedby`).
+
+    A date may be a year or a month, so it is a plain text; a whole number of a result may need more than the 32 bits that
+    GDAL gives an integer, so it is a number.
+    """
+    said = schema_of(layer, base, lang)["properties"]
+    properties = {name: said[name] for name in said if name not in ("id", "geometry")}
+    for field in layer.fields:
+        if field.type == "date":
+            properties[field.name] = {"title": field.title(lang), "type": "string"}
+        elif field.type == "integer" and layer.cim_class == "results":
+            properties[field.name] = {"title": field.title(lang), "type": "number"}
+    feature = {
+        "type": {"type": "string", "const": "Feature"},
+        "id": {"type": "string"},
+        "geometry": {"title": "GeoJSON"},
+        "properties": {"type": "object", "properties": properties},
+    }
+    return _document(layer, base, lang, "schemas/feature", feature) | {"required": ["type", "geometry", "properties"]}
 
 
 def queryables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:

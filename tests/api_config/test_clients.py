@@ -100,6 +100,21 @@ def test_geopandas_reads_every_row_of_a_layer_by_oapif_and_one_page_by_its_items
     assert whole.total_bounds == pytest.approx(expected.total_bounds, abs=0.01)
 
 
+def test_a_column_has_one_type_over_http_whatever_its_rows(served_town: str, demo_town: Path) -> None:
+    """GDAL takes the types from the schema of a feature, not from the first page, where a column may be empty."""
+    whole = gpd.read_file(f"OAPIF:{served_town}", layer="building")
+    pipes = gpd.read_file(f"OAPIF:{served_town}", layer="pipe_line")
+
+    with open_town(demo_town) as town:
+        stored = town.features("building")
+        years = town.features("pipe_line")["built"].dt.year
+    assert whole["base_elevation"].isna().all() and str(whole["base_elevation"].dtype) == "float64"
+    assert whole["valid_to"].isna().all() and str(whole["valid_to"].dtype).startswith("datetime64")
+    assert str(whole["valid_from"].dtype).startswith("datetime64")
+    assert whole["storeys"].sum() == stored["storeys"].sum()
+    assert (pipes["built"].str[:4].astype(int).to_numpy() == years.to_numpy()).all(), "a year stays, it is no lost day"
+
+
 def test_gdal_reads_the_vector_tiles_of_the_service(
     ogrinfo: str, served_town: str, tmp_path: Path, inside: Any
 ) -> None:

@@ -169,6 +169,7 @@ def addresses(ask: Any) -> dict[str, list[str]]:
             f"/collections/{{collection}}/{name}": [f"{HOUSE}/{name}{page}" for page in pages]
             for name in ("queryables", "sortables", "schema")
         },
+        "/collections/{collection}/schemas/feature": [f"{HOUSE}/schemas/feature"],
         "/search": [f"/search?q=a{page.replace('?', '&')}" for page in pages],
         "/functions": ["/functions"],
         "/crs/transform": ["/crs/transform?lon=118.3&lat=35.1"],
@@ -229,7 +230,7 @@ def test_no_route_tells_what_the_caller_may_not_see(shared: Any) -> None:
 def test_everybody_gets_the_own_answer_whoever_asked_before(shared: Any) -> None:
     """Staff see the secrets, before and after others asked; no answer of the one is held to be that of the other."""
     told = [
-        f"{HOUSE}/items", f"{HOUSE}/items?f=html", f"{HOUSE}/items/A1", f"{HOUSE}/items/A1/versions", f"{HOUSE}/schema",
+        f"{HOUSE}/items", f"{HOUSE}/items?f=html", f"{HOUSE}/items/A1", f"{HOUSE}/items/A1/versions", f"{HOUSE}/schema", f"{HOUSE}/schemas/feature",
         f"{HOUSE}/queryables", "/collections", "/api", "/viewer/config.json", "/search?q=ZZUSE", "/search?q=VAULT7",
         *tile_addresses(shared), *contents(shared, headers=AS_STAFF), f"{HOUSE}/sortables",
     ]  # fmt: skip

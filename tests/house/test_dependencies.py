@@ -139,3 +139,12 @@ def test_every_package_of_the_house_is_installed_with_it() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg", "utf-8")
     assert packages == set(setup["options"]["packages"].split())
+
+
+def test_every_package_tells_type_checkers_that_it_is_typed() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg", "utf-8")
+    data = setup["options.package_data"]
+
+    for package in ("twin_model", "ingest", "tiles", "api_config"):
+        assert (ROOT / package / "py.typed").is_file() and "py.typed" in data[package]

@@ -2,13 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from store_contract import CATALOGUE, deliver, houses
 
+from twin_model import init_town, open_town
 from twin_model.audit import verify
 from twin_model.catalogue import Catalogue
-from twin_model.errors import CatalogueError, ChainBroken
+from twin_model.errors import CatalogueError, ChainBroken, StoreError
 from twin_model.layer import Field, Layer, Text
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.geopackage.store import GeoPackageStore
@@ -84,7 +88,7 @@ def test_another_tolerance_changes_neither_proof_nor_what_is_no_change(store: St
 def test_a_type_that_is_not_that_of_what_is_stored_is_refused_and_nothing_changes(store: Store, change: str) -> None:
     deliver(store, "building", houses(3))
     building = CATALOGUE["building"]
-    retyped = tuple(replace(field, type="number") if field.name == "storeys" else field for field in building.fields)
+    retyped = tuple(replace(field, type="string") if field.name == "storeys" else field for field in building.fields)
     changed = {
         "field": replace(building, fields=retyped),
         "geometry": replace(building, geometry="Point"),
@@ -96,6 +100,18 @@ def test_a_type_that_is_not_that_of_what_is_stored_is_refused_and_nothing_change
         store.extend(Catalogue({**CATALOGUE.layers, "building": changed}))
 
     assert store.features(FeatureQuery("building"))["storeys"].tolist() == [1, 2, 3]
+
+
+def test_whole_numbers_may_be_described_as_numbers_and_an_unused_field_as_anything(store: Store) -> None:
+    deliver(store, "building", houses(3))
+    kinds: dict[str, Any] = {"storeys": "number", "address": "integer"}
+    fields = tuple(replace(each, type=kinds.get(each.name, each.type)) for each in CATALOGUE["building"].fields)
+
+    store.extend(Catalogue({**CATALOGUE.layers, "building": replace(CATALOGUE["building"], fields=fields)}))
+
+    found = store.features(FeatureQuery("building"))
+    assert found["storeys"].tolist() == [1.0, 2.0, 3.0] and str(found["storeys"].dtype) == "float64"
+    assert str(found["address"].dtype) == "Int64" and verify(store).changesets == 1
 
 
 @pytest.mark.parametrize(
@@ -138,3 +154,20 @@ def _tamper(store: Store, text: str) -> None:
     address = store._address  # type: ignore[attr-defined]
     with connect(address) as connection, writing(connection, address):
         connection.execute(text)  # type: ignore[call-overload]
+
+
+def test_a_table_that_another_program_replaced_is_named_with_the_way_back(location: str, tmp_path: Path) -> None:
+    with init_town(tmp_path / "town", name="测试", crs="EPSG:4548", store=location) as town:
+        town.edit("building", houses(3), reason="survey")
+        frame = town.features("building")
+    if location == "store.gpkg":
+        frame.to_file(tmp_path / "town" / "store.gpkg", layer="building")
+    else:
+        address, _, schema = location.partition("&schema=")
+        with psycopg.connect(address, autocommit=True) as connection:
+            connection.execute(f"DROP TABLE {schema}.building CASCADE")
+
+    with pytest.raises(StoreError, match="replaced the table of the layer building.*to_file.*twin restore") as refusal:
+        open_town(tmp_path / "town")
+
+    assert "图层 building 的表已被其他程序删除或替换" in refusal.value.text("zh")

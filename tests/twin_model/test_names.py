@@ -1,9 +1,11 @@
 """Layers and fields by their id or by their title: what a person would call them, and a slip answered with the nearest."""
 
+from typing import get_args
+
 import pytest
 
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.desk.names import field_named, fields_named, layer_named
+from twin_model.desk.names import LayerName, field_named, fields_named, layer_named
 from twin_model.errors import LayerNotFound, QueryRefused
 
 
@@ -45,3 +47,10 @@ def test_a_slip_in_a_fields_name_is_answered_with_the_nearest_or_with_all(catalo
         field_named(catalogue["building"], "weather")
     for name in catalogue["building"].field_names:
         assert name in caught.value.text("en")
+
+
+def test_an_editor_offers_every_layer_of_the_house(catalogue: Catalogue) -> None:
+    (offered,) = (set(get_args(kind)) for kind in get_args(LayerName) if get_args(kind))
+
+    assert offered == {layer.id for layer in catalogue.of_kind("feature")}
+    assert {"building", "建筑物", "Buildings"} <= set(catalogue._ipython_key_completions_())

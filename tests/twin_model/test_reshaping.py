@@ -162,3 +162,40 @@ def test_a_slip_is_refused_and_nothing_changes(town: Town, slip: str) -> None:
 
     assert town.store.version() == 1
     assert (town.path / "catalogue" / "density.toml").read_text("utf-8") == table
+
+
+def test_whole_numbers_become_numbers_when_fractions_come(town: Town) -> None:
+    town.save_result(blocks(count=[1, 2, None]), "counts", reason="whole")
+    with open_town(town.path) as other:
+        for _ in range(8):  # so often that a server keeps the statement prepared
+            assert other.features("counts")["count"].fillna(0).tolist() == [1, 2, 0]
+
+        widened = town.save_result(blocks(count=[1, 2.5, 3]), "counts", reason="fractions")
+
+        assert (widened.updated, widened.unchanged) == (2, 1)
+        assert other.features("counts")["count"].tolist() == [1.0, 2.5, 3.0]
+        assert other.features("counts", as_known=2)["count"].fillna(0).tolist() == [1.0, 2.0, 0.0]
+        assert str(other.features("counts")["count"].dtype) == "float64"
+        assert other.features("counts", where="count > 2").index.size == 2
+    town.revert(3)
+    with open_town(town.path) as again:
+        assert again.features("counts")["count"].fillna(0).tolist() == [1.0, 2.0, 0.0]
+        assert verify(again.store).changesets == 4
+        back = again.save_result(blocks(count=[7, 8, 9]), "counts", reason="whole again")
+        assert back.updated == 3 and again.features("counts")["count"].tolist() == [7.0, 8.0, 9.0]
+
+
+@pytest.mark.parametrize("values", [[1.5, 2.0, 3.0], [True, False, True], ["2024-01-01", "x", "y"], [1, 2, 3]])
+def test_a_field_that_held_nothing_takes_the_type_of_its_first_values(town: Town, values: list[Any]) -> None:
+    town.save_result(blocks(value=[None] * 3), "values", reason="nothing yet")
+
+    town.save_result(blocks(value=values), "values", reason="now known")
+
+    assert town.features("values")["value"].tolist() == values
+    with open_town(town.path) as again:
+        assert again.features("values")["value"].tolist() == values and verify(again.store).changesets == 3
+
+
+def test_a_field_that_holds_texts_takes_no_numbers(town: Town) -> None:
+    with pytest.raises(EditRefused, match="usage is '1.5'. Expected string"):
+        town.save_result(blocks(density=[0.1, 0.2, 0.3], usage=[1.5, 2.0, 3.0]), "density", reason="numbers")

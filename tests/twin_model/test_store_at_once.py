@@ -9,9 +9,11 @@ import pytest
 from store_contract import CATALOGUE, CRS, at, deliver, houses
 
 from ingest.draft import Draft
-from twin_model.changeset import Changeset, Source
+from twin_model.changeset import Changeset, Delivered, Source
+from twin_model.editing import rows_of
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.opening import open_store
+from twin_model.temporal import now
 from twin_model.versioning import commit
 
 
@@ -35,6 +37,30 @@ def test_readers_see_the_old_state_or_the_new_never_a_mixture(store: Store) -> N
         reader.join()
 
     assert mixed == []
+
+
+def test_a_reader_who_looked_at_the_clock_before_a_commit_misses_nothing(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between its look at the clock and its statement a reader may be overtaken; its clock may be slow, too."""
+    before = now()
+    deliver(store, "building", houses(5), "2020-01-01")
+    edited = store.features(FeatureQuery("building", fields=("usage",))).iloc[:2].assign(usage="改")
+    layer = store.catalogue["building"]
+    rows = rows_of(layer, edited[["usage", "geometry"]], store.crs)
+    commit(store, Changeset("a", "edit", now(), (Delivered.of("building", rows),), edit=True))
+    for kind in ("geopackage", "postgis"):
+        monkeypatch.setattr(f"twin_model.store.{kind}.store.now", lambda: before)
+
+    found = store.features(FeatureQuery("building"))
+
+    assert sorted(found["usage"].fillna("-")) == ["-", "-", "-", "改", "改"]
+    assert store.count(FeatureQuery("building")) == 5
+    assert store.count(FeatureQuery("building", ids=tuple(found.index))) == 5
+    assert (
+        sum(map(len, store.frames(FeatureQuery("building", bbox=(618_000.0, 3_886_000.0, 618_500.0, 3_886_500.0)))))
+        == 5
+    )
 
 
 def test_a_changeset_that_fails_leaves_the_store_as_it_was(store: Store) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from town_hands import blocks, together
 
-from twin_model import Town, init_town, open_town
+from twin_model import Town, audit, init_town, open_town
 from twin_model.audit import verify
 from twin_model.catalogue.layer_from_frame import read_table, write_table
 from twin_model.changeset import Changeset
@@ -226,6 +226,26 @@ def test_a_store_that_does_not_know_a_column_yet_keeps_what_it_holds(notebooks: 
     commit(other.store, Changeset("a", "end", "2024-01-01T00:00:00.000Z", terminated={"first": (changed.index[0],)}))
 
     assert verify(one.store).changesets == verify(other.store).changesets == 3
+
+
+def test_the_proof_knows_columns_that_others_have_added_and_versions_made_meanwhile(
+    notebooks: tuple[Town, Town], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = notebooks
+    one.commit(blocks(far=[1.0, 2.0, 3.0]), layer="first", reason="2")
+    assert verify(other.store).changesets == 2
+
+    read, late = audit.parts_by_layer, iter(["5", "6"])
+
+    def overtaken(dump: Any) -> Any:
+        parts = read(dump)
+        for reason in late:
+            one.commit(blocks(far=[1.0, 2.0, float(reason)]), layer="first", reason=reason)
+            break
+        return parts
+
+    monkeypatch.setattr(audit, "parts_by_layer", overtaken)
+    assert verify(other.store).changesets == 4
 
 
 def test_a_process_sees_the_layer_that_another_process_commits(town: Town) -> None:

@@ -74,6 +74,11 @@ class Catalogue:
         colors = [layer.style.get("color") or layer.style.get("line_color", "") for layer in self]
         return panel(f"图层目录 Catalogue: {len(self)} layers", below=rows_table(columns, rows, colors=colors))
 
+    def _ipython_key_completions_(self) -> list[str]:
+        """What a notebook offers after `town.catalogue["`: ids, then titles."""
+        titles = [title for layer in self for title in (layer.title.zh, layer.title.en) if title]
+        return list(dict.fromkeys([*self.layers, *titles]))
+
     def of_kind(self, kind: str) -> "Catalogue":
         """Return the layers of one kind: a store keeps those of kind "feature"."""
         return Catalogue({layer.id: layer for layer in self if layer.kind == kind})

@@ -10,6 +10,7 @@ import json
 import re
 import tomllib
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,18 @@ def fitted_to_layer(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
 
 
 def table_of_frame(
-    layer_id: str, frame: gpd.GeoDataFrame, *, title: str, reason: str, before: dict[str, Any] | None = None
+    layer_id: str,
+    frame: gpd.GeoDataFrame,
+    *,
+    title: str,
+    reason: str,
+    before: dict[str, Any] | None = None,
+    unused: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return the catalogue's table of a result: what the table `before` says, then the fields that the frame adds.
 
-    A field that the frame no longer has stays described, so that the past can still be asked for it. Without a `title` it
+    A field that the frame no longer has stays described, so that the past can still be asked for it. Whole numbers become
+    numbers where the frame has fractions; fields in `unused`, which hold nothing yet, take the type of its values. Without a `title` it
     keeps the one it has, else takes the reason. Raises `CatalogueError` for an id that cannot be a layer's.
     """
     if not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id) or layer_id.startswith(_OF_THE_STORES):
@@ -109,10 +117,17 @@ def table_of_frame(
         table["title"] = _in_both(title or reason)
     fields = dict(table.get("fields", {}))
     for name in frame.columns:
-        if name != frame.geometry.name and name not in fields:
-            fields[name] = {"type": _type_of(frame[name]), "zh": name, "en": name}
+        if name == frame.geometry.name:
+            continue
+        kind = _type_of(frame[name])
+        if name not in fields:
+            fields[name] = {"type": kind, "zh": name, "en": name}
             if is_json(frame[name]):
                 fields[name]["format"] = "json"
+        elif name in unused and frame[name].notna().any():
+            fields[name] = {**fields[name], "type": kind}
+        elif (fields[name].get("type"), kind) == ("integer", "number"):
+            fields[name] = {**fields[name], "type": "number"}
     return {**table, "fields": fields}
 
 

@@ -8,12 +8,61 @@ A slip is answered with the nearest names, ids and titles alike.
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Literal, TypeAlias
 
 from twin_model.catalogue import Catalogue
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Field, Layer
 
-__all__ = ["field_named", "fields_named", "layer_named", "nearest_fields"]
+__all__ = ["LayerName", "field_named", "fields_named", "layer_named", "nearest_fields"]
+
+LayerName: TypeAlias = (
+    str
+    | Literal[
+        "control_point",
+        "water_area",
+        "water_line",
+        "building",
+        "structure",
+        "road_area",
+        "road_line",
+        "rail",
+        "contour",
+        "spot_height",
+        "vegetation_area",
+        "vegetation_point",
+        "boundary",
+        "facility",
+        "annotation",
+        "map_sheet",
+        "pipe_point",
+        "pipe_line",
+        "manhole",
+        "utility_tunnel",
+        "underground_space",
+        "bim_model",
+        "bim_storey",
+        "bim_space",
+        "bim_element",
+        "bim_alignment",
+        "planning_area",
+        "land_use",
+        "control_line",
+        "project",
+        "street_lamp",
+        "traffic_signal",
+        "car_park",
+        "camera",
+        "ev_charger",
+        "cover_sensor",
+        "monitoring_station",
+        "weather_station",
+        "telecom_station",
+        "bus_stop",
+        "finding",
+    ]
+)
+"""The name of a layer: an editor offers those of the house, any other text is taken too."""
 
 _SHOWN = 5
 """So many names a refusal lists where none is near."""

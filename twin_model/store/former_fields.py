@@ -3,11 +3,11 @@
 Those columns stay, because the past was written with them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from twin_model.catalogue import Catalogue
-from twin_model.errors import CatalogueError
+from twin_model.errors import CatalogueError, StoreError
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer, Text
 
 __all__ = [
@@ -15,15 +15,20 @@ __all__ = [
     "Held",
     "as_held",
     "as_stored",
+    "ensure_own_tables",
     "ensure_same_kinds",
     "gained",
     "is_outgrown",
+    "retyped",
     "with_former_fields",
     "with_tolerances",
 ]
 
 Held = Mapping[str, Mapping[str, FieldType]]
 """Layer -> column -> type of the tables of current rows as they are."""
+
+IsEmpty = Callable[[Layer, Field], bool]
+"""Says whether no row of a layer, now or ever, has a value in a field's column."""
 
 Geometries = Mapping[str, tuple[str, bool]]
 """Layer -> type of its geometry in capitals, and whether it has heights; layers without geometry are not among them."""
@@ -42,6 +47,10 @@ _SYSTEM = frozenset(
         ATTRIBUTES,
     )
 )
+
+
+_OWN = frozenset(("fid", "id", "valid_from", "version_from"))
+"""Columns of every table of ours."""
 
 
 def with_former_fields(catalogue: Catalogue, held: Held) -> Catalogue:
@@ -92,18 +101,37 @@ def gained(catalogue: Catalogue, held: Held) -> tuple[list[Layer], list[tuple[La
     return missing, fields
 
 
-def ensure_same_kinds(catalogue: Catalogue, held: Held, geometries: Geometries) -> None:
-    """Refuse a catalogue in which a field or geometry is of another type than what the store holds of it."""
+def retyped(catalogue: Catalogue, held: Held) -> list[tuple[Layer, Field]]:
+    """Return the fields whose columns are of another type than the catalogue says."""
+    return [
+        (layer, field)
+        for layer in catalogue
+        for field in layer.fields
+        if (column := held.get(layer.id, {}).get(field.name)) is not None and _kind(column) != _kind(field.type)
+    ]
+
+
+def ensure_own_tables(layers: Iterable[str], held: Held, place: str) -> None:
+    """Refuse a store of which another program has dropped or replaced the table of a layer: its current rows are gone."""
+    for layer in layers:
+        if not set(held.get(layer, ())) >= _OWN:
+            raise StoreError("store.table_replaced", layer=layer, path=place, found=sorted(held.get(layer, ()))[:5])
+
+
+def ensure_same_kinds(catalogue: Catalogue, held: Held, geometries: Geometries, is_empty: IsEmpty) -> None:
+    """Refuse a catalogue in which a field or geometry is of another type than what the store holds of it.
+
+    Whole numbers may become numbers, and a column that holds nothing (`is_empty`) anything.
+    """
+    for layer, field in retyped(catalogue, held):
+        column = held[layer.id][field.name]
+        if (column, field.type) != ("integer", "number") and not is_empty(layer, field):
+            raise CatalogueError(
+                "catalogue.retyped", layer=layer.id, field=field.name, found=column, expected=field.type
+            )
     for layer in catalogue:
-        columns = held.get(layer.id)
-        if columns is None:
+        if layer.id not in held:
             continue
-        for field in layer.fields:
-            column = columns.get(field.name)
-            if column is not None and _kind(column) != _kind(field.type):
-                raise CatalogueError(
-                    "catalogue.retyped", layer=layer.id, field=field.name, found=column, expected=field.type
-                )
         expected = (layer.geometry.removesuffix("Z").upper(), layer.has_z) if layer.has_geometry else None
         if geometries.get(layer.id) != expected:
             name, has_z = geometries.get(layer.id, ("None", False))

@@ -138,6 +138,10 @@ class Dialect(ABC):
         """Return the condition that the casefolded text of a column holds the one parameter."""
 
     @abstractmethod
+    def not_before_newest(self) -> str:
+        """Return the expression of the one parameter, an instant, or of the newest changeset's where that is later."""
+
+    @abstractmethod
     def latest(self, rows: str) -> str:
         """Return the statement that keeps of each feature (`k_fid`) the row with the latest `k_from`."""
 
@@ -290,7 +294,12 @@ class _Statement:
         if isinstance(view.datetime, Interval):
             return parts + self._interval(view.datetime)
         at = view.datetime or self.context.now
-        parts.append(self._bound("m.valid_from <= {}", at))
+        # A commit between our look at the clock and the statement has rows that begin after `at`, and what was there before
+        # them lies where this statement does not read: of the present it is asked with the newest commit's clock.
+        is_present = view.is_now and not self.context.planned
+        begun = self.dialect.not_before_newest() if is_present else self.dialect.placeholder
+        self.parameters.append(at)
+        parts.append(f"m.valid_from <= {begun}")
         return [*parts, self._bound("(m.valid_to IS NULL OR m.valid_to > {})", at)]
 
     def _interval(self, interval: Interval) -> list[str]:

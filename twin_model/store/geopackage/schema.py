@@ -10,11 +10,19 @@ connection puts a row into `vgpkg_twin_writer` inside its transaction, which nob
 import sqlite3
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of, title_of, well_known_text
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
-from twin_model.store.former_fields import Held, ensure_same_kinds, gained, with_former_fields, with_tolerances
+from twin_model.store.former_fields import (
+    Held,
+    ensure_same_kinds,
+    gained,
+    retyped,
+    with_former_fields,
+    with_tolerances,
+)
 from twin_model.store.geopackage.style import qml, sld
 from twin_model.store.select import quoted
 
@@ -141,6 +149,24 @@ def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
     connection.execute(*_alias_row(layer, one))
 
 
+def retype_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
+    """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
+    declared, column, spare = _SQL_TYPE[one.type], quoted(one.name), quoted(f"{one.name} retyped")
+    for table in (quoted(layer.id), quoted(history_of(layer.id))):
+        connection.execute(f"ALTER TABLE {table} ADD COLUMN {spare} {declared}")
+        connection.execute(f"UPDATE {table} SET {spare} = {column} WHERE {column} IS NOT NULL")
+        connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute(f"ALTER TABLE {table} RENAME COLUMN {spare} TO {column}")
+
+
+def _is_empty(connection: sqlite3.Connection, layer: Layer, one: Field) -> bool:
+    texts = (
+        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(one.name)} IS NOT NULL LIMIT 1"
+        for table in (layer.id, history_of(layer.id))
+    )
+    return all(connection.execute(text).fetchone() is None for text in texts)
+
+
 def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) -> Catalogue:
     """Make the tables and columns that layers have gained; return the layers with all that their tables hold.
 
@@ -148,8 +174,10 @@ def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) ->
     that is not the one stored.
     """
     held = columns_held(connection, catalogue.layers)
-    ensure_same_kinds(catalogue, held, geometries_held(connection))
+    ensure_same_kinds(catalogue, held, geometries_held(connection), partial(_is_empty, connection))
     missing, fields = gained(catalogue, held)
+    for layer, field in retyped(catalogue, held):
+        retype_field(connection, layer, field)
     for layer in missing:
         create_layer(connection, layer, crs)
     for layer, field in fields:
@@ -159,7 +187,7 @@ def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) ->
 
 def known_columns(connection: sqlite3.Connection, catalogue: Catalogue, held: Held) -> Catalogue:
     """Return layers with what the store holds of them beyond their description: former fields, their tolerance."""
-    ensure_same_kinds(catalogue, held, geometries_held(connection))
+    ensure_same_kinds(catalogue, held, geometries_held(connection), partial(_is_empty, connection))
     return _with_tables(connection, catalogue, held)
 
 

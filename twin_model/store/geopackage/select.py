@@ -16,6 +16,7 @@ from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 __all__ = ["GeoPackageDialect"]
 
 _WIDE_SHARE = 0.3
+_NEWEST = "SELECT recorded FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT 1"
 _FEW = 100
 """So many values have a placeholder each; SQLite has no more than some ten thousand of them."""
 
@@ -64,6 +65,9 @@ class GeoPackageDialect(Dialect):
 
     def contains_text(self, column: str) -> str:
         return f"instr(twin_casefold({column}), ?) > 0"
+
+    def not_before_newest(self) -> str:
+        return f"max(?, coalesce(({_NEWEST}), ''))"
 
     def latest(self, rows: str) -> str:
         return f"SELECT *, max(k_from) FROM ({rows}) GROUP BY k_fid"

@@ -26,7 +26,7 @@ from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import as_stored, gained, with_former_fields
+from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
@@ -157,7 +157,8 @@ class GeoPackageStore(GeoPackageHistory):
     def extend(self, catalogue: Catalogue) -> None:
         connection = self._connection()
         held = gpkg_schema.columns_held(connection)
-        if any(gained(catalogue, held)):
+        ensure_own_tables(held, held, str(self._path))
+        if any(gained(catalogue, held)) or retyped(catalogue, held):
             with self._writing() as writer:
                 known = gpkg_schema.make_room(writer, catalogue, self._crs)
         else:

@@ -7,6 +7,7 @@ triggers: our own transactions say `SET LOCAL twin.writer = 'yes'`.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from functools import partial
 from typing import Any, cast
 
 import psycopg
@@ -16,7 +17,14 @@ from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
-from twin_model.store.former_fields import Held, ensure_same_kinds, gained, with_former_fields, with_tolerances
+from twin_model.store.former_fields import (
+    Held,
+    ensure_same_kinds,
+    gained,
+    retyped,
+    with_former_fields,
+    with_tolerances,
+)
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.select import quoted
@@ -138,6 +146,23 @@ def pack_parts(connection: "psycopg.Connection[Any]") -> None:
     execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
 
 
+def retype_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> None:
+    """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
+    declared, column = _SQL_TYPE[one.type], quoted(one.name)
+    kind = declared.split(" COLLATE")[0]
+    for table in (layer.id, history_of(layer.id)):
+        text = f"ALTER TABLE {quoted(table)} ALTER COLUMN {column} TYPE {declared} USING {column}::text::{kind}"
+        execute(connection, text)
+
+
+def _is_empty(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> bool:
+    texts = (
+        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(one.name)} IS NOT NULL LIMIT 1"
+        for table in (layer.id, history_of(layer.id))
+    )
+    return all(execute(connection, text).fetchone() is None for text in texts)
+
+
 def make_room(connection: "psycopg.Connection[Any]", catalogue: Catalogue, crs: str, schema: str) -> Catalogue:
     """Make the tables and columns that layers have gained; return the layers with all that their tables hold.
 
@@ -145,8 +170,10 @@ def make_room(connection: "psycopg.Connection[Any]", catalogue: Catalogue, crs: 
     that is not the one stored.
     """
     held = columns_held(connection, schema, catalogue.layers)
-    ensure_same_kinds(catalogue, held, geometries_held(connection, schema))
+    ensure_same_kinds(catalogue, held, geometries_held(connection, schema), partial(_is_empty, connection))
     missing, fields = gained(catalogue, held)
+    for layer, field in retyped(catalogue, held):
+        retype_field(connection, layer, field)
     for layer in missing:
         create_layer(connection, layer, crs)
     for layer, field in fields:
@@ -156,7 +183,7 @@ def make_room(connection: "psycopg.Connection[Any]", catalogue: Catalogue, crs: 
 
 def known_columns(connection: "psycopg.Connection[Any]", catalogue: Catalogue, held: Held, schema: str) -> Catalogue:
     """Return layers with what the store holds of them beyond their description: former fields, their tolerance."""
-    ensure_same_kinds(catalogue, held, geometries_held(connection, schema))
+    ensure_same_kinds(catalogue, held, geometries_held(connection, schema), partial(_is_empty, connection))
     return _with_tables(connection, catalogue, held)
 
 

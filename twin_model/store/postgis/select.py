@@ -12,6 +12,7 @@ from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 
 __all__ = ["PostgisDialect"]
 
+_NEWEST = "SELECT recorded FROM twin_changeset ORDER BY number DESC LIMIT 1"
 _ENVELOPE = "ST_MakeEnvelope(%s, %s, %s, %s, %s)"
 
 
@@ -54,6 +55,9 @@ class PostgisDialect(Dialect):
 
     def contains_text(self, column: str) -> str:
         return f"strpos(twin_casefold({column}), %s) > 0"
+
+    def not_before_newest(self) -> str:
+        return f"greatest(%s, ({_NEWEST}))"
 
     def latest(self, rows: str) -> str:
         return f"SELECT DISTINCT ON (k_fid) * FROM ({rows}) every ORDER BY k_fid, k_from DESC"

@@ -24,7 +24,7 @@ from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
-from twin_model.store.former_fields import as_stored, gained, with_former_fields
+from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
@@ -125,8 +125,10 @@ class PostgisStore(PostgisHistory):
 
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
-        held = postgis_schema.columns_held(connection, schema)
-        if any(gained(catalogue, held)):
+        kept = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
+        held = postgis_schema.columns_held(connection, schema)  # later, so that no table made meanwhile is missed
+        ensure_own_tables(kept, held, self.url)
+        if any(gained(catalogue, held)) or retyped(catalogue, held):
             with writing(connection, self._address):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)
         else:
@@ -182,6 +184,10 @@ class PostgisStore(PostgisHistory):
                 except psycopg.OperationalError:
                     if not (again and connection.closed):
                         raise
+                except psycopg.errors.FeatureNotSupported:  # a column has another type than when this was prepared
+                    if not again:
+                        raise
+                    connection.close()
             self._open_pool().check()
         raise AssertionError("unreachable")
 
