@@ -44,14 +44,15 @@ _AT_ONCE = 5_000
 
 
 def history(store: Store, layer: str | None = None, limit: int | None = None) -> list[ChangesetRecord]:
-    """Return changesets, newest first: all of them, or those that changed a layer."""
+    """Return changesets, newest first: all of them, or those that changed a layer or its description."""
     if layer is None:
         return store.changesets(limit)
     name = store.catalogue[layer].id
     found = [
         one
         for one in store.changesets()
-        if name in store.changes(one.number) and store.changes(one.number)[name].changed
+        if (name in store.changes(one.number) and store.changes(one.number)[name].changed)
+        or one.counts.get("described", {}).get("layer") == name
     ]
     return found[:limit]
 

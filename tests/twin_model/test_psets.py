@@ -87,6 +87,8 @@ def test_a_set_that_nobody_has_is_refused_with_the_nearest(town: Town) -> None:
         QueryRefused, match="no property sets: its columns are global_id.*Expected the column properties"
     ):
         town.bim_properties(town.features("bim_element", fields=["global_id"]))
+    with pytest.raises(QueryRefused, match="columns are name, usage, structure"):
+        town.bim_properties("building")
 
 
 def test_dicts_as_the_service_answers_them_are_read_too() -> None:

@@ -114,6 +114,11 @@ def test_a_day_before_anything_was_known_is_said(town: Town) -> None:
         assert count(town, at="2019-06-01") == 0
 
 
+def test_a_version_before_a_layer_held_anything_is_said(town: Town) -> None:
+    with pytest.warns(UserWarning, match='入库版本 0 时，图层 building 还没有内容.*town.history\\("building"\\)'):
+        assert count(town, as_known="2001-01-01") == 0
+
+
 def test_the_former_names_of_times_are_taken_with_a_warning(town: Town) -> None:
     with pytest.warns(DeprecationWarning, match="datetime= is called at= here now"):
         assert count(town, datetime="2020-06-01") == 10
@@ -140,6 +145,9 @@ REFUSALS: dict[str, tuple[Callable[[Town], Any], str]] = {
     "unused": (lambda town: town.features("building", where="storeys > 3", params={"n": 1}), "parameters n are not used"),
     "null": (lambda town: town.features("building", where="name = :n", params={"n": None}), "IS NULL"),
     "distance": (lambda town: town.features("building", where="DWITHIN(geometry, POINT(118 35), -1)"), "distance in metres"),
+    "metres in the text": (lambda town: town.features("building", where="DWITHIN(geometry, POINT(618500 3886000), 50)"), "618500, 3886000.*degrees.*params="),
+    "metres in a box": (lambda town: town.features("building", where="S_INTERSECTS(geometry, BBOX(618000, 3886000, 618500, 3887000))"), "618000, 3886000"),
+    "version": (lambda town: town.features("building", as_known=99), "no version 99: the newest is 1.*town.history"),
 }  # fmt: skip
 
 

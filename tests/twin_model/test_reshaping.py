@@ -1,5 +1,6 @@
 """A result's description: dropped, a field renamed, words changed; each is a version that can be undone, and the past stays whole."""
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,17 @@ def _recorded(version: int) -> Any:
     return FeatureQuery("density", view=View(recorded=version))
 
 
+def test_a_field_renamed_and_a_layer_dropped_warn_of_nothing(town: Town) -> None:
+    """All features of a layer change, and that is no mistake."""
+    town.save_result(blocks(ratio=[0.5] * 3).iloc[[0] * 12], "many", reason="twelve blocks")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        renamed, dropped = town.rename_field("many", "ratio", "far", reason="x"), town.drop_layer("many", reason="x")
+
+    assert (renamed.updated, dropped.ended) == (12, 12)
+
+
 def test_words_units_and_codes_change_without_a_feature_changing(town: Town) -> None:
     words = town.redescribe(
         "density",
@@ -99,6 +111,8 @@ def test_words_units_and_codes_change_without_a_feature_changing(town: Town) -> 
     layer = town.catalogue["density"]
     usage, density = layer.field_of("usage"), layer.field_of("density")
     assert (words.version, words.updated) == (2, 0)
+    assert repr(words) == "density：图层定义已更新，要素无变化。版本 2。"
+    assert town.history("density")["layers"].tolist() == [["density"], ["density"]]
     assert layer.title("en") == "Building density" and usage is not None and density is not None
     assert usage.codes["R"]("zh") == "居住" and density.unit == "%"
     assert town.features("density", labels="zh")["usage"].fillna("-").tolist() == ["居住", "-", "商业"]

@@ -147,10 +147,38 @@ def test_a_table_without_geometry_keeps_it(town: Town) -> None:
         assert town.edit("building", table, reason="heights").updated == 2
     with pytest.raises(EditRefused, match="names.*nowhere.*not there"):
         town.edit("building", table.rename(index={"building.1": "nowhere"}), reason="heights")
-    with pytest.raises(EditRefused, match="A DataFrame was given"):
+    with pytest.raises(EditRefused, match="index is named None. Expected an index named 'id'.*rename_axis"):
         town.edit("building", table.reset_index(drop=True), reason="heights")
 
     assert town.features("building")["height"].fillna(0).tolist() == [9.5, 0.0, 8.0]
+
+
+def test_a_column_that_is_no_field_is_refused_with_the_field_it_may_mean(town: Town) -> None:
+    read = town.features("building")[["geometry"]]
+
+    with pytest.raises(EditRefused, match="no fields heigth. Nearest: height"):
+        town.edit("building", read.assign(heigth=3.0), reason="a slip")
+    with pytest.raises(EditRefused, match="no fields 高度. Nearest: height"):
+        town.edit("building", read.assign(高度=3.0), reason="a title")
+
+
+def test_a_value_that_is_no_code_is_warned_of_once(town: Town) -> None:
+    read = town.features("building", ids="building.1")
+    with pytest.warns(EditWarning, match='structure 写入了 玻璃.*代码如 砼.*town.codes\\("building", "structure"\\)'):
+        town.edit("building", read.assign(structure="玻璃"), reason="glass")
+
+    assert town.edit("building", read.assign(structure="玻璃", name="玻璃房"), reason="its name").updated == 1
+    again = town.features("building", ids="building.1").assign(structure="钢")
+    assert town.edit("building", again, reason="steel").updated == 1
+
+
+def test_a_version_may_be_a_number_of_numpy(town: Town) -> None:
+    read, newest = town.features("building"), town.history().index[0]
+
+    town.edit("building", read.assign(storeys=[4, 5, 6]), base=newest, reason="counted again")
+
+    assert town.features("building", as_known=newest)["storeys"].tolist() == [1, 2, 3]
+    assert town.revert(town.history().index[0]).touched["building"].updated == 3
 
 
 def test_what_looks_like_a_mistake_is_warned_of(town: Town) -> None:
@@ -221,7 +249,7 @@ def test_a_layer_of_the_town_is_no_result_and_a_mode_has_three_names(town: Town)
         town.save_result(blocks(), "building", reason="x")
     with pytest.raises(EditRefused, match="'replace', 'update' or 'append'"):
         town.save_result(blocks(), "density", reason="x", mode="merge")  # type: ignore[arg-type]
-    with pytest.raises(CatalogueError):
+    with pytest.raises(CatalogueError, match="cannot be called 'Density 1'.*title="):
         town.save_result(blocks(), "Density 1", reason="x")
     with pytest.raises(EditRefused, match="reason"):
         town.save_result(blocks(), "density", reason="")

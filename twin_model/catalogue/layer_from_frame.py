@@ -107,11 +107,7 @@ def table_of_frame(
     keeps the one it has, else takes the reason. Raises `CatalogueError` for an id that cannot be a layer's.
     """
     if not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id) or layer_id.startswith(_OF_THE_STORES):
-        raise CatalogueError(
-            layer=layer_id,
-            key=layer_id,
-            expected=["small letters, digits and _, at most 40, none of the stores' own beginnings", *_OF_THE_STORES],
-        )
+        raise CatalogueError("slip.result_name", layer=layer_id, expected=_OF_THE_STORES)
     table = (
         {key: value for key, value in before.items() if key != "dropped"}
         if before

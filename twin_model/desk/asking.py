@@ -140,9 +140,11 @@ class Asking(OpenedTown):
                 layer=layer.id,
                 ids=missing[:5],
             )
-        if at is None or len(frame):
+        if len(frame) or (at is None and query.view.recorded is None):
             return
         first = first_known(self.store, layer, query.view)
+        if first is None and query.view.recorded is not None:
+            notice("slip.not_yet_recorded", self.lang, layer=layer.id, version=query.view.recorded)
         begins = _end_of(query.view.datetime)
         if first is not None and begins is not None and first > begins:
             day = local_time(first, self.settings.timezone)

@@ -6,7 +6,7 @@
 Not here: how two states are compared and a version is undone (`twin_model.history`).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import geopandas as gpd
@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.changeset import Touched
 from twin_model.desk.answer_frame import typed
 from twin_model.desk.question import Time, time_words
 from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.history import ChangedStates, State, changed_states, differing_fields, states_of
 from twin_model.history import history as changesets_of
 from twin_model.layer import Layer
-from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
 from twin_model.store.frames import from_wkb
 from twin_model.temporal import ALWAYS, parse_instant
 from twin_model.view import View
@@ -165,12 +166,20 @@ def history(store: Store, layer: Layer | None = None, *, zone: str) -> pd.DataFr
         "author": [each.author for each in records],
         "reason": [each.reason for each in records],
         "source": [each.source or "" for each in records],
-        "layers": [[name for name, of in layers.items() if of.changed] for layers in touched],
+        "layers": [_layers_of(record, layers) for record, layers in zip(records, touched, strict=True)],
         "inserted": [sum(of.inserted for of in numbers) for numbers in counted],
         "updated": [sum(of.updated for of in numbers) for numbers in counted],
         "ended": [sum(of.terminated for of in numbers) for numbers in counted],
     }
     return pd.DataFrame(columns, index=pd.Index([each.number for each in records], dtype="int64", name="version"))
+
+
+def _layers_of(record: ChangesetRecord, touched: Mapping[str, Touched]) -> list[str]:
+    """Return the ids of the layers that a version changed, in features or description."""
+    described = record.counts.get("described", {}).get("layer")
+    return [name for name, of in touched.items() if of.changed or name == described] + [
+        name for name in [described] if name is not None and name not in touched
+    ]
 
 
 def versions(store: Store, layer: Layer, feature_id: str, *, zone: str) -> gpd.GeoDataFrame:

@@ -26,6 +26,7 @@ from twin_model.desk.opened import OpenedTown
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.psets import bim_properties
 from twin_model.desk.question import Time
+from twin_model.errors import QueryRefused
 from twin_model.relief.ground import Ground
 from twin_model.store.base import FeatureQuery
 from twin_model.store.select import PROPERTY_SETS
@@ -74,6 +75,8 @@ class Measuring(OpenedTown):
         if elements is not None and not isinstance(elements, str):
             return bim_properties(elements, psets)
         layer = self._named(elements or "bim_element")
+        if layer.field_of(PROPERTY_SETS) is None:
+            raise QueryRefused("psets.no_column", found=layer.field_names)
         query = FeatureQuery(layer.id, fields=(PROPERTY_SETS,), geometry=False)
         return bim_properties(self.store.features(query), psets)
 

@@ -14,7 +14,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Field, Layer
 
-__all__ = ["LayerName", "field_named", "fields_named", "layer_named"]
+__all__ = ["LayerName", "field_named", "fields_named", "layer_named", "nearest_fields"]
 
 LayerName: TypeAlias = (
     str
@@ -89,10 +89,15 @@ def field_named(layer: Layer, name: str) -> Field:
         titled = [each for each in layer.fields if name.strip() in _words_for(each)]
         found = titled[0] if len(titled) == 1 else None
     if found is None:
-        candidates = {each: field.name for field in layer.fields for each in (field.name, *_words_for(field))}
-        nearest = _nearest(str(name), candidates) or list(layer.field_names)
+        nearest = nearest_fields(layer, str(name)) or list(layer.field_names)
         raise QueryRefused("desk.no_field", layer=layer.id, name=str(name)[:80], nearest=nearest)
     return found
+
+
+def nearest_fields(layer: Layer, name: str) -> list[str]:
+    """Return the names of the fields whose name or title is near to `name`, the nearest first; none may be."""
+    candidates = {each: field.name for field in layer.fields for each in (field.name, *_words_for(field))}
+    return _nearest(name, candidates)
 
 
 def fields_named(layer: Layer, names: Iterable[str] | str) -> tuple[str, ...]:

@@ -9,6 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
+
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box
 from twin_model.crs import (
@@ -120,7 +122,7 @@ class OpenedTown:
         )
         self.follow()
         zone = self.settings.timezone
-        version = as_known if isinstance(as_known, int) else None
+        version = int(as_known) if isinstance(as_known, int | np.integer) else None
         if version is None and as_known is not None:
             text = time_words(as_known) or ""
             version = int(text) if _NUMBER.fullmatch(text) else self.store.recorded_at(parse_instant(text, zone)[0])

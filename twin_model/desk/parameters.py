@@ -28,7 +28,7 @@ from twin_model.filter.spatial import GEOMETRY_TYPES
 from twin_model.layer import Layer
 from twin_model.temporal import time_text, to_instant
 
-__all__ = ["Binding", "bound", "geometry_in", "has_geometry"]
+__all__ = ["Binding", "bound", "ensure_degrees", "geometry_in", "has_geometry"]
 
 _OURS = ("id", "valid_from", "valid_to", "geometry")
 _JSON_COLUMNS = ("psets.", "attributes.")
@@ -113,6 +113,25 @@ def has_geometry(node: Any) -> bool:
     if isinstance(node, dict):
         return _is_geometry(node) or any(map(has_geometry, node.values()))
     return isinstance(node, list | tuple) and any(map(has_geometry, node))
+
+
+def ensure_degrees(node: Any) -> None:
+    """Refuse geometries written into a filter whose coordinates are no longitude and latitude: metres find nothing."""
+    if isinstance(node, dict) and _is_geometry(node):
+        numbers = np.array(list(_numbers(node.get("bbox") or node.get("coordinates") or node.get("geometries"))))
+        if np.abs(numbers).max(initial=0.0) > 360:
+            raise QueryRefused("slip.no_degrees", value=", ".join(f"{number:.10g}" for number in numbers[:2]))
+    elif isinstance(node, dict | list | tuple):
+        for each in node.values() if isinstance(node, dict) else node:
+            ensure_degrees(each)
+
+
+def _numbers(coordinates: Any) -> Iterator[float]:
+    if isinstance(coordinates, int | float):
+        yield coordinates
+    elif isinstance(coordinates, dict | list | tuple):
+        for each in coordinates.values() if isinstance(coordinates, dict) else coordinates:
+            yield from _numbers(each)
 
 
 def _is_geometry(node: Mapping[str, Any]) -> bool:

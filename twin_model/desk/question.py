@@ -19,7 +19,7 @@ from twin_model.changeset import Box
 from twin_model.crs import CRS84, crs_code, is_projected, transform_bounds
 from twin_model.desk.names import field_named, fields_named
 from twin_model.desk.notices import notice
-from twin_model.desk.parameters import Binding, bound, geometry_in, has_geometry
+from twin_model.desk.parameters import Binding, bound, ensure_degrees, geometry_in, has_geometry
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.expression import Boolean, Geometry, Property, Spatial
@@ -122,6 +122,7 @@ def _filter(ground: _Ground, where: Any, params: Mapping[str, Any] | None) -> Ex
     if not isinstance(where, str | bool | Mapping):
         raise QueryRefused("desk.where", found=type(where).__name__)
     tree = filter_tree(where) if isinstance(where, str) else where
+    ensure_degrees(tree)
     crs = CRS84 if has_geometry(tree) else ground.store.crs
     tree = bound(tree, ground.layer, params or {}, Binding(ground.store.crs, crs, ground.zone))
     expression = parse_filter(tree, lang="cql2-json", max_length=_MOST_VALUES)

@@ -20,6 +20,7 @@ from twin_model.catalogue.layer_from_frame import without_system_columns
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, Touched, Version
 from twin_model.desk.answer_frame import without_words
 from twin_model.desk.merging import Merged, merged_with_newer
+from twin_model.desk.names import nearest_fields
 from twin_model.desk.notices import notice_text
 from twin_model.desk.progress import progress_line
 from twin_model.desk.question import time_words
@@ -72,7 +73,8 @@ class Saved:
 
     def __repr__(self) -> str:
         changed = self.inserted + self.updated + self.ended
-        rule = "saved.would" if self.dry_run else "saved.made" if changed else "saved.nothing"
+        written = "saved.made" if changed else "saved.described" if self.made else "saved.nothing"
+        rule = "saved.would" if self.dry_run else written
         counts = {name: getattr(self, name) for name in ("inserted", "updated", "ended", "unchanged")}
         return render(rule, self.lang, {"layer": self.layer, "version": self.version, **counts})
 
@@ -80,7 +82,7 @@ class Saved:
 def base_of(frame: pd.DataFrame, layer: str, base: int | None) -> int | None:
     """Return the version at which a frame of a layer was read: the one given, else that of `Town.features`; None for unknown."""
     if base is not None:
-        return base
+        return int(base)
     read = frame.attrs.get("version") if frame.attrs.get("layer") == layer else None
     return read if isinstance(read, int) and read > 0 else None
 
@@ -97,15 +99,27 @@ def editable(store: Store, layer: Layer, frame: pd.DataFrame, zone: str) -> gpd.
     frame = without_system_columns(frame)
     if lang in ("zh", "en"):
         frame = without_words(layer, frame, lang)
+    _ensure_fields(layer, frame)
     return _as_precise(store, layer, with_plain_values(layer.id, frame), zone)
+
+
+def _ensure_fields(layer: Layer, frame: gpd.GeoDataFrame) -> None:
+    """Refuse columns that are no fields, with the fields whose names or titles are nearest."""
+    unknown = [str(name) for name in frame.columns if name not in layer.field_names and name != frame.geometry.name]
+    if unknown:
+        nearest = dict.fromkeys(name for each in unknown for name in nearest_fields(layer, each))
+        expected = list(nearest) or list(layer.field_names)
+        raise EditRefused("slip.no_column", layer=layer.id, found=unknown, nearest=expected)
 
 
 def _with_geometry(store: Store, layer: Layer, table: pd.DataFrame) -> gpd.GeoDataFrame:
     """Return a table with the geometry of the features that its index `id`, or column `id`, names."""
     if table.index.name is None and "id" in table.columns:
         table = table.set_index("id")
-    if table.index.name != "id" or not layer.has_geometry:
+    if not layer.has_geometry:
         raise EditRefused("edit.no_frame", found=type(table).__name__)
+    if table.index.name != "id":
+        raise EditRefused("slip.no_ids", layer=layer.id, found=repr(table.index.name))
     ids = tuple(map(str, table.index))
     known = store.features(FeatureQuery(layer.id, ids=ids, fields=()))
     missing = [each for each in ids if each not in known.index]
@@ -170,10 +184,37 @@ def remarks_before(store: Store, layer: Layer, rows: Sequence[Rows], *, base: in
             remarks.append(render("edit.nothing_matched", lang, {"layer": layer.id, "count": len(ids), "ids": ids[:3]}))
         elif known and base is None:
             remarks.append(render("edit.no_base", lang, {"layer": layer.id}))
+    remarks += _remarks_on_codes(store, layer, rows, lang)
     twice = _said_already(store, layer, rows)
     if twice:
         remarks.append(render("edit.said_already", lang, {"layer": layer.id, "count": len(twice), "ids": twice[:3]}))
     return remarks
+
+
+def _remarks_on_codes(store: Store, layer: Layer, rows: Sequence[Rows], lang: str) -> list[str]:
+    """Return a remark for each field that gets values which are none of its codes and are not in the layer yet."""
+    remarks = []
+    for field in layer.fields:
+        columns = [part.columns[field.name] for part in rows if field.codes and field.name in part.columns]
+        unknown = {str(value) for column in columns for value in column if value is not None} - set(field.codes)
+        unknown -= _values_of(store, layer, field.name) if unknown else set()
+        if unknown:
+            values = {
+                "layer": layer.id,
+                "field": field.name,
+                "values": sorted(unknown)[:5],
+                "expected": [*field.codes][:9],
+            }
+            remarks.append(render("slip.no_code", lang, values))
+    return remarks
+
+
+def _values_of(store: Store, layer: Layer, field: str) -> set[str]:
+    """Return the values that a field has now, as texts."""
+    if layer.id not in store.catalogue or store.catalogue[layer.id].field_of(field) is None:
+        return set()
+    frames = store.frames(FeatureQuery(layer.id, fields=(field,), geometry=False), _FRAME_ROWS)
+    return {str(value) for frame in frames for value in frame[field].dropna().unique()}
 
 
 def _said_already(store: Store, layer: Layer, rows: Sequence[Rows]) -> list[str]:
@@ -259,9 +300,19 @@ class Desk:
         return self.write(layer, self._changeset(layer, order, rows, edit=False), order, [], put)
 
     def write(
-        self, layer: Layer, changeset: Changeset, order: Order, remarks: list[str], put: Put | None = None
+        self,
+        layer: Layer,
+        changeset: Changeset,
+        order: Order,
+        remarks: list[str],
+        put: Put | None = None,
+        *,
+        meant_for_all: bool = False,
     ) -> Saved:
-        """Bring a changeset of one layer into the store, or only plan it; warn of what looks like a mistake."""
+        """Bring a changeset of one layer into the store, or only plan it; warn of what looks like a mistake.
+
+        `meant_for_all`: it is no mistake that every feature changes or ends.
+        """
         known = layer.id in self.store.catalogue
         features = self.store.summary(layer.id).features if known else 0
         version = None
@@ -274,7 +325,7 @@ class Desk:
             counts["ended"] = touched.terminated
             self.own |= {version.number} if version.made else set()
         counts = dict.fromkeys(("inserted", "updated", "ended", "unchanged"), 0) | counts
-        remarks = [*remarks, *remarks_on(layer.id, features, counts, self.lang)]
+        remarks = [*remarks, *([] if meant_for_all else remarks_on(layer.id, features, counts, self.lang))]
         for text in remarks:
             notice_text(text, EditWarning)
         return Saved(

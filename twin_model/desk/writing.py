@@ -165,7 +165,7 @@ class Writing(OpenedTown):
 
         Raises `VersionConflict` where later versions changed the same again, `QueryRefused` where there is nothing to undo.
         """
-        changeset = revert(self.store, version, author=author, reason=reason)
+        changeset = revert(self.store, int(version), author=author, reason=reason)
         described = changeset.counts.get("described")
         if described is None:
             made = commit(self.store, changeset)
@@ -213,7 +213,8 @@ class Writing(OpenedTown):
         for name, text in (("reason", changeset.reason), ("author", changeset.author)):
             ensure_text(text, name=name, layer=layer.id)
         put = partial(self._put_described, layer.id, reshaping.before, reshaping.after)
-        return self._desk.write(layer, changeset, Order(changeset.reason, changeset.author), [], put)
+        order = Order(changeset.reason, changeset.author)
+        return self._desk.write(layer, changeset, order, [], put, meant_for_all=True)
 
     def _put_described(
         self, name: str, before: dict[str, Any] | None, after: dict[str, Any], changeset: Changeset
