@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from twin_model import Town, init_town, open_town
+from twin_model import Town, commit, init_town, open_town
 from twin_model.audit import verify
 from twin_model.desk.saving import EditWarning
 from twin_model.errors import CatalogueError, EditRefused, VersionConflict
@@ -120,7 +120,6 @@ def test_geometry_that_others_moved_is_kept_by_an_edit_of_a_name(town: Town) -> 
 def test_a_feature_that_ended_meanwhile_is_a_conflict(town: Town) -> None:
     read = town.features("building")
     with open_town(town.path) as other:
-        from twin_model import commit
         from twin_model.changeset import Changeset
         from twin_model.temporal import now
 
@@ -243,3 +242,23 @@ def test_a_warning_points_at_the_line_that_wrote(town: Town) -> None:
         town.save_result(blocks().iloc[:0], "density", reason="none left")
 
     assert noticed[0].filename == __file__
+
+
+def test_who_waited_for_the_writers_place_is_not_buried_under_who_came_first(town: Town) -> None:
+    """The instant since which an edit is true is taken when it is recorded, not when it was begun."""
+    from twin_model.desk.saving import Order
+
+    building = town.store.catalogue["building"]
+    begun: list[Any] = []
+
+    def wait(changeset: Any) -> Any:
+        begun.append(changeset)
+        with open_town(town.path) as other:
+            other.edit("building", other.features("building").iloc[:1].assign(name="came first"), reason="1")
+        return commit(town.store, changeset)
+
+    edit = town.features("building").iloc[:1].assign(name="waited")
+    town._desk.edit(building, edit, Order("2", base=town.store.version() + 1), put=wait)
+
+    assert town.features("building")["name"].iloc[0] == "waited"
+    assert town.versions("building", "building.1")["name"].tolist() == ["甲", "came first", "waited"]

@@ -310,6 +310,7 @@ class Desk:
             scope=Scope("layer", layer.id),
             accept_removals=True,
             base=base,
+            since_recorded=effective is None,
         )
 
     def _planned(self, layer: Layer, changeset: Changeset) -> dict[str, int]:
