@@ -22,7 +22,10 @@ from twin_model.rows.content import key_hashes
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import Instant
 
-__all__ = ["Box", "Changeset", "Delivered", "Rows", "Scope", "ScopeKind", "Source", "Touched", "Version"]
+__all__ = ["REPLACES", "Box", "Changeset", "Delivered", "Rows", "Scope", "ScopeKind", "Source", "Touched", "Version"]
+
+REPLACES = "replaces"
+"""True among the counts of a changeset by which a layer holds what it brings and nothing else: edits go too."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,8 @@ class Changeset:
 
     A delivery (`edit` False) is compared with what was delivered before; rows of an edit name their features by id.
     `terminated` are ids that end, `restored` fids that are to be as recorded at version `restored_to`. `base` is the
-    version an edit was made on; None asks for no check. A delivery by which more than a tenth of what it could have
+    version an edit was made on; None asks for no check. With `since_recorded` it is true since it is recorded, whatever
+    `effective` says: who waited for the writer's place is not buried under who came first. A delivery by which more than a tenth of what it could have
     seen would vanish is refused unless `accept_removals`.
     """
 
@@ -160,6 +164,7 @@ class Changeset:
     accept_removals: bool = False
     restored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     restored_to: int = 0
+    since_recorded: bool = False
 
     def deliveries(self, catalogue: Catalogue) -> tuple[Delivered, ...]:
         """Return what is delivered, findings among it: they are features of a layer like others."""

@@ -85,7 +85,13 @@ def ensure_text(value: object, *, name: str, layer: str) -> None:
 
 
 def _is_storable(text: str) -> bool:
-    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+    if "\0" in text:
+        return False
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArray[Any]:

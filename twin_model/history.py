@@ -190,6 +190,7 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
         base=store.version(),
         restored=restored,
         restored_to=number - 1,
+        since_recorded=True,
         counts={"reverts": number, **described},
     )
 

@@ -31,7 +31,9 @@ def class_keys(layer: Layer, columns: Mapping[str, Any] | pd.DataFrame, rows: in
     """
     if not layer.classes:
         return [()] * rows
-    values = [[None if value == "" else value for value in plain_values(columns[name])] for name in layer.classes]
+    absent = [None] * rows
+    named = (plain_values(columns[name]) if name in columns else absent for name in layer.classes)
+    values = [[None if value == "" else value for value in column] for column in named]
     return list(zip(*values, strict=True))
 
 

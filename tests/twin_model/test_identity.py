@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from twin_model.catalogue import read_catalogue
-from twin_model.identity import OVERLAP, match_by_place
+from twin_model.identity import OVERLAP, class_keys, match_by_place
 
 CATALOGUE = read_catalogue()
 POINTS, LINES, AREAS = CATALOGUE["street_lamp"], CATALOGUE["rail"], CATALOGUE["building"]
@@ -191,3 +191,9 @@ def test_what_is_drawn_with_the_same_coordinates_is_the_same_though_others_are_a
 
     assert sorted(matched.tolist()) == list(range(1, count + 1))
     assert shapely.equals_exact(known[matched - 1], known[order], 0.0).all()
+
+
+def test_rows_that_lack_a_column_of_their_class_are_of_no_class_there() -> None:
+    layer = read_catalogue()["pipe_point"]
+
+    assert class_keys(layer, {"class": np.array(["JS", ""], dtype=object)}, 2) == [("JS", None), (None, None)]

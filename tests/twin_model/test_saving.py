@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import shapely
 
-from twin_model import Town, init_town, open_town
+from twin_model import Town, commit, init_town, open_town
 from twin_model.audit import verify
 from twin_model.desk.saving import EditWarning
 from twin_model.errors import CatalogueError, EditRefused, VersionConflict
@@ -120,7 +120,6 @@ def test_geometry_that_others_moved_is_kept_by_an_edit_of_a_name(town: Town) -> 
 def test_a_feature_that_ended_meanwhile_is_a_conflict(town: Town) -> None:
     read = town.features("building")
     with open_town(town.path) as other:
-        from twin_model import commit
         from twin_model.changeset import Changeset
         from twin_model.temporal import now
 
@@ -180,6 +179,34 @@ def test_a_version_may_be_a_number_of_numpy(town: Town) -> None:
 
     assert town.features("building", as_known=newest)["storeys"].tolist() == [1, 2, 3]
     assert town.revert(town.history().index[0]).touched["building"].updated == 3
+
+
+def test_a_result_saved_again_takes_back_what_was_edited_in_it(town: Town) -> None:
+    """A file that is delivered again leaves edits alone; a result holds what its frame holds."""
+    computed = blocks(4).set_index(pd.Index(["a", "b", "c", "d"], name="id"))
+    town.save_result(computed, "density", reason="computed")
+    town.save_result(town.features("density").head(2).assign(density=[7.0, 8.0]), "density", reason="x", mode="update")
+    town.edit("density", town.features("density", ids="c").assign(density=9.0), reason="by hand")
+
+    tried = town.save_result(computed, "density", reason="computed again", dry_run=True)
+    again = town.save_result(computed, "density", reason="computed again")
+
+    assert (tried.updated, tried.unchanged, again.updated, again.unchanged) == (3, 1, 3, 1)
+    assert town.features("density")["density"].tolist() == computed["density"].tolist()
+    assert town.save_result(computed, "density", reason="once more").made is False
+
+
+def test_a_result_saved_as_it_was_edited_is_no_change(town: Town) -> None:
+    town.save_result(blocks(), "density", reason="computed")
+    edited = town.features("density").assign(density=[1.0, 2.0, 3.0])
+    town.edit("density", edited, reason="by hand")
+
+    assert town.save_result(edited, "density", reason="as edited").made is False
+    town.revert(town.store.version(), reason="as computed")
+    assert town.save_result(edited, "density", reason="as edited").updated == 3
+    assert town.save_result(blocks(), "density", reason="as computed, without ids").updated == 3
+    assert sorted(town.features("density")["density"].round(6)) == [0.1, 0.2, 0.3]
+    assert verify(town.store).changesets == town.store.version()
 
 
 def test_what_looks_like_a_mistake_is_warned_of(town: Town) -> None:
@@ -271,3 +298,23 @@ def test_a_warning_points_at_the_line_that_wrote(town: Town) -> None:
         town.save_result(blocks().iloc[:0], "density", reason="none left")
 
     assert noticed[0].filename == __file__
+
+
+def test_who_waited_for_the_writers_place_is_not_buried_under_who_came_first(town: Town) -> None:
+    """The instant since which an edit is true is taken when it is recorded, not when it was begun."""
+    from twin_model.desk.saving import Order
+
+    building = town.store.catalogue["building"]
+    begun: list[Any] = []
+
+    def wait(changeset: Any) -> Any:
+        begun.append(changeset)
+        with open_town(town.path) as other:
+            other.edit("building", other.features("building").iloc[:1].assign(name="came first"), reason="1")
+        return commit(town.store, changeset)
+
+    edit = town.features("building").iloc[:1].assign(name="waited")
+    town._desk.edit(building, edit, Order("2", base=town.store.version() + 1), put=wait)
+
+    assert town.features("building")["name"].iloc[0] == "waited"
+    assert town.versions("building", "building.1")["name"].tolist() == ["甲", "came first", "waited"]

@@ -109,5 +109,7 @@ def _both(layer: Layer, key: str, words: Any) -> dict[str, str]:
 
 
 def _reshaping(layer: Layer, before: Table, after: Table, reason: str, author: str, **more: Any) -> Reshaping:
-    changeset = Changeset(author, reason, now(), scope=Scope("layer", layer.id), accept_removals=True, **more)
+    changeset = Changeset(
+        author, reason, now(), scope=Scope("layer", layer.id), accept_removals=True, since_recorded=True, **more
+    )
     return Reshaping(changeset, before, after)

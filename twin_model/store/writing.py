@@ -6,6 +6,7 @@ the order of things; how a layer's rows are written stands in `layer_writer`.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
@@ -70,6 +71,8 @@ def write_changeset(
     if _changes_nothing(changeset, plans):
         still = {name: Touched(unchanged=len(one.decisions)) for name, one in plans.items()}
         return Version(number, recorded or moment, still, made=False)
+    if changeset.since_recorded:
+        changeset = replace(changeset, effective=moment)
     writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope)
     for writer in ahead.values():
         writer.writing = writing
