@@ -17,8 +17,8 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "for-analysts.md"
 _ANSWER = re.compile(r"  # -> (.+)$")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE.read_text("utf-8"), re.M | re.S)
+def blocks(language: str, page: Path = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S)
 
 
 @pytest.fixture
@@ -72,6 +72,24 @@ def test_a_table_that_to_file_replaced_is_named_as_the_page_says(place: Path) ->
 
     assert str(refusal.value).split(" in ")[0] in PAGE.read_text("utf-8")
     assert "twin restore" in str(refusal.value)
+
+
+def test_the_notebook_lines_of_both_readmes_run(place: Path) -> None:
+    for page in ("README.md", "README.zh-CN.md"):
+        (block,) = blocks("python", PAGE.parents[1] / page)
+        names: dict[str, Any] = {}
+        answers = []
+        for statement in ast.parse(block).body:
+            if isinstance(statement, ast.Expr):
+                answers.append(eval(compile(ast.Expression(statement.value), page, "eval"), names))
+            else:
+                exec(compile(ast.Module([statement], []), page, "exec"), names)
+        names["town"].store.close()
+
+        tall, known, drawn = answers
+        assert (len(tall), len(known), len(names["parcels"])) == (212, 1647, 88), page
+        assert drawn.titles == ("容积率 (88)", "建筑物 (1,647)"), page
+        assert not names["service"].is_running and names["lang"] in ("zh", "en")
 
 
 def test_the_page_stays_short_and_every_file_it_links_to_exists() -> None:
