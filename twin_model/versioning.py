@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.changeset import Changeset, Delivered, Rows, Version
+from twin_model.changeset import REPLACES, Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
@@ -109,6 +109,8 @@ def plan_changeset(
         found = _compared(store, layer, delivered, known, progress)
         if late:
             _same_as_on_that_day(store, layer, changeset, delivered, found)
+        elif changeset.counts.get(REPLACES):
+            _same_as_now(store, layer, delivered, found)
         there = found.fids[found.fids > 0]
         gone = Removals() if late else removals(store, layer, changeset, known, there)
         if len(found.fids) or len(gone.ended):
@@ -143,6 +145,33 @@ def _same_as_on_that_day(
                 contents.get(fid) == content
                 for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
             ]
+
+
+def _same_as_now(store: Store, layer: Layer, delivered: list[Delivered], found: "_Found") -> None:
+    """Compare rows of features that an edit has touched with what holds now: a saved result undoes it, a file does not."""
+    edited = _edited_fids(store, layer.id)
+    for part, one in _parts_of(delivered) if len(edited) else ():
+        fids, same = found.fids[part], found.same[part]
+        waiting = np.flatnonzero(np.isin(fids, edited))
+        rows = one.rows()
+        for start in range(0, len(waiting), _CLOSE_TOGETHER):
+            some = waiting[start : start + _CLOSE_TOGETHER]
+            now = _columns(store, FeatureQuery(layer.id, fids=tuple(fids[some].tolist())))
+            contents = dict(zip(now["fid"], row_contents(layer, now), strict=True))
+            same[some] = [
+                contents.get(fid) == content
+                for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
+            ]
+
+
+def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
+    """Return the features of a layer that may have been edited, or restored, since a result was first saved."""
+    edits = [
+        record.number
+        for record in store.changesets()
+        if not record.sha256 and not record.counts.get(REPLACES) and layer in store.changes(record.number)
+    ]
+    return store.changed_fids(layer, min(edits) - 1, store.version()) if edits else no_fids()
 
 
 def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:

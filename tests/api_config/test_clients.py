@@ -1,5 +1,6 @@
 """Clients that are not ours read the town: GDAL's OGC API driver, geopandas over HTTP."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import geopandas as gpd
 import pytest
 
 from twin_model.town import open_town
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def run(*command: str) -> str:
@@ -113,6 +116,15 @@ def test_a_column_has_one_type_over_http_whatever_its_rows(served_town: str, dem
     assert str(whole["valid_from"].dtype).startswith("datetime64")
     assert whole["storeys"].sum() == stored["storeys"].sum()
     assert (pipes["built"].str[:4].astype(int).to_numpy() == years.to_numpy()).all(), "a year stays, it is no lost day"
+
+
+def test_the_lines_of_both_readmes_read_the_whole_sample(served_town: str) -> None:
+    for page in ("README.md", "README.zh-CN.md"):
+        (line,) = re.findall(r"`(geopandas\.read_file\([^`]+\))`", (ROOT / page).read_text("utf-8"))
+        frame = eval(line.replace("http://127.0.0.1:8000", served_town), {"geopandas": gpd})
+
+        assert len(frame) == 1647, page
+        assert frame.crs.to_epsg() == 4548
 
 
 def test_gdal_reads_the_vector_tiles_of_the_service(

@@ -181,6 +181,34 @@ def test_a_version_may_be_a_number_of_numpy(town: Town) -> None:
     assert town.revert(town.history().index[0]).touched["building"].updated == 3
 
 
+def test_a_result_saved_again_takes_back_what_was_edited_in_it(town: Town) -> None:
+    """A file that is delivered again leaves edits alone; a result holds what its frame holds."""
+    computed = blocks(4).set_index(pd.Index(["a", "b", "c", "d"], name="id"))
+    town.save_result(computed, "density", reason="computed")
+    town.save_result(town.features("density").head(2).assign(density=[7.0, 8.0]), "density", reason="x", mode="update")
+    town.edit("density", town.features("density", ids="c").assign(density=9.0), reason="by hand")
+
+    tried = town.save_result(computed, "density", reason="computed again", dry_run=True)
+    again = town.save_result(computed, "density", reason="computed again")
+
+    assert (tried.updated, tried.unchanged, again.updated, again.unchanged) == (3, 1, 3, 1)
+    assert town.features("density")["density"].tolist() == computed["density"].tolist()
+    assert town.save_result(computed, "density", reason="once more").made is False
+
+
+def test_a_result_saved_as_it_was_edited_is_no_change(town: Town) -> None:
+    town.save_result(blocks(), "density", reason="computed")
+    edited = town.features("density").assign(density=[1.0, 2.0, 3.0])
+    town.edit("density", edited, reason="by hand")
+
+    assert town.save_result(edited, "density", reason="as edited").made is False
+    town.revert(town.store.version(), reason="as computed")
+    assert town.save_result(edited, "density", reason="as edited").updated == 3
+    assert town.save_result(blocks(), "density", reason="as computed, without ids").updated == 3
+    assert sorted(town.features("density")["density"].round(6)) == [0.1, 0.2, 0.3]
+    assert verify(town.store).changesets == town.store.version()
+
+
 def test_what_looks_like_a_mistake_is_warned_of(town: Town) -> None:
     survey = blocks(2, east=619_000, name=["丁", "戊"])
     town.edit("building", survey, reason="survey")

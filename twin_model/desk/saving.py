@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue.frame_values import with_plain_values
 from twin_model.catalogue.layer_from_frame import without_system_columns
-from twin_model.changeset import Changeset, Delivered, Rows, Scope, Touched, Version
+from twin_model.changeset import REPLACES, Changeset, Delivered, Rows, Scope, Touched, Version
 from twin_model.desk.answer_frame import without_words
 from twin_model.desk.merging import Merged, merged_with_newer
 from twin_model.desk.names import nearest_fields
@@ -357,6 +357,7 @@ class Desk:
             order.reason,
             now() if effective is None else parse_instant(effective, self.zone)[0],
             tuple(Delivered.of(layer.id, part) for part in rows),
+            counts={} if edit else {REPLACES: True},
             edit=edit,
             scope=Scope("layer", layer.id),
             accept_removals=True,
