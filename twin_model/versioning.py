@@ -7,7 +7,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -25,6 +25,9 @@ from twin_model.plan import NEW, UNCHANGED, LayerPlan, Progress, no_fids, unwatc
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
+from twin_model.store.digests import parts_digest
+from twin_model.store.frames import not_ended
+from twin_model.temporal import ALWAYS
 from twin_model.view import View
 
 __all__ = ["MOST_REMOVALS", "commit", "plan_changeset", "touched_ids"]
@@ -79,7 +82,8 @@ def _vanishes(plan: LayerPlan) -> bool:
 
 def _ensure_there(store: Store, changeset: Changeset) -> None:
     for name, ids in changeset.terminated.items():
-        found = store.features(FeatureQuery(store.catalogue[name].id, ids=tuple(ids), fields=(), geometry=False))
+        query = FeatureQuery(store.catalogue[name].id, view=View(ALWAYS), ids=tuple(ids), fields=(), geometry=False)
+        found = not_ended(store.features(query))
         missing = sorted(set(ids) - set(found.index))
         if missing:
             raise FeatureNotFound(id=missing[0], layer=name, example=found.index[0] if len(found) else "-")
@@ -105,6 +109,8 @@ def plan_changeset(
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
+        if changeset.source is None:
+            known = _as_it_is_now(store, layer, known)
         late = _is_late(store, layer, changeset)
         found = _compared(store, layer, delivered, known, progress)
         if late:
@@ -114,6 +120,32 @@ def plan_changeset(
         if len(found.fids) or len(gone.ended):
             plans[layer_id] = LayerPlan(layer_id, found.decisions, gone.ended, gone.seen, gone.kept)
     return plans
+
+
+def _as_it_is_now(store: Store, layer: Layer, known: DeliveredState) -> DeliveredState:
+    """Return what a layer holds by what its features say now, be it delivered or edited.
+
+    A source that is delivered again has nothing new to say of what was edited since; a frame that is to replace a layer has.
+    """
+    contents = known.contents.copy()
+    if store.count(FeatureQuery(layer.id)) < len(known.fids):
+        visible = [frame["fid"] for frame in store.frames(FeatureQuery(layer.id, fields=(), geometry=False))]
+        contents[~np.isin(known.fids, np.concatenate([no_fids(), *visible]))] = 0
+    edited = np.intersect1d(known.fids, _edited_fids(store, layer.id))
+    for start in range(0, len(edited), _CLOSE_TOGETHER):
+        some = tuple(edited[start : start + _CLOSE_TOGETHER].tolist())
+        columns = _columns(store, FeatureQuery(layer.id, fids=some))
+        positions = np.searchsorted(known.fids, np.array(columns["fid"], dtype=np.int64))
+        contents[positions] = words_of(row_contents(layer, columns).tolist())
+    return replace(known, contents=contents)
+
+
+def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
+    """Return the features that versions have changed which delivered nothing of the layer."""
+    nothing = parts_digest(np.zeros(2, dtype=np.uint64))
+    digests = ((record.number, record.counts.get("content", {}).get(layer, "")) for record in store.changesets())
+    edits = [number for number, digest in digests if digest.startswith(nothing)]
+    return np.concatenate([no_fids(), *(store.changed_fids(layer, number - 1, number) for number in edits)])
 
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:

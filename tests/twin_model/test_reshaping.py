@@ -148,3 +148,21 @@ def test_a_slip_is_refused_and_nothing_changes(town: Town, slip: str) -> None:
 
     assert town.store.version() == 1
     assert (town.path / "catalogue" / "density.toml").read_text("utf-8") == table
+
+
+def test_what_begins_in_the_future_is_dropped_too(town: Town) -> None:
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="from 2099 on", effective="2099-01-01")
+
+    dropped = town.drop_layer("plan", reason="given up")
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="built at once")
+
+    assert dropped.ended == 3
+    assert len(town.features("plan")) == 3 and len(town.features("plan", at="2100-01-01")) == 3
+
+
+def test_a_result_of_the_future_that_is_saved_for_today_is_there_today(town: Town) -> None:
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="from 2099 on", effective="2099-01-01")
+
+    saved = town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="built at once")
+
+    assert saved.made and len(town.features("plan")) == 3
