@@ -56,7 +56,7 @@ from twin_model.desk.question import Place, Time, feature_query, first_known, ti
 from twin_model.desk.reshaping import Reshaping, drop, redescribe, rename_field
 from twin_model.desk.saving import Desk, Mode, Order, Saved
 from twin_model.desk.shown import Features, town_html, town_text
-from twin_model.editing import ensure_text
+from twin_model.editing import ensure_text, ids_of
 from twin_model.errors import CatalogueError, CrsRefused, EditRefused, LayerNotFound, QueryRefused, TownExists
 from twin_model.history import revert
 from twin_model.layer import Layer
@@ -767,7 +767,8 @@ class Town:
         """Refuse ids that a layer has already: what is appended is new."""
         if frame.index.name != "id" or layer.id not in self.store.catalogue:
             return
-        known = self.store.features(FeatureQuery(layer.id, ids=tuple(map(str, frame.index)), fields=(), geometry=False))
+        ids = tuple(name for name in ids_of(layer, frame) if name is not None)
+        known = self.store.features(FeatureQuery(layer.id, ids=ids, fields=(), geometry=False))
         if len(known):
             raise EditRefused("edit.id_known", layer=layer.id, ids=known.index[:5].tolist(), count=len(known))
 

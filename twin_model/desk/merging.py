@@ -39,16 +39,17 @@ def merged_with_newer(store: Store, layer: Layer, rows: Rows, base: int, *, own:
     """Return rows that were made from the state of version `base`, with what has changed in the store since.
 
     Versions in `own` were made by who edits now: they never conflict. Raises `VersionConflict` with the ids of features
-    of which both changed a value, or that ended since.
+    of which both changed a value, that ended since, or that others made since under an id that the rows give too.
     """
     newest = store.version()
     touched = store.changed_fids(layer.id, base, newest) if base < newest else np.empty(0, dtype=np.int64)
     if not len(touched):
         return Merged(rows)
-    before = _states(store, layer, rows, View(recorded=base))
-    waiting = np.array(
-        [name in before and before[name]["fid"] in set(touched.tolist()) for name in rows.ids], dtype=bool
-    )
+    before, changed = _states(store, layer, rows, View(recorded=base)), set(touched.tolist())
+    is_there = np.array([name in before for name in rows.ids], dtype=bool)
+    appeared = _states(store, layer, rows.take(~is_there), View())
+    known = appeared | before
+    waiting = np.array([name in known and known[name]["fid"] in changed for name in rows.ids], dtype=bool)
     if not waiting.any():
         return Merged(rows)
     foreign = _foreign(store, layer.id, base, newest, own)
@@ -77,11 +78,11 @@ def _merge(
     conflicts, newer = [], 0
     for row, position in enumerate(positions.tolist()):
         name = rows.ids[position]
-        then, now = before[name], after.get(name)
-        theirs = then["fid"] in foreign
+        then, now = before.get(name), after.get(name)
         if now is None:
-            conflicts += [name] if theirs else []
+            conflicts += [name] if then is not None and then["fid"] in foreign else []
             continue
+        theirs, then = now["fid"] in foreign, then or {}
         said = {field: column[position] for field, column in rows.columns.items()} | {_SHAPE: shapes[row]}
         for field, value in said.items():
             if _is_same(then.get(field), now.get(field)):
