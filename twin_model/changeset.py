@@ -22,10 +22,7 @@ from twin_model.rows.content import key_hashes
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import Instant
 
-__all__ = ["REPLACES", "Box", "Changeset", "Delivered", "Rows", "Scope", "ScopeKind", "Source", "Touched", "Version"]
-
-REPLACES = "replaces"
-"""True among the counts of a changeset by which a layer holds what it brings and nothing else: edits go too."""
+__all__ = ["Box", "Changeset", "Delivered", "Rows", "Scope", "ScopeKind", "Source", "Touched", "Version"]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from twin_model.rows.geometry import layer_wkb, min_zoom
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import parse_instant
 
-__all__ = ["ensure_text", "rows_of"]
+__all__ = ["ensure_text", "ids_of", "rows_of"]
 
 
 def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: str = "Asia/Shanghai") -> Rows:
@@ -40,7 +40,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
     columns = {each.name: _column(layer, each, frame, zone) for each in layer.fields if each.name in frame}
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
-        ids=_ids(layer, frame),
+        ids=ids_of(layer, frame),
         shapes=RowGeometry.of(layer_wkb(layer, geometry)),
         bounds=shapely.bounds(geometry),
         columns=columns,
@@ -57,7 +57,8 @@ def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
         raise EditRefused("edit.unknown_field", layer=layer.id, found=unknown, expected=layer.field_names)
 
 
-def _ids(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
+def ids_of(layer: Layer, frame: pd.DataFrame) -> NDArray[Any]:
+    """Return the ids that a frame's index `id` names, None for each new feature; `EditRefused` for one that cannot be."""
     ids = np.full(len(frame), None, dtype=object)
     if frame.index.name == "id":
         ids[:] = [_id_of(value, layer) for value in frame.index]
@@ -97,7 +98,9 @@ def _is_storable(text: str) -> bool:
 def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArray[Any]:
     if not layer.has_geometry:
         return np.full(len(frame), None, dtype=object)
-    geometry = transform_geometries(np.array(frame.geometry.to_numpy(), dtype=object), frame.crs, storage_crs)
+    geometry = np.array(
+        transform_geometries(np.array(frame.geometry.to_numpy(), dtype=object), frame.crs, storage_crs), dtype=object
+    )
     there = ~shapely.is_missing(geometry)
     wrong = there & (
         ~np.isin(shapely.get_type_id(geometry), _TYPES_OF[layer.dimension])
@@ -112,9 +115,26 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
             layer=layer.id,
             row=str(frame.index[row]),
             expected=layer.geometry,
-            found=f"{geometry[row].geom_type}: {shapely.is_valid_reason(geometry[row])}",
+            found=_fault(geometry[row]),
         )
-    return geometry if layer.has_z else np.asarray(shapely.force_2d(geometry), dtype=object)
+    flat = _lacks_heights(geometry) if layer.has_z else there
+    geometry[flat] = shapely.force_2d(geometry[flat])
+    return geometry
+
+
+def _lacks_heights(geometry: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return which geometries have a height that is no number, which is no height."""
+    coordinates, rows = shapely.get_coordinates(geometry, include_z=True, return_index=True)
+    lacks = np.zeros(len(geometry), dtype=bool)
+    lacks[rows[~np.isfinite(coordinates[:, 2])]] = True
+    return lacks & shapely.has_z(geometry)
+
+
+def _fault(geometry: Any) -> str:
+    """Return the type of a geometry, and what is wrong with it where that is more than its type."""
+    if geometry.is_empty:
+        return f"{geometry.geom_type} EMPTY"
+    return geometry.geom_type if geometry.is_valid else f"{geometry.geom_type}: {shapely.is_valid_reason(geometry)}"
 
 
 def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:

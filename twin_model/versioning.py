@@ -7,7 +7,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.changeset import REPLACES, Changeset, Delivered, Rows, Version
+from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
@@ -25,6 +25,9 @@ from twin_model.plan import NEW, UNCHANGED, LayerPlan, Progress, no_fids, unwatc
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
+from twin_model.store.digests import parts_digest
+from twin_model.store.frames import not_ended
+from twin_model.temporal import ALWAYS
 from twin_model.view import View
 
 __all__ = ["MOST_REMOVALS", "commit", "plan_changeset", "touched_ids"]
@@ -79,7 +82,8 @@ def _vanishes(plan: LayerPlan) -> bool:
 
 def _ensure_there(store: Store, changeset: Changeset) -> None:
     for name, ids in changeset.terminated.items():
-        found = store.features(FeatureQuery(store.catalogue[name].id, ids=tuple(ids), fields=(), geometry=False))
+        query = FeatureQuery(store.catalogue[name].id, view=View(ALWAYS), ids=tuple(ids), fields=(), geometry=False)
+        found = not_ended(store.features(query))
         missing = sorted(set(ids) - set(found.index))
         if missing:
             raise FeatureNotFound(id=missing[0], layer=name, example=found.index[0] if len(found) else "-")
@@ -105,17 +109,43 @@ def plan_changeset(
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
+        if changeset.source is None:
+            known = _as_it_is_now(store, layer, known)
         late = _is_late(store, layer, changeset)
         found = _compared(store, layer, delivered, known, progress)
         if late:
             _same_as_on_that_day(store, layer, changeset, delivered, found)
-        elif changeset.counts.get(REPLACES):
-            _same_as_now(store, layer, delivered, found)
         there = found.fids[found.fids > 0]
         gone = Removals() if late else removals(store, layer, changeset, known, there)
         if len(found.fids) or len(gone.ended):
             plans[layer_id] = LayerPlan(layer_id, found.decisions, gone.ended, gone.seen, gone.kept)
     return plans
+
+
+def _as_it_is_now(store: Store, layer: Layer, known: DeliveredState) -> DeliveredState:
+    """Return what a layer holds by what its features say now, be it delivered or edited.
+
+    A source that is delivered again has nothing new to say of what was edited since; a frame that is to replace a layer has.
+    """
+    contents = known.contents.copy()
+    if store.count(FeatureQuery(layer.id)) < len(known.fids):
+        visible = [frame["fid"] for frame in store.frames(FeatureQuery(layer.id, fields=(), geometry=False))]
+        contents[~np.isin(known.fids, np.concatenate([no_fids(), *visible]))] = 0
+    edited = np.intersect1d(known.fids, _edited_fids(store, layer.id))
+    for start in range(0, len(edited), _CLOSE_TOGETHER):
+        some = tuple(edited[start : start + _CLOSE_TOGETHER].tolist())
+        columns = _columns(store, FeatureQuery(layer.id, fids=some))
+        positions = np.searchsorted(known.fids, np.array(columns["fid"], dtype=np.int64))
+        contents[positions] = words_of(row_contents(layer, columns).tolist())
+    return replace(known, contents=contents)
+
+
+def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
+    """Return the features that versions have changed which delivered nothing of the layer."""
+    nothing = parts_digest(np.zeros(2, dtype=np.uint64))
+    digests = ((record.number, record.counts.get("content", {}).get(layer, "")) for record in store.changesets())
+    edits = [number for number, digest in digests if digest.startswith(nothing)]
+    return np.concatenate([no_fids(), *(store.changed_fids(layer, number - 1, number) for number in edits)])
 
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
@@ -145,33 +175,6 @@ def _same_as_on_that_day(
                 contents.get(fid) == content
                 for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
             ]
-
-
-def _same_as_now(store: Store, layer: Layer, delivered: list[Delivered], found: "_Found") -> None:
-    """Compare rows of features that an edit has touched with what holds now: a saved result undoes it, a file does not."""
-    edited = _edited_fids(store, layer.id)
-    for part, one in _parts_of(delivered) if len(edited) else ():
-        fids, same = found.fids[part], found.same[part]
-        waiting = np.flatnonzero(np.isin(fids, edited))
-        rows = one.rows()
-        for start in range(0, len(waiting), _CLOSE_TOGETHER):
-            some = waiting[start : start + _CLOSE_TOGETHER]
-            now = _columns(store, FeatureQuery(layer.id, fids=tuple(fids[some].tolist())))
-            contents = dict(zip(now["fid"], row_contents(layer, now), strict=True))
-            same[some] = [
-                contents.get(fid) == content
-                for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
-            ]
-
-
-def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
-    """Return the features of a layer that may have been edited, or restored, since a result was first saved."""
-    edits = [
-        record.number
-        for record in store.changesets()
-        if not record.sha256 and not record.counts.get(REPLACES) and layer in store.changes(record.number)
-    ]
-    return store.changed_fids(layer, min(edits) - 1, store.version()) if edits else no_fids()
 
 
 def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:

@@ -12,7 +12,6 @@ from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
-from twin_model.changeset import REPLACES
 from twin_model.history import changeset_of, difference, history, verify
 from twin_model.layer import Field, Layer
 from twin_model.messages.values import quoted
@@ -165,9 +164,7 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
         }
         for layer, t in store.changes(one.number).items()
     }
-    counts = {
-        name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described", REPLACES)
-    }
+    counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described")}
     return {
         "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
         "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "previous": one.previous, "hash": one.hash,

@@ -13,7 +13,7 @@ import pytest
 import shapely
 
 from twin_model import Town, init_town
-from twin_model.errors import EditRefused
+from twin_model.errors import CatalogueError, EditRefused
 
 CRS = "EPSG:4548"
 
@@ -93,3 +93,44 @@ def test_lists_and_dicts_are_described_as_json(town: Town) -> None:
 
     field = town.catalogue["result"].field_of("psets")
     assert field is not None and (field.type, field.format) == ("string", "json")
+
+
+NAMES = [pd.NA, None, np.nan, 0, ("height", "mean"), days.date(2024, 1, 1), "a b", ""]
+
+
+def test_a_column_may_be_called_anything(town: Town) -> None:
+    frame = blocks()
+    for number, name in enumerate(NAMES):
+        named = frame.set_axis([name, "geometry"], axis="columns").set_geometry("geometry")
+        town.save_result(named, f"result_{number}", reason="odd names")
+
+    for number in range(len(NAMES)):
+        read = town.features(f"result_{number}")
+        assert read[read.columns[0]].tolist() == [1.0, 2.0, 3.0]
+
+
+NO_LAYERS: dict[str, tuple[Any, str]] = {
+    "no rows": (blocks().iloc[:0], "has 0 rows and no geometry in any"),
+    "no geometry": (blocks().set_geometry([None] * 3, crs=CRS), "has 3 rows and no geometry in any"),
+    "points of many parts": (
+        blocks().set_geometry([shapely.MultiPoint([(1, 2), (3, 4)])] * 3, crs=CRS),
+        "multipoints.*explode",
+    ),
+    "points and areas": (
+        blocks().set_geometry([shapely.Point(1, 2), *blocks().geometry[1:]], crs=CRS),
+        "Point, Polygon",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", NO_LAYERS)
+def test_a_frame_that_describes_no_layer_is_refused_with_what_it_lacks(town: Town, kind: str) -> None:
+    frame, said = NO_LAYERS[kind]
+
+    with pytest.raises(EditRefused, match=said):
+        town.save_result(frame, "result", reason="odd")
+
+
+def test_a_layer_is_not_called_as_another_table_of_the_catalogue(town: Town) -> None:
+    with pytest.raises(CatalogueError, match="codes"):
+        town.save_result(blocks(), "codes", reason="odd")

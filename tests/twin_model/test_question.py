@@ -219,3 +219,8 @@ def _codes(town: Town) -> list[Any]:
     field = town.catalogue["building"].field_of("height_source")
     assert field is not None
     return [field.codes[code] for code in ("measured", "storeys")]
+
+
+def test_an_id_that_no_store_can_hold_is_refused_in_our_words(town: Town) -> None:
+    with pytest.raises(CalledWrongly, match="character that cannot be stored"):
+        town.features("building", ids=["\ud800"])

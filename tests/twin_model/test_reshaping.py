@@ -199,3 +199,21 @@ def test_a_field_that_held_nothing_takes_the_type_of_its_first_values(town: Town
 def test_a_field_that_holds_texts_takes_no_numbers(town: Town) -> None:
     with pytest.raises(EditRefused, match="usage is '1.5'. Expected string"):
         town.save_result(blocks(density=[0.1, 0.2, 0.3], usage=[1.5, 2.0, 3.0]), "density", reason="numbers")
+
+
+def test_what_begins_in_the_future_is_dropped_too(town: Town) -> None:
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="from 2099 on", effective="2099-01-01")
+
+    dropped = town.drop_layer("plan", reason="given up")
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="built at once")
+
+    assert dropped.ended == 3
+    assert len(town.features("plan")) == 3 and len(town.features("plan", at="2100-01-01")) == 3
+
+
+def test_a_result_of_the_future_that_is_saved_for_today_is_there_today(town: Town) -> None:
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="from 2099 on", effective="2099-01-01")
+
+    saved = town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="built at once")
+
+    assert saved.made and len(town.features("plan")) == 3

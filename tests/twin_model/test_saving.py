@@ -318,3 +318,76 @@ def test_who_waited_for_the_writers_place_is_not_buried_under_who_came_first(tow
 
     assert town.features("building")["name"].iloc[0] == "waited"
     assert town.versions("building", "building.1")["name"].tolist() == ["甲", "came first", "waited"]
+
+
+def test_a_result_holds_what_replaces_it_though_it_was_edited_since(town: Town) -> None:
+    frame = blocks(usage=["R", "B", "G"])
+    town.save_result(frame, "usage", reason="first")
+    town.edit("usage", town.features("usage").assign(usage="?"), reason="edited")
+
+    replaced = town.save_result(frame, "usage", reason="as it was")
+    again = town.save_result(frame, "usage", reason="as it was")
+
+    assert replaced.updated == 3 and not again.made
+    assert sorted(town.features("usage")["usage"]) == ["B", "G", "R"]
+    assert verify(town.store).changesets == 4
+
+
+def test_what_was_edited_is_no_change_where_it_replaces_itself(town: Town) -> None:
+    town.save_result(blocks(usage=["R", "B", "G"]), "usage", reason="first")
+    town.edit("usage", town.features("usage").assign(usage="?"), reason="edited")
+
+    assert not town.save_result(town.features("usage"), "usage", reason="as it is").made
+
+
+def test_new_rows_may_bring_a_new_column(town: Town) -> None:
+    town.save_result(blocks(), "density", reason="first")
+
+    appended = town.save_result(blocks(1, remark=["new"]), "density", reason="one more", mode="append")
+
+    assert appended.inserted == 1
+    assert town.features("density")["remark"].dropna().tolist() == ["new"]
+
+
+def test_an_empty_frame_may_bring_a_new_column_to_an_empty_layer(town: Town) -> None:
+    town.save_result(blocks(), "density", reason="first")
+    town.save_result(town.features("density"), "density", reason="to be reverted")
+    town.revert(2)
+
+    saved = town.save_result(blocks(remark=["a", "b", "c"]).iloc[:0], "density", reason="a column")
+
+    assert saved.made and town.catalogue["density"].field_of("remark") is not None
+    with open_town(town.path) as again:
+        assert again.features("density").empty and verify(again.store).changesets == 4
+
+
+def test_ids_that_a_gap_made_floats_are_known_ids(town: Town) -> None:
+    town.save_result(blocks(2).set_index(pd.Index([1, 2], name="id")), "density", reason="first", mode="update")
+    more = blocks(2).set_index(pd.Index([1.0, None], name="id"))
+
+    with pytest.raises(EditRefused, match="1 of the ids already: 1"):
+        town.save_result(more, "density", reason="more", mode="append")
+    with pytest.raises(EditRefused, match="halves of characters"):
+        odd = blocks(1).set_index(pd.Index(["\ud800"], dtype=object, name="id"))
+        town.save_result(odd, "density", reason="more", mode="append")
+
+    assert len(town.features("density")) == 2
+
+
+def test_geometries_with_and_without_heights_stand_in_one_layer(town: Town) -> None:
+    high = blocks(2).set_geometry(shapely.force_3d(blocks(2).geometry.to_numpy(), 5.0), crs=CRS)
+    town.save_result(high, "roofs", reason="heights")
+    read = town.features("roofs")
+
+    flat = town.save_result(read.set_geometry(read.geometry.force_2d()).iloc[:1], "roofs", reason="none", mode="update")
+    unknown = read.set_geometry(shapely.transform(read.geometry.to_numpy(), _unknown_height, include_z=True), crs=CRS)
+    again = town.save_result(unknown.iloc[:1], "roofs", reason="no height is no number", mode="update", base=2)
+
+    assert (flat.updated, again.made) == (1, False)
+    assert town.features("roofs").geometry.has_z.tolist() == [False, True]
+    assert not town.edit("roofs", town.features("roofs"), reason="as it was read").made
+    assert verify(town.store).changesets == 3
+
+
+def _unknown_height(xyz: Any) -> Any:
+    return xyz * [1.0, 1.0, float("nan")]

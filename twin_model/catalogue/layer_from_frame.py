@@ -42,6 +42,8 @@ _TYPES = {"integer": "integer", "boolean": "boolean", "floating": "number", "mix
           "datetime64": "datetime", "datetime": "datetime", "date": "date"}  # fmt: skip
 _DIMENSIONS = ("Point", "MultiLineString", "MultiPolygon")
 _LAYER_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_OF_THE_CATALOGUE = ("codes",)
+"""Tables of the catalogue that are no layers."""
 _OF_THE_STORES = ("sqlite_", "gpkg_", "vgpkg_", "rtree_", "pg_", "twin_", "layer_styles", "spatial_ref_sys")
 """Tables of SQLite, GeoPackage, PostgreSQL and of ours begin so."""
 
@@ -58,6 +60,8 @@ def without_system_columns(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
         raise EditRefused("edit.no_frame", found=type(frame).__name__)
     if frame.columns.nlevels > 1 or frame.index.nlevels > 1:
         raise EditRefused("edit.levels", found=max(frame.columns.nlevels, frame.index.nlevels))
+    if any(label is pd.NA for label in frame.columns):  # compared with anything it is neither true nor false
+        frame = frame.set_axis([str(label) if label is pd.NA else label for label in frame.columns], axis="columns")
     twice = frame.columns[frame.columns.duplicated()]
     if len(twice):
         raise EditRefused("edit.same_name", found=[str(twice[0])] * 2)
@@ -106,8 +110,9 @@ def table_of_frame(
     numbers where the frame has fractions; fields in `unused`, which hold nothing yet, take the type of its values. Without a `title` it
     keeps the one it has, else takes the reason. Raises `CatalogueError` for an id that cannot be a layer's.
     """
-    if not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id) or layer_id.startswith(_OF_THE_STORES):
-        raise CatalogueError("slip.result_name", layer=layer_id, expected=_OF_THE_STORES)
+    is_taken = isinstance(layer_id, str) and (layer_id.startswith(_OF_THE_STORES) or layer_id in _OF_THE_CATALOGUE)
+    if is_taken or not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id):
+        raise CatalogueError("slip.result_name", layer=layer_id, expected=(*_OF_THE_STORES, *_OF_THE_CATALOGUE))
     table = (
         {key: value for key, value in before.items() if key != "dropped"}
         if before
@@ -206,13 +211,13 @@ def _type_of(column: "pd.Series[Any]") -> str:
 def _geometry(layer_id: str, frame: gpd.GeoDataFrame) -> str:
     shapes = frame.geometry[~frame.geometry.isna()].to_numpy()
     dimensions = {int(dimension) for dimension in shapely.get_dimensions(shapes)}
+    if not dimensions - {-1}:
+        raise EditRefused("frame.no_shapes", layer=layer_id, count=len(frame))
     if len(dimensions) != 1:
-        raise EditRefused("edit.mixed_geometry", layer=layer_id, found=sorted(dimensions) or "none")
+        raise EditRefused("edit.mixed_geometry", layer=layer_id, found=sorted({shape.geom_type for shape in shapes}))
     dimension = dimensions.pop()
     if dimension == 0 and (shapely.get_type_id(shapes) == 4).any():
-        raise EditRefused("edit.mixed_geometry", layer=layer_id, found="MultiPoint")
-    if dimension < 0:
-        raise EditRefused("edit.mixed_geometry", layer=layer_id, found="empty")
+        raise EditRefused("frame.many_points", layer=layer_id)
     return _DIMENSIONS[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")
 
 

@@ -39,12 +39,16 @@ def merged_with_newer(store: Store, layer: Layer, rows: Rows, base: int, *, own:
     """Return rows that were made from the state of version `base`, with what has changed in the store since.
 
     Versions in `own` were made by who edits now: they never conflict. Raises `VersionConflict` with the ids of features
-    of which both changed a value, or that ended since.
+    of which both changed a value, that ended since, or that others made since under an id that the rows give too.
     """
     newest = store.version()
     touched = set(store.changed_fids(layer.id, base, newest).tolist()) if base < newest else set()
-    before = _states(store, layer, rows, View(recorded=base)) if touched else {}
-    stale = [row for row, name in enumerate(rows.ids.tolist()) if name in before and before[name]["fid"] in touched]
+    if not touched:
+        return Merged(rows)
+    before = _states(store, layer, rows, View(recorded=base))
+    appeared = _states(store, layer, rows.take(np.array([name not in before for name in rows.ids], dtype=bool)), View())
+    fids = {name: state["fid"] for name, state in (appeared | before).items()}
+    stale = [row for row, name in enumerate(rows.ids.tolist()) if fids.get(name) in touched]
     if not stale:
         return Merged(rows)
     after = _states(store, layer, rows.take(np.array(stale)), View())
@@ -100,11 +104,11 @@ def _merged_columns(
 def _row_merge(name: str, said: Mapping[str, Any], sides: _Sides) -> _RowMerge:
     """Compare what a row says with its feature as it was read and as it is now, value by value."""
     merge = _RowMerge(name)
-    then, now = sides.before[name], sides.after.get(name)
-    is_foreign = then["fid"] in sides.foreign
+    then, now = sides.before.get(name), sides.after.get(name)
     if now is None:
-        merge.conflicts += ["id"] if is_foreign else []
+        merge.conflicts += ["id"] if then is not None and then["fid"] in sides.foreign else []
         return merge
+    is_foreign, then = now["fid"] in sides.foreign, then or {}
     for each, value in said.items():
         if _is_same(then.get(each), now.get(each)):
             continue

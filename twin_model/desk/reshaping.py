@@ -17,7 +17,9 @@ from twin_model.editing import rows_of
 from twin_model.errors import EditRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.temporal import now
+from twin_model.store.frames import not_ended
+from twin_model.temporal import ALWAYS, now
+from twin_model.view import View
 
 __all__ = ["Reshaping", "drop", "redescribe", "rename_field"]
 
@@ -39,8 +41,9 @@ class Reshaping:
 def drop(store: Store, layer: Layer, table: Table, *, reason: str, author: str) -> Reshaping:
     """Return what ends every feature of a result and takes it out of the catalogue's lists; its past stays."""
     ids: list[str] = []
-    for frame in store.frames(FeatureQuery(layer.id, fields=(), geometry=False), _AT_ONCE):
-        ids += frame.index.tolist()
+    query = FeatureQuery(layer.id, view=View(ALWAYS), fields=(), geometry=False)
+    for frame in store.frames(query, _AT_ONCE):
+        ids += not_ended(frame).index.tolist()
     after = {**table, "dropped": True}
     return _reshaping(layer, table, after, reason, author, terminated={layer.id: tuple(ids)} if ids else {})
 
@@ -65,12 +68,12 @@ def rename_field(
     }
     after = {**table, "fields": renamed}
     both = layer_of(layer.id, {**table, "fields": {**fields, name: fields[former.name]}})
-    delivered = []
+    delivered, base = [], store.version()
     for frame in store.frames(FeatureQuery(layer.id, fields=(former.name,)), _AT_ONCE):
         moved = frame[[former.name, frame.geometry.name]].assign(**{name: frame[former.name]})
         moved[former.name] = None
         delivered.append(Delivered.of(layer.id, rows_of(both, moved, store.crs, zone=zone)))
-    return _reshaping(layer, table, after, reason, author, delivered=tuple(delivered), edit=True, base=store.version())
+    return _reshaping(layer, table, after, reason, author, delivered=tuple(delivered), edit=True, base=base)
 
 
 def redescribe(

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue.frame_values import with_plain_values
 from twin_model.catalogue.layer_from_frame import without_system_columns
-from twin_model.changeset import REPLACES, Changeset, Delivered, Rows, Scope, Touched, Version
+from twin_model.changeset import Changeset, Delivered, Rows, Scope, Touched, Version
 from twin_model.desk.answer_frame import without_words
 from twin_model.desk.merging import Merged, merged_with_newer
 from twin_model.desk.names import nearest_fields
 from twin_model.desk.notices import notice_text
 from twin_model.desk.progress import progress_line
 from twin_model.desk.question import time_words
-from twin_model.editing import ensure_text, rows_of
+from twin_model.editing import ensure_text, ids_of, rows_of
 from twin_model.errors import EditRefused, VersionConflict
 from twin_model.layer import Layer
 from twin_model.messages import render
@@ -120,12 +120,12 @@ def _with_geometry(store: Store, layer: Layer, table: pd.DataFrame) -> gpd.GeoDa
         raise EditRefused("edit.no_frame", found=type(table).__name__)
     if table.index.name != "id":
         raise EditRefused("slip.no_ids", layer=layer.id, found=repr(table.index.name))
-    ids = tuple(map(str, table.index))
-    known = store.features(FeatureQuery(layer.id, ids=ids, fields=()))
+    ids = ids_of(layer, table).tolist()
+    known = store.features(FeatureQuery(layer.id, ids=tuple(name for name in ids if name is not None), fields=()))
     missing = [each for each in ids if each not in known.index]
     if missing:
         raise EditRefused("edit.no_geometry", layer=layer.id, ids=missing[:5])
-    shapes = known.geometry.loc[list(ids)].to_numpy()
+    shapes = known.geometry.loc[ids].to_numpy()
     return gpd.GeoDataFrame(table, geometry=gpd.array.from_shapely(shapes, crs=store.crs), crs=store.crs)
 
 
@@ -138,22 +138,29 @@ def _as_precise(store: Store, layer: Layer, frame: gpd.GeoDataFrame, zone: str) 
     ]
     if not names or frame.index.name != "id":
         return frame
-    query = FeatureQuery(layer.id, ids=tuple(map(str, frame.index)), fields=tuple(names), geometry=False)
+    own_ids = ids_of(layer, frame).tolist()
+    known_ids = tuple(name for name in own_ids if name is not None)
+    query = FeatureQuery(layer.id, ids=known_ids, fields=tuple(names), geometry=False)
     columns, records = store.rows(query)
     ids = [record[columns.index("id")] for record in records]
     return frame.assign(
         **{
             name: _texts_of_days(
-                frame[name], dict(zip(ids, (record[columns.index(name)] for record in records), strict=True)), zone
+                frame[name],
+                own_ids,
+                dict(zip(ids, (record[columns.index(name)] for record in records), strict=True)),
+                zone,
             )
             for name in names
         }
     )
 
 
-def _texts_of_days(days: "pd.Series[Any]", known: Mapping[str, str | None], zone: str) -> NDArray[Any]:
+def _texts_of_days(
+    days: "pd.Series[Any]", ids: Sequence[str | None], known: Mapping[str | None, str | None], zone: str
+) -> NDArray[Any]:
     texts = [None if day is pd.NaT else day.date().isoformat() for day in days]
-    kept = [known.get(str(name)) for name in days.index]
+    kept = [known.get(name) for name in ids]
     same = [
         text is not None and old is not None and _begins(old, zone) == _begins(text, zone)
         for text, old in zip(texts, kept, strict=True)
@@ -230,6 +237,7 @@ def _said_already(store: Store, layer: Layer, rows: Sequence[Rows]) -> list[str]
     box = (*bounds[:, :2].min(axis=0).tolist(), *bounds[:, 2:].max(axis=0).tolist())
     names, records = store.rows(FeatureQuery(layer.id, bbox=box))
     columns = {name: [record[place] for record in records] for place, name in enumerate(names)}
+    columns |= {name: [None] * len(records) for name in new[0].columns if name not in columns}
     known = dict(zip(row_contents(layer, columns, tuple(new[0].columns)).tolist(), columns["id"], strict=True))
     return [known[content] for part in new for content in part.content.tolist() if content in known]
 
@@ -290,14 +298,25 @@ class Desk:
         """Let a layer hold what a frame holds; refused where others have written to it since the frame was read."""
         self._ensure_texts(layer.id, order)
         base = base_of(frame, layer.id, order.base)
-        if base is not None and layer.id in self.store.catalogue:
-            newest, later = self.store.version(), self.store.changed_since(layer.id, None)
-            if later > base and not set(self._versions_of(layer.id, base)) <= self.own:
-                raise VersionConflict(
-                    "desk.replaced", layer=layer.id, base=base, found=newest, version=later, features={layer.id: []}
-                )
+        newest = self._ensure_not_replaced(layer, base)
         rows = rows_in_parts(layer, frame, self.store.crs, self.zone)
-        return self.write(layer, self._changeset(layer, order, rows, edit=False), order, [], put)
+        changeset = self._changeset(layer, order, rows, edit=False, base=newest)
+        try:
+            return self.write(layer, changeset, order, [], put)
+        except VersionConflict:  # others wrote between the look at the versions and the writing
+            self._ensure_not_replaced(layer, base)
+            raise
+
+    def _ensure_not_replaced(self, layer: Layer, base: int | None) -> int | None:
+        """Refuse to replace a layer that others have written to since a version; return the newest version looked at."""
+        if base is None or layer.id not in self.store.catalogue:
+            return None
+        newest, later = self.store.version(), self.store.changed_since(layer.id, None)
+        if later > base and not set(self._versions_of(layer.id, base)) <= self.own:
+            raise VersionConflict(
+                "desk.replaced", layer=layer.id, base=base, found=newest, version=later, features={layer.id: []}
+            )
+        return newest
 
     def write(
         self,
@@ -357,7 +376,6 @@ class Desk:
             order.reason,
             now() if effective is None else parse_instant(effective, self.zone)[0],
             tuple(Delivered.of(layer.id, part) for part in rows),
-            counts={} if edit else {REPLACES: True},
             edit=edit,
             scope=Scope("layer", layer.id),
             accept_removals=True,

@@ -30,7 +30,7 @@ from twin_model.desk.progress import progress_line
 from twin_model.desk.question import Time
 from twin_model.desk.reshaping import Reshaping, drop, redescribe, rename_field
 from twin_model.desk.saving import Desk, Mode, Order, Saved
-from twin_model.editing import ensure_text
+from twin_model.editing import ensure_text, ids_of
 from twin_model.errors import EditRefused
 from twin_model.filter.expression import IsNull, Not, Property
 from twin_model.history import revert
@@ -269,7 +269,8 @@ class Writing(OpenedTown):
         """Refuse ids that a layer has already: what is appended is new."""
         if frame.index.name != "id" or layer.id not in self.store.catalogue:
             return
-        known = self.store.features(FeatureQuery(layer.id, ids=tuple(map(str, frame.index)), fields=(), geometry=False))
+        ids = tuple(name for name in ids_of(layer, frame) if name is not None)
+        known = self.store.features(FeatureQuery(layer.id, ids=ids, fields=(), geometry=False))
         if len(known):
             raise EditRefused("edit.id_known", layer=layer.id, ids=known.index[:5].tolist(), count=len(known))
 

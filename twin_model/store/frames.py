@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.select import shown_fields
+from twin_model.temporal import now
 
-__all__ = ["from_wkb", "records_of", "to_frame"]
+__all__ = ["from_wkb", "not_ended", "records_of", "to_frame"]
 
 
 _ALWAYS_THERE = dict.fromkeys(("fid", "version"), "row number")
@@ -36,6 +37,12 @@ def to_frame(
     shapes = from_wkb(wkb) if wkb else np.full(len(rows), None, dtype=object)
     frame = gpd.GeoDataFrame(content, geometry=gpd.array.from_shapely(shapes), crs=crs)
     return frame.set_index("id")
+
+
+def not_ended(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return those rows of the latest states of features that are true still, or will be."""
+    lasting = frame["valid_to"].isna() | (frame["valid_to"].fillna("") > now())
+    return frame[lasting.astype(bool)]
 
 
 def records_of(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -81,7 +81,7 @@ def write_changeset(
     _watch(writers, progress, _rows_to_write(changeset, plans))
     position = dict.fromkeys(plans, 0)
     for one in changeset.deliveries(catalogue):
-        if one.layer in ahead:
+        if one.layer in ahead or one.layer not in plans:  # nothing was delivered of a layer without a plan
             continue
         rows, start = one.rows(), position[one.layer]
         writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
-from twin_model.errors import StoreError, StoreTooNew
+from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress, unwatched
@@ -214,6 +214,8 @@ class GeoPackageStore(GeoPackageHistory):
         statement = select(_DIALECT, self._context(layer, query), query, what=what)
         try:
             return self._connection().execute(statement.text, statement.parameters), statement.columns
+        except UnicodeEncodeError as error:
+            raise QueryRefused("query.not_a_value") from error
         except sqlite3.OperationalError as error:
             raise self._as_store_error(error) from error
 

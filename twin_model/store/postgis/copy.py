@@ -23,6 +23,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.errors import StoreError
 from twin_model.layer import Layer
 from twin_model.store.copying import columns_of, selection
+from twin_model.store.postgis.flat_shapes import as_wkb
 from twin_model.store.postgis.schema import history_of, indexed, newest_version, unindexed
 from twin_model.store.postgis.server import ServerAddress, connect, in_our_words
 from twin_model.store.postgis.write import RowCopy
@@ -63,7 +64,7 @@ def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column as the other store has it: geometry as ISO WKB, true and false as 1 and 0."""
     one = layer.column_of(column)
     if column == "geom":
-        return "ST_AsBinary(geom, 'NDR')"
+        return as_wkb(layer, "geom")
     return f"{quoted(column)}::integer" if one is not None and one.type == "boolean" else quoted(column)
 
 

@@ -7,6 +7,7 @@ from twin_model.changeset import Box
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.float32_box import rounded_inwards
+from twin_model.store.postgis.flat_shapes import as_wkb
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import Condition, Context, Dialect, Table, quoted
 
@@ -30,7 +31,7 @@ class PostgisDialect(Dialect):
         return quoted(layer.id if table == "now" else history_of(layer.id))
 
     def wkb(self, layer: Layer) -> str:
-        return "ST_AsBinary(m.geom, 'NDR')"
+        return as_wkb(layer, "m.geom")
 
     def touching(self, context: Context, box: Box, table: Table) -> Condition:
         return Condition(f"m.geom && {_ENVELOPE}", (*box, self.srid))

@@ -163,6 +163,8 @@ def in_our_words(address: ServerAddress, *, asking: bool = False) -> Iterator[No
         raise StoreError("store.busy", path=address.shown, seconds=BUSY_SECONDS) from error
     except errors.DiskFull as error:
         raise StoreError("store.disk_full", cause=_told(error, address)) from error
+    except UnicodeEncodeError as error:
+        raise QueryRefused("query.not_a_value") from error
     except psycopg.DataError as error:
         if not asking:
             raise StoreError("store.error", cause=_told(error, address)) from error

@@ -23,6 +23,7 @@ from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.store.float32_box import rounded_outwards
 from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.postgis.copy_queue import CopyQueue
+from twin_model.store.postgis.flat_shapes import as_wkb, with_heights
 from twin_model.store.postgis.parts import PartsWriter
 from twin_model.store.postgis.rows import copy_rows
 from twin_model.store.postgis.schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
@@ -75,11 +76,13 @@ class RowCopy:
     """Copies rows of a layer, given by column, into one of its tables; geometry is ISO WKB."""
 
     def __init__(self, layer: Layer, crs: str, table: str) -> None:
-        self._table, self._kinds, self._srid = table, _kinds(layer), srid_of(crs)
+        self._layer, self._table, self._kinds, self._srid = layer, table, _kinds(layer), srid_of(crs)
 
     def __call__(self, connection: Connection, columns: Mapping[str, list[Any]]) -> None:
         """Put rows in; columns that hold nothing are left out."""
         columns = {name: values for name, values in columns.items() if values.count(None) < len(values)}
+        if "geom" in columns:
+            columns["geom"] = list(with_heights(self._layer, columns["geom"]))
         copy_rows(connection, self._table, columns, self._kinds, self._srid)
 
 
@@ -148,7 +151,7 @@ class PostgisWriter(LayerWriter):
 
     def current_rows(self, fids: Sequence[int]) -> dict[str, list[Any]]:
         columns = row_columns(self.layer)
-        text = f"SELECT {_shown(columns)} FROM {self._now} m WHERE m.fid = ANY(%s) ORDER BY m.fid"
+        text = f"SELECT {_shown(self.layer, columns)} FROM {self._now} m WHERE m.fid = ANY(%s) ORDER BY m.fid"
         with self._connection.cursor(binary=True) as cursor:
             rows = cursor.execute(cast("sql.SQL", text), (list(fids),)).fetchall()
         values = zip(*rows, strict=True) if rows else ((),) * len(columns)
@@ -174,7 +177,7 @@ class PostgisWriter(LayerWriter):
         if not fids:
             return {}
         columns = row_columns(self.layer)
-        listed = _shown(columns)
+        listed = _shown(self.layer, columns)
         text = f"SELECT NULL::bigint, NULL::bigint, {listed} FROM {self._now} m WHERE m.fid = ANY(%(fids)s)"
         if reach != "current":
             believed = "" if reach == "whole" else " AND m.version_to IS NULL"
@@ -217,6 +220,8 @@ class PostgisWriter(LayerWriter):
         """Give current rows, named by fid, values in some columns; those that all share, as since when they are true, are
         sent once."""
         columns = {name: rows[name] for name in ("fid", *names)}
+        if "geom" in columns:
+            columns["geom"] = list(with_heights(self.layer, columns["geom"]))
         shared = {name: value for name, value in constants(columns).items() if name != "fid"}
         sent = [name for name in columns if name not in shared]
         values = {name: f"%s::{_ARRAYS[self._kinds[name]]}" for name in shared} | {
@@ -298,8 +303,8 @@ class PostgisWriter(LayerWriter):
         )
 
 
-def _shown(columns: Sequence[str]) -> str:
-    return ", ".join("ST_AsBinary(m.geom, 'NDR')" if name == "geom" else f"m.{quoted(name)}" for name in columns)
+def _shown(layer: Layer, columns: Sequence[str]) -> str:
+    return ", ".join(as_wkb(layer, "m.geom") if name == "geom" else f"m.{quoted(name)}" for name in columns)
 
 
 def _made_light(connection: Connection, layer: Layer) -> bool:
