@@ -24,7 +24,7 @@ from twin_model.rows.geometry import layer_wkb, min_zoom
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import parse_instant
 
-__all__ = ["ensure_text", "ids_of", "rows_of"]
+__all__ = ["ensure_text", "ids_of", "is_storable", "rows_of"]
 
 
 def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: str = "Asia/Shanghai") -> Rows:
@@ -81,11 +81,12 @@ def _id_of(value: Any, layer: Layer) -> str | None:
 
 def ensure_text(value: object, *, name: str, layer: str) -> None:
     """Refuse what is no text that can be stored: other types, nothing, NUL, halves of a character."""
-    if not isinstance(value, str) or not value.strip() or not _is_storable(value):
+    if not isinstance(value, str) or not value.strip() or not is_storable(value):
         raise EditRefused("edit.text", layer=layer, field=name, value=repr(value)[:80])
 
 
-def _is_storable(text: str) -> bool:
+def is_storable(text: str) -> bool:
+    """Return whether a text has neither NUL nor halves of characters."""
     if "\0" in text:
         return False
     try:
@@ -148,7 +149,7 @@ def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDA
                 layer=layer.id,
                 row=str(name),
                 field=one.name,
-                value=repr(value)[:80] if isinstance(value, str) and not _is_storable(value) else str(value)[:80],
+                value=repr(value)[:80] if isinstance(value, str) and not is_storable(value) else str(value)[:80],
                 expected=one.format.upper() or one.type,
             ) from error
     if one.type == "number":
@@ -181,7 +182,7 @@ def _integer(value: Any, zone: str) -> int:
 
 
 def _text(value: Any, zone: str) -> str:
-    if not isinstance(value, str) or not _is_storable(value):
+    if not isinstance(value, str) or not is_storable(value):
         raise TypeError(value)
     return value
 

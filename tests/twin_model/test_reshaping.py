@@ -11,7 +11,7 @@ import shapely
 
 from twin_model import Town, init_town, open_town
 from twin_model.audit import verify
-from twin_model.errors import EditRefused, LayerNotFound, QueryRefused, VersionConflict
+from twin_model.errors import CatalogueError, EditRefused, LayerNotFound, QueryRefused, VersionConflict
 
 CRS = "EPSG:4548"
 
@@ -148,6 +148,13 @@ REFUSALS: dict[str, tuple[Any, type[Exception], str]] = {
     "describe nothing": (lambda town: town.redescribe("density"), EditRefused, "described so already"),
     "describe a type": (lambda town: town.redescribe("density", fields={"usage": {"type": "integer"}}), EditRefused, "cannot be said"),
     "empty words": (lambda town: town.redescribe("density", title=" "), EditRefused, "Expected a text"),
+    "half a character": (lambda town: town.redescribe("density", title="\ud800"), EditRefused, "Expected a text"),
+    "NUL in a unit": (lambda town: town.redescribe("density", fields={"density": {"unit": "\0"}}), EditRefused, "Expected a text"),
+    "a code without words": (lambda town: town.redescribe("density", fields={"usage": {"codes": {"R": None}}}), EditRefused, "usage: 'R'"),
+    "a number for words": (lambda town: town.redescribe("density", fields={"usage": 5}), EditRefused, "Expected a text"),
+    "no words": (lambda town: town.redescribe("density", title={}), EditRefused, "Expected a text"),
+    "no codes": (lambda town: town.redescribe("density", fields={"usage": {"codes": None}}), CatalogueError, "codes = None"),
+    "NUL in a reason": (lambda town: town.revert(1, reason="\0"), EditRefused, "reason"),
     "no reason": (lambda town: town.drop_layer("density", reason=""), EditRefused, "reason"),
 }  # fmt: skip
 
@@ -217,3 +224,10 @@ def test_a_result_of_the_future_that_is_saved_for_today_is_there_today(town: Tow
     saved = town.save_result(blocks(area=[1.0, 2.0, 3.0]), "plan", reason="built at once")
 
     assert saved.made and len(town.features("plan")) == 3
+
+
+def test_codes_may_be_numbers(town: Town) -> None:
+    town.redescribe("density", fields={"usage": {"codes": {1: "居住", "B": {"zh": "商业", "en": "trade"}}}})
+
+    with open_town(town.path) as again:
+        assert again.codes("density", "usage", lang="zh").to_dict() == {"1": "居住", "B": "商业"}

@@ -13,7 +13,7 @@ from twin_model.catalogue import layer_of
 from twin_model.catalogue.layer_from_frame import field_name_of
 from twin_model.changeset import Changeset, Delivered, Scope
 from twin_model.desk.names import field_named
-from twin_model.editing import rows_of
+from twin_model.editing import is_storable, rows_of
 from twin_model.errors import EditRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
@@ -89,7 +89,7 @@ def redescribe(
             after[key] = _both(layer, key, words)
     for name, said in fields.items():
         known = field_named(layer, name).name
-        words = _both(layer, name, said) if isinstance(said, str) else dict(said)
+        words = _words_of_field(layer, known, said)
         unknown = sorted(set(words) - set(_WORDS))
         if unknown:
             raise EditRefused("edit.field_words", layer=layer.id, field=known, found=unknown, expected=_WORDS)
@@ -100,12 +100,27 @@ def redescribe(
     return _reshaping(layer, table, after, reason, author)
 
 
+def _words_of_field(layer: Layer, field: str, said: Any) -> dict[str, Any]:
+    """Return what is said of a field; a code may be a number, its words are those of a title."""
+    if not isinstance(said, Mapping):
+        return _both(layer, field, said)
+    words = dict(said)
+    codes = words.get("codes")
+    if isinstance(codes, Mapping):
+        words["codes"] = {str(code): _both(layer, f"{field}: {code!r}", text) for code, text in codes.items()}
+    texts = [text for text in words.values() if isinstance(text, str)]
+    if not all(map(is_storable, [*texts, *(words["codes"] if isinstance(codes, Mapping) else ())])):
+        raise EditRefused("edit.words", layer=layer.id, field=field, value=repr(said)[:80])
+    return words
+
+
 def _both(layer: Layer, key: str, words: Any) -> dict[str, str]:
     said = {"zh": words, "en": words} if isinstance(words, str) else words
     if (
         not isinstance(said, Mapping)
+        or not said
         or set(said) - {"zh", "en"}
-        or not all(isinstance(text, str) and text.strip() for text in said.values())
+        or not all(isinstance(text, str) and text.strip() and is_storable(text) for text in said.values())
     ):
         raise EditRefused("edit.words", layer=layer.id, field=key, value=repr(words)[:80])
     return dict(said)

@@ -166,6 +166,8 @@ class Writing(OpenedTown):
         Raises `VersionConflict` where later versions changed the same again, `QueryRefused` where there is nothing to undo.
         """
         changeset = revert(self.store, int(version), author=author, reason=reason)
+        for name, text in (("reason", changeset.reason), ("author", author)):
+            ensure_text(text, name=name, layer=str(version))
         described = changeset.counts.get("described")
         if described is None:
             made = commit(self.store, changeset)
