@@ -10,7 +10,6 @@ import pytest
 
 from twin_model.town import open_town
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
