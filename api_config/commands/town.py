@@ -65,8 +65,8 @@ def status_of(town: Town, view: View | None = None) -> dict[str, Any]:
 
 def status_command(lang: str) -> click.Command:
     @verb("status", lang)
-    @click.option("--datetime", help=help_text("datetime", lang))
-    @click.option("--recorded", help=help_text("recorded", lang))
+    @click.option("--datetime", "--at", "datetime", help=help_text("datetime", lang))
+    @click.option("--recorded", "--as-known", "recorded", help=help_text("recorded", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def status(context: CommandContext, datetime: str | None, recorded: str | None, as_json: bool) -> None:
@@ -114,8 +114,8 @@ def findings_command(lang: str) -> click.Command:
     @verb("findings", lang)
     @click.option("--severity", type=SeverityChoice(), help=help_text("findings_severity", lang))
     @click.option("--layer", help=help_text("findings_layer", lang))
-    @click.option("--datetime", help=help_text("datetime", lang))
-    @click.option("--recorded", help=help_text("recorded", lang))
+    @click.option("--datetime", "--at", "datetime", help=help_text("datetime", lang))
+    @click.option("--recorded", "--as-known", "recorded", help=help_text("recorded", lang))
     @click.option("--limit", type=click.IntRange(1), default=200, show_default=True)
     @click.option("--csv", "table", type=click.Path(path_type=Path), help=help_text("findings_csv", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
@@ -189,8 +189,8 @@ def export_command(lang: str) -> click.Command:
     @click.argument("layer")
     @click.argument("file", type=click.Path(path_type=Path))
     @click.option("--crs", metavar="EPSG:n", help=help_text("export_crs", lang))
-    @click.option("--datetime", help=help_text("datetime", lang))
-    @click.option("--recorded", help=help_text("recorded", lang))
+    @click.option("--datetime", "--at", "datetime", help=help_text("datetime", lang))
+    @click.option("--recorded", "--as-known", "recorded", help=help_text("recorded", lang))
     @command
     def export(
         context: CommandContext,

@@ -88,6 +88,8 @@ def test_a_layer_is_exported_as_it_was_recorded_by_a_version_or_a_time(town: Pat
     twin(town, "export", "building", str(out), "--datetime", "2020-01-01/2024-06-30")
     assert len(json.loads(out.read_text("utf-8"))["features"]) == 20, "one ended meanwhile"
     assert "no version 2024" in twin(town, "export", "building", str(out), "--recorded", "2024", code=2)
+    twin(town, "export", "building", str(out), "--at", "2020-01-01/2024-06-30", "--as-known", second)
+    assert len(json.loads(out.read_text("utf-8"))["features"]) == 20, "the words of notebooks are taken too"
 
 
 def test_the_status_of_the_past_tells_the_findings_of_then(town: Path, tmp_path: Path) -> None:

@@ -305,16 +305,16 @@ def test_who_waited_for_the_writers_place_is_not_buried_under_who_came_first(tow
     from twin_model.desk.saving import Order
 
     building = town.store.catalogue["building"]
-    begun: list[Any] = []
 
     def wait(changeset: Any) -> Any:
-        begun.append(changeset)
         with open_town(town.path) as other:
             other.edit("building", other.features("building").iloc[:1].assign(name="came first"), reason="1")
         return commit(town.store, changeset)
 
     edit = town.features("building").iloc[:1].assign(name="waited")
-    town._desk.edit(building, edit, Order("2", base=town.store.version() + 1), put=wait)
+    edit.attrs = {}
+    with pytest.warns(EditWarning, match="未注明读取时的版本"):
+        town._desk.edit(building, edit, Order("2"), put=wait)
 
     assert town.features("building")["name"].iloc[0] == "waited"
     assert town.versions("building", "building.1")["name"].tolist() == ["甲", "came first", "waited"]

@@ -5,7 +5,7 @@ something else, is a conflict. Not here: the store's own check while it writes (
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -42,66 +42,77 @@ def merged_with_newer(store: Store, layer: Layer, rows: Rows, base: int, *, own:
     of which both changed a value, or that ended since.
     """
     newest = store.version()
-    touched = store.changed_fids(layer.id, base, newest) if base < newest else np.empty(0, dtype=np.int64)
-    if not len(touched):
+    touched = set(store.changed_fids(layer.id, base, newest).tolist()) if base < newest else set()
+    before = _states(store, layer, rows, View(recorded=base)) if touched else {}
+    stale = [row for row, name in enumerate(rows.ids.tolist()) if name in before and before[name]["fid"] in touched]
+    if not stale:
         return Merged(rows)
-    before = _states(store, layer, rows, View(recorded=base))
-    waiting = np.array(
-        [name in before and before[name]["fid"] in set(touched.tolist()) for name in rows.ids], dtype=bool
-    )
-    if not waiting.any():
-        return Merged(rows)
-    foreign = _foreign(store, layer.id, base, newest, own)
-    stale = rows.take(waiting)
-    return _merge(
-        layer, store.crs, rows, stale, waiting, before, _states(store, layer, stale, View()), foreign, base, newest
-    )
-
-
-def _merge(
-    layer: Layer,
-    crs: str,
-    rows: Rows,
-    stale: Rows,
-    waiting: NDArray[np.bool_],
-    before: Mapping[str, dict[str, Any]],
-    after: Mapping[str, dict[str, Any]],
-    foreign: set[int],
-    base: int,
-    newest: int,
-) -> Merged:
-    positions = np.flatnonzero(waiting)
-    columns = {name: column.copy() for name, column in rows.columns.items()}
-    wkb = rows.wkb.copy()
-    shapes = content_hashes(layer, stale.geometry(), {})
-    conflicts, newer = [], 0
-    for row, position in enumerate(positions.tolist()):
-        name = rows.ids[position]
-        then, now = before[name], after.get(name)
-        theirs = then["fid"] in foreign
-        if now is None:
-            conflicts += [name] if theirs else []
-            continue
-        said = {field: column[position] for field, column in rows.columns.items()} | {_SHAPE: shapes[row]}
-        for field, value in said.items():
-            if _is_same(then.get(field), now.get(field)):
-                continue
-            if not _is_same(value, then.get(field)):
-                conflicts += [name] if theirs and not _is_same(value, now[field]) else []
-                continue
-            newer += 1
-            if field == _SHAPE:
-                wkb[position] = now["wkb"]
-            else:
-                columns[field][position] = (
-                    np.nan if columns[field].dtype.kind == "f" and now[field] is None else now[field]
-                )
-    if conflicts:
-        found = {layer.id: list(dict.fromkeys(conflicts))}
+    after = _states(store, layer, rows.take(np.array(stale)), View())
+    sides = _Sides(before, after, _foreign(store, layer.id, base, newest, own))
+    columns, wkb, merges = _merged_columns(layer, rows, stale, sides)
+    ids = [merge.name for merge in merges if merge.conflicts]
+    if ids:
         raise VersionConflict(
-            "desk.conflict", layer=layer.id, base=base, found=newest, ids=found[layer.id], features=found
+            "desk.conflict", layer=layer.id, base=base, found=newest, ids=ids, features={layer.id: ids}
         )
-    return Merged(_rebuilt(layer, crs, rows, columns, wkb), newer) if newer else Merged(rows)
+    newer = sum(len(merge.newer) for merge in merges)
+    return Merged(_rebuilt(layer, store.crs, rows, columns, wkb), newer) if newer else Merged(rows)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """What features said when the frame was read, what they say now, by id, and which fids somebody else has changed."""
+
+    before: Mapping[str, dict[str, Any]]
+    after: Mapping[str, dict[str, Any]]
+    foreign: Collection[int]
+
+
+@dataclass
+class _RowMerge:
+    """What becomes of one row: the fields that take the newer value, those that both sides have changed."""
+
+    name: str
+    newer: list[str] = field(default_factory=list)
+    conflicts: list[str] = field(default_factory=list)
+
+
+def _merged_columns(
+    layer: Layer, rows: Rows, stale: list[int], sides: _Sides
+) -> tuple[dict[str, NDArray[Any]], NDArray[Any], list[_RowMerge]]:
+    """Return columns and WKB in which stale rows have the newer values, and what became of each of these rows."""
+    columns = {name: column.copy() for name, column in rows.columns.items()}
+    wkb, merges = rows.wkb.copy(), []
+    shapes = content_hashes(layer, rows.take(np.array(stale)).geometry(), {})
+    for row, shape in zip(stale, shapes.tolist(), strict=True):
+        name = rows.ids[row]
+        merge = _row_merge(name, {each: column[row] for each, column in rows.columns.items()} | {_SHAPE: shape}, sides)
+        merges.append(merge)
+        for each in merge.newer:
+            newest = sides.after[name][each]
+            if each == _SHAPE:
+                wkb[row] = sides.after[name]["wkb"]
+            else:
+                columns[each][row] = np.nan if newest is None and columns[each].dtype.kind == "f" else newest
+    return columns, wkb, merges
+
+
+def _row_merge(name: str, said: Mapping[str, Any], sides: _Sides) -> _RowMerge:
+    """Compare what a row says with its feature as it was read and as it is now, value by value."""
+    merge = _RowMerge(name)
+    then, now = sides.before[name], sides.after.get(name)
+    is_foreign = then["fid"] in sides.foreign
+    if now is None:
+        merge.conflicts += ["id"] if is_foreign else []
+        return merge
+    for each, value in said.items():
+        if _is_same(then.get(each), now.get(each)):
+            continue
+        if _is_same(value, then.get(each)):
+            merge.newer.append(each)
+        elif is_foreign and not _is_same(value, now.get(each)):
+            merge.conflicts.append(each)
+    return merge
 
 
 def _rebuilt(layer: Layer, crs: str, rows: Rows, columns: Mapping[str, NDArray[Any]], wkb: NDArray[Any]) -> Rows:
