@@ -258,7 +258,8 @@ class Writing(OpenedTown):
     def _unused_fields(self, name: str) -> list[str]:
         """Return the fields of which no state of a layer has a value: their type may still become any."""
         columns, rows = self.store.rows(FeatureQuery(name, view=View(ALWAYS), states=True, geometry=False, limit=1_000))
-        fields = self.store.catalogue[name].field_names
+        # another hand may have added a field since the rows were read: nothing is known of that one
+        fields = [field for field in self.store.catalogue[name].field_names if field in columns]
         empty = [field for field in fields if all(row[columns.index(field)] is None for row in rows)]
         held = (
             f
