@@ -167,7 +167,11 @@ def test_a_table_that_another_program_replaced_is_named_with_the_way_back(locati
         with psycopg.connect(address, autocommit=True) as connection:
             connection.execute(f"DROP TABLE {schema}.building CASCADE")
 
-    with pytest.raises(StoreError, match="replaced the table of the layer building.*to_file.*twin restore") as refusal:
+    said = "replaced the table of the layer building.*to_file.*twin restore"
+    with pytest.raises(StoreError, match=said) as refusal:
         open_town(tmp_path / "town")
+    if location == "store.gpkg":
+        with pytest.raises(StoreError, match=said):
+            town.features("building")  # a town that is open already says so too
 
     assert "图层 building 的表已被其他程序删除或替换" in refusal.value.text("zh")

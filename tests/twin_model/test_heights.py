@@ -89,3 +89,10 @@ def test_a_frame_without_crs_and_a_town_without_ground_are_refused(town: Town, t
         with pytest.raises(SurfaceRefused, match="no ground.*spot_height and contour.*twin ingest") as refused:
             empty.height_at(shapely.Point(EAST, NORTH))
         assert "城市库没有地面" in refused.value.text("zh")
+
+
+def test_longitude_and_latitude_are_not_taken_for_metres_without_a_word(town: Town) -> None:
+    with pytest.warns(UserWarning, match="坐标像是经纬度"):
+        assert np.isnan(town.height_at([(118.29, 35.09)])).all()
+    with pytest.warns(UserWarning, match="坐标像是经纬度"):
+        assert np.isnan(town.height_at(shapely.Point(118.29, 35.09)))

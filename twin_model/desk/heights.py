@@ -19,7 +19,7 @@ from twin_model.errors import CalledWrongly
 from twin_model.relief.ground import Ground
 from twin_model.relief.surface import Surface, SurfaceRefused
 
-__all__ = ["height_at"]
+__all__ = ["height_at", "looks_like_degrees"]
 
 
 def height_at(ground: Ground, points: Any, *, crs: str) -> "pd.Series[float] | NDArray[np.float64] | float":
@@ -40,6 +40,14 @@ def height_at(ground: Ground, points: Any, *, crs: str) -> "pd.Series[float] | N
     x, y = _listed(points)
     heights = _surface(ground).height_at(x, y)
     return heights if heights.ndim else float(heights)
+
+
+def looks_like_degrees(points: Any) -> bool:
+    """Return whether points without a CRS of their own could be longitude, latitude: no number is beyond 180."""
+    if isinstance(points, gpd.GeoDataFrame | gpd.GeoSeries):
+        return False
+    numbers = shapely.get_coordinates(points) if isinstance(points, BaseGeometry) else np.stack(_listed(points))
+    return bool(numbers.size) and bool((np.abs(numbers[np.isfinite(numbers)]) <= 180).all())
 
 
 def _surface(ground: Ground) -> Surface:

@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from twin_model.cache_folder import CacheFolder
-from twin_model.desk.heights import height_at
+from twin_model.desk.heights import height_at, looks_like_degrees
 from twin_model.desk.measures import (
     GREEN_KINDS,
     building_density,
@@ -22,6 +22,7 @@ from twin_model.desk.measures import (
     plot_ratio,
 )
 from twin_model.desk.names import fields_named
+from twin_model.desk.notices import notice
 from twin_model.desk.opened import OpenedTown
 from twin_model.desk.plain_errors import plainly
 from twin_model.desk.psets import bim_properties
@@ -58,7 +59,10 @@ class Measuring(OpenedTown):
 
             wells["ground"] = town.height_at(wells)
         """
-        return height_at(self.ground(), points, crs=self.store.crs)
+        heights = height_at(self.ground(), points, crs=self.store.crs)
+        if looks_like_degrees(points) and np.isnan(heights).all():
+            notice("heights.degrees", self.lang, crs=self.store.crs)
+        return heights
 
     @plainly
     def bim_properties(

@@ -217,6 +217,8 @@ class GeoPackageStore(GeoPackageHistory):
         except UnicodeEncodeError as error:
             raise QueryRefused("query.not_a_value") from error
         except sqlite3.OperationalError as error:
+            held = gpkg_schema.columns_held(self._connection(), [layer.id])
+            ensure_own_tables([layer.id], held, str(self._path))
             raise self._as_store_error(error) from error
 
     def features(self, query: FeatureQuery) -> gpd.GeoDataFrame:
