@@ -1,7 +1,7 @@
 """Landing page, conformance, OpenAPI, collections and their schemas, search, health: what clients read first."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import anyio.to_thread
@@ -40,7 +40,6 @@ __all__ = ["FAMILY"]
 
 _FORMATS = {"json": "application/json", "html": "text/html"}
 _SCHEMAS = {"json": "application/schema+json", "html": "text/html"}
-_FEATURE_SCHEMA = {"json": "application/schema+json"}
 _SEARCHES = {"json": "application/geo+json", "geojson": "application/geo+json", "html": "text/html"}
 _FORMATS_OF_API = "application/vnd.oai.openapi+json;version=3.0"
 _OPENAPI = {"json": _FORMATS_OF_API, "html": "text/html"}
@@ -126,13 +125,13 @@ def _sample(call: Call, layer: Layer) -> dict[str, Any]:
     return feature_collection(call.town, layer, FeatureQuery(layer.id, view=call.view(), limit=_SAMPLE))
 
 
-def _schema_route(make: Any, formats: Mapping[str, str] = _SCHEMAS) -> Any:
+def _schema_route(make: Any) -> Any:
     async def route(request: Request) -> Response:
         call = Call(request)
         call.allow("f")
         layer = layer_of(call)
         document = make(layer, call.base, call.lang)
-        if call.format(formats, "json") == "html":
+        if call.format(_SCHEMAS, "json") == "html":
             return await answer(request, pages.queryables_page(call, layer, document), HTML)
         return await answer_json(request, document, media_type="application/schema+json")
 
@@ -266,7 +265,7 @@ _ROUTES = [
     Route("/collections/{collection}/sortables", _schema_route(sortables_schema), methods=["GET", "HEAD"]),
     Route(
         "/collections/{collection}/schemas/feature",
-        _schema_route(feature_schema, _FEATURE_SCHEMA),
+        _schema_route(feature_schema),
         methods=["GET", "HEAD"],
     ),
     Route("/collections/{collection}/schema", _schema_route(schema_of), methods=["GET", "HEAD"]),

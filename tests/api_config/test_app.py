@@ -17,7 +17,7 @@ from twin_model import Town, init_town
 def town(tmp_path: Path) -> Iterator[Town]:
     """A notebook's town, which a service opens too."""
     with init_town(tmp_path / "town", name="小镇", crs="EPSG:4548") as made:
-        made.commit(blocks(), layer="first", reason="1")
+        made.save_result(blocks(), "first", reason="1")
         yield made
 
 
@@ -25,9 +25,9 @@ def test_layers_and_columns_that_a_notebook_commits_are_served_at_once(town: Tow
     service = inside_of(town.path)
     assert service.get("/collections/second/items").status_code == 404
 
-    town.commit(blocks(5), layer="second", reason="2")
+    town.save_result(blocks(5), "second", reason="2")
     items = service.get("/collections/second/items").json()
-    town.commit(blocks(5, far=[1.0] * 5), layer="second", reason="3")
+    town.save_result(blocks(5, far=[1.0] * 5), "second", reason="3")
     changed = service.get("/collections/second/items").json()
 
     assert len(items["features"]) == 5
@@ -71,7 +71,7 @@ def test_towns_that_a_service_has_outgrown_are_let_go(town: Town, inside_of: Any
     before = open_logs()
 
     for number in range(6):
-        town.commit(blocks(), layer=f"layer_{number}", reason="r")
+        town.save_result(blocks(), f"layer_{number}", reason="r")
         assert service.get(f"/collections/layer_{number}/items").status_code == 200
 
     assert open_logs() <= before + 2, "a thread more or less has one"

@@ -37,7 +37,7 @@ def town(tmp_path: Path) -> Iterator[Town]:
         outlines = gpd.GeoDataFrame(
             {"name": ["站房"]}, geometry=[box(618500, 3886000, 618540, 3886030)], crs=town.store.crs
         )
-        town.commit(outlines, layer="building", reason="one building")
+        town.edit("building", outlines, reason="one building")
         yield town
 
 

@@ -167,9 +167,8 @@ def addresses(ask: Any) -> dict[str, list[str]]:
         "/collections/{collection}": [HOUSE + page for page in pages] + ["/collections/finding"],
         **{
             f"/collections/{{collection}}/{name}": [f"{HOUSE}/{name}{page}" for page in pages]
-            for name in ("queryables", "sortables", "schema")
+            for name in ("queryables", "sortables", "schema", "schemas/feature")
         },
-        "/collections/{collection}/schemas/feature": [f"{HOUSE}/schemas/feature"],
         "/search": [f"/search?q=a{page.replace('?', '&')}" for page in pages],
         "/functions": ["/functions"],
         "/crs/transform": ["/crs/transform?lon=118.3&lat=35.1"],

@@ -119,7 +119,10 @@ def forms(address: str) -> list[str]:
         return [f"{address}?lon=118&lat=35"]
     if "/items/" in address and "/versions" not in address:
         return [f"{address}?f=html"]
-    if any(part in address for part in ("/tiles", "/versions", "3dtiles", "terrain", "viewer", "z", "tileMatrixSets")):
+    if any(
+        part in address
+        for part in ("/tiles", "/versions", "3dtiles", "terrain", "viewer", "z", "tileMatrixSets", "/functions")
+    ):
         return [address]
     return [f"{address}?f={form}" for form in ("json", "html")]
 

@@ -163,7 +163,7 @@ def test_an_export_that_breaks_off_leaves_the_file_that_was_there(town: Town, tm
     (tmp_path / "out.geojson").write_text("old", "utf-8")
 
     def breaking() -> Iterator[gpd.GeoDataFrame]:
-        yield town.features("building")
+        yield town.store.features(FeatureQuery("building"))
         raise OSError("the disk was pulled out")
 
     with pytest.raises(OSError, match="pulled out"):

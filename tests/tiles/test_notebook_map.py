@@ -52,7 +52,7 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         }
         buildings = gpd.GeoDataFrame(columns, geometry=squares, crs=CRS)
         street = [LineString([(EAST - 90, NORTH - 40), (EAST + 90, NORTH - 40)])]
-        town.commit(buildings, layer="building", reason="survey", effective="2022-01-01")
+        town.edit("building", buildings, reason="survey", effective="2022-01-01")
         town.commit(
             gpd.GeoDataFrame({"name": ["锦绣街"]}, geometry=street, crs=CRS),
             layer="road_line",

@@ -3,7 +3,6 @@
 import datetime as days
 from collections.abc import Iterator
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -18,9 +17,11 @@ from twin_model.errors import CatalogueError, EditRefused
 CRS = "EPSG:4548"
 
 
-@pytest.fixture
-def town(location: str, tmp_path: Path) -> Iterator[Town]:
-    with init_town(tmp_path / "town", name="测试", crs=CRS, store=location) as made:
+@pytest.fixture(scope="module", params=["geopackage", "postgis"])
+def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """An empty town in each kind of store, to which every kind of value brings a layer of its own."""
+    place = "store.gpkg" if request.param == "geopackage" else request.getfixturevalue("postgis_server").url("values")
+    with init_town(tmp_path_factory.mktemp("values") / "town", name="测试", crs=CRS, store=place) as made:
         yield made
 
 
@@ -56,13 +57,13 @@ KEPT: dict[str, tuple[Any, list[Any]]] = {
 @pytest.mark.parametrize("kind", KEPT)
 def test_a_value_is_kept_as_what_it_means_and_written_again_is_no_change(town: Town, kind: str) -> None:
     values, expected = KEPT[kind]
-    frame = blocks().assign(value=values)
+    frame, name = blocks().assign(value=values), kind.replace(" ", "_")
 
-    town.save_result(frame, "result", reason="first")
-    again = town.save_result(frame, "result", reason="again")
-    edited = town.edit("result", town.features("result"), reason="as it was read")
+    town.save_result(frame, name, reason="first")
+    again = town.save_result(frame, name, reason="again")
+    edited = town.edit(name, town.features(name), reason="as it was read")
 
-    read = town.features("result")["value"].astype(object)
+    read = town.features(name)["value"].astype(object)
     assert read.where(read.notna(), None).tolist() == expected
     assert not again.made and not edited.made
 
@@ -85,13 +86,13 @@ def test_what_no_field_can_hold_is_refused_by_name_and_nothing_is_put_in_place(t
     with pytest.raises(EditRefused, match=said):
         town.save_result(blocks().assign(value=values), "result", reason="odd")
 
-    assert "result" not in town.catalogue and not list((town.path / "catalogue").iterdir())
+    assert "result" not in town.catalogue and not (town.path / "catalogue" / "result.toml").exists()
 
 
 def test_lists_and_dicts_are_described_as_json(town: Town) -> None:
-    town.save_result(blocks().assign(psets=[{"a": 1}, None, {}]), "result", reason="psets")
+    town.save_result(blocks().assign(psets=[{"a": 1}, None, {}]), "psets", reason="psets")
 
-    field = town.catalogue["result"].field_of("psets")
+    field = town.catalogue["psets"].field_of("psets")
     assert field is not None and (field.type, field.format) == ("string", "json")
 
 

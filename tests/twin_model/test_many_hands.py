@@ -68,7 +68,7 @@ def test_new_layers_committed_at_once_all_stay(town: Town) -> None:
         assert verify(opened.store).changesets == 13
 
 
-@pytest.mark.parametrize("operations", [150, pytest.param(1_000, marks=pytest.mark.proof)])
+@pytest.mark.parametrize("operations", [100, pytest.param(1_000, marks=pytest.mark.proof)])
 def test_eight_hands_that_do_everything_at_once_lose_nothing(town: Town, operations: int) -> None:
     """It takes some seconds: many threads, and every commit is looked for afterwards."""
     done = hands("mixed_work", town.path, operations)

@@ -47,7 +47,7 @@ def changeset(town: Town, frame: gpd.GeoDataFrame) -> Changeset:
 
 
 def test_a_commit_tells_how_many_rows_are_compared_and_written(town: Town) -> None:
-    town.commit(blocks(40, 1.0), layer="r", reason="first")
+    town.save_result(blocks(40, 1.0), "r", reason="first")
     heard: list[tuple[str, int, int]] = []
 
     commit(town.store, changeset(town, blocks(30, 2.0)), progress=lambda *told: heard.append(told))
@@ -59,7 +59,7 @@ def test_a_commit_tells_how_many_rows_are_compared_and_written(town: Town) -> No
 
 
 def test_whoever_hears_of_the_progress_may_stop_the_commit_and_nothing_has_changed(town: Town) -> None:
-    town.commit(blocks(40, 1.0), layer="r", reason="first")
+    town.save_result(blocks(40, 1.0), "r", reason="first")
 
     def stop(phase: str, done: int, total: int) -> None:
         if phase == "index":
@@ -113,7 +113,7 @@ def test_a_notebooks_town_shows_the_line_in_its_own_language(town: Town, monkeyp
     monkeypatch.setattr("sys.stderr", out)
     monkeypatch.setattr("twin_model.desk.progress._PATIENCE", 0.0)
 
-    town.commit(blocks(3, 1.0), layer="r", reason="first")
+    town.save_result(blocks(3, 1.0), "r", reason="first")
 
     assert "正在提交" in out.getvalue()
     town.store.close()

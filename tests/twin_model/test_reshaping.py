@@ -159,13 +159,12 @@ REFUSALS: dict[str, tuple[Any, type[Exception], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("slip", REFUSALS)
-def test_a_slip_is_refused_and_nothing_changes(town: Town, slip: str) -> None:
-    ask, kind, said = REFUSALS[slip]
+def test_a_slip_is_refused_and_nothing_changes(town: Town) -> None:
     table = (town.path / "catalogue" / "density.toml").read_text("utf-8")
 
-    with pytest.raises(kind, match=said):
-        ask(town)
+    for ask, kind, said in REFUSALS.values():
+        with pytest.raises(kind, match=said):
+            ask(town)
 
     assert town.store.version() == 1
     assert (town.path / "catalogue" / "density.toml").read_text("utf-8") == table

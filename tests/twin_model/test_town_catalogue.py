@@ -232,7 +232,7 @@ def test_the_proof_knows_columns_that_others_have_added_and_versions_made_meanwh
     notebooks: tuple[Town, Town], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, other = notebooks
-    one.commit(blocks(far=[1.0, 2.0, 3.0]), layer="first", reason="2")
+    one.save_result(blocks(far=[1.0, 2.0, 3.0]), "first", reason="2")
     assert verify(other.store).changesets == 2
 
     read, late = audit.parts_by_layer, iter(["5", "6"])
@@ -240,7 +240,7 @@ def test_the_proof_knows_columns_that_others_have_added_and_versions_made_meanwh
     def overtaken(dump: Any) -> Any:
         parts = read(dump)
         for reason in late:
-            one.commit(blocks(far=[1.0, 2.0, float(reason)]), layer="first", reason=reason)
+            one.save_result(blocks(far=[1.0, 2.0, float(reason)]), "first", reason=reason)
             break
         return parts
 

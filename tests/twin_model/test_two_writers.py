@@ -252,7 +252,7 @@ def test_each_value_is_that_of_its_last_writer_who_knew_what_was_there(
             yield town
 
     @examples(
-        25 if server is None else 10,
+        16 if server is None else 3,
         proof=150,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),

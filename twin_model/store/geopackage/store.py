@@ -50,7 +50,21 @@ _DIALECT = GeoPackageDialect()
 
 
 class _Connection(sqlite3.Connection):
-    """A connection that ends with its last user: SQLite crashes where one is closed while another thread steps in it."""
+    """A connection that ends with its last user: SQLite crashes where one is closed while another thread steps in it.
+
+    `streams` are the readings of it that go on for some time, in whatever thread.
+    """
+
+    streams = 0
+
+    @contextmanager
+    def streaming(self) -> Iterator[None]:
+        """Keep the connection open while rows are read from it one batch after the other."""
+        self.streams += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
 
     def __del__(self) -> None:
         with suppress(sqlite3.ProgrammingError):  # it was never opened
@@ -105,16 +119,19 @@ class GeoPackageStore(GeoPackageHistory):
         return self._catalogue
 
     def close(self) -> None:
-        self._local = threading.local()  # nobody else holds the threads' connections, but who is reading on one
+        own: _Connection | None = getattr(self._local, "connection", None)
+        self._local = threading.local()  # nobody else holds the other threads' connections, but who is reading on one
+        if own is not None and not own.streams:
+            own.close()  # at once: its file may lie on a disk that is to be taken away
 
-    def _connection(self) -> sqlite3.Connection:
-        known: sqlite3.Connection | None = getattr(self._local, "connection", None)
+    def _connection(self) -> "_Connection":
+        known: _Connection | None = getattr(self._local, "connection", None)
         if known is None:
             known = self._local.connection = self._connect()
             known.execute("PRAGMA mmap_size = 1073741824")
         return known
 
-    def _connect(self) -> sqlite3.Connection:
+    def _connect(self) -> "_Connection":
         if not self._path.exists():
             raise StoreError("store.error", cause=f"{self._path} does not exist")
         connection = sqlite3.connect(
@@ -233,8 +250,10 @@ class GeoPackageStore(GeoPackageHistory):
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
         layer = self._catalogue[query.layer]
         cursor, columns = self._run(layer, query)
-        while chunk := cursor.fetchmany(rows):
-            yield to_frame(layer, query, columns, chunk, self._crs)
+        connection: _Connection = cursor.connection  # type: ignore[assignment]
+        with connection.streaming():
+            while chunk := cursor.fetchmany(rows):
+                yield to_frame(layer, query, columns, chunk, self._crs)
 
     def count(self, query: FeatureQuery) -> int:
         cursor, _ = self._run(self._catalogue[query.layer], query, "count")
@@ -376,7 +395,9 @@ class GeoPackageStore(GeoPackageHistory):
         part.replace(target)
 
     def dump(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
-        return gpkg_copy.dump(self._connection(), self._catalogue, table)
+        connection = self._connection()
+        with connection.streaming():
+            yield from gpkg_copy.dump(connection, self._catalogue, table)
 
     def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
         with self._writing() as connection:
