@@ -53,12 +53,8 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         buildings = gpd.GeoDataFrame(columns, geometry=squares, crs=CRS)
         street = [LineString([(EAST - 90, NORTH - 40), (EAST + 90, NORTH - 40)])]
         town.edit("building", buildings, reason="survey", effective="2022-01-01")
-        town.commit(
-            gpd.GeoDataFrame({"name": ["锦绣街"]}, geometry=street, crs=CRS),
-            layer="road_line",
-            reason="survey",
-            effective="2022-01-01",
-        )
+        road = gpd.GeoDataFrame({"name": ["锦绣街"]}, geometry=street, crs=CRS)
+        town.edit("road_line", road, reason="survey", effective="2022-01-01")
         yield town
 
 
