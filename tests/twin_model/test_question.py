@@ -147,7 +147,7 @@ REFUSALS: dict[str, tuple[Callable[[Town], Any], str]] = {
     "distance": (lambda town: town.features("building", where="DWITHIN(geometry, POINT(118 35), -1)"), "distance in metres"),
     "metres in the text": (lambda town: town.features("building", where="DWITHIN(geometry, POINT(618500 3886000), 50)"), "618500, 3886000.*degrees.*params="),
     "metres in a box": (lambda town: town.features("building", where="S_INTERSECTS(geometry, BBOX(618000, 3886000, 618500, 3887000))"), "618000, 3886000"),
-    "version": (lambda town: town.features("building", as_known=99), "no version 99: the newest is 1.*town.history"),
+    "version": (lambda town: town.features("building", as_known=99), "no version 99: the store is at 1.*town.history"),
 }  # fmt: skip
 
 
