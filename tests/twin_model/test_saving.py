@@ -391,3 +391,23 @@ def test_geometries_with_and_without_heights_stand_in_one_layer(town: Town) -> N
 
 def _unknown_height(xyz: Any) -> Any:
     return xyz * [1.0, 1.0, float("nan")]
+
+
+def test_columns_may_be_called_by_the_titles_of_fields(town: Town) -> None:
+    table = town.features("building")[["geometry"]].assign(地上层数=[4, 5, 6], 高度=9.0)
+
+    assert town.edit("建筑物", table, reason="from a table with Chinese headings").updated == 3
+    with pytest.raises(EditRefused, match="storeys.*地上层数.*one to a store"):
+        town.edit("building", table.assign(storeys=1), reason="one field twice")
+
+    assert town.features("building")["storeys"].tolist() == [4, 5, 6]
+    assert town.features("building")["height"].tolist() == [9.0] * 3
+
+
+def test_ids_that_are_appended_are_meant_to_be_new(town: Town) -> None:
+    town.save_result(blocks(), "density", reason="first")
+    more = blocks(2, east=619_000).set_index(pd.Index(["x", "y"], name="id"))
+
+    appended = town.save_result(more, "density", reason="two more", mode="append")
+
+    assert appended.inserted == 2 and appended.remarks == ()

@@ -33,6 +33,7 @@ __all__ = ["Asking"]
 class Asking(OpenedTown):
     """The part of a town that answers."""
 
+    @plainly
     def layers(self, lang: str | None = None) -> pd.DataFrame:
         """Return one row a layer that holds features: title, geometry, features, CIM class, first and last day.
 

@@ -40,6 +40,7 @@ class Measuring(OpenedTown):
 
     _ground: Ground | None = None
 
+    @plainly
     def ground(self) -> Ground:
         """Return the ground of what the town knows now, triangulated once a version and held in its cache.
 

@@ -14,7 +14,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Field, Layer
 
-__all__ = ["LayerName", "field_named", "fields_named", "layer_named", "nearest_fields"]
+__all__ = ["LayerName", "field_named", "fields_named", "layer_named", "nearest_fields", "titled_field"]
 
 LayerName: TypeAlias = (
     str
@@ -84,14 +84,19 @@ def layer_named(catalogue: Catalogue, name: str) -> Layer:
 
 def field_named(layer: Layer, name: str) -> Field:
     """Return a field of a layer by name or title. Raises `QueryRefused` with the nearest for a slip."""
-    found = layer.field_of(name) if isinstance(name, str) else None
-    if found is None and isinstance(name, str):
-        titled = [each for each in layer.fields if name.strip() in _words_for(each)]
-        found = titled[0] if len(titled) == 1 else None
-    if found is None:
+    field = titled_field(layer, name)
+    if field is None:
         nearest = nearest_fields(layer, str(name)) or list(layer.field_names)
         raise QueryRefused("desk.no_field", layer=layer.id, name=str(name)[:80], nearest=nearest)
-    return found
+    return field
+
+
+def titled_field(layer: Layer, name: object) -> Field | None:
+    """Return the field of a layer that has a name, or alone has it as a title or alias; None for no such field."""
+    if not isinstance(name, str):
+        return None
+    titled = [field for field in layer.fields if name.strip() in _words_for(field)]
+    return layer.field_of(name) or (titled[0] if len(titled) == 1 else None)
 
 
 def nearest_fields(layer: Layer, name: str) -> list[str]:

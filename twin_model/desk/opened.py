@@ -137,6 +137,7 @@ class OpenedTown:
         notice("desk.renamed", category=DeprecationWarning, before="Town.look", now="Town.view")
         return self.view(datetime, recorded, policy)
 
+    @plainly
     def extent(self, crs: str = CRS84, policy: Policy = OPEN) -> Box | None:
         """Return the box of everything a looker may see of the town, None where that is nothing.
 

@@ -20,7 +20,7 @@ from twin_model.catalogue.layer_from_frame import without_system_columns
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, Touched, Version
 from twin_model.desk.answer_frame import without_words
 from twin_model.desk.merging import Merged, merged_with_newer
-from twin_model.desk.names import nearest_fields
+from twin_model.desk.names import nearest_fields, titled_field
 from twin_model.desk.notices import notice_text
 from twin_model.desk.progress import progress_line
 from twin_model.desk.question import time_words
@@ -99,8 +99,20 @@ def editable(store: Store, layer: Layer, frame: pd.DataFrame, zone: str) -> gpd.
     frame = without_system_columns(frame)
     if lang in ("zh", "en"):
         frame = without_words(layer, frame, lang)
+    frame = _with_field_names(layer, frame)
     _ensure_fields(layer, frame)
     return _as_precise(store, layer, with_plain_values(layer.id, frame), zone)
+
+
+def _with_field_names(layer: Layer, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame in which columns that are called by a field's title or alias are called by its name."""
+    titled = {name: titled_field(layer, name) for name in frame.columns if name != frame.geometry.name}
+    names = {name: field.name for name, field in titled.items() if field is not None and name not in layer.field_names}
+    for name, field in names.items():
+        others = [other for other in frame.columns if other != name and names.get(other, other) == field]
+        if others:
+            raise EditRefused("edit.same_name", found=[str(others[0]), str(name)])
+    return frame.rename(columns=names) if names else frame
 
 
 def _ensure_fields(layer: Layer, frame: gpd.GeoDataFrame) -> None:
@@ -181,13 +193,18 @@ def rows_in_parts(layer: Layer, frame: gpd.GeoDataFrame, crs: str, zone: str) ->
     return [rows_of(layer, part, crs, zone=zone) for part in parts]
 
 
-def remarks_before(store: Store, layer: Layer, rows: Sequence[Rows], *, base: int | None, lang: str) -> list[str]:
-    """Return what looks like a mistake in an edit before it is written: ids nobody knows, features that are there already."""
+def remarks_before(
+    store: Store, layer: Layer, rows: Sequence[Rows], *, base: int | None, lang: str, all_new: bool = False
+) -> list[str]:
+    """Return what looks like a mistake in an edit before it is written: ids nobody knows, features that are there already.
+
+    With `all_new` rows are meant to be new, so ids nobody knows are right.
+    """
     remarks = []
     ids = [name for part in rows for name in part.ids.tolist() if name is not None]
     if ids:
         known = set(store.rows(FeatureQuery(layer.id, ids=tuple(ids), fields=(), geometry=False))[1])
-        if not known and store.summary(layer.id).features:
+        if not known and not all_new and store.summary(layer.id).features:
             remarks.append(render("edit.nothing_matched", lang, {"layer": layer.id, "count": len(ids), "ids": ids[:3]}))
         elif known and base is None:
             remarks.append(render("edit.no_base", lang, {"layer": layer.id}))
@@ -270,8 +287,13 @@ class Desk:
         self.store, self.zone, self.lang = store, zone, lang
         self.own: set[int] = set()
 
-    def edit(self, layer: Layer, frame: pd.DataFrame, order: Order, put: Put | None = None) -> Saved:
-        """Write an edit of a layer: `Town.edit` says what that means. `put` brings the changeset into the store."""
+    def edit(
+        self, layer: Layer, frame: pd.DataFrame, order: Order, put: Put | None = None, *, all_new: bool = False
+    ) -> Saved:
+        """Write an edit of a layer: `Town.edit` says what that means. `put` brings the changeset into the store.
+
+        With `all_new` every row is meant to be new, whatever its id.
+        """
         self._ensure_texts(layer.id, order)
         base = base_of(frame, layer.id, order.base)
         known = editable(self.store, layer, frame, self.zone)
@@ -279,7 +301,9 @@ class Desk:
         for _ in range(_TRIES):
             newest = self.store.version()
             merged = [self._merged(layer, part, base) for part in rows]
-            remarks = remarks_before(self.store, layer, [each.rows for each in merged], base=base, lang=self.lang)
+            remarks = remarks_before(
+                self.store, layer, [each.rows for each in merged], base=base, lang=self.lang, all_new=all_new
+            )
             newer = sum(each.newer for each in merged)
             if newer:
                 values = {"layer": layer.id, "count": newer, "base": base}

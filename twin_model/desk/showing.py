@@ -82,6 +82,7 @@ class Showing(OpenedTown):
         )
         return shown
 
+    @plainly
     def plot_style(self) -> str:
         """Give matplotlib a Chinese font and the house's look for this session; return the language for labels.
 

@@ -68,7 +68,7 @@ class Writing(OpenedTown):
         """Change features of a layer and return what changed; the service shows it at once.
 
         An index named `id` (as `features` answers) names the features that get a new state; rows of a plain index are new.
-        Nothing ends. A column that the frame lacks keeps its values, an explicit None empties it; a table without geometry
+        Nothing ends. Columns are fields, by name or title. A column that the frame lacks keeps its values, an explicit None empties it; a table without geometry
         keeps the geometry. `effective` is since when it is true, now if left out.
 
         The frame is compared with what it was read from (`base`, a version; `frame.attrs` has it after `features`): a value
@@ -253,7 +253,7 @@ class Writing(OpenedTown):
             self._ensure_new_ids(described, frame)
         if mode == "replace" or before is None:
             return self._desk.replace(described, frame, order, put)
-        return self._desk.edit(described, frame, order, put)
+        return self._desk.edit(described, frame, order, put, all_new=mode == "append")
 
     def _unused_fields(self, name: str) -> list[str]:
         """Return the fields of which no state of a layer has a value: their type may still become any."""
