@@ -1,5 +1,6 @@
 """Plots of a notebook: Chinese titles are drawn with Chinese letters, or the labels are English and it is said why."""
 
+import os
 import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -26,6 +27,7 @@ def test_a_chinese_title_is_drawn_without_missing_letters() -> None:
 
     lang = use_plot_style("zh")
     if lang != "zh":
+        assert os.environ.get("CI") != "true", "no Chinese font is installed, and CI=true"
         pytest.skip("no Chinese font is installed: this part is NOT tested here")
     figure, axes = plt.subplots()
     axes.set_title("容积率 −1.5 m²")

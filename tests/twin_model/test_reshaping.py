@@ -11,6 +11,7 @@ import shapely
 
 from twin_model import Town, init_town, open_town
 from twin_model.audit import verify
+from twin_model.backup import backup_town, restore_town
 from twin_model.errors import CatalogueError, EditRefused, LayerNotFound, QueryRefused, VersionConflict
 
 CRS = "EPSG:4548"
@@ -230,3 +231,29 @@ def test_codes_may_be_numbers(town: Town) -> None:
 
     with open_town(town.path) as again:
         assert again.codes("density", "usage", lang="zh").to_dict() == {"1": "居住", "B": "商业"}
+
+
+def test_a_town_whose_results_were_reshaped_comes_back_whole_from_its_backup(
+    town: Town, location: str, tmp_path: Path
+) -> None:
+    town.rename_field("density", "density", "ratio", reason="clearer")
+    town.redescribe("density", title="别名", reason="words")
+    town.save_result(blocks(count=[1, 2, None]), "counts", reason="whole")
+    town.save_result(blocks(count=[1, 2.5, 3]), "counts", reason="fractions")
+    town.save_result(blocks(area=[1.0, 2.0, 3.0]), "given_up", reason="a try")
+    town.drop_layer("given_up", reason="it was a try")
+    server = None if location == "store.gpkg" else location
+
+    backup_town(town, tmp_path / "town.zip")
+    town.store.close()
+    restore_town(tmp_path / "town.zip", tmp_path / "town", replace=True, server=server)
+
+    with open_town(tmp_path / "town") as restored:
+        assert verify(restored.store).changesets == 7
+        assert (
+            restored.features("density")["ratio"].notna().all() and restored.catalogue["density"].title("zh") == "别名"
+        )
+        assert restored.features("counts")["count"].tolist() == [1.0, 2.5, 3.0]
+        assert len(restored.features("given_up", as_known=6)) == 3 and "given_up" not in restored.layers().index
+        restored.revert(7)
+        assert len(restored.features("given_up")) == 3
