@@ -2,7 +2,7 @@
 
     python tests/benchmarks/rewriting.py [ROWS] [--rounds N] [--postgis]
 
-The peer is the first commit of the same frame by `Town.commit` in the same run; each change is made on a town of its own that
+The peer is the first commit of the same frame by `Town.save_result` in the same run; each change is made on a town of its own that
 holds the first commit alone, and the rounds take turns. Every row that changes puts two into the history: what was believed,
 and until when it was true; both have an index entry for fid, id and box.
 
@@ -74,7 +74,7 @@ CHANGES: dict[str, Callable[[gpd.GeoDataFrame], gpd.GeoDataFrame]] = {
 def committed(town: Town, frame: gpd.GeoDataFrame) -> float:
     """Return the seconds a commit takes."""
     begin = time.perf_counter()
-    town.commit(frame, layer="result", reason="bench")
+    town.save_result(frame, "result", reason="bench")
     return time.perf_counter() - begin
 
 
