@@ -1,6 +1,6 @@
 """Features of a frame as rows of an edit: what an analyst or a client hands over must fit, nothing is repaired here.
 
-Reading foreign files, with repairs and quarantine, is `ingest`'s. `Town.commit` and writes over HTTP begin here.
+Reading foreign files, with repairs and quarantine, is `ingest`'s. `Town.edit`, `Town.save_result` and writes over HTTP begin here.
 """
 
 import math
