@@ -158,8 +158,8 @@ def test_a_column_that_is_no_field_is_refused_with_the_field_it_may_mean(town: T
 
     with pytest.raises(EditRefused, match="no fields heigth. Nearest: height"):
         town.edit("building", read.assign(heigth=3.0), reason="a slip")
-    with pytest.raises(EditRefused, match="no fields 高度. Nearest: height"):
-        town.edit("building", read.assign(高度=3.0), reason="a title")
+    with pytest.raises(EditRefused, match="no fields 建筑高. Nearest: height"):
+        town.edit("building", read.assign(建筑高=3.0), reason="half a title")
 
 
 def test_a_value_that_is_no_code_is_warned_of_once(town: Town) -> None:
