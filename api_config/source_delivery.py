@@ -25,7 +25,7 @@ from twin_model.finding import Finding
 from twin_model.sources import SourceCopy, is_kept, source_copy, version_with_same_source
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
-from twin_model.versioning import commit, plan_changeset, touched_ids
+from twin_model.versioning import plan_changeset, touched_ids
 
 __all__ = ["Delivery", "NoProgress", "Outcome", "Reporter", "SourceDelivery", "inspect_source", "read_options_digest"]
 
@@ -121,13 +121,17 @@ class SourceDelivery:
     def complete(self, reporter: Reporter) -> Outcome:
         """Wait until the source is read, commit it and return what became of it."""
         with self._open:
-            if self._reading is not None and self._is_outdated():
+            while self._reading is not None and not self._completed(self._reading, reporter):
                 self._open.close()
                 self.begin()
-            if self._reading is not None:
-                with self._refusals():
-                    self._commit(self._reading, reporter)
         return self._outcome
+
+    def _completed(self, reading: Reading, reporter: Reporter) -> bool:
+        """Return whether there is no more to do: the source is committed or refused, and nobody made its draft outdated."""
+        completed = True
+        with self._refusals():
+            completed = self._commit(reading, reporter)
+        return completed
 
     def cancel(self) -> None:
         """End the reading and take away what it left."""
@@ -144,16 +148,21 @@ class SourceDelivery:
                 copy.keep()
         return True
 
-    def _is_outdated(self) -> bool:
-        """Return whether what others committed since the reading began decides what it has to say."""
-        brought = version_with_same_source(self._town.store, self._source, self._read_as)
-        return self._town.catalogue is not self._catalogue or brought != self._outcome.already
+    def _is_outdated(self, draft: Draft) -> bool:
+        """Return whether what others committed since the reading began decides what the source has to say."""
+        if version_with_same_source(self._town.store, self._source, self._read_as) != self._outcome.already:
+            return True
+        before, present = self._catalogue.layers, self._town.catalogue.layers
+        return any(before.get(name) != present.get(name) for name in {*draft.layers, *draft.described})
 
-    def _commit(self, reading: Reading, reporter: Reporter) -> None:
+    def _commit(self, reading: Reading, reporter: Reporter) -> bool:
+        """Commit a source, or compare it in a dry run; False where it is to be read again."""
         town, delivery, outcome = self._town, self._delivery, self._outcome
         with _head_start(town, delivery) as ahead:
             reporter.stage("read")
             draft = reading.draft(reporter.read, ahead.take)
+            if self._is_outdated(draft):
+                return False
             read_at = time.monotonic()
             changeset = self._changeset(draft)
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
@@ -161,11 +170,12 @@ class SourceDelivery:
                 plans = plan_changeset(town.store, changeset)
                 outcome.planned = {name: plan.counts for name, plan in plans.items() if name != "finding"}
                 outcome.ids = {name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"}
-                return
+                return True
             reporter.stage("commit")
             self._copy.keep()
-            outcome.version = commit(town.store, changeset, ahead)
+            outcome.version = town.commit_delivery(changeset, draft.described, ahead)
             outcome.seconds = draft.seconds + time.monotonic() - read_at
+        return True
 
     def _changeset(self, draft: Draft) -> Changeset:
         delivery = self._delivery

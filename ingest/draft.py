@@ -11,7 +11,7 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -24,11 +24,12 @@ from shapely.geometry.base import BaseGeometry
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import Spool
-from twin_model.catalogue import Catalogue
+from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import Layer
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
@@ -36,6 +37,9 @@ __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
 
 FRAME_ROWS = 50_000
 """Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
+
+_MOST_NAMED = 30
+"""So many columns a finding names."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ class Draft:
         self.seconds = 0.0
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
+        self._told_of: set[tuple[str, str]] = set()
         self._undated = 0
         self._tick: Callable[[int], None] | None = tick
         self._ahead = ahead
@@ -106,6 +111,8 @@ class Draft:
         self._spool.folder.mkdir(parents=True, exist_ok=True)
         self._blob_path = self._spool.folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        """Tables of the catalogue that the commit brings: of layers that are new, or what known ones gain."""
 
     def __enter__(self) -> "Draft":
         return self
@@ -122,6 +129,23 @@ class Draft:
         if self._tick is not None:
             self._tick(records)
 
+    def describe(self, layer: Layer, table: dict[str, Any]) -> Layer:
+        """Take in a layer of the town's own, new with its whole table or known with the fields it gains; before the first `add`.
+
+        Its table and its rows come with the commit, so nothing is handed `ahead`.
+        """
+        if layer.id not in self.catalogue:
+            self.described[layer.id] = table
+        elif table or layer.dropped:
+            self.described[layer.id] = {"fields": table}
+            gained = layer_of(layer.id, {"geometry": layer.geometry, "fields": table}).fields
+            others = tuple(each for each in layer.fields if each.name not in table)
+            layer = replace(layer, fields=(*others, *gained), dropped=False)
+        else:
+            return layer
+        self.catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
+        return layer
+
     def add(
         self,
         layer_id: str,
@@ -132,7 +156,8 @@ class Draft:
     ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
-        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
+        Columns are field names of the layer; those missing are NULL. Optional: `attributes` (what no field takes, by the
+        source's names: dicts, or texts of `ingest.leftovers`), `place` (row or handle, for findings;
         where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
         `runs` are the geometries of rows that have none in the frame.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
@@ -158,8 +183,8 @@ class Draft:
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
             scope = self._scope()
-            self._spool.add(layer_id, fitted.rows, self._true_since(), scope)
-            if self._ahead is not None:
+            self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
+            if self._ahead is not None and not self.described:
                 self._ahead(layer_id, fitted.rows, self._true_since, scope)
 
     def _true_since(self) -> Instant:
@@ -184,6 +209,15 @@ class Draft:
     def report(self, finding: Finding) -> None:
         """Note a finding about data that is stored all the same."""
         self._found.append((finding, False))
+
+    def report_attributes(self, layer_id: str, names: Sequence[str], source_layer: str) -> None:
+        """Say once for each source layer which of its columns stay in `attributes`."""
+        if (layer_id, source_layer) in self._told_of:
+            return
+        self._told_of.add((layer_id, source_layer))
+        shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+        values = {"source": self.source.name, "source_layer": source_layer, "count": len(names), "names": shown}
+        self.report(Finding("attributes.kept", "info", layer=layer_id, values=values))
 
     @property
     def findings(self) -> list[Finding]:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
@@ -129,7 +130,7 @@ class _ChildReading(Reading):
             except queue.Empty:
                 told = records
             if ahead is not None:
-                for frame in spool.grow():
+                for frame in filter(attrgetter("early"), spool.grow()):
                     ahead(frame.layer, frame.rows(), partial(str, frame.since), frame.scope)
             if told is None:
                 return _result(self._future, self.request.source.name, self._limits)
