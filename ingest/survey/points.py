@@ -15,8 +15,9 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.place import misplaced
+from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
-from ingest.survey.vocabulary import Vocabulary
+from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.errors import SourceRefused
 
 __all__ = ["PointPlaces", "read_points"]
@@ -225,6 +226,19 @@ def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> 
     )
 
 
+def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
+    """Return the depths of wells; one that cannot be is reported and left empty, a table of such is refused."""
+    depths = numbers_of(rows, "well_depth")
+    classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
+    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
+    maximum = np.array([deepest[one] for one in classes], dtype=np.float64)
+    ensure_depth_unit(rows, ["well_depth"], [depths], maximum)
+    impossible = ((depths > maximum) | (depths < 0)) & rows.keep
+    number = rows.text("survey_no")
+    rows.report("survey.well_depth_impossible", impossible, number=number, depth=depths, maximum=maximum)
+    return np.where(impossible, np.nan, depths)
+
+
 def _store(
     rows: SurveyRows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
 ) -> None:
@@ -237,7 +251,7 @@ def _store(
         "class": rows.text("major")[kept],
         "subclass": rows.text("sub")[kept],
         "ground_elevation": ground[kept],
-        "well_depth": numbers_of(rows, "well_depth")[kept],
+        "well_depth": _well_depths(rows, vocabulary)[kept],
         "status": status_codes(rows, vocabulary)[kept],
         "place": np.array(rows.places(), dtype=object)[kept],
     }
