@@ -119,16 +119,20 @@ def _set_aside_dangling(
             asked[number[row]] = points.nearest(number[row], said=len(asked))
         return asked[number[row]]
 
+    usable = rows.keep.copy()
     for number, index in zip(numbers, found, strict=True):
-        lost = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
-        rows.set_aside("survey.line_lost_point", lost, number=number)
-        rows.set_aside("survey.number_ambiguous", index == -2, number=number)
-        rows.set_aside(
-            "survey.number_unknown",
-            index == -1,
-            number=number,
-            nearest=partial(nearest_to, number),
+        unusable = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
+        changed = np.array([one in points.lost for one in number], dtype=bool) & (index == -1) & ~unusable
+        causes: tuple[tuple[str, NDArray[np.bool_], dict[str, Any]], ...] = (
+            ("survey.line_lost_point", unusable, {}),
+            ("survey.number_lost", changed, {"cell": lambda r, number=number: points.lost[number[r]]}),
+            ("survey.number_ambiguous", index == -2, {}),
+            ("survey.number_unknown", (index == -1) & ~unusable & ~changed, {"nearest": partial(nearest_to, number)}),
         )
+        for rule, lines, values in causes:
+            second = np.flatnonzero(lines & usable & ~rows.keep)  # set aside for its first end: its second is told too
+            rows.set_aside(rule, lines, number=number, **values)
+            rows.report(rule, second, "error", number=number, **values)
 
 
 def _set_aside_repeated(lines: _Lines) -> None:

@@ -4,7 +4,8 @@ P06).
 Rules: shared practice of CJJ 61-2017 checkers. Heights are the surveyed ground; a point without one has no Z.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -42,7 +43,8 @@ _NEAREST_SOUGHT = 200
 class PointPlaces:
     """The points that lines may refer to: number, project, scope and class, east, north and ground elevation.
 
-    `unusable` are the numbers of points that were set aside, so that a line can say why it lost its end.
+    `unusable` are the numbers of points that were set aside, `lost` those in whose place a spreadsheet put something else,
+    so that a line can say why it lost its end.
     """
 
     number: Texts
@@ -53,6 +55,7 @@ class PointPlaces:
     north: Floats
     ground: Floats
     unusable: frozenset[str]
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, number: Texts, project: Texts, scope: Texts, major: Texts) -> NDArray[np.intp]:
         """Return for each reference the point's index, -1 where there is none, -2 where several would do.
@@ -91,7 +94,9 @@ class PointPlaces:
         keys = pd.Series(joined_keys((joint["project"], joint["scope"], joint["number"])))
         first = ~keys.duplicated().to_numpy(dtype=bool)
         return PointPlaces(
-            **{name: part[first] for name, part in joint.items()}, unusable=self.unusable | other.unusable
+            **{name: part[first] for name, part in joint.items()},
+            unusable=self.unusable | other.unusable,
+            lost={**self.lost, **other.lost},
         )
 
     def nearest(self, number: str, *, said: int = 0) -> list[str]:
