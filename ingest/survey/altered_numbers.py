@@ -73,8 +73,9 @@ def numbers_as_typed(tables: Sequence[SurveyTable], draft: Draft) -> NumberTable
         if tables[cell.table].role in _POINT_ROLES:
             lost |= dict.fromkeys(candidates, f"{place}: {cell.altered.shown}")
     for table, (place, shown, number) in first.items():
-        values = {"table": tables[table].table.name, "count": restored[table], "shown": shown, "number": number}
-        draft.report(Finding("survey.numbers_restored", "info", place=place, values=values))
+        name = tables[table].table.name
+        about: dict[str, Any] = {"table": name, "count": restored[table], "shown": shown, "number": number}
+        draft.report(Finding("survey.numbers_restored", "info", place=place, values=about))
     given_back = [replace(one, table=replace(one.table, rows=rows[n])) for n, one in enumerate(tables)]
     return NumberTables(given_back, lost)
 
