@@ -8,7 +8,6 @@ import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,11 +19,13 @@ from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
 from ingest.reader import Reader
 from ingest.readers import ensure_inside, ensure_kind, files_of, find_sources, identify, reader_of
+from ingest.reading_basis import ReadingBasis, reading_basis
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import ScopeKind, Source, Version
+from twin_model.delivery_identity import version_with_same_source
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
-from twin_model.sources import SourceCopy, is_kept, source_copy, version_with_same_source
+from twin_model.sources import SourceCopy, is_kept, keep_content, source_copy
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import commit, plan_changeset, touched_ids
@@ -76,7 +77,7 @@ class Delivery:
     """How sources are to be read: as what, with which mapping and CRS, true since when, by whom.
 
     `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
-    contain are ended.
+    contain are ended. With `again` a source is read once more though the same delivery was read before.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -86,6 +87,7 @@ class Delivery:
     reach: ScopeKind = "seen"
     area: BaseGeometry | None = None
     accept_removals: bool = False
+    again: bool = False
 
 
 def deliver(town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None) -> list[Outcome]:
@@ -146,13 +148,14 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
     try:
         reader = reader_of(path, delivery.options)
         outcome.kind = reader.name
-        source = identify(path, reader, delivery=delivery_id)
-        read_as = read_options_digest(delivery.options)
-        outcome.already = version_with_same_source(town.store, source, read_as)
+        basis = _basis(town, reader, delivery)
+        source = identify(path, reader, delivery=delivery_id, identity=basis.digests)
+        outcome.already = None if delivery.again else version_with_same_source(town.store, source, town.catalogue)
         if outcome.already is not None and not delivery.dry_run:
             if not is_kept(town.path / "sources", source):
                 with _source_copy(town, source, path, reader, delivery) as copy:
                     copy.keep()
+            _keep_basis(town, basis)
             return outcome
         with (
             _source_copy(town, source, path, reader, delivery) as copy,
@@ -161,10 +164,10 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
         ):
             reporter.stage("read")
             reader.read(copy.path, draft, delivery.options)
+            basis.ensure_unchanged(path.name)
             changeset = draft.to_changeset(
                 author=delivery.author,
                 reason=delivery.reason or path.name,
-                details={"read_as": read_as},
                 reach=delivery.reach,
                 area=delivery.area,
                 accept_removals=delivery.accept_removals,
@@ -177,6 +180,7 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
                 return outcome
             reporter.stage("commit")
             copy.keep()
+            _keep_basis(town, basis)
             outcome.version = commit(town.store, changeset, ahead)
     except TwinError as error:
         outcome.error = error
@@ -190,10 +194,17 @@ def _unreadable(path: Path, error: OSError) -> SourceRefused:
     return SourceRefused("source.unreadable", source=path.name, kind=path.suffix.lstrip(".") or "?", cause=cause)
 
 
-def read_options_digest(options: ReadOptions) -> str:
-    """Return a digest of how a source is to be read: what the caller says about it."""
-    values = (options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height)
-    return sha256(repr(values).encode()).hexdigest()[:16]
+def _basis(town: Town, reader: Reader, delivery: Delivery) -> ReadingBasis:
+    """Return what a source is read with, the town's time zone and the scope that the caller named among it."""
+    reach = None if delivery.reach == "seen" else delivery.reach
+    area = None if delivery.area is None else delivery.area.wkb_hex
+    return reading_basis(reader, delivery.options, zone=town.settings.timezone, reach=reach, area=area)
+
+
+def _keep_basis(town: Town, basis: ReadingBasis) -> None:
+    """Put the mapping and the code tables that a source was read with into the archive."""
+    for name, content in basis.contents.items():
+        keep_content(town.path / "sources", name.rpartition("/")[2], content)
 
 
 def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadStart]:

@@ -28,6 +28,7 @@ from ingest.spool import read_rows, write_rows
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
+from twin_model.delivery_identity import with_layers
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.rows.coordinate_runs import CoordinateRuns
@@ -268,7 +269,7 @@ class Draft:
         return Changeset(
             author=author,
             reason=reason,
-            source=self.source,
+            source=replace(self.source, identity=self._identity()),
             effective=effective,
             delivered=tuple(Delivered(layer_id, one, len(one.content), one.content) for layer_id, one in self._chunks),
             findings=tuple(self.findings),
@@ -277,6 +278,12 @@ class Draft:
             scope=scope,
             accept_removals=accept_removals,
         )
+
+    def _identity(self) -> dict[str, str]:
+        """Return the source's identity with the layers that were used, and the names that found none."""
+        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
+        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))
 
 
 @dataclass(frozen=True)

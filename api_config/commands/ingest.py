@@ -76,17 +76,20 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
+    @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
-               reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
+               reason: str, scope: str, accept_removals: bool, again: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
         options = _options(context, kind, mapping, crs, effective)
         reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
-            delivery = Delivery(options, user_name(context.settings), reason, dry_run, reach, area, accept_removals)
+            delivery = Delivery(
+                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, again
+            )
             outcomes = deliver(context.town, list(paths), delivery, reporter)
         print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
