@@ -25,6 +25,7 @@ from shapely.geometry.base import BaseGeometry
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import read_rows, write_rows
+from twin_model.box import Box, joint_box
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
@@ -93,6 +94,7 @@ class Draft:
         self._assumed: Instant | None = None
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
+        self._extent: Box | None = None
         self.counts = Counts()
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
@@ -150,6 +152,7 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
+            self._extent = joint_box(self._extent, fitted.rows.bounds)
             path = self._folder / f"{len(self._chunks):06d}.rows"
             spooled = _Spooled(path, fitted.rows.content)
             spooled.write(fitted.rows)
@@ -277,6 +280,7 @@ class Draft:
             counts=self.counts.to_dict() | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            extent=self._extent,
         )
 
     def _identity(self) -> dict[str, str]:

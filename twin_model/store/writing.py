@@ -114,7 +114,8 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bo
     if noticed is None:
         return True
     errors = np.array([one.severity == "error" for one in changeset.findings], dtype=bool)
-    return not len(noticed.ended) and bool((noticed.decisions[errors] == -1).all())
+    stays = noticed.decisions == UNCHANGED
+    return not len(noticed.ended) and bool((stays if noticed.quiet is None else stays | noticed.quiet)[errors].all())
 
 
 def _rows_to_write(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> int:
