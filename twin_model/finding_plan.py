@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twin_model.box import Box, joint_box, near_each_other
 from twin_model.changeset import Changeset, Delivered
-from twin_model.filter.expression import Comparison, Expression, Constant, IsNull, Not, Property
+from twin_model.filter.expression import Comparison, Constant, Expression, IsNull, Not, Property
 from twin_model.finding_subject import FindingSubject, plan_error_of, same_subjects, subject_of
 from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
