@@ -121,11 +121,19 @@ class SurveyRows:
         rule: str,
         rows: Mask | Iterable[int],
         severity: Severity = "warning",
+        *,
+        at: Floats | None = None,
         **values: Any,
     ) -> None:
-        """Note one finding a row; `values` are arrays by row, functions of the row, or plain."""
+        """Note one finding a row; `values` are arrays by row, functions of the row, or plain.
+
+        `at` are the places (n, 2) of what is meant, where that is not the row's own: one end of a line.
+        """
         for row in self._listed(rows):
-            self.draft.report(self._finding(rule, row, severity, values))
+            finding = self._finding(rule, row, severity, values)
+            known = at is not None and bool(np.isfinite(at[row]).all())
+            point = (float(at[row, 0]), float(at[row, 1])) if at is not None and known else finding.point
+            self.draft.report(replace(finding, point=point))
 
     def set_aside(self, rule: str, rows: Mask | Iterable[int], **values: Any) -> None:
         """Quarantine rows that are still kept, each with every record it was made of."""

@@ -546,3 +546,21 @@ def test_what_a_depth_is_measured_to_is_told_by_class_and_burial(
 
     assert line["depth_reference"] == reference
     assert (line["start_crown"], line["start_invert"]) == ((63.0, 62.2) if reference == "top" else (63.8, 63.0))
+
+
+def test_a_finding_about_one_end_of_a_line_is_at_the_place_of_that_point(tmp_path: Path) -> None:
+    heading = [*LINE_HEADING, "起点高程", "终点高程"]
+    save(tmp_path / "WSPoint.csv", POINT_HEADING, POINTS)
+    path = save(
+        tmp_path / "WSLine.csv",
+        heading,
+        [["W1", "W2", "99", "2.5", "400", "PE", "", "61.3"], ["W2", "W3", "2.5", "2.4", "400", "PE", "", ""]],
+    )
+
+    _, draft = read(path)
+
+    places = {one.rule: (one.values["number"], one.point) for one in draft.findings}
+    assert places == {
+        "survey.depth_impossible": ("W1", (617000.0, 3885000.0)),
+        "survey.elevation_disagrees": ("W2", (617000.0, 3885030.0)),
+    }
