@@ -16,7 +16,7 @@ from ingest.draft import Draft
 from ingest.number_text import Comma, comma_of, numbers_of_texts
 from ingest.survey.heading import Heading
 from ingest.survey.vocabulary import UNITS, PipeClass, Vocabulary, kind_of_number
-from ingest.tables import TextTable
+from ingest.tables import TextTable, is_text_table
 from twin_model.finding import Finding, Severity
 
 __all__ = ["SurveyRows", "SurveyTable", "first_place", "joined_keys", "numbers_of", "rows_of", "status_codes"]
@@ -183,8 +183,28 @@ def rows_of(
         pd.concat(parts, ignore_index=True).fillna("") if parts else pd.DataFrame({"table": [], "row": []}, dtype=int)
     )
     frame[["table", "row"]] = frame[["table", "row"]].astype(int)
-    return SurveyRows(
+    rows = SurveyRows(
         layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
+    )
+    _set_aside_divided(rows)
+    return rows
+
+
+def _set_aside_divided(rows: SurveyRows) -> None:
+    """Set aside rows of a text table with more cells than its heading: a decimal comma or a comma in a text divided one."""
+    tables, numbers = rows.frame["table"].to_numpy(dtype=int), rows.frame["row"].to_numpy(dtype=int)
+    divided = np.zeros(len(tables), dtype=bool)
+    for table, one in enumerate(rows.tables):
+        if is_text_table(one.table.file):
+            mine = np.flatnonzero(tables == table)
+            width = len(one.heading.titles)
+            divided[mine] = [any(one.table.rows[number][width:]) for number in numbers[mine].tolist()]
+    rows.set_aside(
+        "survey.cells_divided",
+        divided,
+        cells=lambda r: len(rows.tables[tables[r]].table.rows[numbers[r]]),
+        columns=lambda r: len(rows.tables[tables[r]].heading.titles),
+        row=lambda r: ",".join(rows.tables[tables[r]].table.rows[numbers[r]])[:80],
     )
 
 

@@ -564,3 +564,14 @@ def test_a_finding_about_one_end_of_a_line_is_at_the_place_of_that_point(tmp_pat
         "survey.depth_impossible": ("W1", (617000.0, 3885000.0)),
         "survey.elevation_disagrees": ("W2", (617000.0, 3885030.0)),
     }
+
+
+def test_a_row_that_decimal_commas_divided_is_set_aside_and_not_read_as_other_numbers(tmp_path: Path) -> None:
+    path = survey(tmp_path)
+    path.write_text(path.read_text("utf-8") + "W1,W3,1,25,1,5,300,PE\nW3,W1,1,1,400,PE,,\n", "utf-8")
+
+    frames, draft = read(path)
+
+    assert len(frames["pipe_line"]) == 3
+    [finding] = found(draft, "survey.cells_divided")
+    assert (finding.place, finding.values["cells"], finding.values["columns"]) == ("WSLine row 4", 8, 6)
