@@ -186,26 +186,32 @@ def rows_of(
     rows = SurveyRows(
         layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
     )
-    _set_aside_divided(rows)
-    return rows
+    return _without_divided(rows)
 
 
-def _set_aside_divided(rows: SurveyRows) -> None:
-    """Set aside rows of a text table with more cells than its heading: a decimal comma or a comma in a text divided one."""
-    tables, numbers = rows.frame["table"].to_numpy(dtype=int), rows.frame["row"].to_numpy(dtype=int)
-    divided = np.zeros(len(tables), dtype=bool)
-    for table, one in enumerate(rows.tables):
-        if is_text_table(one.table.file):
-            mine = np.flatnonzero(tables == table)
-            width = len(one.heading.titles)
-            divided[mine] = [any(one.table.rows[number][width:]) for number in numbers[mine].tolist()]
+def _without_divided(rows: SurveyRows) -> SurveyRows:
+    """Return the rows without those that are set aside here: of a text table with more cells than its heading.
+
+    A decimal comma, or a comma in a text, divided one of them.
+    """
+    if not len(rows.frame):
+        return rows
+    places = list(zip(rows.frame["table"].astype(int), rows.frame["row"].astype(int), strict=True))
+    cells = [rows.tables[table].table.rows[row] for table, row in places]
+    widths = [len(rows.tables[table].heading.titles) for table, _ in places]
+    is_text = [is_text_table(rows.tables[table].table.file) for table, _ in places]
+    divided = [text and any(row[width:]) for text, row, width in zip(is_text, cells, widths, strict=True)]
     rows.set_aside(
         "survey.cells_divided",
-        divided,
-        cells=lambda r: len(rows.tables[tables[r]].table.rows[numbers[r]]),
-        columns=lambda r: len(rows.tables[tables[r]].heading.titles),
-        row=lambda r: ",".join(rows.tables[tables[r]].table.rows[numbers[r]])[:80],
+        np.array(divided, dtype=bool),
+        cells=np.array([len(row) for row in cells]),
+        columns=np.array(widths),
+        row=lambda r: ",".join(cells[r])[:80],
     )
+    if not any(divided):
+        return rows
+    left = ~np.array(divided, dtype=bool)
+    return SurveyRows(rows.layer, rows.tables, rows.frame[left].reset_index(drop=True), rows.own[left], rows.draft)
 
 
 def _text_frame(one: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:

@@ -575,3 +575,38 @@ def test_a_row_that_decimal_commas_divided_is_set_aside_and_not_read_as_other_nu
     assert len(frames["pipe_line"]) == 3
     [finding] = found(draft, "survey.cells_divided")
     assert (finding.place, finding.values["cells"], finding.values["columns"]) == ("WSLine row 4", 8, 6)
+
+
+def test_a_row_of_one_sheet_that_commas_divided_gives_neither_point_nor_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "WS成果表.csv", SHEET_HEADING, [
+        ["W1", "W2", "3885000", "617000", "65", "3", "400", "PE"],
+        ["W2", "W1", "3885030", "617000", "64", "2.5", "400", "PE"],
+    ])  # fmt: skip
+    path.write_text(path.read_text("utf-8") + "W3,W1,3885060,5,617000,5,64,2,5,400,PE\n", "utf-8")
+
+    frames, draft = read(path)
+
+    assert frames["pipe_point"]["survey_no"].tolist() == ["W1", "W2"]
+    assert len(frames["pipe_line"]) == 1
+    assert [one.place for one in found(draft, "survey.cells_divided")] == ["WS成果表 row 4"]
+
+
+def test_units_and_impossible_depths_are_read_in_one_sheet_tables_too(tmp_path: Path) -> None:
+    heading = ["物探点号", "连接点号", "X/m", "Y/m", "地面高程（米）", "埋深[cm]", "管径或断面（mm）", "材质"]
+    rows = [
+        ["W1", "W2", "3885000", "617000", "65", "300", "400", "PE"],
+        ["W2", "W1", "3885030", "617000", "64", "250", "400", "PE"],
+        ["W2", "W3", "3885030", "617000", "64", "250", "400", "PE"],
+        ["W3", "W2", "3885060", "617000", "64", "240", "400", "PE"],
+    ]
+
+    frames, draft = read(save(tmp_path / "WS成果表.csv", heading, rows))
+    with pytest.raises(SourceRefused) as refused:
+        read(save(tmp_path / "YS成果表.csv", [*heading[:5], "埋深", *heading[6:]], rows))
+
+    assert frames["pipe_line"][["start_depth", "end_depth", "width_mm"]].to_numpy().tolist() == [
+        [3.0, 2.5, 400.0],
+        [2.5, 2.4, 400.0],
+    ]
+    assert draft.findings == []
+    assert refused.value.values["likely"] == "cm" and refused.value.values["column"] == "埋深"
