@@ -495,6 +495,27 @@ def test_the_frame_gives_the_sheet_and_its_survey_date(tmp_path: Path) -> None:
     assert found.balanced
 
 
+def test_neighbours_in_the_table_of_adjoining_sheets_are_not_the_sheet_and_a_wrong_number_is_a_finding(
+    tmp_path: Path,
+) -> None:
+    def draw(drawing: Cass, own: str | None) -> None:
+        for n, words in enumerate(("3885.5-617.5", "3885.5-618.0", "3885.5-618.5", "3885.0-617.5", "3885.0-618.5")):
+            drawing.text(words, -60 + 20 * (n % 3), 550 - 10 * (n // 3), layer="TK")
+        draw_sheet(drawing)
+        if own is not None:
+            numbers = [each for each in drawing.space.query("TEXT") if each.dxf.text == "3885.0-618.0"]
+            numbers[0].dxf.text = own
+
+    plain = read(drawn(tmp_path / "a.dxf", lambda drawing: draw(drawing, None)))
+    wrong = read(drawn(tmp_path / "b.dxf", lambda drawing: draw(drawing, "3999.0-618.0")))
+
+    for found in (plain, wrong):
+        assert found["map_sheet"]["sheet_key"].tolist() == ["1000_3885.0-618.0"]
+        assert found.balanced
+    assert not plain.found("dxf.sheet_number_overruled")
+    assert [each.values["number"] for each in wrong.found("dxf.sheet_number_overruled")] == ["3885.0-618.0"]
+
+
 def test_the_geometry_of_a_sheet_is_its_surveyed_part_and_no_hull(tmp_path: Path) -> None:
     part = read(drawn(tmp_path / "a.dxf", draw_sheet))["map_sheet"].geometry.iloc[0]
 
