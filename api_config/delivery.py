@@ -27,7 +27,7 @@ from twin_model.finding import Finding
 from twin_model.sources import SourceCopy, is_kept, source_copy, version_with_same_source
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
-from twin_model.versioning import commit, plan_changeset, touched_ids
+from twin_model.versioning import plan_changeset, touched_ids
 
 __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
 
@@ -177,7 +177,7 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
                 return outcome
             reporter.stage("commit")
             copy.keep()
-            outcome.version = commit(town.store, changeset, ahead)
+            outcome.version = town.commit_delivery(changeset, draft.described, ahead)
     except TwinError as error:
         outcome.error = error
     except OSError as error:

@@ -25,11 +25,12 @@ from shapely.geometry.base import BaseGeometry
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import read_rows, write_rows
-from twin_model.catalogue import Catalogue
+from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import Layer
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
@@ -105,6 +106,8 @@ class Draft:
         self._chunks: list[tuple[str, _Spooled]] = []
         self._blob_path = self._folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        """Tables of the catalogue that the commit brings: of layers that are new, or what known ones gain."""
 
     def __enter__(self) -> "Draft":
         return self
@@ -113,6 +116,24 @@ class Draft:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def describe(self, layer: Layer, table: dict[str, Any]) -> Layer:
+        """Take in a layer of the town's own, new with its whole table or known with the fields it gains; before the first `add`.
+
+        Its table and its rows come with the commit, so nothing is handed `ahead`.
+        """
+        if layer.id not in self.catalogue:
+            self.described[layer.id] = table
+        elif table or layer.dropped:
+            self.described[layer.id] = {"fields": table}
+            gained = layer_of(layer.id, {"geometry": layer.geometry, "fields": table}).fields
+            others = tuple(each for each in layer.fields if each.name not in table)
+            layer = replace(layer, fields=(*others, *gained), dropped=False)
+        else:
+            return layer
+        self.catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
+        self._ahead = None
+        return layer
 
     def add(
         self,

@@ -22,6 +22,7 @@ from ingest.draft import ReadOptions
 from ingest.mapping import read_mapping
 from ingest.scope_file import read_scope
 from twin_model.crs import crs_code
+from twin_model.finding import Finding
 from twin_model.messages import render
 from twin_model.messages.values import title_of_layer
 from twin_model.temporal import parse_instant
@@ -30,6 +31,7 @@ __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcome
 
 _SHOWN = 5
 _SEVERITIES = ("error", "warning", "info")
+_MADE_A_LAYER = ("vector.own_layer", "vector.other_structure")
 
 
 class ProgressReporter:
@@ -154,7 +156,7 @@ def print_outcomes(context: CommandContext, outcomes: list[Outcome], *, as_json:
 
 def _print_findings(context: CommandContext, one: Outcome) -> None:
     """Print the first findings, the worst of them first, and say where the others are."""
-    worst_first = sorted(one.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    worst_first = sorted(one.findings, key=_importance)
     for finding in worst_first[:_SHOWN]:
         text = f"  {context.say('cli.severity_' + finding.severity):<7} {finding.text(context.lang)}"
         context.out.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -163,6 +165,11 @@ def _print_findings(context: CommandContext, one: Outcome) -> None:
         stored = one.version is not None and one.version.made
         where = "twin findings" if stored else "--json"
         context.out.print("  " + context.say("cli.more_findings", left=left, where=where), highlight=False)
+
+
+def _importance(finding: Finding) -> int:
+    """Return the place of a finding among those shown: that a layer was made is the answer, then the worst come first."""
+    return -1 if finding.rule in _MADE_A_LAYER else _SEVERITIES.index(finding.severity)
 
 
 def _line(one: Outcome, context: CommandContext) -> str:
@@ -204,7 +211,8 @@ def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
     if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
         return title_of_layer(layer) or layer
-    return context.town.catalogue[layer].name_in(context.lang) if context.lang == "zh" else layer
+    known = context.town.catalogue.layers.get(layer)  # a layer that a dry run would make is not there
+    return known.name_in(context.lang) if known is not None and context.lang == "zh" else layer
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -88,6 +88,13 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.fids)
+
+    def take(self, rows: NDArray[np.intp]) -> "Batch":
+        """Return some of the rows."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        unread = {name: wrong[rows] for name, wrong in self.unread.items()}
+        wkb = PackedWkb.of(self.wkb.objects(rows))
+        return Batch(self.fids[rows], wkb, columns, unread, self.layer)
 
 
 def beside(path: Path, suffix: str) -> Path | None:
@@ -222,7 +229,7 @@ class VectorFile:
     def _spelt(self, name: str) -> str:
         return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
 
-    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Iterator[Batch]:
+    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Generator[Batch]:
         """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling).
 
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.

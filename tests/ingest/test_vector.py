@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.draft import Draft, ReadOptions
-from ingest.mapping import read_mapping
+from ingest.mapping import read_mapping, standard_mapping
 from ingest.vector.dbf_text import decoded_text, encoding_of
 from ingest.vector.reader import read_vector, recognises_vector
 from twin_model.catalogue import read_catalogue
@@ -437,25 +437,25 @@ def test_a_file_without_features_is_refused_in_our_words(content: bytes, message
     assert "building.geojson" in refusal.value.text("zh")
 
 
-def test_a_file_with_nothing_for_us_names_the_layers_that_could_take_it(tmp_path: Path) -> None:
+def test_a_file_with_nothing_for_a_mapping_names_the_layers_that_could_take_it(tmp_path: Path) -> None:
     path = tmp_path / "mystery.geojson"
     buildings().to_file(path, driver="GeoJSON", engine="pyogrio")
 
     with pytest.raises(SourceRefused) as refusal:
-        reading(path)
+        reading(path, mapping=standard_mapping("vector"))
 
     assert refusal.value.values["found"] == ["mystery"]
     assert "building" in refusal.value.values["nearest"]
     assert "road_line" not in refusal.value.values["nearest"]
 
 
-def test_layers_without_a_place_and_tables_are_left_out_and_said(tmp_path: Path) -> None:
+def test_layers_that_a_mapping_does_not_name_and_tables_are_left_out_and_said(tmp_path: Path) -> None:
     path = tmp_path / "town.gpkg"
     buildings().to_file(path, layer="房屋", engine="pyogrio")
     buildings().to_file(path, layer="mystery", engine="pyogrio")
     pyogrio.write_dataframe(pd.DataFrame({"a": [1, 2]}), path, layer="owners")
 
-    read = reading(path)
+    read = reading(path, mapping=standard_mapping("vector"))
 
     assert read.counts.to_dict()["features"] == {"building": 3}
     assert {one.rule: one.values["source_layer"] for one in read.findings} == {
