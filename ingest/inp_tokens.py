@@ -54,7 +54,8 @@ def ensure_one_comma(lines: Sequence[InpLine], source: str) -> list[InpLine]:
 
     Raises `SourceRefused` for a file in which both stand, because then a number could be read in two ways.
     """
-    decimal, between = [], []
+    decimal: list[InpLine] = []
+    between: list[InpLine] = []
     for line in lines:
         if "," in _QUOTED.sub("", line.text):
             (decimal if _is_decimal(line) else between).append(line)
