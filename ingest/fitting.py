@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ingest.coordinates import AS_THEY_ARE, Cause, Coordinates, causes_of, have_no_place
 from ingest.place import outside_area
 from ingest.unplaced import Unplaced
-from ingest.values import date_text, is_absent, typed
+from ingest.values import date_text, is_absent, rounded_rows, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
 from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
@@ -267,7 +267,20 @@ class Fitting:
             value=lambda r: str(raw[r])[:80],
             expected=lambda r: one.format.upper() or one.type,
         )
+        self._report_rounded(work, one, [row for row in rounded_rows(raw, one) if work.keep[row]], raw)
         return column
+
+    def _report_rounded(self, work: _Work, one: Field, rows: list[int], raw: NDArray[Any]) -> None:
+        """Say once per column that whole numbers had more digits than a float holds, with the first of them."""
+        if rows:
+            work.report(
+                "value.rounded",
+                rows[:1],
+                "warning",
+                field=lambda r: one.name,
+                value=lambda r: str(int(raw[r])),
+                count=lambda r: len(rows),
+            )
 
     def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)

@@ -19,6 +19,7 @@ from api_config.commands.localized import verb
 from api_config.delivery import Delivery, Outcome, deliver, inspect
 from api_config.settings import user_name
 from ingest.draft import ReadOptions
+from ingest.encoding import ensure_encoding
 from ingest.mapping import read_mapping
 from ingest.scope_file import read_scope
 from twin_model.crs import crs_code
@@ -74,6 +75,7 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
     @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
     @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang))
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
@@ -82,9 +84,9 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
-               reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
-        options = _options(context, kind, mapping, crs, effective)
+    def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, encoding: str | None,
+               effective: str | None, reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
+        options = _options(kind, mapping, crs, encoding, effective)
         reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
@@ -102,6 +104,7 @@ def check_command(lang: str) -> click.Command:
     @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
     @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
     @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang))
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
@@ -111,11 +114,12 @@ def check_command(lang: str) -> click.Command:
         kind: str | None,
         mapping: Path | None,
         crs: str | None,
+        encoding: str | None,
         strict: bool,
         as_json: bool,
     ) -> int:
         town = context.town if (context.settings.town / "town.toml").exists() else None
-        options = _options(context, kind, mapping, crs, None)
+        options = _options(kind, mapping, crs, encoding, None)
         with clean_stdout():
             outcomes = [one for path in paths for one in inspect(town, path, options)]
         print_outcomes(context, outcomes, as_json=as_json)
@@ -125,13 +129,14 @@ def check_command(lang: str) -> click.Command:
 
 
 def _options(
-    context: CommandContext, kind: str | None, mapping: Path | None, crs: str | None, effective: str | None
+    kind: str | None, mapping: Path | None, crs: str | None, encoding: str | None, effective: str | None
 ) -> ReadOptions:
     return ReadOptions(
         kind=kind,
         mapping=read_mapping(mapping) if mapping else None,
         crs=crs_code(crs) if crs else None,
         effective=parse_instant(effective)[0] if effective else None,
+        encoding=ensure_encoding(encoding) if encoding else None,
     )
 
 
@@ -209,10 +214,12 @@ def _became(one: Outcome, context: CommandContext) -> str:
 
 def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
-    if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
+    if context.lang != "zh":
+        return layer
+    if not (context.settings.town / "town.toml").exists():
         return title_of_layer(layer) or layer
     known = context.town.catalogue.layers.get(layer)  # a layer that a dry run would make is not there
-    return known.name_in(context.lang) if known is not None and context.lang == "zh" else layer
+    return layer if known is None else known.name_in(context.lang)
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

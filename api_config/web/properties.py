@@ -59,7 +59,7 @@ def typed_value(layer: Layer, name: str, value: str) -> Any:
     kind = queryables(layer).get(name, "string")
     try:
         if kind in ("integer", "number"):
-            return float(value)
+            return int(value) if kind == "integer" and value.strip("+-").isdigit() else float(value)
         if kind == "boolean":
             return {"true": True, "false": False}[value.lower()]
     except (ValueError, KeyError) as error:

@@ -23,16 +23,21 @@ Geometries = NDArray[Any]
 Columns = Mapping[str, Any]
 """Values of one layer by field name, a list or an array each."""
 MOST_KINDS = 30
+CLOSING_GAP = 0.1
 
 
 class Drawing:
     """One drawing on its way into a draft, in one CRS; `flush` at the end counts what was passed over."""
 
     def __init__(self, draft: Draft, crs: str) -> None:
-        """`metres` per drawing unit is set by the reader once it is known; findings are placed in metres."""
+        """`metres` per drawing unit is set by the reader once it is known; findings are placed in metres.
+
+        An outline whose ends miss each other by no more than `closing_gap` metres is closed, with a finding.
+        """
         self.draft = draft
         self.crs = draft.crs = crs_code(crs)
         self.metres = 1.0
+        self.closing_gap = CLOSING_GAP
         self._passed_over: Counter[tuple[str, str]] = Counter()
 
     def add(self, layer: str, geometry: Geometries, columns: Columns, *, records: int | None = None) -> None:

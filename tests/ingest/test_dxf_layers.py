@@ -245,7 +245,7 @@ def test_a_drawing_no_layer_of_which_is_mapped_is_refused_with_its_layers(tmp_pa
         read(tmp_path / "a.dxf", crs="EPSG:4548")
 
     assert 'from = "Kerb"' in str(refused.value)
-    assert "building" in refused.value.text("zh")
+    assert "structure" in refused.value.text("zh")
 
 
 def test_geodata_of_a_drawing_is_noted(realdata: Path) -> None:
