@@ -244,7 +244,9 @@ def _store(
         "place": np.array(rows.places(), dtype=object)[kept],
     }
     if rows.own.any():  # rows of the one-sheet table that tell of a line too: the line keeps what no field takes
-        columns[ATTRIBUTES] = np.where(rows.own, attributes_of_rows(rows), None)[kept]
+        attributes = attributes_of_rows(rows)
+        attributes[~rows.own] = None
+        columns[ATTRIBUTES] = attributes[kept]
     geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
     raised = np.flatnonzero(np.isfinite(ground[kept]))
     geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
