@@ -227,7 +227,7 @@ def _deliver(drawing: Drawing, rings: list[_Ring], polygons: Geometries, storey_
     columns["code"] = [ring.code.gb_code for ring in shown]
     columns["name"] = ["、".join(dict.fromkeys(ring.names)) for ring in shown]
     columns["place"] = [ring.record.place for ring in shown]
-    columns[ATTRIBUTES] = list[Any](attributes_of(ring.record for ring in shown))
+    columns[ATTRIBUTES] = list[object](attributes_of(ring.record for ring in shown))
     drawing.add("building", geometry, columns, records=absorbed)
 
 
