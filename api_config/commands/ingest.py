@@ -24,6 +24,7 @@ from api_config.commands.localized import verb
 from api_config.delivery import Delivery, Outcome, deliver, inspect
 from api_config.settings import Settings, user_name
 from ingest.draft import ReadOptions
+from ingest.encoding import ensure_encoding
 from ingest.mapping import read_mapping
 from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
@@ -86,6 +87,7 @@ def _reading_options(lang: str) -> Callable[[Callable[..., Any]], Callable[..., 
                 click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang)),
                 click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang)),
                 click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang)),
+                click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang)),
                 click.option("--jobs", type=click.IntRange(0), metavar="N", help=help_text("ingest_jobs", lang)),
                 click.option("--memory", type=click.IntRange(1), metavar="MIB", help=help_text("ingest_memory", lang)),
                 click.option("--seconds", type=click.IntRange(1), metavar="N", help=help_text("ingest_seconds", lang)),
@@ -173,6 +175,7 @@ def _options(
     kind: str | None,
     mapping: Path | None,
     crs: str | None,
+    encoding: str | None,
     effective: str | None = None,
     **_: Any,
 ) -> ReadOptions:
@@ -181,6 +184,7 @@ def _options(
         mapping=read_mapping(mapping) if mapping else None,
         crs=crs_code(crs) if crs else None,
         effective=parse_instant(effective)[0] if effective else None,
+        encoding=ensure_encoding(encoding) if encoding else None,
     )
 
 
@@ -304,10 +308,12 @@ def _became(one: Outcome, context: CommandContext) -> str:
 
 def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
-    if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
+    if context.lang != "zh":
+        return layer
+    if not (context.settings.town / "town.toml").exists():
         return title_of_layer(layer) or layer
     known = context.town.catalogue.layers.get(layer)  # a layer that a dry run would make is not there
-    return known.name_in(context.lang) if known is not None and context.lang == "zh" else layer
+    return layer if known is None else known.name_in(context.lang)
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:
