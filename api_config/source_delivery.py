@@ -76,8 +76,8 @@ class Delivery:
     """How sources are to be read: as what, with which mapping and CRS, true since when, by whom.
 
     `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
-    contain are ended. With `fail_fast` nothing is read after a source that was refused; with `again` a source is read once more
-    though the same delivery was read before.
+    contain are ended. With `again` a source is read once more though the same delivery was read before; with `fail_fast`
+    nothing is read after a source that was refused.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -131,10 +131,10 @@ class SourceDelivery:
 
     def _completed(self, reading: Reading, reporter: Reporter) -> bool:
         """Return whether there is no more to do: the source is committed or refused, and nobody made its draft outdated."""
-        completed = True
         with self._refusals():
-            completed = self._commit(reading, reporter)
-        return completed
+            if not self._commit(reading, reporter):
+                return False
+        return True
 
     def cancel(self) -> None:
         """End the reading and take away what it left."""
@@ -143,7 +143,7 @@ class SourceDelivery:
     def _is_known(self, reader: Reader) -> bool:
         """Return whether the source was delivered before; a copy that the archive lacks is kept all the same."""
         town, source = self._town, self._source
-        self._outcome.already = self._version_before()
+        self._outcome.already = self._brought_by()
         if self._outcome.already is None or self._delivery.dry_run:
             return False
         if not is_kept(town.path / "sources", source):
@@ -152,15 +152,15 @@ class SourceDelivery:
         _keep_basis(town, self._basis)
         return True
 
-    def _version_before(self) -> int | None:
-        """Return the version that brought in the same, None where there is none or it is to be read again."""
+    def _brought_by(self) -> int | None:
+        """Return the version that brought in the same delivery, None where it is to be read whatever it is."""
         if self._delivery.again:
             return None
         return version_with_same_source(self._town.store, self._source, self._town.catalogue)
 
     def _is_outdated(self, draft: Draft) -> bool:
         """Return whether what others committed since the reading began decides what the source has to say."""
-        if self._version_before() != self._outcome.already:
+        if self._brought_by() != self._outcome.already:
             return True
         before, present = self._catalogue.layers, self._town.catalogue.layers
         return any(before.get(name) != present.get(name) for name in {*draft.layers, *draft.described})

@@ -107,8 +107,8 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
-    @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
+    @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @command
     def ingest(
@@ -118,8 +118,8 @@ def ingest_command(lang: str) -> click.Command:
         reason: str,
         scope: str,
         accept_removals: bool,
-        again: bool,
         fail_fast: bool,
+        again: bool,
         dry_run: bool,
         strict: bool,
         as_json: bool,
@@ -130,15 +130,7 @@ def ingest_command(lang: str) -> click.Command:
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options=options,
-                author=user_name(context.settings),
-                reason=reason,
-                dry_run=dry_run,
-                reach=reach,
-                area=area,
-                accept_removals=accept_removals,
-                fail_fast=fail_fast,
-                again=again,
+                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, fail_fast, again
             )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json)

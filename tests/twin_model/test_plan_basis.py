@@ -15,7 +15,7 @@ from twin_model.changeset import Changeset, Delivered, Source
 from twin_model.editing import rows_of
 from twin_model.errors import VersionConflict
 from twin_model.plan import LayerPlan
-from twin_model.store.base import Described, FeatureQuery, Store
+from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.plan_basis import compared_layers
 from twin_model.temporal import now
 from twin_model.versioning import commit, plan_changeset
@@ -55,9 +55,8 @@ def test_the_layers_of_a_network_are_compared_together_and_findings_with_any_sou
     edit = Changeset("a", "r", now(), (rows,), edit=True, terminated={"building": ("building.1",)})
 
     assert compared_layers(edit, CATALOGUE) == ["building", "pipe_line", "pipe_point"]
-    described = [Described(CATALOGUE["road_line"], "{}")]
     source = Changeset("a", "r", now(), source=Source("x", "x"))
-    assert compared_layers(source, CATALOGUE, described) == ["finding", "road_line"]
+    assert compared_layers(source, CATALOGUE, ["road_line"]) == ["finding", "road_line"]
 
 
 def test_a_delete_on_a_stale_base_is_refused_as_an_update_is(store: Store) -> None:

@@ -333,7 +333,7 @@ class GeoPackageStore(GeoPackageHistory):
         progress: Progress = unwatched,
     ) -> Version:
         for _ in range(PLANS_AHEAD):
-            names = compared_layers(changeset, self._catalogue, described)
+            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
             base = layer_versions(self._connection(), names)
             plans = self._planned(plan, changeset, described)
             with self._writing() as connection:

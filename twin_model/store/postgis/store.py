@@ -303,7 +303,7 @@ class PostgisStore(PostgisHistory):
         progress: Progress = unwatched,
     ) -> Version:
         for _ in range(PLANS_AHEAD):
-            names = compared_layers(changeset, self._catalogue, described)
+            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
             with self._lent() as asking:
                 base = layer_versions(asking, names)
             plans = self._planned(plan, changeset, described)
