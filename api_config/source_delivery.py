@@ -109,7 +109,7 @@ class SourceDelivery:
         with self._refusals():
             reader = self._readers.reader_of(self.path, delivery.options)
             self._outcome.kind = reader.name
-            self._basis = _basis(town, reader, self.path.name, delivery)
+            self._basis = _basis(town, reader, delivery)
             self._source = identify(self.path, reader, delivery=self._delivery_id, identity=self._basis.digests)
             if self._is_known(reader):
                 return
@@ -232,11 +232,11 @@ def read_request(
     return ReadRequest(path, reader.name, source, options, catalogue, crs, folder)
 
 
-def _basis(town: Town, reader: Reader, name: str, delivery: Delivery) -> ReadingBasis:
+def _basis(town: Town, reader: Reader, delivery: Delivery) -> ReadingBasis:
     """Return what a source is read with, the town's time zone and the scope that the caller named among it."""
     reach = None if delivery.reach == "seen" else delivery.reach
     area = None if delivery.area is None else delivery.area.wkb_hex
-    return reading_basis(reader, delivery.options, name, zone=town.settings.timezone, reach=reach, area=area)
+    return reading_basis(reader, delivery.options, zone=town.settings.timezone, reach=reach, area=area)
 
 
 def _keep_basis(town: Town, basis: ReadingBasis) -> None:

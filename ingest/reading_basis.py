@@ -13,7 +13,7 @@ from typing import Any
 
 from ingest.draft import ReadOptions
 from ingest.mapping import MAPPINGS, Mapping, tables_named
-from ingest.reader import TOPICS, Reader
+from ingest.reader import Reader
 from twin_model.errors import SourceRefused
 
 __all__ = ["ReadingBasis", "reading_basis"]
@@ -41,10 +41,9 @@ class ReadingBasis:
                 )
 
 
-def reading_basis(reader: Reader, options: ReadOptions, name: str = "", **others: Any) -> ReadingBasis:
+def reading_basis(reader: Reader, options: ReadOptions, **others: Any) -> ReadingBasis:
     """Return what a source is read with; `others` are further values that decide what a delivery means (time zone, scope).
 
-    The source's name counts where it may say a class, a project or a layer: not where the caller names the layer.
     Options that are as usual say nothing, so that a further option of a later release leaves earlier deliveries the same.
     A code table that cannot be read is left to its reader, which says so.
     """
@@ -56,15 +55,9 @@ def reading_basis(reader: Reader, options: ReadOptions, name: str = "", **others
     digests = {name: _digest(content) for name, content in contents.items()}
     if mapping is not None and not getattr(mapping, "content", b""):
         digests["mapping"] = _digest(repr(mapping).encode())
-    if name and not (reader.topic == "topography" and _names_layer(options)):
-        digests["name"] = name
     digests["reader"] = f"{reader.name} {reader.version} {_digest_of_tables(reader.tables)}".strip()
     digests["options"] = _digest(repr(_told(options, others)).encode())[:16]
     return ReadingBasis(digests, contents, paths)
-
-
-def _names_layer(options: ReadOptions) -> bool:
-    return options.kind is not None and options.kind not in (*TOPICS, "dxf", "vector")
 
 
 def _told(options: ReadOptions, others: Map[str, Any]) -> list[tuple[str, Any]]:

@@ -1,6 +1,6 @@
 """What makes a delivery the same as an earlier one: the bytes of its files, and all else that decides what is read.
 
-A source carries digests by name (`changeset.Source.identity`): "reader", "options", "mapping/...", "table/...", "name". When it
+A source carries digests by name (`changeset.Source.identity`): "reader", "options", "mapping/...", "table/...". When it
 has been read, the layers that it used are added ("layer:building"), and the names that found no layer ("left_out").
 What was recorded before there were digests is equal to nothing: such a source is read again, which changes nothing.
 
@@ -73,15 +73,14 @@ def version_with_same_source(store: Store, source: Source, catalogue: Catalogue)
 def same_version(history: Iterable[ChangesetRecord], source: Source, catalogue: Catalogue) -> int | None:
     """Return the version of a history, newest first, that brought in the same source read in the same way.
 
-    A reverted version does not count, nor does one after which the same file came with another content: the file that says
-    again what it said before is news.
+    A source has its name besides its bytes, for names say what a table holds. A reverted version does not count, nor does
+    one after which the same file came with another content: the file that says again what it said before is news.
     """
-    standing = _standing(history)
-    for place, record in enumerate(standing):
+    of_file = [record for record in _standing(history) if record.source == source.name]
+    for place, record in enumerate(of_file):
         if record.sha256 == source.sha256 and is_same(record.identity, source.identity, catalogue):
-            later = (each for each in standing[:place] if each.source in (source.name, record.source))
-            news = (each for each in later if not record.delivery or each.delivery != record.delivery)
-            return None if any(news) else record.number
+            later = (each for each in of_file[:place] if not record.delivery or each.delivery != record.delivery)
+            return None if any(later) else record.number
     return None
 
 

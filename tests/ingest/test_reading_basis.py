@@ -124,11 +124,6 @@ def test_every_option_that_is_not_the_usual_one_is_another_delivery_and_so_is_a_
     ]
 
     assert reading_basis(reader, ReadOptions(), zone="Asia/Shanghai", reach=None).digests == usual
-    named = [
-        reading_basis(reader, ReadOptions(kind=kind), "a.shp").digests.get("name")
-        for kind in (None, "vector", "road_line")
-    ]
-    assert named == ["a.shp", "a.shp", None], "the name of a file counts unless the caller says the layer"
     assert len({json.dumps(dict(each.digests), sort_keys=True) for each in others} - {json.dumps(usual)}) == len(others)
 
 
