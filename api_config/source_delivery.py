@@ -24,7 +24,7 @@ from twin_model.changeset import Changeset, ScopeKind, Source, Version
 from twin_model.delivery_identity import version_with_same_source, with_layers
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
-from twin_model.sources import SourceCopy, is_kept, keep_content, source_copy
+from twin_model.sources import SourceCopy, copy_to_read, is_kept, keep_content, source_copy
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import plan_changeset, touched_ids
@@ -239,7 +239,10 @@ def inspect_source(
         reader = readers.reader_of(path, options)
         outcome.kind = reader.name
         source = identify(path, reader)
-        with readers.begin(read_request(path, reader, source, options, catalogue, crs, Path(folder))) as reading:
+        with (
+            copy_to_read(source, files_of(path, reader)) as copy,
+            readers.begin(read_request(copy.path, reader, source, options, catalogue, crs, Path(folder))) as reading,
+        ):
             draft = reading.draft(reporter.read)
             draft.ensure_placed()
             outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
@@ -295,7 +298,8 @@ def _spool_folder(town: Town) -> Iterator[Path]:
 def _source_copy(
     town: Town, source: Source, path: Path, reader: Reader, delivery: Delivery
 ) -> AbstractContextManager[SourceCopy]:
-    """Return the copy of a source that is read and kept; a dry run reads the source itself and keeps nothing."""
+    """Return the copy of a source that is read and kept; a dry run keeps nothing."""
+    files = files_of(path, reader)
     if delivery.dry_run:
-        return nullcontext(SourceCopy(path, keep=lambda: None))
-    return source_copy(town.path / "sources", source, files_of(path, reader))
+        return copy_to_read(source, files, town.cache)
+    return source_copy(town.path / "sources", source, files)
