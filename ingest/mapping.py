@@ -9,7 +9,15 @@
 
 The first entry whose `from` fits wins. `crs` at the top declares the CRS of sources that carry none.
 
-Of a drawing `from` may be narrowed: `"JMD|LWPOLYLINE"` (layer and type), `"*|INSERT|TREE*"` (block name). `where` takes only rows or
+Rows and entities that an entry does not take go to the next that fits: one source layer becomes several of ours, by geometry
+(`from = "mixed|LineString"`, or simply by what `to` holds) or by value:
+
+    [[layer]]
+    from = "parcels"
+    where = { kind = ["road*", "道路"] }
+    to = "road_area"
+
+Of a drawing `from` may be narrowed too: `"JMD|LWPOLYLINE"` (layer and type), `"*|INSERT|TREE*"` (block name). `where` takes only rows or
 entities whose values fit (shell patterns), the others go to a later entry; `texts` names layers of a drawing whose texts are
 joined to the area they lie in (`fields = { name = "text" }`):
 
@@ -35,9 +43,24 @@ from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
 
-__all__ = ["LayerMapping", "Mapping", "TableJoin", "ensure_fits", "read_mapping", "standard_mapping", "value_text"]
+__all__ = [
+    "GEOMETRY_KINDS",
+    "LayerMapping",
+    "Mapping",
+    "TableJoin",
+    "ensure_fits",
+    "read_mapping",
+    "standard_mapping",
+    "value_text",
+]
 
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from", "where", "texts", "join"}
+
+
+GEOMETRY_KINDS = ("Point", "LineString", "Polygon")
+"""How `from` names the points, lines and areas of a source layer, single or multi: `"roads|LineString"`."""
+
+ALL_KINDS = frozenset(range(len(GEOMETRY_KINDS)))
 
 
 @dataclass(frozen=True)
@@ -69,13 +92,24 @@ class LayerMapping:
     def fits(self, source_layer: str) -> bool:
         return _matches(source_layer, self.patterns)
 
+    def kinds_of(self, source_layer: str) -> frozenset[int]:
+        """Return which geometries of a source layer the entry takes: 0 points, 1 lines, 2 areas (`from = "roads|LineString"`)."""
+        named = {number for number, kind in enumerate(GEOMETRY_KINDS) if self.fits(f"{source_layer}|{kind}")}
+        return frozenset(named) if named and not self.fits(source_layer) else ALL_KINDS
+
+    def wants(self, column: str, value: Any) -> bool:
+        """Return whether a value fits what `where` says of a column."""
+        return _matches(value_text(value), self.where[column])
+
+    def where_columns(self, available: Sequence[str]) -> dict[str, str]:
+        """Return the columns that `where` names -> the source's spelling, of those there are."""
+        spellings = {column: _among((column,), available) for column in self.where}
+        return {column: spelling for column, spelling in spellings.items() if spelling is not None}
+
     def takes(self, row: Map[str, Any]) -> bool:
         """Return whether a row has, in every column that `where` names, a value that fits one of its patterns."""
-        names = {name.lower(): name for name in row}
-        return all(
-            _matches(value_text(row.get(names.get(column.lower(), column))), patterns)
-            for column, patterns in self.where.items()
-        )
+        spellings = self.where_columns(list(row))
+        return all(self.wants(column, row.get(spellings.get(column, column))) for column in self.where)
 
     def joins_text(self, source_layer: str) -> bool:
         """Return whether the texts of a layer of a drawing are joined to the areas they lie in."""
@@ -128,6 +162,11 @@ class Mapping:
     layers: tuple[LayerMapping, ...]
     crs: str | None = None
     options: Map[str, Any] = field(default_factory=dict)
+
+    def entries_for(self, source_layer: str) -> list[LayerMapping]:
+        """Return every entry for a source layer, whole or one of its kinds of geometry, in order."""
+        names = [source_layer, *(f"{source_layer}|{kind}" for kind in GEOMETRY_KINDS)]
+        return [entry for entry in self.layers if any(entry.fits(name) for name in names)]
 
     def layer_for(self, source_layer: str) -> LayerMapping | None:
         return next((one for one in self.layers if one.fits(source_layer)), None)

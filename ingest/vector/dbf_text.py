@@ -119,9 +119,7 @@ def decoded(values: NDArray[Any], encoding: str, others: Sequence[str] = _OTHERS
     return spread(codes, distinct, encoding, others)
 
 
-def spread(
-    codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str, others: Sequence[str] = _OTHERS
-) -> Texts:
+def spread(codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str, others: Sequence[str] = _OTHERS) -> Texts:
     """Return the same of a column that comes as distinct texts and which each row has, -1 where it has none."""
     texts = np.full(len(distinct) + 1, None, dtype=object)
     at_once = _all_at_once(distinct, encoding)

@@ -289,7 +289,10 @@ class VectorFile:
                 return
         except Unstreamable:
             pass
-        while len(read := self._read(layer, wanted, start, rows)):
+        while rows_left := self._rows_left(layer, start, rows):
+            read = self._read(layer, wanted, start, rows_left)
+            if not len(read):
+                return
             yield self._batch(layer, read)
             start = self._following(read.fids, start)
             if len(read) < rows:
@@ -349,6 +352,13 @@ class VectorFile:
         with self._in_our_words():  # the file is opened with the first batch
             first = next(streamed, None)
         return itertools.chain(() if first is None else (first,), streamed)
+
+    def _rows_left(self, layer: SourceLayer, start: int, rows: int) -> int:
+        """Return how many rows to ask for: asked for more than there are, pyogrio refuses all of them for one bad geometry.
+
+        Of a shapefile it is not known, for `start` counts deleted records too.
+        """
+        return rows if self._as_bytes or layer.features < 0 else min(rows, layer.features - start)
 
     def _following(self, fids: NDArray[np.int64], start: int) -> int:
         """Return how many rows GDAL is to skip to reach the next ones; of a shapefile it counts deleted records too."""

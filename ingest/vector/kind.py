@@ -70,7 +70,13 @@ _SUFFIXES = {
 """Some drivers go by the ending alone, whatever the content is."""
 
 _OTHER_ROOTS = {"kml", "gpx", "osm", "osmchange", "rss", "feed", "rdf", "html", "mapml", "mapml-", "jcsdatafile", "svg",
-                "getrecordsresponse", "landxml", "x3d", "collada"}  # fmt: skip
+                "getrecordsresponse", "x3d", "collada"}  # fmt: skip
+
+
+_MODEL_ROOTS = {"citymodel": "citygml", "landxml": "landxml"}
+"""Models of buildings and of roads in XML, which GDAL would take for features or for nothing; each has words of its own."""
+
+_HEAD_OF_NAMES = 4096
 
 
 def ensure_vector_kind(path: Path, source: str) -> frozenset[str]:
@@ -140,13 +146,33 @@ def _ensure_gml(path: Path, head: bytes, source: str) -> None:
     if root is None:
         raise not_recognised(path, source)
     name = root.lower()
+    if name in _MODEL_ROOTS or b"opengis.net/citygml" in head[:_HEAD_OF_NAMES]:
+        raise SourceRefused(f"vector.{_MODEL_ROOTS.get(name, 'citygml')}", source=source, found=root)
     if name in _OTHER_ROOTS:
         raise SourceRefused("vector.other_kind", source=source, found=root, expected=CUSTOMARY)
     if b"opengis.net/gml" not in head and b"FeatureCollection" not in head:
         raise not_recognised(path, source)
+    _ensure_whole(path, source)
     for part in companions(path):
         if part.suffix.lower() == ".xsd":
             _ensure_own_schema(part, source)
+
+
+def _ensure_whole(path: Path, source: str) -> None:
+    """Refuse XML that breaks off or is not well formed, with its line: GDAL would keep quiet about what it could not read."""
+    parser = _parser(source)
+    with path.open("rb") as file:
+        start = file.read(_CHUNK)
+        parser_starts = max(start.find(b"<"), 0)
+        try:
+            parser.Parse(start[parser_starts:], False)
+            while chunk := file.read(_HEAD_BYTES):
+                parser.Parse(chunk, False)
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            line = error.lineno + start[:parser_starts].count(b"\n")
+            values = {"line": line, "column": error.offset + 1, "cause": expat.ErrorString(error.code)}
+            raise SourceRefused("vector.broken_xml", source=source, **values) from error
 
 
 def _root(content: bytes, source: str) -> str | None:

@@ -7,7 +7,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import closing
 from pathlib import Path
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.encoding import encoding_title, ensure_encoding
-from ingest.mapping import LayerMapping, Mapping, standard_mapping
+from ingest.mapping import ALL_KINDS, LayerMapping, Mapping, standard_mapping
+from ingest.suggestion import fitting_layers
 from ingest.vector.columns import columns_of
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, dimensions_of, own_targets
@@ -30,6 +31,7 @@ from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
+from twin_model.rows.columns import coded
 from twin_model.rows.coordinate_runs import no_runs, read_runs
 
 __all__ = ["read_vector", "recognises_vector"]
@@ -38,7 +40,13 @@ _LENGTH_OF_HEAD = 512
 _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
+_STEM = re.compile("_(area|line|point)$")
+"""What tells layers of the same things apart that are drawn otherwise."""
+
 _LOOKED_AT = 1_000
+_MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
+"""What XML that is read, or named for what it is, has in its head."""
+
 _NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
 _DIMENSIONS = {
     "Point": 0,
@@ -63,7 +71,9 @@ def recognises_vector(path: Path) -> bool:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
     if text[:1] in (b"{", b"["):
         return path.suffix.lower() in {".geojson", ".json"} and b"CityJSON" not in head
-    return (b"opengis.net/gml" in head or b"FeatureCollection" in head) and text[:1] == b"<"
+    if text[:1] != b"<":
+        return False
+    return any(mark in head for mark in _MARKS_OF_XML)
 
 
 def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
@@ -71,11 +81,14 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     _ensure_shapefile(path, draft)
     named = options.mapping.options.get("encoding") if options.mapping else None
     file = VectorFile(path, draft.source.name, options.encoding or (ensure_encoding(named) if named else None))
-    found = file.names()
+    found = _with_crs(file, file.names(), draft, options)
     chosen = _chosen(found, path, draft, options)
-    targets = {name: {0: target} for name, target in chosen.items()} | _own(file, found, chosen, draft, options)
+    targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
+    targets |= _own(file, found, chosen, draft, options)
     if not targets:
-        raise SourceRefused("vector.only_tables", source=draft.source.name, found=[name for name, _ in found])
+        rows = sum(file.layer(name, geometry).features for name, geometry in found)
+        rule = "vector.only_tables" if rows else "source.empty"
+        raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in found])
     before = draft.counts.read
     for name, geometry in found:
         if targets.get(name):
@@ -84,7 +97,42 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
             _leave_out(file, name, geometry, draft)
     if draft.counts.read == before:
         raise SourceRefused("source.empty", source=draft.source.name)
+    _ensure_some_fit(draft)
     _report_encoding(file, draft)
+
+
+def _with_crs(
+    file: VectorFile, found: list[tuple[str, str | None]], draft: Draft, options: ReadOptions
+) -> list[tuple[str, str | None]]:
+    """Return the layers that can be placed; one without a system is left out with an error where others have theirs.
+
+    A file of which no layer has one is refused when it is read.
+    """
+    spatial = [name for name, geometry in found if geometry is not None]
+    if options.crs or (options.mapping and options.mapping.crs) or len(spatial) < 2:
+        return found
+    lacking = [name for name in spatial if _lacks_crs(file, name)]
+    if len(lacking) == len(spatial):
+        return found
+    for name in lacking:
+        values = {"source_layer": name, "source": draft.source.name, "crs": draft.storage_crs}
+        draft.report(Finding("vector.layer_without_crs", "error", values=values))
+    return [(name, geometry) for name, geometry in found if name not in lacking]
+
+
+def _lacks_crs(file: VectorFile, name: str) -> bool:
+    try:
+        return _declared_crs(file.layer(name, "Unknown").crs) is None
+    except SourceRefused:
+        return False  # what cannot be read says so when it is read
+
+
+def _declared_crs(declared: str | None) -> str | None:
+    """Return the system a layer declares as a code, None for none; GDAL's "Undefined SRS" declares none."""
+    try:
+        return None if declared is None or _NO_SYSTEM.match(declared) else crs_code(declared)
+    except CrsRefused:
+        return None
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
@@ -104,34 +152,72 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
             draft.report(Finding("vector.index_broken", "warning", values={"source": draft.source.name}))
 
 
+def _ensure_some_fit(draft: Draft) -> None:
+    """Refuse a source none of which has the geometry of the layer it was to go to, and name layers that have."""
+    if draft.counts.stored or not draft.counts.quarantined:
+        return
+    rows = [finding for finding in draft.findings if finding.raw is not None]
+    if any(finding.rule != "geometry.wrong_type" for finding in rows):
+        return
+    kinds = sorted({str(finding.values["found"]) for finding in rows})
+    dimensions = {dimension for kind in kinds if (dimension := _dimension(kind)) is not None}
+    layer = str(rows[0].layer)
+    values = {"found": kinds, "layer": layer, "expected": draft.catalogue[layer].geometry}
+    nearest = fitting_layers(draft.catalogue, dimensions, [layer, draft.source.name])
+    raise SourceRefused("vector.wrong_geometry", source=draft.source.name, **values, nearest=nearest, to=nearest[0])
+
+
 def _chosen(
     found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
-) -> dict[str, LayerMapping]:
-    """Return source layer -> how it is read; refuse a file of which nothing has a place here."""
+) -> dict[str, list[LayerMapping]]:
+    """Return source layer -> how it is read, in order; refuse a file of which nothing has a place here."""
     source = draft.source.name
     if not found:
         raise SourceRefused("source.empty", source=source)
     stems = [path.stem] if len(found) == 1 else []
     targets = {
-        name: _target([name, *stems], draft, options)
+        name: _targets([name, *stems], draft, options)
         for name, geometry in found
         if geometry is not None or _takes_tables(draft, options)
     }
     if not targets and not _takes_own(options):
         raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
-    chosen = {name: target for name, target in targets.items() if target is not None}
     if _takes_own(options):  # by its name alone a layer is not taken for one of another dimension
         declared = {name: _dimension(geometry) for name, geometry in found}
-        chosen = {
-            name: target
-            for name, target in chosen.items()
-            if draft.catalogue[target.to].dimension in (declared[name], -1) or declared[name] is None
-        }
+        targets = {name: _of_geometry(name, entries, declared[name], draft) for name, entries in targets.items()}
+    chosen = {name: entries for name, entries in targets.items() if entries}
     if options.kind in draft.catalogue.layers:
         chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
     if not chosen and not _takes_own(options):
         raise SourceRefused("source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft))
     return chosen
+
+
+def _of_geometry(name: str, entries: list[LayerMapping], dimension: int | None, draft: Draft) -> list[LayerMapping]:
+    """Return those entries whose layer holds the geometry that a source layer declares, else the entry of a sibling layer.
+
+    Lines named as road areas are road lines. Where any geometry may come, the siblings of all dimensions follow.
+    """
+    own = [entry for entry in entries if draft.catalogue[entry.to].dimension in (dimension, -1) or dimension is None]
+    known = {entry.to for entry in own}
+    siblings = [] if own and dimension is not None else _siblings(entries, dimension, draft)
+    others = [entry for entry in siblings if entry.to not in known]
+    for entry in others if not own else ():
+        values = {"source_layer": name, "source": draft.source.name, "named": entries[0].to, "taken": entry.to}
+        draft.report(Finding("vector.sibling_taken", "warning", layer=entry.to, values=values))
+    return own + others
+
+
+def _siblings(entries: list[LayerMapping], dimension: int | None, draft: Draft) -> list[LayerMapping]:
+    """Return the standard entries of layers of the same things drawn otherwise: road_line for road_area."""
+    stems = {_STEM.sub("", entry.to) for entry in entries if _STEM.search(entry.to)}
+    layers = [layer for layer in draft.catalogue if _STEM.search(layer.id) and _STEM.sub("", layer.id) in stems]
+    return [_standard_entry(layer.id) for layer in layers if dimension in (layer.dimension, None)]
+
+
+def _standard_entry(layer: str) -> LayerMapping:
+    fitting = (entry for entry in standard_mapping("vector").layers if entry.to == layer)
+    return next(fitting, LayerMapping(("*",), layer))
 
 
 def _takes_own(options: ReadOptions) -> bool:
@@ -142,7 +228,7 @@ def _takes_own(options: ReadOptions) -> bool:
 def _own(
     file: VectorFile,
     found: list[tuple[str, str | None]],
-    chosen: Map[str, LayerMapping],
+    chosen: Map[str, list[LayerMapping]],
     draft: Draft,
     options: ReadOptions,
 ) -> dict[str, Targets]:
@@ -163,8 +249,8 @@ def _own(
 
 
 def _of_its_dimension(
-    chosen: dict[str, LayerMapping], geometry: dict[str, str | None], dimension: int
-) -> dict[str, LayerMapping]:
+    chosen: dict[str, list[LayerMapping]], geometry: dict[str, str | None], dimension: int
+) -> dict[str, list[LayerMapping]]:
     """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
     suiting = {name: one for name, one in chosen.items() if _dimension(geometry[name]) in (dimension, None)}
     return suiting or chosen
@@ -180,25 +266,28 @@ def _takes_tables(draft: Draft, options: ReadOptions) -> bool:
 
 
 def _nearest(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
-    """Return layers of ours that could take in what the file holds, by dimension."""
-    wanted = {_dimension(geometry) for _, geometry in found if geometry is not None}
-    fitting = [one for one in draft.catalogue if one.has_geometry and one.kind == "feature" and one.id != "finding"]
-    return [one.id for one in fitting if None in wanted or one.dimension in wanted][:12]
+    """Return layers of ours that could take in what the file holds, by dimension and name."""
+    wanted = [_dimension(geometry) for _, geometry in found if geometry is not None]
+    dimensions = set() if None in wanted else {dimension for dimension in wanted if dimension is not None}
+    return fitting_layers(draft.catalogue, dimensions, [name for name, _ in found])
 
 
-def _target(names: list[str], draft: Draft, options: ReadOptions) -> LayerMapping | None:
-    """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours."""
+def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[LayerMapping]:
+    """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours.
+
+    Of a mapping of the caller's every entry that fits is one: the later ones take what the first does not.
+    """
     mapping: Mapping = options.mapping or standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
         fitting = [one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind]
-        return fitting[0] if fitting else LayerMapping(("*",), str(options.kind))
+        return [fitting[0] if fitting else LayerMapping(("*",), str(options.kind))]
     for name in names:
-        found = mapping.layer_for(name)
-        if found is not None:
-            return found
+        entries = mapping.entries_for(name)
+        if entries:
+            return entries if options.mapping is not None else entries[:1]
         if name in draft.catalogue and not (_takes_own(options) and draft.catalogue[name].delivered_as):
-            return LayerMapping((name,), name)
-    return None
+            return [LayerMapping((name,), name)]
+    return []
 
 
 def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> None:
@@ -254,6 +343,7 @@ def _wanted(layer: SourceLayer, targets: Targets, draft: Draft) -> list[str]:
     for target in targets.values():
         dated = target.dated_by(list(layer.fields))
         wanted |= {*_fields(layer, target, draft.catalogue[target.to]).values(), *([dated] if dated else [])}
+        wanted |= set(target.where_columns(list(layer.fields)).values())
     return sorted(wanted)
 
 
@@ -261,21 +351,35 @@ def _read_layer(
     layer: SourceLayer, first: Batch, others: Iterator[Batch], targets: Targets, draft: Draft, options: ReadOptions
 ) -> None:
     crs = draft.storage_crs if layer.geometry is None and layer.crs is None else _crs(layer, first, draft, options)
-    plans = {dimension: _Reading(layer, target, draft) for dimension, target in targets.items()}
+    readings = [_Reading(layer, target, draft) for target in targets.values()]
+    not_taken = 0
     for batch in itertools.chain([first], others):
-        for reading, part in _parts(batch, plans):
-            reading.add(part, crs, options)
+        for reading, part in _parts(batch, readings):
+            if reading is None:
+                not_taken += len(part)
+            else:
+                reading.add(part, crs, options)
+    if not_taken:
+        draft.decorate(not_taken)
+        values = {"source_layer": layer.name, "source": draft.source.name, "rows": not_taken}
+        draft.report(Finding("vector.rows_not_taken", "info", values=values))
 
 
-def _parts(batch: Batch, readings: Map[int, "_Reading"]) -> Iterator[tuple["_Reading", Batch]]:
-    """Yield the rows of a batch with how they are read: all alike, or by the dimension of their geometry."""
-    if len(readings) == 1:
-        yield from ((reading, batch) for reading in readings.values())
+def _parts(batch: Batch, readings: Sequence["_Reading"]) -> Iterator[tuple["_Reading | None", Batch]]:
+    """Yield the rows of a batch with how they are read: each by the first entry whose geometry and `where` it fits.
+
+    Rows that fit an entry but for their geometry go to it, and are set aside there; rows that fit none come with None.
+    """
+    if len(readings) == 1 and readings[0].takes_all:
+        yield readings[0], batch
         return
     dimensions = dimensions_of(batch)
-    dimensions[~np.isin(dimensions, list(readings))] = next(iter(readings))
-    for dimension, reading in readings.items():
-        rows = np.flatnonzero(dimensions == dimension)
+    left = np.ones(len(batch), dtype=bool)
+    of_shape = [(reading, reading.fits(batch) & reading.holds(dimensions)) for reading in readings]
+    of_any = [(reading, reading.fits(batch) & reading.names(dimensions)) for reading in readings]
+    for reading, fitting in [*of_shape, *of_any, (None, left)]:
+        rows = np.flatnonzero(left & fitting)
+        left[rows] = False
         if len(rows):
             yield reading, batch.take(rows)
 
@@ -286,6 +390,34 @@ class _Reading:
     def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft) -> None:
         self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
+        self._where = target.where_columns(list(layer.fields))
+        self._kinds = target.kinds_of(layer.name)
+
+    @property
+    def takes_all(self) -> bool:
+        """Whether every row is read so."""
+        return not self.target.where and self._kinds == ALL_KINDS
+
+    def fits(self, batch: Batch) -> NDArray[np.bool_]:
+        """Return which rows have the values that the entry wants."""
+        fitting = np.ones(len(batch), dtype=bool)
+        for wanted, column in ((wanted, self._where.get(wanted)) for wanted in self.target.where):
+            values = batch.columns[column] if column is not None else np.full(len(batch), None, dtype=object)
+            codes, distinct = coded(values)
+            good = np.array(
+                [*(self.target.wants(wanted, value) for value in distinct), self.target.wants(wanted, None)]
+            )
+            fitting &= good[codes]
+        return fitting
+
+    def names(self, dimensions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which rows are of a kind of geometry that the entry names; of no geometry all are."""
+        return np.isin(dimensions, [*self._kinds, -1])
+
+    def holds(self, dimensions: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Return which of them our layer can hold."""
+        suiting = np.isin(dimensions, [self.ours.dimension, -1]) | (not self.ours.has_geometry)
+        return self.names(dimensions) & suiting
 
     def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
@@ -357,10 +489,7 @@ def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -
     The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
     """
     declared = options.crs or (options.mapping.crs if options.mapping else None)
-    try:
-        found = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
-    except CrsRefused:
-        found = None
+    found = _declared_crs(layer.crs)
     if found is None and declared is None:
         raise SourceRefused("source.no_crs", source=draft.source.name)
     if found is not None and options.crs is not None and not same_crs(found, options.crs):
