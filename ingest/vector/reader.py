@@ -7,6 +7,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 
 import itertools
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as Map
 from contextlib import closing
@@ -24,9 +25,13 @@ from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.encoding import encoding_title, ensure_encoding
 from ingest.mapping import ALL_KINDS, LayerMapping, Mapping, standard_mapping
 from ingest.suggestion import fitting_layers
+from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
+from ingest.vector.conversion import converted
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
+from ingest.vector.kind import is_file_geodatabase, tables_together
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, dimensions_of, own_targets
+from ingest.vector.table_features import holds_coordinates
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
@@ -60,8 +65,12 @@ _DIMENSIONS = {
 
 def recognises_vector(path: Path) -> bool:
     """Say whether the first bytes are those of a vector file GDAL reads for us."""
+    if is_file_geodatabase(path):
+        return True
     if not path.is_file():
         return False
+    if is_table_file(path):
+        return holds_coordinates(path)
     with path.open("rb") as file:
         head = file.read(_LENGTH_OF_HEAD)
     if head[:4] == b"\x00\x00\x27\x0a" or head[:15] == b"SQLite format 3" or head[:4] == b"fgb\x03":
@@ -69,6 +78,8 @@ def recognises_vector(path: Path) -> bool:
     if path.suffix.lower() in {".tab", ".mif"}:
         return head[:6].lower() == b"!table" or head[:7].lower() == b"version"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if path.suffix.lower() in {".kml", ".kmz", ".gpx", ".dgn"}:
+        return text[:1] == b"<" or head[:2] == b"PK" or path.suffix.lower() == ".dgn"
     if text[:1] in (b"{", b"["):
         return path.suffix.lower() in {".geojson", ".json"} and b"CityJSON" not in head
     if text[:1] != b"<":
@@ -80,7 +91,17 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read every layer of a file that a mapping, or `options.kind`, gives a place here."""
     _ensure_shapefile(path, draft)
     named = options.mapping.options.get("encoding") if options.mapping else None
-    file = VectorFile(path, draft.source.name, options.encoding or (ensure_encoding(named) if named else None))
+    encoding = options.encoding or (ensure_encoding(named) if named else None)
+    with tempfile.TemporaryDirectory(prefix="twin-converted-") as folder:
+        path = tables_together(path, Path(folder))
+        source = converted(path, draft.source.name, Path(folder), encoding)
+        for finding in source.findings if source else ():
+            draft.report(finding)
+        file = VectorFile(source.path if source else path, draft.source.name, encoding)
+        _read_file(file, path, draft, options)
+
+
+def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
     found = _with_crs(file, file.names(), draft, options)
     chosen = _chosen(found, path, draft, options)
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
