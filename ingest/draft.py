@@ -11,7 +11,7 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -38,6 +38,9 @@ __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
 
 FRAME_ROWS = 50_000
 """Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
+
+_MOST_NAMED = 30
+"""So many columns a finding names."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class Draft:
         self.counts = Counts()
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
+        self._told_of: set[tuple[str, str]] = set()
         self._undated = 0
         self._tick, self._ahead = tick, ahead
         self.coordinates = coordinates
@@ -145,7 +149,8 @@ class Draft:
     ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
-        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
+        Columns are field names of the layer; those missing are NULL. Optional: `attributes` (what no field takes, by the
+        source's names: dicts, or texts of `ingest.leftovers`), `place` (row or handle, for findings;
         where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
         `runs` are the geometries of rows that have none in the frame.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
@@ -202,6 +207,15 @@ class Draft:
     def report(self, finding: Finding) -> None:
         """Note a finding about data that is stored all the same."""
         self._found.append((finding, False))
+
+    def report_attributes(self, layer_id: str, names: Sequence[str], source_layer: str) -> None:
+        """Say once for each source layer which of its columns stay in `attributes`."""
+        if (layer_id, source_layer) in self._told_of:
+            return
+        self._told_of.add((layer_id, source_layer))
+        shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+        values = {"source": self.source.name, "source_layer": source_layer, "count": len(names), "names": shown}
+        self.report(Finding("attributes.kept", "info", layer=layer_id, values=values))
 
     @property
     def findings(self) -> list[Finding]:

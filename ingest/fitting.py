@@ -22,7 +22,8 @@ from twin_model.changeset import Rows
 from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
-from twin_model.layer import Field, Layer
+from twin_model.layer import ATTRIBUTES, Field, Layer
+from twin_model.rows.attributes import attributes_text
 from twin_model.rows.columns import coded
 from twin_model.rows.content import content_hashes
 from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, valid_runs
@@ -125,7 +126,7 @@ class Fitting:
 
         `runs` are the geometries of rows that have none in the frame, in its CRS.
         """
-        unknown = set(frame.columns) - set(layer.field_names) - set(_SPECIAL)
+        unknown = set(frame.columns) - set(layer.field_names) - {*_SPECIAL, ATTRIBUTES}
         if unknown:
             raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
         frame = frame.reset_index(drop=True)
@@ -141,6 +142,8 @@ class Fitting:
         self._fit_geometry(work, runs)
         self._warn_outside(work)
         values = {one.name: self._values(work, one) for one in layer.fields}
+        if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
+            values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
         ids = self._identity(work, values)
         valid_from, precision = self._validity(work, values)
         kept = np.flatnonzero(work.keep)
@@ -323,6 +326,13 @@ class Fitting:
             return parse_instant(date_text(value), self._zone)
         except QueryRefused:
             return None, None
+
+
+def _attributes(column: NDArray[Any]) -> NDArray[Any]:
+    """Return attributes as they are stored; a reader gives dicts, or texts that are so already."""
+    if not any(isinstance(value, dict) for value in column.tolist()):
+        return column
+    return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]
 
 
 def _may_lie_elsewhere(bounds: NDArray[np.float64], crs: str, storage_crs: str) -> bool:

@@ -17,6 +17,15 @@ Rows and entities that an entry does not take go to the next that fits: one sour
     where = { kind = ["road*", "道路"] }
     to = "road_area"
 
+`join` adds the columns of a table without geometry, of the same file or a CSV or workbook beside the mapping, where `on` is the
+same in both (`key` names the table's column if it is called otherwise):
+
+    [[layer]]
+    from = "parcels"
+    to = "land_use"
+    join = { table = "owners.csv", on = "NO", key = "编号" }
+    fields = { name = "owner" }
+
 Of a drawing `from` may be narrowed too: `"JMD|LWPOLYLINE"` (layer and type), `"*|INSERT|TREE*"` (block name). `where` takes only rows or
 entities whose values fit (shell patterns), the others go to a later entry; `texts` names layers of a drawing whose texts are
 joined to the area they lie in (`fields = { name = "text" }`):
@@ -42,6 +51,7 @@ from typing import Any
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
+from twin_model.sources import digest_of
 
 __all__ = [
     "GEOMETRY_KINDS",
@@ -54,6 +64,7 @@ __all__ = [
     "value_text",
 ]
 
+_TABLE_FILES = {".csv", ".txt", ".tsv", ".xlsx", ".xlsm"}
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from", "where", "texts", "join"}
 
 
@@ -67,12 +78,15 @@ ALL_KINDS = frozenset(range(len(GEOMETRY_KINDS)))
 class TableJoin:
     """A table without geometry whose columns are joined to the rows of a source layer where `on` is the same in both.
 
-    `table` is a table of the same file, or a CSV or workbook that lies beside it; `key` is the column of the table.
+    `table` is a table of the same file, or the CSV or workbook `file`, which lies beside the mapping and has the SHA-256
+    `digest`; `key` is the column of the table.
     """
 
     table: str
     on: str
     key: str
+    file: str | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -237,7 +251,13 @@ def _table_join(entry: dict[str, Any], path: Path) -> TableJoin:
         raise CatalogueError(
             "mapping.invalid", path=str(path), key="join", expected=['join = { table = "...", on = "..." }']
         )
-    return TableJoin(entry["table"], entry["on"], entry.get("key", entry["on"]))
+    table, key = entry["table"], entry.get("key", entry["on"])
+    if Path(table).suffix.lower() not in _TABLE_FILES:
+        return TableJoin(table, entry["on"], key)
+    file = path.parent / table
+    if not file.is_file():
+        raise CatalogueError("mapping.invalid", path=str(path), key=f"join.table {table}", expected=[str(file)])
+    return TableJoin(table, entry["on"], key, str(file.absolute()), digest_of([file]))
 
 
 def _names(value: Any) -> tuple[str, ...]:

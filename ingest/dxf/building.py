@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from ingest.dxf.cass_table import CassCode
 from ingest.dxf.drawing import Drawing, Geometries, rings_to_polygons
-from ingest.dxf.record import Record
+from ingest.dxf.record import Record, attributes_of
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["Label", "deliver_buildings", "read_label"]
 
@@ -226,6 +227,7 @@ def _deliver(drawing: Drawing, rings: list[_Ring], polygons: Geometries, storey_
     columns["code"] = [ring.code.gb_code for ring in shown]
     columns["name"] = ["、".join(dict.fromkeys(ring.names)) for ring in shown]
     columns["place"] = [ring.record.place for ring in shown]
+    columns[ATTRIBUTES] = list[object](attributes_of(ring.record for ring in shown))
     drawing.add("building", geometry, columns, records=absorbed)
 
 

@@ -22,9 +22,9 @@ from ingest.dxf.building import COURTYARD, STOREY_HEIGHT, deliver_buildings, rea
 from ingest.dxf.cass_table import CassCode, CassTable, read_cass_table
 from ingest.dxf.contour import deliver_contours, deliver_spot_heights
 from ingest.dxf.drawing import Columns, Drawing, chains, rings_to_polygons
-from ingest.dxf.record import Record
+from ingest.dxf.record import Record, attributes_of
 from ingest.dxf.sheet import FRAME_LAYER, deliver_sheet, read_notes
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 
 __all__ = ["CassSettings", "deliver_cass", "opened_sheets"]
 
@@ -220,6 +220,7 @@ def _deliver_annotations(drawing: Drawing, texts: list[Record], coded: list[tupl
         "size": [record.size or None for record, _ in shown],
         "rotation": [record.rotation for record, _ in shown],
         "place": [record.place for record, _ in shown],
+        ATTRIBUTES: attributes_of(record for record, _ in shown),
     }
     drawing.add("annotation", np.asarray(shapely.points(places), dtype=object), columns)
 
@@ -246,6 +247,7 @@ def _deliver_plain(drawing: Drawing, layer: Layer, rows: list[tuple[Record, Cass
         "kind": [row.kind for _, row in kept],
         "code": [row.gb_code for _, row in kept],
         "place": [one.place for one in records],
+        ATTRIBUTES: attributes_of(records),
     }
     if layer.has_z and layer.dimension == 0:
         columns["elevation"] = [float(one.xyz[0, 2]) or None for one in records]

@@ -16,6 +16,7 @@ from ingest.draft import FRAME_ROWS, Draft
 from ingest.dxf.record import Record
 from twin_model.crs import crs_code
 from twin_model.finding import Finding, Severity
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["Columns", "Drawing", "Geometries", "chains", "rings_to_polygons"]
 
@@ -45,7 +46,7 @@ class Drawing:
         `Draft.add`."""
         if not len(geometry):
             return
-        known = {*self.draft.catalogue[layer].field_names, "place", "valid_from"}
+        known = {*self.draft.catalogue[layer].field_names, "place", "valid_from", ATTRIBUTES}
         kept = {name: values for name, values in columns.items() if name in known}
         extra = 0 if records is None else records - len(geometry)
         for start in range(0, len(geometry), FRAME_ROWS):

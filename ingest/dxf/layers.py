@@ -16,7 +16,7 @@ of its entities is a record of its own. An entry that names the block (`layer|IN
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,13 +29,16 @@ from ingest.dxf.text_join import LABEL_FACTS, JoinedTexts, joined_texts
 from ingest.mapping import LayerMapping, Mapping
 from ingest.suggestion import fitting_layers
 from twin_model.errors import SourceRefused
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.rows.attributes import attributes_text
 
 __all__ = ["deliver_layers"]
 
 _BUILT_IN = ("layer", "block", "text", "type", "color", "elevation", "rotation", "size")
 _FILLED = ("text", "size", "rotation", "elevation")
 _SHOWN_LAYERS = 40
+_NOT_KEPT = ("type", *LABEL_FACTS)
+"""Facts that stay nowhere: programs change the type of an entity as they please, a label is read from texts that are kept."""
 _FORMS = {0: ("point", "text"), 1: ("line", "ring"), 2: ("ring", "rings")}
 _DIMENSIONS = {"point": 0, "text": 0, "line": 1, "ring": 2, "rings": 2}
 
@@ -184,7 +187,7 @@ def _deliver(
     geometry = np.array(shapes, dtype=object)
     if drawing.metres != 1.0:
         geometry = shapely.transform(geometry, lambda xyz: xyz * drawing.metres, include_z=layer.has_z)
-    columns = _columns(layer, kept, joined, entry, drawing.metres, blocks)
+    columns = _columns(drawing, layer, kept, joined, entry, drawing.metres, blocks)
     drawing.add(layer.id, geometry, columns, records=len(kept) + len(joined.taken))
     return left
 
@@ -262,7 +265,13 @@ def _drawn(record: Record, blocks: Blocks) -> list[Record]:
 
 
 def _columns(
-    layer: Layer, records: list[Record], joined: JoinedTexts, entry: LayerMapping, metres: float, blocks: Blocks
+    drawing: Drawing,
+    layer: Layer,
+    records: list[Record],
+    joined: JoinedTexts,
+    entry: LayerMapping,
+    metres: float,
+    blocks: Blocks,
 ) -> dict[str, Any]:
     """Return the columns a mapping fills: fields, constants, translated values, and what a drawing says
     by itself."""
@@ -276,9 +285,21 @@ def _columns(
         translated = entry.values.get(name, {})
         columns[name] = [_translated(row.get(source), translated) for row in rows]
     columns |= {name: [value] * len(rows) for name, value in entry.constants.items()}
+    used = {*sources.values(), entry.valid_from, *(() if not layer.has_z else ("elevation",))}
+    said = [_leftover(record, row, used) for record, row in zip(records, rows, strict=True)]
+    columns[ATTRIBUTES] = [attributes_text(each) for each in said]
+    names = {name for each in said for name in each} - set(_BUILT_IN)
+    if names:
+        drawing.draft.report_attributes(layer.id, sorted(names), records[0].layer)
     if entry.valid_from:
         columns["valid_from"] = [row.get(entry.valid_from) for row in rows]
     return columns
+
+
+def _leftover(record: Record, facts: dict[str, Any], used: Collection[str | None]) -> dict[str, Any]:
+    """Return what an entity says and no field takes: all of its facts but its type, and a rotation or size only where it has one."""
+    kept = {name: value for name, value in facts.items() if name not in used and name not in _NOT_KEPT and value}
+    return kept | (record.extra or {})
 
 
 def _facts(record: Record, metres: float, blocks: Blocks) -> dict[str, Any]:

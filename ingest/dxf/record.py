@@ -4,7 +4,7 @@ A record of a DXF source is an entity that is drawn in the modelspace; vertices 
 reference draws, and how many times, stands in `ingest/dxf/blocks.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 from ezdxf.lldxf.const import DXFError
 from numpy.typing import NDArray
 
+from ingest.dxf.entity_attributes import entity_attributes
 from ingest.dxf.flatten import (
     curve_points,
     hatch_rings,
@@ -22,8 +23,9 @@ from ingest.dxf.flatten import (
     to_world,
 )
 from ingest.dxf.texts import decoded_name, decoded_paragraphs, decoded_text
+from twin_model.rows.attributes import attributes_text
 
-__all__ = ["BY_BLOCK", "BY_LAYER", "Record", "color_name", "ensure_finite", "read_record"]
+__all__ = ["BY_BLOCK", "BY_LAYER", "Record", "attributes_of", "color_name", "ensure_finite", "read_record"]
 
 Floats = NDArray[np.float64]
 _CLOSED = 0.001
@@ -37,7 +39,7 @@ BY_LAYER, BY_BLOCK = "256", "0"
 class Record:
     """One entity: `form` is "point", "line", "ring", "rings", "text", "none" (no shape of ours) or "broken".
 
-    An INSERT keeps its `entity`; `matrix` brings what stands beside it in a block to the world, None in the modelspace.
+    An INSERT keeps its `entity`; `extra` is what `entity_attributes` says; `matrix` brings what stands beside it in a block to the world, None in the modelspace.
     """
 
     number: int
@@ -56,6 +58,7 @@ class Record:
     entity: Any = None
     color: str = BY_LAYER
     matrix: Floats | None = None
+    extra: dict[str, Any] | None = None
 
     @property
     def place(self) -> str:
@@ -76,6 +79,20 @@ class Record:
         return {name: value for name, value in kept.items() if value not in (None, "", [])}
 
 
+def attributes_of(records: Iterable[Record]) -> list[str | None]:
+    """Return what coded entities say beside shape and code, as JSON texts: layer, colour of their own, block and its attributes."""
+    return [attributes_text(_leftover(record)) for record in records]
+
+
+def _leftover(record: Record) -> dict[str, Any]:
+    said: dict[str, Any] = {"layer": record.layer}
+    if record.color not in (BY_LAYER, BY_BLOCK):
+        said["color"] = record.color
+    if record.name:
+        said["block"] = record.name
+    return said | (record.attributes or {}) | (record.extra or {})
+
+
 def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> Record:
     """Return one entity as a record; one that cannot be read has the form "broken" and its cause as text."""
     attributes = vars(entity.dxf)
@@ -89,6 +106,7 @@ def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> 
         "none",
         _NOWHERE,
         color=color_name(attributes),
+        extra=entity_attributes(entity, encoding),
     )
     shape = _SHAPES.get(kind)
     if shape is not None:

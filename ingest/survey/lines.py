@@ -16,11 +16,13 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
+from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.points import PointPlaces
 from ingest.survey.rows import Floats, SurveyRows, Texts, first_place, joined_keys, numbers_of, status_codes
 from ingest.survey.section import read_section
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.crs import is_projected, transform_xy
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["read_lines"]
 
@@ -297,6 +299,7 @@ def _frame(lines: _Lines, heights: _Heights, crs: str, vocabulary: Vocabulary) -
         "kind": "pipe",
         "status": status_codes(rows, vocabulary),
         "place": rows.places(),
+        ATTRIBUTES: attributes_of_rows(rows),
         "start_depth": heights.depth[0],
         "end_depth": heights.depth[1],
     }

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.encoding import encoding_title, ensure_encoding
+from ingest.leftovers import leftover_attributes
 from ingest.mapping import ALL_KINDS, LayerMapping, Mapping, standard_mapping
 from ingest.suggestion import fitting_layers
 from ingest.tables import is_table_file
@@ -32,10 +33,11 @@ from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_
 from ingest.vector.kind import is_file_geodatabase, tables_together
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, dimensions_of, own_targets
 from ingest.vector.table_features import holds_coordinates
+from ingest.vector.table_join import joined_layer, tables_joined
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import coded
 from twin_model.rows.coordinate_runs import no_runs, read_runs
 
@@ -111,7 +113,10 @@ def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions)
         rule = "vector.only_tables" if rows else "source.empty"
         raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in found])
     before = draft.counts.read
+    joined = tables_joined([entry for entries in targets.values() for entry in entries.values()])
     for name, geometry in found:
+        if name in joined:
+            continue
         if targets.get(name):
             _read_or_leave(file, name, geometry, targets[name], draft, options, alone=len(targets) == 1)
         else:
@@ -334,7 +339,10 @@ def _read_or_leave(
     """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
         layer = file.layer(name, geometry)
-        batches = file.batches(layer, _wanted(layer, targets, draft), FRAME_ROWS)
+        joined = joined_layer(file, layer, list(targets.values()))
+        batches = file.batches(layer, _wanted(layer), FRAME_ROWS)
+        if joined is not None:
+            layer, batches = joined.layer, joined.extended(batches)
         first = next(batches, None)
     except SourceRefused as refusal:
         if alone or refusal.rule_id != "source.unreadable":
@@ -344,6 +352,8 @@ def _read_or_leave(
     with closing(batches):  # who refuses the layer lets go of it: while GDAL has it open, it keeps its encoding for all
         if first is not None:
             _read_layer(layer, first, batches, targets, draft, options)
+    if joined is not None:
+        joined.report(draft)
 
 
 def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
@@ -359,13 +369,9 @@ def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, 
     return {field: source for field, source in mapped.items() if ours.field_of(field)}
 
 
-def _wanted(layer: SourceLayer, targets: Targets, draft: Draft) -> list[str]:
-    wanted: set[str] = set()
-    for target in targets.values():
-        dated = target.dated_by(list(layer.fields))
-        wanted |= {*_fields(layer, target, draft.catalogue[target.to]).values(), *([dated] if dated else [])}
-        wanted |= set(target.where_columns(list(layer.fields)).values())
-    return sorted(wanted)
+def _wanted(layer: SourceLayer) -> list[str]:
+    """Return every column: those that no field takes stay in `attributes`."""
+    return sorted(layer.fields)
 
 
 def _read_layer(
@@ -413,6 +419,11 @@ class _Reading:
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
         self._where = target.where_columns(list(layer.fields))
         self._kinds = target.kinds_of(layer.name)
+        kinds = zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True)
+        used = {*self.fields.values(), self.dated}
+        self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
+        if self.leftover:
+            draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
 
     @property
     def takes_all(self) -> bool:
@@ -440,14 +451,42 @@ class _Reading:
         suiting = np.isin(dimensions, [self.ours.dimension, -1]) | (not self.ours.has_geometry)
         return self.names(dimensions) & suiting
 
+    def _attributes(self, batch: Batch) -> NDArray[Any]:
+        columns = {name: batch.columns[name] for name in self.leftover}
+        days = [name for name, (kind, _) in self.leftover.items() if kind == "OFTDate"]
+        columns |= {name: _days(columns[name]) for name in days}
+        truths = [name for name, (_, subtype) in self.leftover.items() if subtype == "OFSTBoolean"]
+        columns |= {name: _truths(columns[name]) for name in truths}
+        json = [
+            name for name, (kind, subtype) in self.leftover.items() if subtype == "OFSTJSON" or kind.endswith("List")
+        ]
+        return leftover_attributes(columns, len(batch), json_columns=json)
+
     def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
         content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = batch.fids
+        if self.leftover:
+            content[ATTRIBUTES] = self._attributes(batch)
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)
+
+
+def _truths(column: NDArray[Any]) -> NDArray[Any]:
+    """Return truth values, None where there is none; with NULLs among them they come as numbers."""
+    if column.dtype.kind == "b":
+        return column
+    values = [None if value is None or value != value else bool(value) for value in column.tolist()]
+    return np.array([*values, None], dtype=object)[:-1]
+
+
+def _days(column: NDArray[Any]) -> NDArray[Any]:
+    """Return dates as ISO text, whichever way GDAL wrote them."""
+    codes, distinct = coded(column)
+    days = [*(str(value)[:10].replace("/", "-") for value in distinct), None]
+    return np.array(days, dtype=object)[codes]
 
 
 def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:

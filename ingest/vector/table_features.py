@@ -16,7 +16,7 @@ from ingest.vector.layer_rows import LayerRows, Rows
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
-__all__ = ["holds_coordinates", "read_table"]
+__all__ = ["holds_coordinates", "read_table", "typed_column"]
 
 _LOOKED_AT = 20
 _UNIT = re.compile(r"[(（\[].*?[)）\]]|[\s_\-./:：]")
@@ -90,7 +90,7 @@ def read_table(path: Path, source: str, encoding: str | None) -> LayerRows | Non
             shapes = _shapes(
                 [[cell[n] if n < len(cell) else "" for cell in rows] for n in places], layer, source, findings
             )
-            layers[layer] = shapes, {name: _typed(values) for name, values in cells.items()}
+            layers[layer] = shapes, {name: typed_column(values) for name, values in cells.items()}
     return LayerRows(layers, None, findings) if layers else None
 
 
@@ -135,7 +135,7 @@ def _is_north_first(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
     return bool(((x >= 1.9e6) & (x < 6.1e6)).all() and ((easting >= 1e5) & (easting < 9e5)).all())
 
 
-def _typed(texts: Sequence[str]) -> Any:
+def typed_column(texts: Sequence[str]) -> Any:
     """Return a column as whole or decimal numbers where every cell is such a number; codes with leading zeros stay texts."""
     filled = [text for text in texts if text]
     if filled and all(_WHOLE.fullmatch(text) for text in filled):

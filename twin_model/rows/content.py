@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import coded, is_one
 from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, read_runs
 from twin_model.rows.packed_wkb import PackedWkb
@@ -76,9 +76,11 @@ def row_contents(
 ) -> NDArray[Any]:
     """Return the hashes of a store's plain rows (`Store.rows`), given by column: what was stored hashes as it did when it came.
 
-    `names` are the fields that count, else those of the layer. `first_rule` hashes as `first_content_hashes` does.
+    `names` are the fields that count, else those of the layer and `attributes`. `first_rule` hashes as `first_content_hashes` does.
     """
     named = layer.field_names if names is None else names
+    if names is None and ATTRIBUTES in columns and not first_rule:
+        named = (*named, ATTRIBUTES)
     fields = {name: np.array([*columns[name], None], dtype=object)[:-1] for name in named}
     geometry = np.full(len(columns["fid"]), None, dtype=object)
     runs = None
