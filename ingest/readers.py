@@ -75,7 +75,8 @@ def find_sources(path: Path) -> list[Path]:
 
 
 def _without_companions(paths: list[Path]) -> Iterator[Path]:
-    taken: set[Path] = set()
+    drawings = {path.with_suffix("") for path in paths if path.suffix.lower() == ".dxf"}
+    taken = {path for path in paths if path.suffix.lower() == ".dwg" and path.with_suffix("") in drawings}
     for path in paths:
         if path not in taken:
             taken.update(files_of(path))

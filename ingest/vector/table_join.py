@@ -76,7 +76,9 @@ class _Join:
         codes, distinct = coded(batch.columns[self.on])
         partners = np.array([*(self._rows.get(value_text(value), -1) for value in distinct), -1], dtype=np.intp)[codes]
         self.unmatched += int((partners < 0).sum())
-        return {name: np.array([*column.tolist(), None], dtype=object)[partners] for name, column in self.columns.items()}
+        return {
+            name: np.array([*column.tolist(), None], dtype=object)[partners] for name, column in self.columns.items()
+        }
 
 
 def joined_layer(file: VectorFile, layer: SourceLayer, entries: Sequence[LayerMapping]) -> JoinedLayer | None:
