@@ -163,6 +163,12 @@ def _curve(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     _close(record, record.type == "SPLINE" and bool(entity.closed))
 
 
+def _mline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    """Of parallel lines drawn as one (walls, ducts) the line they are drawn along."""
+    record.xyz = np.array([vertex.location.xyz for vertex in entity.vertices], dtype=np.float64).reshape(-1, 3)
+    _close(record, bool(entity.is_closed))
+
+
 def _quad(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = quad_points(entity)
     _close(record, True)
@@ -234,6 +240,6 @@ def _mtext(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
 
 _SHAPES: dict[str, Callable[[Record, Any, float, str], None]] = {
     "LINE": _line, "LWPOLYLINE": _lwpolyline, "POLYLINE": _polyline, "ARC": _curve, "CIRCLE": _curve,
-    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
+    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "MLINE": _mline, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
     "HATCH": _hatch, "MPOLYGON": _hatch, "POINT": _point, "INSERT": _insert, "TEXT": _text, "MTEXT": _mtext,
 }  # fmt: skip

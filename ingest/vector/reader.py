@@ -8,7 +8,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 import itertools
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from contextlib import closing
 from pathlib import Path
@@ -24,18 +24,26 @@ from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.encoding import encoding_title, ensure_encoding
 from ingest.leftovers import leftover_attributes
-from ingest.mapping import ALL_KINDS, LayerMapping, Mapping, standard_mapping
-from ingest.suggestion import fitting_layers
+from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
 from ingest.vector.conversion import converted
+from ingest.vector.declared_crs import declared_crs, layers_with_crs
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
 from ingest.vector.kind import is_file_geodatabase, tables_together
-from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, dimensions_of, own_targets
+from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
+from ingest.vector.routing import Route, routed
 from ingest.vector.table_features import holds_coordinates
 from ingest.vector.table_join import joined_layer, tables_joined
+from ingest.vector.target_geometry import (
+    dimension_of,
+    ensure_some_fit,
+    entries_of_dimension,
+    entries_of_geometry,
+    layers_like,
+)
 from twin_model.crs import crs_code, same_crs
-from twin_model.errors import CrsRefused, SourceRefused
+from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import coded
@@ -47,22 +55,9 @@ _LENGTH_OF_HEAD = 512
 _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
-_STEM = re.compile("_(area|line|point)$")
-"""What tells layers of the same things apart that are drawn otherwise."""
-
 _LOOKED_AT = 1_000
 _MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
 """What XML that is read, or named for what it is, has in its head."""
-
-_NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
-_DIMENSIONS = {
-    "Point": 0,
-    "MultiPoint": 0,
-    "LineString": 1,
-    "MultiLineString": 1,
-    "Polygon": 2,
-    "MultiPolygon": 2,
-}
 
 
 def recognises_vector(path: Path) -> bool:
@@ -104,7 +99,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
-    found = _with_crs(file, file.names(), draft, options)
+    found = layers_with_crs(file, file.names(), draft, options)
     chosen = _chosen(found, path, draft, options)
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
     targets |= _own(file, found, chosen, draft, options)
@@ -123,42 +118,8 @@ def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions)
             _leave_out(file, name, geometry, draft)
     if draft.counts.read == before:
         raise SourceRefused("source.empty", source=draft.source.name)
-    _ensure_some_fit(draft)
+    ensure_some_fit(draft)
     _report_encoding(file, draft)
-
-
-def _with_crs(
-    file: VectorFile, found: list[tuple[str, str | None]], draft: Draft, options: ReadOptions
-) -> list[tuple[str, str | None]]:
-    """Return the layers that can be placed; one without a system is left out with an error where others have theirs.
-
-    A file of which no layer has one is refused when it is read.
-    """
-    spatial = [name for name, geometry in found if geometry is not None]
-    if options.crs or (options.mapping and options.mapping.crs) or len(spatial) < 2:
-        return found
-    lacking = [name for name in spatial if _lacks_crs(file, name)]
-    if len(lacking) == len(spatial):
-        return found
-    for name in lacking:
-        values = {"source_layer": name, "source": draft.source.name, "crs": draft.storage_crs}
-        draft.report(Finding("vector.layer_without_crs", "error", values=values))
-    return [(name, geometry) for name, geometry in found if name not in lacking]
-
-
-def _lacks_crs(file: VectorFile, name: str) -> bool:
-    try:
-        return _declared_crs(file.layer(name, "Unknown").crs) is None
-    except SourceRefused:
-        return False  # what cannot be read says so when it is read
-
-
-def _declared_crs(declared: str | None) -> str | None:
-    """Return the system a layer declares as a code, None for none; GDAL's "Undefined SRS" declares none."""
-    try:
-        return None if declared is None or _NO_SYSTEM.match(declared) else crs_code(declared)
-    except CrsRefused:
-        return None
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
@@ -178,21 +139,6 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
             draft.report(Finding("vector.index_broken", "warning", values={"source": draft.source.name}))
 
 
-def _ensure_some_fit(draft: Draft) -> None:
-    """Refuse a source none of which has the geometry of the layer it was to go to, and name layers that have."""
-    if draft.counts.stored or not draft.counts.quarantined:
-        return
-    rows = [finding for finding in draft.findings if finding.raw is not None]
-    if any(finding.rule != "geometry.wrong_type" for finding in rows):
-        return
-    kinds = sorted({str(finding.values["found"]) for finding in rows})
-    dimensions = {dimension for kind in kinds if (dimension := _dimension(kind)) is not None}
-    layer = str(rows[0].layer)
-    values = {"found": kinds, "layer": layer, "expected": draft.catalogue[layer].geometry}
-    nearest = fitting_layers(draft.catalogue, dimensions, [layer, draft.source.name])
-    raise SourceRefused("vector.wrong_geometry", source=draft.source.name, **values, nearest=nearest, to=nearest[0])
-
-
 def _chosen(
     found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
 ) -> dict[str, list[LayerMapping]]:
@@ -209,41 +155,16 @@ def _chosen(
     if not targets and not _takes_own(options):
         raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
     if _takes_own(options):  # by its name alone a layer is not taken for one of another dimension
-        declared = {name: _dimension(geometry) for name, geometry in found}
-        targets = {name: _of_geometry(name, entries, declared[name], draft) for name, entries in targets.items()}
+        declared = {name: dimension_of(geometry) for name, geometry in found}
+        targets = {name: entries_of_geometry(name, entries, declared[name], draft) for name, entries in targets.items()}
     chosen = {name: entries for name, entries in targets.items() if entries}
     if options.kind in draft.catalogue.layers:
-        chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
+        chosen = entries_of_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
     if not chosen and not _takes_own(options):
-        raise SourceRefused("source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft))
+        raise SourceRefused(
+            "source.nothing_mapped", source=source, found=list(targets), nearest=layers_like(found, draft)
+        )
     return chosen
-
-
-def _of_geometry(name: str, entries: list[LayerMapping], dimension: int | None, draft: Draft) -> list[LayerMapping]:
-    """Return those entries whose layer holds the geometry that a source layer declares, else the entry of a sibling layer.
-
-    Lines named as road areas are road lines. Where any geometry may come, the siblings of all dimensions follow.
-    """
-    own = [entry for entry in entries if draft.catalogue[entry.to].dimension in (dimension, -1) or dimension is None]
-    known = {entry.to for entry in own}
-    siblings = [] if own and dimension is not None else _siblings(entries, dimension, draft)
-    others = [entry for entry in siblings if entry.to not in known]
-    for entry in others if not own else ():
-        values = {"source_layer": name, "source": draft.source.name, "named": entries[0].to, "taken": entry.to}
-        draft.report(Finding("vector.sibling_taken", "warning", layer=entry.to, values=values))
-    return own + others
-
-
-def _siblings(entries: list[LayerMapping], dimension: int | None, draft: Draft) -> list[LayerMapping]:
-    """Return the standard entries of layers of the same things drawn otherwise: road_line for road_area."""
-    stems = {_STEM.sub("", entry.to) for entry in entries if _STEM.search(entry.to)}
-    layers = [layer for layer in draft.catalogue if _STEM.search(layer.id) and _STEM.sub("", layer.id) in stems]
-    return [_standard_entry(layer.id) for layer in layers if dimension in (layer.dimension, None)]
-
-
-def _standard_entry(layer: str) -> LayerMapping:
-    fitting = (entry for entry in standard_mapping("vector").layers if entry.to == layer)
-    return next(fitting, LayerMapping(("*",), layer))
 
 
 def _takes_own(options: ReadOptions) -> bool:
@@ -274,28 +195,8 @@ def _own(
     return targets
 
 
-def _of_its_dimension(
-    chosen: dict[str, list[LayerMapping]], geometry: dict[str, str | None], dimension: int
-) -> dict[str, list[LayerMapping]]:
-    """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
-    suiting = {name: one for name, one in chosen.items() if _dimension(geometry[name]) in (dimension, None)}
-    return suiting or chosen
-
-
-def _dimension(geometry: str | None) -> int | None:
-    """Return 0 for points, 1 for lines, 2 for areas, None where a layer holds anything."""
-    return _DIMENSIONS.get(str(geometry).removesuffix(" Z"))
-
-
 def _takes_tables(draft: Draft, options: ReadOptions) -> bool:
     return options.kind in draft.catalogue.layers and not draft.catalogue[str(options.kind)].has_geometry
-
-
-def _nearest(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
-    """Return layers of ours that could take in what the file holds, by dimension and name."""
-    wanted = [_dimension(geometry) for _, geometry in found if geometry is not None]
-    dimensions = set() if None in wanted else {dimension for dimension in wanted if dimension is not None}
-    return fitting_layers(draft.catalogue, dimensions, [name for name, _ in found])
 
 
 def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[LayerMapping]:
@@ -381,34 +282,15 @@ def _read_layer(
     readings = [_Reading(layer, target, draft) for target in targets.values()]
     not_taken = 0
     for batch in itertools.chain([first], others):
-        for reading, part in _parts(batch, readings):
-            if reading is None:
+        for number, part in routed(batch, [reading.route for reading in readings]):
+            if number is None:
                 not_taken += len(part)
             else:
-                reading.add(part, crs, options)
+                readings[number].add(part, crs, options)
     if not_taken:
         draft.decorate(not_taken)
         values = {"source_layer": layer.name, "source": draft.source.name, "rows": not_taken}
         draft.report(Finding("vector.rows_not_taken", "info", values=values))
-
-
-def _parts(batch: Batch, readings: Sequence["_Reading"]) -> Iterator[tuple["_Reading | None", Batch]]:
-    """Yield the rows of a batch with how they are read: each by the first entry whose geometry and `where` it fits.
-
-    Rows that fit an entry but for their geometry go to it, and are set aside there; rows that fit none come with None.
-    """
-    if len(readings) == 1 and readings[0].takes_all:
-        yield readings[0], batch
-        return
-    dimensions = dimensions_of(batch)
-    left = np.ones(len(batch), dtype=bool)
-    of_shape = [(reading, reading.fits(batch) & reading.holds(dimensions)) for reading in readings]
-    of_any = [(reading, reading.fits(batch) & reading.names(dimensions)) for reading in readings]
-    for reading, fitting in [*of_shape, *of_any, (None, left)]:
-        rows = np.flatnonzero(left & fitting)
-        left[rows] = False
-        if len(rows):
-            yield reading, batch.take(rows)
 
 
 class _Reading:
@@ -417,39 +299,12 @@ class _Reading:
     def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft) -> None:
         self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
-        self._where = target.where_columns(list(layer.fields))
-        self._kinds = target.kinds_of(layer.name)
+        self.route = Route(layer, target, self.ours)
         kinds = zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True)
         used = {*self.fields.values(), self.dated}
         self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
         if self.leftover:
             draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
-
-    @property
-    def takes_all(self) -> bool:
-        """Whether every row is read so."""
-        return not self.target.where and self._kinds == ALL_KINDS
-
-    def fits(self, batch: Batch) -> NDArray[np.bool_]:
-        """Return which rows have the values that the entry wants."""
-        fitting = np.ones(len(batch), dtype=bool)
-        for wanted, column in ((wanted, self._where.get(wanted)) for wanted in self.target.where):
-            values = batch.columns[column] if column is not None else np.full(len(batch), None, dtype=object)
-            codes, distinct = coded(values)
-            good = np.array(
-                [*(self.target.wants(wanted, value) for value in distinct), self.target.wants(wanted, None)]
-            )
-            fitting &= good[codes]
-        return fitting
-
-    def names(self, dimensions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which rows are of a kind of geometry that the entry names; of no geometry all are."""
-        return np.isin(dimensions, [*self._kinds, -1])
-
-    def holds(self, dimensions: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Return which of them our layer can hold."""
-        suiting = np.isin(dimensions, [self.ours.dimension, -1]) | (not self.ours.has_geometry)
-        return self.names(dimensions) & suiting
 
     def _attributes(self, batch: Batch) -> NDArray[Any]:
         columns = {name: batch.columns[name] for name in self.leftover}
@@ -549,7 +404,7 @@ def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -
     The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
     """
     declared = options.crs or (options.mapping.crs if options.mapping else None)
-    found = _declared_crs(layer.crs)
+    found = declared_crs(layer.crs)
     if found is None and declared is None:
         raise SourceRefused("source.no_crs", source=draft.source.name)
     if found is not None and options.crs is not None and not same_crs(found, options.crs):
