@@ -398,4 +398,4 @@ def _functions() -> ReaderFunctions:
     return ReaderFunctions(recognises_epanet, read_epanet)
 
 
-READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions)
+READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions, version=1)

@@ -23,6 +23,7 @@ from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_ge
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
 from twin_model.layer import ATTRIBUTES, Field, Layer
+from twin_model.relief.unlikely_heights import GROUND_LAYERS, unlikely_heights
 from twin_model.rows.attributes import attributes_text
 from twin_model.rows.columns import coded
 from twin_model.rows.content import content_hashes
@@ -36,6 +37,8 @@ __all__ = ["Fitted", "Fitting"]
 Geometries = NDArray[Any]
 Mask = NDArray[np.bool_]
 _SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
+_MOST_HEIGHTS = 100_000
+"""So many heights of frames before are kept to compare others with."""
 _LINEAR_RING, _POLYGON, _COLLECTION = 2, 3, 7
 """Type numbers of shapely."""
 
@@ -120,6 +123,7 @@ class Fitting:
         self._zone = zone
         self._seen: dict[str, set[str]] = {}
         self._said: set[str] = set()
+        self._heights = np.empty((0, 3))
 
     def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None = None) -> Fitted:
         """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings.
@@ -141,6 +145,8 @@ class Fitting:
         geometry[others.rows] = others.geometries()
         self._fit_geometry(work, runs)
         self._warn_outside(work)
+        if layer.id in GROUND_LAYERS:
+            self._report_heights(work)
         values = {one.name: self._values(work, one) for one in layer.fields}
         if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
             values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
@@ -252,6 +258,22 @@ class Fitting:
                     values={"bounds": shown, "crs": self._crs, "area": [round(v, 2) for v in area]},
                 )
             )
+
+    def _report_heights(self, work: _Work) -> None:
+        """Report heights that those around them, in this frame and those before, make unlikely; they are stored."""
+        rows = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry) & shapely.has_z(work.geometry))
+        around = unlikely_heights(work.geometry[rows], self._heights)
+        likely = shapely.get_coordinates(work.geometry[rows[~around.unlikely]], include_z=True)
+        self._heights = np.concatenate((self._heights, likely))[:: 1 + len(likely) // _MOST_HEIGHTS]
+        numbered = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        work.report(
+            "geometry.height_unlikely",
+            rows[around.unlikely].tolist(),
+            "warning",
+            height=lambda r: round(float(shapely.get_coordinates(work.geometry[r], include_z=True)[0, 2]), 3),
+            lowest=lambda r: round(float(around.lowest[numbered[r]]), 2),
+            highest=lambda r: round(float(around.highest[numbered[r]]), 2),
+        )
 
     def _values(self, work: _Work, one: Field) -> NDArray[Any]:
         if one.name not in work.frame:

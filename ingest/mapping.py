@@ -54,15 +54,22 @@ from twin_model.errors import CatalogueError
 from twin_model.sources import digest_of
 
 __all__ = [
+    "ALL_KINDS",
     "GEOMETRY_KINDS",
+    "MAPPINGS",
     "LayerMapping",
     "Mapping",
     "TableJoin",
     "ensure_fits",
     "read_mapping",
     "standard_mapping",
+    "tables_named",
     "value_text",
 ]
+
+MAPPINGS = Path(__file__).parent / "mappings"
+"""The folder of the house's own mappings and code tables."""
+
 
 _TABLE_FILES = {".csv", ".txt", ".tsv", ".xlsx", ".xlsm"}
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from", "where", "texts", "join"}
@@ -170,12 +177,17 @@ def _cut(name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A list of layer mappings, tried in order, and the CRS of sources that carry none."""
+    """A list of layer mappings, tried in order, and the CRS of sources that carry none.
+
+    `content` are the bytes of the file that it was read from, `file_name` its name; empty for one made in Python.
+    """
 
     name: str
     layers: tuple[LayerMapping, ...]
     crs: str | None = None
     options: Map[str, Any] = field(default_factory=dict)
+    content: bytes = field(default=b"", repr=False)
+    file_name: str = ""
 
     def entries_for(self, source_layer: str) -> list[LayerMapping]:
         """Return every entry for a source layer, whole or one of its kinds of geometry, in order."""
@@ -189,7 +201,8 @@ class Mapping:
 def read_mapping(path: Path) -> Mapping:
     """Return the mapping of a TOML file; a key that means nothing is refused with the ones that do."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError("mapping.unreadable", path=str(path), cause=str(error)) from error
     layers = table.get("layer", [])
@@ -197,7 +210,26 @@ def read_mapping(path: Path) -> Mapping:
         raise CatalogueError("mapping.invalid", path=str(path), key="layer", expected=["[[layer]]"])
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
-    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), table.get("options", {}))
+    options = _tables_beside(table.get("options", {}), path.parent)
+    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), options, content, path.name)
+
+
+def _tables_beside(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return options in which code tables that lie beside the mapping are named so that they are found from anywhere."""
+    tables = {key: folder / value for key, value in options.items() if _names_table(key, value)}
+    return options | {key: str(path.absolute()) for key, path in tables.items() if path.is_file()}
+
+
+def _names_table(key: str, value: Any) -> bool:
+    return key.endswith("table") and isinstance(value, str) and bool(value)
+
+
+def tables_named(mapping: Any) -> dict[str, Path]:
+    """Return the tables that a mapping names: code tables by option, joined ones by name; `None` names none."""
+    options: Map[str, Any] = getattr(mapping, "options", None) or {}
+    joins = enumerate(entry.join for entry in getattr(mapping, "layers", ()))
+    joined = {f"join{number}": Path(join.file) for number, join in joins if join is not None and join.file is not None}
+    return {key: Path(value) for key, value in options.items() if _names_table(key, value)} | joined
 
 
 def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
@@ -212,7 +244,7 @@ def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
 
 def standard_mapping(name: str) -> Mapping:
     """Return one of the mappings that come with the house, by file name without ending ("vector", ...)."""
-    return read_mapping(Path(__file__).parent / "mappings" / f"{name}.toml")
+    return read_mapping(MAPPINGS / f"{name}.toml")
 
 
 def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "LENGTHS",
     "Comma",
     "NotANumber",
     "comma_of",
@@ -31,10 +32,16 @@ Comma = Literal["decimal", "thousands", "unknown"]
 
 _NO_VALUE = {"", "-", "--", "---", "/", "//", "\\", "无", "无值", "空", "空值", "null", "none", "nan", "n/a", "na", "<null>", "(null)", "<空>", "nil", "nodata"}  # fmt: skip
 _METRES = {"mm": "0.001", "cm": "0.01", "dm": "0.1", "m": "1", "km": "1000"}
+LENGTHS = tuple(_METRES)
+"""Units of length that are known."""
+
 _OTHER = {"kv": "kV", "v": "V", "mpa": "MPa", "kpa": "kPa", "pa": "Pa", "m2": "m2", "deg": "deg"}
 _WORDS = {"毫米": "mm", "厘米": "cm", "公分": "cm", "分米": "dm", "米": "m", "公尺": "m", "千米": "km", "公里": "km", "千伏": "kv", "伏": "v",
           "伏特": "v", "兆帕": "mpa", "千帕": "kpa", "帕": "pa", "m²": "m2", "㎡": "m2", "平方米": "m2", "°": "deg", "度": "deg",
           "meter": "m", "meters": "m", "metre": "m", "metres": "m"}  # fmt: skip
+_COUNTED = {"根", "孔", "条", "层", "个", "座", "株"}
+"""What is counted is no unit."""
+
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PARTS = re.compile(
     r"(?P<sign>[+-]?)(?P<body>[0-9.,'\u2019 ]*[0-9][.,]?)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[^\s0-9.,].*)?"
@@ -141,6 +148,8 @@ def factor_between(written_in: str, unit: str) -> Decimal:
 @lru_cache(maxsize=1024)
 def unit_of_word(word: str) -> str | None:
     """Return the unit a word means ("毫米", "MM", "m"), None where it means none."""
+    if word.strip() in _COUNTED:
+        return ""
     plain = _plain_form(word).lower()
     plain = _WORDS.get(word.strip(), _WORDS.get(plain, plain))
     return plain if plain in _METRES else _OTHER.get(plain)

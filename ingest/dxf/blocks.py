@@ -222,6 +222,7 @@ def _placed(part: Record, reference: Record, matrix: NDArray[np.float64], color:
         layer=reference.layer if inherits else part.layer,
         color=color if part.color == BY_BLOCK or (inherits and part.color == BY_LAYER) else part.color,
         xyz=_moved(part.xyz, matrix),
+        centre=None if part.centre is None else _moved(part.centre, matrix),
         rings=None if part.rings is None else [_moved(ring, matrix) for ring in part.rings],
         size=size,
         rotation=rotation,

@@ -32,7 +32,7 @@ from twin_model.errors import SourceRefused
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import attributes_text
 
-__all__ = ["deliver_layers"]
+__all__ = ["deliver_layers", "deliver_records"]
 
 _BUILT_IN = ("layer", "block", "text", "type", "color", "elevation", "rotation", "size")
 _FILLED = ("text", "size", "rotation", "elevation")
@@ -58,7 +58,7 @@ def deliver_layers(drawing: Drawing, records: Iterable[Record], mapping: Mapping
     for number, rows in groups.items():
         entry = entries.mapping.layers[number]
         texts = [record for record in unmapped if entry.joins_text(record.layer)] if entry.texts else []
-        left = _deliver(drawing, rows, texts, entry, blocks)
+        left = deliver_records(drawing, rows, texts, entry, blocks)
         taken = {id(record) for record in texts} - {id(record) for record in left}
         unmapped = [record for record in unmapped if id(record) not in taken]
     for record in unmapped:
@@ -163,7 +163,7 @@ def _dimensions_of(records: Iterable[Record]) -> set[int]:
     return {_DIMENSIONS[record.form] for record in records if record.form in _DIMENSIONS}
 
 
-def _deliver(
+def deliver_records(
     drawing: Drawing, rows: list[Record], texts: list[Record], entry: LayerMapping, blocks: Blocks
 ) -> list[Record]:
     """Store the records of one entry; return those of `texts` that lie in none of its areas."""
@@ -219,6 +219,8 @@ def _shape(drawing: Drawing, layer: Layer, record: Record, blocks: Blocks, shape
 
 
 def _point(record: Record, blocks: Blocks) -> Any:
+    if record.centre is not None:
+        return shapely.points(record.centre[0])
     if record.form in ("point", "text"):
         return shapely.points(record.xyz[0])
     if record.form in ("ring", "rings"):

@@ -21,6 +21,7 @@ from ingest.dxf.cass import CassSettings, deliver_cass, opened_sheets
 from ingest.dxf.document import garbage_later, is_dwg, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
 from ingest.dxf.layers import deliver_layers
+from ingest.dxf.own_layers import deliver_own_layers
 from ingest.dxf.record import Record
 from ingest.mapping import LayerMapping, Mapping
 from twin_model.crs import is_projected
@@ -50,10 +51,11 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read a drawing into `draft`.
 
     With CASS codes (XDATA of application SOUTH) only coded entities are features; without,
-    `options.mapping` says which layers become ours, or `options.kind` names one layer for all. The
+    `options.mapping` says which layers become ours, or `options.kind` names one layer for all; without
+    either the drawing becomes layers of the town's own, points, lines and areas apart. The
     mapping's `options` may set `cass_table` (path of the office's codes), `storey_height`,
     `contour_interval` and `closing_gap` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
-    is no drawing, a drawing cut short, an empty one, and one no layer of which is mapped.
+    is no drawing, a drawing cut short, an empty one, and one of which a mapping names nothing.
     """
     name = draft.source.name
     crs = options.crs or getattr(options.mapping, "crs", None)
@@ -92,7 +94,10 @@ def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None
         drawing.metres = metres
         _note_units(document, drawing, metres)
         mapping = _mapping(options, drawing)
-        deliver_layers(drawing, records, mapping, blocks)
+        if mapping is None or not mapping.layers:
+            deliver_own_layers(drawing, records, blocks)
+        else:
+            deliver_layers(drawing, records, mapping, blocks)
     drawing.flush()
 
 

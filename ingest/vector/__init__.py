@@ -40,4 +40,6 @@ READER = Reader(
     ),
     files=vector_files,
     load=_functions,
+    version=1,
+    tables=("vector.toml",),
 )

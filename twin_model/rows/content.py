@@ -22,6 +22,7 @@ from twin_model.rows.packed_wkb import PackedWkb
 
 __all__ = [
     "content_hashes",
+    "contents_from",
     "first_content_hashes",
     "key_hashes",
     "row_contents",
@@ -240,3 +241,9 @@ def text_words(texts: Sequence[str | None]) -> Words:
 def words_of(contents: Iterable[bytes]) -> NDArray[np.uint64]:
     """Return hashes as two words each, (n, 2): what compares and adds without an object a row."""
     return np.frombuffer(b"".join(contents), dtype="<u8").reshape(-1, 2)
+
+
+def contents_from(words: NDArray[np.uint64]) -> NDArray[Any]:
+    """Return the hashes that `words_of` made words of, an object each."""
+    content = words.tobytes()
+    return np.array([*(content[at : at + 16] for at in range(0, len(content), 16)), None], dtype=object)[:-1]
