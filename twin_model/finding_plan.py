@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from twin_model.box import Box, joint_box, near_each_other
 from twin_model.changeset import Changeset, Delivered
-from twin_model.filter.expression import Comparison, Constant, Expression, IsNull, Not, Property
+from twin_model.filter.expression import Comparison, Constant, Expression, IsNull, Logical, Not, Property
 from twin_model.finding_subject import FindingSubject, plan_error_of, same_subjects, subject_of
 from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
@@ -42,13 +42,18 @@ def finding_plan(
     fids = _by_key(store, layer, known, delivered)
     before = _open_findings(store, layer, changeset, fids)
     unknown = [each for each in findings if fids[each.number] == NEW]
-    for finding, same in same_subjects(store, unknown, [each for each in before if each.number not in fids]):
+    for finding, same in same_subjects(store, unknown, _without(before, fids)):
         fids[finding.number] = same.number
-    mended = _mended(store, changeset, [each for each in before if each.number not in fids])
+    mended = _mended(store, changeset, _without(before, fids))
     if not len(fids) and not len(mended):
         return None
     decisions, quiet = _decisions(findings, fids, {each.number: each for each in before})
     return LayerPlan(layer.id, decisions, mended, len(mended) + len(fids), quiet=quiet)
+
+
+def _without(findings: list[FindingSubject], fids: NDArray[np.int64]) -> list[FindingSubject]:
+    taken = set(fids.tolist())
+    return [each for each in findings if each.number not in taken]
 
 
 def _decisions(
@@ -112,11 +117,12 @@ def _open_findings(store: "Store", layer: Layer, changeset: Changeset, fids: NDA
 
 def _queries(layer: Layer, changeset: Changeset, fids: NDArray[np.int64]) -> list[FeatureQuery]:
     extent, parts = _looked_at_box(changeset), np.array_split(fids, -(-len(fids) // _AT_ONCE)) if len(fids) else []
-    whole = {one.layer for one in changeset.delivered} if changeset.scope.reach == "layer" else set()
+    layers = sorted({one.layer for one in changeset.delivered})
+    of_layers: list[Expression] = [Comparison("=", Property("layer"), Constant(name)) for name in layers]
+    of_features: list[Expression] = [Logical("and", (each, Not(IsNull(Property("feature_id"))))) for each in of_layers]
     conditions: list[Expression] = [
-        Not(IsNull(Property("feature_id"))),
+        *(of_layers if changeset.scope.reach == "layer" else of_features),
         *(Comparison("=", Property("source"), Constant(each.name)) for each in (changeset.source,) if each is not None),
-        *(Comparison("=", Property("layer"), Constant(name)) for name in sorted(whole)),
     ]
     return [
         *(FeatureQuery(layer.id, where=condition) for condition in conditions),
