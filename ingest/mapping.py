@@ -35,7 +35,17 @@ from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
 
-__all__ = ["MAPPINGS", "LayerMapping", "Mapping", "TableJoin", "ensure_fits", "read_mapping", "standard_mapping", "tables_named", "value_text"]
+__all__ = [
+    "MAPPINGS",
+    "LayerMapping",
+    "Mapping",
+    "TableJoin",
+    "ensure_fits",
+    "read_mapping",
+    "standard_mapping",
+    "tables_named",
+    "value_text",
+]
 
 MAPPINGS = Path(__file__).parent / "mappings"
 """The folder of the house's own mappings and code tables."""
