@@ -110,6 +110,7 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
+    @click.option("--learn", is_flag=True, help=help_text("ingest_learn", lang))
     @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @command
@@ -122,6 +123,7 @@ def ingest_command(lang: str) -> click.Command:
         accept_removals: bool,
         fail_fast: bool,
         again: bool,
+        learn: bool,
         dry_run: bool,
         strict: bool,
         as_json: bool,
@@ -132,7 +134,16 @@ def ingest_command(lang: str) -> click.Command:
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, fail_fast, again
+                options,
+                user_name(context.settings),
+                reason,
+                dry_run,
+                reach,
+                area,
+                accept_removals,
+                fail_fast,
+                again,
+                learn,
             )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json)
@@ -267,7 +278,8 @@ def _line(one: Outcome, context: CommandContext) -> str:
     counted = [f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count]
     line = context.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context)) if part)
+    learned = "" if one.learned is None else context.say("cli.mapping_learned", path=f"mappings/{one.learned.name}")
+    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context), learned) if part)
 
 
 def _became(one: Outcome, context: CommandContext) -> str:

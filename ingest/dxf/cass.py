@@ -52,7 +52,7 @@ class _Sorted:
     coded: dict[str, list[tuple[Record, CassCode]]] = field(default_factory=lambda: defaultdict(list))
     texts: list[Record] = field(default_factory=list)
     frame: list[Record] = field(default_factory=list)
-    uncertain: set[str] = field(default_factory=set)
+    uncertain: dict[str, Record] = field(default_factory=dict)
 
 
 def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None) -> None:
@@ -73,7 +73,9 @@ def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSett
     if used < len(sorted_.frame):
         drawing.pass_over("dxf.decoration", FRAME_LAYER, len(sorted_.frame) - used)
     if sorted_.uncertain:
-        drawing.note("dxf.code_uncertain", "info", codes=sorted(sorted_.uncertain), count=len(sorted_.uncertain))
+        first = next(iter(sorted_.uncertain.values()))
+        codes = sorted(sorted_.uncertain)
+        drawing.note("dxf.code_uncertain", "info", record=first, codes=codes, count=len(codes))
 
 
 def opened_sheets(blocks: Blocks, records: Iterable[Record]) -> list[Record]:
@@ -147,7 +149,7 @@ def _sort_coded(drawing: Drawing, found: _Sorted, record: Record, code: str, tab
     else:
         shown = "code" in drawing.draft.catalogue[row.layer].field_names
         if row.is_family or (row.uncertain and shown):
-            found.uncertain.add(code)
+            found.uncertain.setdefault(code, record)
         found.coded[row.layer].append((record, row))
 
 

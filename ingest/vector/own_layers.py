@@ -22,7 +22,7 @@ from ingest.vector.file import Batch, SourceLayer, VectorFile
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
 from twin_model.layer import FieldType
 
-__all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets"]
+__all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets", "source_columns"]
 
 Targets = Mapping[int, LayerMapping]
 """Dimension of a geometry -> how rows of it are read; -1 stands for rows without geometry, which go to the first."""
@@ -57,7 +57,7 @@ def own_targets(file: VectorFile, name: str, geometry: str | None, draft: Draft)
     A layer with points, lines and areas becomes one of each.
     """
     layer = file.layer(name, geometry)
-    columns = _columns(file, layer)
+    columns = source_columns(file, layer)
     contents = _looked_into(file, layer, columns)
     if geometry is None:
         return {-1: own_target(_described(file, layer, columns, -1, contents), draft)} if contents.identities else {}
@@ -90,7 +90,8 @@ def _kinds(batch: Batch, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDA
     return plain, (numbers & 0x80000000 > 0) | (thousands == 1) | (thousands == 3)
 
 
-def _columns(file: VectorFile, layer: SourceLayer) -> list[SourceColumn]:
+def source_columns(file: VectorFile, layer: SourceLayer) -> list[SourceColumn]:
+    """Return what a file says of the columns of a layer: types, titles, coded values."""
     about, notes = layer.about, _notes(file, layer)
     names = list(layer.fields)
     kinds = zip(names, about["ogr_types"], about["ogr_subtypes"], strict=True)
