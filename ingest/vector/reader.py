@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.encoding import encoding_title, ensure_encoding
-from ingest.leftovers import leftover_attributes
+from ingest.leftovers import leftover_attributes, nested_texts
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
@@ -300,8 +301,9 @@ class _Reading:
         self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
         self.route = Route(layer, target, self.ours)
-        kinds = zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True)
+        kinds = list(zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True))
         used = {*self.fields.values(), self.dated}
+        self.nested = [name for name, kind, _ in kinds if kind.endswith("List") or kind == "OFTBinary"]
         self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
         if self.leftover:
             draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
@@ -319,6 +321,9 @@ class _Reading:
 
     def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
+        if self.nested:
+            plain = {name: nested_texts(batch.columns[name]) for name in self.nested}
+            batch = replace(batch, columns=batch.columns | plain)
         content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
             content["valid_from"] = batch.columns[dated]
