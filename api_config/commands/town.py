@@ -8,8 +8,10 @@ from rich.table import Table
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
+from api_config.commands.reports import report_heading
 from tiles.encodings.files import write_frames
 from twin_model.crs import CRS84, crs_code
+from twin_model.errors import QueryRefused
 from twin_model.filter import parse_filter
 from twin_model.messages.fragments import in_chinese
 from twin_model.store.base import FeatureQuery
@@ -17,6 +19,10 @@ from twin_model.town import Town, init_town
 from twin_model.view import View
 
 __all__ = ["export_command", "init_command", "status_command", "status_of"]
+
+ALL_PIPES = "pipes"
+"""The word that exports points and lines of pipes as the tables of a survey, in one workbook or folder."""
+_PIPE_LAYERS = ("pipe_point", "pipe_line")
 
 
 def init_command(lang: str) -> click.Command:
@@ -109,8 +115,13 @@ def export_command(lang: str) -> click.Command:
         datetime: str | None,
         recorded: str | None,
     ) -> None:
+        view = context.town.view(datetime, recorded)
+        if layer == ALL_PIPES or file.suffix.lower() == ".xlsx":
+            target = crs_code(crs) if crs else context.town.store.crs
+            context.tell("cli.exported", written=_export_pipes(context, layer, file, view, target), path=str(file))
+            return
         described = context.town.catalogue[layer]
-        query = FeatureQuery(described.id, view=context.town.view(datetime, recorded))
+        query = FeatureQuery(described.id, view=view)
         target = (
             crs_code(crs) if crs else CRS84 if file.suffix.lower() in {".geojson", ".json"} else context.town.store.crs
         )
@@ -118,3 +129,26 @@ def export_command(lang: str) -> click.Command:
         context.tell("cli.exported", written=written, path=str(file))
 
     return export
+
+
+def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, crs: str) -> int:
+    """Write the tables of a pipe survey and return how many rows they have."""
+    from tiles.encodings.pipe_tables import TableHeading, line_tables, point_tables, write_pipe_tables
+
+    town = context.town
+    if layer != ALL_PIPES:
+        town.catalogue[layer]
+    if layer not in (*_PIPE_LAYERS, ALL_PIPES):
+        raise QueryRefused("findings.only_pipes", value=layer)
+    if file.suffix and file.suffix.lower() != ".xlsx":
+        raise QueryRefused("query.format", value=file.suffix, nearest=[".xlsx"])
+    points, lines = (town.store.features(FeatureQuery(name, view=view)) for name in _PIPE_LAYERS)
+    tables = point_tables(points, town.catalogue["pipe_point"], crs, context.lang) if layer != "pipe_line" else []
+    if layer != "pipe_point":
+        tables += line_tables(lines, points, town.catalogue["pipe_line"], context.lang)
+    if not tables:
+        raise QueryRefused("source.empty", source=layer)
+    above = report_heading(context, town, crs)
+    return write_pipe_tables(
+        tables, file, TableHeading(above.project, above.crs, above.heights, above.date), context.lang
+    )
