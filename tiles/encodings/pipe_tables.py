@@ -69,9 +69,11 @@ _ALWAYS = frozenset({"survey_no", "feature", "appurtenance", "x", "y", "ground_e
     {"start_no", "end_no", "start_depth", "end_depth", "section", "material"}
 )
 """Columns that stand in a table also where nobody has a value; the others only where somebody has."""
-_CSV_DECIMALS = {"0.000": 3, "0.00": 3, "0": 0}
+_CSV_DECIMALS = {"0.000": 3, "0.00": 2, "0": 0}
+_MOST_DECIMALS = 3
 _AGREES = 5e-4
 """A height this near, in metres, to ground minus depth is that, and no survey of its own."""
+_LEAST = 1e-6
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -202,4 +204,8 @@ def _write_csv(table: PipeTable, path: Path) -> None:
 def _cell(value: Any, shown: str) -> str:
     if value is None or pd.isna(value):
         return ""
-    return f"{value:.{_CSV_DECIMALS[shown]}f}" if shown else str(plain_text(value))
+    if not shown:
+        return str(plain_text(value))
+    decimals = _CSV_DECIMALS[shown]
+    exact = abs(value - round(value, decimals)) < _LEAST  # a depth told in millimetres keeps them
+    return f"{value:.{decimals if exact else _MOST_DECIMALS}f}"
