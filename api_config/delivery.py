@@ -19,7 +19,7 @@ from ingest.mapping import ensure_fits
 from ingest.readers import ensure_inside, ensure_kind, find_sources
 from ingest.reading import HERE, ReadLimits, SourceReaders
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.errors import SourceRefused
+from twin_model.errors import CalledWrongly, SourceRefused
 from twin_model.town import Town
 
 __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
@@ -33,6 +33,8 @@ def deliver(
     With `limits.jobs` sources are read ahead in children; they are committed in the order they are found in.
     """
     _ensure_answerable(delivery.options, town.catalogue)
+    if delivery.learn and delivery.options.mapping is None:
+        raise CalledWrongly("mapping.nothing_to_learn")
     delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
     reporter = reporter or NoProgress()
     with ExitStack() as stack:

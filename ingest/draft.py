@@ -24,9 +24,11 @@ from shapely.geometry.base import BaseGeometry
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import Spool
+from twin_model.box import Box, joint_box
 from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
+from twin_model.delivery_identity import with_layers
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
@@ -97,6 +99,7 @@ class Draft:
         self._moment = moment or now()
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
+        self._extent: Box | None = None
         self.counts = Counts()
         self.seconds = 0.0
         self.crs: str | None = None
@@ -182,6 +185,7 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
+            self._extent = joint_box(self._extent, fitted.rows.bounds)
             scope = self._scope()
             self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
             if self._ahead is not None and not self.described:
@@ -305,7 +309,7 @@ class Draft:
         return Changeset(
             author=author,
             reason=reason,
-            source=self.source,
+            source=replace(self.source, identity=self._identity()),
             effective=effective,
             delivered=tuple(
                 Delivered(frame.layer, frame.rows, len(frame.content), frame.content) for frame in self._spool.frames
@@ -315,4 +319,11 @@ class Draft:
             counts=self.counts.to_dict() | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            extent=self._extent,
         )
+
+    def _identity(self) -> dict[str, str]:
+        """Return the source's identity with the layers that were used, and the names that found none."""
+        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
+        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
+from twin_model.finding_plan import finding_plan
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, Progress, no_fids, unwatched
@@ -109,6 +110,10 @@ def plan_changeset(
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
+        if layer_id == "finding":
+            plan = finding_plan(store, layer, changeset, known, delivered)
+            plans |= {} if plan is None else {layer_id: plan}
+            continue
         if changeset.source is None:
             known = _as_it_is_now(store, layer, known)
         late = _is_late(store, layer, changeset)
@@ -150,8 +155,6 @@ def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
     """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
-    if layer.id == "finding":
-        return False
     later = (one for one in store.changesets() if one.effective > changeset.effective and one.sha256)
     return any(layer.id in store.changes(one.number) for one in later)
 

@@ -34,6 +34,7 @@ from api_config.commands.reports import (
 from api_config.delivery import Delivery, Outcome, deliver, inspect, inspection_crs
 from api_config.settings import Settings, user_name
 from ingest.draft import ReadOptions
+from ingest.encoding import ensure_encoding
 from ingest.mapping import read_mapping
 from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
@@ -94,6 +95,7 @@ def _reading_options(lang: str) -> Callable[[Callable[..., Any]], Callable[..., 
                 click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang)),
                 click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang)),
                 click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang)),
+                click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang)),
                 click.option("--jobs", type=click.IntRange(0), metavar="N", help=help_text("ingest_jobs", lang)),
                 click.option("--memory", type=click.IntRange(1), metavar="MIB", help=help_text("ingest_memory", lang)),
                 click.option("--seconds", type=click.IntRange(1), metavar="N", help=help_text("ingest_seconds", lang)),
@@ -116,6 +118,8 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
+    @click.option("--learn", is_flag=True, help=help_text("ingest_learn", lang))
+    @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @report_option(lang)
     @command
@@ -127,6 +131,8 @@ def ingest_command(lang: str) -> click.Command:
         scope: str,
         accept_removals: bool,
         fail_fast: bool,
+        again: bool,
+        learn: bool,
         dry_run: bool,
         reports: tuple[Path, ...],
         strict: bool,
@@ -139,9 +145,18 @@ def ingest_command(lang: str) -> click.Command:
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, fail_fast,
-                with_shapes=wants_map(reports),
-            )  # fmt: skip
+                options,
+                user_name(context.settings),
+                reason,
+                dry_run,
+                reach,
+                area,
+                accept_removals,
+                fail_fast,
+                again,
+                learn,
+                wants_map(reports),
+            )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json, reported=bool(reports))
         write_reports(context, outcomes, reports, crs=context.town.store.crs, quiet=as_json)
@@ -183,6 +198,7 @@ def _options(
     kind: str | None,
     mapping: Path | None,
     crs: str | None,
+    encoding: str | None,
     effective: str | None = None,
     **_: Any,
 ) -> ReadOptions:
@@ -191,6 +207,7 @@ def _options(
         mapping=read_mapping(mapping) if mapping else None,
         crs=crs_code(crs) if crs else None,
         effective=parse_instant(effective)[0] if effective else None,
+        encoding=ensure_encoding(encoding) if encoding else None,
     )
 
 
@@ -298,7 +315,8 @@ def _line(one: Outcome, context: CommandContext) -> str:
     rule = "cli.source_line" if one.version is not None else "cli.checked_line"
     line = context.say(rule, source=one.source, kind=one.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context)) if part)
+    learned = "" if one.learned is None else context.say("cli.mapping_learned", path=f"mappings/{one.learned.name}")
+    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context), learned) if part)
 
 
 def _became(one: Outcome, context: CommandContext) -> str:
