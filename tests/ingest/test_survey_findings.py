@@ -155,7 +155,8 @@ def test_an_elevation_of_zero_is_a_blank_filled_in_and_the_depth_is_used(tmp_pat
         62.0,
         "depth",
     )
-    assert len(found(draft, "survey.depth_impossible")) == 2
+    assert found(draft, "survey.depth_impossible") == [], "the height is known"
+    assert len(found(draft, "survey.depth_not_used")) == 2
 
 
 def test_an_elevation_that_is_not_ground_minus_depth_is_reported_to_the_centimetre(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ OUTPUT = (
     "shown.",
     "report.",
     "pipe_table.",
+    "mapping_draft.",
 )
 """Areas of titles and of what commands and notebooks print: no messages of four parts."""
 VALUES = st.one_of(
