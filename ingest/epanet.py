@@ -113,7 +113,7 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     _ensure_epanet(text, draft.source.name)
     crs = options.crs or getattr(options.mapping, "crs", None)
     if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
+        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)
     units = _units(sections["OPTIONS"], draft)

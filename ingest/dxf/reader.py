@@ -60,7 +60,7 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     name = draft.source.name
     crs = options.crs or getattr(options.mapping, "crs", None)
     if crs is None and recognises_dxf(path) and not _is_dwg_file(path):
-        raise SourceRefused("source.no_crs", source=name)
+        raise SourceRefused("source.no_crs", source=name, crs=draft.storage_crs)
     with garbage_later():
         opened = open_drawing(path, name, options.encoding)
         for finding in opened.findings:

@@ -75,7 +75,7 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     crs = options.crs or getattr(options.mapping, "crs", None)
     tables = _tables(path, draft, options, vocabulary)
     if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
+        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     as_typed = numbers_as_typed(tables, draft)
     tables = as_typed.tables
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}

@@ -411,7 +411,7 @@ def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -
     declared = options.crs or (options.mapping.crs if options.mapping else None)
     found = declared_crs(layer.crs)
     if found is None and declared is None:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
+        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     if found is not None and options.crs is not None and not same_crs(found, options.crs):
         values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
         if fit_better(*_places(first, draft), found, options.crs, draft.storage_crs):
