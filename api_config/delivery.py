@@ -18,6 +18,7 @@ from ingest.archive import is_archive, unpack
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import ensure_fits
+from ingest.place import TownPlace, place_of
 from ingest.reader import Reader
 from ingest.readers import ensure_inside, ensure_kind, files_of, find_sources, identify, reader_of
 from twin_model.catalogue import Catalogue, read_catalogue
@@ -202,7 +203,7 @@ def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadSt
 
 def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter, ahead: HeadStart) -> Draft:
     return Draft(source, town.catalogue, storage_crs=town.store.crs, zone=town.settings.timezone, effective=options.effective,
-                 coordinates=coordinates_of(options.mapping), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
+                 coordinates=coordinates_of(options.mapping), town=place_of(town.store), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
 
 
 def _source_copy(
@@ -216,24 +217,26 @@ def _source_copy(
 
 def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:
     """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
-    crs = town.store.crs if town else options.crs or "EPSG:4548"
+    place = place_of(town.store) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
     options = replace(options, storey_height=town.settings.storey_height) if town else options
     with ExitStack() as stack:
         return [
-            _inspect_one(source, options, catalogue, crs) if isinstance(source, Path) else source
+            _inspect_one(source, options, catalogue, place) if isinstance(source, Path) else source
             for source in _sources([path], stack)
         ]
 
 
-def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, crs: str) -> Outcome:
+def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, place: TownPlace) -> Outcome:
     outcome = Outcome(path.name)
     try:
         reader = reader_of(path, options)
         outcome.kind = reader.name
         coordinates = coordinates_of(options.mapping)
-        with Draft(identify(path, reader), catalogue, storage_crs=crs, coordinates=coordinates) as draft:
+        with Draft(
+            identify(path, reader), catalogue, storage_crs=place.crs, coordinates=coordinates, town=place
+        ) as draft:
             reader.read(path, draft, options)
             draft.ensure_placed()
             outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings

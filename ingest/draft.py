@@ -24,6 +24,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
+from ingest.place import TownPlace
 from ingest.spool import read_rows, write_rows
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
@@ -81,7 +82,7 @@ class Draft:
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
-        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, town: TownPlace | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
         ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None,
     ) -> None:  # fmt: skip
         self.source = source
@@ -98,7 +99,10 @@ class Draft:
         self._undated = 0
         self._tick, self._ahead = tick, ahead
         self.coordinates = coordinates
-        self._fitting = Fitting(catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates)
+        self.town = town or TownPlace(self.storage_crs)
+        self._fitting = Fitting(
+            catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates, town=self.town
+        )
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ezdxf.enums import InsertUnits
 from ezdxf.lldxf.const import DXFError
 from ezdxf.units import conversion_factor
@@ -20,8 +21,9 @@ from ingest.dxf.cass import CassSettings, deliver_cass
 from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
 from ingest.dxf.layers import DrawingScale, deliver_layers
-from ingest.dxf.record import read_records
+from ingest.dxf.record import Record, read_records
 from ingest.mapping import LayerMapping, Mapping
+from ingest.place import lie_in_town
 from twin_model.crs import is_projected
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -68,19 +70,19 @@ def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None
     settings = dict(getattr(options.mapping, "options", None) or {})
     may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
     metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
-    sagitta = SAGITTA / metres
-    records = list(read_records(document, sagitta))
+    records = list(read_records(document, SAGITTA / metres))
     if not records:
         raise SourceRefused("dxf.empty", source=drawing.draft.source.name, paper=_paper_entities(document))
     _note_geodata(document, drawing)
     if any(one.code is not None for one in records):
         deliver_cass(drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document))
     else:
-        metres = _metres(document, drawing.crs, settings)
-        drawing.metres = metres
-        _note_units(document, drawing, metres)
-        mapping = _mapping(options, drawing)
-        deliver_layers(drawing, records, mapping, DrawingScale(metres, sagitta, document.encoding))
+        said = _metres(document, drawing.crs, settings)
+        drawing.metres = _believed(said, records, document, drawing, settings)
+        if drawing.metres != metres:
+            records = list(read_records(document, SAGITTA / drawing.metres))
+        scale = DrawingScale(drawing.metres, SAGITTA / drawing.metres, document.encoding)
+        deliver_layers(drawing, records, _mapping(options, drawing), scale)
     drawing.flush()
 
 
@@ -127,10 +129,30 @@ def _metres(document: Any, crs: str, settings: dict[str, Any]) -> float:
         return 1.0
 
 
-def _note_units(document: Any, drawing: Drawing, metres: float) -> None:
-    if metres != 1.0:
-        unit = document.header.get("$INSUNITS", 0)
-        drawing.draft.report(Finding("dxf.units_scaled", "warning", values={"factor": metres, "unit": unit}))
+def _believed(metres: float, records: list[Record], document: Any, drawing: Drawing, settings: dict[str, Any]) -> float:
+    """Return metres per drawing unit; the header's unit is not believed where only the bare numbers lie in the town.
+
+    `$INSUNITS` is often what a template left there. Then the numbers stay as they are (nothing is moved by a guess) and
+    a finding says both readings.
+    """
+    if metres == 1.0:
+        return metres
+    unit = document.header.get("$INSUNITS", 0)
+    middle = np.median(
+        np.concatenate([one.xyz[:, :2] for one in records if len(one.xyz)] or [np.zeros((1, 2))]), axis=0
+    )
+    draft, values = drawing.draft, {"factor": metres, "unit": unit, "crs": drawing.crs}
+    scaled, bare = (
+        bool(lie_in_town(*draft.coordinates.read_xy(*(middle * factor).reshape(2, 1)), drawing.crs, draft.town)[0])
+        for factor in (metres, 1.0)
+    )
+    if "units" in settings or scaled or not bare:
+        draft.report(Finding("dxf.units_scaled", "warning", values=values))
+        return metres
+    shown = {"x": middle[0], "y": middle[1], "scaled_x": middle[0] * metres, "scaled_y": middle[1] * metres}
+    values |= {name: round(float(number), 3) for name, number in shown.items()}
+    draft.report(Finding("dxf.units_not_believed", "warning", values=values))
+    return 1.0
 
 
 def _note_geodata(document: Any, drawing: Drawing) -> None:

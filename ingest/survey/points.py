@@ -14,7 +14,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.place import misplaced
+from ingest.place import Cause, causes_of
 from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
 from ingest.survey.vocabulary import Vocabulary
 from twin_model.errors import SourceRefused
@@ -166,32 +166,39 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
 
 
 def _set_aside_misplaced(rows: SurveyRows, east: Floats, north: Floats, crs: str) -> None:
-    """Refuse a survey most of which lies elsewhere for one recognised reason; set single such points
-    aside."""
+    """Refuse a survey most of which lies elsewhere; set single such points aside. The rule is `ingest/place.py`."""
     kept = np.flatnonzero(rows.keep)
-    _, causes = misplaced(east[kept], north[kept], crs, rows.draft.storage_crs)
+    coordinates = rows.draft.coordinates
+    if coordinates.anywhere or not len(kept):
+        return
+    causes = causes_of(*coordinates.read_xy(east[kept], north[kept]), crs, rows.draft.town)
     known = [(int(row), cause) for row, cause in zip(kept, causes, strict=True) if cause is not None]
     x, y, number = rows.text("x"), rows.text("y"), rows.text("survey_no")
-    for rule in dict.fromkeys(cause.rule for _, cause in known):
-        group = [(row, cause) for row, cause in known if cause.rule == rule]
-        row, cause = group[0]
-        if 2 * len(group) > len(kept):
+    groups: dict[Cause, list[int]] = {}
+    for row, cause in known:
+        groups.setdefault(cause, []).append(row)
+    for cause, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        first = group[0]
+        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept)}
+        if 2 * len(known) > len(kept):
             raise SourceRefused(
-                rule,
+                _rule_of(cause),
                 source=rows.draft.source.name,
-                place=rows.place(row),
+                place=rows.place(first),
                 count=len(group),
-                total=len(kept),
-                number=number[row],
-                x=x[row],
-                y=y[row],
-                crs=crs,
-                likely=cause.crs,
+                number=number[first],
+                x=x[first],
+                y=y[first],
+                **values,
             )
-        likely = {row: cause.crs for row, cause in group}
-        rows.set_aside(
-            rule, list(likely), number=number, x=x, y=y, crs=crs, likely=likely.get, count=1, total=len(kept)
-        )
+        source = rows.draft.source.name
+        rows.set_aside(_rule_of(cause), group, source=source, number=number, x=x, y=y, count=1, **values)
+
+
+def _rule_of(cause: Cause) -> str:
+    """Return the rule whose words speak of survey tables, where one does."""
+    own = cause.rule.replace("geometry.", "survey.")
+    return own if own in {"survey.axes_swapped", "survey.zone_prefix", "survey.wrong_zone"} else cause.rule
 
 
 def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> None:

@@ -17,9 +17,9 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
+from ingest.place import fit_better
 from ingest.vector.columns import columns_of
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
 from twin_model.crs import crs_code, same_crs
@@ -267,7 +267,7 @@ def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -
         raise SourceRefused("source.no_crs", source=draft.source.name)
     if found is not None and options.crs is not None and not same_crs(found, options.crs):
         values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
-        if fit_better(*_places(first, draft), found, options.crs, draft.storage_crs):
+        if fit_better(*_places(first, draft), found, options.crs, draft.town):
             draft.report(Finding("vector.crs_overruled", "warning", values=values))
             return crs_code(options.crs)
         draft.report(Finding("vector.crs_kept", "info", values=values))
