@@ -21,6 +21,7 @@ from ingest.mapping import ensure_fits
 from ingest.place import TownPlace, place_of
 from ingest.reader import Reader
 from ingest.readers import ensure_inside, ensure_kind, files_of, find_sources, identify, reader_of
+from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import ScopeKind, Source, Version
 from twin_model.errors import SourceRefused, TwinError
@@ -92,7 +93,8 @@ class Delivery:
 def deliver(town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None) -> list[Outcome]:
     """Read and commit every source below the paths; return what became of each."""
     _ensure_answerable(delivery.options, town.catalogue)
-    delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
+    options = with_local_grid(delivery.options, town.path / "private")
+    delivery = replace(delivery, options=replace(options, storey_height=town.settings.storey_height))
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
@@ -193,7 +195,10 @@ def _unreadable(path: Path, error: OSError) -> SourceRefused:
 
 def read_options_digest(options: ReadOptions) -> str:
     """Return a digest of how a source is to be read: what the caller says about it."""
-    values = (options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height)
+    values = (
+        *(options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height),
+        *((options.crs_wins, options.grid) if options.crs_wins or options.grid else ()),
+    )
     return sha256(repr(values).encode()).hexdigest()[:16]
 
 
@@ -203,7 +208,7 @@ def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadSt
 
 def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter, ahead: HeadStart) -> Draft:
     return Draft(source, town.catalogue, storage_crs=town.store.crs, zone=town.settings.timezone, effective=options.effective,
-                 coordinates=coordinates_of(options.mapping), town=place_of(town.store), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
+                 coordinates=coordinates_of(options.mapping, options.grid), town=place_of(town.store), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
 
 
 def _source_copy(
@@ -217,6 +222,7 @@ def _source_copy(
 
 def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:
     """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
+    options = with_local_grid(options, town.path / "private" if town else None)
     place = place_of(town.store) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
@@ -233,7 +239,7 @@ def _inspect_one(path: Path, options: ReadOptions, catalogue: Catalogue, place: 
     try:
         reader = reader_of(path, options)
         outcome.kind = reader.name
-        coordinates = coordinates_of(options.mapping)
+        coordinates = coordinates_of(options.mapping, options.grid)
         with Draft(
             identify(path, reader), catalogue, storage_crs=place.crs, coordinates=coordinates, town=place
         ) as draft:

@@ -8,6 +8,8 @@ and never acts upon it. Rows without a place are not stored unless a mapping say
     axes = "north_east"          # the first number is the north one
     offset = [600000, 3800000]   # what a local grid lacks, east and north
     anywhere = true              # they are right as they are
+
+A local grid that was fitted to control points (`--crs local:NAME`) is applied after these.
 """
 
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.errors import CatalogueError
+from twin_model.local_grid import LocalGrid
 
 __all__ = ["AS_THEY_ARE", "UNITS", "Coordinates", "coordinates_of"]
 
@@ -33,15 +36,17 @@ class Coordinates:
     swapped: bool = False
     offset: tuple[float, float] = (0.0, 0.0)
     anywhere: bool = False
+    grid: LocalGrid | None = None
 
     @property
     def change_nothing(self) -> bool:
-        return self.metres == 1.0 and not self.swapped and self.offset == (0.0, 0.0)
+        return self.metres == 1.0 and not self.swapped and self.offset == (0.0, 0.0) and self.grid is None
 
     def read_xy(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return east and north of numbers read as meant."""
         east, north = (y, x) if self.swapped else (x, y)
-        return east * self.metres + self.offset[0], north * self.metres + self.offset[1]
+        east, north = east * self.metres + self.offset[0], north * self.metres + self.offset[1]
+        return (east, north) if self.grid is None else self.grid.to_target(east, north)
 
     def read(self, geometry: NDArray[Any]) -> NDArray[Any]:
         """Return geometries with their numbers read as meant; heights stay as they are."""
@@ -61,8 +66,8 @@ class Coordinates:
 AS_THEY_ARE = Coordinates()
 
 
-def coordinates_of(mapping: Any) -> Coordinates:
-    """Return what a mapping's `options.coordinates` say; a key or value that means nothing is refused."""
+def coordinates_of(mapping: Any, grid: LocalGrid | None = None) -> Coordinates:
+    """Return what a mapping's `options.coordinates` and a local grid say; what means nothing is refused."""
     table = (getattr(mapping, "options", None) or {}).get("coordinates", {})
     expected: dict[str, Any] = {
         "unit": list(UNITS),
@@ -93,4 +98,5 @@ def coordinates_of(mapping: Any) -> Coordinates:
         table.get("axes") == "north_east",
         (float(offset[0]), float(offset[1])),
         table.get("anywhere", False),
+        grid,
     )

@@ -31,6 +31,7 @@ from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, S
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.local_grid import LocalGrid
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
@@ -43,7 +44,11 @@ FRAME_ROWS = 50_000
 @dataclass(frozen=True)
 class ReadOptions:
     """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none,
-    `storey_height` the town's, by which storeys become a height."""
+    `storey_height` the town's, by which storeys become a height.
+
+    `crs_wins`: `crs` holds even where the file states another. `grid` is the local grid whose target `crs` is, called
+    `crs_name`.
+    """
 
     kind: str | None = None
     mapping: Any = None
@@ -51,6 +56,9 @@ class ReadOptions:
     effective: Instant | None = None
     encoding: str | None = None
     storey_height: float = 3.0
+    crs_wins: bool = False
+    grid: LocalGrid | None = None
+    crs_name: str | None = None
 
 
 @dataclass
@@ -95,6 +103,7 @@ class Draft:
         self._looked_at: BaseGeometry | None = None
         self.counts = Counts()
         self.crs: str | None = None
+        self.details: dict[str, Any] = {}
         self._found: list[tuple[Finding, bool]] = []
         self._undated = 0
         self._tick, self._ahead = tick, ahead
@@ -134,7 +143,8 @@ class Draft:
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
         """
         if frame.crs is None:
-            raise SourceRefused("source.no_crs", source=self.source.name)
+            crs = self.storage_crs
+            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], example=crs)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]
@@ -192,6 +202,8 @@ class Draft:
         elsewhere = [one for one, in_storage in self._found if not in_storage]
         placed = iter(self._placed(elsewhere))
         noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
+        if self.coordinates.grid is not None:  # a record as read beside its place in the town would tell the parameters
+            noticed = [replace(one, point=None) if one.raw is not None else one for one in noticed]
         return noticed + self._fitting.unplaced.findings
 
     def ensure_placed(self) -> None:
@@ -202,9 +214,8 @@ class Draft:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
         points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(-1, 2)
         try:
-            x, y = transform_xy(
-                points[:, 0].copy(), points[:, 1].copy(), self.crs or self.storage_crs, self.storage_crs
-            )
+            east, north = self.coordinates.read_xy(points[:, 0].copy(), points[:, 1].copy())
+            x, y = transform_xy(east, north, self.crs or self.storage_crs, self.storage_crs)
         except CrsRefused:
             x = y = np.full(len(findings), np.nan)
         usable = np.isfinite(x) & np.isfinite(y) & (self.crs is not None)
@@ -217,9 +228,8 @@ class Draft:
     def _scope(self) -> Scope:
         area = self._looked_at
         if area is not None:
-            area = transform_geometries(np.array([area], dtype=object), self.crs or self.storage_crs, self.storage_crs)[
-                0
-            ]
+            meant = self.coordinates.read(np.array([area], dtype=object))
+            area = transform_geometries(meant, self.crs or self.storage_crs, self.storage_crs)[0]
         return Scope("seen", self._sheet, self._scale, area)
 
     def keep_blob(self, digest: str, content: bytes) -> None:
@@ -277,7 +287,7 @@ class Draft:
             delivered=tuple(Delivered(layer_id, one, len(one.content), one.content) for layer_id, one in self._chunks),
             findings=tuple(self.findings),
             blobs=self.stored_blobs,
-            counts=self.counts.to_dict() | dict(details or {}),
+            counts=self.counts.to_dict() | self.details | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
         )

@@ -21,6 +21,7 @@ from typing import Any
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
+from twin_model.local_grid import LOCAL
 
 __all__ = ["LayerMapping", "Mapping", "ensure_fits", "read_mapping", "standard_mapping"]
 
@@ -89,7 +90,12 @@ def read_mapping(path: Path) -> Mapping:
         raise CatalogueError("mapping.invalid", path=str(path), key="layer", expected=["[[layer]]"])
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
-    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), table.get("options", {}))
+    return Mapping(
+        path.stem,
+        entries,
+        crs if crs is None or str(crs).startswith(LOCAL) else crs_code(crs),
+        table.get("options", {}),
+    )
 
 
 def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:

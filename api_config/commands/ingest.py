@@ -22,6 +22,8 @@ from ingest.draft import ReadOptions
 from ingest.mapping import read_mapping
 from ingest.scope_file import read_scope
 from twin_model.crs import crs_code
+from twin_model.errors import CalledWrongly
+from twin_model.local_grid import LOCAL
 from twin_model.messages import render
 from twin_model.messages.values import title_of_layer
 from twin_model.temporal import parse_instant
@@ -71,7 +73,8 @@ def ingest_command(lang: str) -> click.Command:
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
     @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
     @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
-    @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @click.option("--crs", metavar="EPSG:n|local:NAME", help=help_text("ingest_crs", lang))
+    @click.option("--crs-wins", is_flag=True, help=help_text("ingest_crs_wins", lang))
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
@@ -80,10 +83,10 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
+    def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, crs_wins: bool, effective: str | None,
                reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
-        options = _options(context, kind, mapping, crs, effective)
-        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
+        options = _options(context, kind, mapping, crs, effective, crs_wins=crs_wins)
+        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=_of_scope(options))
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(options, user_name(context.settings), reason, dry_run, reach, area, accept_removals)
@@ -99,7 +102,8 @@ def check_command(lang: str) -> click.Command:
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
     @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
     @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
-    @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @click.option("--crs", metavar="EPSG:n|local:NAME", help=help_text("ingest_crs", lang))
+    @click.option("--crs-wins", is_flag=True, help=help_text("ingest_crs_wins", lang))
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
@@ -109,11 +113,12 @@ def check_command(lang: str) -> click.Command:
         kind: str | None,
         mapping: Path | None,
         crs: str | None,
+        crs_wins: bool,
         strict: bool,
         as_json: bool,
     ) -> int:
         town = context.town if (context.settings.town / "town.toml").exists() else None
-        options = _options(context, kind, mapping, crs, None)
+        options = _options(context, kind, mapping, crs, None, crs_wins=crs_wins)
         with clean_stdout():
             outcomes = [one for path in paths for one in inspect(town, path, options)]
         print_outcomes(context, outcomes, as_json=as_json)
@@ -123,14 +128,28 @@ def check_command(lang: str) -> click.Command:
 
 
 def _options(
-    context: CommandContext, kind: str | None, mapping: Path | None, crs: str | None, effective: str | None
+    context: CommandContext,
+    kind: str | None,
+    mapping: Path | None,
+    crs: str | None,
+    effective: str | None,
+    *,
+    crs_wins: bool,
 ) -> ReadOptions:
+    if crs_wins and not crs:
+        raise CalledWrongly("source.crs_wins_alone")
     return ReadOptions(
         kind=kind,
         mapping=read_mapping(mapping) if mapping else None,
-        crs=crs_code(crs) if crs else None,
+        crs=crs if crs is None or crs.startswith(LOCAL) else crs_code(crs),
+        crs_wins=crs_wins,
         effective=parse_instant(effective)[0] if effective else None,
     )
+
+
+def _of_scope(options: ReadOptions) -> str | None:
+    """Return the CRS of a scope's file that states none; a local grid is none, for it needs its transformation."""
+    return None if options.crs is None or options.crs.startswith(LOCAL) else options.crs
 
 
 def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:

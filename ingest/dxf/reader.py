@@ -24,6 +24,7 @@ from ingest.dxf.layers import DrawingScale, deliver_layers
 from ingest.dxf.record import Record, read_records
 from ingest.mapping import LayerMapping, Mapping
 from ingest.place import lie_in_town
+from ingest.source_crs import source_crs
 from twin_model.crs import is_projected
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -55,15 +56,18 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     `contour_interval` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
     is no drawing, a drawing cut short, an empty one, and one no layer of which is mapped.
     """
-    name = draft.source.name
-    crs = options.crs or getattr(options.mapping, "crs", None)
-    if crs is None and recognises_dxf(path):
-        raise SourceRefused("source.no_crs", source=name)
     with garbage_later():
-        opened = open_drawing(path, name, options.encoding)
+        opened = open_drawing(path, draft.source.name, options.encoding)
         for finding in opened.findings:
             draft.report(finding)
-        _read_drawing(opened.document, Drawing(draft, str(crs)), options)
+        crs = source_crs(draft, options, lambda: _places(opened.document))
+        _read_drawing(opened.document, Drawing(draft, crs), options)
+
+
+def _places(document: Any) -> tuple[Any, Any]:
+    """Return x and y of a drawing's points, in its own unit."""
+    points = [one.xyz[:, :2] for one in read_records(document, SAGITTA) if len(one.xyz)]
+    return tuple(np.concatenate(points or [np.empty((0, 2))]).T)
 
 
 def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None:

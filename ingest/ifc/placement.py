@@ -64,7 +64,7 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
         return _by_hand(given, named or storage_crs, storage_crs, at)
     findings = _contradictions(reference, at)
     try:
-        placement = _own_place(reference, named, storage_crs, at)
+        placement = _own_place(reference, named, storage_crs, at, wins=options.crs_wins)
     except CrsRefused as error:
         placement = Placement("none", None, (Finding("ifc.crs_refused", "warning", values={"cause": error}),))
     if placement.matrix is not None:
@@ -72,9 +72,9 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
     return Placement(placement.kind, placement.matrix, (*findings, *placement.findings))
 
 
-def _own_place(reference: Georeference, named: str | None, storage_crs: str, at: Float64) -> Placement:
+def _own_place(reference: Georeference, named: str | None, storage_crs: str, at: Float64, *, wins: bool) -> Placement:
     if reference.conversions:
-        return _by_conversion(reference, named, storage_crs, at)
+        return _by_conversion(reference, named, storage_crs, at, wins=wins)
     if named and is_projected(named) and _inside(named, at[0], at[1], margin=_DEGREE_MARGIN):
         return Placement("mapping", _to_storage(np.eye(4), named, storage_crs, at))
     return Placement("none", None, (Finding("ifc.no_placement", "warning", values={"level": reference.level}),))
@@ -93,10 +93,16 @@ def _by_hand(given: Mapping[str, Any], crs: str, storage_crs: str, at: Float64) 
     return Placement("mapping", _to_storage(matrix, crs, storage_crs, at))
 
 
-def _by_conversion(reference: Georeference, named: str | None, storage_crs: str, at: Float64) -> Placement:
+def _by_conversion(
+    reference: Georeference, named: str | None, storage_crs: str, at: Float64, *, wins: bool
+) -> Placement:
     conversion = reference.conversions[0]
     findings = _differing(reference.conversions)
-    crs = _known_crs(conversion.crs) or (crs_code(named) if named else None)
+    stated, given = _known_crs(conversion.crs), (crs_code(named) if named else None)
+    crs = given if wins and given else stated or given
+    if stated and given and not same_crs(stated, given):
+        values = {"source": "IFC", "found": stated, "given": given}
+        findings.append(Finding("vector.crs_won" if wins else "vector.crs_kept", "warning", values=values))
     if crs is None or not is_projected(crs):
         return Placement(
             "none",

@@ -19,7 +19,7 @@ from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_o
 from ingest.survey.vocabulary import Vocabulary
 from twin_model.errors import SourceRefused
 
-__all__ = ["PointPlaces", "read_points"]
+__all__ = ["PointPlaces", "places_of", "read_points"]
 
 _COPIED = (
     "survey_no",
@@ -115,7 +115,7 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
 
     `rows` may be points of their own or the points told by the rows of one sheet (then not counted again).
     """
-    east, north = _places(rows, vocabulary)
+    east, north = places_of(rows, vocabulary)
     ground = numbers_of(rows, "ground_elevation")
     project = np.where(rows.text("project") == "", vocabulary.project, rows.text("project")).astype(object)
     rows.points = np.column_stack((east, north))
@@ -131,7 +131,7 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
     )
 
 
-def _places(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
+def places_of(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
     """Return east and north: the tables' X is north and Y is east, unless the mapping says otherwise."""
     x, y = numbers_of(rows, "x"), numbers_of(rows, "y")
     return (y, x) if vocabulary.axes == "north_east" else (x, y)

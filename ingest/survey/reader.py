@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ingest.draft import Draft, ReadOptions
+from ingest.source_crs import source_crs
 from ingest.survey.files import class_of_name, named_for_pipes, survey_files
 from ingest.survey.halves import filled_down, lines_of_halves, points_of_sheet
 from ingest.survey.heading import Heading, find_heading
 from ingest.survey.lines import read_lines
-from ingest.survey.points import PointPlaces, read_points
+from ingest.survey.points import PointPlaces, places_of, read_points
 from ingest.survey.rows import SurveyTable, rows_of
 from ingest.survey.vocabulary import Vocabulary, read_vocabulary
 from ingest.tables import TextTable, read_tables
@@ -70,12 +71,11 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     another zone or order than said.
     """
     vocabulary = read_vocabulary(options)
-    crs = options.crs or getattr(options.mapping, "crs", None)
     tables = _tables(path, draft, options, vocabulary)
-    if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
-    points = read_points(rows_of(by_role["point"], "pipe_point", draft, vocabulary), crs, vocabulary)
+    rows = rows_of(by_role["point"], "pipe_point", draft, vocabulary)
+    crs = source_crs(draft, options, lambda: places_of(rows, vocabulary))
+    points = read_points(rows, crs, vocabulary)
     sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
     _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
     halves = rows_of(by_role["half"], "pipe_line", draft, vocabulary)

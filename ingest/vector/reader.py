@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
-from ingest.place import fit_better
+from ingest.source_crs import source_crs
 from ingest.vector.columns import columns_of
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
-from twin_model.crs import crs_code, same_crs
+from twin_model.crs import crs_code
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
@@ -254,24 +254,12 @@ def _report_encoding(file: VectorFile, draft: Draft) -> None:
 
 
 def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
-    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none.
-
-    The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
-    """
-    declared = options.crs or (options.mapping.crs if options.mapping else None)
+    """Return the system of a layer (`ingest/source_crs.py`). GDAL's "Undefined SRS" declares none."""
     try:
-        found = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
+        declared = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
     except CrsRefused:
-        found = None
-    if found is None and declared is None:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
-    if found is not None and options.crs is not None and not same_crs(found, options.crs):
-        values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
-        if fit_better(*_places(first, draft), found, options.crs, draft.town):
-            draft.report(Finding("vector.crs_overruled", "warning", values=values))
-            return crs_code(options.crs)
-        draft.report(Finding("vector.crs_kept", "info", values=values))
-    return crs_code(declared) if found is None else found
+        declared = None
+    return source_crs(draft, options, lambda: _places(first, draft), declared=declared)
 
 
 def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -281,8 +269,3 @@ def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np
     bounds = shapely.bounds(draft.coordinates.read(shapes))
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
-
-
-def _short(code: str) -> str:
-    named = re.match(r'\w+\["([^"]+)', code)
-    return named[1] if named else code
