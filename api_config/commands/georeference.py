@@ -60,7 +60,7 @@ def georeference_command(lang: str) -> click.Command:
         if not dry_run:
             write_grid(context.town.path / "private", fit)
         if not as_json:
-            context.tell("georeference.dry_run" if dry_run else "georeference.made", name=name)
+            context.tell("cli.georeference_dry" if dry_run else "cli.georeferenced", name=name)
 
     return georeference
 
@@ -103,13 +103,13 @@ def _tell(context: CommandContext, fit: GridFit, points: Control, *, as_json: bo
         return
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
     for column in ("point", "east", "north", "length"):
-        heading = context.say(f"georeference.column_{column}")
+        heading = context.say(f"cli.georeference_{column}")
         table.add_column(heading, justify="left" if column == "point" else "right")
     table.add_column("")
     for row in rows:
         numbers = [
             f"{row[name]:+.3f}" if name != "length" else f"{row[name]:.3f}" for name in ("east", "north", "length")
         ]
-        table.add_row(row["point"], *numbers, context.say("georeference.is_outlier") if row["outlier"] else "")
+        table.add_row(row["point"], *numbers, context.say("cli.georeference_is_outlier") if row["outlier"] else "")
     context.out.print(table, highlight=False)
-    context.tell("georeference.rmse", rmse=f"{fit.rmse:.3f}", count=len(rows))
+    context.tell("cli.georeference_rmse", rmse=f"{fit.rmse:.3f}", count=len(rows))
