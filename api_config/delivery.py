@@ -208,7 +208,7 @@ def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadSt
 
 def _draft(town: Town, source: Source, options: ReadOptions, reporter: Reporter, ahead: HeadStart) -> Draft:
     return Draft(source, town.catalogue, storage_crs=town.store.crs, zone=town.settings.timezone, effective=options.effective,
-                 coordinates=coordinates_of(options.mapping, options.grid), town=place_of(town.store), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
+                 coordinates=coordinates_of(options.mapping, options.grid), town=place_of(town.store, town.settings.height_datum), folder=town.cache / "drafts", tick=reporter.read, ahead=ahead.take)  # fmt: skip
 
 
 def _source_copy(
@@ -223,7 +223,7 @@ def _source_copy(
 def inspect(town: Town | None, path: Path, options: ReadOptions) -> list[Outcome]:
     """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
     options = with_local_grid(options, town.path / "private" if town else None)
-    place = place_of(town.store) if town else TownPlace(options.crs or "EPSG:4548")
+    place = place_of(town.store, town.settings.height_datum) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
     options = replace(options, storey_height=town.settings.storey_height) if town else options

@@ -65,11 +65,13 @@ class TownPlace:
     """Where a town is: its storage CRS and the box of what it holds, in degrees; None where it holds nothing yet.
 
     `is_real` is False where a source is only looked at without a town: then numbers of a local grid are warned of.
+    `height_datum` is what the town's heights are called, empty where nobody says.
     """
 
     crs: str
     box: Box | None = None
     is_real: bool = False
+    height_datum: str = ""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ class Cause:
         return next(name for name, metres in UNITS.items() if metres == self.meaning.metres)
 
 
-def place_of(store: Store) -> TownPlace:
+def place_of(store: Store, height_datum: str = "") -> TownPlace:
     """Return where a town is: the box of its planning area and of the layers around it.
 
     A layer that reaches far beyond the others holds misplaced features of an older version: it does not count.
@@ -98,16 +100,16 @@ def place_of(store: Store) -> TownPlace:
     boxes = {name: placed_bounds(one, store.crs, CRS84) for name, one in extents.items() if one is not None}
     usable = {name: np.array(box) for name, box in boxes.items() if box is not None}
     if not usable:
-        return TownPlace(store.crs, is_real=True)
+        return TownPlace(store.crs, is_real=True, height_datum=height_datum)
     middles = {name: (box[:2] + box[2:]) / 2 for name, box in usable.items()}
     middle = middles.get(_PLANNING_AREA, np.median([*middles.values()], axis=0))
     around = np.r_[middle - 1.5 * _FAR_DEGREES, middle + 1.5 * _FAR_DEGREES]
     kept = [box for box in usable.values() if (box[:2] >= around[:2]).all() and (box[2:] <= around[2:]).all()]
     if not kept:
-        return TownPlace(store.crs, is_real=True)
+        return TownPlace(store.crs, is_real=True, height_datum=height_datum)
     west, south = np.min(kept, axis=0)[:2].tolist()
     east, north = np.max(kept, axis=0)[2:].tolist()
-    return TownPlace(store.crs, (west, south, east, north), is_real=True)
+    return TownPlace(store.crs, (west, south, east, north), is_real=True, height_datum=height_datum)
 
 
 def causes_of(x: Floats, y: Floats, crs: str, town: TownPlace) -> list[Cause | None]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
+from ingest.margin_text import Margin, codes_of, contradicts
 from ingest.place import fit_better, likely_systems
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import SourceRefused
@@ -26,19 +27,22 @@ Places = Callable[[], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 
 def source_crs(
-    draft: Draft, options: ReadOptions, places: Places, *, declared: str | None = None, evidence: str | None = None
+    draft: Draft, options: ReadOptions, places: Places, *, declared: str | None = None, margin: Margin | None = None
 ) -> str:
     """Return the CRS to read a source in; `places` gives its east and north where they are needed to judge.
 
-    `declared` is what the source states, `evidence` what its margin says in words. Raises SourceRefused
-    (`source.no_crs`) where nobody names one, with the systems of the town that the numbers fit.
+    `declared` is what the source states, `margin` what its texts say. Raises SourceRefused where nobody names one
+    (`source.no_crs`, with the systems of the town that the numbers fit), and where the texts contradict the one that is
+    named (`source.margin_contradicts`) unless `options.crs_wins`.
     """
     given = options.crs or getattr(options.mapping, "crs", None)
     if options.grid is not None:
         draft.details["local_grid"] = options.crs_name
     if declared is None:
         if given is None:
-            raise no_crs(draft, places, evidence)
+            raise no_crs(draft, places, margin)
+        if margin is not None:
+            _ensure_agreement(draft, options, crs_code(given), margin)
         return crs_code(given)
     if options.crs is None or same_crs(declared, options.crs):
         return declared
@@ -55,13 +59,25 @@ def source_crs(
     return declared
 
 
-def no_crs(draft: Draft, places: Places, evidence: str | None = None) -> SourceRefused:
+def _ensure_agreement(draft: Draft, options: ReadOptions, crs: str, margin: Margin) -> None:
+    """Compare texts with the CRS to read in and with the town's heights; a local grid was fitted to what it holds."""
+    values = {"source": draft.source.name, "crs": crs, "margin": margin.quoted, "fits": codes_of(margin)}
+    if options.grid is None and contradicts(margin, crs):
+        if not options.crs_wins:
+            raise SourceRefused("source.margin_contradicts", **values)
+        draft.details["crs_wins"] = f"{margin.quoted} -> {crs}"
+        draft.report(Finding("source.margin_overruled", "warning", values=values))
+    heights = draft.town.height_datum
+    if heights and margin.heights and heights not in margin.heights:
+        draft.report(Finding("source.margin_heights", "warning", values=values | {"heights": heights}))
+
+
+def no_crs(draft: Draft, places: Places, margin: Margin | None = None) -> SourceRefused:
     """Return the refusal of a source without CRS: the town's, those that the numbers fit, what the margin says."""
-    likely = likely_systems(*places(), draft.town)
+    likely, named = likely_systems(*places(), draft.town), codes_of(margin) if margin else []
+    agreed = [one for one in named if one in likely] or named or likely or [draft.storage_crs]
     values: dict[str, Any] = {"source": draft.source.name, "crs": draft.storage_crs, "likely": likely}
-    return SourceRefused(
-        "source.no_crs", **values, evidence=evidence, example=likely[0] if likely else draft.storage_crs
-    )
+    return SourceRefused("source.no_crs", **values, evidence=margin and margin.quoted, example=agreed[0])
 
 
 def with_local_grid(options: ReadOptions, private: Path | None) -> ReadOptions:

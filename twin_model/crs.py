@@ -23,7 +23,9 @@ __all__ = [
     "CRS84",
     "area_of_use",
     "authority_axis_swapped",
+    "central_meridian",
     "crs_code",
+    "datum_of",
     "epsg_of",
     "from_geocentric",
     "is_projected",
@@ -159,6 +161,19 @@ def area_of_use(crs: Any) -> tuple[float, float, float, float] | None:
     """Return west, south, east, north in degrees of the system's area of use, None where unknown."""
     area = _crs(crs_code(crs)).area_of_use
     return (area.west, area.south, area.east, area.north) if area else None
+
+
+def datum_of(crs: Any) -> str:
+    """Return the name of a system's datum; CGCS2000 and WGS 84 are one, "CGCS2000/WGS 84"."""
+    return _datum(crs_code(crs))
+
+
+def central_meridian(crs: Any) -> float | None:
+    """Return the degrees of a projected system's central meridian, None where it has none."""
+    operation = _crs(crs_code(crs)).coordinate_operation
+    named = {one.name: one.value for one in operation.params} if operation is not None else {}
+    degrees = named.get("Longitude of natural origin")
+    return None if degrees is None else float(degrees)
 
 
 def _datum(code: str) -> str:

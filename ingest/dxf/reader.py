@@ -21,8 +21,9 @@ from ingest.dxf.cass import CassSettings, deliver_cass
 from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
 from ingest.dxf.layers import DrawingScale, deliver_layers
-from ingest.dxf.record import Record, read_records
+from ingest.dxf.record import Record, read_records, texts_of
 from ingest.mapping import LayerMapping, Mapping
+from ingest.margin_text import margin_of
 from ingest.place import lie_in_town
 from ingest.source_crs import source_crs
 from twin_model.crs import is_projected
@@ -60,7 +61,8 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
         opened = open_drawing(path, draft.source.name, options.encoding)
         for finding in opened.findings:
             draft.report(finding)
-        crs = source_crs(draft, options, lambda: _places(opened.document))
+        margin = margin_of(texts_of(opened.document))
+        crs = source_crs(draft, options, lambda: _places(opened.document), margin=margin)
         _read_drawing(opened.document, Drawing(draft, crs), options)
 
 

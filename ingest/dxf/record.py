@@ -24,11 +24,12 @@ from ingest.dxf.flatten import (
     to_world,
 )
 
-__all__ = ["Record", "block_contents", "read_record", "read_records"]
+__all__ = ["Record", "block_contents", "read_record", "read_records", "texts_of"]
 
 Floats = NDArray[np.float64]
 _CLOSED = 0.001
 _SURROGATE = re.compile("[\udc80-\udcff]")
+_MAY_BE_OF_A_MARGIN = re.compile(r"[坐标子午带高程准]|CGCS|WGS|Xi|Bei|\\[UM]\+|[\udc80-\udcff]")
 _BROKEN = (DXFError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 _NOWHERE: Floats = np.empty((0, 3))
 
@@ -78,6 +79,17 @@ def read_records(document: Any, sagitta: float) -> Iterator[Record]:
     encoding = document.encoding
     for number, entity in enumerate(document.modelspace(), 1):
         yield read_record(entity, sagitta, encoding, number)
+
+
+def texts_of(document: Any) -> Iterator[str]:
+    """Yield the texts of a drawing that may speak of coordinates, of paper space and blocks too: a margin may be there."""
+    for entity in document.entitydb.values():
+        kind = entity.dxftype()
+        if kind not in ("TEXT", "MTEXT", "ATTRIB"):
+            continue
+        text = entity.text if kind == "MTEXT" else entity.dxf.get("text", "")
+        if _MAY_BE_OF_A_MARGIN.search(text):
+            yield clean(entity.plain_text() if kind != "ATTRIB" else text, document.encoding)
 
 
 def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> Record:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.draft import ReadOptions
 from ingest.ifc.georeference import Conversion, Georeference
+from ingest.place import TownPlace, likely_systems
 from twin_model.crs import (
     area_of_use,
     crs_code,
@@ -116,7 +117,7 @@ def _by_conversion(
         return Placement("none", None, (*findings, twice))
     unit, unit_findings = _map_unit(conversion, reference, crs, at)
     if unit is None:
-        return Placement("none", None, (*findings, *unit_findings))
+        return Placement("none", None, (*findings, _outside(conversion, reference, crs, storage_crs)))
     factors, scale_findings = _factors(conversion, reference.unit, unit)
     origin = (conversion.east * unit, conversion.north * unit, conversion.height * unit)
     matrix = _helmert(origin, conversion.x_axis, factors) @ np.linalg.inv(reference.context)
@@ -186,8 +187,18 @@ def _map_unit(
                 "crs": crs,
             }
             return unit, [] if unit == said else [Finding("ifc.map_unit", "warning", values=values)]
+    return None, []
+
+
+def _outside(conversion: Conversion, reference: Georeference, crs: str, storage_crs: str) -> Finding:
+    """Return the finding of a conversion that leads out of its system, with the system that its numbers fit."""
+    unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
+    east, north = np.array([conversion.east * unit]), np.array([conversion.north * unit])
+    likely = likely_systems(east, north, TownPlace(storage_crs))
     values = {"east": conversion.east, "north": conversion.north, "crs": crs}
-    return None, [Finding("ifc.conversion_outside", "warning", values=values)]
+    if likely:
+        return Finding("ifc.conversion_elsewhere", "warning", values=values | {"likely": likely[0]})
+    return Finding("ifc.conversion_outside", "warning", values=values)
 
 
 def _turned(x_axis: tuple[float, float], at: Float64) -> Float64:

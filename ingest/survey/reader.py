@@ -7,10 +7,11 @@ north, Y is east. Neighbours: `heading` (columns), `points`, `lines`, `halves`, 
 tables are opened in `ingest/tables.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ingest.draft import Draft, ReadOptions
+from ingest.margin_text import margin_of
 from ingest.source_crs import source_crs
 from ingest.survey.files import class_of_name, named_for_pipes, survey_files
 from ingest.survey.halves import filled_down, lines_of_halves, points_of_sheet
@@ -74,7 +75,8 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     tables = _tables(path, draft, options, vocabulary)
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
     rows = rows_of(by_role["point"], "pipe_point", draft, vocabulary)
-    crs = source_crs(draft, options, lambda: places_of(rows, vocabulary))
+    margin = margin_of(_titles(tables))
+    crs = source_crs(draft, options, lambda: places_of(rows, vocabulary), margin=margin)
     points = read_points(rows, crs, vocabulary)
     sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
     _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
@@ -85,6 +87,13 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
         read_lines(lines_of_halves(filled_down(halves)), sheets, crs, vocabulary)
     read_lines(rows_of(by_role["line"], "pipe_line", draft, vocabulary), sheets, crs, vocabulary)
     draft.surveyed = _latest(tables)
+
+
+def _titles(tables: Sequence[SurveyTable]) -> Iterator[str]:
+    """Yield the cells above and among the headings, where offices write the system of the coordinates."""
+    for one in tables:
+        for row in one.table.rows[: one.heading.rows]:
+            yield from filter(None, row)
 
 
 def _read_sheets(

@@ -377,6 +377,16 @@ def test_a_conversion_that_lies_outside_its_system_in_every_unit_leaves_the_mode
     assert (read.model["placement"], "ifc.conversion_outside" in read.rules) == ("none", True)
 
 
+def test_a_conversion_with_the_number_of_its_zone_is_named_and_placed_where_crs_wins(tmp_path: Path) -> None:
+    path = author(tmp_path / "zone.ifc", prefix=None, conversion=turned() | {"Eastings": EAST + 39e6})
+
+    read, remedied = Read(path), Read(path, ReadOptions(crs="EPSG:4527", crs_wins=True))
+
+    assert read.model["placement"] == "none"
+    assert all("--crs EPSG:4527 --crs-wins" in words for words in read.texts["ifc.conversion_elsewhere"])
+    assert same_points(remedied.corners(), box_by_hand(), 1e-3)
+
+
 def test_a_site_that_agrees_with_the_conversion_brings_no_finding(tmp_path: Path) -> None:
     longitude, latitude = pyproj.Transformer.from_crs("EPSG:4548", "EPSG:4490", always_xy=True).transform(EAST, NORTH)
     angles = {"latitude": _degrees(latitude), "longitude": _degrees(longitude)}
