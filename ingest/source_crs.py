@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
 from ingest.margin_text import Margin, codes_of, contradicts
-from ingest.place import fit_better, likely_systems
+from ingest.place import fit_better, lie_in_town, likely_systems
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -55,7 +55,8 @@ def source_crs(
         draft.details["crs_wins"] = f"{values['found']} -> {values['given']}"
         draft.report(Finding("vector.crs_overruled", "warning", values=values))
         return crs_code(options.crs)
-    draft.report(Finding("vector.crs_kept", "warning", values=values))
+    fits = bool(lie_in_town(*places(), declared, draft.town).all())
+    draft.report(Finding("vector.crs_kept", "info" if fits else "warning", values=values))
     return declared
 
 

@@ -143,6 +143,7 @@ def test_every_reader_reads_in_a_local_grid_and_nothing_tells_its_parameters(run
                 assert np.hypot(shape.x - PLACE[0], shape.y - PLACE[1]) < 0.05, path.name
         details = [dict(one.counts) for one in town.store.changesets()]
         backup_town(town, tmp_path / "town.zip")
+    assert "local grid: local:north" in run("show", 1).stdout
     assert {one.get("local_grid") for one in details} == {"local:north"}
     assert {one.get("crs_wins") for one in details} == {None, "EPSG:4549 -> local:north"}
     assert not [one for one in numbers if one[:8] in printed + json.dumps(details)]
