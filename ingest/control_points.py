@@ -71,26 +71,27 @@ def read_control(path: Path, *, axes: str | None = None, source_axes: str | None
 
 def _columns(table: TextTable) -> dict[Column | None, int] | None:
     """Return column -> its number in the table (None: the point's number); None where the headings are none of ours."""
-    found: dict[Column | None, int] = {}
+    columns: dict[Column | None, int] = {}
     for number, heading in enumerate(table.rows[0] if table.rows else ()):
         words = re.sub(r"[\s_]|坐标|\(.*\)|（.*）", "", heading.lower())
         if words in _NUMBERS:
-            found.setdefault(None, number)
+            columns.setdefault(None, number)
         for side, names in _SIDES.items():
-            name = next((one for one in names if words.startswith(one)), None)
+            name = next((prefix for prefix in names if words.startswith(prefix)), None)
             if name is not None and words.removeprefix(name) in _AXES:
-                found[side, _AXES[words.removeprefix(name)]] = number
+                columns[side, _AXES[words.removeprefix(name)]] = number
     whole = all(
-        {(side, "x"), (side, "y")} <= set(found) or {(side, "east"), (side, "north")} <= set(found) for side in _SIDES
+        {(side, "x"), (side, "y")} <= set(columns) or {(side, "east"), (side, "north")} <= set(columns)
+        for side in _SIDES
     )
-    return found if whole and None in found else None
+    return columns if whole and None in columns else None
 
 
 def _control(table: TextTable, columns: Mapping[Column | None, int], axes: Mapping[str, str | None]) -> Control:
     rows = [(number, row) for number, row in zip(table.numbers[1:], table.rows[1:], strict=True) if any(row)]
     names = tuple(_cell(row, columns[None]) for _, row in rows)
     if len(set(names)) < len(names) or "" in names:
-        repeated = sorted({one for one in names if names.count(one) > 1 or not one})
+        repeated = sorted({number for number in names if names.count(number) > 1 or not number})
         raise SourceRefused("georeference.repeated", source=table.file, numbers=repeated)
     sides = [_side(table, rows, columns, side, axes[side]) for side in ("source", "target")]
     return Control(names, sides[0], sides[1])
@@ -129,7 +130,7 @@ def _cell(row: list[str], column: int) -> str:
 def ensure_in_town(control: Control, target_crs: str, town: TownPlace, source: str) -> None:
     """Refuse control points whose target coordinates do not lie in the town, by the rule of all readers."""
     east, north = control.target[:, 0], control.target[:, 1]
-    causes = [one for one in causes_of(east, north, target_crs, town) if one is not None]
+    causes = [cause for cause in causes_of(east, north, target_crs, town) if cause is not None]
     if not causes:
         return
     values = {"source": source, "count": len(causes), "total": len(control), "crs": target_crs, "likely": causes[0].crs}

@@ -92,8 +92,9 @@ def contradicts(margin: Margin, crs: str) -> bool:
     datum, meridian = datum_of(crs), central_meridian(crs)
     if margin.datums and not any(datum.startswith(name) for name in margin.datums):
         return True
-    named = [one for one in margin.meridians if meridian is not None and abs(one - meridian) < 1e-6]
-    return bool(margin.meridians and meridian is not None and not named)
+    if meridian is None or not margin.meridians:
+        return False
+    return all(abs(degrees - meridian) > 1e-6 for degrees in margin.meridians)
 
 
 def codes_of(margin: Margin) -> list[str]:

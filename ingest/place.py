@@ -97,18 +97,18 @@ def place_of(store: Store, height_datum: str = "") -> TownPlace:
         for layer in store.catalogue
         if layer.has_geometry and layer.kind == "feature" and layer.id != "finding"
     }
-    boxes = {name: placed_bounds(one, store.crs, CRS84) for name, one in extents.items() if one is not None}
+    boxes = {name: placed_bounds(extent, store.crs, CRS84) for name, extent in extents.items() if extent is not None}
     usable = {name: np.array(box) for name, box in boxes.items() if box is not None}
     if not usable:
         return TownPlace(store.crs, is_real=True, height_datum=height_datum)
     middles = {name: (box[:2] + box[2:]) / 2 for name, box in usable.items()}
     middle = middles.get(_PLANNING_AREA, np.median([*middles.values()], axis=0))
     around = np.r_[middle - 1.5 * _FAR_DEGREES, middle + 1.5 * _FAR_DEGREES]
-    kept = [box for box in usable.values() if (box[:2] >= around[:2]).all() and (box[2:] <= around[2:]).all()]
-    if not kept:
+    near = [box for box in usable.values() if (box[:2] >= around[:2]).all() and (box[2:] <= around[2:]).all()]
+    if not near:
         return TownPlace(store.crs, is_real=True, height_datum=height_datum)
-    west, south = np.min(kept, axis=0)[:2].tolist()
-    east, north = np.max(kept, axis=0)[2:].tolist()
+    west, south = np.min(near, axis=0)[:2].tolist()
+    east, north = np.max(near, axis=0)[2:].tolist()
     return TownPlace(store.crs, (west, south, east, north), is_real=True, height_datum=height_datum)
 
 
@@ -143,7 +143,7 @@ def _try(
     neighbours: bool = False,
 ) -> None:
     """Write into `causes` what explains the places that are left; a cause that explains none of a sample is passed."""
-    area = _allowed(town.crs) if town.box is None else _grown(town.box, _NEAR_DEGREES)
+    area = _areas(town)[0]
     left = left & np.array([cause is None for cause in causes], dtype=bool)
     hypotheses = _other_zones(crs, town, neighbours=True) if neighbours else _hypotheses(crs, town)
     for cause in hypotheses if left.any() and area is not None else ():
@@ -167,19 +167,20 @@ def _meant(xy: tuple[Floats, Floats], rows: NDArray[np.intp], cause: Cause, area
 
 def fit_better(x: Floats, y: Floats, declared: str, given: str, town: TownPlace) -> bool:
     """Say whether most places lie in the town's area in the CRS a person gave, and do not in the one the source declares."""
-    area = _allowed(town.crs) if town.box is None else _grown(town.box, _NEAR_DEGREES)
-    wrong = ~_inside(x, y, declared, area)
-    return len(x) > 0 and 2 * int((wrong & _inside(x, y, given, area)).sum()) > len(x)
+    better = (~_inside(x, y, declared, area) & _inside(x, y, given, area) for area in _areas(town))
+    return len(x) > 0 and any(2 * int(rows.sum()) > len(x) for rows in better)
 
 
 def likely_systems(x: Floats, y: Floats, town: TownPlace) -> list[str]:
     """Return the systems in which most places lie in the town, the likeliest first; for a source that states none."""
-    area = _allowed(town.crs) if town.box is None else _grown(town.box, _NEAR_DEGREES)
     if not len(x):
         return []
     zones = [cause.crs for cause in _other_zones(crs_code(town.crs), town, neighbours=True)]
     systems = dict.fromkeys((crs_code(town.crs), *zones, "EPSG:4490"))
-    return [one for one in systems if 2 * int(_inside(x, y, one, area).sum()) > len(x)]
+    fitting = (
+        [system for system in systems if 2 * int(_inside(x, y, system, area).sum()) > len(x)] for area in _areas(town)
+    )
+    return next(filter(None, fitting), [])
 
 
 def have_no_place(x: Floats, y: Floats, crs: str) -> Mask:
@@ -197,8 +198,11 @@ def have_no_place(x: Floats, y: Floats, crs: str) -> Mask:
 def may_lie_elsewhere(bounds: Floats, crs: str, town: TownPlace) -> bool:
     """Say whether anything in a box may lie outside the town; of most sources nothing does."""
     x, y = bounds[[0, 2, 0, 2]], bounds[[1, 3, 3, 1]]
-    box = _allowed(town.crs) if town.box is None else _grown(town.box, _NEAR_DEGREES)
-    return bool((~_inside(x, y, crs, box) | ~_inside(x, y, crs, _allowed(town.crs)) | have_no_place(x, y, crs)).any())
+    return bool(
+        (
+            ~_inside(x, y, crs, _areas(town)[0]) | ~_inside(x, y, crs, _allowed(town.crs)) | have_no_place(x, y, crs)
+        ).any()
+    )
 
 
 def lie_in_town(x: Floats, y: Floats, crs: str, town: TownPlace) -> Mask:
@@ -214,6 +218,12 @@ def far_from_town(x: Floats, y: Floats, crs: str, town: TownPlace) -> Mask:
     if town.box is not None:
         far |= ~_inside(x, y, crs, _grown(town.box, _FAR_DEGREES))
     return np.asarray(far & np.isfinite(x) & np.isfinite(y), dtype=bool)
+
+
+def _areas(town: TownPlace) -> list[Box | None]:
+    """Return the boxes of degrees in which sources are expected: near what the town holds, then the CRS's area of use."""
+    near = [] if town.box is None else [_grown(town.box, _NEAR_DEGREES)]
+    return [*near, _allowed(town.crs)]
 
 
 def _allowed(storage_crs: str) -> Box | None:
@@ -255,12 +265,12 @@ def _hypotheses(crs: str, town: TownPlace) -> Iterator[Cause]:
     if is_projected(crs):
         yield Cause("geometry.degrees", "EPSG:4490")
         yield Cause("geometry.axes_swapped", "EPSG:4490", swapped)
-        systems = [crs, *(one.crs for one in zones if one.rule == "geometry.zone_prefix")]
+        systems = [crs, *(cause.crs for cause in zones if cause.rule == "geometry.zone_prefix")]
         for metres in (0.001, 0.01, 1000.0):
-            yield from (Cause("geometry.wrong_unit", one, Coordinates(metres)) for one in systems)
+            yield from (Cause("geometry.wrong_unit", system, Coordinates(metres)) for system in systems)
     elif not same_crs(crs, town.crs):
         yield Cause("geometry.metres", crs_code(town.crs))
-    yield from (Cause("geometry.axes_swapped", one.crs, swapped) for one in zones)
+    yield from (Cause("geometry.axes_swapped", cause.crs, swapped) for cause in zones)
 
 
 def _other_zones(crs: str, town: TownPlace, *, neighbours: bool = False) -> Iterator[Cause]:
@@ -271,7 +281,7 @@ def _other_zones(crs: str, town: TownPlace, *, neighbours: bool = False) -> Iter
     """
     storage, source = epsg_of(town.crs), epsg_of(crs)
     for plain, prefixed in _FAMILIES:
-        family = next((one for one in (plain, prefixed) if one is not None and storage in one), None)
+        family = next((codes for codes in (plain, prefixed) if codes is not None and storage in codes), None)
         if family is None or storage is None:
             continue
         position = family.index(storage)

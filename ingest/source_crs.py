@@ -1,7 +1,7 @@
 """Which CRS a source is read in: what it states, what the caller names, what the mapping names; never a guess.
 
 Where both the source and the caller name one, the source's holds unless the caller says `--crs-wins`, gives a local grid
-(`--crs local:NAME`), or only the caller's brings the coordinates into the town. What was decided is said.
+(`--crs local:NAME`), or only the caller's brings the coordinates into the town. A finding says what was decided.
 """
 
 import re
@@ -76,7 +76,7 @@ def _ensure_agreement(draft: Draft, options: ReadOptions, crs: str, margin: Marg
 def no_crs(draft: Draft, places: Places, margin: Margin | None = None) -> SourceRefused:
     """Return the refusal of a source without CRS: the town's, those that the numbers fit, what the margin says."""
     likely, named = likely_systems(*places(), draft.town), codes_of(margin) if margin else []
-    agreed = [one for one in named if one in likely] or named or likely or [draft.storage_crs]
+    agreed = [code for code in named if code in likely] or named or likely or [draft.storage_crs]
     values: dict[str, Any] = {"source": draft.source.name, "crs": draft.storage_crs, "likely": likely}
     return SourceRefused("source.no_crs", **values, evidence=margin and margin.quoted, example=agreed[0])
 

@@ -101,9 +101,9 @@ class Control:
         return len(self.numbers)
 
     def without(self, numbers: tuple[str, ...]) -> "Control":
-        keep = np.array([one not in numbers for one in self.numbers], dtype=bool)
-        kept = tuple(one for one in self.numbers if one not in numbers)
-        return Control(kept, self.source[keep], self.target[keep])
+        keep = np.array([number not in numbers for number in self.numbers], dtype=bool)
+        left = tuple(number for number in self.numbers if number not in numbers)
+        return Control(left, self.source[keep], self.target[keep])
 
     def with_source_swapped(self) -> "Control":
         return Control(self.numbers, self.source[:, [1, 0, 2]], self.target)
@@ -163,31 +163,31 @@ def _solved(
 def _similarity(xy: Floats) -> tuple[Floats, list[int]]:
     """Return the equations of a plane similarity, two rows a point, and which unknowns are the shift."""
     x, y = xy.T
-    one, none = np.ones(len(x)), np.zeros(len(x))
-    return _interleaved([x, -y, one, none], [y, x, none, one]), [2, 3]
+    unit, none = np.ones(len(x)), np.zeros(len(x))
+    return _interleaved([x, -y, unit, none], [y, x, none, unit]), [2, 3]
 
 
 def _affine(xy: Floats) -> tuple[Floats, list[int]]:
     x, y = xy.T
-    one, none = np.ones(len(x)), np.zeros(len(x))
-    return _interleaved([x, y, one, none, none, none], [none, none, none, x, y, one]), [2, 5]
+    unit, none = np.ones(len(x)), np.zeros(len(x))
+    return _interleaved([x, y, unit, none, none, none], [none, none, none, x, y, unit]), [2, 5]
 
 
 def _bursa(xyz: Floats) -> tuple[Floats, list[int]]:
     """Unknowns: 1 + m, (1 + m) times the three rotations, the shift."""
     x, y, z = xyz.T
-    one, none = np.ones(len(x)), np.zeros(len(x))
+    unit, none = np.ones(len(x)), np.zeros(len(x))
     rows = (
-        [x, none, z, -y, one, none, none],
-        [y, -z, none, x, none, one, none],
-        [z, y, -x, none, none, none, one],
+        [x, none, z, -y, unit, none, none],
+        [y, -z, none, x, none, unit, none],
+        [z, y, -x, none, none, none, unit],
     )
     return _interleaved(*rows), [4, 5, 6]
 
 
 def _interleaved(*rows: list[Floats]) -> Floats:
     """Return equations point by point: the first of every row, then the second."""
-    return np.stack([np.column_stack(one) for one in rows], axis=1).reshape(-1, len(rows[0]))
+    return np.stack([np.column_stack(terms) for terms in rows], axis=1).reshape(-1, len(rows[0]))
 
 
 _DESIGNS: dict[str, Callable[[Floats], tuple[Floats, list[int]]]] = {
@@ -265,7 +265,7 @@ def read_grid(folder: Path | None, crs: str) -> LocalGrid:
     Raises CalledWrongly for a name that is not there (with those that are) and for a file that is damaged.
     """
     name = crs.removeprefix(LOCAL)
-    known = sorted(one.stem.removeprefix("local-") for one in folder.glob("local-*.toml")) if folder else []
+    known = sorted(path.stem.removeprefix("local-") for path in folder.glob("local-*.toml")) if folder else []
     if folder is None or name not in known:
         raise CalledWrongly("georeference.unknown", name=name, known=known)
     path = _path_of(folder, name)
@@ -277,7 +277,7 @@ def read_grid(folder: Path | None, crs: str) -> LocalGrid:
 
 def _grid_of(table: dict[str, Any]) -> LocalGrid:
     model = table["model"]
-    origin, parameters = (tuple(float(one) for one in table[key]) for key in ("origin", "parameters"))
+    origin, parameters = (tuple(float(number) for number in table[key]) for key in ("origin", "parameters"))
     if len(parameters) != {"similarity": 4, "affine": 6, "bursa": 7}[model] or not np.isfinite(parameters).all():
         raise ValueError(model)
     return LocalGrid(table["name"], model, crs_code(table["target_crs"]), table["source_crs"], origin, parameters)

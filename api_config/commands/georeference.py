@@ -68,7 +68,7 @@ def georeference_command(lang: str) -> click.Command:
 def _points(path: Path, axes: str | None, source_axes: str | None, without: str) -> Control:
     """Return the control points that are to be used."""
     points = read_control(path, axes=axes, source_axes=source_axes)
-    left_out = tuple(one.strip() for one in without.replace("，", ",").split(",") if one.strip())
+    left_out = tuple(filter(None, (number.strip() for number in without.replace("，", ",").split(","))))
     unknown = sorted(set(left_out) - set(points.numbers))
     if unknown:
         raise CalledWrongly("georeference.without_unknown", numbers=unknown, known=list(points.numbers))

@@ -68,7 +68,7 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _places(document: Any) -> tuple[Any, Any]:
     """Return x and y of a drawing's points, in its own unit."""
-    points = [one.xyz[:, :2] for one in read_records(document, SAGITTA) if len(one.xyz)]
+    points = [record.xyz[:, :2] for record in read_records(document, SAGITTA) if len(record.xyz)]
     return tuple(np.concatenate(points or [np.empty((0, 2))]).T)
 
 
@@ -83,8 +83,8 @@ def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None
     if any(one.code is not None for one in records):
         deliver_cass(drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document))
     else:
-        said = _metres(document, drawing.crs, settings)
-        drawing.metres = _believed(said, records, document, drawing, settings)
+        declared = _metres(document, drawing.crs, settings)
+        drawing.metres = _believed(declared, records, document, drawing, settings)
         if drawing.metres != metres:
             records = list(read_records(document, SAGITTA / drawing.metres))
         scale = DrawingScale(drawing.metres, SAGITTA / drawing.metres, document.encoding)
@@ -145,7 +145,7 @@ def _believed(metres: float, records: list[Record], document: Any, drawing: Draw
         return metres
     unit = document.header.get("$INSUNITS", 0)
     middle = np.median(
-        np.concatenate([one.xyz[:, :2] for one in records if len(one.xyz)] or [np.zeros((1, 2))]), axis=0
+        np.concatenate([record.xyz[:, :2] for record in records if len(record.xyz)] or [np.zeros((1, 2))]), axis=0
     )
     draft, values = drawing.draft, {"factor": metres, "unit": unit, "crs": drawing.crs}
     scaled, bare = (

@@ -12,6 +12,7 @@ import shapely
 from ingest.draft import Draft, ReadOptions
 from ingest.place import TownPlace
 from ingest.readers import reader_of
+from twin_model.box import Box
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused
@@ -22,10 +23,10 @@ EAST, NORTH = 400_000.0, 3_885_900.0
 """A place of a town that is stored in EPSG:4549, for no message may name EPSG:4548 out of habit."""
 
 
-def draft_of(path: Path, **options: Any) -> tuple[list[Finding], dict[str, Any], Any]:
+def draft_of(path: Path, box: Box | None = None, **options: Any) -> tuple[list[Finding], dict[str, Any], Any]:
     """Return findings, details of the changeset and geometries of a file, in a town stored in EPSG:4549."""
     asked = ReadOptions(kind="street_lamp", **options)
-    place = TownPlace("EPSG:4549", is_real=True)
+    place = TownPlace("EPSG:4549", box, is_real=True)
     with Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs=place.crs, town=place) as draft:
         reader_of(path, asked).read(path, draft, asked)
         changeset = draft.to_changeset(author="test", reason="test")
@@ -104,6 +105,17 @@ def test_crs_wins_reads_in_the_system_named_and_is_noted_in_the_changeset(tmp_pa
     assert asked[1]["crs_wins"] == "EPSG:4548 -> EPSG:32650"
     assert asked[2].y[0] - stated[2].y[0] == pytest.approx(0.0004 * NORTH, rel=0.1), "UTM is smaller by 0.9996"
     assert [one.rule for one in asked[0] if one.rule.startswith("vector")] == ["vector.crs_won"]
+
+
+def test_a_remedy_also_works_far_from_what_the_town_holds(tmp_path: Path) -> None:
+    path, elsewhere = lamps(tmp_path / "a.gpkg", EAST + 40e6, "EPSG:4549"), (120.5, 33.0, 120.6, 33.1)
+
+    with pytest.raises(SourceRefused, match="read the file with --crs EPSG:4528"):
+        draft_of(path, elsewhere)
+    findings, _, places = draft_of(path, elsewhere, crs="EPSG:4528")
+
+    assert places.x[0] == pytest.approx(EAST)
+    assert "geometry.far_from_town" in [one.rule for one in findings]
 
 
 def test_a_crs_that_alone_brings_the_file_into_the_town_wins_without_being_asked(tmp_path: Path) -> None:
