@@ -9,6 +9,7 @@ from typing import Any
 import ezdxf
 import geopandas as gpd
 import numpy as np
+import pyproj
 import pytest
 import shapely
 from click.testing import CliRunner, Result
@@ -101,6 +102,37 @@ def test_seven_parameters_ask_for_the_system_and_the_heights_of_the_source(run: 
         refused = fit(run, SAMPLE, *options)
 
         assert (refused.exit_code, words in refused.stderr) == (2, True)
+
+
+def test_xian_1980_comes_into_the_town_by_seven_parameters_only(run: Run, tmp_path: Path) -> None:
+    """Control and lamps are made by PROJ's Helmert transformation, with parameters that nobody has."""
+    shifted = pyproj.Transformer.from_pipeline(
+        "+proj=pipeline +step +inv +proj=tmerc +lon_0=117 +x_0=500000 +a=6378140 +rf=298.257 +step +proj=cart +a=6378140 +rf=298.257 "
+        "+step +proj=helmert +x=120 +y=-60 +z=40 +rx=1 +ry=-2 +rz=3 +s=-4 +convention=position_vector "
+        "+step +inv +proj=cart +ellps=GRS80 +step +proj=tmerc +lon_0=117 +x_0=500000 +ellps=GRS80"
+    )
+    places = np.array(
+        [[616e3, 3.884e6, 60], [621e3, 3.884e6, 75], [616e3, 3.889e6, 62], [621e3, 3.889e6, 70], [618e3, 3.886e6, 66]]
+    )
+    pairs = np.column_stack((places, np.column_stack(shifted.transform(*places.T))))
+    rows = [",".join([f"G{n}", *(f"{number:.4f}" for number in row)]) for n, row in enumerate(pairs)]
+    control = tmp_path / "g.csv"
+    control.write_text("点号,源东,源北,源H,目标东,目标北,目标H\n" + "\n".join(rows), "utf-8")
+    lamp = tmp_path / "street_lamp.gpkg"
+    gpd.GeoDataFrame(geometry=shapely.points([[619e3, 3.885e6]]), crs=2384).to_file(lamp, engine="pyogrio")
+
+    refused = run("ingest", lamp)
+    fitted = run(
+        "georeference", "--control", control, "--name", "xian", "--model", "bursa", "--source-crs", "EPSG:2384"
+    )
+    read = run("ingest", lamp, "--crs", "local:xian")
+
+    assert refused.exit_code == 1 and "--model bursa --source-crs EPSG:2384" in refused.stderr
+    assert (fitted.exit_code, read.exit_code) == (0, 0), fitted.stderr + read.stderr
+    with open_town(tmp_path / "town") as town:
+        (shape,) = town.features("street_lamp").geometry
+    east, north, _ = shifted.transform(619e3, 3.885e6, 0)
+    assert (shape.x, shape.y) == pytest.approx((east, north), abs=0.01)
 
 
 def sources(folder: Path) -> list[tuple[Path, str]]:
