@@ -11,7 +11,7 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,18 +19,20 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.place import TownPlace
-from ingest.spool import read_rows, write_rows
-from twin_model.catalogue import Catalogue
+from ingest.spool import Spool
+from twin_model.box import Box, joint_box
+from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
+from twin_model.delivery_identity import with_layers
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import Layer
 from twin_model.local_grid import LocalGrid
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
@@ -39,6 +41,9 @@ __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
 
 FRAME_ROWS = 50_000
 """Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
+
+_MOST_NAMED = 30
+"""So many columns a finding names."""
 
 
 @dataclass(frozen=True)
@@ -85,39 +90,45 @@ class Draft:
     """A spool of frames that fit their layers, in the storage CRS, with findings and quarantined records.
 
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
-    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`).
+    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `folder` is the draft's own.
+    What has no date is true since `moment`, default now. A draft may be sent to another process: it leaves `tick`
+    and `ahead` behind, and its spool where it is. `seconds` is what reading took.
     """
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
         effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, town: TownPlace | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
-        ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None,
+        ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None, moment: Instant | None = None,
     ) -> None:  # fmt: skip
         self.source = source
         self.catalogue = catalogue
         self.storage_crs = crs_code(storage_crs)
         self.effective = effective
         self.surveyed: Instant | None = None
-        self._assumed: Instant | None = None
+        self._moment = moment or now()
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
+        self._extent: Box | None = None
         self.counts = Counts()
+        self.seconds = 0.0
         self.crs: str | None = None
         self.details: dict[str, Any] = {}
         self._found: list[tuple[Finding, bool]] = []
+        self._told_of: set[tuple[str, str]] = set()
         self._undated = 0
-        self._tick, self._ahead = tick, ahead
+        self._tick: Callable[[int], None] | None = tick
+        self._ahead = ahead
         self.coordinates = coordinates
         self.town = town or TownPlace(self.storage_crs)
         self._fitting = Fitting(
             catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates, town=self.town
         )
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
-        self._chunks: list[tuple[str, _Spooled]] = []
-        self._blob_path = self._folder / "blobs"
+        self._spool = Spool(folder or Path(tempfile.mkdtemp(prefix="draft-")))
+        self._spool.folder.mkdir(parents=True, exist_ok=True)
+        self._blob_path = self._spool.folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        """Tables of the catalogue that the commit brings: of layers that are new, or what known ones gain."""
 
     def __enter__(self) -> "Draft":
         return self
@@ -125,7 +136,31 @@ class Draft:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._spool.folder, ignore_errors=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_tick": None, "_ahead": None}
+
+    def _advance(self, records: int) -> None:
+        if self._tick is not None:
+            self._tick(records)
+
+    def describe(self, layer: Layer, table: dict[str, Any]) -> Layer:
+        """Take in a layer of the town's own, new with its whole table or known with the fields it gains; before the first `add`.
+
+        Its table and its rows come with the commit, so nothing is handed `ahead`.
+        """
+        if layer.id not in self.catalogue:
+            self.described[layer.id] = table
+        elif table or layer.dropped:
+            self.described[layer.id] = {"fields": table}
+            gained = layer_of(layer.id, {"geometry": layer.geometry, "fields": table}).fields
+            others = tuple(each for each in layer.fields if each.name not in table)
+            layer = replace(layer, fields=(*others, *gained), dropped=False)
+        else:
+            return layer
+        self.catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
+        return layer
 
     def add(
         self,
@@ -137,7 +172,8 @@ class Draft:
     ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
-        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
+        Columns are field names of the layer; those missing are NULL. Optional: `attributes` (what no field takes, by the
+        source's names: dicts, or texts of `ingest.leftovers`), `place` (row or handle, for findings;
         where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
         `runs` are the geometries of rows that have none in the frame.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
@@ -152,7 +188,7 @@ class Draft:
         extra = (len(frame) if records is None else records) - len(frame)
         self.counts.read += extra
         self.counts.stored += extra
-        self._tick(len(frame) + extra)
+        self._advance(len(frame) + extra)
 
     def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None) -> None:
         fitted: Fitted = self._fitting.fit(self.catalogue[layer_id], frame, runs)
@@ -163,19 +199,15 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
-            path = self._folder / f"{len(self._chunks):06d}.rows"
-            spooled = _Spooled(path, fitted.rows.content)
-            spooled.write(fitted.rows)
-            self._chunks.append((layer_id, spooled))
-            if self._ahead is not None:
-                self._ahead(layer_id, fitted.rows, self._true_since, self._scope())
+            self._extent = joint_box(self._extent, fitted.rows.bounds)
+            scope = self._scope()
+            self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
+            if self._ahead is not None and not self.described:
+                self._ahead(layer_id, fitted.rows, self._true_since, scope)
 
     def _true_since(self) -> Instant:
-        """Return since when what has no date of its own is true: what was said, else the moment this is first asked."""
-        given = self.effective or self.surveyed
-        if given is None:
-            given = self._assumed = self._assumed or now()
-        return given
+        """Return since when what has no date of its own is true: what was said, else the moment of the draft."""
+        return self.effective or self.surveyed or self._moment
 
     def set_aside(self, finding: Finding) -> None:
         """Quarantine one record: `finding.raw` is the record as it was read. Counts as read."""
@@ -184,17 +216,26 @@ class Draft:
         self.counts.read += 1
         self.counts.quarantined += 1
         self._found.append((finding, False))
-        self._tick(1)
+        self._advance(1)
 
     def decorate(self, records: int) -> None:
         """Count records that are symbol decoration or otherwise no feature of their own."""
         self.counts.read += records
         self.counts.decoration += records
-        self._tick(records)
+        self._advance(records)
 
     def report(self, finding: Finding) -> None:
         """Note a finding about data that is stored all the same."""
         self._found.append((finding, False))
+
+    def report_attributes(self, layer_id: str, names: Sequence[str], source_layer: str) -> None:
+        """Say once for each source layer which of its columns stay in `attributes`."""
+        if (layer_id, source_layer) in self._told_of:
+            return
+        self._told_of.add((layer_id, source_layer))
+        shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+        values = {"source": self.source.name, "source_layer": source_layer, "count": len(names), "names": shown}
+        self.report(Finding("attributes.kept", "info", layer=layer_id, values=values))
 
     @property
     def findings(self) -> list[Finding]:
@@ -241,8 +282,8 @@ class Draft:
 
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
-        for layer_id, spooled in self._chunks:
-            yield layer_id, spooled().to_frame(self.storage_crs)
+        for frame in self._spool.frames:
+            yield frame.layer, frame.rows().to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         if not self._blobs:
@@ -254,7 +295,7 @@ class Draft:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
+        return tuple(dict.fromkeys(frame.layer for frame in self._spool.frames))
 
     def to_changeset(
         self,
@@ -275,33 +316,28 @@ class Draft:
         scope = self._scope()
         scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
         effective = self._true_since()
-        if effective == self._assumed and self._undated:
+        if self._undated and not (self.effective or self.surveyed):
             dated = self._undated < self.counts.features.total()
             values = {"source": self.source.name, "features": self._undated}
             self.report(Finding("vector.partly_undated" if dated else "time.assumed_today", "info", values=values))
         return Changeset(
             author=author,
             reason=reason,
-            source=self.source,
+            source=replace(self.source, identity=self._identity()),
             effective=effective,
-            delivered=tuple(Delivered(layer_id, one, len(one.content), one.content) for layer_id, one in self._chunks),
+            delivered=tuple(
+                Delivered(frame.layer, frame.rows, len(frame.content), frame.content) for frame in self._spool.frames
+            ),
             findings=tuple(self.findings),
             blobs=self.stored_blobs,
             counts=self.counts.to_dict() | self.details | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            extent=self._extent,
         )
 
-
-@dataclass(frozen=True)
-class _Spooled:
-    """Rows of the spool that are read when called; their content hashes stay in memory."""
-
-    path: Path
-    content: NDArray[Any]
-
-    def write(self, rows: Rows) -> None:
-        write_rows(self.path, rows)
-
-    def __call__(self) -> Rows:
-        return read_rows(self.path, self.content)
+    def _identity(self) -> dict[str, str]:
+        """Return the source's identity with the layers that were used, and the names that found none."""
+        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
+        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))

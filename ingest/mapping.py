@@ -23,7 +23,11 @@ from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
 from twin_model.local_grid import LOCAL
 
-__all__ = ["LayerMapping", "Mapping", "ensure_fits", "read_mapping", "standard_mapping"]
+__all__ = ["MAPPINGS", "LayerMapping", "Mapping", "ensure_fits", "read_mapping", "standard_mapping", "tables_named"]
+
+MAPPINGS = Path(__file__).parent / "mappings"
+"""The folder of the house's own mappings and code tables."""
+
 
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from"}
 
@@ -54,6 +58,9 @@ class LayerMapping:
 
 def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
     """Return the first wanted name that is there, whole or as a shapefile cuts it."""
+    exact = next((name for name in wanted if name in available), None)
+    if exact is not None:
+        return exact
     by_name = {name.strip().lower(): name for name in available}
     whole = next((by_name[name.lower()] for name in wanted if name.lower() in by_name), None)
     cut = (by_name[one] for name in wanted for one in _cut(name) if one in by_name)
@@ -68,12 +75,17 @@ def _cut(name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A list of layer mappings, tried in order, and the CRS of sources that carry none."""
+    """A list of layer mappings, tried in order, and the CRS of sources that carry none.
+
+    `content` are the bytes of the file that it was read from, `file_name` its name; empty for one made in Python.
+    """
 
     name: str
     layers: tuple[LayerMapping, ...]
     crs: str | None = None
     options: Map[str, Any] = field(default_factory=dict)
+    content: bytes = field(default=b"", repr=False)
+    file_name: str = ""
 
     def layer_for(self, source_layer: str) -> LayerMapping | None:
         return next((one for one in self.layers if one.fits(source_layer)), None)
@@ -82,7 +94,8 @@ class Mapping:
 def read_mapping(path: Path) -> Mapping:
     """Return the mapping of a TOML file; a key that means nothing is refused with the ones that do."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError("mapping.unreadable", path=str(path), cause=str(error)) from error
     layers = table.get("layer", [])
@@ -90,12 +103,29 @@ def read_mapping(path: Path) -> Mapping:
         raise CatalogueError("mapping.invalid", path=str(path), key="layer", expected=["[[layer]]"])
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
-    return Mapping(
-        path.stem,
-        entries,
-        crs if crs is None or str(crs).startswith(LOCAL) else crs_code(crs),
-        table.get("options", {}),
-    )
+    options = _tables_beside(table.get("options", {}), path.parent)
+    return Mapping(path.stem, entries, _crs_of(crs), options, content, path.name)
+
+
+def _crs_of(crs: Any) -> str | None:
+    """Return the code of a mapping's CRS; a local grid is known by its name until the town is."""
+    return crs if crs is None or str(crs).startswith(LOCAL) else crs_code(crs)
+
+
+def _tables_beside(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return options in which code tables that lie beside the mapping are named so that they are found from anywhere."""
+    tables = {key: folder / value for key, value in options.items() if _names_table(key, value)}
+    return options | {key: str(path.absolute()) for key, path in tables.items() if path.is_file()}
+
+
+def _names_table(key: str, value: Any) -> bool:
+    return key.endswith("table") and isinstance(value, str) and bool(value)
+
+
+def tables_named(mapping: Any) -> dict[str, Path]:
+    """Return the code tables that a mapping's options name, by option; `None` names none."""
+    options: Map[str, Any] = getattr(mapping, "options", None) or {}
+    return {key: Path(value) for key, value in options.items() if _names_table(key, value)}
 
 
 def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
@@ -110,7 +140,7 @@ def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
 
 def standard_mapping(name: str) -> Mapping:
     """Return one of the mappings that come with the house, by file name without ending ("vector", ...)."""
-    return read_mapping(Path(__file__).parent / "mappings" / f"{name}.toml")
+    return read_mapping(MAPPINGS / f"{name}.toml")
 
 
 def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:

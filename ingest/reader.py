@@ -30,6 +30,8 @@ class Reader:
     `suffixes` are a hint only: they choose files of a folder, and which reader is asked first. `files` returns every file
     that belongs to a source (the named one first, or all by name): they are hashed, kept and read together. `load` imports
     the modules that read when they are first needed, for ezdxf and ifcopenshell take a quarter of a second.
+    `version` is raised whenever the same files are read otherwise than before: sources of earlier deliveries are then read
+    again when they are delivered again. `tables` are the house's own tables (`ingest/mappings/`) that it reads by.
     """
 
     name: str
@@ -37,6 +39,8 @@ class Reader:
     suffixes: tuple[str, ...]
     files: Callable[[Path], tuple[Path, ...]]
     load: Callable[[], ReaderFunctions]
+    version: int
+    tables: tuple[str, ...] = ()
 
     def recognises(self, path: Path) -> bool:
         """Return whether a file's content is of this kind."""

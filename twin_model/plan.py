@@ -26,13 +26,17 @@ def no_fids() -> NDArray[np.int64]:
 @dataclass(frozen=True)
 class LayerPlan:
     """What each delivered row of a layer is, in the order delivered (0 new, -1 no change, else the fid it updates),
-    which features end, how many the delivery could have seen, and how many it lacks and yet keeps (`scope.Removals`)."""
+    which features end, how many the delivery could have seen, and how many it lacks and yet keeps (`scope.Removals`).
+
+    Rows that are `quiet` are written with a version that is made, and make none of themselves.
+    """
 
     layer: str
     decisions: NDArray[np.int64]
     ended: NDArray[np.int64] = field(default_factory=no_fids)
     seen: int = 0
     kept: int = 0
+    quiet: NDArray[np.bool_] | None = None
 
     @property
     def is_empty(self) -> bool:

@@ -13,7 +13,6 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Scope
-from twin_model.filter.expression import Comparison, Constant, Property
 from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
 from twin_model.store.base import DeliveredState, FeatureQuery, Provenance
@@ -47,9 +46,6 @@ def removals(
     store: "Store", layer: Layer, changeset: Changeset, known: DeliveredState, there: NDArray[np.int64]
 ) -> Removals:
     """Return what becomes of the current features that a delivery with those of `there` lacks."""
-    if layer.id == "finding":
-        mended = np.setdiff1d(_findings_of(store, layer, changeset), there)
-        return Removals(mended, len(mended) + len(there))
     scope = changeset.scope
     missing = known.fids[~np.isin(known.fids, there)]
     if scope.reach == "nothing" or not len(missing):
@@ -71,15 +67,6 @@ def _of_source(layer: Layer, scope: Scope, origins: Provenance) -> NDArray[np.bo
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
         kept &= origins.scopes == scope.name
     return np.asarray(kept, dtype=bool)
-
-
-def _findings_of(store: "Store", layer: Layer, changeset: Changeset) -> NDArray[np.int64]:
-    """Return the open findings of earlier deliveries of the same source: those it no longer has are mended."""
-    if changeset.source is None:
-        return np.empty(0, dtype=np.int64)
-    where = Comparison("=", Property("source"), Constant(changeset.source.name))
-    found = store.features(FeatureQuery(layer.id, where=where, fields=(), geometry=False))
-    return np.asarray(found["fid"].to_numpy(), dtype=np.int64)
 
 
 def _visible(

@@ -6,7 +6,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 (`twin_model/identity.py`). What a delivery could have seen stands in `twin_model/scope.py`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
+from twin_model.finding_plan import finding_plan
 from twin_model.identity import class_keys, match_by_place
 from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, Progress, no_fids, unwatched
@@ -46,7 +47,7 @@ def commit(
     store: Store,
     changeset: Changeset,
     ahead: HeadStart | None = None,
-    described: Described | None = None,
+    described: Sequence[Described] = (),
     *,
     progress: Progress = unwatched,
 ) -> Version:
@@ -54,13 +55,13 @@ def commit(
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
-    is to end and is not there. What a store did `ahead` need not be done again. The table of a layer that is `described`
-    comes with its rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
+    is to end and is not there. What a store did `ahead` need not be done again. The tables of layers that are `described`
+    come with their rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
     """
     _ensure_there(store, changeset)
     ahead = ahead or HeadStart()
     plan = partial(_plan_to_commit, ahead, progress)
-    version = ahead.commit(changeset, plan) if described is None else None
+    version = None if described else ahead.commit(changeset, plan)
     return store.commit(changeset, plan, described, progress) if version is None else version
 
 
@@ -109,6 +110,10 @@ def plan_changeset(
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
+        if layer_id == "finding":
+            plan = finding_plan(store, layer, changeset, known, delivered)
+            plans |= {} if plan is None else {layer_id: plan}
+            continue
         if changeset.source is None:
             known = _as_it_is_now(store, layer, known)
         late = _is_late(store, layer, changeset)
@@ -150,8 +155,6 @@ def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
     """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
-    if layer.id == "finding":
-        return False
     later = (one for one in store.changesets() if one.effective > changeset.effective and one.sha256)
     return any(layer.id in store.changes(one.number) for one in later)
 

@@ -24,4 +24,6 @@ READER = Reader(
     suffixes=(".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite", ".tab", ".mif"),
     files=vector_files,
     load=_functions,
+    version=1,
+    tables=("vector.toml",),
 )
