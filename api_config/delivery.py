@@ -21,7 +21,7 @@ from ingest.readers import ensure_inside, ensure_kind, find_sources
 from ingest.reading import HERE, ReadLimits, SourceReaders
 from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.errors import SourceRefused
+from twin_model.errors import CalledWrongly, SourceRefused
 from twin_model.town import Town
 
 __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
@@ -35,6 +35,8 @@ def deliver(
     With `limits.jobs` sources are read ahead in children; they are committed in the order they are found in.
     """
     _ensure_answerable(delivery.options, town.catalogue)
+    if delivery.learn and delivery.options.mapping is None:
+        raise CalledWrongly("mapping.nothing_to_learn")
     options = with_local_grid(delivery.options, town.path / "private")
     delivery = replace(delivery, options=replace(options, storey_height=town.settings.storey_height))
     reporter = reporter or NoProgress()

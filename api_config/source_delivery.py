@@ -14,17 +14,19 @@ from typing import Any, Protocol
 from shapely.geometry.base import BaseGeometry
 
 from ingest.draft import Draft, ReadOptions
+from ingest.learned_mappings import has_learned, learn, learned_mapping
 from ingest.place import TownPlace, place_of
 from ingest.reader import Reader
 from ingest.readers import files_of, identify
 from ingest.reading import Reading, ReadRequest, SourceReaders
 from ingest.reading_basis import ReadingBasis, reading_basis
+from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, ScopeKind, Source, Version
-from twin_model.delivery_identity import version_with_same_source
+from twin_model.delivery_identity import version_with_same_source, with_layers
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
-from twin_model.sources import SourceCopy, is_kept, keep_content, source_copy
+from twin_model.sources import SourceCopy, copy_to_read, is_kept, keep_content, source_copy
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import plan_changeset, touched_ids
@@ -69,6 +71,7 @@ class Outcome:
     ids: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     error: TwinError | None = None
     already: int | None = None
+    learned: Path | None = None
     seconds: float = 0.0
 
 
@@ -78,7 +81,8 @@ class Delivery:
 
     `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
     contain are ended. With `again` a source is read once more though the same delivery was read before; with `fail_fast`
-    nothing is read after a source that was refused.
+    nothing is read after a source that was refused. With `learn` the mapping is kept in the town for sources of the same
+    form, which are then read by it where nobody says how they are to be read.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -90,6 +94,7 @@ class Delivery:
     accept_removals: bool = False
     fail_fast: bool = False
     again: bool = False
+    learn: bool = False
 
 
 class SourceDelivery:
@@ -110,14 +115,15 @@ class SourceDelivery:
         with self._refusals():
             reader = self._readers.reader_of(self.path, delivery.options)
             self._outcome.kind = reader.name
-            self._basis = _basis(town, reader, delivery)
+            self._options = self._with_learned_mapping(reader)
+            self._basis = _basis(town, reader, self._options, delivery)
             self._source = identify(self.path, reader, delivery=self._delivery_id, identity=self._basis.digests)
             if self._is_known(reader):
                 return
             self._copy = self._open.enter_context(_source_copy(town, self._source, self.path, reader, delivery))
             folder = self._open.enter_context(_spool_folder(town))
             request = read_request(
-                self._copy.path, reader, self._source, delivery.options, self._catalogue, _place(town), folder
+                self._copy.path, reader, self._source, self._options, self._catalogue, _place(town), folder
             )
             request = replace(request, zone=town.settings.timezone)
             self._reading = self._open.enter_context(self._readers.begin(request))
@@ -163,8 +169,10 @@ class SourceDelivery:
         """Return whether what others committed since the reading began decides what the source has to say."""
         if self._brought_by() != self._outcome.already:
             return True
-        before, present = self._catalogue.layers, self._town.catalogue.layers
-        return any(before.get(name) != present.get(name) for name in {*draft.layers, *draft.described})
+        if self._town.catalogue is self._catalogue:
+            return False
+        used = {*draft.layers, *draft.described}
+        return with_layers({}, self._catalogue, used) != with_layers({}, self._town.catalogue, used)
 
     def _commit(self, reading: Reading, reporter: Reporter) -> bool:
         """Commit a source, or compare it in a dry run; False where it is to be read again."""
@@ -175,6 +183,7 @@ class SourceDelivery:
             if self._is_outdated(draft):
                 return False
             self._basis.ensure_unchanged(self.path.name)
+            self._report_learned(draft)
             read_at = time.monotonic()
             changeset = self._changeset(draft)
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
@@ -187,8 +196,26 @@ class SourceDelivery:
             self._copy.keep()
             _keep_basis(town, self._basis)
             outcome.version = town.commit_delivery(changeset, draft.described, ahead)
+            if delivery.learn:
+                outlines = self._readers.outline(self.path, self._options)
+                outcome.learned = learn(town.path / "mappings", self._options.mapping, outlines)
             outcome.seconds = draft.seconds + time.monotonic() - read_at
         return True
+
+    def _with_learned_mapping(self, reader: Reader) -> ReadOptions:
+        """Return the options with the mapping that the town has learned for this form, where nobody says another."""
+        options, folder = self._delivery.options, self._town.path / "mappings"
+        if options.mapping is not None or options.kind is not None or not has_learned(folder):
+            return options
+        outlines = self._readers.outline(self.path, options) if reader.has_outline else []
+        mapping = learned_mapping(folder, outlines)
+        options = options if mapping is None else replace(options, mapping=mapping)
+        return with_local_grid(options, self._town.path / "private")
+
+    def _report_learned(self, draft: Draft) -> None:
+        if self._options.mapping is not self._delivery.options.mapping:
+            values = {"source": self.path.name, "mapping": self._options.mapping.file_name}
+            draft.report(Finding("mapping.learned_used", "info", values=values))
 
     def _changeset(self, draft: Draft) -> Changeset:
         delivery = self._delivery
@@ -215,7 +242,10 @@ def inspect_source(
         reader = readers.reader_of(path, options)
         outcome.kind = reader.name
         source = identify(path, reader)
-        with readers.begin(read_request(path, reader, source, options, catalogue, place, Path(folder))) as reading:
+        with (
+            copy_to_read(source, files_of(path, reader)) as copy,
+            readers.begin(read_request(copy.path, reader, source, options, catalogue, place, Path(folder))) as reading,
+        ):
             draft = reading.draft(reporter.read)
             draft.ensure_placed()
             outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
@@ -240,11 +270,11 @@ def _place(town: Town) -> TownPlace:
     return place_of(town.store, town.settings.height_datum)
 
 
-def _basis(town: Town, reader: Reader, delivery: Delivery) -> ReadingBasis:
+def _basis(town: Town, reader: Reader, options: ReadOptions, delivery: Delivery) -> ReadingBasis:
     """Return what a source is read with, the town's time zone and the scope that the caller named among it."""
     reach = None if delivery.reach == "seen" else delivery.reach
     area = None if delivery.area is None else delivery.area.wkb_hex
-    return reading_basis(reader, delivery.options, zone=town.settings.timezone, reach=reach, area=area)
+    return reading_basis(reader, options, zone=town.settings.timezone, reach=reach, area=area)
 
 
 def _keep_basis(town: Town, basis: ReadingBasis) -> None:
@@ -281,7 +311,8 @@ def _spool_folder(town: Town) -> Iterator[Path]:
 def _source_copy(
     town: Town, source: Source, path: Path, reader: Reader, delivery: Delivery
 ) -> AbstractContextManager[SourceCopy]:
-    """Return the copy of a source that is read and kept; a dry run reads the source itself and keeps nothing."""
+    """Return the copy of a source that is read and kept; a dry run keeps nothing."""
+    files = files_of(path, reader)
     if delivery.dry_run:
-        return nullcontext(SourceCopy(path, keep=lambda: None))
-    return source_copy(town.path / "sources", source, files_of(path, reader))
+        return copy_to_read(source, files, town.cache)
+    return source_copy(town.path / "sources", source, files)

@@ -27,6 +27,7 @@ from twin_model.store.base import ChangesetRecord
 __all__ = [
     "SourceAudit",
     "SourceCopy",
+    "copy_to_read",
     "digest_of",
     "files_of_source",
     "is_kept",
@@ -119,6 +120,19 @@ def keep_content(folder: Path, name: str, content: bytes) -> str:
         finally:
             shutil.rmtree(part, ignore_errors=True)
     return source.sha256
+
+
+@contextmanager
+def copy_to_read(source: Source, files: tuple[Path, ...], folder: Path | None = None) -> Iterator[SourceCopy]:
+    """Yield a copy of a source's files that is read and then gone; it is made in `folder`, else where the system has room.
+
+    What lies beside a source is neither read nor written: libraries leave notes and indexes there, and believe them.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="twin-source-", dir=folder, ignore_cleanup_errors=True) as place,
+        source_copy(Path(place), source, files) as copy,
+    ):
+        yield SourceCopy(copy.path, keep=lambda: None)
 
 
 def _put(part: Path, target: Path, source: Source) -> None:

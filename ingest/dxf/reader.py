@@ -3,12 +3,12 @@
 Neighbours: `document` opens the file, `record` reads its entities, `cass` and `layers` decide what they
 are, `building`, `contour` and `sheet` know those things of a topographic map.
 
-A record is an entity of the modelspace: read = stored + quarantined + decoration counts each of them
-once.
+A record is an entity that the modelspace draws: read = stored + quarantined + decoration counts each of them
+once, a block reference as one or as what it stands for (`blocks`).
 """
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,14 @@ from ezdxf.lldxf.const import DXFError
 from ezdxf.units import conversion_factor
 
 from ingest.draft import Draft, ReadOptions
-from ingest.dxf.cass import CassSettings, deliver_cass
+from ingest.dxf.blocks import Blocks
+from ingest.dxf.cass import CassSettings, deliver_cass, opened_sheets
 from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
-from ingest.dxf.layers import DrawingScale, deliver_layers
-from ingest.dxf.record import Record, read_records, texts_of
+from ingest.dxf.layers import deliver_layers
+from ingest.dxf.own_layers import deliver_own_layers
+from ingest.dxf.record import Record
+from ingest.dxf.texts import texts_of
 from ingest.mapping import LayerMapping, Mapping
 from ingest.margin_text import margin_of
 from ingest.place import lie_in_town
@@ -52,44 +55,68 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read a drawing into `draft`.
 
     With CASS codes (XDATA of application SOUTH) only coded entities are features; without,
-    `options.mapping` says which layers become ours, or `options.kind` names one layer for all. The
-    mapping's `options` may set `cass_table` (path of the office's codes), `storey_height` and
-    `contour_interval` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
-    is no drawing, a drawing cut short, an empty one, and one no layer of which is mapped.
+    `options.mapping` says which layers become ours, or `options.kind` names one layer for all; without
+    either the drawing becomes layers of the town's own, points, lines and areas apart. The
+    mapping's `options` may set `cass_table` (path of the office's codes), `storey_height`,
+    `contour_interval` and `closing_gap` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
+    is no drawing, a drawing cut short, an empty one, and one of which a mapping names nothing.
     """
     with garbage_later():
         opened = open_drawing(path, draft.source.name, options.encoding)
         for finding in opened.findings:
             draft.report(finding)
         margin = margin_of(texts_of(opened.document))
-        crs = source_crs(draft, options, lambda: _places(opened.document), margin=margin)
+        crs = source_crs(draft, options, lambda: _places(opened.document, draft.source.name), margin=margin)
         _read_drawing(opened.document, Drawing(draft, crs), options)
 
 
-def _places(document: Any) -> tuple[Any, Any]:
+def _places(document: Any, source: str) -> tuple[Any, Any]:
     """Return x and y of a drawing's points, in its own unit."""
-    points = [record.xyz[:, :2] for record in read_records(document, SAGITTA) if len(record.xyz)]
+    points = [record.xyz[:, :2] for record in Blocks(document, SAGITTA, source).records() if len(record.xyz)]
     return tuple(np.concatenate(points or [np.empty((0, 2))]).T)
 
 
 def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None:
     settings = dict(getattr(options.mapping, "options", None) or {})
+    if "closing_gap" in settings:
+        drawing.closing_gap = _positive("closing_gap", settings["closing_gap"])
     may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
     metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
-    records = list(read_records(document, SAGITTA / metres))
+    blocks = Blocks(document, SAGITTA / metres, drawing.draft.source.name)
+    records = _without_other_drawings(drawing, blocks)
     if not records:
         raise SourceRefused("dxf.empty", source=drawing.draft.source.name, paper=_paper_entities(document))
     _note_geodata(document, drawing)
-    if any(one.code is not None for one in records):
+    _note_paper(document, drawing)
+    records = opened_sheets(blocks, records) if may_be_cass else records
+    if any(record.code is not None for record in records):
         deliver_cass(drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document))
     else:
         declared = _metres(document, drawing.crs, settings)
         drawing.metres = _believed(declared, records, document, drawing, settings)
         if drawing.metres != metres:
-            records = list(read_records(document, SAGITTA / drawing.metres))
-        scale = DrawingScale(drawing.metres, SAGITTA / drawing.metres, document.encoding)
-        deliver_layers(drawing, records, _mapping(options, drawing), scale)
+            blocks = Blocks(document, SAGITTA / drawing.metres, drawing.draft.source.name)
+            records = [record for record in blocks.records() if blocks.xref_of(record) is None]
+        mapping = _mapping(options, drawing)
+        if mapping is None or not mapping.layers:
+            deliver_own_layers(drawing, records, blocks)
+        else:
+            deliver_layers(drawing, records, mapping, blocks)
     drawing.flush()
+
+
+def _without_other_drawings(drawing: Drawing, blocks: Blocks) -> list[Record]:
+    """Return the records of the modelspace; references to other drawings (xrefs) are counted and named, not followed."""
+    records: list[Record] = []
+    for record in blocks.records():
+        path = blocks.xref_of(record)
+        if path is None:
+            records.append(record)
+        else:
+            drawing.pass_over("dxf.xref_not_read", PureWindowsPath(path).name)
+    if not records:
+        drawing.flush()
+    return records
 
 
 def _mapping(options: ReadOptions, drawing: Drawing) -> Mapping | None:
@@ -161,6 +188,13 @@ def _believed(metres: float, records: list[Record], document: Any, drawing: Draw
     return 1.0
 
 
+def _note_paper(document: Any, drawing: Drawing) -> None:
+    """Say how many entities stand in paper space, which is a way to print the map and no part of it."""
+    count = _paper_entities(document)
+    if count:
+        drawing.note("dxf.paper_space", "info", count=count)
+
+
 def _note_geodata(document: Any, drawing: Drawing) -> None:
     """Say that the drawing carries a georeference of its own, which was not applied."""
     try:
@@ -182,4 +216,5 @@ def _drawn_scale(document: Any) -> float | None:
 
 
 def _paper_entities(document: Any) -> int:
-    return sum(len(layout) for layout in document.layouts if layout.is_any_paperspace)
+    papers = (layout for layout in document.layouts if layout.is_any_paperspace)
+    return sum(entity.dxftype() != "VIEWPORT" for layout in papers for entity in layout)

@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from ingest.draft import Draft
 from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
+from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.points import PointPlaces
 from ingest.survey.rows import Floats, SurveyRows, Texts, first_place, joined_keys, numbers_of, status_codes
 from ingest.survey.section import read_section
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.crs import is_projected, transform_xy
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["read_lines"]
 
@@ -100,12 +102,17 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
 
 def _middles(points: PointPlaces, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
     """Return where findings about each line are shown: its middle, or the one end that is known."""
-    ends = np.full((2, len(a), 2), np.nan)
-    for side, index in enumerate((a, b)):
-        known = np.flatnonzero(index >= 0)
-        ends[side, known] = np.column_stack((points.east[index[known]], points.north[index[known]]))
+    ends = np.stack((_places(points, a), _places(points, b)))
     known_one = np.where(np.isnan(ends[0]), ends[1], ends[0])
     return np.asarray(np.where(np.isnan(ends).any(axis=0), known_one, ends.mean(axis=0)))
+
+
+def _places(points: PointPlaces, index: NDArray[np.intp]) -> Floats:
+    """Return where points are, NaN where there is none."""
+    places = np.full((len(index), 2), np.nan)
+    known = np.flatnonzero(index >= 0)
+    places[known] = np.column_stack((points.east[index[known]], points.north[index[known]]))
+    return places
 
 
 def _set_aside_dangling(
@@ -306,9 +313,11 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
     rows = lines.rows
     number = rows.text(f"{side}_no")
     implied = told.ground - told.elevation
+    at = _places(lines.points, lines.a if side == "start" else lines.b)
     rows.report(
         "survey.depth_impossible",
         end.impossible & rows.keep,
+        at=at,
         number=number,
         start=lines.rows.text("start_no"),
         end=lines.rows.text("end_no"),
@@ -319,6 +328,7 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
     rows.report(
         "survey.elevation_disagrees",
         apart,
+        at=at,
         number=number,
         ground=told.ground,
         depth=told.depth,
@@ -340,6 +350,7 @@ def _frame(lines: _Lines, heights: _Heights, crs: str, vocabulary: Vocabulary) -
         "kind": "pipe",
         "status": status_codes(rows, vocabulary),
         "place": rows.places(),
+        ATTRIBUTES: attributes_of_rows(rows),
         "start_depth": heights.depth[0],
         "end_depth": heights.depth[1],
     }

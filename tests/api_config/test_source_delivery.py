@@ -63,9 +63,7 @@ def told(outcomes: list[Outcome]) -> list[tuple[str, Any, Any, Any]]:
     ]
 
 
-def test_sources_read_ahead_in_children_are_committed_in_order(
-    town: Town, tmp_path: Path
-) -> None:
+def test_sources_read_ahead_in_children_are_committed_in_order(town: Town, tmp_path: Path) -> None:
     folder = letters(tmp_path / "delivery")
 
     outcomes = deliver(town, [folder], LAMPS, None, ReadLimits(2))
