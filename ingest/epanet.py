@@ -134,6 +134,7 @@ def _text(path: Path, name: str, encoding: str | None) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SourceRefused("epanet.unreadable", source=name, cause=error.strerror or type(error).__name__) from error
+    content = content.rstrip(b"\x00\x1a \t\r\n")  # some programs pad the file to whole blocks
     if not content.strip():
         raise SourceRefused("epanet.empty", source=name)
     if b"\x00" in content:

@@ -19,7 +19,7 @@ from ezdxf.units import conversion_factor
 from ingest.draft import Draft, ReadOptions
 from ingest.dxf.blocks import Blocks
 from ingest.dxf.cass import CassSettings, deliver_cass, opened_sheets
-from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
+from ingest.dxf.document import garbage_later, is_dwg, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
 from ingest.dxf.layers import deliver_layers
 from ingest.dxf.own_layers import deliver_own_layers
@@ -43,10 +43,11 @@ _METRE = 6
 
 
 def recognises_dxf(path: Path) -> bool:
-    """Say whether a file is a DXF drawing, by its first bytes."""
+    """Say whether a file is a DXF drawing by its first bytes, or a DWG, which is refused with how to convert it."""
     try:
         with path.open("rb") as file:
-            return looks_like_dxf(file.read(8192))
+            head = file.read(8192)
+            return looks_like_dxf(head) or is_dwg(head)
     except OSError:
         return False
 
