@@ -51,6 +51,7 @@ from typing import Any
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
+from twin_model.local_grid import LOCAL
 from twin_model.sources import digest_of
 
 __all__ = [
@@ -211,7 +212,12 @@ def read_mapping(path: Path) -> Mapping:
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
     options = _tables_beside(table.get("options", {}), path.parent)
-    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), options, content, path.name)
+    return Mapping(path.stem, entries, _crs_of(crs), options, content, path.name)
+
+
+def _crs_of(crs: Any) -> str | None:
+    """Return the code of a mapping's CRS; a local grid is known by its name until the town is."""
+    return crs if crs is None or str(crs).startswith(LOCAL) else crs_code(crs)
 
 
 def _tables_beside(options: dict[str, Any], folder: Path) -> dict[str, Any]:

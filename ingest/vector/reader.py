@@ -6,7 +6,6 @@ mapping and our own layer names are tried, and a source layer that matches none 
 """
 
 import itertools
-import re
 import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
@@ -21,11 +20,11 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
 from ingest.encoding import encoding_title, ensure_encoding
 from ingest.leftovers import leftover_attributes, nested_texts
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
+from ingest.source_crs import source_crs
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
 from ingest.vector.conversion import converted
@@ -43,7 +42,6 @@ from ingest.vector.target_geometry import (
     entries_of_geometry,
     layers_like,
 )
-from twin_model.crs import crs_code, same_crs
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import ATTRIBUTES, Layer
@@ -404,21 +402,8 @@ def _report_encoding(file: VectorFile, draft: Draft) -> None:
 
 
 def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
-    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none.
-
-    The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
-    """
-    declared = options.crs or (options.mapping.crs if options.mapping else None)
-    found = declared_crs(layer.crs)
-    if found is None and declared is None:
-        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
-    if found is not None and options.crs is not None and not same_crs(found, options.crs):
-        values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
-        if fit_better(*_places(first, draft), found, options.crs, draft.storage_crs):
-            draft.report(Finding("vector.crs_overruled", "warning", values=values))
-            return crs_code(options.crs)
-        draft.report(Finding("vector.crs_kept", "info", values=values))
-    return crs_code(declared) if found is None else found
+    """Return the system of a layer (`ingest/source_crs.py`)."""
+    return source_crs(draft, options, lambda: _places(first, draft), declared=declared_crs(layer.crs))
 
 
 def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -428,8 +413,3 @@ def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np
     bounds = shapely.bounds(draft.coordinates.read(shapes))
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
-
-
-def _short(code: str) -> str:
-    named = re.match(r'\w+\["([^"]+)', code)
-    return named[1] if named else code

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -215,6 +216,24 @@ def test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so(tmp_path: Path
     assert found["road_line"].length.iloc[0] == pytest.approx(5000 * factor)
     assert len(found.found("dxf.units_scaled")) == (factor != 1.0)
     assert as_drawn["road_line"].length.iloc[0] == pytest.approx(5000)
+
+
+def test_a_unit_of_the_header_that_brings_the_drawing_out_of_the_town_is_not_believed(tmp_path: Path) -> None:
+    document = filemanagement.new(units=4)
+    document.modelspace().add_arc((618_000, 3_885_000), 50, 0, 180, dxfattribs={"layer": "Kerb"})
+    document.saveas(tmp_path / "a.dxf")
+    asked = Mapping("m", mapped(Kerb="road_line").layers, options={"units": "mm"})
+
+    found = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=mapped(Kerb="road_line"))
+    as_asked = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=asked)
+
+    (finding,) = found.found("dxf.units_not_believed")
+    assert found["road_line"].length.iloc[0] == pytest.approx(
+        50 * math.pi, abs=0.5
+    )  # arcs by the unit that is believed
+    assert found["road_line"].total_bounds[1] == pytest.approx(3_885_000, abs=1)
+    assert "618000.0, 38850" in finding.text("en") and "618.0，3885.0" in finding.text("zh")
+    assert as_asked.found("dxf.units_scaled") and as_asked.counts["stored"] == 0
 
 
 def test_a_mirrored_object_system_is_turned_to_the_world(tmp_path: Path) -> None:
