@@ -5,9 +5,10 @@ Each source is a changeset of its own; one refused file does not undo the others
 
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,9 +22,10 @@ from ingest.mapping import ensure_fits
 from ingest.reader import Reader
 from ingest.readers import ensure_inside, ensure_kind, files_of, find_sources, identify, reader_of
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.changeset import ScopeKind, Source, Version
-from twin_model.errors import SourceRefused, TwinError
+from twin_model.changeset import ScopeKind, Source, Touched, Version
+from twin_model.errors import CalledWrongly, SourceRefused, TwinError
 from twin_model.finding import Finding
+from twin_model.plan import LayerPlan
 from twin_model.sources import SourceCopy, is_kept, source_copy, version_with_same_source
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
@@ -57,7 +59,9 @@ class Outcome:
     """What became of one source.
 
     `version` is None with an `error` where it was refused, and where it was only looked at; `already` is the version that
-    brought in the same source before.
+    brought in the same source before. `kinds` counts by layer what happened to networks (`plan.KINDS`), in a dry run too;
+    `kept_columns` are those that the source lacks and of which the town knows values; `others` counts by layer what lies in
+    its sight, is lacking and stays, for other projects or sources brought it.
     """
 
     source: str
@@ -66,9 +70,18 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     planned: dict[str, dict[str, int]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    kept_columns: dict[str, list[str]] = field(default_factory=dict)
     ids: dict[str, dict[str, list[str]]] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
     error: TwinError | None = None
     already: int | None = None
+
+    def note(self, layers: Mapping[str, LayerPlan] | Mapping[str, Touched]) -> None:
+        """Take over what a plan, or a version, says of each layer besides its numbers."""
+        self.kinds = {name: dict(each.kinds) for name, each in layers.items() if each.kinds}
+        self.kept_columns = {name: list(each.kept_columns) for name, each in layers.items() if each.kept_columns}
+        self.others = {name: each.others for name, each in layers.items() if each.others}
 
 
 @dataclass(frozen=True)
@@ -76,7 +89,7 @@ class Delivery:
     """How sources are to be read: as what, with which mapping and CRS, true since when, by whom.
 
     `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
-    contain are ended.
+    contain are ended. A column that a source lacks keeps what is known, unless it is among the fields of `blank`.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -86,11 +99,13 @@ class Delivery:
     reach: ScopeKind = "seen"
     area: BaseGeometry | None = None
     accept_removals: bool = False
+    blank: tuple[str, ...] = ()
 
 
 def deliver(town: Town, paths: list[Path], delivery: Delivery, reporter: Reporter | None = None) -> list[Outcome]:
     """Read and commit every source below the paths; return what became of each."""
     _ensure_answerable(delivery.options, town.catalogue)
+    delivery = replace(delivery, blank=_fields_named(delivery.blank, town.catalogue))
     delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
@@ -110,6 +125,16 @@ def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:
     ensure_kind(options.kind, catalogue)
     if options.mapping is not None:
         ensure_fits(options.mapping, catalogue)
+
+
+def _fields_named(words: tuple[str, ...], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the fields that words name, by name or title; a word that names none is refused with the nearest."""
+    fields = [each for layer in catalogue for each in layer.fields]
+    names = {word: each.name for each in fields for word in (each.title.en, each.title.zh, each.name)}
+    for word in words:
+        if word not in names:
+            raise CalledWrongly("source.no_such_column", value=word, nearest=get_close_matches(word, names, 3, 0.5))
+    return tuple(dict.fromkeys(names[word] for word in words))
 
 
 def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
@@ -147,7 +172,7 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
         reader = reader_of(path, delivery.options)
         outcome.kind = reader.name
         source = identify(path, reader, delivery=delivery_id)
-        read_as = read_options_digest(delivery.options)
+        read_as = read_options_digest(delivery.options, delivery.blank)
         outcome.already = version_with_same_source(town.store, source, read_as)
         if outcome.already is not None and not delivery.dry_run:
             if not is_kept(town.path / "sources", source):
@@ -160,6 +185,7 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
             _draft(town, source, delivery.options, reporter, ahead) as draft,
         ):
             reporter.stage("read")
+            draft.blank = delivery.blank
             reader.read(copy.path, draft, delivery.options)
             changeset = draft.to_changeset(
                 author=delivery.author,
@@ -172,12 +198,14 @@ def _deliver_one(town: Town, path: Path, delivery: Delivery, delivery_id: str, r
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
             if delivery.dry_run:
                 plans = plan_changeset(town.store, changeset)
+                outcome.note(plans)
                 outcome.planned = {name: plan.counts for name, plan in plans.items() if name != "finding"}
                 outcome.ids = {name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"}
                 return outcome
             reporter.stage("commit")
             copy.keep()
-            outcome.version = commit(town.store, changeset, ahead)
+            outcome.version = version = commit(town.store, changeset, ahead)
+            outcome.note(version.touched)
     except TwinError as error:
         outcome.error = error
     except OSError as error:
@@ -190,9 +218,17 @@ def _unreadable(path: Path, error: OSError) -> SourceRefused:
     return SourceRefused("source.unreadable", source=path.name, kind=path.suffix.lstrip(".") or "?", cause=cause)
 
 
-def read_options_digest(options: ReadOptions) -> str:
-    """Return a digest of how a source is to be read: what the caller says about it."""
-    values = (options.kind, options.crs, options.effective, options.encoding, options.mapping, options.storey_height)
+def read_options_digest(options: ReadOptions, blank: tuple[str, ...] = ()) -> str:
+    """Return a digest of how a source is to be read: what the caller says about it, and which columns mean emptiness."""
+    values: tuple[Any, ...] = (
+        options.kind,
+        options.crs,
+        options.effective,
+        options.encoding,
+        options.mapping,
+        options.storey_height,
+    )
+    values += (sorted(blank),) if blank else ()
     return sha256(repr(values).encode()).hexdigest()[:16]
 
 

@@ -76,7 +76,8 @@ class Draft:
     """A spool of frames that fit their layers, in the storage CRS, with findings and quarantined records.
 
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
-    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`).
+    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `blank` are fields of which the
+    source says that they are empty where it has no column for them.
     """
 
     def __init__(
@@ -103,6 +104,8 @@ class Draft:
             folder.mkdir(parents=True, exist_ok=True)
         self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
         self._chunks: list[tuple[str, _Spooled]] = []
+        self._columns: dict[str, Columns] = {}
+        self.blank: tuple[str, ...] = ()
         self._blob_path = self._folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
 
@@ -150,7 +153,9 @@ class Draft:
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
             path = self._folder / f"{len(self._chunks):06d}.rows"
-            spooled = _Spooled(path, fitted.rows.content)
+            columns = self._columns.setdefault(layer_id, Columns(self.blank))
+            columns.add(fitted.rows)
+            spooled = _Spooled(path, fitted.rows.content, columns)
             spooled.write(fitted.rows)
             self._chunks.append((layer_id, spooled))
             if self._ahead is not None:
@@ -228,7 +233,9 @@ class Draft:
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
         for layer_id, spooled in self._chunks:
-            yield layer_id, spooled().to_frame(self.storage_crs)
+            layer, rows = self.catalogue[layer_id], spooled()
+            empty = {name: np.full(len(rows), None, dtype=object) for name in layer.field_names}
+            yield layer_id, replace(rows, columns=empty | dict(rows.columns)).to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         if not self._blobs:
@@ -276,7 +283,37 @@ class Draft:
             counts=self.counts.to_dict() | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            blank=self.blank,
         )
+
+
+@dataclass
+class Columns:
+    """Which columns of a layer a source fills in: one that it lacks, or leaves empty throughout, says nothing.
+
+    Those of `blank` say that there is nothing.
+    """
+
+    blank: tuple[str, ...] = ()
+    filled: set[str] = field(default_factory=set)
+
+    def add(self, rows: Rows) -> None:
+        """Take note of the columns of rows in which there is something."""
+        self.filled |= {
+            name for name, column in rows.columns.items() if name not in self.filled and _has_values(column)
+        }
+
+    def of(self, rows: Rows) -> Rows:
+        """Return rows with the columns that the whole source fills in."""
+        columns = {name: column for name, column in rows.columns.items() if name in self.filled}
+        empty = np.full(len(rows), None, dtype=object)
+        return replace(rows, columns=columns | {name: empty for name in self.blank if name not in columns})
+
+
+def _has_values(column: NDArray[Any]) -> bool:
+    if column.dtype.kind == "f":
+        return bool(np.isfinite(column).any())
+    return column.dtype != object or any(value is not None for value in column)
 
 
 @dataclass(frozen=True)
@@ -285,9 +322,10 @@ class _Spooled:
 
     path: Path
     content: NDArray[Any]
+    columns: Columns
 
     def write(self, rows: Rows) -> None:
         write_rows(self.path, rows)
 
     def __call__(self) -> Rows:
-        return read_rows(self.path, self.content)
+        return self.columns.of(read_rows(self.path, self.content))

@@ -75,18 +75,21 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
+    @click.option("--blank", multiple=True, metavar="COLUMN", help=help_text("ingest_blank", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
-               reason: str, scope: str, accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
+               reason: str, scope: str, blank: tuple[str, ...], accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
         options = _options(context, kind, mapping, crs, effective)
         reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
-            delivery = Delivery(options, user_name(context.settings), reason, dry_run, reach, area, accept_removals)
+            delivery = Delivery(
+                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, blank
+            )
             outcomes = deliver(context.town, list(paths), delivery, reporter)
         print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
@@ -148,7 +151,8 @@ def print_outcomes(context: CommandContext, outcomes: list[Outcome], *, as_json:
         if one.error is not None:
             context.print_error(one.error)
         else:
-            context.out.print(_line(one, context), highlight=False, markup=False, soft_wrap=True)
+            for line in (_line(one, context), *_remarks(one, context)):
+                context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         _print_findings(context, one)
 
 
@@ -200,6 +204,23 @@ def _became(one: Outcome, context: CommandContext) -> str:
     return context.say("cli.dry_run", planned=planned) + hint
 
 
+def _remarks(outcome: Outcome, context: CommandContext) -> list[str]:
+    """Return what else is to be known of a delivery: what happened to networks, which columns and features stay as they were."""
+    comma, zh = ("、", context.lang == "zh") if context.lang == "zh" else (", ", False)
+    remarks = []
+    for layer, kinds in outcome.kinds.items():
+        if set(kinds) - {"new"}:
+            counts = [f"{context.say(f'cli.{kind}')} {count}" for kind, count in kinds.items()]
+            remarks.append(context.say("cli.kinds", name=_name(context, layer), counts=comma.join(counts)))
+    for layer, columns in outcome.kept_columns.items():
+        described = {each.name: each.title(context.lang) for each in context.town.catalogue[layer].fields} if zh else {}
+        names = comma.join(described.get(name, name) for name in columns)
+        remarks.append(context.say("cli.kept_columns", name=_name(context, layer), columns=names))
+    for layer, count in outcome.others.items():
+        remarks.append(context.say("cli.others_stay", name=_name(context, layer), count=count))
+    return ["  " + remark for remark in remarks]
+
+
 def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
     if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
@@ -210,7 +231,7 @@ def _name(context: CommandContext, layer: str) -> str:
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:
     return {
         "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
+        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "kinds": one.kinds, "kept_columns": one.kept_columns, "others": one.others, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
         "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
                     for name, t in (one.version.touched.items() if one.version else ())},
         "findings": [{"rule": f.rule, "severity": f.severity, "layer": f.layer, "place": f.place, "text": f.text(lang)} for f in one.findings],

@@ -15,7 +15,7 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.place import misplaced
-from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
+from ingest.survey.rows import Floats, SurveyRows, Texts, add_by_table, joined_keys, numbers_of, status_codes
 from ingest.survey.vocabulary import Vocabulary
 from twin_model.errors import SourceRefused
 
@@ -244,8 +244,4 @@ def _store(
     geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
     raised = np.flatnonzero(np.isfinite(ground[kept]))
     geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
-    rows.draft.add(
-        "pipe_point",
-        gpd.GeoDataFrame(columns, geometry=geometry, crs=crs),
-        records=int(rows.records()[kept].sum()),
-    )
+    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept)
