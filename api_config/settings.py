@@ -39,12 +39,28 @@ class Settings:
         "三维场景（前端）文件夹",
         "folder of the built viewer",
     )
+    jobs: int | None = _setting(
+        None,
+        "TWIN_JOBS",
+        "同时读取的成果文件数（默认为处理器核数，最多 4；0 为不另开进程、不设限制）",
+        "sources read at a time (default: the cores, four at most; 0: in the command's own process, without limits)",
+    )
+    read_memory_mib: int = _setting(
+        0,
+        "TWIN_READ_MEMORY_MIB",
+        "读取每个成果文件的内存上限（MiB；0 为本机内存的四分之三，由各进程均分）",
+        "memory to read one source with, MiB (0: three quarters of the machine's, shared by the jobs)",
+    )
+    read_seconds: int = _setting(
+        3600, "TWIN_READ_SECONDS", "读取每个成果文件的时限（秒）", "time to read one source in, seconds"
+    )
     author: str = _setting("", "TWIN_AUTHOR", "提交者", "name written into changesets")
 
 
 _KINDS: dict[str, Any] = {
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
     "filter_length": int, "tile_features": int, "feature_cache_mib": int, "cache_mib": int,
+    "jobs": int, "read_memory_mib": int, "read_seconds": int,
 }  # fmt: skip
 
 

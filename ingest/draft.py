@@ -11,8 +11,9 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,12 +25,13 @@ from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
-from ingest.spool import read_rows, write_rows
-from twin_model.catalogue import Catalogue
+from ingest.spool import Spool, SpooledFrame
+from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import Layer
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
@@ -37,6 +39,9 @@ __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
 
 FRAME_ROWS = 50_000
 """Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
+
+_MOST_NAMED = 30
+"""So many columns a finding names."""
 
 
 @dataclass(frozen=True)
@@ -76,38 +81,41 @@ class Draft:
     """A spool of frames that fit their layers, in the storage CRS, with findings and quarantined records.
 
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
-    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `blank` are fields of which the
-    source says that they are empty where it has no column for them.
+    `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `folder` is the draft's own.
+    What has no date is true since `moment`, default now. A draft may be sent to another process: it leaves `tick`
+    and `ahead` behind, and its spool where it is. `seconds` is what reading took.
     """
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
         effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
-        ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None,
+        ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None, moment: Instant | None = None,
     ) -> None:  # fmt: skip
         self.source = source
         self.catalogue = catalogue
         self.storage_crs = crs_code(storage_crs)
         self.effective = effective
         self.surveyed: Instant | None = None
-        self._assumed: Instant | None = None
+        self._moment = moment or now()
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
         self.counts = Counts()
+        self.seconds = 0.0
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
+        self._told_of: set[tuple[str, str]] = set()
         self._undated = 0
-        self._tick, self._ahead = tick, ahead
+        self._tick: Callable[[int], None] | None = tick
+        self._ahead = ahead
         self.coordinates = coordinates
         self._fitting = Fitting(catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates)
-        if folder is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-        self._folder = Path(tempfile.mkdtemp(prefix="draft-", dir=folder))
-        self._chunks: list[tuple[str, _Spooled]] = []
-        self._columns: dict[str, Columns] = {}
-        self.blank: tuple[str, ...] = ()
-        self._blob_path = self._folder / "blobs"
+        self._spool = Spool(folder or Path(tempfile.mkdtemp(prefix="draft-")))
+        self._spool.folder.mkdir(parents=True, exist_ok=True)
+        self._columns: dict[str, FilledColumns] = {}
+        self._blob_path = self._spool.folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        """Tables of the catalogue that the commit brings: of layers that are new, or what known ones gain."""
 
     def __enter__(self) -> "Draft":
         return self
@@ -115,7 +123,31 @@ class Draft:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self._spool.folder, ignore_errors=True)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_tick": None, "_ahead": None}
+
+    def _advance(self, records: int) -> None:
+        if self._tick is not None:
+            self._tick(records)
+
+    def describe(self, layer: Layer, table: dict[str, Any]) -> Layer:
+        """Take in a layer of the town's own, new with its whole table or known with the fields it gains; before the first `add`.
+
+        Its table and its rows come with the commit, so nothing is handed `ahead`.
+        """
+        if layer.id not in self.catalogue:
+            self.described[layer.id] = table
+        elif table or layer.dropped:
+            self.described[layer.id] = {"fields": table}
+            gained = layer_of(layer.id, {"geometry": layer.geometry, "fields": table}).fields
+            others = tuple(each for each in layer.fields if each.name not in table)
+            layer = replace(layer, fields=(*others, *gained), dropped=False)
+        else:
+            return layer
+        self.catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
+        return layer
 
     def add(
         self,
@@ -127,7 +159,8 @@ class Draft:
     ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
-        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
+        Columns are field names of the layer; those missing are NULL. Optional: `attributes` (what no field takes, by the
+        source's names: dicts, or texts of `ingest.leftovers`), `place` (row or handle, for findings;
         where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
         `runs` are the geometries of rows that have none in the frame.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
@@ -141,7 +174,7 @@ class Draft:
         extra = (len(frame) if records is None else records) - len(frame)
         self.counts.read += extra
         self.counts.stored += extra
-        self._tick(len(frame) + extra)
+        self._advance(len(frame) + extra)
 
     def _add_part(self, layer_id: str, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None) -> None:
         fitted: Fitted = self._fitting.fit(self.catalogue[layer_id], frame, runs)
@@ -152,21 +185,15 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
-            path = self._folder / f"{len(self._chunks):06d}.rows"
-            columns = self._columns.setdefault(layer_id, Columns(self.blank))
-            columns.add(fitted.rows)
-            spooled = _Spooled(path, fitted.rows.content, columns)
-            spooled.write(fitted.rows)
-            self._chunks.append((layer_id, spooled))
-            if self._ahead is not None:
-                self._ahead(layer_id, fitted.rows, self._true_since, self._scope())
+            scope = self._scope()
+            self._columns.setdefault(layer_id, FilledColumns()).add(fitted.rows)
+            self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
+            if self._ahead is not None and not self.described:
+                self._ahead(layer_id, fitted.rows, self._true_since, scope)
 
     def _true_since(self) -> Instant:
-        """Return since when what has no date of its own is true: what was said, else the moment this is first asked."""
-        given = self.effective or self.surveyed
-        if given is None:
-            given = self._assumed = self._assumed or now()
-        return given
+        """Return since when what has no date of its own is true: what was said, else the moment of the draft."""
+        return self.effective or self.surveyed or self._moment
 
     def set_aside(self, finding: Finding) -> None:
         """Quarantine one record: `finding.raw` is the record as it was read. Counts as read."""
@@ -175,17 +202,26 @@ class Draft:
         self.counts.read += 1
         self.counts.quarantined += 1
         self._found.append((finding, False))
-        self._tick(1)
+        self._advance(1)
 
     def decorate(self, records: int) -> None:
         """Count records that are symbol decoration or otherwise no feature of their own."""
         self.counts.read += records
         self.counts.decoration += records
-        self._tick(records)
+        self._advance(records)
 
     def report(self, finding: Finding) -> None:
         """Note a finding about data that is stored all the same."""
         self._found.append((finding, False))
+
+    def report_attributes(self, layer_id: str, names: Sequence[str], source_layer: str) -> None:
+        """Say once for each source layer which of its columns stay in `attributes`."""
+        if (layer_id, source_layer) in self._told_of:
+            return
+        self._told_of.add((layer_id, source_layer))
+        shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+        values = {"source": self.source.name, "source_layer": source_layer, "count": len(names), "names": shown}
+        self.report(Finding("attributes.kept", "info", layer=layer_id, values=values))
 
     @property
     def findings(self) -> list[Finding]:
@@ -232,10 +268,10 @@ class Draft:
 
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
-        for layer_id, spooled in self._chunks:
-            layer, rows = self.catalogue[layer_id], spooled()
-            empty = {name: np.full(len(rows), None, dtype=object) for name in layer.field_names}
-            yield layer_id, replace(rows, columns=empty | dict(rows.columns)).to_frame(self.storage_crs)
+        for frame in self._spool.frames:
+            rows = frame.rows()
+            empty = {name: np.full(len(rows), None, dtype=object) for name in self.catalogue[frame.layer].field_names}
+            yield frame.layer, replace(rows, columns=empty | dict(rows.columns)).to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         if not self._blobs:
@@ -247,7 +283,7 @@ class Draft:
 
     @property
     def layers(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(layer_id for layer_id, _ in self._chunks))
+        return tuple(dict.fromkeys(frame.layer for frame in self._spool.frames))
 
     def to_changeset(
         self,
@@ -258,17 +294,19 @@ class Draft:
         reach: ScopeKind = "seen",
         area: BaseGeometry | None = None,
         accept_removals: bool = False,
+        blank: tuple[str, ...] = (),
     ) -> Changeset:
         """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft.
 
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
-        `area` in the storage CRS.
+        `area` in the storage CRS. Columns that the source lacks, or leaves empty throughout, say nothing; those of `blank`
+        say that there is nothing.
         """
         self.ensure_placed()
         scope = self._scope()
         scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
         effective = self._true_since()
-        if effective == self._assumed and self._undated:
+        if self._undated and not (self.effective or self.surveyed):
             dated = self._undated < self.counts.features.total()
             values = {"source": self.source.name, "features": self._undated}
             self.report(Finding("vector.partly_undated" if dated else "time.assumed_today", "info", values=values))
@@ -277,55 +315,49 @@ class Draft:
             reason=reason,
             source=self.source,
             effective=effective,
-            delivered=tuple(Delivered(layer_id, one, len(one.content), one.content) for layer_id, one in self._chunks),
+            delivered=tuple(
+                Delivered(
+                    frame.layer,
+                    partial(self._filled_rows, frame, self._blank_fields(frame.layer, blank)),
+                    len(frame.content),
+                    frame.content,
+                )
+                for frame in self._spool.frames
+            ),
             findings=tuple(self.findings),
             blobs=self.stored_blobs,
             counts=self.counts.to_dict() | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
-            blank=self.blank,
+            blank=blank,
         )
+
+    def _blank_fields(self, layer_id: str, blank: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in blank if self.catalogue[layer_id].field_of(name) is not None)
+
+    def _filled_rows(self, frame: SpooledFrame, blank: tuple[str, ...]) -> Rows:
+        """Return rows of the spool with the columns that the source fills in, and empty ones of `blank`."""
+        return self._columns[frame.layer].of(frame.rows(), blank)
 
 
 @dataclass
-class Columns:
-    """Which columns of a layer a source fills in: one that it lacks, or leaves empty throughout, says nothing.
+class FilledColumns:
+    """Which columns of a layer a source fills in: one that it lacks, or leaves empty throughout, says nothing."""
 
-    Those of `blank` say that there is nothing.
-    """
-
-    blank: tuple[str, ...] = ()
-    filled: set[str] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
 
     def add(self, rows: Rows) -> None:
         """Take note of the columns of rows in which there is something."""
-        self.filled |= {
-            name for name, column in rows.columns.items() if name not in self.filled and _has_values(column)
-        }
+        self.names |= {name for name, column in rows.columns.items() if name not in self.names and _has_values(column)}
 
-    def of(self, rows: Rows) -> Rows:
-        """Return rows with the columns that the whole source fills in."""
-        columns = {name: column for name, column in rows.columns.items() if name in self.filled}
+    def of(self, rows: Rows, blank: tuple[str, ...]) -> Rows:
+        """Return rows with the columns that the whole source fills in, and empty ones of `blank`."""
+        columns = {name: column for name, column in rows.columns.items() if name in self.names}
         empty = np.full(len(rows), None, dtype=object)
-        return replace(rows, columns=columns | {name: empty for name in self.blank if name not in columns})
+        return replace(rows, columns=dict.fromkeys(blank, empty) | columns)
 
 
 def _has_values(column: NDArray[Any]) -> bool:
     if column.dtype.kind == "f":
         return bool(np.isfinite(column).any())
     return column.dtype != object or any(value is not None for value in column)
-
-
-@dataclass(frozen=True)
-class _Spooled:
-    """Rows of the spool that are read when called; their content hashes stay in memory."""
-
-    path: Path
-    content: NDArray[Any]
-    columns: Columns
-
-    def write(self, rows: Rows) -> None:
-        write_rows(self.path, rows)
-
-    def __call__(self) -> Rows:
-        return self.columns.of(read_rows(self.path, self.content))

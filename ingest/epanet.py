@@ -18,6 +18,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
+from ingest.inp_tokens import InpLine, ensure_one_comma, words_of
+from ingest.number_text import numbers_of_texts
 from ingest.reader import Reader, ReaderFunctions
 from ingest.source_files import alone
 from twin_model.errors import SourceRefused
@@ -33,7 +35,6 @@ _LINKS = {"PIPES": "pipe", "PUMPS": "pump", "VALVES": "valve"}
 _READ = (*_NODES, *_LINKS, "COORDINATES", "VERTICES", "OPTIONS", "STATUS")
 _SWMM = re.compile(r"^\s*\[(CONDUITS|SUBCATCHMENTS|OUTFALLS|RAINGAGES|XSECTIONS|SUBAREAS)", re.I | re.M)
 _OWN = re.compile(r"^\s*\[(JUNC|RESER|PIPES)", re.I | re.M)
-_TOKEN = re.compile(r'"([^"]*)"|([^\s,]+)')
 _US_UNITS = {"CFS", "GPM", "MGD", "IMGD", "AFD"}
 _SI_UNITS = {"LPS", "LPM", "MLD", "CMH", "CMD", "CMS"}
 _FOOT, _INCH_MM = 0.3048, 25.4
@@ -56,11 +57,7 @@ class Entry:
 
     def number(self, index: int) -> float:
         """Return a token as a number, NaN where it is absent or none."""
-        try:
-            value = float(self.token(index))
-        except ValueError:
-            return float("nan")
-        return value if np.isfinite(value) else float("nan")
+        return float(numbers_of_texts([self.token(index)], comma="unknown")[0][0])
 
 
 Sections = Mapping[str, list[Entry]]
@@ -108,7 +105,7 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     crs = options.crs or getattr(options.mapping, "crs", None)
     if not crs:
         raise SourceRefused("source.no_crs", source=draft.source.name)
-    sections = _sections(text)
+    sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)
     units = _units(sections["OPTIONS"], draft)
     own: Mapping[str, Any] = getattr(options.mapping, "options", None) or {}
@@ -144,21 +141,27 @@ def _ensure_epanet(text: str, name: str) -> None:
         raise SourceRefused("epanet.not_epanet", source=name, found=found or [text.strip().splitlines()[0][:60]])
 
 
-def _sections(text: str) -> dict[str, list[Entry]]:
+def _sections(text: str, draft: Draft) -> dict[str, list[Entry]]:
     """Return the entries of the sections we read; names may be cut to four letters, as EPANET itself
-    allows."""
+    allows. Decimal commas are read, and that is said."""
     sections: dict[str, list[Entry]] = {name: [] for name in _READ}
-    current: list[Entry] | None = None
-    for line, content in enumerate(text.splitlines(), 1):
+    lines: list[tuple[InpLine, str]] = []
+    current = ""
+    for number, content in enumerate(text.splitlines(), 1):
         said, _, comment = content.partition(";")
         stripped = said.strip()
         if stripped.startswith("["):
             word = stripped.strip("[] ").upper()
-            name = next((one for one in _READ if len(word) >= 4 and one[:4] == word[:4]), None)
-            current = sections[name] if name else None
-        elif stripped and current is not None:
-            tokens = tuple(quoted or plain for quoted, plain in _TOKEN.findall(stripped))
-            current.append(Entry(tokens, line, comment.strip()))
+            current = next((one for one in _READ if len(word) >= 4 and one[:4] == word[:4]), "")
+        elif stripped and current:
+            lines.append((InpLine(current, number, stripped), comment.strip()))
+    decimal = ensure_one_comma([line for line, _ in lines], draft.source.name)
+    for line, comment in lines:
+        tokens = words_of(line.text, decimal_comma=bool(decimal))
+        sections[line.section].append(Entry(tokens, line.number, comment))
+    if decimal:
+        values = {"source": draft.source.name, "count": len(decimal), "entry": decimal[0].text}
+        draft.report(Finding("epanet.decimal_comma", "info", place=f"line {decimal[0].number}", values=values))
     return sections
 
 
@@ -262,7 +265,7 @@ def _read_links(
 ) -> None:
     bends: dict[str, list[tuple[float, float]]] = {}
     for entry in sections["VERTICES"]:
-        if np.isfinite(entry.number(1) + entry.number(2)):
+        if _is_number(entry, 1, draft) and _is_number(entry, 2, draft):
             bends.setdefault(entry.token(0), []).append((entry.number(1), entry.number(2)))
     states = {entry.token(0): entry.token(1) for entry in sections["STATUS"]}
     seen: set[str] = set()
@@ -276,6 +279,15 @@ def _read_links(
                 rows.append(_link(entry, kind, start, end, units, states, draft))
                 geometry.append(_axis(start, end, bends.get(entry.token(0), []), entry, draft))
     _add(draft, "pipe_line", rows, np.array([*geometry, None], dtype=object)[:-1], project, crs)
+
+
+def _is_number(entry: Entry, index: int, draft: Draft) -> bool:
+    """Return whether a token is a number; one that is none is reported."""
+    if np.isfinite(entry.number(index)):
+        return True
+    values = {"id": entry.token(0), "value": entry.token(index) or None}
+    draft.report(Finding("epanet.number_unreadable", "warning", "pipe_line", place=entry.place, values=values))
+    return False
 
 
 def _usable(entry: Entry, section: str, nodes: Mapping[str, _Node], seen: set[str], draft: Draft) -> bool:
@@ -296,7 +308,7 @@ def _link(
 ) -> dict[str, Any]:
     """Return a link as fields of `pipe_line`; the note says its state (Closed, CV), a valve's type and
     setting."""
-    length = entry.number(3) * units.metres if kind == "pipe" else float("nan")
+    length = entry.number(3) * units.metres if kind == "pipe" and _is_number(entry, 3, draft) else float("nan")
     diameter = entry.number({"pipe": 4, "valve": 3}.get(kind, 99)) * units.millimetres
     if kind != "pump" and not diameter > 0:
         values = {"id": entry.token(0), "value": entry.token(4 if kind == "pipe" else 3) or None}

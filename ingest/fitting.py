@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from ingest.coordinates import AS_THEY_ARE, Cause, Coordinates, causes_of, have_no_place
 from ingest.place import outside_area
 from ingest.unplaced import Unplaced
-from ingest.values import date_text, is_absent, typed
+from ingest.values import date_text, is_absent, rounded_rows, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
 from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.finding import Finding
-from twin_model.layer import Field, Layer
+from twin_model.layer import ATTRIBUTES, Field, Layer
+from twin_model.relief.unlikely_heights import GROUND_LAYERS, unlikely_heights
+from twin_model.rows.attributes import attributes_text
 from twin_model.rows.columns import coded
 from twin_model.rows.content import content_hashes
 from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, valid_runs
@@ -35,6 +37,8 @@ __all__ = ["Fitted", "Fitting"]
 Geometries = NDArray[Any]
 Mask = NDArray[np.bool_]
 _SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
+_MOST_HEIGHTS = 100_000
+"""So many heights of frames before are kept to compare others with."""
 _LINEAR_RING, _POLYGON, _COLLECTION = 2, 3, 7
 """Type numbers of shapely."""
 
@@ -119,13 +123,14 @@ class Fitting:
         self._zone = zone
         self._seen: dict[str, set[str]] = {}
         self._said: set[str] = set()
+        self._heights = np.empty((0, 3))
 
     def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None = None) -> Fitted:
         """Return the rows that can be stored, in the storage CRS with the fields that the frame has, and findings.
 
         `runs` are the geometries of rows that have none in the frame, in its CRS.
         """
-        unknown = set(frame.columns) - set(layer.field_names) - set(_SPECIAL)
+        unknown = set(frame.columns) - set(layer.field_names) - {*_SPECIAL, ATTRIBUTES}
         if unknown:
             raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
         frame = frame.reset_index(drop=True)
@@ -140,7 +145,11 @@ class Fitting:
         geometry[others.rows] = others.geometries()
         self._fit_geometry(work, runs)
         self._warn_outside(work)
+        if layer.id in GROUND_LAYERS:
+            self._report_heights(work)
         values = {one.name: self._values(work, one) for one in layer.fields if one.name in work.frame}
+        if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
+            values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
         ids = self._identity(work, values)
         valid_from, precision = self._validity(work, values)
         kept = np.flatnonzero(work.keep)
@@ -250,6 +259,22 @@ class Fitting:
                 )
             )
 
+    def _report_heights(self, work: _Work) -> None:
+        """Report heights that those around them, in this frame and those before, make unlikely; they are stored."""
+        rows = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry) & shapely.has_z(work.geometry))
+        around = unlikely_heights(work.geometry[rows], self._heights)
+        likely = shapely.get_coordinates(work.geometry[rows[~around.unlikely]], include_z=True)
+        self._heights = np.concatenate((self._heights, likely))[:: 1 + len(likely) // _MOST_HEIGHTS]
+        numbered = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        work.report(
+            "geometry.height_unlikely",
+            rows[around.unlikely].tolist(),
+            "warning",
+            height=lambda r: round(float(shapely.get_coordinates(work.geometry[r], include_z=True)[0, 2]), 3),
+            lowest=lambda r: round(float(around.lowest[numbered[r]]), 2),
+            highest=lambda r: round(float(around.highest[numbered[r]]), 2),
+        )
+
     def _values(self, work: _Work, one: Field) -> NDArray[Any]:
         raw = work.frame[one.name].to_numpy()
         raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
@@ -262,7 +287,20 @@ class Fitting:
             value=lambda r: str(raw[r])[:80],
             expected=lambda r: one.format.upper() or one.type,
         )
+        self._report_rounded(work, one, [row for row in rounded_rows(raw, one) if work.keep[row]], raw)
         return column
+
+    def _report_rounded(self, work: _Work, one: Field, rows: list[int], raw: NDArray[Any]) -> None:
+        """Say once per column that whole numbers had more digits than a float holds, with the first of them."""
+        if rows:
+            work.report(
+                "value.rounded",
+                rows[:1],
+                "warning",
+                field=lambda r: one.name,
+                value=lambda r: str(int(raw[r])),
+                count=lambda r: len(rows),
+            )
 
     def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
@@ -308,6 +346,13 @@ class Fitting:
             return parse_instant(date_text(value), self._zone)
         except QueryRefused:
             return None, None
+
+
+def _attributes(column: NDArray[Any]) -> NDArray[Any]:
+    """Return attributes as they are stored; a reader gives dicts, or texts that are so already."""
+    if not any(isinstance(value, dict) for value in column.tolist()):
+        return column
+    return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]
 
 
 def _may_lie_elsewhere(bounds: NDArray[np.float64], crs: str, storage_crs: str) -> bool:

@@ -53,6 +53,9 @@ class LayerMapping:
 
 def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
     """Return the first wanted name that is there, whole or as a shapefile cuts it."""
+    exact = next((name for name in wanted if name in available), None)
+    if exact is not None:
+        return exact
     by_name = {name.strip().lower(): name for name in available}
     whole = next((by_name[name.lower()] for name in wanted if name.lower() in by_name), None)
     cut = (by_name[one] for name in wanted for one in _cut(name) if one in by_name)

@@ -1,36 +1,117 @@
 """Rows on disk while a draft is read: plain arrays and JSON, in a file of their own for each frame; nothing in it is run.
 
 Columns of objects are texts, numbers, truth values and None, as readers make them. What a draft is: `ingest/draft.py`.
+A file has its name when it is whole, so another process may read the spool of a draft that is still being read.
 """
 
 import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import orjson
+import shapely
 from numpy.typing import NDArray
 
-from twin_model.changeset import Rows
+from twin_model.changeset import Rows, Scope
 from twin_model.rows.columns import coded, is_one
+from twin_model.rows.content import contents_from, words_of
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.rows.packed_wkb import PackedWkb
 from twin_model.rows.row_geometry import RowGeometry
+from twin_model.temporal import Instant
 
-__all__ = ["read_rows", "write_rows"]
+__all__ = ["Spool", "SpooledFrame", "read_rows", "write_rows"]
 
 Array = NDArray[Any]
 _COLUMNS = ("ids", "valid_from", "valid_precision")
 
 
-def write_rows(path: Path, rows: Rows) -> None:
-    """Write rows without their content hashes; a column that holds one value throughout holds it once."""
+@dataclass(frozen=True)
+class SpooledFrame:
+    """Rows of one layer in a file of the spool, since when they hold and what their source could have seen.
+
+    Those that may go into the store before the source is read to its end are `early`.
+    """
+
+    path: Path
+    layer: str
+    since: Instant
+    scope: Scope
+    early: bool = True
+
+    @cached_property
+    def content(self) -> Array:
+        """The content hashes of the rows; they stay in memory once they were asked for."""
+        with self.path.open("rb") as file:
+            _read_text(file)
+            return contents_from(_read(file))
+
+    def rows(self) -> Rows:
+        """Return the rows, read from disk anew."""
+        return read_rows(self.path, self.content)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the hashes on disk: another process reads them there."""
+        return {name: value for name, value in self.__dict__.items() if name != "content"}
+
+
+class Spool:
+    """The frames of a draft in a folder of its own, in the order they came."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.frames: list[SpooledFrame] = []
+
+    def add(self, layer: str, rows: Rows, since: Instant, scope: Scope, *, early: bool = True) -> None:
+        """Write the next frame."""
+        path, part = self._path(), self.folder / "part"
+        about = {"layer": layer, "since": since, "scope": _scope_fields(scope), "early": early}
+        write_rows(part, rows, about)
+        part.replace(path)
+        frame = SpooledFrame(path, layer, since, scope, early)
+        frame.__dict__["content"] = rows.content
+        self.frames.append(frame)
+
+    def grow(self) -> Iterator[SpooledFrame]:
+        """Yield the frames that another process has added to the folder since this was last asked."""
+        while (path := self._path()).exists():
+            with path.open("rb") as file:
+                about = orjson.loads(_read_text(file))["about"]
+            scope = _scope_from(about["scope"])
+            frame = SpooledFrame(path, about["layer"], about["since"], scope, about["early"])
+            self.frames.append(frame)
+            yield frame
+
+    def _path(self) -> Path:
+        return self.folder / f"{len(self.frames):06d}.rows"
+
+
+def _scope_fields(scope: Scope) -> dict[str, Any]:
+    area = None if scope.area is None else shapely.to_wkb(scope.area, hex=True)
+    return {"reach": scope.reach, "name": scope.name, "series": scope.series, "area": area}
+
+
+def _scope_from(fields: dict[str, Any]) -> Scope:
+    area = fields["area"]
+    return Scope(**(fields | {"area": None if area is None else shapely.from_wkb(area)}))
+
+
+def write_rows(path: Path, rows: Rows, about: dict[str, Any] | None = None) -> None:
+    """Write rows and their content hashes; a column that holds one value throughout holds it once.
+
+    `about` is what else is to be known of them, as JSON.
+    """
     columns = {name: getattr(rows, name) for name in _COLUMNS}
     columns |= {f"column {name}": column for name, column in rows.columns.items()}
     runs, others = rows.shapes.runs, PackedWkb.of(rows.shapes.others)
     with path.open("wb") as file:
-        head = {"columns": list(columns), "dimension": runs.dimension, "multi": rows.shapes.multi}
+        head = {"columns": list(columns), "dimension": runs.dimension, "multi": rows.shapes.multi, "about": about}
         _write_text(file, orjson.dumps(head))
+        np.save(file, words_of(rows.content), allow_pickle=False)
         for array in (rows.bounds, rows.min_zoom, others.content, others.offsets, runs.rows, runs.x, runs.y, runs.offsets):  # fmt: skip
             np.save(file, array, allow_pickle=False)
         for column in columns.values():
@@ -38,9 +119,10 @@ def write_rows(path: Path, rows: Rows) -> None:
 
 
 def read_rows(path: Path, content: Array) -> Rows:
-    """Return the rows of a file, with the content hashes that were not written."""
+    """Return the rows of a file with the content hashes as they are in memory."""
     with path.open("rb") as file:
         head = orjson.loads(_read_text(file))
+        _read(file)
         bounds, min_zoom, packed, places, *run = (_read(file) for _ in range(8))
         columns = {name: _read_column(file, len(content)) for name in head["columns"]}
     shapes = RowGeometry(PackedWkb(packed, places).objects(), CoordinateRuns(head["dimension"], *run), head["multi"])

@@ -32,9 +32,12 @@ _forking.set_forkserver_preload(_IMPORTED)
 def run_twin(
     *arguments: str | Path, environment: dict[str, str] | None = None, folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run `twin` with these arguments in English, `environment` laid over ours, and return what it printed and its code."""
+    """Run `twin` with these arguments in English, `environment` laid over ours, and return what it printed and its code.
+
+    It reads sources itself: a server of children costs a second a run. They have tests of their own (`test_reading.py`).
+    """
     words = [str(word) for word in arguments]
-    variables = {**os.environ, "TWIN_LANG": "en", **(environment or {})}
+    variables = {**os.environ, "TWIN_LANG": "en", "TWIN_JOBS": "0", **(environment or {})}
     with tempfile.TemporaryDirectory(prefix="twin_run_") as name:
         out, err = Path(name) / "out", Path(name) / "err"
         place = str(folder or Path.cwd())

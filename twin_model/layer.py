@@ -80,6 +80,8 @@ class Layer:
     - `dropped` layers hold nothing now and are shown to nobody; their past can still be asked for and proved.
     - `former_fields` are columns that a store still holds of fields which the catalogue no longer names: the past was
       written with them.
+    - `delivered_as` names the source layers that a layer of the town's own was described from: they find it again.
+    - `attributes_hidden`: who looks may not see `attributes` (a policy hides them by that name).
     """
 
     id: str
@@ -108,6 +110,8 @@ class Layer:
     model: Mapping[str, Any] = field(default_factory=dict)
     former_fields: tuple[Field, ...] = ()
     dropped: bool = False
+    delivered_as: tuple[str, ...] = ()
+    attributes_hidden: bool = False
 
     def __repr__(self) -> str:
         kind = self.geometry if self.kind == "feature" else self.kind

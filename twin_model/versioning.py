@@ -7,7 +7,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain
@@ -51,7 +51,7 @@ def commit(
     store: Store,
     changeset: Changeset,
     ahead: HeadStart | None = None,
-    described: Described | None = None,
+    described: Sequence[Described] = (),
     *,
     progress: Progress = unwatched,
 ) -> Version:
@@ -59,13 +59,13 @@ def commit(
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
-    is to end and is not there. What a store did `ahead` need not be done again. The table of a layer that is `described`
-    comes with its rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
+    is to end and is not there. What a store did `ahead` need not be done again. The tables of layers that are `described`
+    come with their rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
     """
     _ensure_there(store, changeset)
     ahead = ahead or HeadStart()
     plan = partial(_plan_to_commit, ahead, progress)
-    version = ahead.commit(changeset, plan) if described is None else None
+    version = None if described else ahead.commit(changeset, plan)
     return store.commit(changeset, plan, described, progress) if version is None else version
 
 

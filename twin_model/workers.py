@@ -1,4 +1,4 @@
-"""Work in child processes that can be limited and really ended. Today `twin tiles build` works so.
+"""Work in child processes that can be limited and really ended: `twin ingest` and `twin tiles build` work so.
 
 `Workers` has the interface of `concurrent.futures`; a child that crashes, grows or takes too long ends alone, and the
 caller gets one of our errors. No other module of the packages makes a pool of processes.
@@ -13,6 +13,8 @@ import itertools
 import logging
 import mmap
 import multiprocessing
+import os
+import signal
 import socket
 import tempfile
 import threading
@@ -36,6 +38,11 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("twin")
 _MIB = 2**20
 _MOST_BYTES = 256
+_LOOKED_AT = 0.1
+_RESERVED_MIB = 4096
+"""What libraries reserve and do not use: arenas of Arrow and of threads."""
+_A_CHILD = -1
+"""Instead of the number of a task: a child begins, with its process and the bytes it holds."""
 _reports: socket.socket | None = None
 _task: int | None = None
 
@@ -53,12 +60,23 @@ def report(done: int, total: int | None = None) -> None:
 class Workers(Executor):
     """At most `count` child processes, each with its own limits of memory (MiB above what it starts with) and time.
 
+    Memory is what a child really holds (Linux): it is looked at ten times a second, and one that holds more is ended. What
+    libraries only reserve does not count, up to 4 GiB: a single request for more than that is refused at once.
     Children come from a server process that is started once, before it has threads, so a caller may have any number of
     them. A function and its arguments must be picklable, as everything between our own processes.
     """
 
-    def __init__(self, count: int = 1, *, memory_mib: int | None = None, seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        count: int = 1,
+        *,
+        memory_mib: int | None = None,
+        seconds: float | None = None,
+        preload: tuple[str, ...] = (),
+    ) -> None:
+        """`preload` are modules that the server imports once for all children, if it does not run yet."""
         context = _context()
+        context.set_forkserver_preload(list(preload))
         self._memory_mib, self._seconds = memory_mib, seconds
         self._numbers = itertools.count()
         self._listeners: dict[int, Progress] = {}
@@ -71,6 +89,11 @@ class Workers(Executor):
         self._pool = ProcessPool(count, context=context, initializer=_begin, initargs=(self._address, memory_mib))
         self._listening = threading.Thread(target=self._listen, name="twin-progress", daemon=True)
         self._listening.start()
+        self._children: dict[int, int] = {}
+        self._too_large: set[int] = set()
+        self._over = threading.Event()
+        if memory_mib is not None:
+            threading.Thread(target=self._watch_memory, name="twin-memory", daemon=True).start()
 
     def submit(self, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> Future[T]:
         """Run a function in a child; its future raises `WorkerTooSlow`, `WorkerOutOfMemory` or `WorkerEnded` where a limit
@@ -107,7 +130,10 @@ class Workers(Executor):
         except MemoryError:
             outer.set_exception(WorkerOutOfMemory(task=_name_of(function), memory=self._memory_mib))
         except ProcessExpired as error:
-            outer.set_exception(WorkerEnded(task=_name_of(function), code=error.exitcode))
+            if error.pid in self._too_large:
+                outer.set_exception(WorkerOutOfMemory(task=_name_of(function), memory=self._memory_mib))
+            else:
+                outer.set_exception(WorkerEnded(task=_name_of(function), code=error.exitcode))
         except BaseException as error:
             outer.set_exception(error)
         else:
@@ -123,6 +149,9 @@ class Workers(Executor):
             number, done, total = orjson.loads(self._reports.recv(_MOST_BYTES))
             if number is None:
                 return
+            if number == _A_CHILD:
+                self._children[done] = total
+                continue
             progress = self._listeners.get(number) if done is not None else self._listeners.pop(number, None)
             if progress is None or done is None:
                 continue
@@ -131,6 +160,18 @@ class Workers(Executor):
             except Exception:  # this thread must go on: who tells it of a task's end waits until it is heard
                 LOGGER.exception("Progress is not shown any more. The work goes on.")
                 self._listeners.pop(number, None)
+
+    def _watch_memory(self) -> None:
+        """End each child that holds more than it may."""
+        while not self._over.wait(_LOOKED_AT):
+            for child, begun_with in list(self._children.items()):
+                held = _memory_held(child)
+                if not held:
+                    del self._children[child]
+                elif held > begun_with + (self._memory_mib or 0) * _MIB:
+                    self._too_large.add(child)
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(child, signal.SIGKILL)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait for what is under way; left by an error or an interrupt, end it."""
@@ -146,6 +187,7 @@ class Workers(Executor):
             self._pool.close()
         if wait:
             self._pool.join()
+            self._over.set()
             self._tell_listener(None, None, None)
             self._listening.join()
             self._reports.close()
@@ -179,22 +221,34 @@ def _context() -> BaseContext:
 
 
 def _begin(address: str, memory_mib: int | None) -> None:
-    """Limit a child before it does anything; the limit is of the address space (Linux)."""
+    """Limit a child before it does anything; the limit is of the address space (Linux).
+
+    What libraries written in C print to stdout goes to stderr: stdout is for the answer of a command.
+    """
     global _reports
+    os.dup2(2, 1)
     _reports = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     _reports.setblocking(False)
     _reports.connect(address)
     if memory_mib is not None:
         import resource  # not on every system; without a limit nobody needs it
 
-        limit = _address_space() + memory_mib * _MIB
+        limit = _pages(os.getpid(), 0) * mmap.PAGESIZE + (memory_mib + _RESERVED_MIB) * _MIB
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        _reports.send(orjson.dumps((_A_CHILD, os.getpid(), _memory_held(os.getpid()))))
 
 
-def _address_space() -> int:
-    """Return the bytes of address space this process has now."""
-    pages = Path("/proc/self/statm")
-    return int(pages.read_text("ascii").split()[0]) * mmap.PAGESIZE if pages.exists() else 0
+def _memory_held(process: int) -> int:
+    """Return the bytes of memory a process holds; 0 where there is none, or the system does not say."""
+    return _pages(process, 1) * mmap.PAGESIZE
+
+
+def _pages(process: int, column: int) -> int:
+    """Return a number of `/proc/PID/statm`: 0 the address space, 1 what is in memory, in pages."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text("ascii").split()[column])
+    except (OSError, IndexError):
+        return 0
 
 
 def _run(number: int, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:

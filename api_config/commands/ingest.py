@@ -1,10 +1,14 @@
 """`twin ingest` and `twin check`: sources in, changesets and findings out."""
 
+import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,15 +17,18 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
+from rich.table import Table
 
 from api_config.commands.context import CommandContext, clean_stdout, command, help_text
 from api_config.commands.localized import verb
 from api_config.delivery import Delivery, Outcome, deliver, inspect
-from api_config.settings import user_name
+from api_config.settings import Settings, user_name
 from ingest.draft import ReadOptions
 from ingest.mapping import read_mapping
+from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
 from twin_model.crs import crs_code
+from twin_model.finding import Finding
 from twin_model.messages import render
 from twin_model.messages.values import title_of_layer
 from twin_model.temporal import parse_instant
@@ -29,7 +36,11 @@ from twin_model.temporal import parse_instant
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
 _SHOWN = 5
+_MOST_JOBS = 4
+_SUMMED_UP = 3
+"""From so many sources on a table at the end says what became of each."""
 _SEVERITIES = ("error", "warning", "info")
+_MADE_A_LAYER = ("vector.own_layer", "vector.other_structure")
 
 
 class ProgressReporter:
@@ -66,31 +77,62 @@ def progress_bar(context: CommandContext) -> Progress:
     return Progress(*columns, console=context.err, transient=True, disable=not sys.stderr.isatty())
 
 
+def _reading_options(lang: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return what gives a verb the options of how sources are read."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(
+            (
+                click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang)),
+                click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang)),
+                click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang)),
+                click.option("--jobs", type=click.IntRange(0), metavar="N", help=help_text("ingest_jobs", lang)),
+                click.option("--memory", type=click.IntRange(1), metavar="MIB", help=help_text("ingest_memory", lang)),
+                click.option("--seconds", type=click.IntRange(1), metavar="N", help=help_text("ingest_seconds", lang)),
+                click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang)),
+                click.option("--json", "as_json", is_flag=True, help=help_text("json", lang)),
+            )
+        ):
+            function = option(function)
+        return function
+
+    return decorate
+
+
 def ingest_command(lang: str) -> click.Command:
     @verb("ingest", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-    @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
-    @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
-    @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
+    @_reading_options(lang)
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
     @click.option("--blank", multiple=True, metavar="COLUMN", help=help_text("ingest_blank", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
+    @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
-    @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
-    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def ingest(context: CommandContext, paths: tuple[Path, ...], kind: str | None, mapping: Path | None, crs: str | None, effective: str | None,
-               reason: str, scope: str, blank: tuple[str, ...], accept_removals: bool, dry_run: bool, strict: bool, as_json: bool) -> int:  # fmt: skip
-        options = _options(context, kind, mapping, crs, effective)
+    def ingest(
+        context: CommandContext,
+        paths: tuple[Path, ...],
+        effective: str | None,
+        reason: str,
+        scope: str,
+        blank: tuple[str, ...],
+        accept_removals: bool,
+        fail_fast: bool,
+        dry_run: bool,
+        strict: bool,
+        as_json: bool,
+        **reading: Any,
+    ) -> int:
+        options, limits = _options(context, effective=effective, **reading), _limits(context.settings, **reading)
         reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, blank
+                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, fail_fast, blank
             )
-            outcomes = deliver(context.town, list(paths), delivery, reporter)
+            outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
 
@@ -100,25 +142,14 @@ def ingest_command(lang: str) -> click.Command:
 def check_command(lang: str) -> click.Command:
     @verb("check", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-    @click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang))
-    @click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang))
-    @click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang))
-    @click.option("--strict", is_flag=True, help=help_text("ingest_strict", lang))
-    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
+    @_reading_options(lang)
     @command
-    def check(
-        context: CommandContext,
-        paths: tuple[Path, ...],
-        kind: str | None,
-        mapping: Path | None,
-        crs: str | None,
-        strict: bool,
-        as_json: bool,
-    ) -> int:
+    def check(context: CommandContext, paths: tuple[Path, ...], strict: bool, as_json: bool, **reading: Any) -> int:
         town = context.town if (context.settings.town / "town.toml").exists() else None
-        options = _options(context, kind, mapping, crs, None)
-        with clean_stdout():
-            outcomes = [one for path in paths for one in inspect(town, path, options)]
+        options, limits = _options(context, **reading), _limits(context.settings, **reading)
+        with clean_stdout(), progress_bar(context) as progress:
+            reporter = ProgressReporter(progress, context.lang)
+            outcomes = inspect(town, list(paths), options, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json)
         return exit_code(outcomes, strict=strict)
 
@@ -126,7 +157,13 @@ def check_command(lang: str) -> click.Command:
 
 
 def _options(
-    context: CommandContext, kind: str | None, mapping: Path | None, crs: str | None, effective: str | None
+    context: CommandContext,
+    *,
+    kind: str | None,
+    mapping: Path | None,
+    crs: str | None,
+    effective: str | None = None,
+    **_: Any,
 ) -> ReadOptions:
     return ReadOptions(
         kind=kind,
@@ -134,6 +171,13 @@ def _options(
         crs=crs_code(crs) if crs else None,
         effective=parse_instant(effective)[0] if effective else None,
     )
+
+
+def _limits(settings: Settings, *, jobs: int | None, memory: int | None, seconds: int | None, **_: Any) -> ReadLimits:
+    """Return how many sources are read at a time and what each may take: as the options say, else the settings."""
+    jobs = settings.jobs if jobs is None else jobs
+    jobs = min(os.cpu_count() or 1, _MOST_JOBS) if jobs is None else jobs
+    return ReadLimits(jobs, memory or settings.read_memory_mib or None, seconds or settings.read_seconds)
 
 
 def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
@@ -149,16 +193,54 @@ def print_outcomes(context: CommandContext, outcomes: list[Outcome], *, as_json:
         return
     for one in outcomes:
         if one.error is not None:
+            context.out.file.flush()  # a refusal stands among the results in their order, where both go to one place
             context.print_error(one.error)
         else:
             for line in (_line(one, context), *_remarks(one, context)):
                 context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         _print_findings(context, one)
+    if len(outcomes) >= _SUMMED_UP:
+        context.out.print(_summary(outcomes, context))
+
+
+def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
+    """Return the table of what became of each source, and what is to be done about it."""
+    refused = sum(outcome.error is not None for outcome in outcomes)
+    unchanged = sum(outcome.already is not None and outcome.error is None for outcome in outcomes)
+    counts = {"sources": len(outcomes), "refused": refused, "unchanged": unchanged}
+    title = context.say("cli.summary_title", stored=len(outcomes) - refused - unchanged, **counts)
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for name in ("file", "kind", "layers", "read", "stored", "quarantined", "seconds", "todo"):
+        numeric = name in ("read", "stored", "quarantined", "seconds")
+        table.add_column(context.say(f"cli.summary_{name}"), justify="right" if numeric else "left", overflow="fold")
+    for outcome in outcomes:
+        numbers = [str(outcome.counts.get(name, "")) for name in ("read", "stored", "quarantined")]
+        layers = [_name(context, name) for name, count in outcome.counts.get("features", {}).items() if count]
+        seconds = f"{outcome.seconds:.1f}"
+        table.add_row(
+            escape(outcome.source),
+            context.say("cli.summary_of_kind", kind=outcome.kind),
+            ", ".join(layers),
+            *numbers,
+            seconds,
+            _to_do(outcome, context),
+        )
+    return table
+
+
+def _to_do(outcome: Outcome, context: CommandContext) -> str:
+    """Return in a few words what is to be done about a source; nothing where all is well."""
+    if outcome.error is not None:
+        return context.say("cli.summary_refused")
+    if outcome.already is not None:
+        return context.say("cli.summary_already", version=outcome.already)
+    quarantined = outcome.counts.get("quarantined", 0)
+    return context.say("cli.summary_correct", quarantined=quarantined) if quarantined else ""
 
 
 def _print_findings(context: CommandContext, one: Outcome) -> None:
     """Print the first findings, the worst of them first, and say where the others are."""
-    worst_first = sorted(one.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
+    worst_first = sorted(one.findings, key=_importance)
     for finding in worst_first[:_SHOWN]:
         text = f"  {context.say('cli.severity_' + finding.severity):<7} {finding.text(context.lang)}"
         context.out.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -167,6 +249,11 @@ def _print_findings(context: CommandContext, one: Outcome) -> None:
         stored = one.version is not None and one.version.made
         where = "twin findings" if stored else "--json"
         context.out.print("  " + context.say("cli.more_findings", left=left, where=where), highlight=False)
+
+
+def _importance(finding: Finding) -> int:
+    """Return the place of a finding among those shown: that a layer was made is the answer, then the worst come first."""
+    return -1 if finding.rule in _MADE_A_LAYER else _SEVERITIES.index(finding.severity)
 
 
 def _line(one: Outcome, context: CommandContext) -> str:
@@ -225,7 +312,8 @@ def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
     if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
         return title_of_layer(layer) or layer
-    return context.town.catalogue[layer].name_in(context.lang) if context.lang == "zh" else layer
+    known = context.town.catalogue.layers.get(layer)  # a layer that a dry run would make is not there
+    return known.name_in(context.lang) if known is not None and context.lang == "zh" else layer
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

@@ -240,7 +240,9 @@ def _points(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -
     if plain:
         shapes[plain] = shapely.points(np.concatenate([kept[i][0].xyz for i in plain]))
     for i, (record, row) in enumerate(kept):
-        if record.form != "point":
+        if record.centre is not None:
+            shapes[i] = shapely.points(record.centre[0])
+        elif record.form != "point":
             if row.geometry == "polyline":
                 shapes[i] = shapely.multipoints(np.unique(record.xyz[:, :2], axis=0))
             else:

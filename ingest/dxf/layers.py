@@ -125,6 +125,8 @@ def _shape(drawing: Drawing, layer: Layer, record: Record, scale: DrawingScale, 
 
 
 def _point(record: Record, scale: DrawingScale) -> Any:
+    if record.centre is not None:
+        return shapely.points(record.centre[0])
     if record.form in ("point", "text"):
         return shapely.points(record.xyz[0])
     if record.form in ("ring", "rings"):

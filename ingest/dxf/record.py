@@ -14,6 +14,7 @@ from ezdxf.lldxf.encoding import decode_mif_to_unicode
 from ezdxf.tools.text import plain_text
 from numpy.typing import NDArray
 
+from ingest.dxf.circle import centre_of_block, centre_of_bulges, centre_of_curve
 from ingest.dxf.flatten import (
     curve_points,
     hatch_rings,
@@ -52,6 +53,7 @@ class Record:
     attributes: dict[str, str] | None = None
     rings: list[Floats] | None = None
     entity: Any = None
+    centre: Floats | None = None
 
     @property
     def place(self) -> str:
@@ -148,6 +150,7 @@ def _line(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
 
 def _lwpolyline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = lwpolyline_points(entity, sagitta)
+    record.centre = _centre(entity)
     _close(record, bool(vars(entity.dxf).get("flags", 0) & 1))
 
 
@@ -155,12 +158,32 @@ def _polyline(record: Record, entity: Any, sagitta: float, encoding: str) -> Non
     if entity.is_polygon_mesh or entity.is_poly_face_mesh:
         return
     record.xyz = polyline_points(entity, sagitta)
+    record.centre = _centre(entity)
     _close(record, bool(entity.is_closed))
 
 
 def _curve(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = curve_points(entity, sagitta)
+    record.centre = _centre(entity)
     _close(record, record.type == "SPLINE" and bool(entity.closed))
+
+
+def _centre(entity: Any) -> Floats | None:
+    """Return the centre of an entity that draws one whole circle or ellipse, None of any other."""
+    kind = entity.dxftype()
+    if kind == "LWPOLYLINE":
+        points = np.asarray(entity.lwpoints.values, dtype=np.float64).reshape(-1, 5)
+        xy, bulges, elevation = points[:, :2], points[:, 4], float(entity.dxf.get("elevation", 0.0))
+    elif kind == "POLYLINE" and entity.is_2d_polyline:
+        xy = np.array([vertex.dxf.location.vec2 for vertex in entity.vertices], dtype=np.float64).reshape(-1, 2)
+        bulges = np.array([vertex.dxf.get("bulge", 0.0) for vertex in entity.vertices])
+        elevation = entity.dxf.elevation.z if entity.dxf.hasattr("elevation") else 0.0
+    else:
+        return centre_of_curve(entity)
+    if not bulges.any():
+        return None
+    centre = centre_of_bulges(xy, bulges, closed=bool(entity.is_closed))
+    return None if centre is None else to_world(entity, np.array([[*centre, elevation]]))
 
 
 def _quad(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
@@ -203,6 +226,7 @@ def _insert(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.name = clean(attributes.get("name", ""), encoding)
     record.rotation = attributes.get("rotation", 0.0)
     record.entity = entity
+    record.centre = centre_of_block(entity, _centre)
     if entity.attribs:
         record.attributes = {clean(one.dxf.tag, encoding): clean(one.dxf.text, encoding) for one in entity.attribs}
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ingest.survey.rows import Mask, SurveyRows, Texts, first_place, joined_keys
+from ingest.survey.rows import Mask, SurveyRows, Texts, first_place, joined_keys, numbers_of
 from ingest.survey.section import read_section
 
 __all__ = ["filled_down", "lines_of_halves", "points_of_sheet"]
@@ -98,7 +98,7 @@ def _report_moved(rows: SurveyRows, first: Indices) -> None:
     """Report a point whose rows give it different coordinates or ground."""
     for name in ("x", "y", "ground_elevation"):
         said = rows.text(name)
-        value = pd.to_numeric(pd.Series(said), errors="coerce").to_numpy()
+        value = numbers_of(rows, name, quiet=True)
         differs = np.abs(value - value[first]) > _SAME_PLACE
         rows.report(
             "survey.point_told_differently",

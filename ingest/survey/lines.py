@@ -15,6 +15,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
 from ingest.survey.points import PointPlaces
 from ingest.survey.rows import (
@@ -35,6 +36,8 @@ __all__ = ["read_lines"]
 
 _COPIED = ("start_no", "end_no", "pressure", "voltage", "owner", "road_name", "built", "surveyed", "note")
 _NO_PLAN_LENGTH = 1e-6
+_LEAST_METRES, _MOST_METRES = 0.05, 10.0
+"""Sections between these, without a unit, look like metres."""
 
 
 @dataclass(frozen=True)
@@ -125,16 +128,20 @@ def _set_aside_dangling(
             asked[number[row]] = points.nearest(number[row], said=len(asked))
         return asked[number[row]]
 
+    usable = rows.keep.copy()
     for number, index in zip(numbers, found, strict=True):
-        lost = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
-        rows.set_aside("survey.line_lost_point", lost, number=number)
-        rows.set_aside("survey.number_ambiguous", index == -2, number=number)
-        rows.set_aside(
-            "survey.number_unknown",
-            index == -1,
-            number=number,
-            nearest=partial(nearest_to, number),
+        unusable = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
+        changed = np.array([one in points.lost for one in number], dtype=bool) & (index == -1) & ~unusable
+        causes: tuple[tuple[str, NDArray[np.bool_], dict[str, Any]], ...] = (
+            ("survey.line_lost_point", unusable, {}),
+            ("survey.number_lost", changed, {"cell": lambda r, number=number: points.lost[number[r]]}),
+            ("survey.number_ambiguous", index == -2, {}),
+            ("survey.number_unknown", (index == -1) & ~unusable & ~changed, {"nearest": partial(nearest_to, number)}),
         )
+        for rule, lines, values in causes:
+            second = np.flatnonzero(lines & usable & ~rows.keep)  # set aside for its first end: its second is told too
+            rows.set_aside(rule, lines, number=number, **values)
+            rows.report(rule, second, "error", number=number, **values)
 
 
 def _set_aside_repeated(lines: _Lines) -> None:
@@ -219,6 +226,7 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     rows = lines.rows
     sections = [read_section(text) for text in rows.text("section")]
     unread = np.array([one.text is not None and one.shape is None for one in sections], dtype=bool)
+    unread &= ~_report_section_unit(rows, unread)
     rows.report(
         "survey.section_unreadable",
         unread & rows.keep,
@@ -230,10 +238,44 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     size = np.array([one.height_mm / 1000 if one.height_mm else np.nan for one in sections])
     limits = _limits(rows, vocabulary)
     told = [_told(lines, side, index) for side, index in (("start", lines.a), ("end", lines.b))]
+    _ensure_depth_unit(rows, limits)
     ends = [heights_of_end(one, size, limits) for one in told]
     for side, one, end in zip(("start", "end"), told, ends, strict=True):
         _report_end(lines, side, one, end, limits)
     return _Heights(ends[0], ends[1], (told[0].depth, told[1].depth), sections, size)
+
+
+def _report_section_unit(rows: SurveyRows, unread: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Report once a table most of whose sections look like metres (0.3); return the rows that this explains."""
+    said = rows.text("section")
+    size = numbers_of(rows, "section", quiet=True)
+    tables, explained = rows.frame["table"].to_numpy(dtype=int), np.zeros(len(said), dtype=bool)
+    for table in np.unique(tables).tolist():
+        told = rows.keep & (tables == table) & (said != "")
+        small = told & unread & (size >= _LEAST_METRES) & (size < _MOST_METRES)
+        if small.sum() < 3 or 2 * small.sum() < told.sum():
+            continue
+        explained |= small
+        row = int(np.flatnonzero(small)[0])
+        heading = rows.tables[table].heading
+        rows.report(
+            "survey.section_unit",
+            [row],
+            count=int(small.sum()),
+            total=int(told.sum()),
+            table=rows.tables[table].table.name,
+            value=said[row],
+            column=heading.titles[heading.columns["section"]],
+        )
+    return explained
+
+
+def _ensure_depth_unit(rows: SurveyRows, limits: Limits) -> None:
+    names = [str(name) for name in rows.frame if str(name).endswith("depth")]
+    fields = [name for name in names if name.startswith(("start_", "end_"))]
+    depths = [numbers_of(rows, name, quiet=True) for name in fields]
+    if fields:
+        ensure_depth_unit(rows, fields, depths, limits.maximum)
 
 
 def _limits(rows: SurveyRows, vocabulary: Vocabulary) -> Limits:

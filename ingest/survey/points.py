@@ -4,7 +4,8 @@ P06).
 Rules: shared practice of CJJ 61-2017 checkers. Heights are the surveyed ground; a point without one has no Z.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -15,8 +16,9 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.place import misplaced
+from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.rows import Floats, SurveyRows, Texts, add_by_table, joined_keys, numbers_of, status_codes
-from ingest.survey.vocabulary import Vocabulary
+from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.errors import SourceRefused
 
 __all__ = ["PointPlaces", "read_points"]
@@ -41,7 +43,8 @@ _NEAREST_SOUGHT = 200
 class PointPlaces:
     """The points that lines may refer to: number, project, scope and class, east, north and ground elevation.
 
-    `unusable` are the numbers of points that were set aside, so that a line can say why it lost its end.
+    `unusable` are the numbers of points that were set aside, `lost` those in whose place a spreadsheet put something else,
+    so that a line can say why it lost its end.
     """
 
     number: Texts
@@ -52,6 +55,7 @@ class PointPlaces:
     north: Floats
     ground: Floats
     unusable: frozenset[str]
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, number: Texts, project: Texts, scope: Texts, major: Texts) -> NDArray[np.intp]:
         """Return for each reference the point's index, -1 where there is none, -2 where several would do.
@@ -90,7 +94,9 @@ class PointPlaces:
         keys = pd.Series(joined_keys((joint["project"], joint["scope"], joint["number"])))
         first = ~keys.duplicated().to_numpy(dtype=bool)
         return PointPlaces(
-            **{name: part[first] for name, part in joint.items()}, unusable=self.unusable | other.unusable
+            **{name: part[first] for name, part in joint.items()},
+            unusable=self.unusable | other.unusable,
+            lost={**self.lost, **other.lost},
         )
 
     def nearest(self, number: str, *, said: int = 0) -> list[str]:
@@ -225,6 +231,19 @@ def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> 
     )
 
 
+def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
+    """Return the depths of wells; one that cannot be is reported and left empty, a table of such is refused."""
+    depths = numbers_of(rows, "well_depth")
+    classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
+    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
+    maximum = np.array([deepest[one] for one in classes], dtype=np.float64)
+    ensure_depth_unit(rows, ["well_depth"], [depths], maximum)
+    impossible = ((depths > maximum) | (depths < 0)) & rows.keep
+    number = rows.text("survey_no")
+    rows.report("survey.well_depth_impossible", impossible, number=number, depth=depths, maximum=maximum)
+    return np.where(impossible, np.nan, depths)
+
+
 def _store(
     rows: SurveyRows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
 ) -> None:
@@ -237,7 +256,7 @@ def _store(
         "class": rows.text("major")[kept],
         "subclass": rows.text("sub")[kept],
         "ground_elevation": ground[kept],
-        "well_depth": numbers_of(rows, "well_depth")[kept],
+        "well_depth": _well_depths(rows, vocabulary)[kept],
         "status": status_codes(rows, vocabulary)[kept],
         "place": np.array(rows.places(), dtype=object)[kept],
     }

@@ -8,9 +8,11 @@ tables are opened in `ingest/tables.py`.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.draft import Draft, ReadOptions
+from ingest.survey.altered_numbers import numbers_as_typed
 from ingest.survey.files import class_of_name, named_for_pipes, survey_files
 from ingest.survey.halves import filled_down, lines_of_halves, points_of_sheet
 from ingest.survey.heading import Heading, find_heading
@@ -77,8 +79,11 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     tables = _tables(path, draft, options, vocabulary)
     if not crs:
         raise SourceRefused("source.no_crs", source=draft.source.name)
+    as_typed = numbers_as_typed(tables, draft)
+    tables = as_typed.tables
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
     points = read_points(rows_of(by_role["point"], "pipe_point", draft, vocabulary), crs, vocabulary)
+    points = replace(points, lost=as_typed.lost)
     sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
     _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
     halves = rows_of(by_role["half"], "pipe_line", draft, vocabulary)
@@ -141,7 +146,41 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
             )
         )
     draft.decorate(sum(one.heading.rows for one in found))
+    for one in found:
+        _report_unread_columns(one, draft, vocabulary)
+        _report_lost_digits(one, draft)
     return found
+
+
+def _report_unread_columns(one: SurveyTable, draft: Draft, vocabulary: Vocabulary) -> None:
+    """Say once for a table which of its columns hold values and feed no field."""
+    below = one.table.rows[one.heading.rows :]
+    unread = [
+        title or f"column {column + 1}"
+        for column, title in enumerate(one.heading.titles)
+        if column not in one.heading.columns.values() and any(row[column : column + 1] > [""] for row in below)
+    ]
+    role = "point" if one.role == "point" else "line"
+    lacking = [name for name in vocabulary.aliases[role] if name not in one.heading.columns]
+    expected = [vocabulary.aliases[role][name][0] for name in lacking][:12]
+    if unread and any(one.heading.titles):
+        values = {"source": one.table.file, "table": one.table.name, "columns": unread, "expected": expected}
+        draft.report(Finding("survey.columns_unread", "info", place=one.table.name, values=values))
+
+
+def _report_lost_digits(one: SurveyTable, draft: Draft) -> None:
+    """Say once for a table which of its numbers had more digits than a spreadsheet keeps."""
+    columns = set(one.heading.columns.values())
+    rounded = [
+        (row, cell)
+        for (row, column), cell in one.table.altered.items()
+        if cell.kind == "rounded" and column in columns and row >= one.heading.rows
+    ]
+    if rounded:
+        row, cell = rounded[0]
+        place = f"{one.table.name} row {one.table.numbers[row]}"
+        values = {"table": one.table.name, "count": len(rounded), "value": cell.shown}
+        draft.report(Finding("survey.digits_lost", "warning", place=place, values=values))
 
 
 def _heading_of(table: TextTable, vocabulary: Vocabulary, *, alone: bool) -> Heading | None:

@@ -15,8 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ingest.draft import Draft
+from ingest.number_text import Comma, comma_of, numbers_of_texts
 from ingest.survey.heading import Heading
-from ingest.survey.vocabulary import PipeClass, Vocabulary, normal_text
+from ingest.survey.vocabulary import UNITS, PipeClass, Vocabulary, kind_of_number
 from ingest.tables import TextTable
 from twin_model.finding import Finding, Severity
 
@@ -35,6 +36,8 @@ __all__ = [
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Texts = NDArray[Any]
+_NUMBERS = ("x", "y", "depth", "elevation")
+"""How names of fields end that hold numbers with decimals."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,7 @@ class SurveyRows:
     draft: Draft
     points: Floats | None = None
     keep: Mask = field(init=False)
+    _comma: Comma | None = None
 
     def __post_init__(self) -> None:
         self.keep = np.ones(len(self.frame), dtype=bool)
@@ -77,6 +81,15 @@ class SurveyRows:
         if name not in self.frame:
             return np.full(len(self.frame), "", dtype=object)
         return self.frame[name].to_numpy(dtype=object)
+
+    @property
+    def comma(self) -> Comma:
+        """What a comma between digits means in these rows, as those of their numbers tell that can be read in one way."""
+        if self._comma is None:
+            names = [name for name in self.frame if str(name).endswith(_NUMBERS)]
+            texts = {text for name in names for text in self.frame[name].unique() if isinstance(text, str)}
+            self._comma = comma_of(texts)
+        return self._comma
 
     def has(self, name: str) -> Mask:
         """Return which rows stand in a table that has a column for the field."""
@@ -181,7 +194,7 @@ def rows_of(
     decoration."""
     parts = []
     for number, one in enumerate(tables):
-        part = _text_frame(one, number)
+        part = _text_frame(one, number, vocabulary)
         decoration = _decoration(one, part, vocabulary)
         if own:
             draft.decorate(int(decoration.sum()))
@@ -195,13 +208,18 @@ def rows_of(
     )
 
 
-def _text_frame(one: SurveyTable, number: int) -> pd.DataFrame:
+def _text_frame(one: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Return the rows of a table as text by field; numbers that are not in our unit have theirs behind them."""
     first = one.heading.rows
     below = one.table.rows[first:]
     columns: dict[str, Any] = {
         name: [row[column] if column < len(row) else "" for row in below]
         for name, column in one.heading.columns.items()
     }
+    for name in columns:
+        unit = vocabulary.written_in(name, one.heading.units.get(name, ""))
+        if unit != UNITS.get(kind_of_number(name), unit):
+            columns[name] = [f"{cell}{unit}" if cell[-1:].isdigit() else cell for cell in columns[name]]
     frame = pd.DataFrame(columns, dtype=object)
     return frame.assign(table=number, row=np.arange(first, first + len(below)))
 
@@ -249,18 +267,17 @@ def _narrowest(*said: PipeClass) -> PipeClass:
     return PipeClass(known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), ""))
 
 
-def numbers_of(rows: SurveyRows, name: str) -> Floats:
-    """Return a column as numbers, NaN where empty; a text that is no finite number is reported once and
-    counts as empty."""
+def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:
+    """Return a column as numbers in the unit of its field, NaN where empty; a text that is no finite number is reported
+    once and counts as empty; `quiet` asks again without a report.
+
+    What a comma means in `1,250` is told by all numbers of the rows, which one office wrote.
+    """
     said = rows.text(name)
-    plain = pd.Series(
-        [normal_text(text).replace(",", "").removesuffix("m").removesuffix("米") for text in said],
-        dtype=object,
-    )
-    numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    numbers[~np.isfinite(numbers)] = np.nan
-    wrong = np.isnan(numbers) & (plain != "").to_numpy() & rows.keep
-    rows.report("survey.number_unreadable", wrong, field=name, value=lambda r: str(said[r])[:60])
+    numbers, wrong = numbers_of_texts(said, unit=UNITS.get(kind_of_number(name), ""), comma=rows.comma)
+    if quiet:
+        return numbers
+    rows.report("survey.number_unreadable", wrong & rows.keep, field=name, value=lambda r: str(said[r])[:60])
     return numbers
 
 

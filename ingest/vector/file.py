@@ -11,7 +11,7 @@ import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
@@ -25,10 +25,11 @@ from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyogrio.raw import read as read_raw
 from pyogrio.util import vsi_path
 
+from ingest.vector.dbf_numbers import numbers_as_written
 from ingest.vector.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
-from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream
+from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
 from twin_model.errors import SourceRefused
 from twin_model.rows.packed_wkb import PackedWkb
 
@@ -48,6 +49,7 @@ _GDAL = {
 _GEOMETRIES = {
     one.upper(): one for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 }
+_WHOLE = {"OFTInteger", "OFTInteger64"}
 _SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
 _OFFLINE = {
@@ -89,6 +91,13 @@ class Batch:
     def __len__(self) -> int:
         return len(self.fids)
 
+    def take(self, rows: NDArray[np.intp]) -> "Batch":
+        """Return some of the rows."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        unread = {name: wrong[rows] for name, wrong in self.unread.items()}
+        wkb = PackedWkb.of(self.wkb.objects(rows))
+        return Batch(self.fids[rows], wkb, columns, unread, self.layer)
+
 
 def beside(path: Path, suffix: str) -> Path | None:
     """Return the file of the same name with another suffix, in whatever case it is written."""
@@ -122,6 +131,7 @@ class VectorFile:
         if table is not None and encoding is None:
             self.encoding, self.declared = encoding_of(table, beside(path, ".cpg"))
         self._as_bytes = table is not None
+        self._written = {} if table is None else numbers_as_written(table)
         self._several = False
         self._virtual: tempfile.TemporaryDirectory[str] | None = None
         self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
@@ -222,7 +232,7 @@ class VectorFile:
     def _spelt(self, name: str) -> str:
         return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
 
-    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Iterator[Batch]:
+    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Generator[Batch]:
         """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling).
 
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
@@ -254,7 +264,23 @@ class VectorFile:
             about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
                                                 return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
         shapes = None if wkb is None else PackedWkb.of(wkb)
-        return Streamed(fids, shapes, dict(zip(about["fields"].tolist(), values, strict=True)))
+        columns = dict(zip(about["fields"].tolist(), values, strict=True))
+        return Streamed(fids, shapes, columns | self._whole_columns(layer, columns, fids, start))
+
+    def _whole_columns(
+        self, layer: SourceLayer, columns: dict[str, NDArray[Any]], fids: NDArray[np.int64], start: int
+    ) -> dict[str, Column]:
+        """Return columns of whole numbers and truth values that were read as floats, for one of them is NULL, once more."""
+        kinds = dict(zip(layer.about["fields"], layer.about["ogr_types"], strict=True))
+        floats = [name for name, column in columns.items() if column.dtype.kind == "f" and kinds[name] in _WHOLE]
+        if not floats:
+            return {}
+        with self._in_our_words():
+            try:
+                same, whole = whole_columns(layer.address, layer.name, floats, start, len(fids), self._said_to_gdal())
+            except Unstreamable:
+                same, whole = np.empty(0, dtype=np.int64), {}
+        return whole if np.array_equal(same, fids) else {name: _objects(columns[name]) for name in floats}
 
     def _streamed(self, layer: SourceLayer, wanted: list[str], rows: int) -> Iterator[Streamed]:
         streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
@@ -273,6 +299,8 @@ class VectorFile:
             name = self._spelt(gdal)
             columns[name], wrong = self._as_texts(column)
             unread |= {name: wrong} if wrong is not None and wrong.any() else {}
+            if gdal in self._written:
+                columns[name] = self._written[gdal][read.fids]
         wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
         return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
 
@@ -307,6 +335,13 @@ class VectorFile:
             return not_recognised(self.path, self.source)
         words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
         return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
+
+
+def _objects(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers that were read as floats as Python's own, None for NaN."""
+    return np.array([*(None if number != number else int(number) for number in numbers.tolist()), None], dtype=object)[
+        :-1
+    ]
 
 
 def _set_by_caller(option: str) -> str | None:

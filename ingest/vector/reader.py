@@ -1,13 +1,15 @@
 """Vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite.
 
-A record is one row of one source layer that has a place here; a layer or table without one is left out with a finding.
-Names become ours through a mapping (`ingest/mapping.py`); without one the standard mapping and our own layer names are
-tried. How the file is opened stands in `ingest/vector/file.py`. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
+A record is one row of one source layer. Names become ours through a mapping (`ingest/mapping.py`); without one the standard
+mapping and our own layer names are tried, and a source layer that matches none becomes a layer of the town's own
+(`ingest/vector/own_layers.py`). Where the caller names a layer or a mapping, what that leaves out is left out with a finding. How the file is opened stands in `ingest/vector/file.py`. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
 """
 
 import itertools
 import re
 from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +21,24 @@ from numpy.typing import NDArray
 
 from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
+from ingest.leftovers import leftover_attributes
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.vector.columns import columns_of
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
+from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, dimensions_of, own_targets
 from twin_model.crs import crs_code, same_crs
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.rows.columns import coded
 from twin_model.rows.coordinate_runs import no_runs, read_runs
 
 __all__ = ["read_vector", "recognises_vector"]
 
 _LENGTH_OF_HEAD = 512
+_ANY_LAYER = ("vector", "topography")
+"""Words for `--as` that name no layer."""
+
 _LOOKED_AT = 1_000
 _NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
 _DIMENSIONS = {
@@ -66,10 +74,13 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     file = VectorFile(path, draft.source.name, options.encoding or named)
     found = file.names()
     chosen = _chosen(found, path, draft, options)
+    targets = {name: {0: target} for name, target in chosen.items()} | _own(file, found, chosen, draft, options)
+    if not targets:
+        raise SourceRefused("vector.only_tables", source=draft.source.name, found=[name for name, _ in found])
     before = draft.counts.read
     for name, geometry in found:
-        if name in chosen:
-            _read_or_leave(file, name, geometry, chosen[name], draft, options, alone=len(chosen) == 1)
+        if targets.get(name):
+            _read_or_leave(file, name, geometry, targets[name], draft, options, alone=len(targets) == 1)
         else:
             _leave_out(file, name, geometry, draft)
     if draft.counts.read == before:
@@ -107,14 +118,49 @@ def _chosen(
         for name, geometry in found
         if geometry is not None or _takes_tables(draft, options)
     }
-    if not targets:
+    if not targets and not _takes_own(options):
         raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
     chosen = {name: target for name, target in targets.items() if target is not None}
+    if _takes_own(options):  # by its name alone a layer is not taken for one of another dimension
+        declared = {name: _dimension(geometry) for name, geometry in found}
+        chosen = {
+            name: target
+            for name, target in chosen.items()
+            if draft.catalogue[target.to].dimension in (declared[name], -1) or declared[name] is None
+        }
     if options.kind in draft.catalogue.layers:
         chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
-    if not chosen:
+    if not chosen and not _takes_own(options):
         raise SourceRefused("source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft))
     return chosen
+
+
+def _takes_own(options: ReadOptions) -> bool:
+    """Say whether source layers may become layers of the town's own: where nobody says which are wanted."""
+    return options.mapping is None and (options.kind is None or options.kind in _ANY_LAYER)
+
+
+def _own(
+    file: VectorFile,
+    found: list[tuple[str, str | None]],
+    chosen: Map[str, LayerMapping],
+    draft: Draft,
+    options: ReadOptions,
+) -> dict[str, Targets]:
+    """Describe the source layers that match none of ours to the draft; return how they are read."""
+    if not _takes_own(options):
+        return {}
+    targets: dict[str, Targets] = {}
+    for name, geometry in found:
+        if name in chosen or name in NOT_OF_THE_TOWN:
+            continue
+        try:
+            targets |= {name: own} if (own := own_targets(file, name, geometry, draft)) else {}
+        except SourceRefused as refusal:
+            if len(found) == 1 or refusal.rule_id != "source.unreadable":
+                raise
+            _report_unreadable(name, refusal, draft)
+    return targets
 
 
 def _of_its_dimension(
@@ -151,7 +197,7 @@ def _target(names: list[str], draft: Draft, options: ReadOptions) -> LayerMappin
         found = mapping.layer_for(name)
         if found is not None:
             return found
-        if name in draft.catalogue:
+        if name in draft.catalogue and not (_takes_own(options) and draft.catalogue[name].delivered_as):
             return LayerMapping((name,), name)
     return None
 
@@ -170,7 +216,7 @@ def _read_or_leave(
     file: VectorFile,
     name: str,
     geometry: str | None,
-    target: LayerMapping,
+    targets: Targets,
     draft: Draft,
     options: ReadOptions,
     *,
@@ -179,16 +225,21 @@ def _read_or_leave(
     """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
         layer = file.layer(name, geometry)
-        batches = file.batches(layer, _wanted(layer, target, draft), FRAME_ROWS)
+        batches = file.batches(layer, _wanted(layer), FRAME_ROWS)
         first = next(batches, None)
     except SourceRefused as refusal:
         if alone or refusal.rule_id != "source.unreadable":
             raise
-        values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
-        draft.report(Finding("vector.layer_unreadable", "error", values=values))
+        _report_unreadable(name, refusal, draft)
         return
-    if first is not None:
-        _read_layer(layer, first, batches, target, draft, options)
+    with closing(batches):  # who refuses the layer lets go of it: while GDAL has it open, it keeps its encoding for all
+        if first is not None:
+            _read_layer(layer, first, batches, targets, draft, options)
+
+
+def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
+    values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
+    draft.report(Finding("vector.layer_unreadable", "error", values=values))
 
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
@@ -199,24 +250,82 @@ def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, 
     return {field: source for field, source in mapped.items() if ours.field_of(field)}
 
 
-def _wanted(layer: SourceLayer, target: LayerMapping, draft: Draft) -> list[str]:
-    dated = target.dated_by(list(layer.fields))
-    return sorted({*_fields(layer, target, draft.catalogue[target.to]).values(), *([dated] if dated else [])})
+def _wanted(layer: SourceLayer) -> list[str]:
+    """Return every column: those that no field takes stay in `attributes`."""
+    return sorted(layer.fields)
 
 
 def _read_layer(
-    layer: SourceLayer, first: Batch, others: Iterator[Batch], target: LayerMapping, draft: Draft, options: ReadOptions
+    layer: SourceLayer, first: Batch, others: Iterator[Batch], targets: Targets, draft: Draft, options: ReadOptions
 ) -> None:
-    ours = draft.catalogue[target.to]
-    fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
-    crs = _crs(layer, first, draft, options)
+    crs = draft.storage_crs if layer.geometry is None and layer.crs is None else _crs(layer, first, draft, options)
+    plans = {dimension: _Reading(layer, target, draft) for dimension, target in targets.items()}
     for batch in itertools.chain([first], others):
+        for reading, part in _parts(batch, plans):
+            reading.add(part, crs, options)
+
+
+def _parts(batch: Batch, readings: Map[int, "_Reading"]) -> Iterator[tuple["_Reading", Batch]]:
+    """Yield the rows of a batch with how they are read: all alike, or by the dimension of their geometry."""
+    if len(readings) == 1:
+        yield from ((reading, batch) for reading in readings.values())
+        return
+    dimensions = dimensions_of(batch)
+    dimensions[~np.isin(dimensions, list(readings))] = next(iter(readings))
+    for dimension, reading in readings.items():
+        rows = np.flatnonzero(dimensions == dimension)
+        if len(rows):
+            yield reading, batch.take(rows)
+
+
+class _Reading:
+    """How rows of a source layer become features of one of ours."""
+
+    def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft) -> None:
+        self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
+        self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
+        kinds = zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True)
+        used = {*self.fields.values(), self.dated}
+        self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
+        if self.leftover:
+            draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
+
+    def _attributes(self, batch: Batch) -> NDArray[Any]:
+        columns = {name: batch.columns[name] for name in self.leftover}
+        days = [name for name, (kind, _) in self.leftover.items() if kind == "OFTDate"]
+        columns |= {name: _days(columns[name]) for name in days}
+        truths = [name for name, (_, subtype) in self.leftover.items() if subtype == "OFSTBoolean"]
+        columns |= {name: _truths(columns[name]) for name in truths}
+        json = [
+            name for name, (kind, subtype) in self.leftover.items() if subtype == "OFSTJSON" or kind.endswith("List")
+        ]
+        return leftover_attributes(columns, len(batch), json_columns=json)
+
+    def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
+        ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
         content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = batch.fids
+        if self.leftover:
+            content[ATTRIBUTES] = self._attributes(batch)
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)
+
+
+def _truths(column: NDArray[Any]) -> NDArray[Any]:
+    """Return truth values, None where there is none; with NULLs among them they come as numbers."""
+    if column.dtype.kind == "b":
+        return column
+    values = [None if value is None or value != value else bool(value) for value in column.tolist()]
+    return np.array([*values, None], dtype=object)[:-1]
+
+
+def _days(column: NDArray[Any]) -> NDArray[Any]:
+    """Return dates as ISO text, whichever way GDAL wrote them."""
+    codes, distinct = coded(column)
+    days = [*(str(value)[:10].replace("/", "-") for value in distinct), None]
+    return np.array(days, dtype=object)[codes]
 
 
 def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:

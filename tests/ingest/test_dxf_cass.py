@@ -402,7 +402,37 @@ def test_contours_at_zero_or_off_the_interval_are_findings(tmp_path: Path) -> No
     assert len(found["contour"]) == 13
     assert [one.values["elevation"] for one in found.found("dxf.contour_off_interval")] == [65.3]
     assert found.found("dxf.contour_off_interval")[0].values["interval"] == 0.5
+    assert [one.values["lowest"] for one in found.found("geometry.height_unlikely")] == [60.0]
+    assert found.found("dxf.contour_at_zero") == []
+
+
+def test_a_contour_at_zero_among_low_ones_or_alone_is_a_question(tmp_path: Path) -> None:
+    def draw(drawing: Cass) -> None:
+        for i, height in enumerate([0.5, 1.0, 1.5, 2.0, 0.0]):
+            drawing.line("201101", "DGX", (0, i), (50, i), height=height)
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
     assert len(found.found("dxf.contour_at_zero")) == 1
+    assert found.found("geometry.height_unlikely") == []
+
+
+@pytest.mark.parametrize("height", [0.0, 999.0, 9999.0, -999.0, 635.0])
+def test_a_spot_height_that_cannot_be_true_is_told_at_its_place_with_the_heights_around(
+    tmp_path: Path, height: float
+) -> None:
+    def draw(drawing: Cass) -> None:
+        for i in range(6):
+            drawing.line("201101", "DGX", (0, 9 * i), (50, 9 * i), height=62.0 + i)
+        drawing.spot(20, 20, 64.4)
+        drawing.spot(30, 20, height)
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
+    [finding] = found.found("geometry.height_unlikely")
+    assert (finding.values["height"], finding.values["lowest"], finding.values["highest"]) == (height, 62.0, 67.0)
+    assert finding.point == pytest.approx((EAST + 30, NORTH + 20))
+    assert len(found["spot_height"]) == 2
 
 
 def test_a_polyline_contour_takes_vertex_z_or_header_z_without_its_frame_points(tmp_path: Path) -> None:

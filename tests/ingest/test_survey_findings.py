@@ -481,3 +481,68 @@ def test_every_message_has_the_same_values_in_both_languages(area: str) -> None:
     for rule, words in english.items():
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (words, chinese[rule])]
         assert fields[0] == fields[1], rule
+
+
+def test_a_column_that_nobody_understood_is_named_once_for_its_table(tmp_path: Path) -> None:
+    path = survey(tmp_path)
+    save(path, [*LINE_HEADING[:4], "Grösse", "材质", "空列"], [[*row, ""] for row in LINES])
+
+    frames, draft = read(path)
+
+    assert frames["pipe_line"]["section"].isna().all()
+    [finding] = found(draft, "survey.columns_unread")
+    assert (finding.place, finding.values["columns"]) == ("WSLine", ["Grösse"])
+    assert "管径或断面尺寸" in finding.values["expected"]
+
+
+def test_numbers_are_read_as_they_are_written_or_told_with_their_place(tmp_path: Path) -> None:
+    save(tmp_path / "WSPoint.csv", POINT_HEADING, [
+        ["W1", "3885000,00", "617000,25", "65,5", "转折点", ""],
+        ["W2", "３８８５０３０．５", "617 000", "64m", "", "检查井"],
+        ["W3", "3885030", "617040", "1,064", "", "检查井"],
+    ])  # fmt: skip
+    save(
+        tmp_path / "WSLine.csv",
+        LINE_HEADING,
+        [["W1", "W2", "1,25", "300cm", "0.4m", "PE"], ["W2", "W3", "——", "约2.4", "4 00", "PE"]],
+    )
+
+    frames, draft = read(tmp_path / "WSLine.csv")
+
+    assert frames["pipe_point"]["ground_elevation"].tolist() == [65.5, 64.0, 1.064]
+    assert [shape.y for shape in frames["pipe_point"].geometry] == [3885000.0, 3885030.5, 3885030.0]
+    lines = frames["pipe_line"]
+    assert [lines["start_depth"][0], lines["end_depth"][0], lines["width_mm"][0]] == [1.25, 3.0, 400.0]
+    assert lines[["start_depth", "end_depth"]].iloc[1].isna().all()
+    told = [(one.place, one.values["field"], one.values["value"]) for one in found(draft, "survey.number_unreadable")]
+    assert told == [("WSLine row 3", "end_depth", "约2.4")]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_of_a_table_without_quotes_are_no_separators(tmp_path: Path, separator: str) -> None:
+    rows = [POINT_HEADING, *([row[0], f"{row[1]},5", f"{row[2]},25", f"{row[3]},75", *row[4:]] for row in POINTS)]
+    (tmp_path / "WSPoint.csv").write_text("\n".join(separator.join(row) for row in rows), "utf-8")
+
+    frames, _ = read(tmp_path / "WSPoint.csv")
+
+    assert next((one.x, one.y, one.z) for one in frames["pipe_point"].geometry) == (617000.25, 3885000.5, 65.75)
+
+
+@pytest.mark.parametrize(
+    ("name", "burial", "reference"),
+    [("JS", "", "top"), ("JS", "直埋", "top"), ("JS", "管沟", "invert"), ("DL", "GG", "invert"), ("DL", "管沟敷设", "invert"), ("TX", "管块", "top"),
+     ("TX", "GK", "top"), ("TX", "排管", "top"), ("RL", "ZH", "invert"), ("RL", "管廊", "invert"), ("RQ", "", "top"), ("GY", "", "top"), ("PS", "", "invert"),
+     ("WS", "管埋", "invert"), ("YS", "管块", "top"), ("DL", "", "top"), ("TX", "", "top"), ("TX", "RF", "invert"), ("TX", "1", "invert"), ("TX", "3", "top")],
+)  # fmt: skip
+def test_what_a_depth_is_measured_to_is_told_by_class_and_burial(
+    tmp_path: Path, name: str, burial: str, reference: str
+) -> None:
+    save(tmp_path / f"{name}Point.csv", POINT_HEADING, POINTS)
+    path = save(
+        tmp_path / f"{name}Line.csv", [*LINE_HEADING, "埋设方式"], [["W1", "W2", "2", "2", "400X800", "砼", burial]]
+    )
+
+    line = read(path)[0]["pipe_line"].iloc[0]
+
+    assert line["depth_reference"] == reference
+    assert (line["start_crown"], line["start_invert"]) == ((63.0, 62.2) if reference == "top" else (63.8, 63.0))

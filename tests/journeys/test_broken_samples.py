@@ -48,7 +48,7 @@ CASES = [
     refused("contour_at_zero.dxf", "source.no_crs"),
     done("contour_at_zero.dxf", 1, "dxf.contour_at_zero", "dxf.no_sheet", TODAY),
     refused("cut_in_the_middle.geojson", "source.unreadable", *BUILDING),
-    refused("duplicated_ids.geojson", "source.nothing_mapped"),
+    done("duplicated_ids.geojson", 4, "vector.own_layer", TODAY),
     done("duplicated_ids.geojson", 2, "identity.duplicate", TODAY, options=("--mapping", "MAPPING")),
     done("duplicated_ids.geojson", 2, "identity.duplicate", TODAY, options=("--mapping", "MAPPING", "--strict"), exit=1),
     refused("empty.gpkg", "source.empty"),

@@ -41,7 +41,9 @@ def test_a_crash_and_too_much_memory_end_one_task_and_the_next_one_works(workers
     with pytest.raises(WorkerEnded, match="crash"):
         workers.submit(worker_tasks.crash).result()
     with pytest.raises(WorkerOutOfMemory, match="512 MiB"):
-        workers.submit(worker_tasks.grow, 2048).result()
+        workers.submit(worker_tasks.grow, 1024).result()
+    with pytest.raises(WorkerOutOfMemory, match="512 MiB"):
+        workers.submit(worker_tasks.grow, 65536).result()
 
     assert workers.submit(worker_tasks.grow, 64).result() == 64 * 2**20
 

@@ -155,6 +155,7 @@ def layer_of(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any] = {}
         geometry_optional=table.get("geometry_optional", False),
         label=tuple(table.get("label", (name for name in _LABELS if name in table.get("fields", {})))),
         searched=tuple(table.get("searched", ())), style=table.get("style", {}), model=table.get("model", {}), dropped=table.get("dropped", False),
+        delivered_as=tuple(table.get("delivered_as", ())),
     )  # fmt: skip
     ensure_valid(layer)
     return layer

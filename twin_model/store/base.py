@@ -3,7 +3,7 @@
 Both stores pass one contract test.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -258,9 +258,9 @@ class StoreWrites(Protocol):
         ...
 
     def commit(
-        self, changeset: Changeset, plan: Plan, described: Described | None = None, progress: Progress = ...
+        self, changeset: Changeset, plan: Plan, described: Sequence[Described] = (), progress: Progress = ...
     ) -> Version:
-        """Write a changeset in one transaction, and in the same the table or the columns of a described layer.
+        """Write a changeset in one transaction, and in the same the tables or the columns of described layers.
 
         Columns that others have added to the layers it writes are known afterwards. `progress` hears how far it is.
         """

@@ -7,7 +7,7 @@ Here connections live and answers become frames; the statements are made in `sel
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -328,12 +328,12 @@ class GeoPackageStore(GeoPackageHistory):
         self,
         changeset: Changeset,
         plan: Plan,
-        described: Described | None = None,
+        described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
         while True:
             base = self.version()
-            plans = plan(self if described is None else self._as_stored(described.layer), changeset)
+            plans = plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
             with self._writing() as connection:
                 if GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs)).last()[0] != base:
                     continue
@@ -350,26 +350,27 @@ class GeoPackageStore(GeoPackageHistory):
             if any(self._catalogue.layers.get(name) is not layer for name, layer in layers.items()):
                 self._catalogue = Catalogue({**self._catalogue.layers, **layers})
 
-    def _as_stored(self, layer: Layer) -> "GeoPackageStore":
-        """Return this store as it is planned with: it knows of a layer what its table holds, nothing where there is none."""
-        connection, only = self._connection(), Catalogue({layer.id: layer})
+    def _as_stored(self, layers: Sequence[Layer]) -> "GeoPackageStore":
+        """Return this store as it is planned with: it knows of layers what their tables hold, nothing where there is none."""
+        connection, only = self._connection(), Catalogue({layer.id: layer for layer in layers})
         held = gpkg_schema.columns_held(connection, only.layers)
         gpkg_schema.known_columns(connection, only, held)
         planned = copy(self)
-        planned._catalogue = as_stored(self._catalogue, layer, held)
+        planned._catalogue = as_stored(self._catalogue, only, held)
         return planned
 
     def _written(
-        self, connection: sqlite3.Connection, names: Iterable[str], described: Described | None
+        self, connection: sqlite3.Connection, names: Iterable[str], described: Sequence[Described]
     ) -> Mapping[str, Layer]:
         """Return layers as they are written within a transaction: with columns that others have added, and with the table or
-        the columns that a described one gains now."""
+        the columns that described ones gain now."""
         catalogue = Catalogue({name: self._catalogue[name] for name in names if name in self._catalogue})
         layers = with_former_fields(catalogue, gpkg_schema.columns_held(connection, catalogue.layers)).layers
-        if described is None:
+        if not described:
             return layers
-        only = Catalogue({described.layer.id: described.layer})
-        gpkg_schema.keep_description(connection, described.layer.id, described.table)
+        only = Catalogue({each.layer.id: each.layer for each in described})
+        for each in described:
+            gpkg_schema.keep_description(connection, each.layer.id, each.table)
         return {**layers, **gpkg_schema.make_room(connection, only, self._crs).layers}
 
     def descriptions(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ tables in `schema`; how a server is reached stands in `server`.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -298,12 +298,12 @@ class PostgisStore(PostgisHistory):
         self,
         changeset: Changeset,
         plan: Plan,
-        described: Described | None = None,
+        described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
         while True:
             base = self.version()
-            plans = plan(self if described is None else self._as_stored(described.layer), changeset)
+            plans = plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
             with (
                 self._lent(asking=False) as connection,
                 writing(connection, self._address),
@@ -324,29 +324,30 @@ class PostgisStore(PostgisHistory):
             if any(self._catalogue.layers.get(name) is not layer for name, layer in layers.items()):
                 self._catalogue = Catalogue({**self._catalogue.layers, **layers})
 
-    def _as_stored(self, layer: Layer) -> "PostgisStore":
-        """Return this store as it is planned with: it knows of a layer what its table holds, nothing where there is none."""
-        only, schema = Catalogue({layer.id: layer}), self._address.schema
+    def _as_stored(self, layers: Sequence[Layer]) -> "PostgisStore":
+        """Return this store as it is planned with: it knows of layers what their tables hold, nothing where there is none."""
+        only, schema = Catalogue({layer.id: layer for layer in layers}), self._address.schema
         with self._lent() as connection:
             held = postgis_schema.columns_held(connection, schema, only.layers)
             postgis_schema.known_columns(connection, only, held, schema)
         planned = copy(self)
-        planned._catalogue = as_stored(self._catalogue, layer, held)
+        planned._catalogue = as_stored(self._catalogue, only, held)
         return planned
 
     def _written(
-        self, connection: Connection, names: Iterable[str], described: Described | None
+        self, connection: Connection, names: Iterable[str], described: Sequence[Described]
     ) -> Mapping[str, Layer]:
         """Return layers as they are written within a transaction: with columns that others have added, and with the table or
-        the columns that a described one gains now."""
+        the columns that described ones gain now."""
         schema = self._address.schema
         catalogue = Catalogue({name: self._catalogue[name] for name in names if name in self._catalogue})
         held = postgis_schema.columns_held(connection, schema, catalogue.layers)
         layers = with_former_fields(catalogue, held).layers
-        if described is None:
+        if not described:
             return layers
-        only = Catalogue({described.layer.id: described.layer})
-        postgis_schema.keep_description(connection, described.layer.id, described.table)
+        only = Catalogue({each.layer.id: each.layer for each in described})
+        for each in described:
+            postgis_schema.keep_description(connection, each.layer.id, each.table)
         return {**layers, **postgis_schema.make_room(connection, only, self._crs, schema).layers}
 
     def descriptions(self) -> dict[str, str]:
