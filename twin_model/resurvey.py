@@ -132,7 +132,8 @@ def split_and_merged_features(
 ) -> tuple[PlannedLink, ...]:
     """Return links from features of the delivery's own project, or its own name, to rows that are parts or wholes of them."""
     delivered = [part for part in changeset.delivered if part.layer == layer.id]
-    new = _new_rows(layer, delivered, matches, ())
+    begin = ~np.isin(matches.fids, known.fids)  # what has ended and begins again is as new here as what never was
+    new = _rows_of(layer, delivered, begin)
     free = np.setdiff1d(known.fids, matches.fids)
     if layer.dimension != 1 or not len(new.keys) or not len(free):
         return ()
@@ -152,7 +153,9 @@ def found_elsewhere(
     ended: NDArray[np.int64],
 ) -> NDArray[np.int64]:
     """Return which features that would end do end: the others have moved, or are of another class; `matches` is filled in."""
-    new = _new_rows(layer, delivered, matches, links)
+    is_new = matches.fids == NEW
+    is_new[[link.row for link in links]] = False
+    new = _rows_of(layer, delivered, is_new)
     if not len(new.keys):
         return ended
     gone = _known_shapes(store, layer, ended, new, MOVED_BY)
@@ -166,13 +169,11 @@ def found_elsewhere(
     return np.setdiff1d(ended, matches.fids)
 
 
-def _new_rows(layer: Layer, delivered: list[Delivered], matches: Matches, links: tuple[PlannedLink, ...]) -> Shapes:
-    """Return the rows with a place that are nothing known and no part of it."""
-    is_new = matches.fids == NEW
-    is_new[[link.row for link in links]] = False
+def _rows_of(layer: Layer, delivered: list[Delivered], wanted: NDArray[np.bool_]) -> Shapes:
+    """Return those of the wanted rows that have a place."""
     keys, shapes, classes, sizes, start = [], [], [], [np.empty((0, len(layer.sizes)))], 0
     for part in delivered:
-        chosen = np.flatnonzero(is_new[start : start + part.count])
+        chosen = np.flatnonzero(wanted[start : start + part.count])
         if len(chosen):
             rows = part.rows().take(chosen)
             traits = Traits.of(layer, rows.columns, len(rows))

@@ -187,7 +187,7 @@ def _planned(
     if layer.is_network:
         kinds["split"] = len({link.from_fid for link in links if link.kind == "split"})
         kinds["merged"] = len({link.row for link in links if link.kind == "merged"})
-        kinds["new"] = int((matches.fids == NEW).sum()) - len(linked)
+        kinds["new"] = len(np.setdiff1d(np.flatnonzero(matches.fids == NEW), [*linked]))
     return LayerPlan(
         layer.id,
         matches.decisions,

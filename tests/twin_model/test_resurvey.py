@@ -1,8 +1,6 @@
 """A network surveyed anew is the same network: whatever an office calls its things, edits alone are changes, named by kind."""
 
 import itertools
-from dataclasses import dataclass, field, replace
-from typing import Any
 
 import geopandas as gpd
 import numpy as np
@@ -10,111 +8,16 @@ import pytest
 import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from surveyed_networks import CRS, Frames, Network, Office, frames, network, street
 
-from ingest.draft import Draft
-from twin_model.changeset import Source, Version
+from twin_model.history import revert
 from twin_model.plan import LayerPlan
-from twin_model.store.base import Store
-from twin_model.temporal import parse_instant
-from twin_model.versioning import commit, plan_changeset
+from twin_model.store.base import FeatureQuery, Store
+from twin_model.versioning import commit
 
-CRS = "EPSG:4548"
-CLASSES = (("JS", None), ("PS", "YS"), ("PS", "WS"), ("RQ", "TR"))
 SEEDS = st.integers(0, 2**32 - 1)
 QUIET = (HealthCheck.function_scoped_fixture, HealthCheck.too_slow)
 LAYERS = ("pipe_point", "pipe_line")
-Frames = dict[str, gpd.GeoDataFrame]
-
-
-@dataclass
-class Network:
-    """Points by number with class and place; lines by their two numbers with size in mm, in the order surveyed."""
-
-    points: dict[str, tuple[int, float, float]] = field(default_factory=dict)
-    lines: list[tuple[str, str, float, str]] = field(default_factory=list)
-    project: str | None = "P1"
-
-    def copy(self) -> "Network":
-        return replace(self, points=dict(self.points), lines=list(self.lines))
-
-
-def network(random: np.random.Generator, size: int = 4, east: float = 0.0) -> Network:
-    """Return networks of several classes side by side, 3 m apart: in each, chains of points 20 to 30 m apart."""
-    made = Network()
-    for number in range(len(CLASSES)):
-        x = 500_000.0 + east + np.cumsum(random.uniform(20.0, 30.0, size))
-        names = [f"{CLASSES[number][1] or CLASSES[number][0]}{n}" for n in range(size)]
-        y = 3_886_000.0 + 3.0 * number + random.uniform(-0.5, 0.5, size)
-        made.points |= dict(zip(names, zip([number] * size, x.tolist(), y.tolist(), strict=True), strict=True))
-        sizes = random.choice([100.0, 200.0, 300.0], size - 1).tolist()
-        made.lines += [(a, b, mm, "0") for (a, b), mm in zip(itertools.pairwise(names), sizes, strict=True)]
-    return made
-
-
-def frames(
-    net: Network,
-    random: np.random.Generator,
-    *,
-    renumbered: bool = False,
-    classes: str = "whole",
-    noise: float = 0.0,
-    lacking: tuple[str, ...] = (),
-) -> Frames:
-    """Return a network as an office delivers it: rows in any order, numbers of its own, classes as fine as it knows."""
-    names = list(net.points)
-    new = [names[n] for n in random.permutation(len(names))] if renumbered else names
-    number = dict(zip(names, new, strict=True))
-    place = {name: np.array([x, y]) + random.uniform(-noise, noise, 2) for name, (_, x, y) in net.points.items()}
-
-    def classed(index: int) -> tuple[str | None, str | None]:
-        major, sub = CLASSES[index]
-        return {"whole": (major, sub), "parent": (major, None), "unknown": (None, None)}[classes]
-
-    def frame(rows: list[dict[str, Any]], shapes: list[Any]) -> gpd.GeoDataFrame:
-        made = gpd.GeoDataFrame(rows, geometry=shapes, crs=CRS)
-        order = random.permutation(len(made))
-        return made.iloc[order].drop(columns=[name for name in lacking if name in made])
-
-    points = [
-        {"survey_no": number[name], "project": net.project, "class": classed(index)[0], "subclass": classed(index)[1],
-         "feature": "直线点", "road_name": "一路", "built": "2010-01-01"}
-        for name, (index, _, _) in net.points.items()
-    ]  # fmt: skip
-    lines = [
-        {"segment_key": "~".join(sorted((number[a], number[b]))), "project": net.project, "class": classed(net.points[a][0])[0],
-         "subclass": classed(net.points[a][0])[1], "start_no": number[a], "end_no": number[b], "width_mm": mm, "height_mm": mm,
-         "status": status, "material": "钢", "road_name": "一路", "built": "2010-01-01"}
-        for a, b, mm, status in net.lines
-    ]  # fmt: skip
-    raised = {name: shapely.Point(*xy, 60.0) for name, xy in place.items()}
-    axes = [shapely.LineString([(*place[a], 58.0), (*place[b], 58.0)]) for a, b, _, _ in net.lines]
-    return {"pipe_point": frame(points, list(raised.values())), "pipe_line": frame(lines, axes)}
-
-
-class Office:
-    """Delivers frames into a store, as of later and later days."""
-
-    def __init__(self, store: Store) -> None:
-        self.store, self.day = store, 0
-
-    def _changeset(self, name: str, delivered: Frames, **scope: Any) -> Any:
-        self.day += 1
-        day = parse_instant(f"20{10 + self.day // 300:02d}-{1 + self.day // 25 % 12:02d}-{1 + self.day % 25:02d}")[0]
-        source = Source(name, f"{name} {self.day}")
-        draft = Draft(source, self.store.catalogue, storage_crs=CRS, effective=day)
-        for layer, frame in delivered.items():
-            draft.add(layer, frame)
-        return draft, draft.to_changeset(author="office", reason=name, accept_removals=True, **scope)
-
-    def deliver(self, name: str, delivered: Frames, **scope: Any) -> Version:
-        draft, changeset = self._changeset(name, delivered, **scope)
-        with draft:
-            return commit(self.store, changeset)
-
-    def plan(self, name: str, delivered: Frames, **scope: Any) -> dict[str, LayerPlan]:
-        draft, changeset = self._changeset(name, delivered, **scope)
-        with draft:
-            return plan_changeset(self.store, changeset)
 
 
 def changed(plans: dict[str, LayerPlan], layer: str) -> tuple[int, int]:
@@ -217,3 +120,73 @@ def test_edits_of_a_network_are_exactly_those_changes_named_by_kind(
     office: Office, seed: int, renumbered: bool
 ) -> None:
     check_edits(office, seed, 6, renumbered=renumbered)
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("seed", range(40))
+def test_many_networks_and_edits(office: Office, seed: int) -> None:
+    check_nothing_new(office, seed, 6)
+    check_edits(office, seed, 6, renumbered=bool(seed % 2))
+
+
+def merged(frames: Frames) -> Frames:
+    """Return a street of which the second and third line are one."""
+    lines = frames["pipe_line"]
+    whole = (
+        lines.iloc[[1]]
+        .assign(segment_key="RQ1~RQ3")
+        .set_geometry([shapely.LineString([lines.geometry[1].coords[0], lines.geometry[2].coords[-1]])], crs=CRS)
+    )
+    rest = lines.drop(index=[1, 2])
+    return {
+        "pipe_point": frames["pipe_point"].drop(index=2),
+        "pipe_line": gpd.pd.concat([rest, whole], ignore_index=True),
+    }
+
+
+def test_merged_lines_are_linked_to_what_follows_them_and_a_revert_unties_them(office: Office) -> None:
+    office.deliver("a.csv", street(8))
+    fids = office.store.features(FeatureQuery("pipe_line"))["fid"]
+
+    version = office.deliver("a.csv", merged(street(8)))
+
+    whole = int(office.store.features(FeatureQuery("pipe_line")).loc["P1.RQ1~RQ3", "fid"])
+    links = [(link.kind, link.from_fid, link.to_fid) for link in office.store.links("pipe_line")]
+    assert links == [("merged", int(fids["P1.RQ1~RQ2"]), whole), ("merged", int(fids["P1.RQ2~RQ3"]), whole)]
+    assert dict(version.touched["pipe_line"].kinds) == {"merged": 1}
+    undone = commit(office.store, revert(office.store, version.number, author="tester"))
+    assert office.store.links("pipe_line") == []
+    commit(office.store, revert(office.store, undone.number, author="tester"))
+    assert [(link.kind, link.from_fid, link.to_fid) for link in office.store.links("pipe_line")] == links
+
+
+def test_a_split_is_the_other_way_round_and_the_first_lines_come_back_as_merged(office: Office) -> None:
+    office.deliver("a.csv", merged(street(8)))
+
+    version = office.deliver("a.csv", street(8))
+
+    assert dict(version.touched["pipe_line"].kinds) == {"split": 1}
+    assert [link.kind for link in office.store.links("pipe_line")] == ["split", "split"]
+    again = office.deliver("a.csv", merged(street(8)))
+    assert dict(again.touched["pipe_line"].kinds) == {"merged": 1}
+
+
+def test_a_line_of_another_class_at_the_same_place_is_the_line_reclassed(office: Office) -> None:
+    office.deliver("a.csv", street(8))
+    frames = street(8)
+    frames["pipe_line"].loc[3, ["class", "segment_key"]] = ["RL", "RL3~RL4"]
+
+    version = office.deliver("a.csv", frames)
+
+    assert dict(version.touched["pipe_line"].kinds) == {"reclassed": 1}
+    assert office.store.features(FeatureQuery("pipe_line")).loc["P1.RQ3~RQ4", "class"] == "RL"
+
+
+def test_a_pipe_of_another_size_or_depth_and_of_an_unknown_class_is_another_pipe(office: Office) -> None:
+    office.deliver("a.csv", street(4))
+    wider = street(4, **{"class": None, "project": "P2"})
+    wider["pipe_line"] = wider["pipe_line"].assign(width_mm=600.0)
+
+    plan = office.plan("b.csv", wider)["pipe_line"]
+
+    assert (plan.counts["inserted"], plan.counts["terminated"]) == (3, 0)
