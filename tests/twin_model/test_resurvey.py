@@ -30,13 +30,12 @@ def office(store: Store) -> Office:
     return Office(store)
 
 
-def check_nothing_new(office: Office, seed: int, size: int) -> None:
+def check_nothing_new(office: Office, seed: int, size: int, every: int = 1) -> None:
     random = np.random.default_rng(seed)
     net = network(random, size, east=(office.day * 10_000.0) % 400_000)
     office.deliver("first.csv", frames(net, random))
-    for classes, renumbered, name in itertools.product(
-        ("whole", "parent", "unknown"), (False, True), ("first.csv", "b.xlsx")
-    ):
+    offices = itertools.product(("whole", "parent", "unknown"), (False, True), ("first.csv", "b.xlsx"))
+    for classes, renumbered, name in [*offices][seed % every :: every]:
         lacking = tuple(random.choice(["road_name", "built", "feature", "material", "status"], 2))
         again = frames(net, random, classes=classes, renumbered=renumbered, noise=0.03, lacking=lacking)
 
@@ -54,7 +53,7 @@ def check_nothing_new(office: Office, seed: int, size: int) -> None:
 @settings(max_examples=3, deadline=None, suppress_health_check=QUIET)
 @given(SEEDS)
 def test_a_network_renumbered_reclassed_and_3_cm_off_is_the_same_network(office: Office, seed: int) -> None:
-    check_nothing_new(office, seed, 4)
+    check_nothing_new(office, seed, 4, every=5)
 
 
 def halves(whole: Frames, random: np.random.Generator) -> tuple[Frames, Frames]:
@@ -70,7 +69,7 @@ def halves(whole: Frames, random: np.random.Generator) -> tuple[Frames, Frames]:
     return parts[0], parts[1]
 
 
-@settings(max_examples=3, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=2, deadline=None, suppress_health_check=QUIET)
 @given(SEEDS)
 def test_a_survey_in_two_files_ends_nothing_of_the_other_file(office: Office, seed: int) -> None:
     random = np.random.default_rng(seed)
@@ -114,7 +113,7 @@ def check_edits(office: Office, seed: int, size: int, *, renumbered: bool) -> No
     assert (len(plan.ended) - plan.replaced, plan.replaced) == (1, 1)
 
 
-@settings(max_examples=4, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=3, deadline=None, suppress_health_check=QUIET)
 @given(SEEDS, st.booleans())
 def test_edits_of_a_network_are_exactly_those_changes_named_by_kind(
     office: Office, seed: int, renumbered: bool
