@@ -35,6 +35,8 @@ def deliver(
     """
     _ensure_answerable(delivery.options, town.catalogue)
     delivery = replace(delivery, blank=_fields_named(delivery.blank, town.catalogue))
+    if delivery.learn and delivery.options.mapping is None:
+        raise CalledWrongly("mapping.nothing_to_learn")
     delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
     reporter = reporter or NoProgress()
     with ExitStack() as stack:

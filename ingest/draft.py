@@ -26,9 +26,11 @@ from shapely.geometry.base import BaseGeometry
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.spool import Spool, SpooledFrame
+from twin_model.box import Box, joint_box
 from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
+from twin_model.delivery_identity import with_layers
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
@@ -99,6 +101,7 @@ class Draft:
         self._moment = moment or now()
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
+        self._extent: Box | None = None
         self.counts = Counts()
         self.seconds = 0.0
         self.crs: str | None = None
@@ -185,6 +188,7 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
+            self._extent = joint_box(self._extent, fitted.rows.bounds)
             scope = self._scope()
             self._columns.setdefault(layer_id, FilledColumns()).add(fitted.rows)
             self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
@@ -313,7 +317,7 @@ class Draft:
         return Changeset(
             author=author,
             reason=reason,
-            source=self.source,
+            source=replace(self.source, identity=self._identity()),
             effective=effective,
             delivered=tuple(
                 Delivered(
@@ -329,8 +333,15 @@ class Draft:
             counts=self.counts.to_dict() | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            extent=self._extent,
             blank=blank,
         )
+
+    def _identity(self) -> dict[str, str]:
+        """Return the source's identity with the layers that were used, and the names that found none."""
+        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
+        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))
 
     def _blank_fields(self, layer_id: str, blank: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in blank if self.catalogue[layer_id].field_of(name) is not None)

@@ -24,6 +24,7 @@ from ingest.reader import Reader, ReaderFunctions
 from ingest.source_files import alone
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["READER", "read_epanet", "recognises_epanet"]
 
@@ -32,7 +33,15 @@ Floats = NDArray[np.float64]
 _HEAD_BYTES = 1_048_576
 _NODES = {"JUNCTIONS": "junction", "RESERVOIRS": "reservoir", "TANKS": "tank"}
 _LINKS = {"PIPES": "pipe", "PUMPS": "pump", "VALVES": "valve"}
-_READ = (*_NODES, *_LINKS, "COORDINATES", "VERTICES", "OPTIONS", "STATUS")
+_READ = (*_NODES, *_LINKS, "COORDINATES", "VERTICES", "OPTIONS", "STATUS", "TAGS")
+_KEPT: Mapping[str, tuple[tuple[int, str], ...]] = {
+    "JUNCTIONS": ((2, "demand"), (3, "pattern")),
+    "RESERVOIRS": ((2, "pattern"),),
+    "TANKS": ((2, "initial_level"), (3, "minimum_level"), (4, "maximum_level"), (5, "diameter"), (6, "minimum_volume"), (7, "volume_curve")),
+    "PIPES": ((5, "roughness"), (6, "minor_loss")),
+    "VALVES": ((6, "minor_loss"),),
+}  # fmt: skip
+"""What the manual has in a section and we have no field for: place in an entry and name, in the units of the file."""
 _SWMM = re.compile(r"^\s*\[(CONDUITS|SUBCATCHMENTS|OUTFALLS|RAINGAGES|XSECTIONS|SUBAREAS)", re.I | re.M)
 _OWN = re.compile(r"^\s*\[(JUNC|RESER|PIPES)", re.I | re.M)
 _US_UNITS = {"CFS", "GPM", "MGD", "IMGD", "AFD"}
@@ -190,7 +199,7 @@ def _units(entries: Sequence[Entry], draft: Draft) -> _Units:
 
 def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft: Draft) -> dict[str, _Node]:
     """Store the nodes that have a place and return all of them by id; the others are set aside."""
-    places = {entry.token(0): entry for entry in sections["COORDINATES"]}
+    places, tags = {entry.token(0): entry for entry in sections["COORDINATES"]}, _tags(sections["TAGS"])
     nodes: dict[str, _Node] = {}
     rows: list[dict[str, Any]] = []
     for section, kind in _NODES.items():
@@ -206,11 +215,27 @@ def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft
                         "ground_elevation": node.z,
                         "note": note,
                         "place": entry.place,
+                        ATTRIBUTES: _attributes(entry, section, tags),
                     }
                 )
     at = np.array([(node.x, node.y, node.z) for node in nodes.values()]).reshape(-1, 3)
     _add(draft, "pipe_point", rows, _points(at), project, crs)
     return nodes
+
+
+def _tags(entries: Sequence[Entry]) -> dict[tuple[str, str], str]:
+    """Return the tags by NODE or LINK and id."""
+    return {(entry.token(0).upper(), entry.token(1)): " ".join(entry.tokens[2:]) for entry in entries}
+
+
+def _attributes(entry: Entry, section: str, tags: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Return what a model says of a node or link and no field takes, its tag too; numbers as numbers."""
+    said: dict[str, Any] = {}
+    for index, name in _KEPT.get(section, ()):
+        number = entry.number(index)
+        said |= {name: number if np.isfinite(number) else entry.token(index)} if entry.token(index) else {}
+    tag = tags.get(("NODE" if section in _NODES else "LINK", entry.token(0)))
+    return said | ({"tag": tag} if tag else {})
 
 
 def _points(at: Floats) -> NDArray[Any]:
@@ -267,7 +292,7 @@ def _read_links(
     for entry in sections["VERTICES"]:
         if _is_number(entry, 1, draft) and _is_number(entry, 2, draft):
             bends.setdefault(entry.token(0), []).append((entry.number(1), entry.number(2)))
-    states = {entry.token(0): entry.token(1) for entry in sections["STATUS"]}
+    states, tags = {entry.token(0): entry.token(1) for entry in sections["STATUS"]}, _tags(sections["TAGS"])
     seen: set[str] = set()
     rows: list[dict[str, Any]] = []
     geometry: list[Any] = []
@@ -276,7 +301,8 @@ def _read_links(
             if _usable(entry, section, nodes, seen, draft):
                 seen.add(entry.token(0))
                 start, end = nodes[entry.token(1)], nodes[entry.token(2)]
-                rows.append(_link(entry, kind, start, end, units, states, draft))
+                link = _link(entry, kind, start, end, units, states, draft)
+                rows.append(link | {ATTRIBUTES: _attributes(entry, section, tags)})
                 geometry.append(_axis(start, end, bends.get(entry.token(0), []), entry, draft))
     _add(draft, "pipe_line", rows, np.array([*geometry, None], dtype=object)[:-1], project, crs)
 
@@ -371,4 +397,4 @@ def _functions() -> ReaderFunctions:
     return ReaderFunctions(recognises_epanet, read_epanet)
 
 
-READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions)
+READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions, version=1)

@@ -8,8 +8,21 @@
     values = { kind = { "1" = "主干路" } }
 
 The first entry whose `from` fits wins. `crs` at the top declares the CRS of sources that carry none.
+
+Of a drawing `from` may be narrowed: `"JMD|LWPOLYLINE"` (layer and type), `"*|INSERT|TREE*"` (block name). `where` takes only rows or
+entities whose values fit (shell patterns), the others go to a later entry; `texts` names layers of a drawing whose texts are
+joined to the area they lie in (`fields = { name = "text" }`):
+
+    [[layer]]
+    from = "*"
+    where = { color = ["1", "#00ff00"], type = "LWPOLYLINE" }
+    to = "building"
+    texts = ["ZJ", "TXT*"]
+    [options]
+    closing_gap = 0.5               # outlines whose ends miss each other by up to so many metres are closed
 """
 
+import math
 import tomllib
 from collections.abc import Mapping as Map
 from collections.abc import Sequence
@@ -22,9 +35,35 @@ from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
 
-__all__ = ["LayerMapping", "Mapping", "ensure_fits", "read_mapping", "standard_mapping"]
+__all__ = [
+    "MAPPINGS",
+    "LayerMapping",
+    "Mapping",
+    "TableJoin",
+    "ensure_fits",
+    "read_mapping",
+    "standard_mapping",
+    "tables_named",
+    "value_text",
+]
 
-_KEYS = {"from", "to", "fields", "constants", "values", "valid_from"}
+MAPPINGS = Path(__file__).parent / "mappings"
+"""The folder of the house's own mappings and code tables."""
+
+
+_KEYS = {"from", "to", "fields", "constants", "values", "valid_from", "where", "texts", "join"}
+
+
+@dataclass(frozen=True)
+class TableJoin:
+    """A table without geometry whose columns are joined to the rows of a source layer where `on` is the same in both.
+
+    `table` is a table of the same file, or a CSV or workbook that lies beside it; `key` is the column of the table.
+    """
+
+    table: str
+    on: str
+    key: str
 
 
 @dataclass(frozen=True)
@@ -37,9 +76,24 @@ class LayerMapping:
     constants: Map[str, Any] = field(default_factory=dict)
     values: Map[str, Map[str, Any]] = field(default_factory=dict)
     valid_from: str | None = None
+    where: Map[str, tuple[str, ...]] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
+    join: TableJoin | None = None
 
     def fits(self, source_layer: str) -> bool:
-        return any(fnmatchcase(source_layer.lower(), pattern.lower()) for pattern in self.patterns)
+        return _matches(source_layer, self.patterns)
+
+    def takes(self, row: Map[str, Any]) -> bool:
+        """Return whether a row has, in every column that `where` names, a value that fits one of its patterns."""
+        names = {name.lower(): name for name in row}
+        return all(
+            _matches(value_text(row.get(names.get(column.lower(), column))), patterns)
+            for column, patterns in self.where.items()
+        )
+
+    def joins_text(self, source_layer: str) -> bool:
+        """Return whether the texts of a layer of a drawing are joined to the areas they lie in."""
+        return _matches(source_layer, self.texts)
 
     def source_fields(self, available: Sequence[str]) -> dict[str, str]:
         """Return our field -> the source column that feeds it, of the columns there are (names cut to ten bytes too)."""
@@ -49,6 +103,18 @@ class LayerMapping:
     def dated_by(self, available: Sequence[str]) -> str | None:
         """Return the source column that says since when a row is true, None where the mapping or the source has none."""
         return _among((self.valid_from,), available) if self.valid_from else None
+
+
+def _matches(text: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(text.lower(), pattern.lower()) for pattern in patterns)
+
+
+def value_text(value: Any) -> str:
+    """Return a value as a mapping writes it: 3 and 3.0 are "3", nothing is ""."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    whole = isinstance(value, float) and value.is_integer()
+    return str(int(value) if whole else value).strip()
 
 
 def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
@@ -70,12 +136,17 @@ def _cut(name: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Mapping:
-    """A list of layer mappings, tried in order, and the CRS of sources that carry none."""
+    """A list of layer mappings, tried in order, and the CRS of sources that carry none.
+
+    `content` are the bytes of the file that it was read from, `file_name` its name; empty for one made in Python.
+    """
 
     name: str
     layers: tuple[LayerMapping, ...]
     crs: str | None = None
     options: Map[str, Any] = field(default_factory=dict)
+    content: bytes = field(default=b"", repr=False)
+    file_name: str = ""
 
     def layer_for(self, source_layer: str) -> LayerMapping | None:
         return next((one for one in self.layers if one.fits(source_layer)), None)
@@ -84,7 +155,8 @@ class Mapping:
 def read_mapping(path: Path) -> Mapping:
     """Return the mapping of a TOML file; a key that means nothing is refused with the ones that do."""
     try:
-        table = tomllib.loads(path.read_text("utf-8"))
+        content = path.read_bytes()
+        table = tomllib.loads(content.decode("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError("mapping.unreadable", path=str(path), cause=str(error)) from error
     layers = table.get("layer", [])
@@ -92,7 +164,24 @@ def read_mapping(path: Path) -> Mapping:
         raise CatalogueError("mapping.invalid", path=str(path), key="layer", expected=["[[layer]]"])
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
-    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), table.get("options", {}))
+    options = _tables_beside(table.get("options", {}), path.parent)
+    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), options, content, path.name)
+
+
+def _tables_beside(options: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return options in which code tables that lie beside the mapping are named so that they are found from anywhere."""
+    tables = {key: folder / value for key, value in options.items() if _names_table(key, value)}
+    return options | {key: str(path.absolute()) for key, path in tables.items() if path.is_file()}
+
+
+def _names_table(key: str, value: Any) -> bool:
+    return key.endswith("table") and isinstance(value, str) and bool(value)
+
+
+def tables_named(mapping: Any) -> dict[str, Path]:
+    """Return the code tables that a mapping's options name, by option; `None` names none."""
+    options: Map[str, Any] = getattr(mapping, "options", None) or {}
+    return {key: Path(value) for key, value in options.items() if _names_table(key, value)}
 
 
 def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
@@ -107,7 +196,7 @@ def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
 
 def standard_mapping(name: str) -> Mapping:
     """Return one of the mappings that come with the house, by file name without ending ("vector", ...)."""
-    return read_mapping(Path(__file__).parent / "mappings" / f"{name}.toml")
+    return read_mapping(MAPPINGS / f"{name}.toml")
 
 
 def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:
@@ -116,7 +205,7 @@ def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:
         raise CatalogueError(
             "mapping.invalid", path=str(path), key=sorted(unknown) or "from, to", expected=sorted(_KEYS)
         )
-    tables = ("fields", "constants", "values")
+    tables = ("fields", "constants", "values", "where", "join")
     wrong = [key for key in tables if not isinstance(entry.get(key, {}), dict)]
     wrong += (
         [f"values.{key}" for key, one in entry.get("values", {}).items() if not isinstance(one, dict)]
@@ -134,8 +223,20 @@ def _layer_mapping(entry: dict[str, Any], path: Path) -> LayerMapping:
         constants=entry.get("constants", {}),
         values=entry.get("values", {}),
         valid_from=entry.get("valid_from"),
+        where={column: _names(values) for column, values in entry.get("where", {}).items()},
+        texts=_names(entry.get("texts", [])),
+        join=_table_join(entry["join"], path) if "join" in entry else None,
     )
 
 
-def _names(value: str | list[str]) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+def _table_join(entry: dict[str, Any], path: Path) -> TableJoin:
+    wrong = {"table", "on"} - set(entry) or set(entry) - {"table", "on", "key"}
+    if wrong or not all(isinstance(value, str) for value in entry.values()):
+        raise CatalogueError(
+            "mapping.invalid", path=str(path), key="join", expected=['join = { table = "...", on = "..." }']
+        )
+    return TableJoin(entry["table"], entry["on"], entry.get("key", entry["on"]))
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    return tuple(str(part) for part in value) if isinstance(value, list) else (str(value),)

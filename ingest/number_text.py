@@ -40,12 +40,15 @@ _WORDS = {"毫米": "mm", "厘米": "cm", "公分": "cm", "分米": "dm", "米":
           "伏特": "v", "兆帕": "mpa", "千帕": "kpa", "帕": "pa", "m²": "m2", "㎡": "m2", "平方米": "m2", "°": "deg", "度": "deg",
           "meter": "m", "meters": "m", "metre": "m", "metres": "m"}  # fmt: skip
 _COUNTED = {"根", "孔", "条", "层", "个", "座", "株"}
-"""What is counted is no unit."""
+_COUNT = "count"
+"""The unit of what is counted; a field without a unit takes it."""
 
 _PLAIN = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?")
 _PARTS = re.compile(
     r"(?P<sign>[+-]?)(?P<body>[0-9.,'\u2019 ]*[0-9][.,]?)(?P<exponent>[eE][+-]?[0-9]{1,3})?\s*(?P<unit>[^\s0-9.,].*)?"
 )
+_DIAMETER = re.compile(r"(?:DN|De|D|[Φφϕ∅Ø⌀]|管径)\s*[=:]?\s*(?=[0-9])", re.IGNORECASE)
+"""What stands before a diameter, which is in millimetres then."""
 _GROUPED = r"[0-9]{1,3}(?:%s[0-9]{3})+"
 _LONGEST = 60
 
@@ -69,11 +72,13 @@ def is_no_value(text: str) -> bool:
 def read_number(text: str, *, unit: str = "", written_in: str = "", comma: Comma = "unknown") -> Decimal:
     """Return the number a text means, in `unit`, to its last digit.
 
-    A unit in the text itself counts, else `written_in`, which a heading may say. Raises `NotANumber`.
+    A unit in the text itself counts, and DN or φ before a diameter, else `written_in`, which a heading may say. Raises `NotANumber`.
 
     >>> read_number("1 234,5"), read_number("300mm", unit="m"), read_number("１．２５米", unit="m")
     (Decimal('1234.5'), Decimal('0.300'), Decimal('1.25'))
     """
+    if unit == "mm" and (marked := _DIAMETER.match(_plain_form(text))):
+        text, written_in = _plain_form(text)[marked.end() :], "mm"
     number = _written(text, comma)
     factor = factor_between(number.unit or written_in or unit, unit)
     return Decimal(number.digits) if factor == 1 else Decimal(number.digits) * factor  # a product has 28 digits only
@@ -138,7 +143,7 @@ def _comma_meant(text: str) -> Comma:
 
 def factor_between(written_in: str, unit: str) -> Decimal:
     """Return what a number in one unit is to be multiplied with to be in another. Raises `NotANumber` for unlike units."""
-    if written_in == unit:
+    if written_in == unit or (written_in, unit) == (_COUNT, ""):
         return Decimal(1)
     if written_in not in _METRES or unit not in _METRES:
         raise NotANumber(f"{written_in} -> {unit}")
@@ -149,7 +154,7 @@ def factor_between(written_in: str, unit: str) -> Decimal:
 def unit_of_word(word: str) -> str | None:
     """Return the unit a word means ("毫米", "MM", "m"), None where it means none."""
     if word.strip() in _COUNTED:
-        return ""
+        return _COUNT
     plain = _plain_form(word).lower()
     plain = _WORDS.get(word.strip(), _WORDS.get(plain, plain))
     return plain if plain in _METRES else _OTHER.get(plain)

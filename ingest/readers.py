@@ -4,7 +4,7 @@ What a reader is stands in `ingest/reader.py`; each is declared in its own packa
 needed: ifcopenshell and ezdxf take their time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -92,11 +92,18 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Path, ...]:
     return reader.files(path) if reader else alone(path)
 
 
-def identify(path: Path, reader: Reader | None = None, *, delivery: str = "") -> Source:
-    """Return name, SHA-256 and kind of a source; the hash covers all its files, one after the other."""
+def identify(
+    path: Path, reader: Reader | None = None, *, delivery: str = "", identity: Mapping[str, str] | None = None
+) -> Source:
+    """Return name, SHA-256 and kind of a source; the hash covers all its files (`twin_model.sources.digest_of`).
+
+    `identity` are digests of what else decides what is read (`ingest/reading_basis.py`).
+    """
     files = files_of(path, reader)
     ensure_own_files(path, files, path.name)
-    return Source(path.name, digest_of(files), reader.name if reader else "", delivery=delivery)
+    return Source(
+        path.name, digest_of(files), reader.name if reader else "", delivery=delivery, identity=identity or {}
+    )
 
 
 def reader_of(path: Path, options: ReadOptions) -> Reader:

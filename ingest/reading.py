@@ -22,6 +22,7 @@ from typing import TypeVar
 
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
+from ingest.outline import LayerOutline
 from ingest.reader import Reader
 from ingest.readers import READERS, reader_of
 from ingest.spool import Spool
@@ -175,6 +176,12 @@ class SourceReaders:
         name = _result(self._workers.submit(_name_of_reader, path, options), path.name, self._limits)
         return _reader_named(name)
 
+    def outline(self, path: Path, options: ReadOptions) -> list[LayerOutline]:
+        """Return the layers of a source with their columns; a `SourceRefused` where a mapping names none of them."""
+        if self._workers is None:
+            return _outline(path, options)
+        return _result(self._workers.submit(_outline, path, options), path.name, self._limits)
+
     def begin(self, request: ReadRequest) -> Reading:
         """Begin to read a source."""
         return Reading(request) if self._workers is None else _ChildReading(request, self._workers, self._limits)
@@ -201,6 +208,14 @@ def _read_in_child(request: ReadRequest) -> Draft:
         report(records)
 
     return request.draft(tick, None)
+
+
+def _outline(path: Path, options: ReadOptions) -> list[LayerOutline]:
+    reader = reader_of(path, options)
+    outline = reader.outline(path, options)
+    if outline is None:
+        raise SourceRefused("mapping.no_outline", source=path.name, kind=reader.name)
+    return outline
 
 
 def _name_of_reader(path: Path, options: ReadOptions) -> str:

@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ import openpyxl
 
 from twin_model.errors import SourceRefused
 
-__all__ = ["AlteredCell", "TextTable", "is_table_file", "read_tables"]
+__all__ = ["AlteredCell", "TextTable", "is_table_file", "is_text_table", "read_tables"]
 
 _SPREADSHEET_SUFFIXES = {".xlsx", ".xlsm", ".xltx"}
 _TEXT_SUFFIXES = {".csv", ".txt", ".tsv"}
@@ -62,6 +62,11 @@ class TextTable:
     rows: list[list[str]]
     numbers: list[int]
     altered: Mapping[tuple[int, int], AlteredCell] = field(default_factory=dict)
+
+
+def is_text_table(file: str) -> bool:
+    """Say whether a table of this file was divided by separators, so that a cell too many moves all behind it."""
+    return Path(file).suffix.lower() in _TEXT_SUFFIXES
 
 
 def is_table_file(path: Path) -> bool:
@@ -106,8 +111,7 @@ def _read_workbook(path: Path, limit: int | None) -> Iterator[TextTable]:
         try:
             for sheet in book.worksheets:
                 sheet.reset_dimensions()
-                rows = [list(row) for row in islice(sheet.iter_rows(), limit)]
-                yield _sheet(sheet.title, path.name, rows)
+                yield _sheet(sheet.title, path.name, islice(sheet.iter_rows(), limit))
         finally:
             book.close()
     except SourceRefused:
@@ -148,16 +152,23 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip(chr(39))[:120]}"
 
 
-def _sheet(name: str, file: str, cells: list[list[Any]]) -> TextTable:
+def _sheet(name: str, file: str, rows: Iterable[Iterable[Any]]) -> TextTable:
     """Return a sheet as text, with the cells that may not be what was typed."""
-    table = _table(name, file, ([_cell_text(cell.value) for cell in row] for row in cells))
-    altered = {}
-    for position, number in enumerate(table.numbers):
-        for column, cell in enumerate(cells[number - 1]):
+    texts: list[list[str]] = []
+    numbers: list[int] = []
+    altered: dict[tuple[int, int], AlteredCell] = {}
+    for number, row in enumerate(rows, 1):
+        cells = list(row)
+        text = [_cell_text(cell.value) for cell in cells]
+        if not any(text):
+            continue
+        for column, cell in enumerate(cells):
             odd = _altered(cell) if isinstance(cell.value, float | int | datetime) else None
             if odd is not None:
-                altered[position, column] = odd
-    return replace(table, altered=altered)
+                altered[len(texts), column] = odd
+        texts.append(text)
+        numbers.append(number)
+    return TextTable(name, file, texts, numbers, altered)
 
 
 def _altered(cell: Any) -> AlteredCell | None:

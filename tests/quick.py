@@ -47,6 +47,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("api_config/ogc/*.py", ("tests/api_config/test_pygeoapi.py", "tests/api_config/test_conformance.py")),
     ("docs/architecture.md", ("tests/journeys/test_recipes.py",)),
     ("docs/for-analysts.md", ("tests/journeys/test_for_analysts.py",)),
+    ("docs/your-own-files.md", ("tests/journeys/test_your_own_files.py",)),
     ("notebooks/*", ("tests/notebooks/test_notebooks.py",)),
     ("data_samples/*.py", ("tests/data_samples/test_town.py", "tests/data_samples/test_pipes.py")),
 )  # fmt: skip

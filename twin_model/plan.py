@@ -44,7 +44,8 @@ class LayerPlan:
     Of what ends, `links` replace a part: rows that follow a split or merged feature. `others` counts what lies in the
     delivery's sight, is lacking and stays because another project or source brought it. `kinds` counts changes of a
     network; `kept_columns` are those that the delivery lacks and of which the town knows values. Rows at the positions
-    `renumbered` carry the number of another feature and get one of the town's.
+    `renumbered` carry the number of another feature and get one of the town's. Rows that are `quiet` are written with a
+    version that is made, and make none of themselves.
     """
 
     layer: str
@@ -52,6 +53,7 @@ class LayerPlan:
     ended: NDArray[np.int64] = field(default_factory=no_fids)
     seen: int = 0
     kept: int = 0
+    quiet: NDArray[np.bool_] | None = None
     others: int = 0
     links: tuple[PlannedLink, ...] = ()
     kinds: Mapping[str, int] = field(default_factory=dict)

@@ -16,7 +16,6 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Changeset
-from twin_model.filter.expression import Comparison, Constant, Property
 from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
 from twin_model.ownership import Contents, Predecessor, covers, former_classes, own_features
@@ -62,9 +61,6 @@ def removals(
 
     `before` names the deliveries whose place it takes (`ownership.predecessors`).
     """
-    if layer.id == "finding":
-        mended = np.setdiff1d(_findings_of(store, layer, changeset), there)
-        return Removals(mended, len(mended) + len(there))
     scope = changeset.scope
     missing = known.fids[~np.isin(known.fids, there)]
     if scope.reach == "nothing" or not len(missing):
@@ -89,15 +85,6 @@ def _of_source(layer: Layer, changeset: Changeset, origins: Provenance) -> NDArr
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
         kept &= origins.scopes == scope.name
     return np.asarray(kept, dtype=bool)
-
-
-def _findings_of(store: "Store", layer: Layer, changeset: Changeset) -> NDArray[np.int64]:
-    """Return the open findings of earlier deliveries of the same source: those it no longer has are mended."""
-    if changeset.source is None:
-        return np.empty(0, dtype=np.int64)
-    where = Comparison("=", Property("source"), Constant(changeset.source.name))
-    found = store.features(FeatureQuery(layer.id, where=where, fields=(), geometry=False))
-    return np.asarray(found["fid"].to_numpy(), dtype=np.int64)
 
 
 def _visible(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
+from twin_model.finding_plan import finding_plan
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
 from twin_model.layer import Layer
@@ -115,14 +116,18 @@ def plan_changeset(
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
+        if layer_id == "finding":
+            plan = finding_plan(store, layer, changeset, known, delivered)
+            plans |= {} if plan is None else {layer_id: plan}
+            continue
         comparisons[layer_id] = _comparison(store, layer, changeset, delivered, known, progress)
     contents = Contents(changeset)
     matched = {name: each.accounted for name, each in comparisons.items() if each.layer.is_network}
     before = cache(lambda: predecessors(store, changeset, matched))
     for layer_id, comparison in comparisons.items():
-        plan = _planned(store, changeset, comparison, contents, before)
-        if len(comparison.matches.fids) or len(plan.ended):
-            plans[layer_id] = plan
+        planned = _planned(store, changeset, comparison, contents, before)
+        if len(comparison.matches.fids) or len(planned.ended):
+            plans[layer_id] = planned
     return plans
 
 
@@ -194,11 +199,11 @@ def _planned(
         np.union1d(ended, replaced),
         gone.seen,
         gone.kept,
-        gone.others,
-        links,
-        {kind: kinds[kind] for kind in KINDS if kinds[kind]},
-        kept_columns,
-        renumbered,
+        others=gone.others,
+        links=links,
+        kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
+        kept_columns=kept_columns,
+        renumbered=renumbered,
     )
 
 
@@ -210,8 +215,6 @@ def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tup
     layer, matches = comparison.layer, comparison.matches
     kinds: Counter[str] = Counter()
     columns: set[str] = set()
-    if layer.id == "finding":
-        return kinds, ()
     view = View(changeset.effective) if comparison.late else View()
     for part, delivery in _parts_of(comparison.delivered):
         same, fids = matches.same[part], matches.fids[part]
@@ -258,8 +261,6 @@ def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
     """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
-    if layer.id == "finding":
-        return False
     later = (one for one in store.changesets() if one.effective > changeset.effective and one.sha256)
     return any(layer.id in store.changes(one.number) for one in later)
 

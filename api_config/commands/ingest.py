@@ -24,6 +24,7 @@ from api_config.commands.localized import verb
 from api_config.delivery import Delivery, Outcome, deliver, inspect
 from api_config.settings import Settings, user_name
 from ingest.draft import ReadOptions
+from ingest.encoding import ensure_encoding
 from ingest.mapping import read_mapping
 from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
@@ -86,6 +87,7 @@ def _reading_options(lang: str) -> Callable[[Callable[..., Any]], Callable[..., 
                 click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang)),
                 click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang)),
                 click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang)),
+                click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang)),
                 click.option("--jobs", type=click.IntRange(0), metavar="N", help=help_text("ingest_jobs", lang)),
                 click.option("--memory", type=click.IntRange(1), metavar="MIB", help=help_text("ingest_memory", lang)),
                 click.option("--seconds", type=click.IntRange(1), metavar="N", help=help_text("ingest_seconds", lang)),
@@ -109,6 +111,8 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--blank", multiple=True, metavar="COLUMN", help=help_text("ingest_blank", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
+    @click.option("--learn", is_flag=True, help=help_text("ingest_learn", lang))
+    @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
     @command
     def ingest(
@@ -120,6 +124,8 @@ def ingest_command(lang: str) -> click.Command:
         blank: tuple[str, ...],
         accept_removals: bool,
         fail_fast: bool,
+        again: bool,
+        learn: bool,
         dry_run: bool,
         strict: bool,
         as_json: bool,
@@ -130,7 +136,17 @@ def ingest_command(lang: str) -> click.Command:
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, fail_fast, blank
+                options,
+                user_name(context.settings),
+                reason,
+                dry_run,
+                reach,
+                area,
+                accept_removals,
+                fail_fast,
+                again,
+                learn,
+                blank,
             )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json)
@@ -162,6 +178,7 @@ def _options(
     kind: str | None,
     mapping: Path | None,
     crs: str | None,
+    encoding: str | None,
     effective: str | None = None,
     **_: Any,
 ) -> ReadOptions:
@@ -170,6 +187,7 @@ def _options(
         mapping=read_mapping(mapping) if mapping else None,
         crs=crs_code(crs) if crs else None,
         effective=parse_instant(effective)[0] if effective else None,
+        encoding=ensure_encoding(encoding) if encoding else None,
     )
 
 
@@ -264,7 +282,8 @@ def _line(one: Outcome, context: CommandContext) -> str:
     counted = [f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count]
     line = context.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context)) if part)
+    learned = "" if one.learned is None else context.say("cli.mapping_learned", path=f"mappings/{one.learned.name}")
+    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context), learned) if part)
 
 
 def _became(one: Outcome, context: CommandContext) -> str:
@@ -310,10 +329,12 @@ def _remarks(outcome: Outcome, context: CommandContext) -> list[str]:
 
 def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
-    if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
+    if context.lang != "zh":
+        return layer
+    if not (context.settings.town / "town.toml").exists():
         return title_of_layer(layer) or layer
     known = context.town.catalogue.layers.get(layer)  # a layer that a dry run would make is not there
-    return known.name_in(context.lang) if known is not None and context.lang == "zh" else layer
+    return layer if known is None else known.name_in(context.lang)
 
 
 def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _METAVARS = {
     "EPSG:n": "EPSG:代码",
     "seen|sheet|layer|FILE": "seen|sheet|layer|文件",
     "FOLDER": "文件夹",
+    "NAME": "名称",
 }
 
 

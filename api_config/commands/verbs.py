@@ -106,6 +106,12 @@ def _copy() -> Make:
     return copy_command
 
 
+def _mapping() -> Make:
+    from api_config.commands.mapping import mapping_group
+
+    return mapping_group
+
+
 def _tiles() -> Make:
     from api_config.commands.tiles import tiles_group
 
@@ -134,6 +140,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("init", _init),
     Verb("ingest", _ingest),
     Verb("check", _check),
+    Verb("mapping", _mapping),
     Verb("status", _status),
     Verb("findings", _findings),
     Verb("export", _export),

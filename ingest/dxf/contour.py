@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ingest.dxf.cass_table import CassCode
 from ingest.dxf.drawing import Columns, Drawing, chains
-from ingest.dxf.record import Record
+from ingest.dxf.record import Record, attributes_of
 from ingest.number_text import NotANumber, read_number
+from twin_model.layer import ATTRIBUTES
 from twin_model.relief.unlikely_heights import unlikely_heights
 
 __all__ = ["contour_interval", "deliver_contours", "deliver_spot_heights"]
@@ -56,6 +57,7 @@ def deliver_contours(drawing: Drawing, coded: Coded, *, interval: float | None =
         "kind": [row.kind for _, row in coded],
         "code": [row.gb_code for _, row in coded],
         "place": [one.place for one in records],
+        ATTRIBUTES: attributes_of(records),
     }
     drawing.add("contour", chains(records, with_z=True), columns)
 
@@ -115,6 +117,7 @@ def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
         "elevation": np.round(xyz[:, 2], 4),
         "code": [row.gb_code for _, row in coded],
         "place": [one.place for one in records],
+        ATTRIBUTES: attributes_of(records),
     }
     drawing.add("spot_height", np.asarray(shapely.points(xyz), dtype=object), columns)
 

@@ -3,12 +3,12 @@
 Neighbours: `document` opens the file, `record` reads its entities, `cass` and `layers` decide what they
 are, `building`, `contour` and `sheet` know those things of a topographic map.
 
-A record is an entity of the modelspace: read = stored + quarantined + decoration counts each of them
-once.
+A record is an entity that the modelspace draws: read = stored + quarantined + decoration counts each of them
+once, a block reference as one or as what it stands for (`blocks`).
 """
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ezdxf.enums import InsertUnits
@@ -16,11 +16,13 @@ from ezdxf.lldxf.const import DXFError
 from ezdxf.units import conversion_factor
 
 from ingest.draft import Draft, ReadOptions
-from ingest.dxf.cass import CassSettings, deliver_cass
+from ingest.dxf.blocks import Blocks
+from ingest.dxf.cass import CassSettings, deliver_cass, opened_sheets
 from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
-from ingest.dxf.layers import DrawingScale, deliver_layers
-from ingest.dxf.record import read_records
+from ingest.dxf.layers import deliver_layers
+from ingest.dxf.own_layers import deliver_own_layers
+from ingest.dxf.record import Record
 from ingest.mapping import LayerMapping, Mapping
 from twin_model.crs import is_projected
 from twin_model.errors import SourceRefused
@@ -48,10 +50,11 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read a drawing into `draft`.
 
     With CASS codes (XDATA of application SOUTH) only coded entities are features; without,
-    `options.mapping` says which layers become ours, or `options.kind` names one layer for all. The
-    mapping's `options` may set `cass_table` (path of the office's codes), `storey_height` and
-    `contour_interval` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
-    is no drawing, a drawing cut short, an empty one, and one no layer of which is mapped.
+    `options.mapping` says which layers become ours, or `options.kind` names one layer for all; without
+    either the drawing becomes layers of the town's own, points, lines and areas apart. The
+    mapping's `options` may set `cass_table` (path of the office's codes), `storey_height`,
+    `contour_interval` and `closing_gap` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
+    is no drawing, a drawing cut short, an empty one, and one of which a mapping names nothing.
     """
     name = draft.source.name
     crs = options.crs or getattr(options.mapping, "crs", None)
@@ -66,22 +69,44 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None:
     settings = dict(getattr(options.mapping, "options", None) or {})
+    if "closing_gap" in settings:
+        drawing.closing_gap = _positive("closing_gap", settings["closing_gap"])
     may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
     metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
     sagitta = SAGITTA / metres
-    records = list(read_records(document, sagitta))
+    blocks = Blocks(document, sagitta, drawing.draft.source.name)
+    records = _without_other_drawings(drawing, blocks)
     if not records:
         raise SourceRefused("dxf.empty", source=drawing.draft.source.name, paper=_paper_entities(document))
     _note_geodata(document, drawing)
-    if any(one.code is not None for one in records):
+    _note_paper(document, drawing)
+    records = opened_sheets(blocks, records) if may_be_cass else records
+    if any(record.code is not None for record in records):
         deliver_cass(drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document))
     else:
         metres = _metres(document, drawing.crs, settings)
         drawing.metres = metres
         _note_units(document, drawing, metres)
         mapping = _mapping(options, drawing)
-        deliver_layers(drawing, records, mapping, DrawingScale(metres, sagitta, document.encoding))
+        if mapping is None or not mapping.layers:
+            deliver_own_layers(drawing, records, blocks)
+        else:
+            deliver_layers(drawing, records, mapping, blocks)
     drawing.flush()
+
+
+def _without_other_drawings(drawing: Drawing, blocks: Blocks) -> list[Record]:
+    """Return the records of the modelspace; references to other drawings (xrefs) are counted and named, not followed."""
+    records: list[Record] = []
+    for record in blocks.records():
+        path = blocks.xref_of(record)
+        if path is None:
+            records.append(record)
+        else:
+            drawing.pass_over("dxf.xref_not_read", PureWindowsPath(path).name)
+    if not records:
+        drawing.flush()
+    return records
 
 
 def _mapping(options: ReadOptions, drawing: Drawing) -> Mapping | None:
@@ -133,6 +158,13 @@ def _note_units(document: Any, drawing: Drawing, metres: float) -> None:
         drawing.draft.report(Finding("dxf.units_scaled", "warning", values={"factor": metres, "unit": unit}))
 
 
+def _note_paper(document: Any, drawing: Drawing) -> None:
+    """Say how many entities stand in paper space, which is a way to print the map and no part of it."""
+    count = _paper_entities(document)
+    if count:
+        drawing.note("dxf.paper_space", "info", count=count)
+
+
 def _note_geodata(document: Any, drawing: Drawing) -> None:
     """Say that the drawing carries a georeference of its own, which was not applied."""
     try:
@@ -154,4 +186,5 @@ def _drawn_scale(document: Any) -> float | None:
 
 
 def _paper_entities(document: Any) -> int:
-    return sum(len(layout) for layout in document.layouts if layout.is_any_paperspace)
+    papers = (layout for layout in document.layouts if layout.is_any_paperspace)
+    return sum(entity.dxftype() != "VIEWPORT" for layout in papers for entity in layout)

@@ -148,8 +148,8 @@ def _split_unit(name: str) -> tuple[str, str]:
     >>> _split_unit("管径或断面(mm)"), _split_unit("地面高程/m"), _split_unit("埋深［厘米］")
     (('管径或断面', 'mm'), ('地面高程', 'm'), ('埋深', 'cm'))
     """
-    plain = unicodedata.normalize("NFKC", name).strip().lower()
-    spaced = _HINT.sub("", "".join(plain.split()))
+    plain = _HINT.sub("", unicodedata.normalize("NFKC", name).strip().lower())
+    spaced = "".join(plain.split())
     if bracketed := _IN_BRACKETS.search(spaced):
         return spaced.replace(bracketed[0], ""), unit_of_word(bracketed[1]) or ""
     behind = _BEHIND.search(plain)

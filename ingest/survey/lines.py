@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
+from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.points import PointPlaces
 from ingest.survey.rows import (
     Floats,
@@ -31,6 +32,7 @@ from ingest.survey.rows import (
 from ingest.survey.section import read_section
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.crs import is_projected, transform_xy
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["read_lines"]
 
@@ -108,12 +110,17 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
 
 def _middles(points: PointPlaces, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
     """Return where findings about each line are shown: its middle, or the one end that is known."""
-    ends = np.full((2, len(a), 2), np.nan)
-    for side, index in enumerate((a, b)):
-        known = np.flatnonzero(index >= 0)
-        ends[side, known] = np.column_stack((points.east[index[known]], points.north[index[known]]))
+    ends = np.stack((_places(points, a), _places(points, b)))
     known_one = np.where(np.isnan(ends[0]), ends[1], ends[0])
     return np.asarray(np.where(np.isnan(ends).any(axis=0), known_one, ends.mean(axis=0)))
+
+
+def _places(points: PointPlaces, index: NDArray[np.intp]) -> Floats:
+    """Return where points are, NaN where there is none."""
+    places = np.full((len(index), 2), np.nan)
+    known = np.flatnonzero(index >= 0)
+    places[known] = np.column_stack((points.east[index[known]], points.north[index[known]]))
+    return places
 
 
 def _set_aside_dangling(
@@ -321,9 +328,11 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
     rows = lines.rows
     number = rows.text(f"{side}_no")
     implied = told.ground - told.elevation
+    at = _places(lines.points, lines.a if side == "start" else lines.b)
     rows.report(
         "survey.depth_impossible",
         end.impossible & rows.keep,
+        at=at,
         number=number,
         start=lines.rows.text("start_no"),
         end=lines.rows.text("end_no"),
@@ -334,6 +343,7 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
     rows.report(
         "survey.elevation_disagrees",
         apart,
+        at=at,
         number=number,
         ground=told.ground,
         depth=told.depth,
@@ -355,6 +365,7 @@ def _frame(lines: _Lines, heights: _Heights, crs: str, vocabulary: Vocabulary) -
         "kind": "pipe",
         "status": status_codes(rows, vocabulary),
         "place": rows.places(),
+        ATTRIBUTES: attributes_of_rows(rows),
         "start_depth": heights.depth[0],
         "end_depth": heights.depth[1],
     }

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from ingest.place import misplaced
 from ingest.survey.depth_unit import ensure_depth_unit
+from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.rows import Floats, SurveyRows, Texts, add_by_table, joined_keys, numbers_of, status_codes
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.errors import SourceRefused
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["PointPlaces", "read_points"]
 
@@ -260,6 +262,10 @@ def _store(
         "status": status_codes(rows, vocabulary)[kept],
         "place": np.array(rows.places(), dtype=object)[kept],
     }
+    if rows.own.any():  # rows of the one-sheet table that tell of a line too: the line keeps what no field takes
+        attributes = attributes_of_rows(rows)
+        attributes[~rows.own] = None
+        columns[ATTRIBUTES] = attributes[kept]
     geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
     raised = np.flatnonzero(np.isfinite(ground[kept]))
     geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])

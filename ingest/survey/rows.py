@@ -18,7 +18,7 @@ from ingest.draft import Draft
 from ingest.number_text import Comma, comma_of, numbers_of_texts
 from ingest.survey.heading import Heading
 from ingest.survey.vocabulary import UNITS, PipeClass, Vocabulary, kind_of_number
-from ingest.tables import TextTable
+from ingest.tables import TextTable, is_text_table
 from twin_model.finding import Finding, Severity
 
 __all__ = [
@@ -149,11 +149,19 @@ class SurveyRows:
         rule: str,
         rows: Mask | Iterable[int],
         severity: Severity = "warning",
+        *,
+        at: Floats | None = None,
         **values: Any,
     ) -> None:
-        """Note one finding a row; `values` are arrays by row, functions of the row, or plain."""
+        """Note one finding a row; `values` are arrays by row, functions of the row, or plain.
+
+        `at` are the places (n, 2) of what is meant, where that is not the row's own: one end of a line.
+        """
         for row in self._listed(rows):
-            self.draft.report(self._finding(rule, row, severity, values))
+            finding = self._finding(rule, row, severity, values)
+            known = at is not None and bool(np.isfinite(at[row]).all())
+            point = (float(at[row, 0]), float(at[row, 1])) if at is not None and known else finding.point
+            self.draft.report(replace(finding, point=point))
 
     def set_aside(self, rule: str, rows: Mask | Iterable[int], **values: Any) -> None:
         """Quarantine rows that are still kept, each with every record it was made of."""
@@ -203,9 +211,35 @@ def rows_of(
         pd.concat(parts, ignore_index=True).fillna("") if parts else pd.DataFrame({"table": [], "row": []}, dtype=int)
     )
     frame[["table", "row"]] = frame[["table", "row"]].astype(int)
-    return SurveyRows(
+    rows = SurveyRows(
         layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
     )
+    return _without_divided(rows)
+
+
+def _without_divided(rows: SurveyRows) -> SurveyRows:
+    """Return the rows without those that are set aside here: of a text table with more cells than its heading.
+
+    A decimal comma, or a comma in a text, divided one of them.
+    """
+    if not len(rows.frame):
+        return rows
+    places = list(zip(rows.frame["table"].astype(int), rows.frame["row"].astype(int), strict=True))
+    cells = [rows.tables[table].table.rows[row] for table, row in places]
+    widths = [len(rows.tables[table].heading.titles) for table, _ in places]
+    is_text = [is_text_table(rows.tables[table].table.file) for table, _ in places]
+    divided = [text and any(row[width:]) for text, row, width in zip(is_text, cells, widths, strict=True)]
+    rows.set_aside(
+        "survey.cells_divided",
+        np.array(divided, dtype=bool),
+        cells=np.array([len(row) for row in cells]),
+        columns=np.array(widths),
+        row=lambda r: ",".join(cells[r])[:80],
+    )
+    if not any(divided):
+        return rows
+    left = ~np.array(divided, dtype=bool)
+    return SurveyRows(rows.layer, rows.tables, rows.frame[left].reset_index(drop=True), rows.own[left], rows.draft)
 
 
 def _text_frame(one: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:

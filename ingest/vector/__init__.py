@@ -9,13 +9,14 @@ Every file is judged by its content before GDAL opens it (`kind`). Not here: map
 from ingest.reader import Reader, ReaderFunctions
 from ingest.vector.files import vector_files
 
-__all__ = ["READER", "file", "files", "kind", "reader", "stream"]
+__all__ = ["READER", "file", "files", "kind", "outline", "reader", "stream"]
 
 
 def _functions() -> ReaderFunctions:
+    from ingest.vector.outline import vector_outline
     from ingest.vector.reader import read_vector, recognises_vector
 
-    return ReaderFunctions(recognises_vector, read_vector)
+    return ReaderFunctions(recognises_vector, read_vector, vector_outline)
 
 
 READER = Reader(
@@ -24,4 +25,6 @@ READER = Reader(
     suffixes=(".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite", ".tab", ".mif"),
     files=vector_files,
     load=_functions,
+    version=1,
+    tables=("vector.toml",),
 )

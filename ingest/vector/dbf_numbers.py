@@ -5,7 +5,6 @@ taken from the table as they stand there; what the texts mean is read in `ingest
 """
 
 import struct
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,11 +13,12 @@ from numpy.typing import NDArray
 
 __all__ = ["numbers_as_written"]
 
-_ROWS = 50_000
+_ROWS = 2_000
+"""So many records are looked at at once: they stay in the processor's cache."""
 _LONGEST_WHOLE = 18
 """Whole numbers of more digits are floats to GDAL."""
 
-_USUAL = np.isin(np.arange(256), list(b"0123456789 .+-eE\x00"))
+_USUAL = b"0123456789 .+-eE\x00"
 _FILL = b"*"
 """What a number is filled with that is NULL, or does not fit its column."""
 
@@ -37,8 +37,11 @@ def numbers_as_written(table: Path) -> dict[str, NDArray[Any]]:
     head makes no sense gives nothing: what is wrong with it is said by who reads it.
     """
     columns, rows = _number_columns(table)
-    odd = [column for column in columns if any(_is_odd(column, cells) for cells in _cells(rows, column))]
-    return {column.name: _values(list(_cells(rows, column))) for column in odd}
+    odd: set[_Column] = set()
+    for at in range(0, len(rows), _ROWS):
+        part = np.asarray(rows[at : at + _ROWS])
+        odd |= {column for column in columns if column not in odd and _is_odd(column, _cells(part, column))}
+    return {column.name: _values(_cells(rows, column)) for column in columns if column in odd}
 
 
 def _number_columns(table: Path) -> tuple[list[_Column], NDArray[Any]]:
@@ -64,20 +67,26 @@ def _number_columns(table: Path) -> tuple[list[_Column], NDArray[Any]]:
     return columns, np.memmap(table, dtype=np.uint8, mode="r", offset=first, shape=(count, length))
 
 
-def _cells(rows: NDArray[Any], column: _Column) -> Iterator[NDArray[Any]]:
-    for at in range(0, len(rows), _ROWS):
-        yield rows[at : at + _ROWS, column.start : column.start + column.width]
+def _cells(rows: NDArray[Any], column: _Column) -> NDArray[Any]:
+    return rows[:, column.start : column.start + column.width]
 
 
 def _is_odd(column: _Column, cells: NDArray[Any]) -> bool:
     """Return whether some cells hold what GDAL reads as another number."""
-    unusual = ~_USUAL[cells]
-    if unusual.any() and any(_text(cells[row]) is not None for row in np.flatnonzero(unusual.any(axis=1))):
+    unusual = cells.tobytes().translate(None, _USUAL)
+    if unusual.strip(_FILL) or (unusual and _has_stars_among_digits(cells)):
         return True
     if column.decimals or column.width <= _LONGEST_WHOLE:
         return False
     digits = (cells >= ord("0")) & (cells <= ord("9"))
     return bool((digits.sum(axis=1) > 15).any())
+
+
+def _has_stars_among_digits(cells: NDArray[Any]) -> bool:
+    """Return whether a cell holds stars and something else; one of stars alone is NULL."""
+    stars = cells == _FILL[0]
+    rows = stars.any(axis=1)
+    return bool((~(stars[rows] | (cells[rows] == ord(" "))).all(axis=1)).any())
 
 
 def _text(cell: NDArray[Any]) -> str | None:
@@ -86,8 +95,8 @@ def _text(cell: NDArray[Any]) -> str | None:
     return content.decode("latin-1") if content.strip(_FILL) else None
 
 
-def _values(parts: list[NDArray[Any]]) -> NDArray[Any]:
-    texts = [_text(cell) for cells in parts for cell in cells]
+def _values(cells: NDArray[Any]) -> NDArray[Any]:
+    texts = [_text(cell) for cell in cells]
     try:
         numbers = [None if text is None else int(text) for text in texts]
     except ValueError:

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 
 from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping
+from ingest.own_layer import own_target
 from ingest.vector.file import Batch, SourceLayer, VectorFile
-from twin_model.catalogue import layer_of
-from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription, added_fields, table_of_source
-from twin_model.finding import Finding
-from twin_model.layer import FieldType, Layer
+from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
+from twin_model.layer import FieldType
 
-__all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets"]
+__all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets", "source_columns"]
 
 Targets = Mapping[int, LayerMapping]
 """Dimension of a geometry -> how rows of it are read; -1 stands for rows without geometry, which go to the first."""
@@ -58,13 +57,13 @@ def own_targets(file: VectorFile, name: str, geometry: str | None, draft: Draft)
     A layer with points, lines and areas becomes one of each.
     """
     layer = file.layer(name, geometry)
-    columns = _columns(file, layer)
+    columns = source_columns(file, layer)
     contents = _looked_into(file, layer, columns)
     if geometry is None:
-        return {-1: _target(_described(file, layer, columns, -1, contents), draft)} if contents.identities else {}
+        return {-1: own_target(_described(file, layer, columns, -1, contents), draft)} if contents.identities else {}
     dimensions = sorted(contents.rows)
     parts = [_described(file, layer, columns, each, contents, part=len(dimensions) > 1) for each in dimensions]
-    return {each: _target(part, draft) for each, part in zip(dimensions, parts, strict=True)}
+    return {each: own_target(part, draft) for each, part in zip(dimensions, parts, strict=True)}
 
 
 def dimensions_of(batch: Batch) -> NDArray[np.int64]:
@@ -91,7 +90,8 @@ def _kinds(batch: Batch, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDA
     return plain, (numbers & 0x80000000 > 0) | (thousands == 1) | (thousands == 3)
 
 
-def _columns(file: VectorFile, layer: SourceLayer) -> list[SourceColumn]:
+def source_columns(file: VectorFile, layer: SourceLayer) -> list[SourceColumn]:
+    """Return what a file says of the columns of a layer: types, titles, coded values."""
     about, notes = layer.about, _notes(file, layer)
     names = list(layer.fields)
     kinds = zip(names, about["ogr_types"], about["ogr_subtypes"], strict=True)
@@ -172,63 +172,6 @@ def _described(
         identity=next(iter(contents.identities), None),
         part=_PARTS[dimension] if part else "",
     )
-
-
-def _target(described: SourceDescription, draft: Draft) -> LayerMapping:
-    """Return how rows are read into the layer of the town's own that is theirs: one that is there already, or a new one."""
-    known = _known(described, draft)
-    if known is not None:
-        layer, added = known
-        draft.describe(layer, added)
-    else:
-        layer_id, table = table_of_source(described, taken=draft.catalogue.layers)
-        layer = draft.describe(layer_of(layer_id, table), table)
-        _report(described, layer, draft)
-    layer = draft.catalogue[layer.id]
-    names = {name: (field.aliases or (field.name,)) for name, field in ((each.name, each) for each in layer.fields)}
-    return LayerMapping((described.name,), layer.id, names)
-
-
-def _known(described: SourceDescription, draft: Draft) -> tuple[Layer, dict[str, Any]] | None:
-    """Return the layer that the same source made before, with the table of what it gains; None where there is none."""
-    dimension = described.geometry.removesuffix("Z")
-    for layer in draft.catalogue:
-        if described.delivered_as in layer.delivered_as and layer.geometry.removesuffix("Z") == dimension:
-            added = added_fields(layer, described.columns)
-            if added is not None:
-                return layer, added
-    return None
-
-
-def _report(described: SourceDescription, layer: Layer, draft: Draft) -> None:
-    taken = any(described.delivered_as in each.delivered_as for each in draft.catalogue if each.id != layer.id)
-    values = {
-        "source_layer": described.name,
-        "source": described.source,
-        "own_layer": layer.id,
-        "fields": len(layer.fields),
-        "nearest": _nearest(described, draft),
-    }
-    draft.report(
-        Finding("vector.other_structure" if taken else "vector.own_layer", "info", layer=layer.id, values=values)
-    )
-
-
-def _nearest(described: SourceDescription, draft: Draft) -> str:
-    """Return the layer of ours of the same kind of geometry that knows most of the columns, to show how --as is written."""
-    names = {each.name.lower() for each in described.columns}
-    dimension = layer_of("any", {"geometry": described.geometry}).dimension
-    fitting = [
-        each
-        for each in draft.catalogue
-        if each.kind == "feature" and each.dimension == dimension and each.id != "finding" and not each.delivered_as
-    ]
-    known = {each.id: sum(_words(one) & names != set() for one in each.fields) for each in fitting}
-    return max(known, key=lambda name: known[name], default="building")
-
-
-def _words(one: Any) -> set[str]:
-    return {word.lower() for word in (one.name, one.title.zh, one.title.en, *one.aliases) if word}
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
+from ingest.encoding import encoding_title, ensure_encoding
 from ingest.leftovers import leftover_attributes
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.vector.columns import columns_of
@@ -71,7 +72,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read every layer of a file that a mapping, or `options.kind`, gives a place here."""
     _ensure_shapefile(path, draft)
     named = options.mapping.options.get("encoding") if options.mapping else None
-    file = VectorFile(path, draft.source.name, options.encoding or named)
+    file = VectorFile(path, draft.source.name, options.encoding or (ensure_encoding(named) if named else None))
     found = file.names()
     chosen = _chosen(found, path, draft, options)
     targets = {name: {0: target} for name, target in chosen.items()} | _own(file, found, chosen, draft, options)
@@ -356,10 +357,30 @@ def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:
 
 
 def _report_encoding(file: VectorFile, draft: Draft) -> None:
-    """Say where an encoding was guessed that is neither of those that are customary here."""
-    if not file.declared and file.encoding == "cp1252":
-        values = {"source": draft.source.name, "encoding": "Windows 1252"}
+    """Say where texts were read in another encoding than the file declares, or one was guessed that is not customary here;
+    and which columns had to be named anew."""
+    source = draft.source.name
+    if file.contradicted is not None:
+        values = {
+            "source": source,
+            "declared": encoding_title(file.contradicted),
+            "found": encoding_title(file.encoding),
+        }
+        draft.report(Finding("vector.encoding_contradicts", "warning", values=values))
+    elif not file.declared and file.encoding == "cp1252":
+        values = {"source": source, "encoding": encoding_title("cp1252")}
         draft.report(Finding("vector.encoding_assumed", "info", values=values))
+    for encoding, texts in file.otherwise.items():
+        others: dict[str, Any] = {
+            "source": source,
+            "texts": texts,
+            "found": encoding_title(encoding),
+            "usual": encoding_title(file.encoding),
+        }
+        draft.report(Finding("vector.texts_otherwise", "warning", values=others))
+    for (layer, ours), name in file.renamed.items():
+        values = {"source": source, "source_layer": layer, "column": name, "to": ours}
+        draft.report(Finding("vector.column_renamed", "info", values=values))
 
 
 def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:

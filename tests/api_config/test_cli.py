@@ -182,9 +182,15 @@ def test_a_dry_run_says_so_and_points_at_json_for_the_rest(run: Run, town: Path,
 def test_the_same_file_again_is_no_change_in_either_language(run: Run, town: Path, plots: Path) -> None:
     run("ingest", plots)
 
-    assert run("ingest", plots).stdout == "land_use.gpkg: no change (already in version 1)\n"
-    assert run("ingest", plots, lang="zh").stdout == "land_use.gpkg：无变化（与版本 1 相同）\n"
+    assert (
+        run("ingest", plots).stdout == "land_use.gpkg: no change (already in version 1; --again reads it once more)\n"
+    )
+    assert (
+        run("ingest", plots, lang="zh").stdout == "land_use.gpkg：无变化（与版本 1 相同；如需重新读取，加 --again）\n"
+    )
     assert "dry run, nothing stored: land_use unchanged 3" in run("ingest", plots, "--dry-run").stdout
+    again = run("ingest", plots, "--again").stdout
+    assert "read 7" in again and "no change" in again and "already" not in again
 
 
 def test_strict_exits_1_on_an_error_among_the_findings_and_stores_all_the_same(

@@ -242,10 +242,39 @@ def test_a_drawing_no_layer_of_which_is_mapped_is_refused_with_its_layers(tmp_pa
     document.saveas(tmp_path / "a.dxf")
 
     with pytest.raises(SourceRefused, match=r"Kerb \(2\), Houses \(1\)") as refused:
-        read(tmp_path / "a.dxf", crs="EPSG:4548")
+        read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=Mapping("mine", (LayerMapping(("other",), "building"),)))
 
     assert 'from = "Kerb"' in str(refused.value)
-    assert "building" in refused.value.text("zh")
+    assert "structure" in refused.value.text("zh")
+
+
+def test_a_drawing_of_which_nothing_is_said_becomes_layers_of_its_own(tmp_path: Path) -> None:
+    document = filemanagement.new()
+    space, block, sheet = document.modelspace(), document.blocks.new("TREE"), document.blocks.new("PLAN")
+    block.add_circle((0, 0), 1)
+    sheet.add_lwpolyline([(20, 0), (29, 0), (29, 9)], close=True, dxfattribs={"layer": "Houses"})
+    space.add_blockref("TREE", (1, 1), dxfattribs={"layer": "Trees", "color": 3})
+    space.add_blockref("PLAN", (0, 0), dxfattribs={"layer": "0"})
+    space.add_text("A", dxfattribs={"layer": "Notes", "insert": (5, 5)})
+    space.add_line((0, 0, 3), (9, 9, 4), dxfattribs={"layer": "Kerb"})
+    document.saveas(tmp_path / "plan.dxf")
+
+    found = read(tmp_path / "plan.dxf", crs="EPSG:4548", mapping=None)
+
+    assert {name: len(frame) for name, frame in found.layers.items()} == {
+        "plan_points": 2,
+        "plan_lines": 1,
+        "plan_areas": 1,
+    }
+    points = found.layers["plan_points"]
+    assert points[["layer", "block", "color", "text"]].fillna("").values.tolist() == [
+        ["Trees", "TREE", "3", ""],
+        ["Notes", "", "7", "A"],
+    ]
+    assert found.layers["plan_lines"].geometry.has_z.all() and found.layers["plan_areas"]["layer"].tolist() == [
+        "Houses"
+    ]
+    assert [one.rule for one in found.findings].count("vector.own_layer") == 3
 
 
 def test_geodata_of_a_drawing_is_noted(realdata: Path) -> None:

@@ -1,5 +1,6 @@
 """EPANET networks against WNTR's own reading of the same files, and networks with something wrong in them."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -276,3 +277,21 @@ def test_a_length_or_a_bend_that_is_no_number_is_told(tmp_path: Path) -> None:
     assert layers["pipe_line"]["length"].isna().tolist() == [True, False]
     told = [(one.place, one.values["value"]) for one in draft.findings if one.rule == "epanet.number_unreadable"]
     assert told == [("line 16", "61715O"), ("line 7", "1.0.0")]
+
+
+def test_what_a_model_says_and_no_field_takes_stays_in_attributes(tmp_path: Path) -> None:
+    text = SMALL.replace("[OPTIONS]", "[TAGS]\n NODE J1 north zone\n LINK P2 west\n[OPTIONS]").replace(
+        "J2  20  0", "J2 20"
+    )
+
+    frames, _ = read(written(tmp_path, text))
+
+    said = {
+        name: [json.loads(each) if isinstance(each, str) else None for each in frame["attributes"]]
+        for name, frame in frames.items()
+    }
+    assert said["pipe_point"] == [{"demand": 0.0, "tag": "north zone"}, None, None]
+    assert said["pipe_line"] == [
+        {"minor_loss": 0.0, "roughness": 100.0},
+        {"minor_loss": 0.0, "roughness": 100.0, "tag": "west"},
+    ]

@@ -27,12 +27,20 @@ def test_a_unit_in_the_text_or_of_the_heading_is_converted() -> None:
     assert read_number("1.2ｍ", unit="mm") == Decimal("1200")
     assert read_number("70", unit="m", written_in="cm") == Decimal("0.7")
     assert read_number("0.7m", unit="m", written_in="cm") == Decimal("0.7")
+    assert [read_number(text, unit="mm", written_in="m") for text in ("DN300", "φ300", "Φ 300mm", "De=110", "0.3")] == [
+        300,
+        300,
+        300,
+        110,
+        300,
+    ]
+    assert read_number("3层") == read_number("3 根") == 3
 
 
 @pytest.mark.parametrize(
     "text",
     ["1,234", "1.2.3", "1,2,3", "12 34", "1,23,456", "abc", "1_000", "0x10", "inf", "约1.2", "1.2?", "3月5日", "#VALUE!", "#REF!", "300kV",
-     "1.25 and more", "٣", "十二", "--5", "1e", "1e9999", "1,,5", "(1.2)"],
+     "1.25 and more", "٣", "十二", "--5", "1e", "1e9999", "1,,5", "(1.2)", "DN300", "400×300", "3层"],
 )  # fmt: skip
 def test_what_is_no_number_or_could_be_two_is_not_read(text: str) -> None:
     with pytest.raises(NotANumber):

@@ -546,3 +546,67 @@ def test_what_a_depth_is_measured_to_is_told_by_class_and_burial(
 
     assert line["depth_reference"] == reference
     assert (line["start_crown"], line["start_invert"]) == ((63.0, 62.2) if reference == "top" else (63.8, 63.0))
+
+
+def test_a_finding_about_one_end_of_a_line_is_at_the_place_of_that_point(tmp_path: Path) -> None:
+    heading = [*LINE_HEADING, "起点高程", "终点高程"]
+    save(tmp_path / "WSPoint.csv", POINT_HEADING, POINTS)
+    path = save(
+        tmp_path / "WSLine.csv",
+        heading,
+        [["W1", "W2", "99", "2.5", "400", "PE", "", "61.3"], ["W2", "W3", "2.5", "2.4", "400", "PE", "", ""]],
+    )
+
+    _, draft = read(path)
+
+    places = {one.rule: (one.values["number"], one.point) for one in draft.findings}
+    assert places == {
+        "survey.depth_impossible": ("W1", (617000.0, 3885000.0)),
+        "survey.elevation_disagrees": ("W2", (617000.0, 3885030.0)),
+    }
+
+
+def test_a_row_that_decimal_commas_divided_is_set_aside_and_not_read_as_other_numbers(tmp_path: Path) -> None:
+    path = survey(tmp_path)
+    path.write_text(path.read_text("utf-8") + "W1,W3,1,25,1,5,300,PE\nW3,W1,1,1,400,PE,,\n", "utf-8")
+
+    frames, draft = read(path)
+
+    assert len(frames["pipe_line"]) == 3
+    [finding] = found(draft, "survey.cells_divided")
+    assert (finding.place, finding.values["cells"], finding.values["columns"]) == ("WSLine row 4", 8, 6)
+
+
+def test_a_row_of_one_sheet_that_commas_divided_gives_neither_point_nor_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "WS成果表.csv", SHEET_HEADING, [
+        ["W1", "W2", "3885000", "617000", "65", "3", "400", "PE"],
+        ["W2", "W1", "3885030", "617000", "64", "2.5", "400", "PE"],
+    ])  # fmt: skip
+    path.write_text(path.read_text("utf-8") + "W3,W1,3885060,5,617000,5,64,2,5,400,PE\n", "utf-8")
+
+    frames, draft = read(path)
+
+    assert frames["pipe_point"]["survey_no"].tolist() == ["W1", "W2"]
+    assert len(frames["pipe_line"]) == 1
+    assert [one.place for one in found(draft, "survey.cells_divided")] == ["WS成果表 row 4"]
+
+
+def test_units_and_impossible_depths_are_read_in_one_sheet_tables_too(tmp_path: Path) -> None:
+    heading = ["物探点号", "连接点号", "X/m", "Y/m", "地面高程（米）", "埋深[cm]", "管径或断面（mm）", "材质"]
+    rows = [
+        ["W1", "W2", "3885000", "617000", "65", "300", "400", "PE"],
+        ["W2", "W1", "3885030", "617000", "64", "250", "400", "PE"],
+        ["W2", "W3", "3885030", "617000", "64", "250", "400", "PE"],
+        ["W3", "W2", "3885060", "617000", "64", "240", "400", "PE"],
+    ]
+
+    frames, draft = read(save(tmp_path / "WS成果表.csv", heading, rows))
+    with pytest.raises(SourceRefused) as refused:
+        read(save(tmp_path / "YS成果表.csv", [*heading[:5], "埋深", *heading[6:]], rows))
+
+    assert frames["pipe_line"][["start_depth", "end_depth", "width_mm"]].to_numpy().tolist() == [
+        [3.0, 2.5, 400.0],
+        [2.5, 2.4, 400.0],
+    ]
+    assert draft.findings == []
+    assert refused.value.values["likely"] == "cm" and refused.value.values["column"] == "埋深"

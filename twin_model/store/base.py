@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
@@ -158,6 +159,17 @@ class ChangesetRecord:
     """What the hash is made of, as it was written."""
     rule: int = 3
     """By which rule its digests are made (`twin_model/store/digests.py`)."""
+
+    @property
+    def delivery(self) -> str:
+        """What ties the files of one folder together, "" for a file that came alone."""
+        return str(self.line.get("delivery") or "")
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Digests of what decided how its source was read (`twin_model/delivery_identity.py`), empty where none were kept."""
+        found: dict[str, str] = orjson.loads(self.line.get("identity") or "{}")
+        return found
 
 
 @dataclass(frozen=True)

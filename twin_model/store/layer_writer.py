@@ -96,13 +96,18 @@ class Writing:
 
 
 class LayerWriter(ABC):
-    """Writes the rows of one layer within an open transaction and remembers what it touched."""
+    """Writes the rows of one layer within an open transaction and remembers what it touched.
+
+    `reserved` are ids that rows still to come are given by hand: none of them is minted before.
+    """
 
     def __init__(self, layer: Layer, writing: Writing) -> None:
         self.layer, self.writing = layer, writing
         self.inserted = self.updated = self.terminated = self.unchanged = 0
         self.tick: Callable[[int], None] = lambda rows: None
         self._new_fids: list[NDArray[np.int64]] = []
+        self.reserved: set[str] = set()
+        self._began_empty = False
         self._boxes: list[NDArray[np.float64]] = []
         self._delivered, self._written, self._closed = (np.zeros(2, dtype=np.uint64) for _ in range(3))
 
@@ -122,6 +127,7 @@ class LayerWriter(ABC):
 
     def _insert(self, rows: Rows) -> None:
         first = self.take_fids(len(rows))
+        self._began_empty = self._began_empty or first == 1
         fids = np.arange(first, first + len(rows), dtype=np.int64)
         self._new_fids.append(fids)
         columns = self._columns(rows, fids, [None] * len(rows))
@@ -143,10 +149,9 @@ class LayerWriter(ABC):
         if self.layer.has_geometry:
             columns["geom"] = self.geometries(rows)
         own = rows.ids.tolist()
-        columns["id"] = list(map(f"{self.layer.id}.".__add__, map(str, columns["fid"])))
-        if any(known_ids) or any(own):
-            given = zip(known_ids, own, columns["id"], strict=True)
-            columns["id"] = [known or own or new for known, own, new in given]
+        columns["id"] = self._minted(
+            columns["fid"], [known or given for known, given in zip(known_ids, own, strict=True)]
+        )
         nothing = [None] * len(rows)
         columns |= {
             name: _plain(rows.columns[name]) if name in rows.columns else nothing
@@ -158,6 +163,23 @@ class LayerWriter(ABC):
         columns["version_from"] = [self.writing.version] * len(rows)
         columns["min_zoom"] = rows.min_zoom.tolist()
         return columns
+
+    def _minted(self, fids: list[int], given: list[str | None]) -> list[str]:
+        """Return the ids of rows: the given one, else one made of the layer and the fid, and of a further number where
+        somebody has given that id by hand before."""
+        minted = [name or f"{self.layer.id}.{fid}" for name, fid in zip(given, fids, strict=True)]
+        new = [row for row, name in enumerate(given) if name is None]
+        self.reserved |= {name for name in given if name is not None and name.startswith(f"{self.layer.id}.")}
+        if not new:
+            return minted
+        taken = self.reserved if self._began_empty else self.reserved | self.ids_in_use([minted[row] for row in new])
+        for row in new if taken else ():
+            number = 1
+            while minted[row] in taken:
+                number += 1
+                minted[row] = f"{self.layer.id}.{fids[row]}.{number}"
+                taken = taken | self.ids_in_use([minted[row]])
+        return minted
 
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later; fids rise."""
@@ -421,6 +443,10 @@ class LayerWriter(ABC):
     @abstractmethod
     def take_fids(self, count: int) -> int:
         """Return the first of `count` new fids."""
+
+    @abstractmethod
+    def ids_in_use(self, ids: list[str]) -> set[str]:
+        """Return those of some ids that features have, had, or go by otherwise."""
 
     @abstractmethod
     def geometries(self, rows: Rows) -> list[Any]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Touched
@@ -15,7 +16,13 @@ from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
 from twin_model.store.geopackage.schema import history_of
 from twin_model.store.select import quoted
 
-__all__ = ["GeoPackageHistory"]
+__all__ = ["GeoPackageHistory", "layer_versions"]
+
+
+def layer_versions(connection: sqlite3.Connection, layers: list[str]) -> dict[str, int]:
+    """Return the last version that touched each of some layers; those without a table are left out."""
+    text = "SELECT layer, version FROM vgpkg_twin_layer WHERE layer IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(text, (orjson.dumps(layers).decode(),)).fetchall())
 
 
 class GeoPackageHistory(ABC):

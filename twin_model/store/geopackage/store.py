@@ -24,17 +24,18 @@ from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
-from twin_model.plan import Plan, Progress, unwatched
+from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
-from twin_model.store.geopackage.history import GeoPackageHistory
+from twin_model.store.geopackage.history import GeoPackageHistory, layer_versions
 from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
+from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
 from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
@@ -331,18 +332,37 @@ class GeoPackageStore(GeoPackageHistory):
         described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        while True:
-            base = self.version()
-            plans = plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
+        for _ in range(PLANS_AHEAD):
+            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
+            base = layer_versions(self._connection(), names)
+            plans = self._planned(plan, changeset, described)
             with self._writing() as connection:
-                if GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs)).last()[0] != base:
-                    continue
-                layers = self._written(connection, written_layers(changeset, plans), described)
-                catalogue = Catalogue({**self._catalogue.layers, **layers})
-                transaction = GeoPackageTransaction(connection, catalogue, srs_id(self._crs))
-                version = write_changeset(transaction, catalogue, changeset, plans, progress=progress)
-            self._learn(layers)
-            return version
+                if layer_versions(connection, names) == base:
+                    layers, version = self._write(connection, changeset, plans, described, progress)
+                    break
+        else:
+            with self._writing() as connection:
+                plans = self._planned(plan, changeset, described)
+                layers, version = self._write(connection, changeset, plans, described, progress)
+        self._learn(layers)
+        return version
+
+    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
+        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        changeset: Changeset,
+        plans: Mapping[str, LayerPlan],
+        described: Sequence[Described],
+        progress: Progress,
+    ) -> tuple[Mapping[str, Layer], Version]:
+        """Write a planned changeset; return the layers as they were written, and the version."""
+        layers = self._written(connection, written_layers(changeset, plans), described)
+        catalogue = Catalogue({**self._catalogue.layers, **layers})
+        transaction = GeoPackageTransaction(connection, catalogue, srs_id(self._crs))
+        return layers, write_changeset(transaction, catalogue, changeset, plans, progress=progress)
 
     def _learn(self, layers: Mapping[str, Layer]) -> None:
         """Know layers from now on as their tables are."""

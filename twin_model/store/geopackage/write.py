@@ -81,6 +81,14 @@ class GeoPackageWriter(LayerWriter):
         (following,) = self._connection.execute(text, (count, self.layer.id)).fetchall()[0]
         return int(following) - count
 
+    def ids_in_use(self, ids: list[str]) -> set[str]:
+        listed = "(SELECT value FROM json_each(?1))"
+        text = (
+            f"SELECT id FROM {self._now} WHERE id IN {listed} UNION SELECT id FROM {self._past} WHERE id IN {listed} "
+            f"UNION SELECT alias FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed}"
+        )
+        return {row[0] for row in self._connection.execute(text, (_listed(ids), self.layer.id))}
+
     def geometries(self, rows: Rows) -> list[Any]:
         return to_blobs(self.layer, rows.wkb, rows.bounds, self._srs_id)
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Touched
@@ -14,7 +15,13 @@ from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import quoted
 
-__all__ = ["PostgisHistory"]
+__all__ = ["PostgisHistory", "layer_versions"]
+
+
+def layer_versions(connection: "psycopg.Connection[Any]", layers: list[str]) -> dict[str, int]:
+    """Return the last version that touched each of some layers; those without a table are left out."""
+    text = "SELECT layer, version FROM twin_layer WHERE layer = ANY(%s)"
+    return {layer: int(version) for layer, version in connection.execute(text, (layers,)).fetchall()}
 
 
 class PostgisHistory(ABC):

@@ -22,15 +22,16 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
-from twin_model.plan import Plan, Progress, unwatched
+from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
+from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.head_start import PostgisHeadStart
-from twin_model.store.postgis.history import PostgisHistory
+from twin_model.store.postgis.history import PostgisHistory, layer_versions
 from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
@@ -301,22 +302,39 @@ class PostgisStore(PostgisHistory):
         described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        while True:
-            base = self.version()
-            plans = plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
-            with (
-                self._lent(asking=False) as connection,
-                writing(connection, self._address),
-                CopyQueue(connection) as queue,
-            ):
-                if PostgisTransaction(queue, self._catalogue, self._crs).last()[0] != base:
-                    continue
-                layers = self._written(connection, written_layers(changeset, plans), described)
-                catalogue = Catalogue({**self._catalogue.layers, **layers})
-                transaction = PostgisTransaction(queue, catalogue, self._crs)
-                version = write_changeset(transaction, catalogue, changeset, plans, progress=progress)
-            self._learn(layers)
-            return version
+        for _ in range(PLANS_AHEAD):
+            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
+            with self._lent() as asking:
+                base = layer_versions(asking, names)
+            plans = self._planned(plan, changeset, described)
+            with self._lent(asking=False) as connection, writing(connection, self._address):
+                if layer_versions(connection, names) == base:
+                    layers, version = self._write(connection, changeset, plans, described, progress)
+                    break
+        else:
+            with self._lent(asking=False) as connection, writing(connection, self._address):
+                plans = self._planned(plan, changeset, described)
+                layers, version = self._write(connection, changeset, plans, described, progress)
+        self._learn(layers)
+        return version
+
+    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
+        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
+
+    def _write(
+        self,
+        connection: Connection,
+        changeset: Changeset,
+        plans: Mapping[str, LayerPlan],
+        described: Sequence[Described],
+        progress: Progress,
+    ) -> tuple[Mapping[str, Layer], Version]:
+        """Write a planned changeset; return the layers as they were written, and the version."""
+        with CopyQueue(connection) as queue:
+            layers = self._written(connection, written_layers(changeset, plans), described)
+            catalogue = Catalogue({**self._catalogue.layers, **layers})
+            transaction = PostgisTransaction(queue, catalogue, self._crs)
+            return layers, write_changeset(transaction, catalogue, changeset, plans, progress=progress)
 
     def _learn(self, layers: Mapping[str, Layer]) -> None:
         """Know layers from now on as their tables are."""

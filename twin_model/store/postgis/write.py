@@ -112,6 +112,13 @@ class PostgisWriter(LayerWriter):
         first, self._following = self._following, self._following + count
         return first
 
+    def ids_in_use(self, ids: list[str]) -> set[str]:
+        text = (
+            f"SELECT id FROM {self._now} WHERE id = ANY(%s) UNION SELECT id FROM {self._past} WHERE id = ANY(%s) "
+            "UNION SELECT alias FROM twin_alias WHERE layer = %s AND alias = ANY(%s)"
+        )
+        return {row[0] for row in execute(self._connection, text, ids, ids, self.layer.id, ids)}
+
     def geometries(self, rows: Rows) -> list[Any]:
         return list(rows.wkb)
 
