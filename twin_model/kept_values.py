@@ -19,6 +19,7 @@ from twin_model.identity import are_compatible, class_keys, finer_class, line_ga
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import plain_values
 from twin_model.rows.content import row_contents
+from twin_model.rows.known_heights import with_known_heights
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.view import View
 
@@ -70,7 +71,10 @@ def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], 
     known, delivered = (class_keys(layer, columns, len(rows)) for columns in (held, becomes))
     finer = [finer_class(*pair) for pair in zip(known, delivered, strict=True)]
     becomes |= {name: [key[n] for key in finer] for n, name in enumerate(layer.classes)}
-    shown = {"fid": held["fid"], "geometry": rows.wkb.tolist(), **becomes}
+    wkb = rows.wkb
+    if layer.keeps_heights:
+        wkb, _ = with_known_heights(wkb, held["geometry"], 2 * layer.plan_error)
+    shown = {"fid": held["fid"], "geometry": wkb.tolist(), **becomes}
     same = row_contents(layer, shown, names) == row_contents(layer, held, names)
     comparison.same[places] = same
     if layer.is_network:

@@ -143,6 +143,11 @@ class Layer:
         return self.geometry.endswith("Z")
 
     @property
+    def keeps_heights(self) -> bool:
+        """Whether known heights stay where a delivery has none: those of points and lines, vertex by vertex."""
+        return self.has_z and not self.is_multi and self.dimension in (0, 1)
+
+    @property
     def is_multi(self) -> bool:
         return self.geometry.startswith("Multi")
 

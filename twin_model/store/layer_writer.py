@@ -5,7 +5,7 @@ A store gives the SQL (`geopackage/write.py`, `postgis/write.py`); the thinking 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +16,8 @@ from twin_model.identity import finer_class
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.plan import LayerPlan, no_fids
 from twin_model.rows.content import words_of
+from twin_model.rows.known_heights import with_known_heights
+from twin_model.rows.row_geometry import RowGeometry
 from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
@@ -199,10 +201,11 @@ class LayerWriter(ABC):
         if followed.any():
             new = rows.take(followed)
             before, begun = (of_places(one, np.flatnonzero(chosen).tolist()) for one in (before, begun))
+            new, raised = self._with_heights(new, before)
             untold = {name: before[name] for name in self._untold(new)}
             after = self._columns(new, fids[followed], before["id"]) | begun | untold
             after |= self._finer_classes(before, after)
-            self._succeed(new, Succession(before, after))
+            self._succeed(new, Succession(before, after), raised=raised)
         return followed
 
     def _beginnings(self, rows: Rows, before: Columns) -> dict[str, list[Any]]:
@@ -215,7 +218,7 @@ class LayerWriter(ABC):
             "valid_precision": [one if after else None for one, after in zip(precision, later, strict=True)],
         }
 
-    def _succeed(self, rows: Rows, both: Succession) -> None:
+    def _succeed(self, rows: Rows, both: Succession, *, raised: bool) -> None:
         """Write rows that follow current ones, and account for them."""
         fids, version = np.array(both.fids, dtype=np.int64), self.writing.version
         if self.layer.has_geometry:
@@ -223,7 +226,7 @@ class LayerWriter(ABC):
             shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
             self._boxes += [self.boxes(shapes)] if shapes else []
         contents = words_of(rows.content.tolist())
-        said = self._contents(both.after) if self._keeps_more(rows, both.after) else contents
+        said = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
         self._written += _total(row_words(fids, said, both.after))
         ending = both.ending(version)
         if ending["fid"]:
@@ -283,6 +286,14 @@ class LayerWriter(ABC):
         edited = (*self.layer.stored_names, SEARCH_KEY)
         names = edited if self.writing.edit else (*self.layer.field_names, ATTRIBUTES)
         return tuple(name for name in names if name not in rows.columns)
+
+    def _with_heights(self, rows: Rows, before: Columns) -> tuple[Rows, bool]:
+        """Return rows with the heights of the ones before them where they have none, and whether there are such."""
+        layer, writing = self.layer, self.writing
+        if not layer.keeps_heights or writing.edit or writing.whole:
+            return rows, False
+        wkb, raised = with_known_heights(rows.wkb, self.wkb(before["geom"]), 2 * layer.plan_error)
+        return (replace(rows, shapes=RowGeometry.of(wkb)), True) if len(raised) else (rows, False)
 
     def _finer_classes(self, before: Columns, after: Columns) -> dict[str, list[Any]]:
         """Return the columns of the class where a delivery would make it coarser than it is (`identity.finer_class`)."""
