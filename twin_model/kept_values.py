@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from twin_model.changeset import Rows
 from twin_model.identity import are_compatible, class_keys, finer_class, line_gaps
 from twin_model.layer import ATTRIBUTES, Layer
-from twin_model.rows.columns import plain_values
 from twin_model.rows.content import row_contents
 from twin_model.rows.known_heights import with_known_heights
 from twin_model.store.base import FeatureQuery, Store
@@ -66,11 +65,11 @@ def _filled(layer: Layer, rows: Rows) -> Rows:
 def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], comparison: Comparison) -> None:
     names = [name for name in (*layer.field_names, ATTRIBUTES) if name in held]
     lacking = [name for name in names if name not in rows.columns]
-    becomes = {name: held[name] if name in lacking else plain_values(rows.columns[name]) for name in names}
+    becomes = {name: held[name] if name in lacking else rows.columns[name].tolist() for name in names}
     comparison.kept_columns |= {name for name in lacking if any(value is not None for value in held[name])}
-    known, delivered = (class_keys(layer, columns, len(rows)) for columns in (held, becomes))
-    finer = [finer_class(*pair) for pair in zip(known, delivered, strict=True)]
-    becomes |= {name: [key[n] for key in finer] for n, name in enumerate(layer.classes)}
+    keys = list(zip(*(class_keys(layer, columns, len(rows)) for columns in (held, becomes)), strict=True))
+    finer = {pair: finer_class(*pair) for pair in set(keys)}
+    becomes |= {name: [finer[pair][n] for pair in keys] for n, name in enumerate(layer.classes)}
     wkb = rows.wkb
     if layer.keeps_heights:
         wkb, _ = with_known_heights(wkb, held["geometry"], 2 * layer.plan_error)
@@ -78,13 +77,20 @@ def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], 
     same = row_contents(layer, shown, names) == row_contents(layer, held, names)
     comparison.same[places] = same
     if layer.is_network:
-        comparison.kinds.update(_kinds(layer, rows, held, becomes, np.flatnonzero(~same)))
+        contradicts = {pair: not are_compatible(*pair) for pair in finer}
+        reclassed = np.array([contradicts[pair] for pair in keys], dtype=bool)
+        comparison.kinds.update(_kinds(layer, rows, held, becomes, reclassed, np.flatnonzero(~same)))
 
 
-def _kinds(layer: Layer, rows: Rows, held: Columns, becomes: Columns, changed: NDArray[np.intp]) -> Counter[str]:
+def _kinds(
+    layer: Layer,
+    rows: Rows,
+    held: Columns,
+    becomes: Columns,
+    reclassed: NDArray[np.bool_],
+    changed: NDArray[np.intp],
+) -> Counter[str]:
     """Count how the changed ones changed: moved by more than half the plan error, of a class that contradicts, abandoned."""
-    keys = zip(class_keys(layer, held, len(rows)), class_keys(layer, becomes, len(rows)), strict=True)
-    reclassed = np.array([not are_compatible(*pair) for pair in keys], dtype=bool)
     abandoned = np.zeros(len(rows), dtype=bool)
     for name, codes in layer.abandoned.items():
         pairs = zip(held[name], becomes[name], strict=True)
