@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, SourceDelivery, inspect_source
+from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, SourceDelivery, SourceInspection
 from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits
@@ -70,11 +70,11 @@ def _not_begun(source: "Path | Outcome") -> Outcome:
 class _Underway:
     """The sources whose reading has begun, in order; not more than are read at a time."""
 
-    def __init__(self, deliveries: Iterable[SourceDelivery]) -> None:
+    def __init__(self, deliveries: Iterable[SourceDelivery | SourceInspection]) -> None:
         self._deliveries = iter(deliveries)
-        self._begun: deque[SourceDelivery] = deque()
+        self._begun: deque[SourceDelivery | SourceInspection] = deque()
 
-    def next(self, at_a_time: int) -> SourceDelivery:
+    def next(self, at_a_time: int) -> SourceDelivery | SourceInspection:
         """Return the next source, which has begun, as have those after it that may."""
         for source in islice(self._deliveries, at_a_time - len(self._begun)):
             self._begun.append(source)
@@ -93,9 +93,14 @@ def inspect(
     options: ReadOptions,
     reporter: Reporter | None = None,
     limits: ReadLimits = HERE,
+    *,
+    with_shapes: bool = False,
 ) -> list[Outcome]:
-    """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
-    crs = town.store.crs if town else options.crs or "EPSG:4548"
+    """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548.
+
+    `with_shapes` keeps what was read for a map.
+    """
+    crs = inspection_crs(town, options)
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
     options = replace(options, storey_height=town.settings.storey_height) if town else options
@@ -104,14 +109,21 @@ def inspect(
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
         readers = stack.enter_context(SourceReaders(limits, len(sources)))
+        underway = _Underway(
+            SourceInspection(source, options, catalogue, crs, readers, with_shapes=with_shapes)
+            for source in sources
+            if isinstance(source, Path)
+        )
+        stack.callback(underway.cancel)
         for number, source in enumerate(sources):
             reporter.source(_name_of(source), number + 1, len(sources))
-            outcomes.append(
-                inspect_source(source, options, catalogue, crs, readers, reporter)
-                if isinstance(source, Path)
-                else source
-            )
+            outcomes.append(underway.next(readers.at_a_time).complete(reporter) if isinstance(source, Path) else source)
     return outcomes
+
+
+def inspection_crs(town: Town | None, options: ReadOptions) -> str:
+    """Return the system in which sources are looked at: the town's, without one that of `--crs`."""
+    return town.store.crs if town else options.crs or "EPSG:4548"
 
 
 def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.draft import Draft, ReadOptions
@@ -30,7 +31,10 @@ from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import plan_changeset, touched_ids
 
-__all__ = ["Delivery", "NoProgress", "Outcome", "Reporter", "SourceDelivery", "inspect_source"]
+__all__ = ["Delivery", "NoProgress", "Outcome", "Reporter", "SourceDelivery", "SourceInspection"]
+
+_MOST_SHAPES = 20_000
+"""So many geometries of one source are kept for a map."""
 
 
 class Reporter(Protocol):
@@ -61,6 +65,8 @@ class Outcome:
     brought in the same source before; `seconds` is what reading and committing took. `kinds` counts by layer what happened
     to networks (`plan.KINDS`), in a dry run too; `kept_columns` are those that the source lacks and of which the town knows
     values; `others` counts by layer what lies in its sight, is lacking and stays, for another project or source brought it.
+    `shapes` are geometries of what was read, in the storage CRS, where they were asked for: not more than a drawing can
+    show, the others are counted.
     """
 
     source: str
@@ -77,6 +83,17 @@ class Outcome:
     already: int | None = None
     learned: Path | None = None
     seconds: float = 0.0
+    shapes: list[NDArray[Any]] = field(default_factory=list)
+    shapes_left_out: int = 0
+
+    def keep_shapes(self, draft: Draft) -> None:
+        """Keep geometries of a draft for the map of a report."""
+        left = _MOST_SHAPES
+        for _, frame in draft.frames():
+            shapes = frame.geometry.to_numpy()
+            self.shapes.append(shapes[:left])
+            self.shapes_left_out += max(len(shapes) - left, 0)
+            left = max(left - len(shapes), 0)
 
     def note(self, layers: Mapping[str, LayerPlan] | Mapping[str, Touched]) -> None:
         """Take over what a plan, or a version, says of each layer besides its numbers."""
@@ -93,7 +110,7 @@ class Delivery:
     contain are ended. A column that a source lacks keeps what is known, unless it is among the fields of `blank`. With `again`
     a source is read once more though the same delivery was read before; with `fail_fast` nothing is read after a source that
     was refused. With `learn` the mapping is kept in the town for sources of the same form, which are then read by it where
-    nobody says how they are to be read.
+    nobody says how they are to be read. `with_shapes` keeps what was read for a map.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -107,6 +124,7 @@ class Delivery:
     again: bool = False
     learn: bool = False
     blank: tuple[str, ...] = ()
+    with_shapes: bool = False
 
 
 class SourceDelivery:
@@ -199,6 +217,8 @@ class SourceDelivery:
             read_at = time.monotonic()
             changeset = self._changeset(draft)
             outcome.counts, outcome.findings = draft.counts.to_dict(), list(changeset.findings)
+            if delivery.with_shapes:
+                outcome.keep_shapes(draft)
             if delivery.dry_run:
                 plans = plan_changeset(town.store, changeset)
                 outcome.note(plans)
@@ -247,24 +267,52 @@ class SourceDelivery:
             yield
 
 
-def inspect_source(
-    path: Path, options: ReadOptions, catalogue: Catalogue, crs: str, readers: SourceReaders, reporter: Reporter
-) -> Outcome:
-    """Return what reading a source would bring in `crs`; nothing is stored."""
-    outcome = Outcome(path.name)
-    with _refusals(path, outcome), tempfile.TemporaryDirectory(prefix="twin-draft-") as folder:
-        reader = readers.reader_of(path, options)
-        outcome.kind = reader.name
-        source = identify(path, reader)
-        with (
-            copy_to_read(source, files_of(path, reader)) as copy,
-            readers.begin(read_request(copy.path, reader, source, options, catalogue, crs, Path(folder))) as reading,
-        ):
-            draft = reading.draft(reporter.read)
-            draft.ensure_placed()
-            outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
-            outcome.seconds = draft.seconds
-    return outcome
+class SourceInspection:
+    """A source that is only looked at, in `crs`: nothing is stored. Neither `begin` nor `complete` raises our errors."""
+
+    def __init__(
+        self,
+        path: Path,
+        options: ReadOptions,
+        catalogue: Catalogue,
+        crs: str,
+        readers: SourceReaders,
+        *,
+        with_shapes: bool,
+    ) -> None:
+        self._path, self._options, self._catalogue, self._crs = path, options, catalogue, crs
+        self._readers, self._with_shapes = readers, with_shapes
+        self._open = ExitStack()
+        self._outcome = Outcome(path.name)
+        self._reading: Reading | None = None
+
+    def begin(self) -> None:
+        """Recognise the source and begin to read it."""
+        with _refusals(self._path, self._outcome):
+            reader = self._readers.reader_of(self._path, self._options)
+            self._outcome.kind = reader.name
+            source = identify(self._path, reader)
+            folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="twin-draft-")))
+            copy = self._open.enter_context(copy_to_read(source, files_of(self._path, reader)))
+            request = read_request(copy.path, reader, source, self._options, self._catalogue, self._crs, folder)
+            self._reading = self._open.enter_context(self._readers.begin(request))
+
+    def complete(self, reporter: Reporter) -> Outcome:
+        """Wait until the source is read and return what it would bring."""
+        outcome = self._outcome
+        with self._open, _refusals(self._path, outcome):
+            if self._reading is not None:
+                draft = self._reading.draft(reporter.read)
+                outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
+                outcome.seconds = draft.seconds
+                if self._with_shapes:
+                    outcome.keep_shapes(draft)
+                draft.ensure_placed()
+        return outcome
+
+    def cancel(self) -> None:
+        """End the reading and take away what it left."""
+        self._open.close()
 
 
 def read_request(

@@ -169,7 +169,7 @@ class Draft:
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
         """
         if frame.crs is None:
-            raise SourceRefused("source.no_crs", source=self.source.name)
+            raise SourceRefused("source.no_crs", source=self.source.name, crs=self.storage_crs)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]

@@ -113,7 +113,7 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     _ensure_epanet(text, draft.source.name)
     crs = options.crs or getattr(options.mapping, "crs", None)
     if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
+        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)
     units = _units(sections["OPTIONS"], draft)
@@ -129,6 +129,7 @@ def _text(path: Path, name: str, encoding: str | None) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SourceRefused("epanet.unreadable", source=name, cause=error.strerror or type(error).__name__) from error
+    content = content.rstrip(b"\x00\x1a \t\r\n")  # some programs pad the file to whole blocks
     if not content.strip():
         raise SourceRefused("epanet.empty", source=name)
     if b"\x00" in content:

@@ -2,7 +2,7 @@
 text.
 
 Here: bytes -> rows of text with their row numbers. What the columns mean stands with the readers
-(`ingest/survey/heading.py`). `openpyxl` and `csv` are at home only here.
+(`ingest/survey/heading.py`). Reading with `openpyxl` and `csv` is at home only here.
 """
 
 import csv

@@ -28,6 +28,11 @@ _METAVARS = {
     "EPSG:n": "EPSG:代码",
     "seen|sheet|layer|FILE": "seen|sheet|layer|文件",
     "FOLDER": "文件夹",
+    "LAYER": "图层",
+    "RULE": "规则",
+    "NUMBER": "编号",
+    "E,N,E,N": "东,北,东,北",
+    "E,N,R": "东,北,半径",
     "NAME": "名称",
 }
 

@@ -47,7 +47,7 @@ def _status() -> Make:
 
 
 def _findings() -> Make:
-    from api_config.commands.town import findings_command
+    from api_config.commands.findings import findings_command
 
     return findings_command
 

@@ -18,7 +18,7 @@ from ezdxf.units import conversion_factor
 from ingest.draft import Draft, ReadOptions
 from ingest.dxf.blocks import Blocks
 from ingest.dxf.cass import CassSettings, deliver_cass, opened_sheets
-from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
+from ingest.dxf.document import garbage_later, is_dwg, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
 from ingest.dxf.layers import deliver_layers
 from ingest.dxf.own_layers import deliver_own_layers
@@ -38,10 +38,11 @@ _METRE = 6
 
 
 def recognises_dxf(path: Path) -> bool:
-    """Say whether a file is a DXF drawing, by its first bytes."""
+    """Say whether a file is a DXF drawing by its first bytes, or a DWG, which is refused with how to convert it."""
     try:
         with path.open("rb") as file:
-            return looks_like_dxf(file.read(8192))
+            head = file.read(8192)
+            return looks_like_dxf(head) or is_dwg(head)
     except OSError:
         return False
 
@@ -58,13 +59,18 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     """
     name = draft.source.name
     crs = options.crs or getattr(options.mapping, "crs", None)
-    if crs is None and recognises_dxf(path):
-        raise SourceRefused("source.no_crs", source=name)
+    if crs is None and recognises_dxf(path) and not _is_dwg_file(path):
+        raise SourceRefused("source.no_crs", source=name, crs=draft.storage_crs)
     with garbage_later():
         opened = open_drawing(path, name, options.encoding)
         for finding in opened.findings:
             draft.report(finding)
         _read_drawing(opened.document, Drawing(draft, str(crs)), options)
+
+
+def _is_dwg_file(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_dwg(file.read(8))
 
 
 def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None:

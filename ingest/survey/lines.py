@@ -329,16 +329,18 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
     number = rows.text(f"{side}_no")
     implied = told.ground - told.elevation
     at = _places(lines.points, lines.a if side == "start" else lines.b)
-    rows.report(
-        "survey.depth_impossible",
-        end.impossible & rows.keep,
-        at=at,
-        number=number,
-        start=lines.rows.text("start_no"),
-        end=lines.rows.text("end_no"),
-        maximum=limits.maximum,
-        depth=np.where(limits.impossible(told.depth), told.depth, implied),
-    )
+    known = np.isfinite(end.drawn)
+    for rule, which in (("survey.depth_impossible", ~known), ("survey.depth_not_used", known)):
+        rows.report(
+            rule,
+            end.impossible & rows.keep & which,
+            at=at,
+            number=number,
+            start=lines.rows.text("start_no"),
+            end=lines.rows.text("end_no"),
+            maximum=limits.maximum,
+            depth=np.where(limits.impossible(told.depth), told.depth, implied),
+        )
     apart = np.isfinite(end.apart) & (np.abs(end.apart) > limits.tolerance + 1e-6) & ~end.impossible & rows.keep
     rows.report(
         "survey.elevation_disagrees",

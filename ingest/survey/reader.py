@@ -78,7 +78,7 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     crs = options.crs or getattr(options.mapping, "crs", None)
     tables = _tables(path, draft, options, vocabulary)
     if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
+        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     as_typed = numbers_as_typed(tables, draft)
     tables = as_typed.tables
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
@@ -147,25 +147,8 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
         )
     draft.decorate(sum(one.heading.rows for one in found))
     for one in found:
-        _report_unread_columns(one, draft, vocabulary)
         _report_lost_digits(one, draft)
     return found
-
-
-def _report_unread_columns(one: SurveyTable, draft: Draft, vocabulary: Vocabulary) -> None:
-    """Say once for a table which of its columns hold values and feed no field."""
-    below = one.table.rows[one.heading.rows :]
-    unread = [
-        title or f"column {column + 1}"
-        for column, title in enumerate(one.heading.titles)
-        if column not in one.heading.columns.values() and any(row[column : column + 1] > [""] for row in below)
-    ]
-    role = "point" if one.role == "point" else "line"
-    lacking = [name for name in vocabulary.aliases[role] if name not in one.heading.columns]
-    expected = [vocabulary.aliases[role][name][0] for name in lacking][:12]
-    if unread and any(one.heading.titles):
-        values = {"source": one.table.file, "table": one.table.name, "columns": unread, "expected": expected}
-        draft.report(Finding("survey.columns_unread", "info", place=one.table.name, values=values))
 
 
 def _report_lost_digits(one: SurveyTable, draft: Draft) -> None:

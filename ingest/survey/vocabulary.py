@@ -60,7 +60,7 @@ class Vocabulary:
 
     def pipe_class(self, word: str) -> PipeClass:
         """Return the class a word means ("雨水", "YS", "DX", "5201..."); empty where it means none."""
-        key = normal_text(word).upper().removesuffix("管线").removesuffix("管道").removesuffix("管")
+        key = _class_key(word)
         found = self.classes.get(key)
         if found is None and key.isdigit() and len(key) >= 4:
             found = self.classes.get(key[:4]) or self.classes.get(key[:2])
@@ -130,8 +130,7 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
         )
     return Vocabulary(
         aliases={role: {ours: _texts(names) for ours, names in table.items()} for role, table in aliases.items()},
-        classes=_classes()
-        | {normal_text(w).upper(): PipeClass(*str(v).split(".", 1)) for w, v in over.get("classes", {}).items()},
+        classes=_classes() | {_class_key(word): _class_meant(str(v)) for word, v in over.get("classes", {}).items()},
         rules=rules,
         project=str(over.get("project", own.get("project", ""))),
         axes=axes,
@@ -152,6 +151,16 @@ def _laid_over(table: dict[str, dict[str, Any]], over: Mapping[str, Any], name: 
 
 def _texts(names: str | list[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _class_key(word: str) -> str:
+    """Return the form in which words for classes are compared."""
+    return normal_text(word).upper().removesuffix("管线").removesuffix("管道").removesuffix("管")
+
+
+def _class_meant(said: str) -> PipeClass:
+    """Return the class that a mapping names: by a word the house knows ("YS", "雨水"), else as "PS.YS"."""
+    return _classes().get(_class_key(said)) or PipeClass(*said.split(".", 1))
 
 
 def _classes() -> dict[str, PipeClass]:

@@ -20,6 +20,7 @@ from ezdxf.lldxf.const import DXFError
 from ingest.draft import Draft, ReadOptions
 from ingest.dxf.reader import read_dxf, recognises_dxf
 from ingest.mapping import LayerMapping, Mapping
+from ingest.readers import find_sources, read_source
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused
@@ -318,6 +319,24 @@ def test_what_is_no_usable_drawing_is_refused_in_words(tmp_path: Path, content: 
     assert refused.value.rule_id == rule
     assert "a.dxf" in refused.value.text("en")
     assert "a.dxf" in refused.value.text("zh")
+
+
+def test_a_dwg_is_refused_with_how_to_convert_it_unless_its_dxf_lies_beside_it(tmp_path: Path) -> None:
+    for name in ("a.dwg", "b.dwg"):
+        (tmp_path / name).write_bytes(b"AC1032\x00\x00\x00\x00")
+    filemanagement.new().saveas(tmp_path / "b.dxf")
+
+    sources = [path.name for path in find_sources(tmp_path)]
+    with pytest.raises(SourceRefused) as refusal:
+        read_source(
+            tmp_path / "a.dwg",
+            Draft(Source("a.dwg", "0" * 64), read_catalogue(), storage_crs="EPSG:4548"),
+            ReadOptions(),
+        )
+
+    assert sources == ["a.dwg", "b.dxf"]
+    assert refusal.value.rule_id == "dxf.is_dwg"
+    assert "ODA File Converter" in refusal.value.text("zh")
 
 
 def test_a_drawing_cut_anywhere_is_never_read_in_part(tmp_path: Path) -> None:

@@ -155,7 +155,8 @@ def test_an_elevation_of_zero_is_a_blank_filled_in_and_the_depth_is_used(tmp_pat
         62.0,
         "depth",
     )
-    assert len(found(draft, "survey.depth_impossible")) == 2
+    assert found(draft, "survey.depth_impossible") == [], "the height is known"
+    assert len(found(draft, "survey.depth_not_used")) == 2
 
 
 def test_an_elevation_that_is_not_ground_minus_depth_is_reported_to_the_centimetre(tmp_path: Path) -> None:
@@ -257,6 +258,26 @@ def test_a_class_nobody_knows_leaves_the_heights_open(tmp_path: Path) -> None:
 
     assert len(found(draft, "survey.class_unknown")) == 5
     assert frames["pipe_line"]["start_crown"].isna().all()
+
+
+def test_words_that_a_mapping_adds_are_known_and_so_is_a_unit_it_names(tmp_path: Path) -> None:
+    save(tmp_path / "points.csv", [*POINT_HEADING, "管类", "使用状态"], [[*row, "雨水甲", "尚可"] for row in POINTS])
+    lines = [
+        ["W1", "W2", "3", "2.5", "0.4", "PE"],
+        ["W2", "W3", "2.5", "2.4", "0.6", "PE"],
+        ["W1", "W3", "3", "2.4", "0.6", "PE"],
+    ]
+    save(tmp_path / "lines.csv", [*LINE_HEADING, "管类", "使用状态"], [[*row, "雨水甲", "尚可"] for row in lines])
+    words = mapping(survey={"classes": {"雨水甲": "YS"}, "status": {"尚可": "0"}, "units": {"section": "m"}})
+
+    _, before = read(tmp_path / "lines.csv")
+    frames, after = read(tmp_path / "lines.csv", mapping=words)
+
+    rules = ("survey.class_unknown", "survey.status_unknown", "survey.section_unit")
+    assert [rule for rule in rules if not found(before, rule)] == []
+    assert not any(found(after, rule) for rule in rules)
+    assert set(frames["pipe_line"]["subclass"]) == {"YS"} and set(frames["pipe_line"]["status"]) == {"0"}
+    assert sorted(frames["pipe_line"]["width_mm"]) == [400, 600, 600]
 
 
 def swapped(x: str, y: str) -> tuple[str, str]:
@@ -490,9 +511,8 @@ def test_a_column_that_nobody_understood_is_named_once_for_its_table(tmp_path: P
     frames, draft = read(path)
 
     assert frames["pipe_line"]["section"].isna().all()
-    [finding] = found(draft, "survey.columns_unread")
-    assert (finding.place, finding.values["columns"]) == ("WSLine", ["Grösse"])
-    assert "管径或断面尺寸" in finding.values["expected"]
+    [finding] = found(draft, "attributes.kept")
+    assert "WSLine" in finding.text("en") and "Grösse" in finding.text("en")
 
 
 def test_numbers_are_read_as_they_are_written_or_told_with_their_place(tmp_path: Path) -> None:
