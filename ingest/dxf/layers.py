@@ -88,9 +88,16 @@ class _Entries:
     def _by_name(self, layer: str, kind: str, block: str) -> list[int]:
         key = layer, kind, block
         if key not in self._numbers:
-            names = {name for own in {layer, bound_name(layer)} for name in _names(own, kind, bound_name(block))}
             fitting = enumerate(self.mapping.layers)
-            self._numbers[key] = [number for number, entry in fitting if any(entry.fits(name) for name in names)]
+            own = {layer, bound_name(layer)}
+            self._numbers[key] = [
+                number
+                for number, entry in fitting
+                if any(
+                    entry.fits(name) or entry.fits_part(name, kind) or entry.fits_part(name, kind, bound_name(block))
+                    for name in own
+                )
+            ]
         return self._numbers[key]
 
     def opened(self, records: Iterable[Record]) -> Iterator[Record]:
@@ -132,10 +139,6 @@ class _Entries:
 
     def _dimension(self, number: int) -> int:
         return self._drawing.draft.catalogue[self.mapping.layers[number].to].dimension
-
-
-def _names(layer: str, kind: str, block: str) -> tuple[str, str, str]:
-    return layer, f"{layer}|{kind}", f"{layer}|{kind}|{block}"
 
 
 def _draws_several(record: Record, blocks: Blocks) -> bool:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.mapping import LayerMapping, ensure_fits, read_mapping, standard_mapping
+from ingest.mapping import LayerMapping, Mapping, ensure_fits, read_mapping, standard_mapping
 from twin_model.catalogue import read_catalogue
 from twin_model.errors import CatalogueError, CrsRefused, LayerNotFound
 
@@ -84,3 +84,13 @@ def test_the_crs_of_a_mapping_is_checked_when_it_is_read(tmp_path: Path) -> None
     assert read_mapping(written(tmp_path, "crs = 4548")).crs == "EPSG:4548"
     with pytest.raises(CrsRefused):
         read_mapping(written(tmp_path, 'crs = "EPSG:99999999"'))
+
+
+def test_a_name_without_a_bar_never_names_a_kind_of_geometry_or_an_entity_type() -> None:
+    plain = LayerMapping(("*point*",), "annotation")
+    narrowed = LayerMapping(("road*|LineString",), "road_line")
+
+    assert plain.fits("points2d") and not plain.fits_part("geometry2d", "Point")
+    assert narrowed.fits_part("roads", "LineString") and not narrowed.fits("roads")
+    assert Mapping("m", (plain, narrowed)).entries_for("geometry2d") == []
+    assert Mapping("m", (plain, narrowed)).entries_for("roads") == [narrowed]
