@@ -16,8 +16,10 @@ from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, 
 from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits
+from ingest.place import TownPlace, place_of
 from ingest.readers import ensure_inside, ensure_kind, find_sources
 from ingest.reading import HERE, ReadLimits, SourceReaders
+from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.errors import CalledWrongly, SourceRefused
 from twin_model.town import Town
@@ -35,7 +37,8 @@ def deliver(
     _ensure_answerable(delivery.options, town.catalogue)
     if delivery.learn and delivery.options.mapping is None:
         raise CalledWrongly("mapping.nothing_to_learn")
-    delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
+    options = with_local_grid(delivery.options, town.path / "private")
+    delivery = replace(delivery, options=replace(options, storey_height=town.settings.storey_height))
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
@@ -98,7 +101,8 @@ def inspect(
 
     `with_shapes` keeps what was read for a map.
     """
-    crs = inspection_crs(town, options)
+    options = with_local_grid(options, town.path / "private" if town else None)
+    place = place_of(town.store, town.settings.height_datum) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
     options = replace(options, storey_height=town.settings.storey_height) if town else options
@@ -108,7 +112,7 @@ def inspect(
         sources = list(_sources(paths, stack))
         readers = stack.enter_context(SourceReaders(limits, len(sources)))
         underway = _Underway(
-            SourceInspection(source, options, catalogue, crs, readers, with_shapes=with_shapes)
+            SourceInspection(source, options, catalogue, place, readers, with_shapes=with_shapes)
             for source in sources
             if isinstance(source, Path)
         )

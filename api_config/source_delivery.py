@@ -16,10 +16,12 @@ from shapely.geometry.base import BaseGeometry
 
 from ingest.draft import Draft, ReadOptions
 from ingest.learned_mappings import has_learned, learn, learned_mapping
+from ingest.place import TownPlace, place_of
 from ingest.reader import Reader
 from ingest.readers import files_of, identify
 from ingest.reading import Reading, ReadRequest, SourceReaders
 from ingest.reading_basis import ReadingBasis, reading_basis
+from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, ScopeKind, Source, Version
 from twin_model.delivery_identity import version_with_same_source, with_layers
@@ -139,7 +141,7 @@ class SourceDelivery:
             self._copy = self._open.enter_context(_source_copy(town, self._source, self.path, reader, delivery))
             folder = self._open.enter_context(_spool_folder(town))
             request = read_request(
-                self._copy.path, reader, self._source, self._options, self._catalogue, town.store.crs, folder
+                self._copy.path, reader, self._source, self._options, self._catalogue, _place(town), folder
             )
             request = replace(request, zone=town.settings.timezone)
             self._reading = self._open.enter_context(self._readers.begin(request))
@@ -227,7 +229,8 @@ class SourceDelivery:
             return options
         outlines = self._readers.outline(self.path, options) if reader.has_outline else []
         mapping = learned_mapping(folder, outlines)
-        return options if mapping is None else replace(options, mapping=mapping)
+        options = options if mapping is None else replace(options, mapping=mapping)
+        return with_local_grid(options, self._town.path / "private")
 
     def _report_learned(self, draft: Draft) -> None:
         if self._options.mapping is not self._delivery.options.mapping:
@@ -251,19 +254,19 @@ class SourceDelivery:
 
 
 class SourceInspection:
-    """A source that is only looked at, in `crs`: nothing is stored. Neither `begin` nor `complete` raises our errors."""
+    """A source that is only looked at, for a place: nothing is stored. Neither `begin` nor `complete` raises our errors."""
 
     def __init__(
         self,
         path: Path,
         options: ReadOptions,
         catalogue: Catalogue,
-        crs: str,
+        place: TownPlace,
         readers: SourceReaders,
         *,
         with_shapes: bool,
     ) -> None:
-        self._path, self._options, self._catalogue, self._crs = path, options, catalogue, crs
+        self._path, self._options, self._catalogue, self._place = path, options, catalogue, place
         self._readers, self._with_shapes = readers, with_shapes
         self._open = ExitStack()
         self._outcome = Outcome(path.name)
@@ -277,7 +280,7 @@ class SourceInspection:
             source = identify(self._path, reader)
             folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="twin-draft-")))
             copy = self._open.enter_context(copy_to_read(source, files_of(self._path, reader)))
-            request = read_request(copy.path, reader, source, self._options, self._catalogue, self._crs, folder)
+            request = read_request(copy.path, reader, source, self._options, self._catalogue, self._place, folder)
             self._reading = self._open.enter_context(self._readers.begin(request))
 
     def complete(self, reporter: Reporter) -> Outcome:
@@ -299,10 +302,20 @@ class SourceInspection:
 
 
 def read_request(
-    path: Path, reader: Reader, source: Source, options: ReadOptions, catalogue: Catalogue, crs: str, folder: Path
+    path: Path,
+    reader: Reader,
+    source: Source,
+    options: ReadOptions,
+    catalogue: Catalogue,
+    place: TownPlace,
+    folder: Path,
 ) -> ReadRequest:
     """Return the request to read a source into a folder of the spool."""
-    return ReadRequest(path, reader.name, source, options, catalogue, crs, folder)
+    return ReadRequest(path, reader.name, source, options, catalogue, place.crs, folder, place=place)
+
+
+def _place(town: Town) -> TownPlace:
+    return place_of(town.store, town.settings.height_datum)
 
 
 def _basis(town: Town, reader: Reader, options: ReadOptions, delivery: Delivery) -> ReadingBasis:

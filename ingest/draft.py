@@ -23,6 +23,7 @@ from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
+from ingest.place import TownPlace
 from ingest.spool import Spool
 from twin_model.box import Box, joint_box
 from twin_model.catalogue import Catalogue, layer_of
@@ -32,6 +33,7 @@ from twin_model.delivery_identity import with_layers
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import Layer
+from twin_model.local_grid import LocalGrid
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
@@ -47,7 +49,11 @@ _MOST_NAMED = 30
 @dataclass(frozen=True)
 class ReadOptions:
     """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none,
-    `storey_height` the town's, by which storeys become a height."""
+    `storey_height` the town's, by which storeys become a height.
+
+    `crs_wins`: `crs` holds even where the file states another. `grid` is the local grid whose target `crs` is, called
+    `crs_name`.
+    """
 
     kind: str | None = None
     mapping: Any = None
@@ -55,6 +61,9 @@ class ReadOptions:
     effective: Instant | None = None
     encoding: str | None = None
     storey_height: float = 3.0
+    crs_wins: bool = False
+    grid: LocalGrid | None = None
+    crs_name: str | None = None
 
 
 @dataclass
@@ -88,7 +97,7 @@ class Draft:
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
-        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, town: TownPlace | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
         ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None, moment: Instant | None = None,
     ) -> None:  # fmt: skip
         self.source = source
@@ -103,13 +112,17 @@ class Draft:
         self.counts = Counts()
         self.seconds = 0.0
         self.crs: str | None = None
+        self.details: dict[str, Any] = {}
         self._found: list[tuple[Finding, bool]] = []
         self._told_of: set[tuple[str, str]] = set()
         self._undated = 0
         self._tick: Callable[[int], None] | None = tick
         self._ahead = ahead
         self.coordinates = coordinates
-        self._fitting = Fitting(catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates)
+        self.town = town or TownPlace(self.storage_crs)
+        self._fitting = Fitting(
+            catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates, town=self.town
+        )
         self._spool = Spool(folder or Path(tempfile.mkdtemp(prefix="draft-")))
         self._spool.folder.mkdir(parents=True, exist_ok=True)
         self._blob_path = self._spool.folder / "blobs"
@@ -166,7 +179,8 @@ class Draft:
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
         """
         if frame.crs is None:
-            raise SourceRefused("source.no_crs", source=self.source.name, crs=self.storage_crs)
+            crs = self.storage_crs
+            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], example=crs)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]
@@ -229,6 +243,8 @@ class Draft:
         elsewhere = [one for one, in_storage in self._found if not in_storage]
         placed = iter(self._placed(elsewhere))
         noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
+        if self.coordinates.grid is not None:  # a record as read beside its place in the town would tell the parameters
+            noticed = [replace(one, point=None) if one.raw is not None else one for one in noticed]
         return noticed + self._fitting.unplaced.findings
 
     def ensure_placed(self) -> None:
@@ -239,9 +255,8 @@ class Draft:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
         points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(-1, 2)
         try:
-            x, y = transform_xy(
-                points[:, 0].copy(), points[:, 1].copy(), self.crs or self.storage_crs, self.storage_crs
-            )
+            east, north = self.coordinates.read_xy(points[:, 0].copy(), points[:, 1].copy())
+            x, y = transform_xy(east, north, self.crs or self.storage_crs, self.storage_crs)
         except CrsRefused:
             x = y = np.full(len(findings), np.nan)
         usable = np.isfinite(x) & np.isfinite(y) & (self.crs is not None)
@@ -254,9 +269,8 @@ class Draft:
     def _scope(self) -> Scope:
         area = self._looked_at
         if area is not None:
-            area = transform_geometries(np.array([area], dtype=object), self.crs or self.storage_crs, self.storage_crs)[
-                0
-            ]
+            meant = self.coordinates.read(np.array([area], dtype=object))
+            area = transform_geometries(meant, self.crs or self.storage_crs, self.storage_crs)[0]
         return Scope("seen", self._sheet, self._scale, area)
 
     def keep_blob(self, digest: str, content: bytes) -> None:
@@ -316,7 +330,7 @@ class Draft:
             ),
             findings=tuple(self.findings),
             blobs=self.stored_blobs,
-            counts=self.counts.to_dict() | dict(details or {}),
+            counts=self.counts.to_dict() | self.details | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
             extent=self._extent,

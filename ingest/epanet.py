@@ -21,6 +21,7 @@ from ingest.draft import Draft, ReadOptions
 from ingest.inp_tokens import InpLine, ensure_one_comma, words_of
 from ingest.number_text import numbers_of_texts
 from ingest.reader import Reader, ReaderFunctions
+from ingest.source_crs import source_crs
 from ingest.source_files import alone
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -111,16 +112,20 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     """
     text = _text(path, draft.source.name, options.encoding)
     _ensure_epanet(text, draft.source.name)
-    crs = options.crs or getattr(options.mapping, "crs", None)
-    if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)
+    crs = source_crs(draft, options, lambda: _places(sections))
     units = _units(sections["OPTIONS"], draft)
     own: Mapping[str, Any] = getattr(options.mapping, "options", None) or {}
     project = str(own.get("project") or Path(draft.source.name).stem)
     nodes = _read_nodes(sections, units, project, crs, draft)
     _read_links(sections, nodes, units, project, crs, draft)
+
+
+def _places(sections: Sections) -> tuple[Floats, Floats]:
+    """Return x and y of all nodes that have them."""
+    xy = np.array([(one.number(1), one.number(2)) for one in sections["COORDINATES"]], dtype=np.float64).reshape(-1, 2)
+    return xy[:, 0], xy[:, 1]
 
 
 def _text(path: Path, name: str, encoding: str | None) -> str:
@@ -129,6 +134,7 @@ def _text(path: Path, name: str, encoding: str | None) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SourceRefused("epanet.unreadable", source=name, cause=error.strerror or type(error).__name__) from error
+    content = content.rstrip(b"\x00\x1a \t\r\n")  # some programs pad the file to whole blocks
     if not content.strip():
         raise SourceRefused("epanet.empty", source=name)
     if b"\x00" in content:

@@ -13,14 +13,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ingest.coordinates import AS_THEY_ARE, Cause, Coordinates, causes_of, have_no_place
-from ingest.place import outside_area
+from ingest.coordinates import AS_THEY_ARE, Coordinates
+from ingest.place import Cause, TownPlace, causes_of, far_from_town, have_no_place, may_lie_elsewhere
 from ingest.unplaced import Unplaced
 from ingest.values import date_text, is_absent, rounded_rows, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
-from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
-from twin_model.errors import CrsRefused, QueryRefused
+from twin_model.crs import CRS84, area_of_use, crs_code, transform_geometries, transform_xy
+from twin_model.errors import QueryRefused
 from twin_model.finding import Finding
 from twin_model.layer import ATTRIBUTES, Field, Layer
 from twin_model.relief.unlikely_heights import GROUND_LAYERS, unlikely_heights
@@ -115,8 +115,10 @@ class Fitting:
         *,
         source: str = "",
         coordinates: Coordinates = AS_THEY_ARE,
+        town: TownPlace | None = None,
     ) -> None:
         self._catalogue = catalogue
+        self._town = town or TownPlace(storage_crs)
         self._coordinates = coordinates
         self._unplaced = Unplaced(source)
         self._crs = storage_crs
@@ -199,11 +201,11 @@ class Fitting:
         rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
         self._unplaced.total += len(rows)
         whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]
-        if not len(rows) or not _may_lie_elsewhere(whole, work.source_crs, self._crs):
+        if not len(rows) or not may_lie_elsewhere(whole, work.source_crs, self._town):
             return
         west, south, east, north = bounds[rows].T
         x, y = (west + east) / 2, (south + north) / 2
-        causes = [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._crs)
+        causes = [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._town)
         nowhere = have_no_place(west, south, work.source_crs) | have_no_place(east, north, work.source_crs)
         for n in np.flatnonzero(nowhere | np.array([one is not None for one in causes])).tolist():
             cause = causes[n] or Cause("geometry.outside_crs", work.source_crs)
@@ -222,7 +224,7 @@ class Fitting:
         work.geometry[usable] = moved
         for row in usable[~_finite(moved)].tolist():
             x, y = shapely.get_coordinates(before[row])[0].tolist()
-            cause = Cause("geometry.outside_crs", work.source_crs)
+            cause = Cause("geometry.outside_storage", self._crs)
             self._unplaced.add(
                 cause,
                 work.layer.id,
@@ -235,29 +237,35 @@ class Fitting:
         work.moved = True
 
     def _warn_outside(self, work: _Work) -> None:
-        """Say once per source that coordinates lie outside the CRS's area of use; they are stored all the same."""
+        """Say once per source that something lies outside the CRS's area of use or far from the town; it is stored."""
         area = area_of_use(self._crs)
-        if area is None or "outside" in self._said or not work.keep.any():
+        if "outside" in self._said or not work.keep.any():
             return
-        boxes = np.vstack((shapely.bounds(work.geometry[work.keep]), work.plain.bounds[work.keep[work.plain.rows]]))
-        bounds = np.r_[np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])]
-        if not np.isfinite(bounds).all():
+        bounds = shapely.bounds(work.geometry)
+        bounds[work.plain.rows] = work.plain.bounds
+        rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
+        whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]
+        if not len(rows) or not may_lie_elsewhere(whole, self._crs, self._town):
             return
-        try:
-            west, south, east, north = transform_bounds(tuple(bounds), self._crs, "OGC:CRS84")
-        except CrsRefused:
+        x, y = (bounds[rows, :2] + bounds[rows, 2:]).T / 2
+        far = np.flatnonzero(far_from_town(x, y, self._crs, self._town))
+        if not len(far):
             return
-        if west < area[0] - 1 or south < area[1] - 1 or east > area[2] + 1 or north > area[3] + 1:
-            self._said.add("outside")
-            shown = [round(v, 4) for v in (west, south, east, north)]
-            work.findings.append(
-                Finding(
-                    "geometry.outside_area",
-                    "warning",
-                    layer=work.layer.id,
-                    values={"bounds": shown, "crs": self._crs, "area": [round(v, 2) for v in area]},
-                )
-            )
+        self._said.add("outside")
+        lon, lat = transform_xy(x[far], y[far], self._crs, CRS84)
+        first = int(far[0])
+        values = {
+            "count": len(far),
+            "bounds": [round(float(one), 4) for one in (lon.min(), lat.min(), lon.max(), lat.max())],
+            "crs": self._crs,
+            "area": [round(v, 2) for v in area or (-180, -90, 180, 90)],
+        }
+        rule = "geometry.outside_area"
+        if not far_from_town(x[far], y[far], self._crs, TownPlace(self._crs)).any():
+            rule, values["town"] = "geometry.far_from_town", [round(v, 4) for v in self._town.box or ()]
+        point = (float(x[first]), float(y[first]))
+        place = work.place(int(rows[first]))
+        work.findings.append(Finding(rule, "warning", layer=work.layer.id, place=place, point=point, values=values))
 
     def _report_heights(self, work: _Work) -> None:
         """Report heights that those around them, in this frame and those before, make unlikely; they are stored."""
@@ -355,12 +363,6 @@ def _attributes(column: NDArray[Any]) -> NDArray[Any]:
     if not any(isinstance(value, dict) for value in column.tolist()):
         return column
     return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]
-
-
-def _may_lie_elsewhere(bounds: NDArray[np.float64], crs: str, storage_crs: str) -> bool:
-    """Say whether anything in a box may lie outside the town's area; of most sources nothing does."""
-    x, y = bounds[[0, 2, 0, 2]], bounds[[1, 3, 3, 1]]
-    return bool((outside_area(x, y, crs, storage_crs) | have_no_place(x, y, crs)).any())
 
 
 def _finite(geometry: Geometries) -> Mask:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ingest.values import is_absent
 from twin_model.rows.columns import coded
 
-__all__ = ["leftover_attributes"]
+__all__ = ["leftover_attributes", "nested_texts"]
 
 
 def leftover_attributes(
@@ -34,6 +34,16 @@ def leftover_attributes(
         texts[:] = ["{" + ",".join(filter(None, members)) + "}" for members in zip(*parts, strict=True)]
         texts[texts == "{}"] = None
     return texts
+
+
+def nested_texts(column: NDArray[Any]) -> NDArray[Any]:
+    """Return lists as JSON texts, bytes as hexadecimal ones, None where there is nothing."""
+    texts = [None if is_absent_value(value) else _nested_text(value) for value in column.tolist()]
+    return np.array([*texts, None], dtype=object)[:-1]
+
+
+def _nested_text(value: Any) -> str:
+    return value if isinstance(value, str) else value.hex() if isinstance(value, bytes) else _written(value)
 
 
 def _members(name: str, column: NDArray[Any], is_json: bool) -> list[str]:

@@ -9,7 +9,24 @@
 
 The first entry whose `from` fits wins. `crs` at the top declares the CRS of sources that carry none.
 
-Of a drawing `from` may be narrowed: `"JMD|LWPOLYLINE"` (layer and type), `"*|INSERT|TREE*"` (block name). `where` takes only rows or
+Rows and entities that an entry does not take go to the next that fits: one source layer becomes several of ours, by geometry
+(`from = "mixed|LineString"`, or simply by what `to` holds) or by value:
+
+    [[layer]]
+    from = "parcels"
+    where = { kind = ["road*", "道路"] }
+    to = "road_area"
+
+`join` adds the columns of a table without geometry, of the same file or a CSV or workbook beside the mapping, where `on` is the
+same in both (`key` names the table's column if it is called otherwise):
+
+    [[layer]]
+    from = "parcels"
+    to = "land_use"
+    join = { table = "owners.csv", on = "NO", key = "编号" }
+    fields = { name = "owner" }
+
+Of a drawing `from` may be narrowed too: `"JMD|LWPOLYLINE"` (layer and type), `"*|INSERT|TREE*"` (block name). `where` takes only rows or
 entities whose values fit (shell patterns), the others go to a later entry; `texts` names layers of a drawing whose texts are
 joined to the area they lie in (`fields = { name = "text" }`):
 
@@ -34,26 +51,50 @@ from typing import Any
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
+from twin_model.local_grid import LOCAL
+from twin_model.sources import digest_of
 
-__all__ = ["MAPPINGS", "LayerMapping", "Mapping", "TableJoin", "ensure_fits", "read_mapping", "standard_mapping", "tables_named", "value_text"]
+__all__ = [
+    "ALL_KINDS",
+    "GEOMETRY_KINDS",
+    "MAPPINGS",
+    "LayerMapping",
+    "Mapping",
+    "TableJoin",
+    "ensure_fits",
+    "read_mapping",
+    "standard_mapping",
+    "tables_named",
+    "value_text",
+]
 
 MAPPINGS = Path(__file__).parent / "mappings"
 """The folder of the house's own mappings and code tables."""
 
 
+_TABLE_FILES = {".csv", ".txt", ".tsv", ".xlsx", ".xlsm"}
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from", "where", "texts", "join"}
+
+
+GEOMETRY_KINDS = ("Point", "LineString", "Polygon")
+"""How `from` names the points, lines and areas of a source layer, single or multi: `"roads|LineString"`."""
+
+ALL_KINDS = frozenset(range(len(GEOMETRY_KINDS)))
 
 
 @dataclass(frozen=True)
 class TableJoin:
     """A table without geometry whose columns are joined to the rows of a source layer where `on` is the same in both.
 
-    `table` is a table of the same file, or a CSV or workbook that lies beside it; `key` is the column of the table.
+    `table` is a table of the same file, or the CSV or workbook `file`, which lies beside the mapping and has the SHA-256
+    `digest`; `key` is the column of the table.
     """
 
     table: str
     on: str
     key: str
+    file: str | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -73,13 +114,24 @@ class LayerMapping:
     def fits(self, source_layer: str) -> bool:
         return _matches(source_layer, self.patterns)
 
+    def kinds_of(self, source_layer: str) -> frozenset[int]:
+        """Return which geometries of a source layer the entry takes: 0 points, 1 lines, 2 areas (`from = "roads|LineString"`)."""
+        named = {number for number, kind in enumerate(GEOMETRY_KINDS) if self.fits(f"{source_layer}|{kind}")}
+        return frozenset(named) if named and not self.fits(source_layer) else ALL_KINDS
+
+    def wants(self, column: str, value: Any) -> bool:
+        """Return whether a value fits what `where` says of a column."""
+        return _matches(value_text(value), self.where[column])
+
+    def where_columns(self, available: Sequence[str]) -> dict[str, str]:
+        """Return the columns that `where` names -> the source's spelling, of those there are."""
+        spellings = {column: _among((column,), available) for column in self.where}
+        return {column: spelling for column, spelling in spellings.items() if spelling is not None}
+
     def takes(self, row: Map[str, Any]) -> bool:
         """Return whether a row has, in every column that `where` names, a value that fits one of its patterns."""
-        names = {name.lower(): name for name in row}
-        return all(
-            _matches(value_text(row.get(names.get(column.lower(), column))), patterns)
-            for column, patterns in self.where.items()
-        )
+        spellings = self.where_columns(list(row))
+        return all(self.wants(column, row.get(spellings.get(column, column))) for column in self.where)
 
     def joins_text(self, source_layer: str) -> bool:
         """Return whether the texts of a layer of a drawing are joined to the areas they lie in."""
@@ -138,6 +190,11 @@ class Mapping:
     content: bytes = field(default=b"", repr=False)
     file_name: str = ""
 
+    def entries_for(self, source_layer: str) -> list[LayerMapping]:
+        """Return every entry for a source layer, whole or one of its kinds of geometry, in order."""
+        names = [source_layer, *(f"{source_layer}|{kind}" for kind in GEOMETRY_KINDS)]
+        return [entry for entry in self.layers if any(entry.fits(name) for name in names)]
+
     def layer_for(self, source_layer: str) -> LayerMapping | None:
         return next((one for one in self.layers if one.fits(source_layer)), None)
 
@@ -155,7 +212,12 @@ def read_mapping(path: Path) -> Mapping:
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
     options = _tables_beside(table.get("options", {}), path.parent)
-    return Mapping(path.stem, entries, None if crs is None else crs_code(crs), options, content, path.name)
+    return Mapping(path.stem, entries, _crs_of(crs), options, content, path.name)
+
+
+def _crs_of(crs: Any) -> str | None:
+    """Return the code of a mapping's CRS; a local grid is known by its name until the town is."""
+    return crs if crs is None or str(crs).startswith(LOCAL) else crs_code(crs)
 
 
 def _tables_beside(options: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -169,9 +231,11 @@ def _names_table(key: str, value: Any) -> bool:
 
 
 def tables_named(mapping: Any) -> dict[str, Path]:
-    """Return the code tables that a mapping's options name, by option; `None` names none."""
+    """Return the tables that a mapping names: code tables by option, joined ones by name; `None` names none."""
     options: Map[str, Any] = getattr(mapping, "options", None) or {}
-    return {key: Path(value) for key, value in options.items() if _names_table(key, value)}
+    joins = enumerate(entry.join for entry in getattr(mapping, "layers", ()))
+    joined = {f"join{number}": Path(join.file) for number, join in joins if join is not None and join.file is not None}
+    return {key: Path(value) for key, value in options.items() if _names_table(key, value)} | joined
 
 
 def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
@@ -225,7 +289,13 @@ def _table_join(entry: dict[str, Any], path: Path) -> TableJoin:
         raise CatalogueError(
             "mapping.invalid", path=str(path), key="join", expected=['join = { table = "...", on = "..." }']
         )
-    return TableJoin(entry["table"], entry["on"], entry.get("key", entry["on"]))
+    table, key = entry["table"], entry.get("key", entry["on"])
+    if Path(table).suffix.lower() not in _TABLE_FILES:
+        return TableJoin(table, entry["on"], key)
+    file = path.parent / table
+    if not file.is_file():
+        raise CatalogueError("mapping.invalid", path=str(path), key=f"join.table {table}", expected=[str(file)])
+    return TableJoin(table, entry["on"], key, str(file.absolute()), digest_of([file]))
 
 
 def _names(value: Any) -> tuple[str, ...]:

@@ -23,6 +23,7 @@ from typing import TypeVar
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.outline import LayerOutline
+from ingest.place import TownPlace
 from ingest.reader import Reader
 from ingest.readers import READERS, reader_of
 from ingest.spool import Spool
@@ -69,6 +70,7 @@ class ReadRequest:
     storage_crs: str
     folder: Path
     zone: str = "Asia/Shanghai"
+    place: TownPlace | None = None
     moment: Instant = field(default_factory=now)
 
     def draft(self, tick: Tick, ahead: Ahead | None) -> Draft:
@@ -80,7 +82,8 @@ class ReadRequest:
             storage_crs=self.storage_crs,
             zone=self.zone,
             effective=options.effective,
-            coordinates=coordinates_of(options.mapping),
+            coordinates=coordinates_of(options.mapping, options.grid),
+            town=self.place,
             folder=self.folder,
             tick=tick,
             ahead=ahead,

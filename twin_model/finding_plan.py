@@ -5,6 +5,8 @@ of the same name, of another place, mends nothing, and the name of the mended fi
 about stands in `twin_model/finding_subject.py`.
 """
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +15,8 @@ from numpy.typing import NDArray
 
 from twin_model.box import Box, joint_box, near_each_other
 from twin_model.changeset import Changeset, Delivered
-from twin_model.filter.expression import Comparison, Constant, Expression, IsNull, Not, Property
-from twin_model.finding_subject import FindingSubject, plan_error_of, same_subjects, subject_of
+from twin_model.filter.expression import Comparison, Constant, Expression, IsNull, Like, Logical, Not, Property
+from twin_model.finding_subject import FindingSubject, is_edition, plan_error_of, same_subjects, subject_of
 from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
 from twin_model.store.base import DeliveredState, FeatureQuery
@@ -26,6 +28,9 @@ __all__ = ["finding_plan"]
 
 _NEIGHBOURHOOD = 50.0
 """Metres within which a file of the same name is about the same ground (`twin_model/scope.py`)."""
+
+_LONGEST_EDITION = 12
+"""Letters by which the name of an edition may be longer than that of the first."""
 
 _AT_ONCE = 4_000
 """So many findings are asked for by their fids at once."""
@@ -42,13 +47,18 @@ def finding_plan(
     fids = _by_key(store, layer, known, delivered)
     before = _open_findings(store, layer, changeset, fids)
     unknown = [each for each in findings if fids[each.number] == NEW]
-    for finding, same in same_subjects(store, unknown, [each for each in before if each.number not in fids]):
+    for finding, same in same_subjects(store, unknown, _without(before, fids)):
         fids[finding.number] = same.number
-    mended = _mended(store, changeset, [each for each in before if each.number not in fids])
+    mended = _mended(store, changeset, _without(before, fids))
     if not len(fids) and not len(mended):
         return None
     decisions, quiet = _decisions(findings, fids, {each.number: each for each in before})
     return LayerPlan(layer.id, decisions, mended, len(mended) + len(fids), quiet=quiet)
+
+
+def _without(findings: list[FindingSubject], fids: NDArray[np.int64]) -> list[FindingSubject]:
+    taken = set(fids.tolist())
+    return [each for each in findings if each.number not in taken]
 
 
 def _decisions(
@@ -104,7 +114,7 @@ def _open_findings(store: "Store", layer: Layer, changeset: Changeset, fids: NDA
     is_near, same_sheet = _Neighbourhood(store, changeset), set(of_sheet.tolist())
     subjects = []
     for fid, values in sorted(rows.items()):
-        of_file = values["source"] == changeset.source.name or fid in same_sheet
+        of_file = fid in same_sheet or is_edition(values["source"] or "", changeset.source.name)
         is_here = of_file and is_near(values["version"])
         subjects.append(subject_of(fid, values, is_here=is_here, version=values["version"]))
     return subjects
@@ -112,17 +122,28 @@ def _open_findings(store: "Store", layer: Layer, changeset: Changeset, fids: NDA
 
 def _queries(layer: Layer, changeset: Changeset, fids: NDArray[np.int64]) -> list[FeatureQuery]:
     extent, parts = _looked_at_box(changeset), np.array_split(fids, -(-len(fids) // _AT_ONCE)) if len(fids) else []
-    whole = {one.layer for one in changeset.delivered} if changeset.scope.reach == "layer" else set()
+    layers = sorted({one.layer for one in changeset.delivered})
+    of_layers: list[Expression] = [Comparison("=", Property("layer"), Constant(name)) for name in layers]
+    of_features: list[Expression] = [Logical("and", (each, Not(IsNull(Property("feature_id"))))) for each in of_layers]
     conditions: list[Expression] = [
-        Not(IsNull(Property("feature_id"))),
-        *(Comparison("=", Property("source"), Constant(each.name)) for each in (changeset.source,) if each is not None),
-        *(Comparison("=", Property("layer"), Constant(name)) for name in sorted(whole)),
+        *(of_layers if changeset.scope.reach == "layer" else of_features),
+        *(Like(Property("source"), Constant(f"{_escaped(each)}%")) for each in _names(changeset)),
     ]
     return [
         *(FeatureQuery(layer.id, where=condition) for condition in conditions),
         *([FeatureQuery(layer.id, bbox=extent)] if extent else []),
         *(FeatureQuery(layer.id, fids=tuple(part.tolist())) for part in parts),
     ]
+
+
+def _names(changeset: Changeset) -> list[str]:
+    """Return the beginning that the names of all editions of a delivered file have in common (`is_edition`)."""
+    stem = Path(changeset.source.name).stem if changeset.source is not None else ""
+    return [stem[: max(2, len(stem) - _LONGEST_EDITION)]] if stem else []
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([\\%_])", r"\\\1", text)
 
 
 def _looked_at_box(changeset: Changeset) -> Box | None:

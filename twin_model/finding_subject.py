@@ -5,9 +5,11 @@ layer's plan error, or, of a finding about a whole file, the sheet or file in th
 stands in `twin_model/finding_plan.py`.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from twin_model.finding import lasting_values
 if TYPE_CHECKING:
     from twin_model.store.base import Store
 
-__all__ = ["FindingSubject", "plan_error_of", "same_subjects", "subject_of"]
+__all__ = ["FindingSubject", "is_edition", "plan_error_of", "same_subjects", "subject_of"]
 
 Point = tuple[float, float]
 Pairs = list[tuple["FindingSubject", "FindingSubject"]]
@@ -71,6 +73,28 @@ def subject_of(number: int, values: Mapping[str, Any], *, is_here: bool = True, 
         is_here=is_here,
         version=version,
     )
+
+
+_EDITION = re.compile(
+    r"[\s_\-.]*[(（\[]?\s*(修?改|改正|更正|修正|修订|最?新|重交|补|副本|mended|fixed|corrected|revised|new|final|copy|v\d+|"
+    r"(?<=[(（])\d+|(?<=[_\-])\d{6}|(?<=[_\-])\d{8})+(版|稿|后)?\d?\s*[)）\]]?",
+    re.IGNORECASE,
+)
+
+
+def is_edition(first: str, second: str) -> bool:
+    """Return whether two file names are editions of one: the same, or one is the other with a word for "mended" behind it.
+
+    >>> is_edition("WSPoint.csv", "WSPoint(改).csv"), is_edition("WSPoint.csv", "WSPoint (2).csv")
+    (True, True)
+    >>> is_edition("sheet 1.dxf", "sheet 12.dxf"), is_edition("WSPoint.csv", "YSPoint.csv")
+    (False, False)
+    """
+    short, long = sorted((Path(first), Path(second)), key=lambda path: len(path.stem))
+    if short.suffix.lower() != long.suffix.lower() or not short.stem or not long.stem.startswith(short.stem):
+        return False
+    rest = long.stem.removeprefix(short.stem)
+    return not rest or _EDITION.fullmatch(rest) is not None
 
 
 def plan_error_of(store: "Store", layer: str | None) -> float:

@@ -60,6 +60,9 @@ def show_command(lang: str) -> click.Command:
             value = record[key] or "-"
             shown = local_time(value, context.town.settings.timezone) if key in ("recorded", "effective") else value
             context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=shown)
+        for key in ("crs_wins", "local_grid"):
+            if record["counts"].get(key):
+                context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=record["counts"][key])
         for layer, one in record["changes"].items():
             name = context.town.catalogue[layer].name_in(context.lang)
             line = "  " + context.say("cli.pair", name=name, value=_counted(one, context))

@@ -41,6 +41,8 @@ from ingest.scope_file import read_scope
 from tiles.encodings.finding_report import row_dict
 from tiles.encodings.finding_rows import FindingRow
 from twin_model.crs import crs_code
+from twin_model.errors import CalledWrongly
+from twin_model.local_grid import LOCAL
 from twin_model.messages import render
 from twin_model.temporal import parse_instant
 
@@ -94,7 +96,8 @@ def _reading_options(lang: str) -> Callable[[Callable[..., Any]], Callable[..., 
             (
                 click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang)),
                 click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang)),
-                click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang)),
+                click.option("--crs", metavar="EPSG:n|local:NAME", help=help_text("ingest_crs", lang)),
+                click.option("--crs-wins", is_flag=True, help=help_text("ingest_crs_wins", lang)),
                 click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang)),
                 click.option("--jobs", type=click.IntRange(0), metavar="N", help=help_text("ingest_jobs", lang)),
                 click.option("--memory", type=click.IntRange(1), metavar="MIB", help=help_text("ingest_memory", lang)),
@@ -141,7 +144,7 @@ def ingest_command(lang: str) -> click.Command:
     ) -> int:
         ensure_known_endings(reports)
         options, limits = _options(context, effective=effective, **reading), _limits(context.settings, **reading)
-        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
+        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=_of_scope(options))
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
@@ -200,15 +203,24 @@ def _options(
     crs: str | None,
     encoding: str | None,
     effective: str | None = None,
+    crs_wins: bool = False,
     **_: Any,
 ) -> ReadOptions:
+    if crs_wins and not crs:
+        raise CalledWrongly("source.crs_wins_alone")
     return ReadOptions(
         kind=kind,
         mapping=read_mapping(mapping) if mapping else None,
-        crs=crs_code(crs) if crs else None,
+        crs=crs if crs is None or crs.startswith(LOCAL) else crs_code(crs),
+        crs_wins=crs_wins,
         effective=parse_instant(effective)[0] if effective else None,
         encoding=ensure_encoding(encoding) if encoding else None,
     )
+
+
+def _of_scope(options: ReadOptions) -> str | None:
+    """Return the CRS of a scope's file that states none; a local grid is none, for it needs its transformation."""
+    return None if options.crs is None or options.crs.startswith(LOCAL) else options.crs
 
 
 def _limits(settings: Settings, *, jobs: int | None, memory: int | None, seconds: int | None, **_: Any) -> ReadLimits:

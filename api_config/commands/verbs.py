@@ -40,6 +40,12 @@ def _check() -> Make:
     return check_command
 
 
+def _georeference() -> Make:
+    from api_config.commands.georeference import georeference_command
+
+    return georeference_command
+
+
 def _status() -> Make:
     from api_config.commands.town import status_command
 
@@ -140,6 +146,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("init", _init),
     Verb("ingest", _ingest),
     Verb("check", _check),
+    Verb("georeference", _georeference),
     Verb("mapping", _mapping),
     Verb("status", _status),
     Verb("findings", _findings),

@@ -19,5 +19,5 @@ def _functions() -> ReaderFunctions:
 
 
 READER = Reader(
-    "dxf", topic="topography", suffixes=(".dxf",), files=alone, load=_functions, version=1, tables=("cass.csv",)
+    "dxf", topic="topography", suffixes=(".dxf", ".dwg"), files=alone, load=_functions, version=1, tables=("cass.csv",)
 )

@@ -27,6 +27,9 @@ MOST_PARTS = 2_000_000
 _DEEPEST = 64
 _UNDRAWN = {"ATTDEF", "VIEWPORT"}
 _LAYER_OF_REFERENCE = "0"
+_LAYOUTS = ("*model_space", "*paper_space", "$model_space", "$paper_space")
+"""Blocks that stand for the drawing itself: nothing refers to them, and they hold all of it."""
+
 _BOUND = re.compile(r"[^$]+\$\d+\$(?=.)")
 
 
@@ -153,6 +156,7 @@ def _definitions(document: Any) -> dict[str, list[Any]]:
             part for part in block if part.dxftype() not in _UNDRAWN and not part.dxf.get("invisible", 0)
         ]
         for block in document.blocks
+        if not block.name.lower().startswith(_LAYOUTS)
     }
 
 

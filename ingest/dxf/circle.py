@@ -58,7 +58,7 @@ def centre_of_block(insert: Any, centre_of: Callable[[Any], Floats | None]) -> F
         return None
     centres = [centre_of(one) for one in drawn]
     first = centres[0]
-    if first is None or any(one is None or not np.allclose(one, first, rtol=0, atol=1e-9) for one in centres):
+    if first is None or any(one is None or np.abs(one - first).max() > 1e-9 for one in centres[1:]):
         return None
     return _row(insert.matrix44().transform(Vec3(first[0])))
 

@@ -80,5 +80,8 @@ def _described(part: str, rows: Sequence[Record], drawing: Drawing) -> SourceDes
     name = Path(drawing.draft.source.name)
     high = sum(bool(len(record.xyz)) and bool(np.any(record.xyz[:, 2])) for record in rows)
     heights = "Z" if part != "areas" and 2 * high > len(rows) else ""
-    columns = [SourceColumn(each, "number" if each in _NUMBERS else "string", _TITLES[each]) for each in _COLUMNS[part]]
+    columns = [
+        SourceColumn(each, "number" if each in _NUMBERS else "string", _TITLES[each], title_en=each)
+        for each in _COLUMNS[part]
+    ]
     return SourceDescription(name.stem, name.name, _GEOMETRIES[part] + heights, columns, part=part)

@@ -168,6 +168,12 @@ def _curve(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     _close(record, record.type == "SPLINE" and bool(entity.closed))
 
 
+def _mline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    """Of parallel lines drawn as one (walls, ducts) the line they are drawn along."""
+    record.xyz = np.array([vertex.location.xyz for vertex in entity.vertices], dtype=np.float64).reshape(-1, 3)
+    _close(record, bool(entity.is_closed))
+
+
 def _centre(entity: Any) -> Floats | None:
     """Return the centre of an entity that draws one whole circle or ellipse, None of any other."""
     kind = entity.dxftype()
@@ -258,6 +264,6 @@ def _mtext(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
 
 _SHAPES: dict[str, Callable[[Record, Any, float, str], None]] = {
     "LINE": _line, "LWPOLYLINE": _lwpolyline, "POLYLINE": _polyline, "ARC": _curve, "CIRCLE": _curve,
-    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
+    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "MLINE": _mline, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
     "HATCH": _hatch, "MPOLYGON": _hatch, "POINT": _point, "INSERT": _insert, "TEXT": _text, "MTEXT": _mtext,
 }  # fmt: skip

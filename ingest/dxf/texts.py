@@ -5,15 +5,18 @@ control codes (`%%c`) and formatting (`\\P`, `\\fSimSun|b0;`). Programs write ea
 """
 
 import re
+from collections.abc import Iterator
+from typing import Any
 
 from ezdxf.lldxf.encoding import decode_dxf_unicode, decode_mif_to_unicode
 from ezdxf.tools.text import plain_mtext, plain_text
 
-__all__ = ["decoded_name", "decoded_paragraphs", "decoded_text"]
+__all__ = ["decoded_name", "decoded_paragraphs", "decoded_text", "texts_of"]
 
 _BYTES = re.compile("[\udc80-\udcff]")
 """What ezdxf makes of bytes that do not fit the code page of the drawing (`surrogateescape`)."""
 
+_MAY_BE_OF_A_MARGIN = re.compile(r"[坐标子午带高程准]|CGCS|WGS|Xi|Bei|\\[UM]\+|[\udc80-\udcff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _HALF = re.compile("[\ud800-\udfff]")
 _LINED = re.compile("%%[kou]", re.I)
@@ -67,6 +70,17 @@ def decoded_paragraphs(text: str, encoding: str) -> str:
     words = _LINED.sub("", _NUMBERED.sub(_character, decoded_name(text, encoding)))
     lines = plain_mtext(_STACKED.sub(_side_by_side, words), split=True, tabsize=1)
     return "\n".join(line.replace("%%%", "%").rstrip() for line in lines).strip()
+
+
+def texts_of(document: Any) -> Iterator[str]:
+    """Yield the texts of a drawing that may speak of coordinates, of paper space and blocks too: a margin may be there."""
+    for entity in document.entitydb.values():
+        kind = entity.dxftype()
+        if kind not in ("TEXT", "MTEXT", "ATTRIB"):
+            continue
+        text = entity.text if kind == "MTEXT" else entity.dxf.get("text", "")
+        if _MAY_BE_OF_A_MARGIN.search(text):
+            yield (decoded_paragraphs if kind == "MTEXT" else decoded_text)(text, document.encoding)
 
 
 def _side_by_side(stacked: re.Match[str]) -> str:

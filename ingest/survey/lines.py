@@ -15,6 +15,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from ingest.draft import Draft
 from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
 from ingest.survey.leftover_cells import attributes_of_rows
@@ -385,7 +386,7 @@ def _geometry(
     raised = np.flatnonzero(np.isfinite(start.drawn + end.drawn))
     z = np.stack((start.drawn, end.drawn), axis=1)[raised, :, None]
     geometry[raised] = shapely.linestrings(np.concatenate((ends[raised], z), axis=2))
-    plan = _plan_lengths(ends, crs, rows.draft.storage_crs)
+    plan = _plan_lengths(ends, crs, rows.draft)
     geometry[plan < _NO_PLAN_LENGTH] = None
     length = np.hypot(plan, end.drawn - start.drawn)
     longest, shortest = (float(vocabulary.rules["limits"][name]) for name in ("longest", "shortest"))
@@ -402,13 +403,14 @@ def _geometry(
     return geometry, length
 
 
-def _plan_lengths(ends: Floats, crs: str, storage_crs: str) -> Floats:
+def _plan_lengths(ends: Floats, crs: str, draft: Draft) -> Floats:
     """Return lengths in plan in metres: in the source's system, or in the town's where the source's is in
     degrees."""
+    east, north = draft.coordinates.read_xy(*ends.reshape(-1, 2).T.copy())
     if not is_projected(crs):
-        flat = ends.reshape(-1, 2)
-        ends = np.column_stack(transform_xy(flat[:, 0].copy(), flat[:, 1].copy(), crs, storage_crs)).reshape(ends.shape)
-    return np.asarray(np.hypot(*(ends[:, 1] - ends[:, 0]).T))
+        east, north = transform_xy(east, north, crs, draft.storage_crs)
+    metres = np.column_stack((east, north)).reshape(ends.shape)
+    return np.asarray(np.hypot(*(metres[:, 1] - metres[:, 0]).T))
 
 
 def _accuracy(rows: SurveyRows, start: EndHeights, end: EndHeights, vocabulary: Vocabulary) -> Floats:

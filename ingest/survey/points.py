@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.place import misplaced
+from ingest.place import Cause, causes_of
 from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
@@ -23,7 +23,7 @@ from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.errors import SourceRefused
 from twin_model.layer import ATTRIBUTES
 
-__all__ = ["PointPlaces", "read_points"]
+__all__ = ["PointPlaces", "places_of", "read_points"]
 
 _COPIED = (
     "survey_no",
@@ -123,7 +123,7 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
 
     `rows` may be points of their own or the points told by the rows of one sheet (then not counted again).
     """
-    east, north = _places(rows, vocabulary)
+    east, north = places_of(rows, vocabulary)
     ground = numbers_of(rows, "ground_elevation")
     project = np.where(rows.text("project") == "", vocabulary.project, rows.text("project")).astype(object)
     rows.points = np.column_stack((east, north))
@@ -139,7 +139,7 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
     )
 
 
-def _places(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
+def places_of(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
     """Return east and north: the tables' X is north and Y is east, unless the mapping says otherwise."""
     x, y = numbers_of(rows, "x"), numbers_of(rows, "y")
     return (y, x) if vocabulary.axes == "north_east" else (x, y)
@@ -174,32 +174,39 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
 
 
 def _set_aside_misplaced(rows: SurveyRows, east: Floats, north: Floats, crs: str) -> None:
-    """Refuse a survey most of which lies elsewhere for one recognised reason; set single such points
-    aside."""
+    """Refuse a survey most of which lies elsewhere; set single such points aside. The rule is `ingest/place.py`."""
     kept = np.flatnonzero(rows.keep)
-    _, causes = misplaced(east[kept], north[kept], crs, rows.draft.storage_crs)
+    coordinates = rows.draft.coordinates
+    if coordinates.anywhere or not len(kept):
+        return
+    causes = causes_of(*coordinates.read_xy(east[kept], north[kept]), crs, rows.draft.town)
     known = [(int(row), cause) for row, cause in zip(kept, causes, strict=True) if cause is not None]
     x, y, number = rows.text("x"), rows.text("y"), rows.text("survey_no")
-    for rule in dict.fromkeys(cause.rule for _, cause in known):
-        group = [(row, cause) for row, cause in known if cause.rule == rule]
-        row, cause = group[0]
-        if 2 * len(group) > len(kept):
+    groups: dict[Cause, list[int]] = {}
+    for row, cause in known:
+        groups.setdefault(cause, []).append(row)
+    for cause, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        first = group[0]
+        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept)}
+        if 2 * len(known) > len(kept):
             raise SourceRefused(
-                rule,
+                _rule_of(cause),
                 source=rows.draft.source.name,
-                place=rows.place(row),
+                place=rows.place(first),
                 count=len(group),
-                total=len(kept),
-                number=number[row],
-                x=x[row],
-                y=y[row],
-                crs=crs,
-                likely=cause.crs,
+                number=number[first],
+                x=x[first],
+                y=y[first],
+                **values,
             )
-        likely = {row: cause.crs for row, cause in group}
-        rows.set_aside(
-            rule, list(likely), number=number, x=x, y=y, crs=crs, likely=likely.get, count=1, total=len(kept)
-        )
+        source = rows.draft.source.name
+        rows.set_aside(_rule_of(cause), group, source=source, number=number, x=x, y=y, count=1, **values)
+
+
+def _rule_of(cause: Cause) -> str:
+    """Return the rule whose words speak of survey tables, where one does."""
+    own = cause.rule.replace("geometry.", "survey.")
+    return own if own in {"survey.axes_swapped", "survey.zone_prefix", "survey.wrong_zone"} else cause.rule
 
 
 def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> None:

@@ -7,17 +7,19 @@ north, Y is east. Neighbours: `heading` (columns), `points`, `lines`, `halves`, 
 tables are opened in `ingest/tables.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from ingest.draft import Draft, ReadOptions
+from ingest.margin_text import margin_of
+from ingest.source_crs import source_crs
 from ingest.survey.altered_numbers import numbers_as_typed
 from ingest.survey.files import class_of_name, named_for_pipes, survey_files
 from ingest.survey.halves import filled_down, lines_of_halves, points_of_sheet
 from ingest.survey.heading import Heading, find_heading
 from ingest.survey.lines import read_lines
-from ingest.survey.points import PointPlaces, read_points
+from ingest.survey.points import PointPlaces, places_of, read_points
 from ingest.survey.rows import SurveyTable, rows_of
 from ingest.survey.vocabulary import Vocabulary, read_vocabulary
 from ingest.tables import TextTable, read_tables
@@ -72,15 +74,14 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     another zone or order than said.
     """
     vocabulary = read_vocabulary(options)
-    crs = options.crs or getattr(options.mapping, "crs", None)
     tables = _tables(path, draft, options, vocabulary)
-    if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name, crs=draft.storage_crs)
     as_typed = numbers_as_typed(tables, draft)
     tables = as_typed.tables
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
-    points = read_points(rows_of(by_role["point"], "pipe_point", draft, vocabulary), crs, vocabulary)
-    points = replace(points, lost=as_typed.lost)
+    rows = rows_of(by_role["point"], "pipe_point", draft, vocabulary)
+    margin = margin_of(_titles(tables))
+    crs = source_crs(draft, options, lambda: places_of(rows, vocabulary), margin=margin)
+    points = replace(read_points(rows, crs, vocabulary), lost=as_typed.lost)
     sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
     _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
     halves = rows_of(by_role["half"], "pipe_line", draft, vocabulary)
@@ -90,6 +91,13 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
         read_lines(lines_of_halves(filled_down(halves)), sheets, crs, vocabulary)
     read_lines(rows_of(by_role["line"], "pipe_line", draft, vocabulary), sheets, crs, vocabulary)
     draft.surveyed = _latest(tables)
+
+
+def _titles(tables: Sequence[SurveyTable]) -> Iterator[str]:
+    """Yield the cells above and among the headings, where offices write the system of the coordinates."""
+    for one in tables:
+        for row in one.table.rows[: one.heading.rows]:
+            yield from filter(None, row)
 
 
 def _read_sheets(
@@ -144,25 +152,8 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
         )
     draft.decorate(sum(one.heading.rows for one in found))
     for one in found:
-        _report_unread_columns(one, draft, vocabulary)
         _report_lost_digits(one, draft)
     return found
-
-
-def _report_unread_columns(one: SurveyTable, draft: Draft, vocabulary: Vocabulary) -> None:
-    """Say once for a table which of its columns hold values and feed no field."""
-    below = one.table.rows[one.heading.rows :]
-    unread = [
-        title or f"column {column + 1}"
-        for column, title in enumerate(one.heading.titles)
-        if column not in one.heading.columns.values() and any(row[column : column + 1] > [""] for row in below)
-    ]
-    role = "point" if one.role == "point" else "line"
-    lacking = [name for name in vocabulary.aliases[role] if name not in one.heading.columns]
-    expected = [vocabulary.aliases[role][name][0] for name in lacking][:12]
-    if unread and any(one.heading.titles):
-        values = {"source": one.table.file, "table": one.table.name, "columns": unread, "expected": expected}
-        draft.report(Finding("survey.columns_unread", "info", place=one.table.name, values=values))
 
 
 def _report_lost_digits(one: SurveyTable, draft: Draft) -> None:

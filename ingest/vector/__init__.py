@@ -1,4 +1,5 @@
-"""Reads vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML and MapInfo. Here alone is pyogrio.
+"""Reads vector files: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, GPX, DGN, FileGDB through GDAL; KML, Esri JSON,
+TopoJSON and tables with coordinates by readers of ours (`conversion`). Here alone is pyogrio.
 
 Every file is judged by its content before GDAL opens it (`kind`). Not here: mappings (`ingest/mapping.py`).
 
@@ -22,7 +23,22 @@ def _functions() -> ReaderFunctions:
 READER = Reader(
     "vector",
     topic="topography",
-    suffixes=(".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite", ".tab", ".mif"),
+    suffixes=(
+        ".shp",
+        ".gpkg",
+        ".geojson",
+        ".json",
+        ".fgb",
+        ".gml",
+        ".sqlite",
+        ".tab",
+        ".mif",
+        ".kml",
+        ".kmz",
+        ".gpx",
+        ".dgn",
+        ".gdb",
+    ),
     files=vector_files,
     load=_functions,
     version=1,

@@ -51,6 +51,7 @@ _GDAL = {
 _GEOMETRIES = {
     one.upper(): one for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 }
+_GPX_LAYERS = {"waypoints", "routes", "tracks"}
 _WHOLE = {"OFTInteger", "OFTInteger64"}
 _SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
@@ -198,8 +199,14 @@ class VectorFile:
             if tables is None:
                 raise
             found = self._without_gdal(tables, refusal)
+        if "GPX" in self.drivers:  # GDAL lists each vertex of a track once more as a point
+            found = [(name, kind) for name, kind in found if name in _GPX_LAYERS and self._rows_of(name)]
         self._several = len(found) > 1
         return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+    def _rows_of(self, layer: str) -> int:
+        with self._in_our_words():
+            return int(self._info(str(self.path), layer)["features"])
 
     def _without_gdal(self, tables: list[_Table], refusal: SourceRefused) -> list[tuple[str, str | None]]:
         """Return what a GeoPackage itself says it holds, where GDAL lists nothing: one layer it cannot take spoils all."""
@@ -289,7 +296,10 @@ class VectorFile:
                 return
         except Unstreamable:
             pass
-        while len(read := self._read(layer, wanted, start, rows)):
+        while rows_left := self._rows_left(layer, start, rows):
+            read = self._read(layer, wanted, start, rows_left)
+            if not len(read):
+                return
             yield self._batch(layer, read)
             start = self._following(read.fids, start)
             if len(read) < rows:
@@ -349,6 +359,13 @@ class VectorFile:
         with self._in_our_words():  # the file is opened with the first batch
             first = next(streamed, None)
         return itertools.chain(() if first is None else (first,), streamed)
+
+    def _rows_left(self, layer: SourceLayer, start: int, rows: int) -> int:
+        """Return how many rows to ask for: asked for more than there are, pyogrio refuses all of them for one bad geometry.
+
+        Of a shapefile it is not known, for `start` counts deleted records too.
+        """
+        return rows if self._as_bytes or layer.features < 0 else min(rows, layer.features - start)
 
     def _following(self, fids: NDArray[np.int64], start: int) -> int:
         """Return how many rows GDAL is to skip to reach the next ones; of a shapefile it counts deleted records too."""

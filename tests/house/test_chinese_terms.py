@@ -114,7 +114,7 @@ def test_a_finding_is_true_of_a_dry_run_too() -> None:
     """What is found is told before anything is stored, and where nothing will be: `twin check`, --dry-run."""
     past = {"en": r"(?<!not )\b(?:was|were) (?:repaired and )?stored\b", "zh": r"已[^，。；]{0,16}(?:入库|只存)"}
     findings = ("geometry.", "value.", "identity.", "time.", "dxf.", "survey.", "vector.", "epanet.", "attributes.")
-    of_refusals = r"[Nn]othing of it was stored"
+    of_refusals = r"[Nn]othing (?:of it )?was stored"
 
     wrong = {
         (lang, rule): text

@@ -208,3 +208,14 @@ def test_other_drawings_and_paper_space_are_named_and_left_out(tmp_path: Path) -
     assert findings["dxf.paper_space"] == {"count": 1}
     assert reading.counts["read"] == 2
     assert reading.is_accounted_for
+
+
+def test_parallel_lines_drawn_as_one_are_the_line_they_are_drawn_along(tmp_path: Path) -> None:
+    document = drawing()
+    document.modelspace().add_mline(
+        [(EAST, NORTH), (EAST + 30, NORTH), (EAST + 30, NORTH + 40)], dxfattribs={"layer": "路"}
+    )
+
+    reading = Reading(saved(document, tmp_path), mapping=HOUSES)
+
+    assert reading.layers["road_line"].length.tolist() == [70.0]

@@ -7,7 +7,7 @@ import pytest
 from drawing_readings import EAST, NORTH, Reading
 from ezdxf import filemanagement
 
-from ingest.mapping import read_mapping
+from ingest.mapping import LayerMapping, Mapping, read_mapping
 from twin_model.errors import CatalogueError, SourceRefused
 from twin_model.messages import render
 
@@ -80,7 +80,7 @@ def test_suggestions_hold_the_shapes_that_are_drawn(tmp_path: Path) -> None:
     document.saveas(path)
 
     with pytest.raises(SourceRefused) as refusal:
-        Reading(path)
+        Reading(path, mapping=Mapping("office", (LayerMapping(("房屋",), "building"),)))
 
     words = render(refusal.value.rule_id, "zh", refusal.value.values)
     assert 'to = "road_line"' in words

@@ -5,7 +5,7 @@ from datetime import date
 
 import numpy as np
 
-from ingest.leftovers import leftover_attributes
+from ingest.leftovers import leftover_attributes, nested_texts
 
 
 def objects(*values: object) -> "np.ndarray[tuple[int], np.dtype[np.object_]]":
@@ -36,3 +36,10 @@ def test_values_stand_as_the_source_has_them_and_absent_ones_are_left_out() -> N
 def test_a_row_of_which_nothing_is_there_has_none() -> None:
     assert leftover_attributes({"a": objects(None, "")}, 2).tolist() == [None, None]
     assert leftover_attributes({}, 2).tolist() == [None, None]
+
+
+def test_lists_and_bytes_are_texts() -> None:
+    column = np.empty(4, dtype=object)
+    column[:] = [np.array([1, 2]), None, ["a", "b"], b"\x01"]
+
+    assert nested_texts(column).tolist() == ["[1,2]", None, '["a","b"]', "01"]

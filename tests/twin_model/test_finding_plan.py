@@ -96,7 +96,7 @@ def test_another_sheet_of_the_same_name_closes_nothing_and_a_mended_one_of_anoth
     )
     assert len(findings(store)) == 2, elsewhere
 
-    deliver("sheet (mended).dxf", "2022-01-01", houses(4), area=shapely.box(EAST - 1, NORTH - 1, EAST + 99, NORTH + 99))
+    deliver("street.dxf", "2022-01-01", houses(4), area=shapely.box(EAST - 1, NORTH - 1, EAST + 99, NORTH + 99))
     assert [rule for rule, *_ in findings(store)] == ["dxf.no_eof"], "what is wrong with a file is mended by the file"
 
     deliver("sheet.dxf", "2023-01-01", houses(5))
@@ -140,6 +140,25 @@ def test_two_files_of_one_name_and_different_places_have_findings_of_their_own(s
 
     deliver("plan.dxf", "2021-01-01", houses(3))
     assert [values["version"] for values in table(store)] == [2]
+
+
+def test_a_mended_edition_closes_what_has_no_place_under_its_other_name(store: Store, deliver: Deliver) -> None:
+    nowhere = Finding(
+        "survey.no_place", "error", "pipe_point", place="WSPoint row 9", values={"number": "9"}, raw={"点号": "9"}
+    )
+    for name, mended, closes in (
+        ("WSPoint.csv", "WSPoint(改).csv", True),
+        ("成果表.xlsx", "成果表_修改版.xlsx", True),
+        ("管线表.xlsx", "管线表修改稿.xlsx", True),
+        ("50%_a.csv", "50%_a v2.csv", True),
+        ("YSPoint.csv", "JSPoint.csv", False),
+        ("street 1.csv", "street 12.csv", False),
+    ):
+        deliver(name, "2020-01-01", houses(2), nowhere, kind="survey")
+        deliver(mended, "2021-01-01", houses(2), kind="survey")
+
+        left = [source for _, source, _ in findings(store)]
+        assert (name not in left) is closes, name
 
 
 def test_a_file_of_another_kind_mends_only_what_it_would_find_too_and_shows(store: Store, deliver: Deliver) -> None:

@@ -25,25 +25,29 @@ _MOST_FIELDS = 300
 
 _MOST_SEARCHED = 6
 _COLORS = ("#1f77b4", "#2ca02c", "#d6772b", "#8e5ea2", "#c0504d", "#3f9c9c", "#7f6f3a", "#c2528b")
-_NAMES = re.compile(r"(.*_)?(name|title|label)|.*(名称|名字|mc)|名", re.IGNORECASE)
+_NAMES = re.compile(r"(.*_)?(name|title|label|text)|.*(名称|名字|注记|mc)|名", re.IGNORECASE)
 _NUMBERS = re.compile(r"(.*_)?(no|number|code|id|nr|ref)|.*(编号|编码|代码|标识码|号|bh|bm|dm)|bsm", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class SourceColumn:
-    """A column of a source layer: its type as a field's, the title and the codes that the file gives it."""
+    """A column of a source layer: its type as a field's, the title and the codes that the file gives it.
+
+    `title_en` is the English title where the other is Chinese; else one stands for both.
+    """
 
     name: str
     type: FieldType
     title: str = ""
     codes: Mapping[str, str] = field(default_factory=dict)
     is_json: bool = False
+    title_en: str = ""
 
     @property
     def spec(self) -> dict[str, Any]:
         """What the catalogue says of it."""
         title = self.title or self.name
-        spec: dict[str, Any] = {"type": self.type, "zh": title, "en": title, "aliases": [self.name]}
+        spec: dict[str, Any] = {"type": self.type, "zh": title, "en": self.title_en or title, "aliases": [self.name]}
         spec |= (
             {"codes": {code: {"zh": words, "en": words} for code, words in self.codes.items()}} if self.codes else {}
         )
@@ -75,9 +79,9 @@ def table_of_source(described: SourceDescription, taken: Collection[str]) -> tup
     """Return the id and the catalogue's table of a new layer; an id that is taken gets a number behind it."""
     layer_id = _free_id(ascii_name(f"{described.name} {described.part}"), taken)
     fields = fields_of_columns(described.columns)
-    title = " ".join(filter(None, (described.title or described.name, _PARTS.get(described.part, ""))))
+    title, parts = described.title or described.name, {"zh": _PARTS.get(described.part, ""), "en": described.part}
     table: dict[str, Any] = {
-        "title": {"zh": title, "en": title},
+        "title": {lang: f"{title} {part}".rstrip() for lang, part in parts.items()},
         "description": {"zh": f"由 {described.source} 建立的本库图层", "en": f"Described from {described.source}"},
         "cim_class": "public",
         "geometry": described.geometry,
