@@ -264,11 +264,15 @@ def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
     refused = sum(outcome.error is not None for outcome in outcomes)
     unchanged = sum(outcome.already is not None and outcome.error is None for outcome in outcomes)
     counts = {"sources": len(outcomes), "refused": refused, "unchanged": unchanged}
-    title = context.say("cli.summary_title", stored=len(outcomes) - refused - unchanged, **counts)
+    checked = all(outcome.version is None for outcome in outcomes)
+    title = context.say(
+        "cli.checked_title" if checked else "cli.summary_title", stored=len(outcomes) - refused - unchanged, **counts
+    )
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     for name in ("file", "kind", "layers", "read", "stored", "quarantined", "seconds", "todo"):
         numeric = name in ("read", "stored", "quarantined", "seconds")
-        table.add_column(context.say(f"cli.summary_{name}"), justify="right" if numeric else "left", overflow="fold")
+        word = "report.column_stored" if checked and name == "stored" else f"cli.summary_{name}"
+        table.add_column(context.say(word), justify="right" if numeric else "left", overflow="fold")
     for outcome in outcomes:
         numbers = [str(outcome.counts.get(name, "")) for name in ("read", "stored", "quarantined")]
         layers = [_name(context, name) for name, count in outcome.counts.get("features", {}).items() if count]
@@ -276,7 +280,7 @@ def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
         table.add_row(
             escape(outcome.source),
             context.say("cli.summary_of_kind", kind=outcome.kind),
-            ", ".join(layers),
+            ("、" if context.lang == "zh" else ", ").join(layers),
             *numbers,
             seconds,
             _to_do(outcome, context),

@@ -41,8 +41,12 @@ LIMITS = f"{DELIVERY}test_the_command_refuses_what_takes_too_much_by_name_and_re
 CHOSEN = "tests/api_config/test_findings.py::test_findings_are_chosen_by_file_rule_layer_status_and_place"
 RESTORED = f"{COMMANDS}test_a_backup_is_restored_whole_and_a_damaged_one_refused"
 WORDS_ADDED = f"{SURVEY}test_words_that_a_mapping_adds_are_known_and_so_is_a_unit_it_names"
-ELSEWHERE = f"{PLACES}test_a_place_elsewhere_in_the_world_is_stored_with_one_warning_and_kept_where_a_person_says_so"
+ELSEWHERE = f"{PLACES}test_what_has_no_likely_place_is_stored_where_a_person_says_that_it_is_right"
 SERVED = "tests/api_config/test_closed.py::test_serve_publishes_where_the_town_says_so_or_the_layers_are_closed"
+GRID = "tests/api_config/test_georeference.py::"
+FITTED = f"{GRID}test_axes_that_are_wrong_are_named_and_the_remedy_works"
+SEVEN = f"{GRID}test_seven_parameters_ask_for_the_system_and_the_heights_of_the_source"
+CRS_WINS = "tests/ingest/test_ifc_placement.py::test_a_conversion_with_the_number_of_its_zone_is_named_and_placed_where_crs_wins"
 EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--accept-removals": (COVERS, "--accept-removals"),
     "--again": ("tests/api_config/test_cli.py::test_the_same_file_again_is_no_change_in_either_language", "--again"),
@@ -52,6 +56,15 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
         "--blank",
     ),
     "--crs": ("tests/api_config/test_reports.py::test_one_check_of_a_folder_writes_every_finding_in_every_format", "--crs"),
+    "--axes": (FITTED, "--axes"),
+    "--control": (FITTED, "--control"),
+    "--crs-wins": (CRS_WINS, "crs_wins=True"),
+    "--model": (SEVEN, "--model"),
+    "--source-axes": (FITTED, "--source-axes"),
+    "--source-crs": (SEVEN, "--source-crs"),
+    "--without": (f"{GRID}test_a_point_that_does_not_fit_is_named_and_the_remedy_works", "--without"),
+    "twin georeference": (FITTED, "georeference"),
+    "twin revert": (f"{COMMANDS}test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again", "revert"),
     "--dry-run": (f"{COMMANDS}test_a_dry_run_prints_the_difference_and_stores_nothing", "--dry-run"),
     "--effective": (f"{COMMANDS}test_a_dry_run_prints_the_difference_and_stores_nothing", "--effective"),
     "--encoding": ("tests/ingest/test_encoding.py::test_an_encoding_that_the_caller_names_is_believed", "encoding"),
@@ -95,7 +108,7 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "publish_underground = ": (SERVED, ""),
     "closed = ": (SERVED, ""),
     "axes = ": (f"{SURVEY}test_the_remedy_for_swapped_axes_works", "axes"),
-    "offset = ": (f"{PLACES}test_what_a_local_grid_lacks_is_given_as_its_offset", "offset"),
+    "offset = ": (f"{PLACES}test_every_cause_is_named_with_the_crs_that_fits_and_its_remedy_stores_the_rows", "remedy"),
     "unit = ": (f"{PLACES}test_an_epanet_network_in_millimetres_is_refused_and_read_in_its_unit", "unit"),
     "units = ": ("tests/ingest/test_dxf_layers.py::test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so", "units"),
     "anywhere = ": (ELSEWHERE, "anywhere"),
