@@ -5,7 +5,7 @@ What a delivery of many sources is stands in `api_config/delivery.py`, how a sou
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -23,10 +23,11 @@ from ingest.reading import Reading, ReadRequest, SourceReaders
 from ingest.reading_basis import ReadingBasis, reading_basis
 from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue
-from twin_model.changeset import Changeset, ScopeKind, Source, Version
+from twin_model.changeset import Changeset, ScopeKind, Source, Touched, Version
 from twin_model.delivery_identity import version_with_same_source, with_layers
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
+from twin_model.plan import LayerPlan
 from twin_model.sources import SourceCopy, copy_to_read, is_kept, keep_content, source_copy
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
@@ -63,8 +64,11 @@ class Outcome:
     """What became of one source.
 
     `version` is None with an `error` where it was refused, and where it was only looked at; `already` is the version that
-    brought in the same source before; `seconds` is what reading and committing took. `shapes` are geometries of what was
-    read, in the storage CRS, where they were asked for: not more than a drawing can show, the others are counted.
+    brought in the same source before; `seconds` is what reading and committing took. `kinds` counts by layer what happened
+    to networks (`plan.KINDS`), in a dry run too; `kept_columns` are those that the source lacks and of which the town knows
+    values; `others` counts by layer what lies in its sight, is lacking and stays, for another project or source brought it.
+    `shapes` are geometries of what was read, in the storage CRS, where they were asked for: not more than a drawing can
+    show, the others are counted.
     """
 
     source: str
@@ -73,6 +77,9 @@ class Outcome:
     counts: dict[str, Any] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     planned: dict[str, dict[str, int]] = field(default_factory=dict)
+    kinds: dict[str, dict[str, int]] = field(default_factory=dict)
+    kept_columns: dict[str, list[str]] = field(default_factory=dict)
+    others: dict[str, int] = field(default_factory=dict)
     ids: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     error: TwinError | None = None
     already: int | None = None
@@ -90,16 +97,22 @@ class Outcome:
             self.shapes_left_out += max(len(shapes) - left, 0)
             left = max(left - len(shapes), 0)
 
+    def note(self, layers: Mapping[str, LayerPlan] | Mapping[str, Touched]) -> None:
+        """Take over what a plan, or a version, says of each layer besides its numbers."""
+        self.kinds = {name: dict(each.kinds) for name, each in layers.items() if each.kinds}
+        self.kept_columns = {name: list(each.kept_columns) for name, each in layers.items() if each.kept_columns}
+        self.others = {name: each.others for name, each in layers.items() if each.others}
+
 
 @dataclass(frozen=True)
 class Delivery:
     """How sources are to be read: as what, with which mapping and CRS, true since when, by whom.
 
     `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
-    contain are ended. With `again` a source is read once more though the same delivery was read before; with `fail_fast`
-    nothing is read after a source that was refused. With `learn` the mapping is kept in the town for sources of the same
-    form, which are then read by it where nobody says how they are to be read. `with_shapes` keeps what was
-    read for a map.
+    contain are ended. A column that a source lacks keeps what is known, unless it is among the fields of `blank`. With `again`
+    a source is read once more though the same delivery was read before; with `fail_fast` nothing is read after a source that
+    was refused. With `learn` the mapping is kept in the town for sources of the same form, which are then read by it where
+    nobody says how they are to be read. `with_shapes` keeps what was read for a map.
     """
 
     options: ReadOptions = field(default_factory=ReadOptions)
@@ -112,6 +125,7 @@ class Delivery:
     fail_fast: bool = False
     again: bool = False
     learn: bool = False
+    blank: tuple[str, ...] = ()
     with_shapes: bool = False
 
 
@@ -209,6 +223,7 @@ class SourceDelivery:
                 outcome.keep_shapes(draft)
             if delivery.dry_run:
                 plans = plan_changeset(town.store, changeset)
+                outcome.note(plans)
                 outcome.planned = {name: plan.counts for name, plan in plans.items() if name != "finding"}
                 outcome.ids = {name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"}
                 return True
@@ -216,6 +231,7 @@ class SourceDelivery:
             self._copy.keep()
             _keep_basis(town, self._basis)
             outcome.version = town.commit_delivery(changeset, draft.described, ahead)
+            outcome.note(outcome.version.touched)
             if delivery.learn:
                 outlines = self._readers.outline(self.path, self._options)
                 outcome.learned = learn(town.path / "mappings", self._options.mapping, outlines)
@@ -245,6 +261,7 @@ class SourceDelivery:
             reach=delivery.reach,
             area=delivery.area,
             accept_removals=delivery.accept_removals,
+            blank=delivery.blank,
         )
 
     @contextmanager
@@ -322,7 +339,9 @@ def _basis(town: Town, reader: Reader, options: ReadOptions, delivery: Delivery)
     """Return what a source is read with, the town's time zone and the scope that the caller named among it."""
     reach = None if delivery.reach == "seen" else delivery.reach
     area = None if delivery.area is None else delivery.area.wkb_hex
-    return reading_basis(reader, options, zone=town.settings.timezone, reach=reach, area=area)
+    return reading_basis(
+        reader, options, zone=town.settings.timezone, reach=reach, area=area, blank=delivery.blank or None
+    )
 
 
 def _keep_basis(town: Town, basis: ReadingBasis) -> None:

@@ -13,18 +13,20 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
 from ingest.place import TownPlace
-from ingest.spool import Spool
+from ingest.spool import Spool, SpooledFrame
 from twin_model.box import Box, joint_box
 from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
@@ -125,6 +127,7 @@ class Draft:
         )
         self._spool = Spool(folder or Path(tempfile.mkdtemp(prefix="draft-")))
         self._spool.folder.mkdir(parents=True, exist_ok=True)
+        self._columns: dict[str, FilledColumns] = {}
         self._blob_path = self._spool.folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
         self.described: dict[str, dict[str, Any]] = {}
@@ -201,6 +204,7 @@ class Draft:
         if len(fitted.rows):
             self._extent = joint_box(self._extent, fitted.rows.bounds)
             scope = self._scope()
+            self._columns.setdefault(layer_id, FilledColumns()).add(fitted.rows)
             self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
             if self._ahead is not None and not self.described:
                 self._ahead(layer_id, fitted.rows, self._true_since, scope)
@@ -283,7 +287,9 @@ class Draft:
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
         for frame in self._spool.frames:
-            yield frame.layer, frame.rows().to_frame(self.storage_crs)
+            rows = frame.rows()
+            empty = {name: np.full(len(rows), None, dtype=object) for name in self.catalogue[frame.layer].field_names}
+            yield frame.layer, replace(rows, columns=empty | dict(rows.columns)).to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         if not self._blobs:
@@ -306,11 +312,13 @@ class Draft:
         reach: ScopeKind = "seen",
         area: BaseGeometry | None = None,
         accept_removals: bool = False,
+        blank: tuple[str, ...] = (),
     ) -> Changeset:
         """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft.
 
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
-        `area` in the storage CRS.
+        `area` in the storage CRS. Columns that the source lacks, or leaves empty throughout, say nothing; those of `blank`
+        say that there is nothing.
         """
         self.ensure_placed()
         scope = self._scope()
@@ -326,7 +334,13 @@ class Draft:
             source=replace(self.source, identity=self._identity()),
             effective=effective,
             delivered=tuple(
-                Delivered(frame.layer, frame.rows, len(frame.content), frame.content) for frame in self._spool.frames
+                Delivered(
+                    frame.layer,
+                    partial(self._filled_rows, frame, self._blank_fields(frame.layer, blank)),
+                    len(frame.content),
+                    frame.content,
+                )
+                for frame in self._spool.frames
             ),
             findings=tuple(self.findings),
             blobs=self.stored_blobs,
@@ -334,6 +348,7 @@ class Draft:
             scope=scope,
             accept_removals=accept_removals,
             extent=self._extent,
+            blank=blank,
         )
 
     def _identity(self) -> dict[str, str]:
@@ -341,3 +356,33 @@ class Draft:
         layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
         left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
         return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))
+
+    def _blank_fields(self, layer_id: str, blank: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in blank if self.catalogue[layer_id].field_of(name) is not None)
+
+    def _filled_rows(self, frame: SpooledFrame, blank: tuple[str, ...]) -> Rows:
+        """Return rows of the spool with the columns that the source fills in, and empty ones of `blank`."""
+        return self._columns[frame.layer].of(frame.rows(), blank)
+
+
+@dataclass
+class FilledColumns:
+    """Which columns of a layer a source fills in: one that it lacks, or leaves empty throughout, says nothing."""
+
+    names: set[str] = field(default_factory=set)
+
+    def add(self, rows: Rows) -> None:
+        """Take note of the columns of rows in which there is something."""
+        self.names |= {name for name, column in rows.columns.items() if name not in self.names and _has_values(column)}
+
+    def of(self, rows: Rows, blank: tuple[str, ...]) -> Rows:
+        """Return rows with the columns that the whole source fills in, and empty ones of `blank`."""
+        columns = {name: column for name, column in rows.columns.items() if name in self.names}
+        empty = np.full(len(rows), None, dtype=object)
+        return replace(rows, columns=dict.fromkeys(blank, empty) | columns)
+
+
+def _has_values(column: NDArray[Any]) -> bool:
+    if column.dtype.kind == "f":
+        return bool(np.isfinite(column).any())
+    return column.dtype != object or any(value is not None for value in column)

@@ -128,7 +128,7 @@ class Fitting:
         self._heights = np.empty((0, 3))
 
     def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None = None) -> Fitted:
-        """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings.
+        """Return the rows that can be stored, in the storage CRS with the fields that the frame has, and findings.
 
         `runs` are the geometries of rows that have none in the frame, in its CRS.
         """
@@ -149,7 +149,7 @@ class Fitting:
         self._warn_outside(work)
         if layer.id in GROUND_LAYERS:
             self._report_heights(work)
-        values = {one.name: self._values(work, one) for one in layer.fields}
+        values = {one.name: self._values(work, one) for one in layer.fields if one.name in work.frame}
         if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
             values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
         ids = self._identity(work, values)
@@ -284,8 +284,6 @@ class Fitting:
         )
 
     def _values(self, work: _Work, one: Field) -> NDArray[Any]:
-        if one.name not in work.frame:
-            return np.full(len(work.frame), None, dtype=object)
         raw = work.frame[one.name].to_numpy()
         raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
         column, wrong = typed(raw, one, self._zone)
@@ -316,8 +314,8 @@ class Fitting:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
         if layer.identity_field is None:
             return ids
-        own = values[layer.identity_field]
-        prefixes = [values[name] for name in layer.prefix]
+        absent = ids.copy()
+        own, *prefixes = (values.get(name, absent) for name in (layer.identity_field, *layer.prefix))
         seen = self._seen.setdefault(layer.id, set())
         duplicate = np.zeros(len(ids), dtype=bool)
         for row in np.flatnonzero(work.keep):

@@ -77,15 +77,18 @@ def _renamed(mapping: Mapping, outline: LayerOutline, known_as: str) -> list[Lay
     """Return the entries for a layer under its present name; those for one kind of geometry stay so."""
     renamed = []
     for entry in _entries(mapping, known_as, outline):
-        kinds = () if entry.fits(known_as) else tuple(kind for kind in outline.rows if entry.fits(f"{known_as}|{kind}"))
+        kinds = () if entry.fits(known_as) else tuple(kind for kind in outline.rows if entry.fits_part(known_as, kind))
         patterns = tuple(f"{outline.name}|{kind}" for kind in kinds) or (outline.name,)
         renamed.append(replace(entry, patterns=patterns))
     return renamed
 
 
 def _entries(mapping: Mapping, name: str, outline: LayerOutline) -> list[LayerMapping]:
-    names = (name, *(f"{name}|{kind}" for kind in outline.rows))
-    return [entry for entry in mapping.layers if any(entry.fits(each) for each in names)]
+    return [
+        entry
+        for entry in mapping.layers
+        if entry.fits(name) or any(entry.fits_part(name, kind) for kind in outline.rows)
+    ]
 
 
 def _quoted(value: Any) -> str:

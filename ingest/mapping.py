@@ -112,11 +112,16 @@ class LayerMapping:
     join: TableJoin | None = None
 
     def fits(self, source_layer: str) -> bool:
+        """Return whether the entry is for a source layer."""
         return _matches(source_layer, self.patterns)
+
+    def fits_part(self, source_layer: str, *parts: str) -> bool:
+        """Return whether the entry names a part of a source layer ("roads|LineString"): a name without | never does."""
+        return _matches("|".join((source_layer, *parts)), tuple(each for each in self.patterns if "|" in each))
 
     def kinds_of(self, source_layer: str) -> frozenset[int]:
         """Return which geometries of a source layer the entry takes: 0 points, 1 lines, 2 areas (`from = "roads|LineString"`)."""
-        named = {number for number, kind in enumerate(GEOMETRY_KINDS) if self.fits(f"{source_layer}|{kind}")}
+        named = {number for number, kind in enumerate(GEOMETRY_KINDS) if self.fits_part(source_layer, kind)}
         return frozenset(named) if named and not self.fits(source_layer) else ALL_KINDS
 
     def wants(self, column: str, value: Any) -> bool:
@@ -192,8 +197,7 @@ class Mapping:
 
     def entries_for(self, source_layer: str) -> list[LayerMapping]:
         """Return every entry for a source layer, whole or one of its kinds of geometry, in order."""
-        names = [source_layer, *(f"{source_layer}|{kind}" for kind in GEOMETRY_KINDS)]
-        return [entry for entry in self.layers if any(entry.fits(name) for name in names)]
+        return [entry for entry in self.layers if entry.fits(source_layer) or entry.kinds_of(source_layer) != ALL_KINDS]
 
     def layer_for(self, source_layer: str) -> LayerMapping | None:
         return next((one for one in self.layers if one.fits(source_layer)), None)

@@ -61,7 +61,7 @@ def mapping_report(mapping: Mapping, outlines: Sequence[LayerOutline], draft: Dr
 
 
 def _fits(entry: LayerMapping, outline: LayerOutline) -> bool:
-    return any(entry.fits(name) for name in (outline.name, *(f"{outline.name}|{kind}" for kind in outline.rows)))
+    return entry.fits(outline.name) or any(entry.fits_part(outline.name, kind) for kind in outline.rows)
 
 
 def _layer_report(

@@ -144,7 +144,8 @@ class Changeset:
     version an edit was made on; None asks for no check. With `since_recorded` it is true since it is recorded, whatever
     `effective` says: who waited for the writer's place is not buried under who came first. `extent` is the box of what is
     delivered. A delivery by which more than a tenth of what it could have
-    seen would vanish is refused unless `accept_removals`.
+    seen would vanish is refused unless `accept_removals`. A column that a delivery lacks keeps what is known, unless it is
+    among `blank`.
     """
 
     author: str
@@ -163,6 +164,7 @@ class Changeset:
     restored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     restored_to: int = 0
     since_recorded: bool = False
+    blank: tuple[str, ...] = ()
     extent: Box | None = None
 
     def deliveries(self, catalogue: Catalogue) -> tuple[Delivered, ...]:
@@ -246,13 +248,21 @@ def _where(finding: Finding, changeset: Changeset) -> list[Any]:
 
 @dataclass(frozen=True)
 class Touched:
-    """What a version changed in one layer: numbers and the box of old and new geometry."""
+    """What a version changed in one layer: numbers and the box of old and new geometry.
+
+    `kinds` counts what happened to a network (`plan.KINDS`), `kept_columns` are those that the delivery lacked, `others`
+    counts what other projects or sources brought and the delivery, which could have seen it, lacked: they are there of a
+    version that was just made.
+    """
 
     inserted: int = 0
     updated: int = 0
     terminated: int = 0
     unchanged: int = 0
     box: Box | None = None
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    kept_columns: tuple[str, ...] = ()
+    others: int = 0
 
     @property
     def changed(self) -> int:

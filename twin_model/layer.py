@@ -72,7 +72,8 @@ class Layer:
     - `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number where
       numbers repeat.
     - `classes` are fields of which two things at one place must have the same values to be one; such layers are found
-      again by place too where a number is new.
+      again by place too where a number is new. `sizes` are numbers that contradict each other where they differ; `abandoned`
+      names, by field, the codes of what is out of use.
     - `geometry` is fixed: single or multi, with Z or not. Features without geometry are allowed; `geometry_optional` says
       that they are nothing to remark on (a model that has no place yet).
     - `label` lists the fields that a feature is called by, the best first; search looks in these and in `searched`.
@@ -99,6 +100,8 @@ class Layer:
     valid_from_field: str | None = None
     prefix: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    abandoned: Mapping[str, Any] = field(default_factory=dict)
     underground: bool = False
     geometry_optional: bool = False
     label: tuple[str, ...] = ()
@@ -140,6 +143,11 @@ class Layer:
         return self.geometry.endswith("Z")
 
     @property
+    def keeps_heights(self) -> bool:
+        """Whether known heights stay where a delivery has none: those of points and lines, vertex by vertex."""
+        return self.has_z and not self.is_multi and self.dimension in (0, 1)
+
+    @property
     def is_multi(self) -> bool:
         return self.geometry.startswith("Multi")
 
@@ -157,6 +165,11 @@ class Layer:
     def is_network(self) -> bool:
         """Whether features are segments and nodes of a network: what a survey shows of it are its lines."""
         return bool(self.classes)
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        """The fields that keep the numbers of several projects apart."""
+        return tuple(name for name in self.prefix if name not in self.classes) if self.is_network else ()
 
     def name_in(self, lang: str) -> str:
         """Return how output names the layer: its title in Chinese, its id in English."""

@@ -119,6 +119,7 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
+    @click.option("--blank", multiple=True, metavar="COLUMN", help=help_text("ingest_blank", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
     @click.option("--learn", is_flag=True, help=help_text("ingest_learn", lang))
@@ -132,6 +133,7 @@ def ingest_command(lang: str) -> click.Command:
         effective: str | None,
         reason: str,
         scope: str,
+        blank: tuple[str, ...],
         accept_removals: bool,
         fail_fast: bool,
         again: bool,
@@ -158,7 +160,8 @@ def ingest_command(lang: str) -> click.Command:
                 fail_fast,
                 again,
                 learn,
-                wants_map(reports),
+                with_shapes=wants_map(reports),
+                blank=blank,
             )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json, reported=bool(reports))
@@ -249,7 +252,8 @@ def print_outcomes(
             context.out.file.flush()  # a refusal stands among the results in their order, where both go to one place
             context.print_error(one.error)
         else:
-            context.out.print(_line(one, context), highlight=False, markup=False, soft_wrap=True)
+            for line in (_line(one, context), *_remarks(one, context)):
+                context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         _print_findings(context, one, reported=reported)
     if len(outcomes) >= _SUMMED_UP:
         context.out.print(_summary(outcomes, context))
@@ -359,6 +363,23 @@ def _became(one: Outcome, context: CommandContext) -> str:
     return context.say("cli.dry_run", planned=planned) + hint
 
 
+def _remarks(outcome: Outcome, context: CommandContext) -> list[str]:
+    """Return what else is to be known of a delivery: what happened to networks, which columns and features stay as they were."""
+    comma, zh = ("、", context.lang == "zh") if context.lang == "zh" else (", ", False)
+    remarks = []
+    for layer, kinds in outcome.kinds.items():
+        if set(kinds) - {"new"}:
+            counts = [f"{context.say(f'cli.{kind}')} {count}" for kind, count in kinds.items()]
+            remarks.append(context.say("cli.kinds", name=_name(context, layer), counts=comma.join(counts)))
+    for layer, columns in outcome.kept_columns.items():
+        described = {each.name: each.title(context.lang) for each in context.town.catalogue[layer].fields} if zh else {}
+        names = comma.join(described.get(name, name) for name in columns)
+        remarks.append(context.say("cli.kept_columns", name=_name(context, layer), columns=names))
+    for layer, count in outcome.others.items():
+        remarks.append(context.say("cli.others_stay", name=_name(context, layer), count=count))
+    return ["  " + remark for remark in remarks]
+
+
 def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
     return layer_namer(context)(layer)
@@ -369,7 +390,7 @@ def _as_dict(one: Outcome, context: CommandContext) -> dict[str, Any]:
     findings = _finding_rows(context, one)
     return {
         "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
+        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "kinds": one.kinds, "kept_columns": one.kept_columns, "others": one.others, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
         "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
                     for name, t in (one.version.touched.items() if one.version else ())},
         "findings": [row_dict(row) for row in findings],

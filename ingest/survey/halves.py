@@ -112,8 +112,8 @@ def _report_moved(rows: SurveyRows, first: Indices) -> None:
 
 
 def lines_of_halves(rows: SurveyRows) -> SurveyRows:
-    """Return one row a line with start and end fields, merged of its halves; the half first told gives the
-    start.
+    """Return one row a line with start and end fields, merged of its halves; the half of the lower number gives the
+    start, for rows come sorted by number.
 
     Halves of one pair of points belong together by section and material, then by their order. A half alone is
     a line whose other end has no depth; halves that disagree keep what the first says. Both are reported.

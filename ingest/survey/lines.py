@@ -20,7 +20,16 @@ from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
 from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.points import PointPlaces
-from ingest.survey.rows import Floats, SurveyRows, Texts, first_place, joined_keys, numbers_of, status_codes
+from ingest.survey.rows import (
+    Floats,
+    SurveyRows,
+    Texts,
+    add_by_table,
+    first_place,
+    joined_keys,
+    numbers_of,
+    status_codes,
+)
 from ingest.survey.section import read_section
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.crs import is_projected, transform_xy
@@ -59,7 +68,7 @@ def read_lines(rows: SurveyRows, points: PointPlaces, crs: str, vocabulary: Voca
     heights = _heights(lines, vocabulary)
     frame = _frame(lines, heights, crs, vocabulary)
     kept = np.flatnonzero(rows.keep)
-    rows.draft.add("pipe_line", frame.iloc[kept], records=int(rows.records()[kept].sum()))
+    add_by_table(rows, "pipe_line", frame.iloc[kept], kept)
 
 
 def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
@@ -147,11 +156,7 @@ def _set_aside_repeated(lines: _Lines) -> None:
     """Set aside a line that says again what another between the same points says, in either direction
     (L03)."""
     rows = lines.rows
-    forward = rows.text("start_no") <= rows.text("end_no")
-    ends = []
-    for name in ("depth", "crown_depth", "invert_depth", "elevation", "crown_elevation", "invert_elevation"):
-        first, last = rows.text(f"start_{name}"), rows.text(f"end_{name}")
-        ends += [np.where(forward, first, last), np.where(forward, last, first)]
+    ends = list(_end_texts(rows, rows.text("start_no") <= rows.text("end_no")).values())
     sections = np.array([read_section(text).text or "" for text in rows.text("section")], dtype=object)
     same = [
         sections,
@@ -169,6 +174,15 @@ def _set_aside_repeated(lines: _Lines) -> None:
         end=lines.rows.text("end_no"),
         first=partial(first_place, rows, keys),
     )
+
+
+def _end_texts(rows: SurveyRows, forward: NDArray[np.bool_]) -> dict[str, Texts]:
+    """Return what is said of both ends, the end of the lower number first, whichever way a line was listed."""
+    texts: dict[str, Texts] = {}
+    for name in ("depth", "crown_depth", "invert_depth", "elevation", "crown_elevation", "invert_elevation"):
+        first, last = rows.text(f"start_{name}"), rows.text(f"end_{name}")
+        texts |= {f"low_{name}": np.where(forward, first, last), f"high_{name}": np.where(forward, last, first)}
+    return texts
 
 
 def _pairs(lines: _Lines) -> Texts:
@@ -189,7 +203,9 @@ def _segment_keys(lines: _Lines) -> Texts:
     Parallel lines are numbered by what they are (section, material, burial, owner), not by where they stand.
     """
     rows, keys = lines.rows, _pairs(lines)
-    told = {name: rows.text(name) for name in ("section", "material", "burial_method", "owner")}
+    forward = rows.text("start_no") <= rows.text("end_no")
+    names = ("section", "material", "burial_method", "owner", "pressure", "voltage", "cable_count", "hole_total")
+    told = {name: rows.text(name) for name in names} | _end_texts(rows, forward)
     order = pd.DataFrame({"project": lines.project, "key": keys, **told, "keep": ~rows.keep}).sort_values(
         ["keep", *told], kind="stable"
     )

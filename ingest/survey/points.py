@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ingest.place import Cause, causes_of
 from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.leftover_cells import attributes_of_rows
-from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
+from ingest.survey.rows import Floats, SurveyRows, Texts, add_by_table, joined_keys, numbers_of, status_codes
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.errors import SourceRefused
 from twin_model.layer import ATTRIBUTES
@@ -276,8 +276,4 @@ def _store(
     geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
     raised = np.flatnonzero(np.isfinite(ground[kept]))
     geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
-    rows.draft.add(
-        "pipe_point",
-        gpd.GeoDataFrame(columns, geometry=geometry, crs=crs),
-        records=int(rows.records()[kept].sum()),
-    )
+    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept)

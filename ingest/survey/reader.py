@@ -31,6 +31,9 @@ __all__ = ["files_of_survey", "read_survey", "recognises_survey"]
 
 _RECOGNISED_ROWS = 25
 
+_SHEET_ORDER = ("project", "scope", "survey_no", "connected_no")
+"""What rows are sorted by that tell lines from their ends: the halves of a line lie anywhere in a sheet."""
+
 
 def recognises_survey(path: Path) -> bool:
     """Say whether a file, or any table of a folder, has the headings of a pipeline survey; reads only first
@@ -88,7 +91,7 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     if len(halves.frame):
         number, connected = halves.text("survey_no"), halves.text("connected_no")
         halves.set_aside("survey.line_unended", connected == "", start=number, end=None)
-        read_lines(lines_of_halves(filled_down(halves)), sheets, crs, vocabulary)
+        read_lines(lines_of_halves(filled_down(halves).sorted_by(*_SHEET_ORDER)), sheets, crs, vocabulary)
     read_lines(rows_of(by_role["line"], "pipe_line", draft, vocabulary), sheets, crs, vocabulary)
     draft.surveyed = _latest(tables)
 
@@ -107,7 +110,7 @@ def _read_sheets(
     rows = rows_of(tables, "pipe_line", draft, vocabulary)
     if not len(rows.frame):
         return points
-    rows = filled_down(rows)
+    rows = filled_down(rows).sorted_by(*_SHEET_ORDER)
     joint = points.joined(read_points(points_of_sheet(rows), crs, vocabulary))
     read_lines(lines_of_halves(rows), joint, crs, vocabulary)
     return joint

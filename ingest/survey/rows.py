@@ -4,10 +4,12 @@ noticed of it.
 A record of a survey is one row that is not empty; titles, headings and captions are decoration.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -19,7 +21,17 @@ from ingest.survey.vocabulary import UNITS, PipeClass, Vocabulary, kind_of_numbe
 from ingest.tables import TextTable, is_text_table
 from twin_model.finding import Finding, Severity
 
-__all__ = ["SurveyRows", "SurveyTable", "first_place", "joined_keys", "numbers_of", "rows_of", "status_codes"]
+__all__ = [
+    "SurveyRows",
+    "SurveyTable",
+    "add_by_table",
+    "first_place",
+    "joined_keys",
+    "natural_key",
+    "numbers_of",
+    "rows_of",
+    "status_codes",
+]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
@@ -115,6 +127,22 @@ class SurveyRows:
         titles, cells = self.tables[table].heading.titles, self.tables[table].table.rows[row]
         named = [titles[n] if n < len(titles) and titles[n] else f"column {n + 1}" for n in range(len(cells))]
         return {name: cell for name, cell in zip(named, cells, strict=True) if cell}
+
+    def sorted_by(self, *names: str) -> "SurveyRows":
+        """Return the rows in an order that their content alone decides, by some columns first: it does not matter in
+        which order an office wrote them."""
+        others = sorted(str(name) for name in self.frame.columns if name not in ("table", "row", *names))
+        columns = [self.text(name).astype(str).tolist() for name in (*names, *others)]
+        leading, rest = columns[: len(names)], columns[len(names) :]
+        keys = [
+            (*map(natural_key, first), *more)
+            for first, more in zip(zip(*leading, strict=True), zip(*rest, strict=True), strict=True)
+        ]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        frame = self.frame.iloc[order].reset_index(drop=True)
+        ordered = SurveyRows(self.layer, self.tables, frame, self.own[order], self.draft)
+        ordered.keep = self.keep[order]
+        return ordered
 
     def report(
         self,
@@ -299,6 +327,29 @@ def status_codes(rows: SurveyRows, vocabulary: Vocabulary) -> Texts:
         expected=list(vocabulary.rules["status"])[:12],
     )
     return codes
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural_key(text: str) -> tuple[Any, ...]:
+    """Return what sorts texts as people do: J2 before J10.
+
+    >>> sorted(["J10", "J2"], key=natural_key)
+    ['J2', 'J10']
+    """
+    return tuple(int(part) if n % 2 else part for n, part in enumerate(_DIGITS.split(text)))
+
+
+def add_by_table(rows: SurveyRows, layer: str, frame: gpd.GeoDataFrame, chosen: NDArray[np.intp]) -> None:
+    """Store rows, of which `frame` are those `chosen`, a table at a time: a column that is empty throughout a table is not
+    there, whatever other tables of the survey have."""
+    table = rows.frame["table"].to_numpy(dtype=int)[chosen]
+    records = rows.records()[chosen]
+    for number in dict.fromkeys(table.tolist()):
+        part = frame.iloc[np.flatnonzero(table == number)]
+        empty = [name for name in part.columns if name != "geometry" and (part[name].isna() | (part[name] == "")).all()]
+        rows.draft.add(layer, part.drop(columns=empty), records=int(records[table == number].sum()))
 
 
 def joined_keys(parts: Sequence[Texts]) -> Texts:

@@ -33,9 +33,9 @@ def town(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Town]:
 
 
 def write_lamps(path: Path, first: int, rows: int) -> Path:
-    """Write lamps numbered from `first` on, ten metres apart."""
+    """Write lamps numbered from `first` on, ten metres apart, 300 in a row."""
     numbers = np.arange(first, first + rows)
-    points = shapely.points(EAST + numbers * 10.0, np.full(rows, NORTH))
+    points = shapely.points(EAST + numbers % 300 * 10.0, NORTH + numbers // 300 * 10.0)
     frame = gpd.GeoDataFrame({"pole_no": numbers.astype(str)}, geometry=points, crs=CRS)
     frame.to_file(path, driver="FlatGeobuf", SPATIAL_INDEX="NO")
     return path

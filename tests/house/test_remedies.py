@@ -51,6 +51,10 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--accept-removals": (COVERS, "--accept-removals"),
     "--again": ("tests/api_config/test_cli.py::test_the_same_file_again_is_no_change_in_either_language", "--again"),
     "--as": (f"{COMMANDS}test_findings_go_back_to_the_survey_office_as_a_table", "--as"),
+    "--blank": (
+        "tests/api_config/test_offices.py::test_what_happened_to_a_network_is_told_in_the_words_of_an_office",
+        "--blank",
+    ),
     "--crs": ("tests/api_config/test_reports.py::test_one_check_of_a_folder_writes_every_finding_in_every_format", "--crs"),
     "--axes": (FITTED, "--axes"),
     "--control": (FITTED, "--control"),

@@ -64,7 +64,7 @@ CASES = [
     done("survey_dangling_number", 6, "survey.number_unknown", TODAY),
     done("survey_depth_of_90m", 7, "survey.depth_impossible", TODAY),
     done("survey_duplicated_number", 7, "survey.point_number_repeated", TODAY),
-    done("survey_nan_coordinates", 2, "survey.coordinates_missing", "survey.line_lost_point", "survey.number_unreadable", TODAY),
+    done("survey_nan_coordinates", 2, "survey.coordinates_missing", "survey.line_lost_point", TODAY),
     refused("survey_swapped_axes", "survey.axes_swapped", *CRS),
     refused("survey_zone_prefixed", "survey.zone_prefix", *CRS),
     refused("text_pretending_to_be.dxf", "dxf.not_dxf", *CRS),

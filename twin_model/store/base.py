@@ -29,6 +29,7 @@ __all__ = [
     "Described",
     "FeatureQuery",
     "HeadStart",
+    "Link",
     "Provenance",
     "SortKey",
     "Store",
@@ -172,6 +173,16 @@ class ChangesetRecord:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A feature that follows another, by a version: `kind` is how ("split", "merged")."""
+
+    version: int
+    kind: str
+    from_fid: int
+    to_fid: int
+
+
+@dataclass(frozen=True)
 class Described:
     """A layer that a commit brings: its table, or the columns it gains, are made in the transaction that writes its rows.
 
@@ -297,6 +308,10 @@ class StoreHistory(Protocol):
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         """Return what a version changed, by layer."""
+        ...
+
+    def links(self, layer: str) -> list[Link]:
+        """Return which features of a layer follow which others, as known now, by version."""
         ...
 
     def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:

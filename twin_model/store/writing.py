@@ -69,11 +69,12 @@ def write_changeset(
     number, recorded, previous = transaction.last()
     moment = moment_after(recorded)
     if _changes_nothing(changeset, plans):
-        still = {name: Touched(unchanged=len(one.decisions)) for name, one in plans.items()}
+        still = {name: _as_planned(Touched(unchanged=len(one.decisions)), one) for name, one in plans.items()}
         return Version(number, recorded or moment, still, made=False)
     if changeset.since_recorded:
         changeset = replace(changeset, effective=moment)
-    writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope)
+    whole = changeset.source is None and not changeset.edit
+    writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope, whole)
     for writer in ahead.values():
         writer.writing = writing
     writers = {name: ahead.get(name) or transaction.writer(name, writing) for name in written_layers(changeset, plans)}
@@ -88,10 +89,12 @@ def write_changeset(
         if one.layer in ahead or one.layer not in plans:  # nothing was delivered of a layer without a plan
             continue
         rows, start = one.rows(), position[one.layer]
-        writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])
+        plan = plans[one.layer]
+        writers[one.layer].write(plan.rows_to_write(rows, start), plan.decisions[start : start + len(rows)])
         position[one.layer] = start + len(rows)
     for name, plan in plans.items():
         writers[name].end(plan.ended.tolist())
+        writers[name].link(plan)
     for name, current in ending.items():
         writers[name].end(current)
     for name, fids in changeset.restored.items():
@@ -99,10 +102,10 @@ def write_changeset(
     transaction.keep_blobs(changeset.blobs())
     progress("index", 0, 0)
     finished = {name: writer.finish() for name, writer in writers.items()}
-    line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()})
+    line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()}, plans)
     digest = chain_hash(previous, line)
     transaction.record({**line, "previous": previous, "hash": digest})
-    touched = {name: touched for name, (touched, _) in finished.items()}
+    touched = {name: _as_planned(touched, plans.get(name)) for name, (touched, _) in finished.items()}
     return Version(writing.version, moment, touched, True, digest)
 
 
@@ -194,12 +197,23 @@ def moment_after(recorded: Instant | None) -> Instant:
     return to_instant(datetime.fromisoformat(recorded) + timedelta(milliseconds=1))
 
 
-def _line(changeset: Changeset, writing: Writing, digests: Mapping[str, str]) -> dict[str, Any]:
+def _as_planned(touched: Touched, plan: LayerPlan | None) -> Touched:
+    if plan is None:
+        return touched
+    return replace(touched, kinds=plan.kinds, kept_columns=plan.kept_columns, others=plan.others)
+
+
+def _line(
+    changeset: Changeset, writing: Writing, digests: Mapping[str, str], plans: Mapping[str, LayerPlan]
+) -> dict[str, Any]:
     source = changeset.source
+    kinds = {name: dict(plan.kinds) for name, plan in plans.items() if plan.kinds}
+    lacking = {name: list(plan.kept_columns) for name, plan in plans.items() if plan.kept_columns}
+    noted = ({"kinds": kinds} if kinds else {}) | ({"kept_columns": lacking} if lacking else {})
     return {
         "number": writing.version, "recorded": writing.moment, "effective": changeset.effective, "author": changeset.author,
         "reason": changeset.reason, "source": source.name if source else None, "sha256": source.sha256 if source else None,
         "kind": source.kind if source else None, "delivery": source.delivery if source else None,
-        "counts": orjson.dumps({**changeset.counts, "content": digests}).decode(), "rule": RULE,
+        "counts": orjson.dumps({**changeset.counts, **noted, "content": digests}).decode(), "rule": RULE,
         "identity": orjson.dumps(dict(source.identity), option=orjson.OPT_SORT_KEYS).decode() if source and source.identity else None,
     }  # fmt: skip

@@ -328,6 +328,27 @@ class GeoPackageWriter(LayerWriter):
             ((self.layer.id, alias, fid, self.writing.version) for alias, fid in renumbered),
         )
 
+    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) VALUES (?,?,?,?,?)",
+            ((self.writing.version, kind, self.layer.id, before, after) for kind, before, after in links),
+        )
+
+    def restore_links(self, fids: list[int], version: int) -> None:
+        new, layer, listed = self.writing.version, self.layer.id, _listed(fids)
+        concerned = "(SELECT value FROM json_each(?3))"
+        chosen = f"layer = ?2 AND (from_fid IN {concerned} OR to_fid IN {concerned})"
+        again = (
+            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) SELECT ?1, kind, layer, from_fid, "
+            f"to_fid FROM vgpkg_twin_link WHERE {chosen} AND version <= ?4 AND version_to > ?4"
+        )
+        self._connection.execute(again, (new, layer, listed, version))
+        close = (
+            f"UPDATE vgpkg_twin_link SET version_to = ?1 WHERE {chosen} AND version > ?4 AND version < ?1 "
+            "AND version_to IS NULL"
+        )
+        self._connection.execute(close, (new, layer, listed, version))
+
     def expect(self, instant: Instant) -> None:
         text = "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"
         self._connection.execute(text, (instant, self.layer.id))

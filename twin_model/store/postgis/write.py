@@ -268,6 +268,27 @@ class PostgisWriter(LayerWriter):
                 (self.layer.id, self.writing.version, [one for one, _ in renumbered], [fid for _, fid in renumbered]),
             )
 
+    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
+        kinds, before, after = (list(column) for column in zip(*links, strict=True))
+        self._connection.execute(
+            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, %s, from_fid, to_fid "
+            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (kind, from_fid, to_fid) ON CONFLICT DO NOTHING",
+            (self.writing.version, self.layer.id, kinds, before, after),
+        )
+
+    def restore_links(self, fids: list[int], version: int) -> None:
+        new, layer = self.writing.version, self.layer.id
+        chosen = "layer = %s AND (from_fid = ANY(%s) OR to_fid = ANY(%s))"
+        self._connection.execute(
+            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, layer, from_fid, to_fid "
+            f"FROM twin_link WHERE {chosen} AND version <= %s AND version_to > %s ON CONFLICT DO NOTHING",
+            (new, layer, fids, fids, version, version),
+        )
+        self._connection.execute(
+            f"UPDATE twin_link SET version_to = %s WHERE {chosen} AND version > %s AND version < %s AND version_to IS NULL",
+            (new, layer, fids, fids, version, new),
+        )
+
     def expect(self, instant: Instant) -> None:
         text = "UPDATE twin_layer SET next_planned = least(next_planned, %s) WHERE layer = %s"
         self._connection.execute(text, (instant, self.layer.id))
