@@ -96,7 +96,7 @@ def _by_hand(given: Mapping[str, Any], crs: str, storage_crs: str, at: Float64) 
 def _by_conversion(reference: Georeference, named: str | None, storage_crs: str, at: Float64) -> Placement:
     conversion = reference.conversions[0]
     findings = _differing(reference.conversions)
-    crs = _known_crs(conversion.crs) or (crs_code(named) if named else None)
+    crs = _known_crs(conversion.crs) or _known_crs(conversion.well_known_text) or (crs_code(named) if named else None)
     if crs is None or not is_projected(crs):
         return Placement(
             "none",

@@ -15,24 +15,30 @@ A model without usable placement is stored with placement "none": geometry NULL,
 metres, so that it can be viewed alone and placed later.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import ifcopenshell
 import numpy as np
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
 from ingest.ifc.alignment import alignment_line
+from ingest.ifc.attribute import attribute
 from ingest.ifc.file import IfcFile, opened_ifc, recognises_ifc
 from ingest.ifc.georeference import Georeference, georeference_of
+from ingest.ifc.losses import Losses
 from ingest.ifc.placement import Placement, place
-from ingest.ifc.products import Products, products_of
+from ingest.ifc.products import Products, mend_products, products_of
 from ingest.ifc.relations import Relations, read_relations
 from ingest.ifc.rows import ModelRows
 from ingest.ifc.shapes import Shape, read_shapes
+from ingest.ifc.units import mend_units
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -41,6 +47,7 @@ __all__ = ["read_ifc", "recognises_ifc"]
 Lines = list[tuple[Any, NDArray[np.float64] | None]]
 
 _BATCH = 5_000
+_NAME, _LONG_NAME, _PHASE = 2, 5, 6
 _SHOWN = 5
 
 
@@ -53,14 +60,10 @@ def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
     with opened_ifc(path, draft.source.name, options.encoding) as file:
         for finding in file.findings:
             draft.report(finding)
-        try:
-            outline = _outline_of(file.model, draft)
-        except (RuntimeError, AttributeError, TypeError, ValueError, IndexError) as error:
-            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
-        try:
-            _read_model(file, outline, draft, options)
-        except RuntimeError as error:
-            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
+        losses = Losses()
+        _read_model(file, _outline_of(file.model, draft, losses), draft, options)
+        for finding in losses.findings():
+            draft.report(finding)
 
 
 @dataclass(frozen=True)
@@ -72,35 +75,61 @@ class _Outline:
     reference: Georeference
     relations: Relations
     lines: Lines
+    losses: Losses
 
 
-def _outline_of(model: Any, draft: Draft) -> _Outline:
+def _outline_of(model: Any, draft: Draft, losses: Losses) -> _Outline:
     project = _project(model, draft)
+    mend_units(model, project, losses)
+    mend_products(model, losses)
     products = products_of(model)
-    lines = [(one, alignment_line(model, one)) for one in products.alignments]
-    return _Outline(project, products, georeference_of(model, project), read_relations(model), lines)
+    reference = georeference_of(model, project, losses)
+    relations = read_relations(model, losses)
+    lines = [
+        (one, losses.attempt("ifc.axis_lost", one, partial(alignment_line, model, one), None))
+        for one in products.alignments
+    ]
+    return _Outline(project, products, reference, relations, lines, losses)
 
 
 def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOptions) -> None:
     products, reference, lines = outline.products, outline.reference, outline.lines
-    shapes = read_shapes(file.model, products.with_body, draft.keep_blob)
+    further: Counter[str] = Counter()
+    shapes = read_shapes(file.model, products.with_body, draft.keep_blob, further)
     first = next(shapes, None)
     placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
     for finding in placement.findings:
         draft.report(finding)
-    rows = ModelRows(outline.project.GlobalId, products, outline.relations, placement.matrix, draft.storage_crs)
+    key = outline.project.GlobalId
+    rows = ModelRows(key, products, outline.relations, placement.matrix, draft.storage_crs, outline.losses)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
     _add_shapeless(rows, products, draft)
     _add_alignments(rows, lines, draft)
     _add_storeys(rows, products, draft)
     draft.add("bim_model", rows.model_frame(_model_row(file, outline, rows, placement)))
-    draft.decorate(len(products.others))
+    _decorate(products, draft)
     _report_whole(rows, products, draft)
+    if further:
+        values = {"count": further.total(), "kinds": _kinds(further)}
+        draft.report(Finding("ifc.further_shapes", "info", layer="bim_element", values=values))
+
+
+def _decorate(products: Products, draft: Draft) -> None:
+    """Count what is no feature of its own, and list it by class."""
+    draft.decorate(len(products.others))
+    if products.others:
+        kinds = Counter(one.is_a() for one in products.others)
+        values = {"count": kinds.total(), "kinds": _kinds(kinds)}
+        draft.report(Finding("ifc.decoration", "info", layer="bim_model", values=values))
+
+
+def _kinds(counts: Counter[str]) -> list[str]:
+    return [f"{kind} {count}" for kind, count in counts.most_common()]
 
 
 def _project(model: Any, draft: Draft) -> Any:
     projects = model.by_type("IfcProject")
-    if not projects or not projects[0].GlobalId:
+    if not projects or not projects[0].GlobalId or not isinstance(projects[0].GlobalId, str):
         raise SourceRefused("ifc.no_project", source=draft.source.name)
     if len(projects) > 1:
         draft.decorate(len(projects) - 1)
@@ -136,8 +165,11 @@ def _add_shapeless(rows: ModelRows, products: Products, draft: Draft) -> None:
 
 
 def _representations(product: Any) -> list[str]:
-    found = product.Representation.Representations or ()
-    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found]
+    representation = product.Representation
+    found = (
+        attribute(representation, "Representations") if isinstance(representation, ifcopenshell.entity_instance) else ()
+    )
+    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found or ()]
 
 
 def _add_alignments(rows: ModelRows, lines: Lines, draft: Draft) -> None:
@@ -155,18 +187,18 @@ def _add_storeys(rows: ModelRows, products: Products, draft: Draft) -> None:
 
 
 def _model_row(file: IfcFile, outline: _Outline, rows: ModelRows, placement: Placement) -> dict[str, Any]:
-    project, products = outline.project, outline.products
+    project, products, text = outline.project, outline.products, outline.losses.text
     tools = file.model.by_type("IfcApplication")
     return {
-        "name": project.LongName or project.Name,
+        "name": text(project, _LONG_NAME) or text(project, _NAME),
         "schema": file.schema,
         "placement": placement.kind,
         "georeference": outline.reference.level,
         "elements": len(products.elements),
         "storeys": len(products.storeys),
         "without_shape": sum(one.id() not in rows.shaped for one in products.elements),
-        "stage": project.Phase,
-        "authoring_tool": f"{tools[0].ApplicationFullName} {tools[0].Version}".strip() if tools else None,
+        "stage": text(project, _PHASE),
+        "authoring_tool": f"{text(tools[0], 2) or ''} {text(tools[0], 1) or ''}".strip() or None if tools else None,
     }
 
 
