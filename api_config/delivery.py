@@ -33,7 +33,8 @@ def deliver(
     With `limits.jobs` sources are read ahead in children; they are committed in the order they are found in.
     """
     _ensure_answerable(delivery.options, town.catalogue)
-    delivery = replace(delivery, options=replace(delivery.options, storey_height=town.settings.storey_height))
+    options = replace(delivery.options, storey_height=town.settings.storey_height, placings=town.placings())
+    delivery = replace(delivery, options=options)
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
@@ -94,7 +95,8 @@ def inspect(
     crs = town.store.crs if town else options.crs or "EPSG:4548"
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
-    options = replace(options, storey_height=town.settings.storey_height) if town else options
+    if town:
+        options = replace(options, storey_height=town.settings.storey_height, placings=town.placings())
     reporter = reporter or NoProgress()
     outcomes = []
     with ExitStack() as stack:

@@ -41,7 +41,7 @@ FRAME_ROWS = 50_000
 @dataclass(frozen=True)
 class ReadOptions:
     """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none,
-    `storey_height` the town's, by which storeys become a height."""
+    `storey_height` the town's, by which storeys become a height; `placings` how models were placed by hand, by key."""
 
     kind: str | None = None
     mapping: Any = None
@@ -49,6 +49,7 @@ class ReadOptions:
     effective: Instant | None = None
     encoding: str | None = None
     storey_height: float = 3.0
+    placings: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -77,7 +78,7 @@ class Draft:
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
     `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `folder` is the draft's own.
     What has no date is true since `moment`, default now. A draft may be sent to another process: it leaves `tick`
-    and `ahead` behind, and its spool where it is. `seconds` is what reading took.
+    and `ahead` behind, and its spool where it is. `seconds` is what reading took. A reader names in `follows_edits` the layers it read with what was edited since.
     """
 
     def __init__(
@@ -95,6 +96,7 @@ class Draft:
         self._looked_at: BaseGeometry | None = None
         self.counts = Counts()
         self.seconds = 0.0
+        self.follows_edits: tuple[str, ...] = ()
         self.crs: str | None = None
         self._found: list[tuple[Finding, bool]] = []
         self._undated = 0
@@ -281,4 +283,5 @@ class Draft:
             counts=self.counts.to_dict() | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            follows_edits=self.follows_edits,
         )

@@ -143,7 +143,8 @@ class Changeset:
     `terminated` are ids that end, `restored` fids that are to be as recorded at version `restored_to`. `base` is the
     version an edit was made on; None asks for no check. With `since_recorded` it is true since it is recorded, whatever
     `effective` says: who waited for the writer's place is not buried under who came first. A delivery by which more than a tenth of what it could have
-    seen would vanish is refused unless `accept_removals`.
+    seen would vanish is refused unless `accept_removals`. Layers of `follows_edits` were read with what was edited since
+    (a model with the place it was given by hand): a row that says what holds on the day is no change.
     """
 
     author: str
@@ -162,6 +163,7 @@ class Changeset:
     restored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     restored_to: int = 0
     since_recorded: bool = False
+    follows_edits: tuple[str, ...] = ()
 
     def deliveries(self, catalogue: Catalogue) -> tuple[Delivered, ...]:
         """Return what is delivered, findings among it: they are features of a layer like others."""

@@ -113,7 +113,7 @@ def plan_changeset(
             known = _as_it_is_now(store, layer, known)
         late = _is_late(store, layer, changeset)
         found = _compared(store, layer, delivered, known, progress)
-        if late:
+        if late or layer_id in changeset.follows_edits:
             _same_as_on_that_day(store, layer, changeset, delivered, found)
         there = found.fids[found.fids > 0]
         gone = Removals() if late else removals(store, layer, changeset, known, there)

@@ -15,6 +15,8 @@ A model without usable placement is stored with placement "none": geometry NULL,
 metres, so that it can be viewed alone and placed later.
 """
 
+import math
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from typing import Any
 
 import ifcopenshell
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
@@ -39,6 +42,8 @@ from ingest.ifc.relations import Relations, read_relations
 from ingest.ifc.rows import ModelRows
 from ingest.ifc.shapes import Shape, read_shapes
 from ingest.ifc.units import mend_units
+from twin_model.building.local_shapes import LocalShapes
+from twin_model.building.mesh import digest_of, matrix_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -97,21 +102,64 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     further: Counter[str] = Counter()
     shapes = read_shapes(file.model, products.with_body, draft.keep_blob, further)
     first = next(shapes, None)
-    placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+    key = outline.project.GlobalId
+    placing = options.placings.get(key)
+    if placing is None:
+        placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+    else:
+        placement = _placed_by_hand(placing, key)
+        draft.follows_edits = ("bim_model", "bim_storey", "bim_space", "bim_element", "bim_alignment")
     for finding in placement.findings:
         draft.report(finding)
-    key = outline.project.GlobalId
-    rows = ModelRows(key, products, outline.relations, placement.matrix, draft.storage_crs, outline.losses)
+    by_hand = None if placing is None else matrix_of(orjson.dumps(orjson.loads(placing)["matrix"]).decode())
+    rows = ModelRows(key, products, outline.relations, placement.matrix, draft.storage_crs, outline.losses, by_hand)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
     _add_shapeless(rows, products, draft)
     _add_alignments(rows, lines, draft)
     _add_storeys(rows, products, draft)
-    draft.add("bim_model", rows.model_frame(_model_row(file, outline, rows, placement)))
+    row = _model_row(file, outline, rows, placement) | {"placing": placing}
+    frame = rows.model_frame(row)
+    if placement.matrix is None:
+        frame["local_shapes"] = _keep_local_shapes(rows.local, draft)
+    draft.add("bim_model", frame)
+    if placement.kind == "none":
+        draft.report(_unplaced(outline, rows, row))
     _decorate(products, draft)
     _report_whole(rows, products, draft)
     if further:
         values = {"count": further.total(), "kinds": _kinds(further)}
         draft.report(Finding("ifc.further_shapes", "info", layer="bim_element", values=values))
+
+
+def _placed_by_hand(placing: str, key: str) -> Placement:
+    """Return the placement of a model that the town remembers as placed by hand."""
+    values = {"model": key, "reason": orjson.loads(placing).get("reason")}
+    return Placement("placed", None, (Finding("ifc.placing_kept", "info", layer="bim_model", values=values),))
+
+
+def _keep_local_shapes(local: LocalShapes, draft: Draft) -> str:
+    content = local.to_bytes()
+    digest = digest_of(content)
+    draft.keep_blob(digest, content)
+    return digest
+
+
+def _unplaced(outline: _Outline, rows: ModelRows, row: dict[str, Any]) -> Finding:
+    """Return how large a model without place is, and the command that places it."""
+    x, y, z = (f"{metres:.1f}" for metres in rows.local.size)
+    counts = {"storeys": row["storeys"], "elements": row["elements"]}
+    command = f"twin place {shlex.quote(rows.model_key)} {_proposed(outline.reference)}"
+    values = {"model": row["name"] or rows.model_key, "x": x, "y": y, "z": z, **counts, "command": command}
+    return Finding("ifc.unplaced", "warning", layer="bim_model", place=rows.model_key, values=values)
+
+
+def _proposed(reference: Georeference) -> str:
+    """Return the options of `twin place` by what the model says: the site's longitude and latitude, its true north."""
+    east, north = reference.true_north or (0.0, 1.0)
+    rotate = f"--rotate {90.0 - math.degrees(math.atan2(north, east)):.6g}" if reference.true_north else "--rotate 0"
+    if reference.latitude is None or reference.longitude is None:
+        return f"--at E,N,H {rotate}"
+    return f"--at {reference.longitude:.7f},{reference.latitude:.7f} --crs EPSG:4326 {rotate}"
 
 
 def _decorate(products: Products, draft: Draft) -> None:

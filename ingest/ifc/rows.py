@@ -24,7 +24,9 @@ from ingest.ifc.products import Products
 from ingest.ifc.properties import PropertySets
 from ingest.ifc.relations import Relations
 from ingest.ifc.shapes import Shape
+from twin_model.building.local_shapes import LocalShapes
 from twin_model.building.mesh import matrix_text
+from twin_model.building.placing import placed_columns, placed_geometry
 
 __all__ = ["ModelRows"]
 
@@ -36,7 +38,11 @@ _WHOLE = -1
 
 
 class ModelRows:
-    """Makes the frames of one model; `matrix` maps model metres to the storage CRS, None where it is not placed."""
+    """Makes the frames of one model; `matrix` maps model metres to the storage CRS, None where it is not placed.
+
+    `by_hand` is the motion of a model that was placed by hand; `local` then holds, as for one without place, its
+    shapes in model metres.
+    """
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class ModelRows:
         matrix: Float64 | None,
         crs: str,
         losses: Losses,
+        by_hand: Float64 | None = None,
     ) -> None:
         self.model_key = model_key
         self.shaped: set[int] = set()
@@ -60,6 +67,8 @@ class ModelRows:
         self._relations = relations
         self._properties = PropertySets(relations, losses)
         self._placed = matrix is not None
+        self._by_hand = by_hand
+        self.local = LocalShapes()
         self._matrix = np.eye(4) if matrix is None else matrix
         self._crs = crs
         self._hulls: dict[int, Any] = {}
@@ -134,11 +143,16 @@ class ModelRows:
                     *(("bottom", "top", "mesh", "color", "matrix") if layer == "bim_space" else ()),
                 )
                 columns = {name: [row.get(name) for row in chosen] for name in chosen[0] if name not in drop}
-                yield layer, self._frame(columns, geometry[mask])
+                yield layer, self._frame(layer, columns, geometry[mask])
 
-    def _frame(self, columns: dict[str, list[Any]], geometry: NDArray[Any]) -> gpd.GeoDataFrame:
-        """Return a frame in the storage CRS; the geometry of a model that is not placed is left out."""
-        shown = geometry if self._placed else np.full(len(geometry), None, dtype=object)
+    def _frame(self, layer: str, columns: dict[str, list[Any]], geometry: NDArray[Any]) -> gpd.GeoDataFrame:
+        """Return a frame in the storage CRS; what is not placed by the model is kept apart in model metres."""
+        shown = geometry
+        if not self._placed:
+            self.local.add(layer, columns, geometry)
+            shown = np.full(len(geometry), None, dtype=object)
+        if self._by_hand is not None:
+            shown, columns = placed_geometry(geometry, self._by_hand), placed_columns(columns, self._by_hand)
         return gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(shown), crs=self._crs)
 
     def _grow_hulls(self, rows: list[dict[str, Any]], geometry: NDArray[Any]) -> None:
@@ -176,7 +190,7 @@ class ModelRows:
         }
         outlines = np.empty(len(storeys), dtype=object)
         outlines[:] = [self._outline(one.id(), height) for one, height in zip(storeys, heights, strict=True)]
-        return self._frame(columns, outlines)
+        return self._frame("bim_storey", columns, outlines)
 
     def _local_height(self, storey: Any) -> tuple[float, float]:
         """Return a storey's height in model metres and above its building's zero; by its Elevation where it has no placement."""
@@ -206,7 +220,7 @@ class ModelRows:
             "model": [self.model_key] * len(lines),
             "name": [self._losses.text(one, 2) for one, _ in lines],
         }
-        return self._frame(columns, geometry)
+        return self._frame("bim_alignment", columns, geometry)
 
     def model_frame(self, row: dict[str, Any]) -> gpd.GeoDataFrame:
         """Return the one row of the model with the hull of all its footprints, at the height of the model's zero."""
@@ -215,7 +229,7 @@ class ModelRows:
         columns = {"place": [self.model_key], "model_key": [self.model_key]} | {
             name: [value] for name, value in row.items()
         }
-        return self._frame(columns, outline)
+        return self._frame("bim_model", columns, outline)
 
 
 def _storey_numbers(heights: Sequence[float]) -> list[int]:

@@ -1,0 +1,86 @@
+"""`twin place` as a user runs it: the commands that messages name, models listed, points and outlines, in both languages."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import shapely
+from twin_command import run_twin
+
+from twin_model.town import Town, open_town
+
+MODEL = Path(__file__).parents[1].joinpath("twin_model/test_model_places.py").read_text("utf-8").split('"""')[3]
+
+
+@pytest.fixture
+def town(scratch: Town) -> Path:
+    scratch.store.close()
+    (scratch.path.parent / "office.ifc").write_text(MODEL)
+    return scratch.path
+
+
+def twin(town: Path, *words: str, code: int = 0, lang: str = "en") -> str:
+    """Run `twin` and return what it printed to both channels."""
+    done = run_twin("--town", town, *words, environment={"TWIN_LANG": lang}, folder=town.parent)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_a_model_without_place_is_told_with_its_size_and_the_command_that_places_it(town: Path) -> None:
+    told = twin(town, "ingest", "office.ifc")
+
+    assert "20.0 x 8.0 x 4.0 m, storeys: 1, elements: 1" in told
+    command = re.search(r"twin (place \S+ --at E,N,H --rotate 0)\n", told)
+    assert command is not None
+    words = shlex.split(command[1].replace("E,N,H", "618500,3886000,60"))
+    placed = twin(town, *words)
+    assert "Office stands at 618500.000, 3886000.000, 60.000" in placed
+    assert "placed by hand" in twin(town, "place", "--list")
+    assert "no change" in twin(town, "ingest", "office.ifc")
+    undo = re.search(r"twin (revert \d+)", placed)
+    assert undo is not None
+    twin(town, *undo[1].split())
+    assert "无可用定位" in twin(town, "place", lang="zh")
+
+
+def test_points_and_an_outline_place_a_model_and_say_how_well(town: Path) -> None:
+    twin(town, "ingest", "office.ifc")
+    (town.parent / "control.csv").write_text(
+        "x,y,E,N\n0,0,618500,3886000\n20,0,618520,3886000\n0,8,618500,3886008.01\n"
+    )
+    corners = shapely.geometry.mapping(shapely.box(618_500, 3_886_000, 618_520, 3_886_008))
+    crs = {"type": "name", "properties": {"name": "EPSG:4548"}}
+    feature = {"type": "Feature", "properties": {}, "geometry": corners}
+    (town.parent / "plot.geojson").write_text(
+        json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]})
+    )
+
+    by_points = twin(town, "place", "Office", "--control", "control.csv", "--dry-run")
+    outline = ("place", "Office", "--footprint", "plot.geojson", "--crs", "EPSG:4548")
+    by_outline = twin(town, *outline, "--dry-run", lang="zh")
+    placed = json.loads(twin(town, *outline, "--rotate", "180", "--json"))
+
+    assert "would stand" in by_points and "Distances at the control points: 0.003, " in by_points
+    assert by_outline.count("重叠度") == 5, "four candidates, and that two are equally good"
+    assert abs(abs(placed["rotate"]) - 180.0) < 0.1
+    with open_town(town) as opened:
+        shape = opened.features("bim_element").geometry.iloc[0]
+    assert shapely.force_2d(shape).symmetric_difference(shapely.box(618_500, 3_886_000, 618_520, 3_886_008)).area < 0.5
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("Office", "--at", "east,north"), "is no place"),
+        (("Office", "--point", "0,0=1,1"), "1 control points do not fix a place"),
+        (("Office", "--control", "absent.csv"), "absent.csv is no table of control points"),
+        (("Offices", "--at", "1,2"), "0 models are called 'Offices'"),
+        (("Office", "--remove", "--at", "1,2"), "exactly one way"),
+    ],
+)
+def test_what_is_called_wrongly_says_what_is_expected(town: Path, words: tuple[str, ...], told: str) -> None:
+    twin(town, "ingest", "office.ifc")
+
+    assert told in twin(town, "place", *words, code=2)
