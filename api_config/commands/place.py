@@ -60,7 +60,7 @@ def place_command(lang: str) -> click.Command:
             points=[*(_pair(text) for text in points), *(_control_points(control) if control else ())],
             footprint=None if footprint is None else _footprint(context, footprint, crs),
             crs=crs,
-            reason=reason or context.say("place.reason"),
+            reason=reason or context.say("cli.placed_reason"),
             author=user_name(context.settings),
             **options,
         )

@@ -62,7 +62,7 @@ def test_points_and_an_outline_place_a_model_and_say_how_well(town: Path) -> Non
     by_outline = twin(town, *outline, "--dry-run", lang="zh")
     placed = json.loads(twin(town, *outline, "--rotate", "180", "--json"))
 
-    assert "would stand" in by_points and "Distances at the control points: 0.003, " in by_points
+    assert "would stand" in by_points and "Distances at the control points: 0.005, 0.001, 0.005 m" in by_points
     assert by_outline.count("重叠度") == 5, "four candidates, and that two are equally good"
     assert abs(abs(placed["rotate"]) - 180.0) < 0.1
     with open_town(town) as opened:
@@ -70,17 +70,14 @@ def test_points_and_an_outline_place_a_model_and_say_how_well(town: Path) -> Non
     assert shapely.force_2d(shape).symmetric_difference(shapely.box(618_500, 3_886_000, 618_520, 3_886_008)).area < 0.5
 
 
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("Office", "--at", "east,north"), "is no place"),
-        (("Office", "--point", "0,0=1,1"), "1 control points do not fix a place"),
-        (("Office", "--control", "absent.csv"), "absent.csv is no table of control points"),
-        (("Offices", "--at", "1,2"), "0 models are called 'Offices'"),
-        (("Office", "--remove", "--at", "1,2"), "exactly one way"),
-    ],
-)
-def test_what_is_called_wrongly_says_what_is_expected(town: Path, words: tuple[str, ...], told: str) -> None:
+def test_what_is_called_wrongly_says_what_is_expected(town: Path) -> None:
     twin(town, "ingest", "office.ifc")
 
-    assert told in twin(town, "place", *words, code=2)
+    for words, told in (
+        ("Office --at east,north", "is no place"),
+        ("Office --point 0,0=1,1", "1 control points do not fix a place"),
+        ("Office --control absent.csv", "absent.csv is no table of control points"),
+        ("Offices --at 1,2", "0 models are called 'Offices'"),
+        ("Office --remove --at 1,2", "exactly one way"),
+    ):
+        assert told in twin(town, "place", *words.split(), code=2)

@@ -67,16 +67,19 @@ def fit_points(
     if scale == 0.0:
         raise CalledWrongly("place.same_points", count=len(here))
     if abs(scale - 1.0) > _SCALE_TOLERANCE:
-        raise CalledWrongly(f"place.scale{_unit_of(scale)}", scale=round(scale, 6))
+        raise _scale_refusal(scale)
     matrix = motion(0.0, 0.0, _height_of(local, target, height), math.degrees(turn))
     matrix[:2, 3] = goal - matrix[:2, :2] @ centre
     off = here @ matrix[:2, :2].T + matrix[:2, 3] - there
     return PointFit(matrix, tuple(float(each) for each in np.hypot(*off.T)), scale)
 
 
-def _unit_of(scale: float) -> str:
-    """Return the ending of the rule that names a wrong unit."""
-    return "_mm" if 0.9 < scale * 1000 < 1.1 else "_m" if 0.9 < scale / 1000 < 1.1 else ""
+def _scale_refusal(scale: float) -> CalledWrongly:
+    """Return the error for points whose distances differ by a factor, with the unit that was probably meant."""
+    rule = (
+        "place.scale_mm" if 0.9 < scale * 1000 < 1.1 else "place.scale_m" if 0.9 < scale / 1000 < 1.1 else "place.scale"
+    )
+    return CalledWrongly(rule, scale=round(scale, 6))
 
 
 def _height_of(local: Sequence[Sequence[float]], target: Sequence[Sequence[float]], height: float | None) -> float:

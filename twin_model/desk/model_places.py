@@ -202,8 +202,10 @@ class ModelPlaces(OpenedTown):
 
     def _local_shapes(self, row: Mapping[str, Any]) -> LocalShapes:
         if not row["local_shapes"]:
-            rule = "place.deliver_again" if row["placement"] == "none" else "place.has_place"
-            raise CalledWrongly(rule, model=row["name"] or row["model_key"])
+            name = row["name"] or row["model_key"]
+            if row["placement"] == "none":
+                raise CalledWrongly("place.deliver_again", model=name)
+            raise CalledWrongly("place.has_place", model=name)
         return LocalShapes.from_bytes(self.store.blob(row["local_shapes"]))
 
     def _put_placing(
