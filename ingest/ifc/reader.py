@@ -44,6 +44,7 @@ from ingest.ifc.shapes import Shape, read_shapes
 from ingest.ifc.units import mend_units
 from twin_model.building.local_shapes import LocalShapes
 from twin_model.building.mesh import digest_of, matrix_of
+from twin_model.crs import area_of_use
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -123,7 +124,7 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
         frame["local_shapes"] = _keep_local_shapes(rows.local, draft)
     draft.add("bim_model", frame)
     if placement.kind == "none":
-        draft.report(_unplaced(outline, rows, row))
+        draft.report(_unplaced(outline, rows, row, draft.storage_crs))
     _decorate(products, draft)
     _report_whole(rows, products, draft)
     if further:
@@ -144,22 +145,31 @@ def _keep_local_shapes(local: LocalShapes, draft: Draft) -> str:
     return digest
 
 
-def _unplaced(outline: _Outline, rows: ModelRows, row: dict[str, Any]) -> Finding:
+def _unplaced(outline: _Outline, rows: ModelRows, row: dict[str, Any], storage_crs: str) -> Finding:
     """Return how large a model without place is, and the command that places it."""
     x, y, z = (f"{metres:.1f}" for metres in rows.local.size)
     counts = {"storeys": row["storeys"], "elements": row["elements"]}
-    command = f"twin place {shlex.quote(rows.model_key)} {_proposed(outline.reference)}"
+    command = f"twin place {shlex.quote(rows.model_key)} {_proposed(outline.reference, storage_crs)}"
     values = {"model": row["name"] or rows.model_key, "x": x, "y": y, "z": z, **counts, "command": command}
     return Finding("ifc.unplaced", "warning", layer="bim_model", place=rows.model_key, values=values)
 
 
-def _proposed(reference: Georeference) -> str:
-    """Return the options of `twin place` by what the model says: the site's longitude and latitude, its true north."""
+def _proposed(reference: Georeference, storage_crs: str) -> str:
+    """Return the options of `twin place` by what the model says: the site's longitude and latitude, its true north.
+
+    A site outside the area of the town's CRS is that of somebody's office and is not proposed.
+    """
     east, north = reference.true_north or (0.0, 1.0)
-    rotate = f"--rotate {90.0 - math.degrees(math.atan2(north, east)):.6g}" if reference.true_north else "--rotate 0"
-    if reference.latitude is None or reference.longitude is None:
+    rotate = f"--rotate {90.0 - math.degrees(math.atan2(north, east)):.6g}"
+    longitude, latitude = reference.longitude, reference.latitude
+    if longitude is None or latitude is None or not _lies_in(storage_crs, longitude, latitude):
         return f"--at E,N,H {rotate}"
-    return f"--at {reference.longitude:.7f},{reference.latitude:.7f} --crs EPSG:4326 {rotate}"
+    return f"--at {longitude:.7f},{latitude:.7f} --crs EPSG:4326 {rotate}"
+
+
+def _lies_in(crs: str, longitude: float, latitude: float) -> bool:
+    west, south, east, north = area_of_use(crs) or (-180.0, -90.0, 180.0, 90.0)
+    return west <= longitude <= east and south <= latitude <= north
 
 
 def _decorate(products: Products, draft: Draft) -> None:

@@ -31,7 +31,7 @@ def twin(town: Path, *words: str, code: int = 0, lang: str = "en") -> str:
 def test_a_model_without_place_is_told_with_its_size_and_the_command_that_places_it(town: Path) -> None:
     told = twin(town, "ingest", "office.ifc")
 
-    assert "20.0 x 8.0 x 4.0 m, storeys: 1, elements: 1" in told
+    assert "20.0 x 8.0 x 4.0 m, storeys: 1, elements: 2" in told
     command = re.search(r"twin (place \S+ --at E,N,H --rotate 0)\n", told)
     assert command is not None
     words = shlex.split(command[1].replace("E,N,H", "618500,3886000,60"))
@@ -45,18 +45,20 @@ def test_a_model_without_place_is_told_with_its_size_and_the_command_that_places
     assert "无可用定位" in twin(town, "place", lang="zh")
 
 
+def write_places(folder: Path) -> None:
+    """Write a table of control points and a polygon where the model should stand."""
+    table = "x,y,E,N\n0,0,618500,3886000\n20,0,618520,3886000\n0,8,618500,3886008.01\n"
+    (folder / "control.csv").write_text(table)
+    corners = shapely.geometry.mapping(shapely.box(618_500, 3_886_000, 618_520, 3_886_008))
+    feature = {"type": "Feature", "properties": {}, "geometry": corners}
+    crs = {"type": "name", "properties": {"name": "EPSG:4548"}}
+    plot = {"type": "FeatureCollection", "crs": crs, "features": [feature]}
+    (folder / "plot.geojson").write_text(json.dumps(plot))
+
+
 def test_points_and_an_outline_place_a_model_and_say_how_well(town: Path) -> None:
     twin(town, "ingest", "office.ifc")
-    (town.parent / "control.csv").write_text(
-        "x,y,E,N\n0,0,618500,3886000\n20,0,618520,3886000\n0,8,618500,3886008.01\n"
-    )
-    corners = shapely.geometry.mapping(shapely.box(618_500, 3_886_000, 618_520, 3_886_008))
-    crs = {"type": "name", "properties": {"name": "EPSG:4548"}}
-    feature = {"type": "Feature", "properties": {}, "geometry": corners}
-    (town.parent / "plot.geojson").write_text(
-        json.dumps({"type": "FeatureCollection", "crs": crs, "features": [feature]})
-    )
-
+    write_places(town.parent)
     by_points = twin(town, "place", "Office", "--control", "control.csv", "--dry-run")
     outline = ("place", "Office", "--footprint", "plot.geojson", "--crs", "EPSG:4548")
     by_outline = twin(town, *outline, "--dry-run", lang="zh")
@@ -66,7 +68,7 @@ def test_points_and_an_outline_place_a_model_and_say_how_well(town: Path) -> Non
     assert by_outline.count("重叠度") == 5, "four candidates, and that two are equally good"
     assert abs(abs(placed["rotate"]) - 180.0) < 0.1
     with open_town(town) as opened:
-        shape = opened.features("bim_element").geometry.iloc[0]
+        shape = opened.features("bim_element").geometry.dropna().iloc[0]
     assert shapely.force_2d(shape).symmetric_difference(shapely.box(618_500, 3_886_000, 618_520, 3_886_008)).area < 0.5
 
 
@@ -81,3 +83,14 @@ def test_what_is_called_wrongly_says_what_is_expected(town: Path) -> None:
         ("Office --remove --at 1,2", "exactly one way"),
     ):
         assert told in twin(town, "place", *words.split(), code=2)
+
+
+def test_the_commands_of_the_page_about_placing_run_from_first_to_last(town: Path) -> None:
+    page = Path(__file__).parents[2].joinpath("docs/bim-placement.md").read_text("utf-8")
+    commands = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines()]
+    write_places(town.parent)
+
+    for command in commands:
+        twin(town, *shlex.split(command)[1:])
+
+    assert len(commands) == 10

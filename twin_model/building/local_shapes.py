@@ -38,8 +38,8 @@ class LocalShapes:
     def columns_of(self, layer: str) -> dict[str, list[Any]]:
         """Return the fields in model metres of a layer's rows, in order of `rows`."""
         rows = list(self.rows.get(layer, {}).values())
-        names = [name for name in LOCAL_FIELDS if rows and name in rows[0]]
-        return {name: [row[name] for row in rows] for name in names}
+        names = [name for name in LOCAL_FIELDS if any(name in row for row in rows)]
+        return {name: [row.get(name) for row in rows] for name in names}
 
     def geometry_of(self, layer: str) -> NDArray[Any]:
         """Return the geometries of a layer's rows in model metres, in order of `rows`."""
