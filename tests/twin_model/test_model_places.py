@@ -76,7 +76,7 @@ def town(location: str, tmp_path: Path) -> Town:
 
 def state(town: Town) -> dict[str, list[tuple[object, ...]]]:
     """Return what the layers say of a model, geometry rounded to the millimetre."""
-    frames = {layer: town.store.features(FeatureQuery(layer)) for layer in LAYERS}
+    frames = {layer: town.store.features(FeatureQuery(layer)).replace({np.nan: None}) for layer in LAYERS}
     return {
         layer: [(row.Index, row.geometry and np.round(np.array(row.geometry.bounds), 3).tolist(), *(getattr(row, name, None) for name in ("matrix", "bottom", "elevation", "placement")))
                 for row in frame.itertuples()]

@@ -18,6 +18,7 @@ __all__ = ["motion", "moved_points", "placed_columns", "placed_geometry", "rotat
 
 Float64 = NDArray[np.float64]
 
+_STRIP = 0.005
 _HEIGHTS = ("bottom", "top", "elevation")
 
 
@@ -33,7 +34,10 @@ def rotation_of(matrix: Float64) -> float:
 
 
 def placed_geometry(shapes: NDArray[Any], matrix: Float64) -> NDArray[Any]:
-    """Return geometries in model metres moved by a motion; None stays None."""
+    """Return geometries in model metres moved by a motion; None stays None.
+
+    Vertices less than a nanometre apart fall together in the large numbers of a CRS: areas that break so are mended.
+    """
 
     def moved(points: Float64) -> Float64:
         return moved_points(points, matrix)
@@ -42,7 +46,23 @@ def placed_geometry(shapes: NDArray[Any], matrix: Float64) -> NDArray[Any]:
     result = shapes.copy()
     if present.any():
         result[present] = shapely.transform(shapes[present], moved, include_z=True)
+    return _mended(result)
+
+
+def _mended(geometry: NDArray[Any]) -> NDArray[Any]:
+    """Return geometries of which those that are not valid are made of what is left of their areas, else of their hulls."""
+    invalid = ~shapely.is_missing(geometry) & ~shapely.is_valid(geometry) & (shapely.get_dimensions(geometry) == 2)
+    result = geometry.copy()
+    result[invalid] = [_area_of(shape) for shape in geometry[invalid]]
     return result
+
+
+def _area_of(shape: Any) -> Any:
+    height = float(np.nanmin(shapely.get_coordinates(shape, include_z=True)[:, 2]))
+    flat = shapely.force_2d(shape)
+    parts = [part for part in shapely.get_parts(shapely.make_valid(flat), return_index=False) if part.area > 0]
+    polygons = [each for part in parts for each in shapely.get_parts(part)] or [flat.convex_hull.buffer(_STRIP)]
+    return shapely.force_3d(shapely.multipolygons(polygons), height)
 
 
 def moved_points(points: Float64, matrix: Float64) -> Float64:
