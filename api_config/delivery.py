@@ -9,17 +9,20 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
-from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, SourceDelivery, inspect_source
+from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, SourceDelivery, SourceInspection
 from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits
+from ingest.place import TownPlace, place_of
 from ingest.readers import ensure_inside, ensure_kind, find_sources
 from ingest.reading import HERE, ReadLimits, SourceReaders
+from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue, read_catalogue
-from twin_model.errors import SourceRefused
+from twin_model.errors import CalledWrongly, SourceRefused
 from twin_model.town import Town
 
 __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
@@ -33,7 +36,11 @@ def deliver(
     With `limits.jobs` sources are read ahead in children; they are committed in the order they are found in.
     """
     _ensure_answerable(delivery.options, town.catalogue)
-    options = replace(delivery.options, storey_height=town.settings.storey_height, placings=town.placings())
+    delivery = replace(delivery, blank=_fields_named(delivery.blank, town.catalogue))
+    if delivery.learn and delivery.options.mapping is None:
+        raise CalledWrongly("mapping.nothing_to_learn")
+    options = with_local_grid(delivery.options, town.path / "private")
+    options = replace(options, storey_height=town.settings.storey_height, placings=town.placings())
     delivery = replace(delivery, options=options)
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
@@ -67,11 +74,11 @@ def _not_begun(source: "Path | Outcome") -> Outcome:
 class _Underway:
     """The sources whose reading has begun, in order; not more than are read at a time."""
 
-    def __init__(self, deliveries: Iterable[SourceDelivery]) -> None:
+    def __init__(self, deliveries: Iterable[SourceDelivery | SourceInspection]) -> None:
         self._deliveries = iter(deliveries)
-        self._begun: deque[SourceDelivery] = deque()
+        self._begun: deque[SourceDelivery | SourceInspection] = deque()
 
-    def next(self, at_a_time: int) -> SourceDelivery:
+    def next(self, at_a_time: int) -> SourceDelivery | SourceInspection:
         """Return the next source, which has begun, as have those after it that may."""
         for source in islice(self._deliveries, at_a_time - len(self._begun)):
             self._begun.append(source)
@@ -90,9 +97,15 @@ def inspect(
     options: ReadOptions,
     reporter: Reporter | None = None,
     limits: ReadLimits = HERE,
+    *,
+    with_shapes: bool = False,
 ) -> list[Outcome]:
-    """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548."""
-    crs = town.store.crs if town else options.crs or "EPSG:4548"
+    """Read sources without storing anything, for `twin check`; without a town, in the CRS named or EPSG:4548.
+
+    `with_shapes` keeps what was read for a map.
+    """
+    options = with_local_grid(options, town.path / "private" if town else None)
+    place = place_of(town.store, town.settings.height_datum) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
     if town:
@@ -102,14 +115,21 @@ def inspect(
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
         readers = stack.enter_context(SourceReaders(limits, len(sources)))
+        underway = _Underway(
+            SourceInspection(source, options, catalogue, place, readers, with_shapes=with_shapes)
+            for source in sources
+            if isinstance(source, Path)
+        )
+        stack.callback(underway.cancel)
         for number, source in enumerate(sources):
             reporter.source(_name_of(source), number + 1, len(sources))
-            outcomes.append(
-                inspect_source(source, options, catalogue, crs, readers, reporter)
-                if isinstance(source, Path)
-                else source
-            )
+            outcomes.append(underway.next(readers.at_a_time).complete(reporter) if isinstance(source, Path) else source)
     return outcomes
+
+
+def inspection_crs(town: Town | None, options: ReadOptions) -> str:
+    """Return the system in which sources are looked at: the town's, without one that of `--crs`."""
+    return town.store.crs if town else options.crs or "EPSG:4548"
 
 
 def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:
@@ -117,6 +137,16 @@ def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:
     ensure_kind(options.kind, catalogue)
     if options.mapping is not None:
         ensure_fits(options.mapping, catalogue)
+
+
+def _fields_named(words: tuple[str, ...], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the fields that words name, by name or title; a word that names none is refused with the nearest."""
+    fields = [each for layer in catalogue for each in layer.fields]
+    names = {word: each.name for each in fields for word in (each.title.en, each.title.zh, each.name)}
+    for word in words:
+        if word not in names:
+            raise CalledWrongly("source.no_such_column", value=word, nearest=get_close_matches(word, names, 3, 0.5))
+    return tuple(dict.fromkeys(names[word] for word in words))
 
 
 def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:

@@ -21,6 +21,7 @@ if __name__ == "__main__":
 from data_samples.plan.town import Town, build_town  # noqa: E402
 from data_samples.writers.broken import write_broken  # noqa: E402
 from data_samples.writers.byhand import write_byhand  # noqa: E402
+from data_samples.writers.control_points import write_control  # noqa: E402
 from data_samples.writers.delivery import deliver, is_current, recipe_hash  # noqa: E402
 from data_samples.writers.ifc_station import write_station  # noqa: E402
 from data_samples.writers.planning import write_planning  # noqa: E402
@@ -45,6 +46,7 @@ SOURCES: dict[str, Callable[..., None]] = {
     "ifc": write_station,
     "broken": write_broken,
     "byhand": write_byhand,
+    "control": write_control,
 }
 
 

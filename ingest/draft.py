@@ -11,24 +11,31 @@ How a frame is made to fit its layer (CRS, geometry type, repair, values, identi
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import geopandas as gpd
 import numpy as np
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.fitting import Fitted, Fitting
-from ingest.spool import Spool
-from twin_model.catalogue import Catalogue
+from ingest.place import TownPlace
+from ingest.spool import Spool, SpooledFrame
+from twin_model.box import Box, joint_box
+from twin_model.catalogue import Catalogue, layer_of
 from twin_model.changeset import Changeset, Delivered, Rows, Scope, ScopeKind, Source
 from twin_model.crs import crs_code, transform_geometries, transform_xy
+from twin_model.delivery_identity import with_layers
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import Layer
+from twin_model.local_grid import LocalGrid
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
@@ -37,11 +44,18 @@ __all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
 FRAME_ROWS = 50_000
 """Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
 
+_MOST_NAMED = 30
+"""So many columns a finding names."""
+
 
 @dataclass(frozen=True)
 class ReadOptions:
     """What the caller says about a source: `kind` is a layer id or a kind of source, `crs` where the file has none,
-    `storey_height` the town's, by which storeys become a height; `placings` how models were placed by hand, by key."""
+    `storey_height` the town's, by which storeys become a height.
+
+    `crs_wins`: `crs` holds even where the file states another. `grid` is the local grid whose target `crs` is, called
+    `crs_name`. `placings` says how models were placed by hand, by key.
+    """
 
     kind: str | None = None
     mapping: Any = None
@@ -50,6 +64,9 @@ class ReadOptions:
     encoding: str | None = None
     storey_height: float = 3.0
     placings: Mapping[str, str] = field(default_factory=dict)
+    crs_wins: bool = False
+    grid: LocalGrid | None = None
+    crs_name: str | None = None
 
 
 @dataclass
@@ -83,7 +100,7 @@ class Draft:
 
     def __init__(
         self, source: Source, catalogue: Catalogue, *, storage_crs: str, zone: str = "Asia/Shanghai",
-        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
+        effective: Instant | None = None, coordinates: Coordinates = AS_THEY_ARE, town: TownPlace | None = None, folder: Path | None = None, tick: Callable[[int], None] = lambda n: None,
         ahead: Callable[[str, Rows, Callable[[], Instant], Scope], None] | None = None, moment: Instant | None = None,
     ) -> None:  # fmt: skip
         self.source = source
@@ -94,20 +111,29 @@ class Draft:
         self._moment = moment or now()
         self._sheet, self._scale = Path(source.name).stem, ""
         self._looked_at: BaseGeometry | None = None
+        self._extent: Box | None = None
         self.counts = Counts()
         self.seconds = 0.0
         self.follows_edits: tuple[str, ...] = ()
         self.crs: str | None = None
+        self.details: dict[str, Any] = {}
         self._found: list[tuple[Finding, bool]] = []
+        self._told_of: set[tuple[str, str]] = set()
         self._undated = 0
         self._tick: Callable[[int], None] | None = tick
         self._ahead = ahead
         self.coordinates = coordinates
-        self._fitting = Fitting(catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates)
+        self.town = town or TownPlace(self.storage_crs)
+        self._fitting = Fitting(
+            catalogue, self.storage_crs, zone, source=source.name, coordinates=coordinates, town=self.town
+        )
         self._spool = Spool(folder or Path(tempfile.mkdtemp(prefix="draft-")))
         self._spool.folder.mkdir(parents=True, exist_ok=True)
+        self._columns: dict[str, FilledColumns] = {}
         self._blob_path = self._spool.folder / "blobs"
         self._blobs: dict[str, tuple[int, int]] = {}
+        self.described: dict[str, dict[str, Any]] = {}
+        """Tables of the catalogue that the commit brings: of layers that are new, or what known ones gain."""
 
     def __enter__(self) -> "Draft":
         return self
@@ -124,6 +150,23 @@ class Draft:
         if self._tick is not None:
             self._tick(records)
 
+    def describe(self, layer: Layer, table: dict[str, Any]) -> Layer:
+        """Take in a layer of the town's own, new with its whole table or known with the fields it gains; before the first `add`.
+
+        Its table and its rows come with the commit, so nothing is handed `ahead`.
+        """
+        if layer.id not in self.catalogue:
+            self.described[layer.id] = table
+        elif table or layer.dropped:
+            self.described[layer.id] = {"fields": table}
+            gained = layer_of(layer.id, {"geometry": layer.geometry, "fields": table}).fields
+            others = tuple(each for each in layer.fields if each.name not in table)
+            layer = replace(layer, fields=(*others, *gained), dropped=False)
+        else:
+            return layer
+        self.catalogue = Catalogue({**self.catalogue.layers, layer.id: layer})
+        return layer
+
     def add(
         self,
         layer_id: str,
@@ -134,13 +177,15 @@ class Draft:
     ) -> None:
         """Take in features of one layer, in the source's CRS (`frame.crs` must be set).
 
-        Columns are field names of the layer; those missing are NULL. Optional: `place` (row or handle, for findings;
+        Columns are field names of the layer; those missing are NULL. Optional: `attributes` (what no field takes, by the
+        source's names: dicts, or texts of `ingest.leftovers`), `place` (row or handle, for findings;
         where it is a number, `frame.attrs["place"]` says of what: "fid {}") and `valid_from` (text). `records` says how many source records the frame was made of, default one a row.
         `runs` are the geometries of rows that have none in the frame.
         A row that cannot be stored goes to quarantine with a finding; a repaired one is stored with a finding.
         """
         if frame.crs is None:
-            raise SourceRefused("source.no_crs", source=self.source.name)
+            crs = self.storage_crs
+            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], example=crs)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]
@@ -159,9 +204,11 @@ class Draft:
         self.counts.features[layer_id] += len(fitted.rows)
         self._undated += fitted.rows.valid_from.tolist().count(None)
         if len(fitted.rows):
+            self._extent = joint_box(self._extent, fitted.rows.bounds)
             scope = self._scope()
-            self._spool.add(layer_id, fitted.rows, self._true_since(), scope)
-            if self._ahead is not None:
+            self._columns.setdefault(layer_id, FilledColumns()).add(fitted.rows)
+            self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
+            if self._ahead is not None and not self.described:
                 self._ahead(layer_id, fitted.rows, self._true_since, scope)
 
     def _true_since(self) -> Instant:
@@ -187,12 +234,23 @@ class Draft:
         """Note a finding about data that is stored all the same."""
         self._found.append((finding, False))
 
+    def report_attributes(self, layer_id: str, names: Sequence[str], source_layer: str) -> None:
+        """Say once for each source layer which of its columns stay in `attributes`."""
+        if (layer_id, source_layer) in self._told_of:
+            return
+        self._told_of.add((layer_id, source_layer))
+        shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+        values = {"source": self.source.name, "source_layer": source_layer, "count": len(names), "names": shown}
+        self.report(Finding("attributes.kept", "info", layer=layer_id, values=values))
+
     @property
     def findings(self) -> list[Finding]:
         """Everything noticed, with places in the storage CRS."""
         elsewhere = [one for one, in_storage in self._found if not in_storage]
         placed = iter(self._placed(elsewhere))
         noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
+        if self.coordinates.grid is not None:  # a record as read beside its place in the town would tell the parameters
+            noticed = [replace(one, point=None) if one.raw is not None else one for one in noticed]
         return noticed + self._fitting.unplaced.findings
 
     def ensure_placed(self) -> None:
@@ -203,9 +261,8 @@ class Draft:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
         points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(-1, 2)
         try:
-            x, y = transform_xy(
-                points[:, 0].copy(), points[:, 1].copy(), self.crs or self.storage_crs, self.storage_crs
-            )
+            east, north = self.coordinates.read_xy(points[:, 0].copy(), points[:, 1].copy())
+            x, y = transform_xy(east, north, self.crs or self.storage_crs, self.storage_crs)
         except CrsRefused:
             x = y = np.full(len(findings), np.nan)
         usable = np.isfinite(x) & np.isfinite(y) & (self.crs is not None)
@@ -218,9 +275,8 @@ class Draft:
     def _scope(self) -> Scope:
         area = self._looked_at
         if area is not None:
-            area = transform_geometries(np.array([area], dtype=object), self.crs or self.storage_crs, self.storage_crs)[
-                0
-            ]
+            meant = self.coordinates.read(np.array([area], dtype=object))
+            area = transform_geometries(meant, self.crs or self.storage_crs, self.storage_crs)[0]
         return Scope("seen", self._sheet, self._scale, area)
 
     def keep_blob(self, digest: str, content: bytes) -> None:
@@ -233,7 +289,9 @@ class Draft:
     def frames(self) -> Iterator[tuple[str, gpd.GeoDataFrame]]:
         """Yield layer id and frame in the order they were added, in the storage CRS; each is read from disk anew."""
         for frame in self._spool.frames:
-            yield frame.layer, frame.rows().to_frame(self.storage_crs)
+            rows = frame.rows()
+            empty = {name: np.full(len(rows), None, dtype=object) for name in self.catalogue[frame.layer].field_names}
+            yield frame.layer, replace(rows, columns=empty | dict(rows.columns)).to_frame(self.storage_crs)
 
     def stored_blobs(self) -> Iterator[tuple[str, bytes]]:
         if not self._blobs:
@@ -256,11 +314,13 @@ class Draft:
         reach: ScopeKind = "seen",
         area: BaseGeometry | None = None,
         accept_removals: bool = False,
+        blank: tuple[str, ...] = (),
     ) -> Changeset:
         """Return the changeset that would bring this draft in; it reads the spool, so commit before leaving the draft.
 
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
-        `area` in the storage CRS.
+        `area` in the storage CRS. Columns that the source lacks, or leaves empty throughout, say nothing; those of `blank`
+        say that there is nothing.
         """
         self.ensure_placed()
         scope = self._scope()
@@ -273,15 +333,59 @@ class Draft:
         return Changeset(
             author=author,
             reason=reason,
-            source=self.source,
+            source=replace(self.source, identity=self._identity()),
             effective=effective,
             delivered=tuple(
-                Delivered(frame.layer, frame.rows, len(frame.content), frame.content) for frame in self._spool.frames
+                Delivered(
+                    frame.layer,
+                    partial(self._filled_rows, frame, self._blank_fields(frame.layer, blank)),
+                    len(frame.content),
+                    frame.content,
+                )
+                for frame in self._spool.frames
             ),
             findings=tuple(self.findings),
             blobs=self.stored_blobs,
-            counts=self.counts.to_dict() | dict(details or {}),
+            counts=self.counts.to_dict() | self.details | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
             follows_edits=self.follows_edits,
+            extent=self._extent,
+            blank=blank,
         )
+
+    def _identity(self) -> dict[str, str]:
+        """Return the source's identity with the layers that were used, and the names that found none."""
+        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
+        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))
+
+    def _blank_fields(self, layer_id: str, blank: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(name for name in blank if self.catalogue[layer_id].field_of(name) is not None)
+
+    def _filled_rows(self, frame: SpooledFrame, blank: tuple[str, ...]) -> Rows:
+        """Return rows of the spool with the columns that the source fills in, and empty ones of `blank`."""
+        return self._columns[frame.layer].of(frame.rows(), blank)
+
+
+@dataclass
+class FilledColumns:
+    """Which columns of a layer a source fills in: one that it lacks, or leaves empty throughout, says nothing."""
+
+    names: set[str] = field(default_factory=set)
+
+    def add(self, rows: Rows) -> None:
+        """Take note of the columns of rows in which there is something."""
+        self.names |= {name for name, column in rows.columns.items() if name not in self.names and _has_values(column)}
+
+    def of(self, rows: Rows, blank: tuple[str, ...]) -> Rows:
+        """Return rows with the columns that the whole source fills in, and empty ones of `blank`."""
+        columns = {name: column for name, column in rows.columns.items() if name in self.names}
+        empty = np.full(len(rows), None, dtype=object)
+        return replace(rows, columns=dict.fromkeys(blank, empty) | columns)
+
+
+def _has_values(column: NDArray[Any]) -> bool:
+    if column.dtype.kind == "f":
+        return bool(np.isfinite(column).any())
+    return column.dtype != object or any(value is not None for value in column)

@@ -18,10 +18,14 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
+from ingest.inp_tokens import InpLine, ensure_one_comma, words_of
+from ingest.number_text import numbers_of_texts
 from ingest.reader import Reader, ReaderFunctions
+from ingest.source_crs import source_crs
 from ingest.source_files import alone
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["READER", "read_epanet", "recognises_epanet"]
 
@@ -30,10 +34,17 @@ Floats = NDArray[np.float64]
 _HEAD_BYTES = 1_048_576
 _NODES = {"JUNCTIONS": "junction", "RESERVOIRS": "reservoir", "TANKS": "tank"}
 _LINKS = {"PIPES": "pipe", "PUMPS": "pump", "VALVES": "valve"}
-_READ = (*_NODES, *_LINKS, "COORDINATES", "VERTICES", "OPTIONS", "STATUS")
+_READ = (*_NODES, *_LINKS, "COORDINATES", "VERTICES", "OPTIONS", "STATUS", "TAGS")
+_KEPT: Mapping[str, tuple[tuple[int, str], ...]] = {
+    "JUNCTIONS": ((2, "demand"), (3, "pattern")),
+    "RESERVOIRS": ((2, "pattern"),),
+    "TANKS": ((2, "initial_level"), (3, "minimum_level"), (4, "maximum_level"), (5, "diameter"), (6, "minimum_volume"), (7, "volume_curve")),
+    "PIPES": ((5, "roughness"), (6, "minor_loss")),
+    "VALVES": ((6, "minor_loss"),),
+}  # fmt: skip
+"""What the manual has in a section and we have no field for: place in an entry and name, in the units of the file."""
 _SWMM = re.compile(r"^\s*\[(CONDUITS|SUBCATCHMENTS|OUTFALLS|RAINGAGES|XSECTIONS|SUBAREAS)", re.I | re.M)
 _OWN = re.compile(r"^\s*\[(JUNC|RESER|PIPES)", re.I | re.M)
-_TOKEN = re.compile(r'"([^"]*)"|([^\s,]+)')
 _US_UNITS = {"CFS", "GPM", "MGD", "IMGD", "AFD"}
 _SI_UNITS = {"LPS", "LPM", "MLD", "CMH", "CMD", "CMS"}
 _FOOT, _INCH_MM = 0.3048, 25.4
@@ -56,11 +67,7 @@ class Entry:
 
     def number(self, index: int) -> float:
         """Return a token as a number, NaN where it is absent or none."""
-        try:
-            value = float(self.token(index))
-        except ValueError:
-            return float("nan")
-        return value if np.isfinite(value) else float("nan")
+        return float(numbers_of_texts([self.token(index)], comma="unknown")[0][0])
 
 
 Sections = Mapping[str, list[Entry]]
@@ -105,16 +112,20 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     """
     text = _text(path, draft.source.name, options.encoding)
     _ensure_epanet(text, draft.source.name)
-    crs = options.crs or getattr(options.mapping, "crs", None)
-    if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
-    sections = _sections(text)
+    sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)
+    crs = source_crs(draft, options, lambda: _places(sections))
     units = _units(sections["OPTIONS"], draft)
     own: Mapping[str, Any] = getattr(options.mapping, "options", None) or {}
     project = str(own.get("project") or Path(draft.source.name).stem)
     nodes = _read_nodes(sections, units, project, crs, draft)
     _read_links(sections, nodes, units, project, crs, draft)
+
+
+def _places(sections: Sections) -> tuple[Floats, Floats]:
+    """Return x and y of all nodes that have them."""
+    xy = np.array([(one.number(1), one.number(2)) for one in sections["COORDINATES"]], dtype=np.float64).reshape(-1, 2)
+    return xy[:, 0], xy[:, 1]
 
 
 def _text(path: Path, name: str, encoding: str | None) -> str:
@@ -123,6 +134,7 @@ def _text(path: Path, name: str, encoding: str | None) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise SourceRefused("epanet.unreadable", source=name, cause=error.strerror or type(error).__name__) from error
+    content = content.rstrip(b"\x00\x1a \t\r\n")  # some programs pad the file to whole blocks
     if not content.strip():
         raise SourceRefused("epanet.empty", source=name)
     if b"\x00" in content:
@@ -144,21 +156,27 @@ def _ensure_epanet(text: str, name: str) -> None:
         raise SourceRefused("epanet.not_epanet", source=name, found=found or [text.strip().splitlines()[0][:60]])
 
 
-def _sections(text: str) -> dict[str, list[Entry]]:
+def _sections(text: str, draft: Draft) -> dict[str, list[Entry]]:
     """Return the entries of the sections we read; names may be cut to four letters, as EPANET itself
-    allows."""
+    allows. Decimal commas are read, and that is said."""
     sections: dict[str, list[Entry]] = {name: [] for name in _READ}
-    current: list[Entry] | None = None
-    for line, content in enumerate(text.splitlines(), 1):
+    lines: list[tuple[InpLine, str]] = []
+    current = ""
+    for number, content in enumerate(text.splitlines(), 1):
         said, _, comment = content.partition(";")
         stripped = said.strip()
         if stripped.startswith("["):
             word = stripped.strip("[] ").upper()
-            name = next((one for one in _READ if len(word) >= 4 and one[:4] == word[:4]), None)
-            current = sections[name] if name else None
-        elif stripped and current is not None:
-            tokens = tuple(quoted or plain for quoted, plain in _TOKEN.findall(stripped))
-            current.append(Entry(tokens, line, comment.strip()))
+            current = next((one for one in _READ if len(word) >= 4 and one[:4] == word[:4]), "")
+        elif stripped and current:
+            lines.append((InpLine(current, number, stripped), comment.strip()))
+    decimal = ensure_one_comma([line for line, _ in lines], draft.source.name)
+    for line, comment in lines:
+        tokens = words_of(line.text, decimal_comma=bool(decimal))
+        sections[line.section].append(Entry(tokens, line.number, comment))
+    if decimal:
+        values = {"source": draft.source.name, "count": len(decimal), "entry": decimal[0].text}
+        draft.report(Finding("epanet.decimal_comma", "info", place=f"line {decimal[0].number}", values=values))
     return sections
 
 
@@ -187,7 +205,7 @@ def _units(entries: Sequence[Entry], draft: Draft) -> _Units:
 
 def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft: Draft) -> dict[str, _Node]:
     """Store the nodes that have a place and return all of them by id; the others are set aside."""
-    places = {entry.token(0): entry for entry in sections["COORDINATES"]}
+    places, tags = {entry.token(0): entry for entry in sections["COORDINATES"]}, _tags(sections["TAGS"])
     nodes: dict[str, _Node] = {}
     rows: list[dict[str, Any]] = []
     for section, kind in _NODES.items():
@@ -203,11 +221,27 @@ def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft
                         "ground_elevation": node.z,
                         "note": note,
                         "place": entry.place,
+                        ATTRIBUTES: _attributes(entry, section, tags),
                     }
                 )
     at = np.array([(node.x, node.y, node.z) for node in nodes.values()]).reshape(-1, 3)
     _add(draft, "pipe_point", rows, _points(at), project, crs)
     return nodes
+
+
+def _tags(entries: Sequence[Entry]) -> dict[tuple[str, str], str]:
+    """Return the tags by NODE or LINK and id."""
+    return {(entry.token(0).upper(), entry.token(1)): " ".join(entry.tokens[2:]) for entry in entries}
+
+
+def _attributes(entry: Entry, section: str, tags: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """Return what a model says of a node or link and no field takes, its tag too; numbers as numbers."""
+    said: dict[str, Any] = {}
+    for index, name in _KEPT.get(section, ()):
+        number = entry.number(index)
+        said |= {name: number if np.isfinite(number) else entry.token(index)} if entry.token(index) else {}
+    tag = tags.get(("NODE" if section in _NODES else "LINK", entry.token(0)))
+    return said | ({"tag": tag} if tag else {})
 
 
 def _points(at: Floats) -> NDArray[Any]:
@@ -262,9 +296,9 @@ def _read_links(
 ) -> None:
     bends: dict[str, list[tuple[float, float]]] = {}
     for entry in sections["VERTICES"]:
-        if np.isfinite(entry.number(1) + entry.number(2)):
+        if _is_number(entry, 1, draft) and _is_number(entry, 2, draft):
             bends.setdefault(entry.token(0), []).append((entry.number(1), entry.number(2)))
-    states = {entry.token(0): entry.token(1) for entry in sections["STATUS"]}
+    states, tags = {entry.token(0): entry.token(1) for entry in sections["STATUS"]}, _tags(sections["TAGS"])
     seen: set[str] = set()
     rows: list[dict[str, Any]] = []
     geometry: list[Any] = []
@@ -273,9 +307,19 @@ def _read_links(
             if _usable(entry, section, nodes, seen, draft):
                 seen.add(entry.token(0))
                 start, end = nodes[entry.token(1)], nodes[entry.token(2)]
-                rows.append(_link(entry, kind, start, end, units, states, draft))
+                link = _link(entry, kind, start, end, units, states, draft)
+                rows.append(link | {ATTRIBUTES: _attributes(entry, section, tags)})
                 geometry.append(_axis(start, end, bends.get(entry.token(0), []), entry, draft))
     _add(draft, "pipe_line", rows, np.array([*geometry, None], dtype=object)[:-1], project, crs)
+
+
+def _is_number(entry: Entry, index: int, draft: Draft) -> bool:
+    """Return whether a token is a number; one that is none is reported."""
+    if np.isfinite(entry.number(index)):
+        return True
+    values = {"id": entry.token(0), "value": entry.token(index) or None}
+    draft.report(Finding("epanet.number_unreadable", "warning", "pipe_line", place=entry.place, values=values))
+    return False
 
 
 def _usable(entry: Entry, section: str, nodes: Mapping[str, _Node], seen: set[str], draft: Draft) -> bool:
@@ -296,7 +340,7 @@ def _link(
 ) -> dict[str, Any]:
     """Return a link as fields of `pipe_line`; the note says its state (Closed, CV), a valve's type and
     setting."""
-    length = entry.number(3) * units.metres if kind == "pipe" else float("nan")
+    length = entry.number(3) * units.metres if kind == "pipe" and _is_number(entry, 3, draft) else float("nan")
     diameter = entry.number({"pipe": 4, "valve": 3}.get(kind, 99)) * units.millimetres
     if kind != "pump" and not diameter > 0:
         values = {"id": entry.token(0), "value": entry.token(4 if kind == "pipe" else 3) or None}
@@ -359,4 +403,4 @@ def _functions() -> ReaderFunctions:
     return ReaderFunctions(recognises_epanet, read_epanet)
 
 
-READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions)
+READER = Reader("epanet", topic="survey", suffixes=(".inp",), files=alone, load=_functions, version=1)

@@ -13,16 +13,18 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ingest.coordinates import AS_THEY_ARE, Cause, Coordinates, causes_of, have_no_place
-from ingest.place import outside_area
+from ingest.coordinates import AS_THEY_ARE, Coordinates
+from ingest.place import Cause, TownPlace, causes_of, far_from_town, have_no_place, may_lie_elsewhere
 from ingest.unplaced import Unplaced
-from ingest.values import date_text, is_absent, typed
+from ingest.values import date_text, is_absent, rounded_rows, typed
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows
-from twin_model.crs import area_of_use, crs_code, transform_bounds, transform_geometries
-from twin_model.errors import CrsRefused, QueryRefused
+from twin_model.crs import CRS84, area_of_use, crs_code, transform_geometries, transform_xy
+from twin_model.errors import QueryRefused
 from twin_model.finding import Finding
-from twin_model.layer import Field, Layer
+from twin_model.layer import ATTRIBUTES, Field, Layer
+from twin_model.relief.unlikely_heights import GROUND_LAYERS, unlikely_heights
+from twin_model.rows.attributes import attributes_text
 from twin_model.rows.columns import coded
 from twin_model.rows.content import content_hashes
 from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, valid_runs
@@ -35,6 +37,8 @@ __all__ = ["Fitted", "Fitting"]
 Geometries = NDArray[Any]
 Mask = NDArray[np.bool_]
 _SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
+_MOST_HEIGHTS = 100_000
+"""So many heights of frames before are kept to compare others with."""
 _LINEAR_RING, _POLYGON, _COLLECTION = 2, 3, 7
 """Type numbers of shapely."""
 
@@ -111,21 +115,24 @@ class Fitting:
         *,
         source: str = "",
         coordinates: Coordinates = AS_THEY_ARE,
+        town: TownPlace | None = None,
     ) -> None:
         self._catalogue = catalogue
+        self._town = town or TownPlace(storage_crs)
         self._coordinates = coordinates
         self._unplaced = Unplaced(source)
         self._crs = storage_crs
         self._zone = zone
         self._seen: dict[str, set[str]] = {}
         self._said: set[str] = set()
+        self._heights = np.empty((0, 3))
 
     def fit(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns | None = None) -> Fitted:
-        """Return the rows that can be stored, in the storage CRS with every field of the layer, and findings.
+        """Return the rows that can be stored, in the storage CRS with the fields that the frame has, and findings.
 
         `runs` are the geometries of rows that have none in the frame, in its CRS.
         """
-        unknown = set(frame.columns) - set(layer.field_names) - set(_SPECIAL)
+        unknown = set(frame.columns) - set(layer.field_names) - {*_SPECIAL, ATTRIBUTES}
         if unknown:
             raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
         frame = frame.reset_index(drop=True)
@@ -140,7 +147,11 @@ class Fitting:
         geometry[others.rows] = others.geometries()
         self._fit_geometry(work, runs)
         self._warn_outside(work)
-        values = {one.name: self._values(work, one) for one in layer.fields}
+        if layer.id in GROUND_LAYERS:
+            self._report_heights(work)
+        values = {one.name: self._values(work, one) for one in layer.fields if one.name in work.frame}
+        if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
+            values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
         ids = self._identity(work, values)
         valid_from, precision = self._validity(work, values)
         kept = np.flatnonzero(work.keep)
@@ -190,11 +201,11 @@ class Fitting:
         rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
         self._unplaced.total += len(rows)
         whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]
-        if not len(rows) or not _may_lie_elsewhere(whole, work.source_crs, self._crs):
+        if not len(rows) or not may_lie_elsewhere(whole, work.source_crs, self._town):
             return
         west, south, east, north = bounds[rows].T
         x, y = (west + east) / 2, (south + north) / 2
-        causes = [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._crs)
+        causes = [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._town)
         nowhere = have_no_place(west, south, work.source_crs) | have_no_place(east, north, work.source_crs)
         for n in np.flatnonzero(nowhere | np.array([one is not None for one in causes])).tolist():
             cause = causes[n] or Cause("geometry.outside_crs", work.source_crs)
@@ -213,7 +224,7 @@ class Fitting:
         work.geometry[usable] = moved
         for row in usable[~_finite(moved)].tolist():
             x, y = shapely.get_coordinates(before[row])[0].tolist()
-            cause = Cause("geometry.outside_crs", work.source_crs)
+            cause = Cause("geometry.outside_storage", self._crs)
             self._unplaced.add(
                 cause,
                 work.layer.id,
@@ -226,33 +237,53 @@ class Fitting:
         work.moved = True
 
     def _warn_outside(self, work: _Work) -> None:
-        """Say once per source that coordinates lie outside the CRS's area of use; they are stored all the same."""
+        """Say once per source that something lies outside the CRS's area of use or far from the town; it is stored."""
         area = area_of_use(self._crs)
-        if area is None or "outside" in self._said or not work.keep.any():
+        if "outside" in self._said or not work.keep.any():
             return
-        boxes = np.vstack((shapely.bounds(work.geometry[work.keep]), work.plain.bounds[work.keep[work.plain.rows]]))
-        bounds = np.r_[np.fmin.reduce(boxes[:, :2]), np.fmax.reduce(boxes[:, 2:])]
-        if not np.isfinite(bounds).all():
+        bounds = shapely.bounds(work.geometry)
+        bounds[work.plain.rows] = work.plain.bounds
+        rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
+        whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]
+        if not len(rows) or not may_lie_elsewhere(whole, self._crs, self._town):
             return
-        try:
-            west, south, east, north = transform_bounds(tuple(bounds), self._crs, "OGC:CRS84")
-        except CrsRefused:
+        x, y = (bounds[rows, :2] + bounds[rows, 2:]).T / 2
+        far = np.flatnonzero(far_from_town(x, y, self._crs, self._town))
+        if not len(far):
             return
-        if west < area[0] - 1 or south < area[1] - 1 or east > area[2] + 1 or north > area[3] + 1:
-            self._said.add("outside")
-            shown = [round(v, 4) for v in (west, south, east, north)]
-            work.findings.append(
-                Finding(
-                    "geometry.outside_area",
-                    "warning",
-                    layer=work.layer.id,
-                    values={"bounds": shown, "crs": self._crs, "area": [round(v, 2) for v in area]},
-                )
-            )
+        self._said.add("outside")
+        lon, lat = transform_xy(x[far], y[far], self._crs, CRS84)
+        first = int(far[0])
+        values = {
+            "count": len(far),
+            "bounds": [round(float(one), 4) for one in (lon.min(), lat.min(), lon.max(), lat.max())],
+            "crs": self._crs,
+            "area": [round(v, 2) for v in area or (-180, -90, 180, 90)],
+        }
+        rule = "geometry.outside_area"
+        if not far_from_town(x[far], y[far], self._crs, TownPlace(self._crs)).any():
+            rule, values["town"] = "geometry.far_from_town", [round(v, 4) for v in self._town.box or ()]
+        point = (float(x[first]), float(y[first]))
+        place = work.place(int(rows[first]))
+        work.findings.append(Finding(rule, "warning", layer=work.layer.id, place=place, point=point, values=values))
+
+    def _report_heights(self, work: _Work) -> None:
+        """Report heights that those around them, in this frame and those before, make unlikely; they are stored."""
+        rows = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry) & shapely.has_z(work.geometry))
+        around = unlikely_heights(work.geometry[rows], self._heights)
+        likely = shapely.get_coordinates(work.geometry[rows[~around.unlikely]], include_z=True)
+        self._heights = np.concatenate((self._heights, likely))[:: 1 + len(likely) // _MOST_HEIGHTS]
+        numbered = dict(zip(rows.tolist(), range(len(rows)), strict=True))
+        work.report(
+            "geometry.height_unlikely",
+            rows[around.unlikely].tolist(),
+            "warning",
+            height=lambda r: round(float(shapely.get_coordinates(work.geometry[r], include_z=True)[0, 2]), 3),
+            lowest=lambda r: round(float(around.lowest[numbered[r]]), 2),
+            highest=lambda r: round(float(around.highest[numbered[r]]), 2),
+        )
 
     def _values(self, work: _Work, one: Field) -> NDArray[Any]:
-        if one.name not in work.frame:
-            return np.full(len(work.frame), None, dtype=object)
         raw = work.frame[one.name].to_numpy()
         raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
         column, wrong = typed(raw, one, self._zone)
@@ -264,14 +295,27 @@ class Fitting:
             value=lambda r: str(raw[r])[:80],
             expected=lambda r: one.format.upper() or one.type,
         )
+        self._report_rounded(work, one, [row for row in rounded_rows(raw, one) if work.keep[row]], raw)
         return column
+
+    def _report_rounded(self, work: _Work, one: Field, rows: list[int], raw: NDArray[Any]) -> None:
+        """Say once per column that whole numbers had more digits than a float holds, with the first of them."""
+        if rows:
+            work.report(
+                "value.rounded",
+                rows[:1],
+                "warning",
+                field=lambda r: one.name,
+                value=lambda r: str(int(raw[r])),
+                count=lambda r: len(rows),
+            )
 
     def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
         if layer.identity_field is None:
             return ids
-        own = values[layer.identity_field]
-        prefixes = [values[name] for name in layer.prefix]
+        absent = ids.copy()
+        own, *prefixes = (values.get(name, absent) for name in (layer.identity_field, *layer.prefix))
         seen = self._seen.setdefault(layer.id, set())
         duplicate = np.zeros(len(ids), dtype=bool)
         for row in np.flatnonzero(work.keep):
@@ -312,10 +356,11 @@ class Fitting:
             return None, None
 
 
-def _may_lie_elsewhere(bounds: NDArray[np.float64], crs: str, storage_crs: str) -> bool:
-    """Say whether anything in a box may lie outside the town's area; of most sources nothing does."""
-    x, y = bounds[[0, 2, 0, 2]], bounds[[1, 3, 3, 1]]
-    return bool((outside_area(x, y, crs, storage_crs) | have_no_place(x, y, crs)).any())
+def _attributes(column: NDArray[Any]) -> NDArray[Any]:
+    """Return attributes as they are stored; a reader gives dicts, or texts that are so already."""
+    if not any(isinstance(value, dict) for value in column.tolist()):
+        return column
+    return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]
 
 
 def _finite(geometry: Geometries) -> Mask:

@@ -4,7 +4,7 @@ What a reader is stands in `ingest/reader.py`; each is declared in its own packa
 needed: ifcopenshell and ezdxf take their time.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from ingest.reader import TOPICS, Reader
 from ingest.source_files import alone, ensure_own_files
 from ingest.survey import READER as SURVEY
 from ingest.vector import READER as VECTOR
+from ingest.vector.kind import is_file_geodatabase
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CalledWrongly, SourceRefused
@@ -58,13 +59,15 @@ def find_sources(path: Path) -> list[Path]:
     """
     if not path.exists():
         raise CalledWrongly("source.not_found", source=str(path))
-    if path.is_file():
+    if path.is_file() or is_file_geodatabase(path):
         return [path]
     suffixes = {suffix for reader in READERS for suffix in reader.suffixes} | {".zip"}
     paths = [
         file
         for file in sorted(path.rglob("*"))
-        if file.is_file() and file.suffix.lower() in suffixes and not file.name.startswith((".", "~$"))
+        if (file.is_file() or is_file_geodatabase(file))
+        and file.suffix.lower() in suffixes
+        and not file.name.startswith((".", "~$"))
     ]
     if not paths:
         raise SourceRefused("source.nothing_found", source=str(path))
@@ -72,7 +75,8 @@ def find_sources(path: Path) -> list[Path]:
 
 
 def _without_companions(paths: list[Path]) -> Iterator[Path]:
-    taken: set[Path] = set()
+    drawings = {path.with_suffix("") for path in paths if path.suffix.lower() == ".dxf"}
+    taken = {path for path in paths if path.suffix.lower() == ".dwg" and path.with_suffix("") in drawings}
     for path in paths:
         if path not in taken:
             taken.update(files_of(path))
@@ -92,11 +96,18 @@ def files_of(path: Path, reader: Reader | None = None) -> tuple[Path, ...]:
     return reader.files(path) if reader else alone(path)
 
 
-def identify(path: Path, reader: Reader | None = None, *, delivery: str = "") -> Source:
-    """Return name, SHA-256 and kind of a source; the hash covers all its files, one after the other."""
+def identify(
+    path: Path, reader: Reader | None = None, *, delivery: str = "", identity: Mapping[str, str] | None = None
+) -> Source:
+    """Return name, SHA-256 and kind of a source; the hash covers all its files (`twin_model.sources.digest_of`).
+
+    `identity` are digests of what else decides what is read (`ingest/reading_basis.py`).
+    """
     files = files_of(path, reader)
     ensure_own_files(path, files, path.name)
-    return Source(path.name, digest_of(files), reader.name if reader else "", delivery=delivery)
+    return Source(
+        path.name, digest_of(files), reader.name if reader else "", delivery=delivery, identity=identity or {}
+    )
 
 
 def reader_of(path: Path, options: ReadOptions) -> Reader:

@@ -16,11 +16,14 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import TypeVar
 
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
+from ingest.outline import LayerOutline
+from ingest.place import TownPlace
 from ingest.reader import Reader
 from ingest.readers import READERS, reader_of
 from ingest.spool import Spool
@@ -67,6 +70,7 @@ class ReadRequest:
     storage_crs: str
     folder: Path
     zone: str = "Asia/Shanghai"
+    place: TownPlace | None = None
     moment: Instant = field(default_factory=now)
 
     def draft(self, tick: Tick, ahead: Ahead | None) -> Draft:
@@ -78,7 +82,8 @@ class ReadRequest:
             storage_crs=self.storage_crs,
             zone=self.zone,
             effective=options.effective,
-            coordinates=coordinates_of(options.mapping),
+            coordinates=coordinates_of(options.mapping, options.grid),
+            town=self.place,
             folder=self.folder,
             tick=tick,
             ahead=ahead,
@@ -129,7 +134,7 @@ class _ChildReading(Reading):
             except queue.Empty:
                 told = records
             if ahead is not None:
-                for frame in spool.grow():
+                for frame in filter(attrgetter("early"), spool.grow()):
                     ahead(frame.layer, frame.rows(), partial(str, frame.since), frame.scope)
             if told is None:
                 return _result(self._future, self.request.source.name, self._limits)
@@ -174,6 +179,12 @@ class SourceReaders:
         name = _result(self._workers.submit(_name_of_reader, path, options), path.name, self._limits)
         return _reader_named(name)
 
+    def outline(self, path: Path, options: ReadOptions) -> list[LayerOutline]:
+        """Return the layers of a source with their columns; a `SourceRefused` where a mapping names none of them."""
+        if self._workers is None:
+            return _outline(path, options)
+        return _result(self._workers.submit(_outline, path, options), path.name, self._limits)
+
     def begin(self, request: ReadRequest) -> Reading:
         """Begin to read a source."""
         return Reading(request) if self._workers is None else _ChildReading(request, self._workers, self._limits)
@@ -200,6 +211,14 @@ def _read_in_child(request: ReadRequest) -> Draft:
         report(records)
 
     return request.draft(tick, None)
+
+
+def _outline(path: Path, options: ReadOptions) -> list[LayerOutline]:
+    reader = reader_of(path, options)
+    outline = reader.outline(path, options)
+    if outline is None:
+        raise SourceRefused("mapping.no_outline", source=path.name, kind=reader.name)
+    return outline
 
 
 def _name_of_reader(path: Path, options: ReadOptions) -> str:

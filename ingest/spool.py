@@ -32,12 +32,16 @@ _COLUMNS = ("ids", "valid_from", "valid_precision")
 
 @dataclass(frozen=True)
 class SpooledFrame:
-    """Rows of one layer in a file of the spool, since when they hold and what their source could have seen."""
+    """Rows of one layer in a file of the spool, since when they hold and what their source could have seen.
+
+    Those that may go into the store before the source is read to its end are `early`.
+    """
 
     path: Path
     layer: str
     since: Instant
     scope: Scope
+    early: bool = True
 
     @cached_property
     def content(self) -> Array:
@@ -62,13 +66,13 @@ class Spool:
         self.folder = folder
         self.frames: list[SpooledFrame] = []
 
-    def add(self, layer: str, rows: Rows, since: Instant, scope: Scope) -> None:
+    def add(self, layer: str, rows: Rows, since: Instant, scope: Scope, *, early: bool = True) -> None:
         """Write the next frame."""
         path, part = self._path(), self.folder / "part"
-        about = {"layer": layer, "since": since, "scope": _scope_fields(scope)}
+        about = {"layer": layer, "since": since, "scope": _scope_fields(scope), "early": early}
         write_rows(part, rows, about)
         part.replace(path)
-        frame = SpooledFrame(path, layer, since, scope)
+        frame = SpooledFrame(path, layer, since, scope, early)
         frame.__dict__["content"] = rows.content
         self.frames.append(frame)
 
@@ -77,7 +81,8 @@ class Spool:
         while (path := self._path()).exists():
             with path.open("rb") as file:
                 about = orjson.loads(_read_text(file))["about"]
-            frame = SpooledFrame(path, about["layer"], about["since"], _scope_from(about["scope"]))
+            scope = _scope_from(about["scope"])
+            frame = SpooledFrame(path, about["layer"], about["since"], scope, about["early"])
             self.frames.append(frame)
             yield frame
 

@@ -2,25 +2,27 @@
 text.
 
 Here: bytes -> rows of text with their row numbers. What the columns mean stands with the readers
-(`ingest/survey/heading.py`). `openpyxl` and `csv` are at home only here.
+(`ingest/survey/heading.py`). Reading with `openpyxl` and `csv` is at home only here.
 """
 
 import csv
 import io
+import re
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import openpyxl
 
 from twin_model.errors import SourceRefused
 
-__all__ = ["TextTable", "is_table_file", "read_tables"]
+__all__ = ["AlteredCell", "TextTable", "is_table_file", "is_text_table", "read_tables"]
 
 _SPREADSHEET_SUFFIXES = {".xlsx", ".xlsm", ".xltx"}
 _TEXT_SUFFIXES = {".csv", ".txt", ".tsv"}
@@ -29,6 +31,21 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _UNPACKED_LIMIT = 2 * 1024**3
 _HEAD_BYTES = 65_536
+_LINES_LOOKED_AT = 50
+_MOST_DIGITS = 1e15
+"""A spreadsheet keeps 15 digits of a number."""
+
+
+class AlteredCell(NamedTuple):
+    """A cell in which a spreadsheet may have changed what was typed.
+
+    `kind` is "date" (`month`, `day` and, where the cell shows one, `year` are known), "exponent" (shown as 2.00E+05) or
+    "rounded" (a number of more than 15 digits, of which a spreadsheet keeps 15). `shown` is what the spreadsheet shows.
+    """
+
+    kind: Literal["date", "exponent", "rounded"]
+    shown: str
+    value: datetime | float
 
 
 @dataclass(frozen=True)
@@ -36,13 +53,20 @@ class TextTable:
     """One sheet or one CSV: `rows[i]` is a list of stripped text, `numbers[i]` its row number in the file,
     from 1.
 
-    Empty rows are left out; short rows are as short as they stand in the file.
+    Empty rows are left out; short rows are as short as they stand in the file. `altered` are cells, by position in `rows`,
+    that a spreadsheet may have changed.
     """
 
     name: str
     file: str
     rows: list[list[str]]
     numbers: list[int]
+    altered: Mapping[tuple[int, int], AlteredCell] = field(default_factory=dict)
+
+
+def is_text_table(file: str) -> bool:
+    """Say whether a table of this file was divided by separators, so that a cell too many moves all behind it."""
+    return Path(file).suffix.lower() in _TEXT_SUFFIXES
 
 
 def is_table_file(path: Path) -> bool:
@@ -87,8 +111,7 @@ def _read_workbook(path: Path, limit: int | None) -> Iterator[TextTable]:
         try:
             for sheet in book.worksheets:
                 sheet.reset_dimensions()
-                rows = islice(sheet.iter_rows(values_only=True), limit)
-                yield _table(sheet.title, path.name, ([_cell_text(v) for v in row] for row in rows))
+                yield _sheet(sheet.title, path.name, islice(sheet.iter_rows(), limit))
         finally:
             book.close()
     except SourceRefused:
@@ -129,6 +152,47 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip(chr(39))[:120]}"
 
 
+def _sheet(name: str, file: str, rows: Iterable[Iterable[Any]]) -> TextTable:
+    """Return a sheet as text, with the cells that may not be what was typed."""
+    texts: list[list[str]] = []
+    numbers: list[int] = []
+    altered: dict[tuple[int, int], AlteredCell] = {}
+    for number, row in enumerate(rows, 1):
+        cells = list(row)
+        text = [_cell_text(cell.value) for cell in cells]
+        if not any(text):
+            continue
+        for column, cell in enumerate(cells):
+            odd = _altered(cell) if isinstance(cell.value, float | int | datetime) else None
+            if odd is not None:
+                altered[len(texts), column] = odd
+        texts.append(text)
+        numbers.append(number)
+    return TextTable(name, file, texts, numbers, altered)
+
+
+def _altered(cell: Any) -> AlteredCell | None:
+    """Return what a spreadsheet may have made of something else that was typed: dates, exponents, numbers of 16 digits."""
+    value = cell.value
+    if isinstance(value, datetime):
+        return AlteredCell("date", _shown_date(value, str(cell.number_format)), value)
+    if isinstance(value, bool) or abs(value) < 10:
+        return None
+    if "E+" in str(cell.number_format).upper():
+        return AlteredCell("exponent", f"{value:.2E}", float(value))
+    if isinstance(value, float) and abs(value) >= _MOST_DIGITS:
+        return AlteredCell("rounded", str(int(value)), value)
+    return None
+
+
+def _shown_date(value: datetime, number_format: str) -> str:
+    """Return a date as a spreadsheet shows it: with year, month and day where its format has them."""
+    pattern = re.sub(r"\[[^\]]*\]|\\.", "", number_format).lower()
+    has_year, has_day = "y" in pattern, "d" in re.sub('"[^"]*"', "", pattern)
+    parts = [(value.year, "年", has_year), (value.month, "月", True), (value.day, "日", has_day)]
+    return "".join(f"{number}{word}" for number, word, is_shown in parts if is_shown)
+
+
 def _cell_text(value: Any) -> str:
     """Return a cell as a surveyor would write it: 12, not 12.0; a date without its empty clock."""
     if value is None:
@@ -136,7 +200,7 @@ def _cell_text(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+        return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, datetime):
         return value.date().isoformat() if value.time() == time() else value.isoformat()
     if isinstance(value, date):
@@ -177,9 +241,17 @@ def _decoded(content: bytes, name: str, encoding: str | None) -> str:
 
 
 def _separator(text: str) -> str:
-    """Return which of comma, tab and semicolon divides the first lines most often."""
-    head = text[:4000]
-    return max((",", "\t", ";"), key=head.count)
+    """Return which of tab, semicolon and comma divides most of the first lines into equally many cells.
+
+    Counting alone would choose the comma of `1,25` in a table of semicolons.
+    """
+    lines = [line for line in text[:_HEAD_BYTES].splitlines()[:_LINES_LOOKED_AT] if line.strip()]
+
+    def alike(separator: str) -> int:
+        widths = Counter(len(row) for row in csv.reader(lines, delimiter=separator) if len(row) > 1)
+        return max(widths.values(), default=0)
+
+    return max(("\t", ";", ","), key=alike)
 
 
 def _table(name: str, file: str, rows: Iterable[list[str]]) -> TextTable:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.coordinates import Cause
+from ingest.place import Cause
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -57,10 +57,10 @@ class Unplaced:
         ]
 
     def ensure_few(self) -> None:
-        """Refuse the source where most of its rows are wrong for one cause."""
-        for cause, group in self._groups.items():
-            if 2 * group.count > self.total:
-                raise SourceRefused(cause.rule, place=group.place, **self._values(cause, group))
+        """Refuse the source where most of its rows are wrong; the cause of the most of them is named."""
+        if 2 * sum(group.count for group in self._groups.values()) > self.total:
+            cause, group = max(self._groups.items(), key=lambda item: item[1].count)
+            raise SourceRefused(cause.rule, place=group.place, **self._values(cause, group))
 
     def _values(self, cause: Cause, group: _Group) -> dict[str, Any]:
         x, y = (round(float(number), 3) for number in group.first)

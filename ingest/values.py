@@ -1,6 +1,7 @@
 """Values of a source as the types of our fields. What cannot be read is left empty and named by its row.
 
-Columns that already have the type pass whole; others are read once per distinct value.
+Columns that already have the type pass whole; others are read once per distinct value, numbers of texts as
+`ingest/number_text.py` reads them.
 """
 
 import math
@@ -13,18 +14,28 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from ingest.number_text import comma_of, is_no_value, read_number, whole_number
 from twin_model.errors import TwinError
 from twin_model.layer import Field
 from twin_model.rows.columns import coded
 from twin_model.temporal import parse_instant
 
-__all__ = ["date_text", "is_absent", "typed"]
+__all__ = ["date_text", "is_absent", "rounded_rows", "typed"]
+
+_MOST_EXACT = 2**53
+"""From here on a float no longer holds every whole number: what came as one may have lost its last digits."""
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+"""The whole numbers a store holds."""
+
+_WHOLE = {int, bool, type(None)}
+_NUMERIC = ("integer", "number")
 
 
 def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
     """Return a column in the field's type, NULL (None, or NaN among numbers) where absent, and the rows not read.
 
-    Numbers come as float64, whole numbers as int64 where none is missing, all else as objects.
+    Numbers come as float64, whole numbers to their last digit as int64 where none is missing, all else as objects.
     """
     if one.type == "string" and not one.format and raw.dtype == object:
         return _texts(raw), []
@@ -33,9 +44,29 @@ def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[
         wrong = np.flatnonzero(np.isinf(numbers)).tolist()
         numbers[wrong] = np.nan
         return numbers, wrong
-    if one.type == "integer" and raw.dtype.kind in "iu":
+    if one.type == "integer" and raw.dtype.kind in "iu" and (raw.dtype.kind == "i" or not (raw > _MOST).any()):
         return raw.astype(np.int64), []
-    return _each_once(raw, _reader(one, zone), one)
+    if one.type == "number" and raw.dtype == object and set(map(type, raw.tolist())) <= _WHOLE:
+        return np.array([math.nan if value is None else value for value in raw.tolist()], dtype=np.float64), []
+    return _each_once(raw, one, zone)
+
+
+def rounded_rows(raw: NDArray[Any], one: Field) -> list[int]:
+    """Return rows of whole numbers with more digits than a float holds, where they came as floats or become some."""
+    if raw.dtype.kind == "f" and one.type != "number":
+        return np.flatnonzero(np.isfinite(raw) & (np.abs(raw) > _MOST_EXACT) & (raw == np.trunc(raw))).tolist()
+    if raw.dtype.kind in "iu" and one.type == "number":
+        return [
+            row for row in np.flatnonzero(np.abs(raw) > _MOST_EXACT).tolist() if int(float(raw[row])) != int(raw[row])
+        ]
+    lossy = int if one.type == "number" else float
+    if raw.dtype != object or lossy not in set(map(type, values := raw.tolist())):
+        return []
+    return [row for row, value in enumerate(values) if type(value) is lossy and _loses(value, lossy)]
+
+
+def _loses(value: Any, kind: type) -> bool:
+    return bool(int(float(value)) != value if kind is int else _MOST_EXACT < abs(value) < math.inf)
 
 
 def _texts(raw: NDArray[Any]) -> NDArray[Any]:
@@ -54,9 +85,10 @@ def _trimmed(values: NDArray[Any]) -> list[str | None]:
     return [_text(value) for value in values]
 
 
-def _each_once(raw: NDArray[Any], read: Callable[[Any], Any], one: Field) -> tuple[NDArray[Any], list[int]]:
+def _each_once(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
     """Read every distinct value once and spread the results."""
     codes, distinct = coded(raw)
+    read = _number_reader(one, distinct) if one.type in _NUMERIC else _reader(one, zone)
     results = np.full(len(distinct) + 1, None, dtype=object)
     unread = np.zeros(len(distinct) + 1, dtype=bool)
     for position, value in enumerate(distinct):
@@ -73,12 +105,7 @@ def _each_once(raw: NDArray[Any], read: Callable[[Any], Any], one: Field) -> tup
 
 
 def _reader(one: Field, zone: str) -> Callable[[Any], Any]:
-    simple: dict[str, Callable[[Any], Any]] = {
-        "string": _text,
-        "integer": _integer,
-        "number": _number,
-        "boolean": _boolean,
-    }
+    simple: dict[str, Callable[[Any], Any]] = {"string": _text, "boolean": _boolean}
     if one.format == "json":
         return _json
     if one.type in simple:
@@ -98,6 +125,32 @@ def is_absent(value: Any) -> bool:
     )
 
 
+def _number_reader(one: Field, distinct: NDArray[Any]) -> Callable[[Any], Any]:
+    """Return what reads a value of a column as a number in the field's unit; all its texts tell what a comma means."""
+    comma = comma_of(value for value in distinct if isinstance(value, str))
+
+    def integer(value: Any) -> int | None:
+        if isinstance(value, str):
+            number = None if is_no_value(value) else whole_number(value, comma=comma)
+        elif float(value).is_integer():
+            number = int(value)
+        else:
+            raise ValueError(value)
+        if number is not None and not _LEAST <= number <= _MOST:
+            raise ValueError(value)
+        return number
+
+    def number(value: Any) -> float | None:
+        if isinstance(value, str) and is_no_value(value):
+            return None
+        read = float(read_number(value, unit=one.unit, comma=comma) if isinstance(value, str) else value)
+        if not math.isfinite(read):
+            raise ValueError(value)
+        return read
+
+    return integer if one.type == "integer" else number
+
+
 def _text(value: Any) -> str | None:
     if is_absent(value):
         return None
@@ -111,20 +164,6 @@ def _json(value: Any) -> str | None:
     text = _text(value)
     orjson.loads(text or "null")
     return text
-
-
-def _integer(value: Any) -> int:
-    number = float(value)
-    if not number.is_integer():
-        raise ValueError(value)
-    return int(number)
-
-
-def _number(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(value)
-    return number
 
 
 def _boolean(value: Any) -> bool:

@@ -27,7 +27,7 @@ def grow(mib: int) -> int:
 
 
 def refuse() -> None:
-    raise SourceRefused("source.no_crs", source="a.shp")
+    raise SourceRefused("source.no_crs", source="a.shp", crs="EPSG:4548")
 
 
 def be_busy(path: str, seconds: float) -> None:

@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 
 from twin_model.box import Box
 from twin_model.catalogue import Catalogue
-from twin_model.finding import Finding
+from twin_model.finding import Finding, lasting_values
 from twin_model.layer import Layer
 from twin_model.markup import panel, rows_table
 from twin_model.rows.content import key_hashes
@@ -142,9 +142,11 @@ class Changeset:
     A delivery (`edit` False) is compared with what was delivered before; rows of an edit name their features by id.
     `terminated` are ids that end, `restored` fids that are to be as recorded at version `restored_to`. `base` is the
     version an edit was made on; None asks for no check. With `since_recorded` it is true since it is recorded, whatever
-    `effective` says: who waited for the writer's place is not buried under who came first. A delivery by which more than a tenth of what it could have
-    seen would vanish is refused unless `accept_removals`. Layers of `follows_edits` were read with what was edited since
-    (a model with the place it was given by hand): a row that says what holds on the day is no change.
+    `effective` says: who waited for the writer's place is not buried under who came first. `extent` is the box of what is
+    delivered. A delivery by which more than a tenth of what it could have
+    seen would vanish is refused unless `accept_removals`. A column that a delivery lacks keeps what is known, unless it is
+    among `blank`. Layers of `follows_edits` were read with what was edited since (a model with the place
+    it was given by hand): a row that says what holds on the day is no change.
     """
 
     author: str
@@ -164,6 +166,8 @@ class Changeset:
     restored_to: int = 0
     since_recorded: bool = False
     follows_edits: tuple[str, ...] = ()
+    blank: tuple[str, ...] = ()
+    extent: Box | None = None
 
     def deliveries(self, catalogue: Catalogue) -> tuple[Delivered, ...]:
         """Return what is delivered, findings among it: they are features of a layer like others."""
@@ -176,12 +180,12 @@ class Changeset:
 def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     """Return a changeset's findings as rows of the `finding` layer.
 
-    A finding's key is made of what it says and where, so that the next delivery with the same fault finds it again,
-    whatever its rows and handles are called.
+    A finding's key is made of what it is about, so that the next delivery with the same fault finds it again, whatever
+    its file, rows and handles are called (`twin_model/finding.py`).
     """
     source = changeset.source.name if changeset.source else ""
     records = [_finding_record(one, source) for one in changeset.findings]
-    keys = _keys(changeset.findings)
+    keys = _keys(changeset, source)
     points = np.array(
         [None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object
     )
@@ -214,30 +218,53 @@ def _finding_record(one: Finding, source: str) -> dict[str, Any]:
     }
 
 
-def _keys(findings: tuple[Finding, ...]) -> NDArray[Any]:
-    """Return a key for each finding: its rule and a hash of what it says; of those that say the same, a number too."""
+def _keys(changeset: Changeset, source: str) -> NDArray[Any]:
+    """Return a key for each finding: its rule and a hash of its subject; of those about the same, a number too."""
     seen: Counter[str] = Counter()
-    keys = np.empty(len(findings), dtype=object)
-    for n, one in enumerate(findings):
-        where = one.place if one.point is None else [round(value, 1) for value in one.point]
-        said = orjson.dumps(
-            [one.layer, one.feature_id, where, dict(one.values)], default=str, option=orjson.OPT_SORT_KEYS
-        )
-        key = f"{one.rule}.{blake2b(said, digest_size=6).hexdigest()}"
+    keys = np.empty(len(changeset.findings), dtype=object)
+    for n, finding in enumerate(changeset.findings):
+        subject = [
+            finding.layer,
+            finding.feature_id,
+            _where(finding, changeset),
+            lasting_values(finding.values, source),
+        ]
+        if finding.point is None and finding.feature_id is None and finding.raw is not None:
+            subject.append(lasting_values(finding.raw, source))
+        digest = blake2b(orjson.dumps(subject, default=str, option=orjson.OPT_SORT_KEYS), digest_size=6).hexdigest()
+        key = f"{finding.rule}.{digest}"
         seen[key] += 1
         keys[n] = key if seen[key] == 1 else f"{key}.{seen[key]}"
     return keys
 
 
+def _where(finding: Finding, changeset: Changeset) -> list[Any]:
+    """Return a finding's point to 0.1 m; without one its sheet or file and where that lies, to 100 m."""
+    if finding.point is None and finding.feature_id is not None:
+        return []
+    if finding.point is not None:
+        return [round(value, 1) for value in finding.point]
+    west, south, east, north = changeset.extent or (0.0, 0.0, 0.0, 0.0)
+    return [changeset.scope.name, changeset.scope.series, round((west + east) / 200), round((south + north) / 200)]
+
+
 @dataclass(frozen=True)
 class Touched:
-    """What a version changed in one layer: numbers and the box of old and new geometry."""
+    """What a version changed in one layer: numbers and the box of old and new geometry.
+
+    `kinds` counts what happened to a network (`plan.KINDS`), `kept_columns` are those that the delivery lacked, `others`
+    counts what other projects or sources brought and the delivery, which could have seen it, lacked: they are there of a
+    version that was just made.
+    """
 
     inserted: int = 0
     updated: int = 0
     terminated: int = 0
     unchanged: int = 0
     box: Box | None = None
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    kept_columns: tuple[str, ...] = ()
+    others: int = 0
 
     @property
     def changed(self) -> int:

@@ -23,8 +23,11 @@ __all__ = [
     "CRS84",
     "area_of_use",
     "authority_axis_swapped",
+    "central_meridian",
     "crs_code",
+    "datum_of",
     "epsg_of",
+    "from_geocentric",
     "is_projected",
     "lonlat_of",
     "placed_bounds",
@@ -32,6 +35,7 @@ __all__ = [
     "reachable_extent",
     "same_crs",
     "title_of",
+    "to_geocentric",
     "transform_bounds",
     "transform_geometries",
     "transform_xy",
@@ -60,7 +64,8 @@ def _crs(code: str) -> pyproj.CRS:
         nearest = get_close_matches(
             code, ("EPSG:4548", "EPSG:4527", "EPSG:4490", "EPSG:4326", "EPSG:3857", CRS84), 3, 0.3
         )
-        raise CrsRefused("crs.unknown", crs=code, nearest=nearest or ["EPSG:4548"]) from error
+        nearest = nearest or ["EPSG:4548"]
+        raise CrsRefused("crs.unknown", crs=code, nearest=nearest, example=nearest[0]) from error
 
 
 def crs_code(crs: Any) -> str:
@@ -74,7 +79,7 @@ def crs_code(crs: Any) -> str:
     if isinstance(crs, str):
         return _code_of(crs)
     if not hasattr(crs, "to_wkt"):
-        raise CrsRefused("crs.unknown", crs=crs, nearest=["EPSG:4548"])
+        raise CrsRefused("crs.unknown", crs=crs, nearest=["EPSG:4548"], example="EPSG:4548")
     return _code_of(crs.to_wkt())
 
 
@@ -92,7 +97,7 @@ def _code_of(text: str) -> str:
         return CRS84
     found = _crs(text)
     if not (found.is_geographic or found.is_projected):
-        raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"])
+        raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"], example="EPSG:4548")
     own = found.to_json_dict().get("id")
     if own is not None:  # its own code first: 4509 and 4548 are equal in everything but name
         return f"{own['authority']}:{own['code']}"
@@ -158,6 +163,19 @@ def area_of_use(crs: Any) -> tuple[float, float, float, float] | None:
     return (area.west, area.south, area.east, area.north) if area else None
 
 
+def datum_of(crs: Any) -> str:
+    """Return the name of a system's datum; CGCS2000 and WGS 84 are one, "CGCS2000/WGS 84"."""
+    return _datum(crs_code(crs))
+
+
+def central_meridian(crs: Any) -> float | None:
+    """Return the degrees of a projected system's central meridian, None where it has none."""
+    operation = _crs(crs_code(crs)).coordinate_operation
+    named = {one.name: one.value for one in operation.params} if operation is not None else {}
+    degrees = named.get("Longitude of natural origin")
+    return None if degrees is None else float(degrees)
+
+
 def _datum(code: str) -> str:
     geodetic = _crs(code).geodetic_crs
     name = geodetic.datum.name if geodetic is not None and geodetic.datum is not None else ""
@@ -197,6 +215,36 @@ def transform_xy(x: Floats, y: Floats, source: Any, target: Any) -> tuple[Floats
     for step in _transformer(crs_code(source), crs_code(target)):
         x, y = step(x, y)
     return np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+
+
+def to_geocentric(x: Floats, y: Floats, height: Floats, crs: Any) -> Floats:
+    """Return X, Y, Z (n x 3, metres) on the datum of a system; no change of datum, as those are the town's own."""
+    code = crs_code(crs)
+    lon, lat = (x, y) if not is_projected(code) else _to_degrees(code).transform(x, y)
+    return np.column_stack(_cartesian(code).transform(lon, lat, height))
+
+
+def from_geocentric(xyz: Floats, crs: Any) -> tuple[Floats, Floats, Floats]:
+    """Return x, y (east, north or degrees) and ellipsoidal height of X, Y, Z on the datum of a system."""
+    code = crs_code(crs)
+    lon, lat, height = _cartesian(code).transform(xyz[:, 0], xyz[:, 1], xyz[:, 2], direction="INVERSE")
+    x, y = (lon, lat) if not is_projected(code) else _to_degrees(code).transform(lon, lat, direction="INVERSE")
+    return np.asarray(x), np.asarray(y), np.asarray(height)
+
+
+@lru_cache(maxsize=64)
+def _to_degrees(code: str) -> pyproj.Transformer:
+    return pyproj.Transformer.from_crs(_crs(code), _crs(code).geodetic_crs, always_xy=True)
+
+
+@lru_cache(maxsize=64)
+def _cartesian(code: str) -> pyproj.Transformer:
+    axes = _crs(code).get_geod()
+    if axes is None:
+        raise CrsRefused("crs.unknown", crs=code, nearest=["EPSG:4490"], example="EPSG:4490")
+    a, b = axes.a, axes.b
+    steps = f"+proj=pipeline +step +proj=unitconvert +xy_in=deg +xy_out=rad +step +proj=cart +a={a!r} +b={b!r}"
+    return pyproj.Transformer.from_pipeline(steps)
 
 
 def transform_geometries(geometries: NDArray[Any], source: Any, target: Any) -> NDArray[Any]:

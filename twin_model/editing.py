@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from twin_model.changeset import Rows
 from twin_model.crs import transform_geometries
 from twin_model.errors import EditRefused
-from twin_model.layer import Field, Layer
+from twin_model.layer import ATTRIBUTES, Field, Layer
+from twin_model.rows.attributes import attributes_text
 from twin_model.rows.content import content_hashes
 from twin_model.rows.geometry import layer_wkb, min_zoom
 from twin_model.rows.row_geometry import RowGeometry
@@ -30,7 +31,7 @@ __all__ = ["ensure_text", "ids_of", "is_storable", "rows_of"]
 def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: str = "Asia/Shanghai") -> Rows:
     """Return a frame's features as rows in the storage CRS; an index named `id` gives ids, else they are minted.
 
-    Columns are fields of the layer, those that are missing say nothing (`Rows.columns`); others are refused with the nearest, as are geometries of another type or that are
+    Columns are fields of the layer and `attributes` (dicts, or JSON texts of them), those that are missing say nothing (`Rows.columns`); others are refused with the nearest, as are geometries of another type or that are
     not valid, values of another type, an id twice, and a frame without CRS (`EditRefused`).
     """
     if frame.crs is None and layer.has_geometry:
@@ -38,6 +39,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
     _ensure_columns(layer, frame)
     geometry = _geometry(layer, frame, storage_crs)
     columns = {each.name: _column(layer, each, frame, zone) for each in layer.fields if each.name in frame}
+    columns |= {ATTRIBUTES: _attributes(layer, frame)} if ATTRIBUTES in frame else {}
     empty = np.full(len(frame), None, dtype=object)
     return Rows(
         ids=ids_of(layer, frame),
@@ -52,7 +54,8 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
 
 
 def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
-    unknown = [str(one) for one in frame.columns if one not in layer.field_names and one != frame.geometry.name]
+    known = (*layer.field_names, ATTRIBUTES, frame.geometry.name)
+    unknown = [str(one) for one in frame.columns if one not in known]
     if unknown:
         raise EditRefused("edit.unknown_field", layer=layer.id, found=unknown, expected=layer.field_names)
 
@@ -155,6 +158,18 @@ def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDA
     if one.type == "number":
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
     return np.array([*values, None], dtype=object)[:-1]
+
+
+def _attributes(layer: Layer, frame: gpd.GeoDataFrame) -> NDArray[Any]:
+    """Return what no field takes as it is stored."""
+    texts: list[str | None] = []
+    for name, value in frame[ATTRIBUTES].items():
+        try:
+            texts.append(attributes_text(value))
+        except (TypeError, ValueError) as error:
+            values = {"layer": layer.id, "row": str(name), "value": str(value)[:80]}
+            raise EditRefused("attributes.unreadable", **values) from error
+    return np.array([*texts, None], dtype=object)[:-1]
 
 
 _TYPES_OF = {

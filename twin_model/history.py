@@ -16,7 +16,8 @@ import pandas as pd
 from twin_model.audit import Audit, verify
 from twin_model.changeset import Changeset
 from twin_model.errors import QueryRefused, VersionConflict
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.rows.attributes import read_attributes
 from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
 from twin_model.store.frames import from_wkb
 from twin_model.temporal import Interval, now
@@ -26,6 +27,7 @@ __all__ = [
     "Audit",
     "ChangedStates",
     "State",
+    "attributes_of",
     "changed_states",
     "changeset_of",
     "difference",
@@ -123,7 +125,7 @@ def changed_states(store: Store, layer: Layer, before: int, after: int) -> Itera
 
 
 def states_of(store: Store, layer: Layer, fids: Sequence[int], view: View) -> dict[int, list[State]]:
-    """Return the states of features that a view shows, by fid, the oldest first."""
+    """Return the states of features that a view shows, by fid, the oldest first; each attribute is a column `attributes.NAME`."""
     query = FeatureQuery(layer.id, view=view, fids=tuple(fids), states=isinstance(view.datetime, Interval))
     columns, rows = store.rows(query)
     truths = {each.name for each in layer.fields if each.type == "boolean"} & set(columns)
@@ -131,18 +133,26 @@ def states_of(store: Store, layer: Layer, fids: Sequence[int], view: View) -> di
     for row in rows:
         state = dict(zip(columns, row, strict=True))
         state |= {name: bool(state[name]) for name in truths if state[name] is not None}
+        attributes = read_attributes(state.pop(ATTRIBUTES, None))
+        state |= {f"{ATTRIBUTES}.{name}": value for name, value in attributes.items()}
         states.setdefault(state["fid"], []).append(state)
     return states
 
 
-def _content(state: State) -> list[Any]:
-    return [value for name, value in state.items() if name != "version"]
+def _content(state: State) -> dict[str, Any]:
+    return {name: value for name, value in state.items() if name != "version" and value is not None}
+
+
+def attributes_of(*states: State) -> list[str]:
+    """Return the names `attributes.NAME` that states have, in the order in which they first come."""
+    return list(dict.fromkeys(name for state in states for name in state if name.startswith(f"{ATTRIBUTES}.")))
 
 
 def _difference(states: ChangedStates) -> dict[str, Any]:
     """Return one row: the latest states that differ are compared, field by field."""
     old, new = states.latest
     names = [name for name in (new or old) if name not in {"id", "fid", "version"}]
+    names += [name for name in attributes_of(old) if name not in names]
     differing = differing_fields(old, new, names)
     fields = [name for name in differing if name != "valid_from"] or ["valid_from"]
     shown = [name for name in fields if name != "geometry"]

@@ -72,13 +72,16 @@ class Layer:
     - `identity` is "match" (found again by place and content) or "field:X"; `prefix` fields stand before the number where
       numbers repeat.
     - `classes` are fields of which two things at one place must have the same values to be one; such layers are found
-      again by place too where a number is new.
+      again by place too where a number is new. `sizes` are numbers that contradict each other where they differ; `abandoned`
+      names, by field, the codes of what is out of use.
     - `geometry` is fixed: single or multi, with Z or not. Features without geometry are allowed; `geometry_optional` says
       that they are nothing to remark on (a model that has no place yet).
     - `label` lists the fields that a feature is called by, the best first; search looks in these and in `searched`.
     - `dropped` layers hold nothing now and are shown to nobody; their past can still be asked for and proved.
     - `former_fields` are columns that a store still holds of fields which the catalogue no longer names: the past was
       written with them.
+    - `delivered_as` names the source layers that a layer of the town's own was described from: they find it again.
+    - `attributes_hidden`: who looks may not see `attributes` (a policy hides them by that name).
     """
 
     id: str
@@ -97,6 +100,8 @@ class Layer:
     valid_from_field: str | None = None
     prefix: tuple[str, ...] = ()
     classes: tuple[str, ...] = ()
+    sizes: tuple[str, ...] = ()
+    abandoned: Mapping[str, Any] = field(default_factory=dict)
     underground: bool = False
     geometry_optional: bool = False
     label: tuple[str, ...] = ()
@@ -105,6 +110,8 @@ class Layer:
     model: Mapping[str, Any] = field(default_factory=dict)
     former_fields: tuple[Field, ...] = ()
     dropped: bool = False
+    delivered_as: tuple[str, ...] = ()
+    attributes_hidden: bool = False
 
     def __repr__(self) -> str:
         kind = self.geometry if self.kind == "feature" else self.kind
@@ -136,6 +143,11 @@ class Layer:
         return self.geometry.endswith("Z")
 
     @property
+    def keeps_heights(self) -> bool:
+        """Whether known heights stay where a delivery has none: those of points and lines, vertex by vertex."""
+        return self.has_z and not self.is_multi and self.dimension in (0, 1)
+
+    @property
     def is_multi(self) -> bool:
         return self.geometry.startswith("Multi")
 
@@ -153,6 +165,11 @@ class Layer:
     def is_network(self) -> bool:
         """Whether features are segments and nodes of a network: what a survey shows of it are its lines."""
         return bool(self.classes)
+
+    @property
+    def projects(self) -> tuple[str, ...]:
+        """The fields that keep the numbers of several projects apart."""
+        return tuple(name for name in self.prefix if name not in self.classes) if self.is_network else ()
 
     def name_in(self, lang: str) -> str:
         """Return how output names the layer: its title in Chinese, its id in English."""

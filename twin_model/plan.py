@@ -4,18 +4,22 @@ How it is made stands in `twin_model/versioning.py`, how it is written in `twin_
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin_model.changeset import Changeset
+from twin_model.changeset import Changeset, Rows
 
-__all__ = ["NEW", "UNCHANGED", "LayerPlan", "Plan", "Progress", "no_fids", "unwatched"]
+__all__ = ["KINDS", "NEW", "UNCHANGED", "LayerPlan", "Plan", "PlannedLink", "Progress", "no_fids", "unwatched"]
 
 NEW = 0
 UNCHANGED = -1
+
+KINDS = ("moved", "split", "merged", "abandoned", "reclassed", "new")
+"""Kinds of changes of a network, as a survey office counts them: known features moved, split, abandoned, of another class;
+new features made of several known ones; new features that follow none."""
 
 
 def no_fids() -> NDArray[np.int64]:
@@ -24,15 +28,57 @@ def no_fids() -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True)
+class PlannedLink:
+    """A known feature and the delivered row that follows it, by the row's position in the layer; `kind` is one of `KINDS`."""
+
+    kind: str
+    from_fid: int
+    row: int
+
+
+@dataclass(frozen=True)
 class LayerPlan:
     """What each delivered row of a layer is, in the order delivered (0 new, -1 no change, else the fid it updates),
-    which features end, how many the delivery could have seen, and how many it lacks and yet keeps (`scope.Removals`)."""
+    which features end, how many the delivery could have seen, and how many it lacks and yet keeps (`scope.Removals`).
+
+    Of what ends, `links` replace a part: rows that follow a split or merged feature. `others` counts what lies in the
+    delivery's sight, is lacking and stays because another project or source brought it. `kinds` counts changes of a
+    network; `kept_columns` are those that the delivery lacks and of which the town knows values. Rows at the positions
+    `renumbered` carry the number of another feature and get one of the town's. Rows that are `quiet` are written with a
+    version that is made, and make none of themselves.
+    """
 
     layer: str
     decisions: NDArray[np.int64]
     ended: NDArray[np.int64] = field(default_factory=no_fids)
     seen: int = 0
     kept: int = 0
+    quiet: NDArray[np.bool_] | None = None
+    others: int = 0
+    links: tuple[PlannedLink, ...] = ()
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    kept_columns: tuple[str, ...] = ()
+    renumbered: NDArray[np.int64] = field(default_factory=no_fids)
+
+    @property
+    def replaced(self) -> int:
+        """How many of the features that end are followed by others."""
+        return len({link.from_fid for link in self.links})
+
+    def rows_to_write(self, rows: Rows, start: int) -> Rows:
+        """Return the rows from position `start` on, without the numbers that belong to other features."""
+        at = self.renumbered[(self.renumbered >= start) & (self.renumbered < start + len(rows))] - start
+        if not len(at):
+            return rows
+        ids = rows.ids.copy()
+        ids[at] = None
+        return replace(rows, ids=ids)
+
+    def linked_fids(self, new_fids: NDArray[np.int64]) -> list[tuple[str, int, int]]:
+        """Return kind, predecessor and successor of each link; `new_fids` are those of the new rows, in their order."""
+        fids = self.decisions.copy()
+        fids[fids == NEW] = new_fids
+        return [(link.kind, link.from_fid, int(fids[link.row])) for link in self.links]
 
     @property
     def is_empty(self) -> bool:
@@ -47,6 +93,7 @@ class LayerPlan:
             "terminated": len(self.ended),
             "unchanged": int((self.decisions == UNCHANGED).sum()),
             "kept": self.kept,
+            **({"others": self.others} if self.others else {}),
         }
 
 

@@ -2,9 +2,12 @@
 
 Classes present in it, of the map scale it is drawn in, and by place: inside its surveyed polygon; lines and their
 points within a buffer of its lines (never their hull); areas and points without a surveyed polygon near what came
-under the same name before. A caller who knows better says so (`changeset.Scope`).
+under the same name before. Of a network it ends only what is its own: what came under its name, or in its project with
+a delivery that it takes the place of, because it shows nearly all of it. A caller who knows better says so
+(`changeset.Scope`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +15,10 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.changeset import Changeset, Delivered, Scope
-from twin_model.filter.expression import Comparison, Constant, Property
+from twin_model.changeset import Box, Changeset
 from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
+from twin_model.ownership import Contents, Predecessor, covers, former_classes, own_features
 from twin_model.store.base import DeliveredState, FeatureQuery, Provenance
 
 if TYPE_CHECKING:
@@ -36,20 +39,28 @@ _MOST_OF = 0.5
 @dataclass(frozen=True)
 class Removals:
     """Which current features end by a delivery, how many it could have seen, and how many it lacks and yet keeps: they
-    came under its name in its scale before, but lie out of its sight or are of a class it has none of."""
+    came under its name in its scale before, but lie out of its sight or are of a class it has none of. `others` lie in
+    its sight and stay, for another project or source brought them."""
 
     ended: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     seen: int = 0
     kept: int = 0
+    others: int = 0
 
 
 def removals(
-    store: "Store", layer: Layer, changeset: Changeset, known: DeliveredState, there: NDArray[np.int64]
+    store: "Store",
+    layer: Layer,
+    changeset: Changeset,
+    known: DeliveredState,
+    there: NDArray[np.int64],
+    contents: Contents,
+    before: Callable[[], frozenset[Predecessor]],
 ) -> Removals:
-    """Return what becomes of the current features that a delivery with those of `there` lacks."""
-    if layer.id == "finding":
-        mended = np.setdiff1d(_findings_of(store, layer, changeset), there)
-        return Removals(mended, len(mended) + len(there))
+    """Return what becomes of the current features that a delivery with those of `there` lacks.
+
+    `before` names the deliveries whose place it takes (`ownership.predecessors`).
+    """
     scope = changeset.scope
     missing = known.fids[~np.isin(known.fids, there)]
     if scope.reach == "nothing" or not len(missing):
@@ -60,47 +71,49 @@ def removals(
         under_its_name = origins.scopes == scope.name
         own = np.intersect1d(missing, origins.fids[under_its_name & (origins.series == scope.series)])
         of_others = origins.fids[~under_its_name]
-        missing = np.intersect1d(missing, origins.fids[_of_source(layer, scope, origins)])
-    ended = _visible(store, layer, changeset, missing, of_others)
-    return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)))
+        missing = np.intersect1d(missing, origins.fids[_of_source(layer, changeset, origins)])
+    ended = visible = _visible(store, layer, changeset, contents, missing, there, of_others)
+    if layer.is_network and scope.reach == "seen" and len(visible):
+        ended = visible[own_features(store, layer, changeset, contents, visible, before)]
+    return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)), len(visible) - len(ended))
 
 
-def _of_source(layer: Layer, scope: Scope, origins: Provenance) -> NDArray[np.bool_]:
+def _of_source(layer: Layer, changeset: Changeset, origins: Provenance) -> NDArray[np.bool_]:
     """Say which features came from where this delivery may end something: its scale, and its name where no place says more."""
+    scope = changeset.scope
     kept = origins.series == scope.series
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
         kept &= origins.scopes == scope.name
     return np.asarray(kept, dtype=bool)
 
 
-def _findings_of(store: "Store", layer: Layer, changeset: Changeset) -> NDArray[np.int64]:
-    """Return the open findings of earlier deliveries of the same source: those it no longer has are mended."""
-    if changeset.source is None:
-        return np.empty(0, dtype=np.int64)
-    where = Comparison("=", Property("source"), Constant(changeset.source.name))
-    found = store.features(FeatureQuery(layer.id, where=where, fields=(), geometry=False))
-    return np.asarray(found["fid"].to_numpy(), dtype=np.int64)
-
-
 def _visible(
     store: "Store",
     layer: Layer,
     changeset: Changeset,
+    contents: Contents,
     missing: NDArray[np.int64],
+    matched: NDArray[np.int64],
     of_others: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Return those of some features that are of a class the delivery has and lie where it looked.
+    """Return those of some missing features that are of a class the delivery has and lie where it looked.
 
     What came with another sheet must lie well inside this one: along a neatline both show a little of the other's.
     """
-    delivered = [one for one in changeset.delivered if one.layer == layer.id]
-    classes, scope = _classes_of(layer, delivered), changeset.scope
+    scope = changeset.scope
+    classes: frozenset[ClassKey] | None = None
     found = [np.empty(0, dtype=np.int64)]
     box = scope.area.bounds if scope.area is not None and scope.reach in ("seen", "area") else None
+    if box is None and scope.reach == "seen" and layer.is_network:
+        box = _box_of(store, contents)
     for frame in store.frames(FeatureQuery(layer.id, bbox=box, fields=layer.classes)):
         here = np.isin(frame["fid"].to_numpy(), missing)
-        if layer.classes:
-            here &= np.array([key in classes for key in class_keys(layer, frame, len(frame))], dtype=bool)
+        if layer.is_network and here.any():
+            if classes is None:
+                classes = contents.of(layer).classes | former_classes(store, layer, matched)
+            keys = class_keys(layer, frame.iloc[np.flatnonzero(here)], int(here.sum()))
+            covered = {key: covers(classes, key) for key in set(keys)}
+            here[here] = [covered[key] for key in keys]
         if scope.reach in ("seen", "area"):
             foreign = np.isin(frame["fid"].to_numpy()[here], of_others)
             here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here], foreign)
@@ -108,13 +121,14 @@ def _visible(
     return np.concatenate(found)
 
 
-def _classes_of(layer: Layer, delivered: list[Delivered]) -> set[ClassKey]:
-    """Return the classes present in a delivery: a delivery of water tables ends no gas pipe."""
-    present: set[ClassKey] = set()
-    for one in delivered if layer.classes else ():
-        rows = one.rows()
-        present |= set(class_keys(layer, rows.columns, len(rows)))
-    return present
+def _box_of(store: "Store", contents: Contents) -> Box | None:
+    """Return the box within which a delivery of a network could have seen anything; None where it has no place."""
+    networks = [layer for layer in store.catalogue if layer.is_network]
+    boxes = np.array([box for layer in networks if (box := contents.of(layer).box) is not None]).reshape(-1, 4)
+    if not len(boxes):
+        return None
+    (west, south), (east, north) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    return west - SIGHT, south - SIGHT, east + SIGHT, north + SIGHT
 
 
 def _looked_at(

@@ -1,7 +1,9 @@
 """The archive of sources: every file a version was read from, kept as it was delivered.
 
-Each source has a folder named by its SHA-256. The archive lies in the town's folder (`sources/`) whatever its store is. Which files belong to a source its reader says
-(`ingest/reader.py`); proof of the history itself stands in `twin_model/audit.py`.
+Each source has a folder named by its SHA-256, and so have the mapping and the code tables it was read with. The archive
+lies in the town's folder (`sources/`) whatever its store is. Which files belong to a source its reader says
+(`ingest/reader.py`), which delivery is the same as an earlier one `twin_model/delivery_identity.py`; proof of the history
+itself stands in `twin_model/audit.py`.
 
     with source_copy(town.path / "sources", source, files) as copy:
         ...                     # read copy.path
@@ -14,22 +16,24 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 
 from twin_model.changeset import Source
+from twin_model.delivery_identity import archived_files
 from twin_model.errors import SourceRefused
-from twin_model.store.base import ChangesetRecord, Store
+from twin_model.store.base import ChangesetRecord
 
 __all__ = [
     "SourceAudit",
     "SourceCopy",
+    "copy_to_read",
     "digest_of",
     "files_of_source",
     "is_kept",
+    "keep_content",
     "source_copy",
     "verify_sources",
-    "version_with_same_source",
 ]
 
 _CHUNK = 1 << 20
@@ -48,7 +52,24 @@ class SourceAudit:
 
 
 def digest_of(files: Iterable[Path]) -> str:
-    """Return the SHA-256 of files, one after the other: of one file, that of its bytes."""
+    """Return the SHA-256 of a file; of several files that of a line for each, by name: its SHA-256, two spaces, its name.
+
+    In a shell: `sha256sum roads.* | LC_ALL=C sort -k 2 | sha256sum`.
+    """
+    digests = {path.name: _file_digest(path) for path in files}
+    if len(digests) == 1:
+        return next(iter(digests.values()))
+    names = sorted(digests, key=str.encode)
+    return sha256("".join(f"{digests[name]}  {name}\n" for name in names).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
+
+
+def _former_digest_of(files: Iterable[Path]) -> str:
+    """Return the SHA-256 of files one after the other: so was a source of several files named before."""
     digest = sha256()
     for path in files:
         with path.open("rb") as file:
@@ -86,6 +107,34 @@ def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterat
         shutil.rmtree(part, ignore_errors=True)
 
 
+def keep_content(folder: Path, name: str, content: bytes) -> str:
+    """Put what a source was read with, a mapping or a code table, into the archive; return its SHA-256."""
+    source = Source(name, sha256(content).hexdigest())
+    if not is_kept(folder, source):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        part.chmod(0o755)
+        try:
+            (part / name).write_bytes(content)
+            _put(part, folder / source.sha256, source)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return source.sha256
+
+
+@contextmanager
+def copy_to_read(source: Source, files: tuple[Path, ...], folder: Path | None = None) -> Iterator[SourceCopy]:
+    """Yield a copy of a source's files that is read and then gone; it is made in `folder`, else where the system has room.
+
+    What lies beside a source is neither read nor written: libraries leave notes and indexes there, and believe them.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="twin-source-", dir=folder, ignore_cleanup_errors=True) as place,
+        source_copy(Path(place), source, files) as copy,
+    ):
+        yield SourceCopy(copy.path, keep=lambda: None)
+
+
 def _put(part: Path, target: Path, source: Source) -> None:
     """Give a copy its place in the archive, unless a whole one has it: another process may put it there meanwhile."""
     if is_kept(target.parent, source):
@@ -96,6 +145,9 @@ def _put(part: Path, target: Path, source: Source) -> None:
         if not target.exists():
             raise
         if is_kept(target.parent, source):
+            return
+        if _is_whole(target, source.sha256):  # the same bytes came under another name: both are kept
+            (part / source.name).replace(target / source.name)
             return
         damaged = Path(tempfile.mkdtemp(prefix=".damaged-", dir=target.parent))
         target.replace(damaged / target.name)
@@ -110,16 +162,19 @@ def files_of_source(folder: Path, digest: str) -> tuple[Path, ...]:
 
 
 def is_kept(folder: Path, source: Source) -> bool:
-    """Return whether the archive holds a source whole; its files are hashed again."""
-    return _is_whole(folder / source.sha256, source.sha256, source.name)
+    """Return whether the archive holds a source whole under its name; its files are hashed again."""
+    target = folder / source.sha256
+    return (target / source.name).is_file() and _is_whole(target, source.sha256, source.name)
 
 
 def verify_sources(folder: Path, changesets: Iterable[ChangesetRecord]) -> SourceAudit:
-    """Hash what the archive holds of every source of a history again, and name what is missing or differs."""
+    """Hash again what the archive holds of every source of a history, and of what each was read with; name what is missing
+    or differs."""
     versions: dict[tuple[str, str], list[int]] = {}
     for record in sorted(changesets, key=lambda record: record.number):
-        if record.sha256:
-            versions.setdefault((record.sha256, record.source), []).append(record.number)
+        kept = {record.sha256: record.source} if record.sha256 else {}
+        for digest, name in (kept | archived_files(record.identity)).items():
+            versions.setdefault((digest, name), []).append(record.number)
     whole = 0
     missing: dict[str, list[int]] = {}
     differing: dict[str, list[int]] = {}
@@ -133,35 +188,20 @@ def verify_sources(folder: Path, changesets: Iterable[ChangesetRecord]) -> Sourc
     return SourceAudit(whole, missing, differing)
 
 
-def _is_whole(target: Path, digest: str, name: str) -> bool:
+def _is_whole(target: Path, digest: str, name: str = "") -> bool:
     """Return whether the files in a source's folder are those that made its hash.
 
-    The hash of several files has the one that names the source first, or all by name, as their reader said.
+    A source of one file may lie there under several names: the one of that name counts where there is one.
     """
     files = files_of_source(target.parent, target.name)
-    # A source of the same bytes may have come under another name first: any file may be the one that names it.
+    named = [path for path in files if path.name == name]
+    if any(_file_digest(path) == digest for path in named or files):
+        return True
+    return len(files) > 1 and (digest_of(files) == digest or _was_whole(files, digest, name))
+
+
+def _was_whole(files: tuple[Path, ...], digest: str, name: str) -> bool:
+    """Return whether the files made a hash of the former kind: the one that names the source first, or all by name."""
     heads = sorted(files, key=lambda path: path.name != name)
     orders = dict.fromkeys((head, *(path for path in files if path != head)) for head in heads)
-    return any(digest_of(order) == digest for order in orders)
-
-
-def version_with_same_source(store: Store, source: Source, read_as: str) -> int | None:
-    """Return the version that brought in the same bytes read in the same way, None where there is none.
-
-    The same bytes read as another layer, or with a corrected mapping, are another delivery (`read_as` is a digest of how
-    they are read); so are those of a version that was reverted.
-    """
-    if store.has_source(source.sha256) is None:
-        return None
-    history = store.changesets()
-    reverted = {record.counts["reverts"] for record in history if "reverts" in record.counts}
-    return next(
-        (
-            record.number
-            for record in history
-            if record.sha256 == source.sha256
-            and record.number not in reverted
-            and record.counts.get("read_as", read_as) == read_as
-        ),
-        None,
-    )
+    return any(_former_digest_of(order) == digest for order in orders)

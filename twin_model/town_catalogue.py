@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ except ImportError:  # Windows has no such lock: there two commits of one layer 
 __all__ = [
     "CatalogueReading",
     "CatalogueWatch",
+    "Description",
     "FollowedCatalogue",
     "commit_described",
     "complete_descriptions",
@@ -202,38 +203,61 @@ def _warn(files: list[str], error: Exception) -> None:
     warnings.warn(render("town_catalogue.not_followed", "en", {"files": files, "cause": cause}), stacklevel=6)
 
 
+@dataclass(frozen=True)
+class Description:
+    """What the catalogue file of a layer is to say (`table`, as `layer_from_frame.table_of_frame` makes it).
+
+    `gone` are fields that it no longer describes: `layer` has them still, because the changeset speaks of them.
+    """
+
+    layer: Layer
+    table: dict[str, Any]
+    gone: Collection[str] = ()
+
+    def for_store(self) -> Described:
+        """Return it as a store keeps it until the file is in place."""
+        text = json.dumps({"table": self.table, "gone": sorted(self.gone)}, ensure_ascii=False)
+        return Described(self.layer, text)
+
+
 def commit_described(
     store: Store,
     folder: Path,
-    layer: Layer,
-    table: dict[str, Any],
+    descriptions: Sequence[Description],
     changeset: Changeset,
-    gone: Collection[str] = (),
     progress: Progress = unwatched,
 ) -> Version:
-    """Commit to a layer that is new or has new fields, and return the version made; `folder` is the town's catalogue.
+    """Commit to layers that are new or have new fields, and return the version made; `folder` is the town's catalogue.
 
-    `table` is what the layer's file is to say (`layer_from_frame.table_of_frame`), `gone` are fields that it no longer
-    describes: `layer` has them still, because the changeset speaks of them. `progress` is that of `versioning.commit`. Refused before anything is done where
-    that file cannot be written; on any failure there is neither table nor column nor file.
+    `progress` is that of `versioning.commit`. Refused before anything is done where one of their files cannot be written; on
+    any failure there is neither table nor column nor file.
     """
-    path = folder / f"{layer.id}.toml"
-    try:
-        with _alone(folder):
-            ensure_writable(path, layer.id, table)
-    except OSError as error:
-        raise CatalogueError("town_catalogue.not_writable", layer=layer.id, path=str(path), cause=str(error)) from error
-    described = Described(layer, json.dumps({"table": table, "gone": sorted(gone)}, ensure_ascii=False))
+    for each in descriptions:
+        path = folder / f"{each.layer.id}.toml"
+        try:
+            with _alone(folder):
+                ensure_writable(path, each.layer.id, each.table)
+        except OSError as error:
+            values = {"layer": each.layer.id, "path": str(path), "cause": str(error)}
+            raise CatalogueError("town_catalogue.not_writable", **values) from error
+    described = [each.for_store() for each in descriptions]
     version = commit(store, changeset, described=described, progress=progress)
+    for description, told in zip(descriptions, described, strict=True):
+        _place_and_forget(store, folder, description, told, version.number)
+    return version
+
+
+def _place_and_forget(store: Store, folder: Path, description: Description, told: Described, version: int) -> None:
+    """Put the file of a committed layer in its place; where that fails, the next one to open the town does it."""
+    layer, path = description.layer.id, folder / f"{description.layer.id}.toml"
     try:
         with _alone(folder):
-            _place(path, layer.id, table, gone)
+            _place(path, layer, description.table, description.gone)
             with suppress(StoreError):  # a busy store: the next one to open the town finds the file in its place
-                store.forget_description(layer.id, described.table)
+                store.forget_description(layer, told.table)
     except OSError as error:
-        values = {"layer": layer.id, "version": version.number, "path": str(path), "cause": str(error)}
-        warnings.warn(render("town_catalogue.not_placed", "en", values), stacklevel=4)
-    return version
+        values = {"layer": layer, "version": version, "path": str(path), "cause": str(error)}
+        warnings.warn(render("town_catalogue.not_placed", "en", values), stacklevel=5)
 
 
 def complete_descriptions(store: Store, folder: Path) -> None:

@@ -6,9 +6,10 @@ and where a number is new by place; a layer whose identity is "match" finds them
 (`twin_model/identity.py`). What a delivery could have seen stands in `twin_model/scope.py`.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from typing import Any
 
@@ -19,9 +20,14 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
-from twin_model.identity import class_keys, match_by_place
+from twin_model.finding_plan import finding_plan
+from twin_model.identity import Traits, match_by_place
+from twin_model.kept_values import compare_with_known
 from twin_model.layer import Layer
-from twin_model.plan import NEW, UNCHANGED, LayerPlan, Progress, no_fids, unwatched
+from twin_model.numbering import Matches, believed_numbers, features_by_number
+from twin_model.ownership import Contents, Predecessor, predecessors
+from twin_model.plan import KINDS, NEW, UNCHANGED, LayerPlan, PlannedLink, Progress, no_fids, unwatched
+from twin_model.resurvey import found_elsewhere, split_and_merged_features
 from twin_model.rows.content import row_contents, words_of
 from twin_model.scope import Removals, removals
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
@@ -46,7 +52,7 @@ def commit(
     store: Store,
     changeset: Changeset,
     ahead: HeadStart | None = None,
-    described: Described | None = None,
+    described: Sequence[Described] = (),
     *,
     progress: Progress = unwatched,
 ) -> Version:
@@ -54,13 +60,13 @@ def commit(
 
     A changeset that changes nothing makes no version: the answer then says `made=False`. Raises `RemovalsRefused`
     where too much would vanish, `VersionConflict` where an edit's base is stale, `FeatureNotFound` for an id that
-    is to end and is not there. What a store did `ahead` need not be done again. The table of a layer that is `described`
-    comes with its rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
+    is to end and is not there. What a store did `ahead` need not be done again. The tables of layers that are `described`
+    come with their rows. `progress` hears how many rows are compared and written, and may raise to stop the commit.
     """
     _ensure_there(store, changeset)
     ahead = ahead or HeadStart()
     plan = partial(_plan_to_commit, ahead, progress)
-    version = ahead.commit(changeset, plan) if described is None else None
+    version = None if described else ahead.commit(changeset, plan)
     return store.commit(changeset, plan, described, progress) if version is None else version
 
 
@@ -70,14 +76,14 @@ def _plan_to_commit(ahead: HeadStart, progress: Progress, store: Store, changese
     if vanishing and not changeset.accept_removals:
         raise RemovalsRefused(
             source=changeset.source.name if changeset.source else changeset.reason,
-            removals=[f"{name} {len(plan.ended)} / {plan.seen}" for name, plan in vanishing.items()],
+            removals=[f"{name} {len(plan.ended) - plan.replaced} / {plan.seen}" for name, plan in vanishing.items()],
             share=f"{MOST_REMOVALS:.0%}",
         )
     return plans
 
 
 def _vanishes(plan: LayerPlan) -> bool:
-    return len(plan.ended) > MOST_REMOVALS * plan.seen
+    return len(plan.ended) - plan.replaced > MOST_REMOVALS * plan.seen
 
 
 def _ensure_there(store: Store, changeset: Changeset) -> None:
@@ -97,7 +103,8 @@ def plan_changeset(
     What the store holds was asked `ahead` of this, or is asked now.
     """
     deliveries = changeset.deliveries(store.catalogue)
-    plans = {}
+    plans: dict[str, LayerPlan] = {}
+    comparisons: dict[str, _Comparison] = {}
     mending = ["finding"] if changeset.source is not None and "finding" in store.catalogue else []
     for layer_id in dict.fromkeys([*(one.layer for one in deliveries), *mending]):
         delivered = [one for one in deliveries if one.layer == layer_id]
@@ -109,17 +116,122 @@ def plan_changeset(
             plans[layer_id] = LayerPlan(layer_id, _edited(store, layer, delivered))
             continue
         known = (ahead and ahead.delivered_state(layer_id)) or store.delivered_state(layer_id)
-        if changeset.source is None:
-            known = _as_it_is_now(store, layer, known)
-        late = _is_late(store, layer, changeset)
-        found = _compared(store, layer, delivered, known, progress)
-        if late or layer_id in changeset.follows_edits:
-            _same_as_on_that_day(store, layer, changeset, delivered, found)
-        there = found.fids[found.fids > 0]
-        gone = Removals() if late else removals(store, layer, changeset, known, there)
-        if len(found.fids) or len(gone.ended):
-            plans[layer_id] = LayerPlan(layer_id, found.decisions, gone.ended, gone.seen, gone.kept)
+        if layer_id == "finding":
+            plan = finding_plan(store, layer, changeset, known, delivered)
+            plans |= {} if plan is None else {layer_id: plan}
+            continue
+        comparisons[layer_id] = _comparison(store, layer, changeset, delivered, known, progress)
+    contents = Contents(changeset)
+    matched = {name: each.accounted for name, each in comparisons.items() if each.layer.is_network}
+    before = cache(lambda: predecessors(store, changeset, matched))
+    for layer_id, comparison in comparisons.items():
+        planned = _planned(store, changeset, comparison, contents, before)
+        if len(comparison.matches.fids) or len(planned.ended):
+            plans[layer_id] = planned
     return plans
+
+
+@dataclass
+class _Comparison:
+    """What is delivered of a layer, what the store knows of it, what is what, and which lines were split or merged."""
+
+    layer: Layer
+    delivered: list[Delivered]
+    known: DeliveredState
+    late: bool
+    matches: Matches
+    links: tuple[PlannedLink, ...] = ()
+
+    @property
+    def accounted(self) -> NDArray[np.int64]:
+        """The fids of known features that are delivered, as they were or in other parts."""
+        replaced = np.array([link.from_fid for link in self.links], dtype=np.int64)
+        return np.concatenate((self.matches.fids[self.matches.fids > 0], np.unique(replaced)))
+
+
+def _comparison(
+    store: Store,
+    layer: Layer,
+    changeset: Changeset,
+    delivered: list[Delivered],
+    known: DeliveredState,
+    progress: Progress,
+) -> _Comparison:
+    """Compare what is delivered of a layer with what the store knows of it."""
+    if changeset.source is None:
+        known = _as_it_is_now(store, layer, known)
+    late = _is_late(store, layer, changeset)
+    comparison = _Comparison(layer, delivered, known, late, _compared(store, layer, delivered, known, progress))
+    if layer.is_network and not late:
+        comparison.links = split_and_merged_features(store, layer, changeset, comparison.matches, known)
+    if (comparison.matches.doubted > 0).any():
+        origins = store.provenance(layer.id)
+        believed_numbers(comparison.matches, origins.fids[origins.scopes == changeset.scope.name], comparison.links)
+    return comparison
+
+
+def _planned(
+    store: Store,
+    changeset: Changeset,
+    comparison: _Comparison,
+    contents: Contents,
+    before: Callable[[], frozenset[Predecessor]],
+) -> LayerPlan:
+    """Return the plan of a layer: what else the delivery lacks, ends; what it shows elsewhere, has moved."""
+    layer, matches, links = comparison.layer, comparison.matches, comparison.links
+    gone = Removals()
+    if not comparison.late:
+        gone = removals(store, layer, changeset, comparison.known, comparison.accounted, contents, before)
+    ended = gone.ended
+    if layer.is_network and len(ended):
+        ended = found_elsewhere(store, layer, comparison.delivered, matches, links, ended)
+    kinds, kept_columns = _fill_in(store, changeset, comparison)
+    replaced = np.unique(np.array([link.from_fid for link in links], dtype=np.int64))
+    linked = {link.row for link in links}
+    renumbered = np.flatnonzero((matches.doubted > 0) & (matches.fids == NEW))
+    if layer.is_network:
+        kinds["split"] = len({link.from_fid for link in links if link.kind == "split"})
+        kinds["merged"] = len({link.row for link in links if link.kind == "merged"})
+        kinds["new"] = len(np.setdiff1d(np.flatnonzero(matches.fids == NEW), [*linked]))
+    return LayerPlan(
+        layer.id,
+        matches.decisions,
+        np.union1d(ended, replaced),
+        gone.seen,
+        gone.kept,
+        others=gone.others,
+        links=links,
+        kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
+        kept_columns=kept_columns,
+        renumbered=renumbered,
+    )
+
+
+def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tuple[Counter[str], tuple[str, ...]]:
+    """Compare what updates would say with what holds; return the kinds of those that differ, and columns that stay as they are.
+
+    What a late delivery says is compared with what held on its day. The comparison is filled in.
+    """
+    layer, matches = comparison.layer, comparison.matches
+    kinds: Counter[str] = Counter()
+    columns: set[str] = set()
+    view = View(changeset.effective) if comparison.late else View()
+    for part, delivery in _parts_of(comparison.delivered):
+        same, fids = matches.same[part], matches.fids[part]
+        waiting = np.flatnonzero((fids > 0) & ~same) if not changeset.blank else np.flatnonzero(fids > 0)
+        if not len(waiting):
+            continue
+        rows = delivery.rows()
+        whole = changeset.source is None
+        lacking = not whole and any(name not in rows.columns for name in layer.field_names)
+        follows = layer.id in changeset.follows_edits
+        if not (layer.is_network or lacking or comparison.late or changeset.blank or follows):
+            continue
+        compared = compare_with_known(store, layer, rows.take(waiting), fids[waiting], view, whole=whole)
+        same[waiting] = compared.same
+        kinds += compared.kinds
+        columns |= compared.kept_columns
+    return kinds, tuple(name for name in layer.field_names if name in columns)
 
 
 def _as_it_is_now(store: Store, layer: Layer, known: DeliveredState) -> DeliveredState:
@@ -150,31 +262,8 @@ def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
     """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
-    if layer.id == "finding":
-        return False
     later = (one for one in store.changesets() if one.effective > changeset.effective and one.sha256)
     return any(layer.id in store.changes(one.number) for one in later)
-
-
-def _same_as_on_that_day(
-    store: Store, layer: Layer, changeset: Changeset, delivered: list[Delivered], found: "_Found"
-) -> None:
-    """Compare what a late delivery says with what held on its day: delivered twice, it is no change; filled in."""
-    for part, one in _parts_of(delivered):
-        fids, same = found.fids[part], found.same[part]
-        waiting = np.flatnonzero((fids > 0) & ~same)
-        if not len(waiting):
-            continue
-        rows = one.rows()
-        for start in range(0, len(waiting), _CLOSE_TOGETHER):
-            some = waiting[start : start + _CLOSE_TOGETHER]
-            view = View(changeset.effective)
-            then = _columns(store, FeatureQuery(layer.id, view=view, fids=tuple(fids[some].tolist())))
-            contents = dict(zip(then["fid"], row_contents(layer, then), strict=True))
-            same[some] = [
-                contents.get(fid) == content
-                for fid, content in zip(fids[some].tolist(), rows.content[some], strict=True)
-            ]
 
 
 def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:
@@ -188,26 +277,14 @@ def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:
     return ids
 
 
-@dataclass
-class _Found:
-    """For each delivered row the fid of the feature it is (0 for none), and whether it says what was said before."""
-
-    fids: NDArray[np.int64]
-    same: NDArray[np.bool_]
-
-    @property
-    def decisions(self) -> NDArray[np.int64]:
-        return np.where(self.same, UNCHANGED, self.fids)
-
-
 def _compared(
     store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState, progress: Progress
-) -> _Found:
+) -> Matches:
     if layer.identity_field is not None:
-        found = _by_id(store, layer, known, delivered)
+        found = features_by_number(store, layer, known, delivered)
     else:
         fids = _by_content(known, words_of(chain.from_iterable(one.contents for one in delivered)))
-        found = _Found(fids, fids > 0)
+        found = Matches.of(fids, fids > 0)
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
         free = known.fids[~np.isin(known.fids, found.fids)]
         _match_by_place(store, layer, delivered, found, free, progress)
@@ -251,28 +328,6 @@ def _ordered(words: NDArray[np.uint64]) -> tuple[NDArray[np.intp], NDArray[np.ui
     return order, found
 
 
-def _by_id(store: Store, layer: Layer, known: DeliveredState, delivered: list[Delivered]) -> _Found:
-    """Find rows by the id they carry, then by a number a feature once had; one that ended begins again."""
-    index = pd.Index(known.ids)
-    found, same = [no_fids()], [np.empty(0, dtype=bool)]
-    for one in delivered:
-        rows = one.rows()
-        at = index.get_indexer(pd.Index(rows.ids))
-        there = (at >= 0) & np.array([each is not None for each in rows.ids], dtype=bool)
-        fids = np.where(there, known.fids[at] if len(known.fids) else 0, NEW)
-        unknown = [row for row in np.flatnonzero(~there).tolist() if rows.ids[row] is not None]
-        once = store.fids_of_past_ids(layer.id, [rows.ids[row] for row in unknown]) if unknown else {}
-        taken = set(fids.tolist())
-        for row in unknown if once else ():
-            fid = once.get(rows.ids[row], NEW)
-            if fid not in taken:
-                fids[row] = fid
-                taken.add(fid)
-        found.append(fids)
-        same.append((known.contents_of(fids) == words_of(rows.content)).all(axis=1))
-    return _Found(np.concatenate(found), np.concatenate(same))
-
-
 def _edited(store: Store, layer: Layer, delivered: list[Delivered]) -> NDArray[np.int64]:
     """Return what each row of an edit is: it names its feature by id, and says something else than holds now or not."""
     decisions = [np.empty(0, dtype=np.int64)]
@@ -306,7 +361,7 @@ def _match_by_place(
     store: Store,
     layer: Layer,
     delivered: list[Delivered],
-    found: _Found,
+    found: Matches,
     free: NDArray[np.int64],
     progress: Progress,
 ) -> None:
@@ -333,7 +388,7 @@ def _match_by_place(
 
 
 def _unmatched_rows(
-    delivered: list[Delivered], found: _Found
+    delivered: list[Delivered], found: Matches
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the positions of rows with a geometry that are nothing known yet, and where each begins and ends."""
     positions, boxes = [np.empty(0, dtype=np.int64)], [np.empty((0, 4))]
@@ -353,22 +408,19 @@ def _free_features(
 ) -> gpd.GeoDataFrame:
     """Return the features that are still free, all of them or those between two meridians of the town's grid."""
     if sides is None:
-        return store.features(FeatureQuery(layer.id, fields=layer.classes, fids=tuple(free.tolist())))
+        return store.features(FeatureQuery(layer.id, fields=(*layer.classes, *layer.sizes), fids=tuple(free.tolist())))
     extent = store.summary(layer.id).extent
     south, north = (extent[1], extent[3]) if extent else (0.0, 0.0)
-    query = FeatureQuery(layer.id, fields=layer.classes, bbox=(float(sides[0]), south, float(sides[1]), north))
+    query = FeatureQuery(
+        layer.id, fields=(*layer.classes, *layer.sizes), bbox=(float(sides[0]), south, float(sides[1]), north)
+    )
     frames = [frame[np.isin(frame["fid"].to_numpy(), free)] for frame in store.frames(query)]
     return gpd.GeoDataFrame(pd.concat(frames)) if frames else store.features(query.with_(limit=0))
 
 
 def _match(layer: Layer, rows: Rows, near: gpd.GeoDataFrame) -> NDArray[np.int64]:
-    """Return for each row the fid of the one known feature at its place and of its class, 0 where there is none."""
-    matched = np.zeros(len(rows), dtype=np.int64)
-    ours, theirs = class_keys(layer, rows.columns, len(rows)), class_keys(layer, near, len(near))
-    for one in dict.fromkeys(ours):
-        mine = np.flatnonzero([each == one for each in ours])
-        known = near[np.array([each == one for each in theirs], dtype=bool)]
-        matched[mine] = match_by_place(
-            layer, rows.take(mine).geometry(), known.geometry.to_numpy(), known["fid"].to_numpy()
-        )
-    return matched
+    """Return for each row the fid of the one known feature that is it by place and traits, 0 where there is none."""
+    traits = None
+    if layer.is_network:
+        traits = Traits.of(layer, rows.columns, len(rows)), Traits.of(layer, near, len(near))
+    return match_by_place(layer, rows.geometry(), near.geometry.to_numpy(), near["fid"].to_numpy(), traits)

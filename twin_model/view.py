@@ -14,7 +14,7 @@ from shapely.geometry.base import BaseGeometry
 from twin_model.errors import AccessRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.expression import Logical
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.temporal import Instant, Interval
 
 __all__ = ["OPEN", "Policy", "View", "withholding"]
@@ -22,7 +22,7 @@ __all__ = ["OPEN", "Policy", "View", "withholding"]
 
 @dataclass(frozen=True)
 class Policy:
-    """What a looker may see: `layers` None means all; rows by filter; fields that stay hidden."""
+    """What a looker may see: `layers` None means all; rows by filter; fields that stay hidden ("attributes" hides these)."""
 
     layers: frozenset[str] | None = None
     rows: Mapping[str, Expression] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Policy:
         A layer of which nothing is hidden is returned itself, any other is made once: what is kept by layer stays kept.
         """
         hidden = self.hidden.get(layer.id)
-        return _without(layer, frozenset(hidden)) if hidden and hidden & set(layer.field_names) else layer
+        return _without(layer, frozenset(hidden)) if hidden and hidden & {*layer.field_names, ATTRIBUTES} else layer
 
     def visible_layers(self, layers: Iterable[Layer]) -> list[Layer]:
         """Return the layers of features that may be seen, each with its visible fields."""
@@ -85,7 +85,8 @@ def _without(layer: Layer, hidden: frozenset[str]) -> Layer:
     if "properties" in model:
         model["properties"] = [name for name in model["properties"] if name not in hidden]
     shown = tuple(each for each in layer.fields if each.name not in hidden)
-    return replace(layer, fields=shown, style=style, model=model)
+    is_hidden = layer.attributes_hidden or ATTRIBUTES in hidden
+    return replace(layer, fields=shown, style=style, model=model, attributes_hidden=is_hidden)
 
 
 OPEN = Policy()

@@ -42,6 +42,11 @@ class CommandContext:
                 self.err.print(remark, style="yellow", highlight=False, markup=False, soft_wrap=True)
         return self._town
 
+    @property
+    def has_town(self) -> bool:
+        """Whether there is a town where the settings say; `twin check` does without."""
+        return self._town is not None or (self.settings.town / "town.toml").exists()
+
     def json(self, content: Any) -> None:
         click.echo(orjson.dumps(content, option=orjson.OPT_INDENT_2, default=str).decode())
 

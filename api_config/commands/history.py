@@ -60,6 +60,9 @@ def show_command(lang: str) -> click.Command:
             value = record[key] or "-"
             shown = local_time(value, context.town.settings.timezone) if key in ("recorded", "effective") else value
             context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=shown)
+        for key in ("crs_wins", "local_grid"):
+            if record["counts"].get(key):
+                context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=record["counts"][key])
         for layer, one in record["changes"].items():
             name = context.town.catalogue[layer].name_in(context.lang)
             line = "  " + context.say("cli.pair", name=name, value=_counted(one, context))
@@ -167,7 +170,7 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
     counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described")}
     return {
         "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
-        "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "previous": one.previous, "hash": one.hash,
+        "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "identity": one.identity, "previous": one.previous, "hash": one.hash,
     }  # fmt: skip
 
 

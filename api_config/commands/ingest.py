@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,24 +22,36 @@ from rich.table import Table
 
 from api_config.commands.context import CommandContext, clean_stdout, command, help_text
 from api_config.commands.localized import verb
-from api_config.delivery import Delivery, Outcome, deliver, inspect
+from api_config.commands.reports import (
+    ensure_known_endings,
+    group_lines,
+    layer_namer,
+    outcome_rows,
+    report_option,
+    wants_map,
+    write_reports,
+)
+from api_config.delivery import Delivery, Outcome, deliver, inspect, inspection_crs
 from api_config.settings import Settings, user_name
 from ingest.draft import ReadOptions
+from ingest.encoding import ensure_encoding
 from ingest.mapping import read_mapping
 from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
+from tiles.encodings.finding_report import row_dict
+from tiles.encodings.finding_rows import FindingRow
 from twin_model.crs import crs_code
+from twin_model.errors import CalledWrongly
+from twin_model.local_grid import LOCAL
 from twin_model.messages import render
-from twin_model.messages.values import title_of_layer
 from twin_model.temporal import parse_instant
 
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
-_SHOWN = 5
 _MOST_JOBS = 4
 _SUMMED_UP = 3
 """From so many sources on a table at the end says what became of each."""
-_SEVERITIES = ("error", "warning", "info")
+_MADE_A_LAYER = ("vector.own_layer", "vector.other_structure")
 
 
 class ProgressReporter:
@@ -83,7 +96,9 @@ def _reading_options(lang: str) -> Callable[[Callable[..., Any]], Callable[..., 
             (
                 click.option("--as", "kind", metavar="KIND", help=help_text("ingest_as", lang)),
                 click.option("--mapping", type=click.Path(path_type=Path), help=help_text("ingest_mapping", lang)),
-                click.option("--crs", metavar="EPSG:n", help=help_text("ingest_crs", lang)),
+                click.option("--crs", metavar="EPSG:n|local:NAME", help=help_text("ingest_crs", lang)),
+                click.option("--crs-wins", is_flag=True, help=help_text("ingest_crs_wins", lang)),
+                click.option("--encoding", metavar="NAME", help=help_text("ingest_encoding", lang)),
                 click.option("--jobs", type=click.IntRange(0), metavar="N", help=help_text("ingest_jobs", lang)),
                 click.option("--memory", type=click.IntRange(1), metavar="MIB", help=help_text("ingest_memory", lang)),
                 click.option("--seconds", type=click.IntRange(1), metavar="N", help=help_text("ingest_seconds", lang)),
@@ -104,9 +119,13 @@ def ingest_command(lang: str) -> click.Command:
     @click.option("--effective", metavar="DATE", help=help_text("ingest_effective", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--scope", default="seen", metavar="seen|sheet|layer|FILE", help=help_text("ingest_scope", lang))
+    @click.option("--blank", multiple=True, metavar="COLUMN", help=help_text("ingest_blank", lang))
     @click.option("--accept-removals", is_flag=True, help=help_text("ingest_removals", lang))
     @click.option("--fail-fast/--keep-going", default=False, help=help_text("ingest_fail_fast", lang))
+    @click.option("--learn", is_flag=True, help=help_text("ingest_learn", lang))
+    @click.option("--again", is_flag=True, help=help_text("ingest_again", lang))
     @click.option("--dry-run", is_flag=True, help=help_text("ingest_dry", lang))
+    @report_option(lang)
     @command
     def ingest(
         context: CommandContext,
@@ -114,22 +133,39 @@ def ingest_command(lang: str) -> click.Command:
         effective: str | None,
         reason: str,
         scope: str,
+        blank: tuple[str, ...],
         accept_removals: bool,
         fail_fast: bool,
+        again: bool,
+        learn: bool,
         dry_run: bool,
+        reports: tuple[Path, ...],
         strict: bool,
         as_json: bool,
         **reading: Any,
     ) -> int:
+        ensure_known_endings(reports)
         options, limits = _options(context, effective=effective, **reading), _limits(context.settings, **reading)
-        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=options.crs)
+        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=_of_scope(options))
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
-                options, user_name(context.settings), reason, dry_run, reach, area, accept_removals, fail_fast
+                options,
+                user_name(context.settings),
+                reason,
+                dry_run,
+                reach,
+                area,
+                accept_removals,
+                fail_fast,
+                again,
+                learn,
+                with_shapes=wants_map(reports),
+                blank=blank,
             )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
-        print_outcomes(context, outcomes, as_json=as_json)
+        print_outcomes(context, outcomes, as_json=as_json, reported=bool(reports))
+        write_reports(context, outcomes, reports, crs=context.town.store.crs, quiet=as_json)
         return exit_code(outcomes, strict=strict)
 
     return ingest
@@ -139,14 +175,24 @@ def check_command(lang: str) -> click.Command:
     @verb("check", lang)
     @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
     @_reading_options(lang)
+    @report_option(lang)
     @command
-    def check(context: CommandContext, paths: tuple[Path, ...], strict: bool, as_json: bool, **reading: Any) -> int:
-        town = context.town if (context.settings.town / "town.toml").exists() else None
+    def check(
+        context: CommandContext,
+        paths: tuple[Path, ...],
+        reports: tuple[Path, ...],
+        strict: bool,
+        as_json: bool,
+        **reading: Any,
+    ) -> int:
+        ensure_known_endings(reports)
+        town = context.town if context.has_town else None
         options, limits = _options(context, **reading), _limits(context.settings, **reading)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
-            outcomes = inspect(town, list(paths), options, reporter, limits)
-        print_outcomes(context, outcomes, as_json=as_json)
+            outcomes = inspect(town, list(paths), options, reporter, limits, with_shapes=wants_map(reports))
+        print_outcomes(context, outcomes, as_json=as_json, reported=bool(reports))
+        write_reports(context, outcomes, reports, crs=inspection_crs(town, options), quiet=as_json)
         return exit_code(outcomes, strict=strict)
 
     return check
@@ -158,15 +204,26 @@ def _options(
     kind: str | None,
     mapping: Path | None,
     crs: str | None,
+    encoding: str | None,
     effective: str | None = None,
+    crs_wins: bool = False,
     **_: Any,
 ) -> ReadOptions:
+    if crs_wins and not crs:
+        raise CalledWrongly("source.crs_wins_alone")
     return ReadOptions(
         kind=kind,
         mapping=read_mapping(mapping) if mapping else None,
-        crs=crs_code(crs) if crs else None,
+        crs=crs if crs is None or crs.startswith(LOCAL) else crs_code(crs),
+        crs_wins=crs_wins,
         effective=parse_instant(effective)[0] if effective else None,
+        encoding=ensure_encoding(encoding) if encoding else None,
     )
+
+
+def _of_scope(options: ReadOptions) -> str | None:
+    """Return the CRS of a scope's file that states none; a local grid is none, for it needs its transformation."""
+    return None if options.crs is None or options.crs.startswith(LOCAL) else options.crs
 
 
 def _limits(settings: Settings, *, jobs: int | None, memory: int | None, seconds: int | None, **_: Any) -> ReadLimits:
@@ -183,17 +240,21 @@ def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
     return int(refused or (strict and errors))
 
 
-def print_outcomes(context: CommandContext, outcomes: list[Outcome], *, as_json: bool = False) -> None:
+def print_outcomes(
+    context: CommandContext, outcomes: list[Outcome], *, as_json: bool = False, reported: bool = False
+) -> None:
+    """Print what became of each source, in their order; with `reported` a report lists every finding."""
     if as_json:
-        context.json([_as_dict(one, context.lang) for one in outcomes])
+        context.json([_as_dict(one, context) for one in outcomes])
         return
     for one in outcomes:
         if one.error is not None:
             context.out.file.flush()  # a refusal stands among the results in their order, where both go to one place
             context.print_error(one.error)
         else:
-            context.out.print(_line(one, context), highlight=False, markup=False, soft_wrap=True)
-        _print_findings(context, one)
+            for line in (_line(one, context), *_remarks(one, context)):
+                context.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        _print_findings(context, one, reported=reported)
     if len(outcomes) >= _SUMMED_UP:
         context.out.print(_summary(outcomes, context))
 
@@ -233,17 +294,32 @@ def _to_do(outcome: Outcome, context: CommandContext) -> str:
     return context.say("cli.summary_correct", quarantined=quarantined) if quarantined else ""
 
 
-def _print_findings(context: CommandContext, one: Outcome) -> None:
-    """Print the first findings, the worst of them first, and say where the others are."""
-    worst_first = sorted(one.findings, key=lambda finding: _SEVERITIES.index(finding.severity))
-    for finding in worst_first[:_SHOWN]:
-        text = f"  {context.say('cli.severity_' + finding.severity):<7} {finding.text(context.lang)}"
-        context.out.print(text, highlight=False, markup=False, soft_wrap=True)
-    left = len(one.findings) - _SHOWN
-    if left > 0:
+def _print_findings(context: CommandContext, one: Outcome, *, reported: bool) -> None:
+    """Print the findings, those of one rule together, and where each of them is listed."""
+    rows = _finding_rows(context, one)
+    answers = [row for row in rows if row.rule in _MADE_A_LAYER]
+    others = [row for row in rows if row.rule not in _MADE_A_LAYER]
+    for line in group_lines(answers, context.lang) + group_lines(others, context.lang):
+        context.out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+    if not reported and _are_grouped(rows):
         stored = one.version is not None and one.version.made
-        where = "twin findings" if stored else "--json"
-        context.out.print("  " + context.say("cli.more_findings", left=left, where=where), highlight=False)
+        values = {"source": one.source, "count": len(rows)}
+        context.out.print(
+            "  " + context.say("report.all_stored" if stored else "report.all_checked", **values),
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _finding_rows(context: CommandContext, one: Outcome) -> list[FindingRow]:
+    """Return the findings of a source without its refusal, which is told by itself."""
+    return outcome_rows(context, one)[int(one.error is not None) :]
+
+
+def _are_grouped(rows: list[FindingRow]) -> bool:
+    """Return whether some findings are told by their number and first places alone."""
+    return max(Counter((row.severity, row.rule, row.layer) for row in rows).values(), default=0) > 1
 
 
 def _line(one: Outcome, context: CommandContext) -> str:
@@ -252,9 +328,11 @@ def _line(one: Outcome, context: CommandContext) -> str:
         return context.say("cli.unchanged_source", source=one.source, version=one.already)
     numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
     counted = [f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count]
-    line = context.say("cli.source_line", source=one.source, kind=one.kind, **numbers)
+    rule = "cli.source_line" if one.version is not None else "cli.checked_line"
+    line = context.say(rule, source=one.source, kind=one.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context)) if part)
+    learned = "" if one.learned is None else context.say("cli.mapping_learned", path=f"mappings/{one.learned.name}")
+    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context), learned) if part)
 
 
 def _became(one: Outcome, context: CommandContext) -> str:
@@ -281,18 +359,35 @@ def _became(one: Outcome, context: CommandContext) -> str:
     return context.say("cli.dry_run", planned=planned) + hint
 
 
+def _remarks(outcome: Outcome, context: CommandContext) -> list[str]:
+    """Return what else is to be known of a delivery: what happened to networks, which columns and features stay as they were."""
+    comma, zh = ("、", context.lang == "zh") if context.lang == "zh" else (", ", False)
+    remarks = []
+    for layer, kinds in outcome.kinds.items():
+        if set(kinds) - {"new"}:
+            counts = [f"{context.say(f'cli.{kind}')} {count}" for kind, count in kinds.items()]
+            remarks.append(context.say("cli.kinds", name=_name(context, layer), counts=comma.join(counts)))
+    for layer, columns in outcome.kept_columns.items():
+        described = {each.name: each.title(context.lang) for each in context.town.catalogue[layer].fields} if zh else {}
+        names = comma.join(described.get(name, name) for name in columns)
+        remarks.append(context.say("cli.kept_columns", name=_name(context, layer), columns=names))
+    for layer, count in outcome.others.items():
+        remarks.append(context.say("cli.others_stay", name=_name(context, layer), count=count))
+    return ["  " + remark for remark in remarks]
+
+
 def _name(context: CommandContext, layer: str) -> str:
     """Return how output names a layer; without a town there is only the id."""
-    if context.lang == "zh" and not (context.settings.town / "town.toml").exists():
-        return title_of_layer(layer) or layer
-    return context.town.catalogue[layer].name_in(context.lang) if context.lang == "zh" else layer
+    return layer_namer(context)(layer)
 
 
-def _as_dict(one: Outcome, lang: str) -> dict[str, Any]:
+def _as_dict(one: Outcome, context: CommandContext) -> dict[str, Any]:
+    lang = context.lang
+    findings = _finding_rows(context, one)
     return {
         "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
+        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "kinds": one.kinds, "kept_columns": one.kept_columns, "others": one.others, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
         "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
                     for name, t in (one.version.touched.items() if one.version else ())},
-        "findings": [{"rule": f.rule, "severity": f.severity, "layer": f.layer, "place": f.place, "text": f.text(lang)} for f in one.findings],
+        "findings": [row_dict(row) for row in findings],
     }  # fmt: skip

@@ -26,8 +26,17 @@ _METAVARS = {
     "DATE": "日期",
     "KIND": "类型",
     "EPSG:n": "EPSG:代码",
+    "EPSG:n|local:NAME": "EPSG:代码|local:名称",
     "seen|sheet|layer|FILE": "seen|sheet|layer|文件",
     "FOLDER": "文件夹",
+    "LAYER": "图层",
+    "RULE": "规则",
+    "NUMBER": "编号",
+    "E,N,E,N": "东,北,东,北",
+    "E,N,R": "东,北,半径",
+    "NAME": "名称",
+    "M": "米",
+    "P1,P2": "点号,点号",
 }
 
 

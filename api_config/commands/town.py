@@ -1,27 +1,28 @@
-"""`twin init`, `status`, `findings`, `export`: the town's folder and what it holds."""
+"""`twin init`, `status`, `export`: the town's folder and what it holds."""
 
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.table import Table
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
+from api_config.commands.reports import report_heading
 from tiles.encodings.files import write_frames
-from tiles.encodings.findings import write_findings
 from twin_model.crs import CRS84, crs_code
+from twin_model.errors import QueryRefused
 from twin_model.filter import parse_filter
-from twin_model.finding import Finding
-from twin_model.messages import render
 from twin_model.messages.fragments import in_chinese
 from twin_model.store.base import FeatureQuery
-from twin_model.store.frames import records_of
 from twin_model.town import Town, init_town
 from twin_model.view import View
 
-__all__ = ["export_command", "findings_command", "init_command", "status_command", "status_of"]
+__all__ = ["export_command", "init_command", "status_command", "status_of"]
+
+ALL_PIPES = "pipes"
+"""The word that exports points and lines of pipes as the tables of a survey, in one workbook or folder."""
+_PIPE_LAYERS = ("pipe_point", "pipe_line")
 
 
 def init_command(lang: str) -> click.Command:
@@ -98,92 +99,6 @@ def status_command(lang: str) -> click.Command:
     return status
 
 
-class SeverityChoice(click.Choice[str]):
-    """A severity by its id or by its Chinese word; the id is what the command gets."""
-
-    def __init__(self) -> None:
-        self._ids = {render(f"cli.severity_{name}", "zh", {}): name for name in ("error", "warning", "info")}
-        super().__init__([*self._ids.values(), *self._ids])
-
-    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> str:
-        chosen = super().convert(value, param, context)
-        return self._ids.get(chosen, chosen)
-
-
-def findings_command(lang: str) -> click.Command:
-    @verb("findings", lang)
-    @click.option("--severity", type=SeverityChoice(), help=help_text("findings_severity", lang))
-    @click.option("--layer", help=help_text("findings_layer", lang))
-    @click.option("--datetime", "--at", "datetime", help=help_text("datetime", lang))
-    @click.option("--recorded", "--as-known", "recorded", help=help_text("recorded", lang))
-    @click.option("--limit", type=click.IntRange(1), default=200, show_default=True)
-    @click.option("--csv", "table", type=click.Path(path_type=Path), help=help_text("findings_csv", lang))
-    @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
-    @command
-    def findings(
-        context: CommandContext,
-        severity: str | None,
-        layer: str | None,
-        datetime: str | None,
-        recorded: str | None,
-        limit: int,
-        table: Path | None,
-        as_json: bool,
-    ) -> None:
-        wanted = [{"op": "=", "args": [{"property": k}, v]} for k, v in (("severity", severity), ("layer", layer)) if v]
-        if layer is not None:
-            context.town.catalogue[layer]
-        where = (
-            parse_filter({"op": "and", "args": wanted} if len(wanted) > 1 else wanted[0], lang="cql2-json")
-            if wanted
-            else None
-        )
-        query = FeatureQuery("finding", view=context.town.view(datetime, recorded), where=where)
-        if table is not None:
-            written = write_findings(context.town.store.frames(query), table, context.lang, context.town.catalogue)
-            context.tell("cli.findings_written", written=written, path=str(table))
-            return
-        frame_of = context.town.store.features(query.with_(limit=limit))
-        rows = [_finding_row(row, context.lang) for row in records_of(frame_of)]
-        if as_json:
-            context.json(rows)
-            return
-        for row in rows:
-            context.out.print(_finding_line(row, context), highlight=False, markup=False, soft_wrap=True)
-        total = context.town.store.count(query)
-        if total > len(rows):
-            context.tell("cli.findings_more", total=total, shown=len(rows))
-
-    return findings
-
-
-def _finding_line(row: dict[str, Any], context: CommandContext) -> str:
-    """Return a finding in one line; its source is named once."""
-    source = row["source"]
-    pair = context.say("cli.pair", name=source, value=row["text"])
-    text = row["text"] if source is None or row["text"].startswith(source) else pair
-    return f"{context.say('cli.severity_' + row['severity']):<7} {text}"
-
-
-def _finding_row(row: dict[str, Any], lang: str) -> dict[str, Any]:
-    finding = Finding(
-        row["rule"],
-        row["severity"],
-        layer=row["layer"],
-        place=row["place"] or "",
-        values=orjson.loads(row["details"] or "{}"),
-    )
-    return {
-        "rule": row["rule"],
-        "severity": row["severity"],
-        "layer": row["layer"],
-        "source": row["source"],
-        "place": row["place"],
-        "text": finding.text(lang),
-        "status": row["status"],
-    }
-
-
 def export_command(lang: str) -> click.Command:
     @verb("export", lang)
     @click.argument("layer")
@@ -200,8 +115,13 @@ def export_command(lang: str) -> click.Command:
         datetime: str | None,
         recorded: str | None,
     ) -> None:
+        view = context.town.view(datetime, recorded)
+        if layer == ALL_PIPES or file.suffix.lower() == ".xlsx":
+            target = crs_code(crs) if crs else context.town.store.crs
+            context.tell("cli.exported", written=_export_pipes(context, layer, file, view, target), path=str(file))
+            return
         described = context.town.catalogue[layer]
-        query = FeatureQuery(described.id, view=context.town.view(datetime, recorded))
+        query = FeatureQuery(described.id, view=view)
         target = (
             crs_code(crs) if crs else CRS84 if file.suffix.lower() in {".geojson", ".json"} else context.town.store.crs
         )
@@ -209,3 +129,26 @@ def export_command(lang: str) -> click.Command:
         context.tell("cli.exported", written=written, path=str(file))
 
     return export
+
+
+def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, crs: str) -> int:
+    """Write the tables of a pipe survey and return how many rows they have."""
+    from tiles.encodings.pipe_tables import TableHeading, line_tables, point_tables, write_pipe_tables
+
+    town = context.town
+    if layer != ALL_PIPES:
+        town.catalogue[layer]
+    if layer not in (*_PIPE_LAYERS, ALL_PIPES):
+        raise QueryRefused("findings.only_pipes", value=layer)
+    if file.suffix and file.suffix.lower() != ".xlsx":
+        raise QueryRefused("query.format", value=file.suffix, nearest=[".xlsx"])
+    points, lines = (town.store.features(FeatureQuery(name, view=view)) for name in _PIPE_LAYERS)
+    tables = point_tables(points, town.catalogue["pipe_point"], crs, context.lang) if layer != "pipe_line" else []
+    if layer != "pipe_point":
+        tables += line_tables(lines, points, town.catalogue["pipe_line"], context.lang)
+    if not tables:
+        raise QueryRefused("source.empty", source=layer)
+    above = report_heading(context, town, crs)
+    return write_pipe_tables(
+        tables, file, TableHeading(above.project, above.crs, above.heights, above.date), context.lang
+    )

@@ -40,6 +40,12 @@ def _check() -> Make:
     return check_command
 
 
+def _georeference() -> Make:
+    from api_config.commands.georeference import georeference_command
+
+    return georeference_command
+
+
 def _status() -> Make:
     from api_config.commands.town import status_command
 
@@ -47,7 +53,7 @@ def _status() -> Make:
 
 
 def _findings() -> Make:
-    from api_config.commands.town import findings_command
+    from api_config.commands.findings import findings_command
 
     return findings_command
 
@@ -112,6 +118,12 @@ def _copy() -> Make:
     return copy_command
 
 
+def _mapping() -> Make:
+    from api_config.commands.mapping import mapping_group
+
+    return mapping_group
+
+
 def _tiles() -> Make:
     from api_config.commands.tiles import tiles_group
 
@@ -140,6 +152,8 @@ VERBS: tuple[Verb, ...] = (
     Verb("init", _init),
     Verb("ingest", _ingest),
     Verb("check", _check),
+    Verb("georeference", _georeference),
+    Verb("mapping", _mapping),
     Verb("status", _status),
     Verb("findings", _findings),
     Verb("export", _export),

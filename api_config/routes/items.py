@@ -42,12 +42,12 @@ from twin_model.crs import CRS84, reachable_extent, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.parsing import FilterLanguage
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import has_begun, state_of
-from twin_model.store.select import queryables
+from twin_model.store.select import has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -374,7 +374,8 @@ def _fields(call: Call, layer: Layer) -> tuple[str, ...] | None:
         return None
     names = tuple(part.strip() for part in value.split(","))
     for name in names:
-        _ensure_property(layer, name, (*layer.field_names, "id", "valid_from", "valid_to", "version", "geometry"))
+        known = (*layer.field_names, "id", "valid_from", "valid_to", "version", "geometry")
+        _ensure_property(layer, name, (*known, ATTRIBUTES) if has_attributes(layer) else known)
     return names
 
 

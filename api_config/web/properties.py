@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from twin_model.errors import QueryRefused
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.select import queryables
 
 __all__ = ["properties_of", "property_reader", "typed_value"]
@@ -22,9 +22,12 @@ _SYSTEM = ("valid_from", "valid_to", "version")
 def property_reader(layer: Layer, columns: tuple[str, ...]) -> Callable[[tuple[Any, ...]], dict[str, Any]]:
     """Return a function row -> properties for rows of these columns; what is no property of the layer stays out.
 
+    `attributes`, an object, is there where a feature has any.
+
     Made once for a page: to find out anew for each row which column is what would cost more than to read it.
     """
     places = [n for n, name in enumerate(columns) if name in _SYSTEM or layer.field_of(name) is not None]
+    others = columns.index(ATTRIBUTES) if ATTRIBUTES in columns else None
     names = tuple(columns[n] for n in places)
     pick = itemgetter(*places, 0, 0)  # of one place it would give no tuple; `zip` leaves the two out
     shaped = tuple((name, _SHAPES[kind]) for name in names if (kind := _kind(layer, name)) in _SHAPES)
@@ -34,6 +37,8 @@ def property_reader(layer: Layer, columns: tuple[str, ...]) -> Callable[[tuple[A
         for name, shape in shaped:
             if values[name] is not None:
                 values[name] = shape(values[name])
+        if others is not None and row[others]:
+            values[ATTRIBUTES] = orjson.Fragment(row[others])
         return values
 
     return properties
@@ -54,7 +59,7 @@ def typed_value(layer: Layer, name: str, value: str) -> Any:
     kind = queryables(layer).get(name, "string")
     try:
         if kind in ("integer", "number"):
-            return float(value)
+            return int(value) if kind == "integer" and value.strip("+-").isdigit() else float(value)
         if kind == "boolean":
             return {"true": True, "false": False}[value.lower()]
     except (ValueError, KeyError) as error:

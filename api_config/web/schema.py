@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from twin_model.layer import Field, Layer, Text
-from twin_model.store.select import has_property_sets, queryables
+from twin_model.layer import ATTRIBUTES, Field, Layer, Text
+from twin_model.store.select import has_attributes, has_property_sets, queryables
 
 __all__ = ["feature_schema", "queryables_schema", "schema_of", "sortables", "sortables_schema"]
 
@@ -22,6 +22,12 @@ _PROPERTY_SET = (
     "psets.<set>.<property>",
 )
 """What a filter may name besides, in layers of models: pattern of the name, title, how it is written."""
+_OF_ATTRIBUTES = (
+    r"^attributes\..+$",
+    Text("没有对应字段的源数据属性", "Attribute that no field takes"),
+    "attributes.<name>",
+)
+"""The same, in layers whose features may carry attributes."""
 _GEOMETRY = {
     "Point": "geometry-point",
     "MultiLineString": "geometry-multilinestring",
@@ -39,13 +45,15 @@ def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
         name: {"type": "string", "format": "date-time", "readOnly": True} for name in ("valid_from", "valid_to")
     }
     properties["version"] = {"type": "integer", "readOnly": True}
+    if has_attributes(layer):
+        properties[ATTRIBUTES] = {"title": _OF_ATTRIBUTES[1](lang), "type": "object"}
     return _document(layer, base, lang, "schema", properties | _geometry(layer))
 
 
 def feature_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     """Return the schema of one feature as GeoJSON: GDAL takes the types of a layer's columns from it (rel `describedby`).
 
-    A date may be a year or a month, so it is a plain text; a whole number of a result may need more than the 32 bits that
+    A date may be a year or a month, so it is a plain text; a whole number of a result, or of a layer of the town's own, may need more than the 32 bits that
     GDAL gives an integer, so it is a number.
     """
     said = schema_of(layer, base, lang)["properties"]
@@ -53,7 +61,7 @@ def feature_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     for field in layer.fields:
         if field.type == "date":
             properties[field.name] = {"title": field.title(lang), "type": "string"}
-        elif field.type == "integer" and layer.cim_class == "results":
+        elif field.type == "integer" and (layer.cim_class == "results" or layer.delivered_as):
             properties[field.name] = {"title": field.title(lang), "type": "number"}
     feature = {
         "type": {"type": "string", "const": "Feature"},
@@ -69,9 +77,11 @@ def queryables_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     known = queryables(layer)
     properties = {name: _named(layer, name, kind, lang) for name, kind in known.items() if name != "geometry"}
     document = _document(layer, base, lang, "queryables", properties | _geometry(layer))
-    if has_property_sets(layer):
+    named = [_PROPERTY_SET] if has_property_sets(layer) else []
+    named += [_OF_ATTRIBUTES] if has_attributes(layer) else []
+    if named:
         document["patternProperties"] = {
-            _PROPERTY_SET[0]: {"title": _PROPERTY_SET[1](lang), "description": _PROPERTY_SET[2]}
+            pattern: {"title": title(lang), "description": written} for pattern, title, written in named
         }
     return document | {"additionalProperties": False}
 

@@ -18,4 +18,6 @@ def _functions() -> ReaderFunctions:
     return ReaderFunctions(recognises_dxf, read_dxf)
 
 
-READER = Reader("dxf", topic="topography", suffixes=(".dxf",), files=alone, load=_functions)
+READER = Reader(
+    "dxf", topic="topography", suffixes=(".dxf", ".dwg"), files=alone, load=_functions, version=1, tables=("cass.csv",)
+)

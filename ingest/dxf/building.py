@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 
 from ingest.dxf.cass_table import CassCode
 from ingest.dxf.drawing import Drawing, Geometries, rings_to_polygons
-from ingest.dxf.record import Record
+from ingest.dxf.record import Record, attributes_of
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["Label", "deliver_buildings", "read_label"]
 
 STOREY_HEIGHT = 3.0
 COURTYARD = "天井"
 _MOST_STOREYS = 200
+_WITHOUT_TEXT = {"棚"}
+"""Structures that no text is written into: a shed is known by its symbol."""
 _LABEL = re.compile(
     r"^(?P<structure>钢筋混凝土|钢筋砼|框架|砖混|混合|砖木|简易|破坏|建筑中|砼|混|砖|钢|石|土|木|简|破|建|棚|铁)?"
     r"(?:房|房屋)?(?P<above>\d{1,3})?(?:[F层])?(?:-(?P<below>\d{1,2}))?$"
@@ -110,7 +113,7 @@ def deliver_buildings(
     found = [_Ring(record, code) for record, code in rings]
     areas = shapely.area(polygons)
     tree = shapely.STRtree(polygons)
-    left = _absorb(found, polygons, areas, tree, texts)
+    left = _absorb(drawing, found, polygons, areas, tree, texts)
     _mark_courtyards(found, polygons, areas, tree)
     _deliver(drawing, found, _with_holes(found, polygons), storey_height)
     return left
@@ -143,15 +146,37 @@ def _valid(polygons: Geometries) -> Geometries:
 
 
 def _absorb(
-    rings: list[_Ring], polygons: Geometries, areas: NDArray[np.float64], tree: shapely.STRtree, texts: Sequence[Record]
+    drawing: Drawing,
+    rings: list[_Ring],
+    polygons: Geometries,
+    areas: NDArray[np.float64],
+    tree: shapely.STRtree,
+    texts: Sequence[Record],
 ) -> list[Record]:
-    """Give each text to the smallest ring it lies in, where it speaks of a building; return the others."""
+    """Give each text to the smallest ring it lies in, where it speaks of a building; return the others.
+
+    Texts without a code that are taken from other layers than their building's are said, once a layer.
+    """
     home = _homes(areas, tree, texts)
     left: list[Record] = []
+    elsewhere: dict[str, list[Record]] = {}
     for text, row in zip(texts, home.tolist(), strict=True):
         taken = row >= 0 and _take(rings[row], text)
         if not taken:
             left.append(text)
+        elif text.code is None and text.layer.upper() != rings[row].record.layer.upper():
+            elsewhere.setdefault(text.layer, []).append(text)
+    for layer, taken_texts in elsewhere.items():
+        first = taken_texts[0]
+        drawing.note(
+            "dxf.text_of_other_layer",
+            "info",
+            layer="building",
+            record=first,
+            text=first.text,
+            source_layer=layer,
+            count=len(taken_texts),
+        )
     return left
 
 
@@ -226,6 +251,7 @@ def _deliver(drawing: Drawing, rings: list[_Ring], polygons: Geometries, storey_
     columns["code"] = [ring.code.gb_code for ring in shown]
     columns["name"] = ["、".join(dict.fromkeys(ring.names)) for ring in shown]
     columns["place"] = [ring.record.place for ring in shown]
+    columns[ATTRIBUTES] = list[object](attributes_of(ring.record for ring in shown))
     drawing.add("building", geometry, columns, records=absorbed)
 
 
@@ -246,13 +272,14 @@ def _facts(drawing: Drawing, ring: _Ring, storey_height: float) -> tuple[object,
             taken=[structure, *above[:1]],
         )
     if not ring.labels:
-        drawing.note(
-            "dxf.building_without_text",
-            "warning",
-            layer="building",
-            record=ring.record,
-            code=ring.record.code,
-        )
+        if ring.code.structure not in _WITHOUT_TEXT:
+            drawing.note(
+                "dxf.building_without_text",
+                "warning",
+                layer="building",
+                record=ring.record,
+                code=ring.record.code,
+            )
         return structure, None, None, None, None, "unknown"
     storeys = int(above[0]) if above else 1
     return (

@@ -1,6 +1,7 @@
 """A CASS drawing: coded entities become features of the layers their codes name, the rest is decoration.
 
-A record is an entity of the modelspace. Without a code count only: block GC200 (spot height), texts on TK
+A record is an entity that the modelspace draws; a block reference without a code in whose block coded entities stand (a sheet
+inserted or bound whole) is what it draws. Without a code count only: block GC200 (spot height), texts on TK
 that give the sheet, its neatline, texts on ZJ (annotation), and texts inside buildings. CASS draws in
 metres of the map grid, x east and y north, whatever `$INSUNITS` says.
 """
@@ -8,6 +9,7 @@ metres of the map grid, x east and y north, whatever `$INSUNITS` says.
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,20 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from ingest.dxf.blocks import Blocks, bound_name, is_reference
 from ingest.dxf.building import COURTYARD, STOREY_HEIGHT, deliver_buildings, read_label
 from ingest.dxf.cass_table import CassCode, CassTable, read_cass_table
 from ingest.dxf.contour import deliver_contours, deliver_spot_heights
 from ingest.dxf.drawing import Columns, Drawing, chains, rings_to_polygons
-from ingest.dxf.record import Record
+from ingest.dxf.record import Record, attributes_of
 from ingest.dxf.sheet import FRAME_LAYER, deliver_sheet, read_notes
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 
-__all__ = ["CassSettings", "deliver_cass"]
+__all__ = ["CassSettings", "deliver_cass", "opened_sheets"]
 
 SPOT_BLOCK = "GC200"
 SPOT_CODE = "202101"
 NOTE_LAYER = "ZJ"
-CLOSING_GAP = 0.1
-"""A ring whose ends miss each other by no more than this (metres) is closed, with a finding."""
 
 _GEOMETRY = {"point": "point", "line": "polyline", "ring": "polygon", "rings": "polygon", "text": "text"}
 _NO_LABELS = {FRAME_LAYER, "GCD", "DGX", "KZD", "ZDH", "JZD"}
@@ -51,7 +52,7 @@ class _Sorted:
     coded: dict[str, list[tuple[Record, CassCode]]] = field(default_factory=lambda: defaultdict(list))
     texts: list[Record] = field(default_factory=list)
     frame: list[Record] = field(default_factory=list)
-    uncertain: set[str] = field(default_factory=set)
+    uncertain: dict[str, Record] = field(default_factory=dict)
 
 
 def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None) -> None:
@@ -72,7 +73,38 @@ def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSett
     if used < len(sorted_.frame):
         drawing.pass_over("dxf.decoration", FRAME_LAYER, len(sorted_.frame) - used)
     if sorted_.uncertain:
-        drawing.note("dxf.code_uncertain", "info", codes=sorted(sorted_.uncertain), count=len(sorted_.uncertain))
+        first = next(iter(sorted_.uncertain.values()))
+        codes = sorted(sorted_.uncertain)
+        drawing.note("dxf.code_uncertain", "info", record=first, codes=codes, count=len(codes))
+
+
+def opened_sheets(blocks: Blocks, records: Iterable[Record]) -> list[Record]:
+    """Return the records with each reference opened whose block holds coded entities, or spot heights, of its own.
+
+    A reference with a code is a feature itself and stays one, besides what its block holds under other codes.
+    """
+    opened: list[Record] = []
+    known: dict[tuple[str, str | None], bool] = {}
+    waiting = list(records)[::-1]
+    while waiting:
+        record = waiting.pop()
+        holds = is_reference(record) and bound_name(record.name).upper() != SPOT_BLOCK
+        if holds:
+            key = record.name, record.code
+            if key not in known:
+                known[key] = blocks.any_part(record, partial(_is_feature, code_of_reference=record.code))
+            holds = known[key]
+        if holds:
+            waiting.extend(blocks.contents(record)[::-1])
+        if not holds or record.code is not None:
+            record.layer, record.name = bound_name(record.layer), bound_name(record.name)
+            opened.append(record)
+    return opened
+
+
+def _is_feature(part: Record, code_of_reference: str | None) -> bool:
+    is_spot = is_reference(part) and bound_name(part.name).upper() == SPOT_BLOCK
+    return (part.code is not None and part.code != code_of_reference) or (is_spot and code_of_reference is None)
 
 
 def _sort(drawing: Drawing, records: Iterable[Record], table: CassTable) -> _Sorted:
@@ -117,7 +149,7 @@ def _sort_coded(drawing: Drawing, found: _Sorted, record: Record, code: str, tab
     else:
         shown = "code" in drawing.draft.catalogue[row.layer].field_names
         if row.is_family or (row.uncertain and shown):
-            found.uncertain.add(code)
+            found.uncertain.setdefault(code, record)
         found.coded[row.layer].append((record, row))
 
 
@@ -159,13 +191,13 @@ def _ensure_closed(drawing: Drawing, layer: str, record: Record) -> bool:
     xyz = record.xyz
     if record.form == "line":
         gap = float(np.hypot(*(xyz[0, :2] - xyz[-1, :2])))
-        if len(xyz) < 4 or gap > CLOSING_GAP:
-            drawing.set_aside("dxf.not_closed", record, layer=layer, gap=round(gap, 3), most=CLOSING_GAP)
+        if len(xyz) < 4 or gap > drawing.closing_gap:
+            drawing.set_aside("dxf.not_closed", record, layer=layer, gap=round(gap, 3), most=drawing.closing_gap)
             return False
         record.xyz = np.concatenate((xyz[:-1], xyz[:1]))
         drawing.note("dxf.closed", "info", layer=layer, record=record, gap=round(gap, 3))
     if len(record.xyz) < 4:
-        drawing.set_aside("dxf.not_closed", record, layer=layer, gap=0.0, most=CLOSING_GAP)
+        drawing.set_aside("dxf.not_closed", record, layer=layer, gap=0.0, most=drawing.closing_gap)
         return False
     return True
 
@@ -190,6 +222,7 @@ def _deliver_annotations(drawing: Drawing, texts: list[Record], coded: list[tupl
         "size": [record.size or None for record, _ in shown],
         "rotation": [record.rotation for record, _ in shown],
         "place": [record.place for record, _ in shown],
+        ATTRIBUTES: attributes_of(record for record, _ in shown),
     }
     drawing.add("annotation", np.asarray(shapely.points(places), dtype=object), columns)
 
@@ -216,6 +249,7 @@ def _deliver_plain(drawing: Drawing, layer: Layer, rows: list[tuple[Record, Cass
         "kind": [row.kind for _, row in kept],
         "code": [row.gb_code for _, row in kept],
         "place": [one.place for one in records],
+        ATTRIBUTES: attributes_of(records),
     }
     if layer.has_z and layer.dimension == 0:
         columns["elevation"] = [float(one.xyz[0, 2]) or None for one in records]
@@ -240,7 +274,9 @@ def _points(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -
     if plain:
         shapes[plain] = shapely.points(np.concatenate([kept[i][0].xyz for i in plain]))
     for i, (record, row) in enumerate(kept):
-        if record.form != "point":
+        if record.centre is not None:
+            shapes[i] = shapely.points(record.centre[0])
+        elif record.form != "point":
             if row.geometry == "polyline":
                 shapes[i] = shapely.multipoints(np.unique(record.xyz[:, :2], axis=0))
             else:

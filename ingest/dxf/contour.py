@@ -1,7 +1,6 @@
 """Contours and spot heights of a CASS drawing: heights from the geometry, checked against labels and
 interval."""
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -10,7 +9,10 @@ from numpy.typing import NDArray
 
 from ingest.dxf.cass_table import CassCode
 from ingest.dxf.drawing import Columns, Drawing, chains
-from ingest.dxf.record import Record
+from ingest.dxf.record import Record, attributes_of
+from ingest.number_text import NotANumber, read_number
+from twin_model.layer import ATTRIBUTES
+from twin_model.relief.unlikely_heights import unlikely_heights
 
 __all__ = ["contour_interval", "deliver_contours", "deliver_spot_heights"]
 
@@ -19,7 +21,6 @@ LABEL_TOLERANCE = 0.05
 _LEVEL = 0.005
 _INTERVALS = (10.0, 5.0, 2.5, 2.0, 1.0, 0.5, 0.25)
 _MOST_SHARE = 0.9
-_NUMBER = re.compile(r"^\s*[-+]?\d+(?:\.\d+)?\s*$")
 _HALF_INTERVAL = "201103"
 
 
@@ -33,7 +34,10 @@ def deliver_contours(drawing: Drawing, coded: Coded, *, interval: float | None =
     records = [record for record, _ in coded]
     heights = _levels(drawing, records)
     interval = interval or contour_interval(heights)
-    for record, height in zip(records, heights.tolist(), strict=True):
+    told_by_others = unlikely_heights(chains(records, with_z=True)).unlikely
+    for record, height, is_told in zip(records, heights.tolist(), told_by_others.tolist(), strict=True):
+        if is_told:
+            continue  # the draft says so, with the heights around
         step = interval and (interval / 2.0 if record.code == _HALF_INTERVAL else interval)
         if height == 0.0:
             drawing.note("dxf.contour_at_zero", "warning", layer="contour", record=record, interval=interval)
@@ -53,6 +57,7 @@ def deliver_contours(drawing: Drawing, coded: Coded, *, interval: float | None =
         "kind": [row.kind for _, row in coded],
         "code": [row.gb_code for _, row in coded],
         "place": [one.place for one in records],
+        ATTRIBUTES: attributes_of(records),
     }
     drawing.add("contour", chains(records, with_z=True), columns)
 
@@ -112,6 +117,7 @@ def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
         "elevation": np.round(xyz[:, 2], 4),
         "code": [row.gb_code for _, row in coded],
         "place": [one.place for one in records],
+        ATTRIBUTES: attributes_of(records),
     }
     drawing.add("spot_height", np.asarray(shapely.points(xyz), dtype=object), columns)
 
@@ -119,6 +125,8 @@ def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
 def _label(record: Record) -> float:
     """Return the height written beside a point, NaN where there is none."""
     for text in (record.attributes or {}).values():
-        if _NUMBER.match(text):
-            return float(text)
+        try:
+            return float(read_number(text, unit="m"))
+        except NotANumber:
+            continue
     return float("nan")

@@ -22,7 +22,7 @@ from ezdxf.tools.codepage import toencoding
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
-__all__ = ["OpenedDrawing", "garbage_later", "looks_like_dxf", "open_drawing"]
+__all__ = ["OpenedDrawing", "garbage_later", "is_dwg", "looks_like_dxf", "open_drawing"]
 
 BINARY_MARK = b"AutoCAD Binary DXF\r\n\x1a\x00"
 MOST_FIXES = 50
@@ -59,6 +59,11 @@ def looks_like_dxf(content: bytes) -> bool:
     return content.startswith(BINARY_MARK) or _START.match(content) is not None
 
 
+def is_dwg(content: bytes) -> bool:
+    """Say whether the first bytes are those of a DWG of any release since R13."""
+    return re.match(rb"AC10\d\d", content) is not None
+
+
 def open_drawing(path: Path, name: str, encoding: str | None = None) -> OpenedDrawing:
     """Return the drawing in `path`; `encoding` overrides what the file says of its text.
 
@@ -77,7 +82,7 @@ def open_drawing(path: Path, name: str, encoding: str | None = None) -> OpenedDr
 
 
 def _ensure_dxf(content: bytes, name: str) -> None:
-    if re.match(rb"AC10\d\d", content):
+    if is_dwg(content):
         raise SourceRefused("dxf.is_dwg", source=name, version=content[:6].decode("ascii"))
     if not looks_like_dxf(content):
         raise SourceRefused("dxf.not_dxf", source=name, size=len(content), found=content[:24])

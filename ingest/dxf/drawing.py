@@ -16,6 +16,7 @@ from ingest.draft import FRAME_ROWS, Draft
 from ingest.dxf.record import Record
 from twin_model.crs import crs_code
 from twin_model.finding import Finding, Severity
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["Columns", "Drawing", "Geometries", "chains", "rings_to_polygons"]
 
@@ -23,16 +24,21 @@ Geometries = NDArray[Any]
 Columns = Mapping[str, Any]
 """Values of one layer by field name, a list or an array each."""
 MOST_KINDS = 30
+CLOSING_GAP = 0.1
 
 
 class Drawing:
     """One drawing on its way into a draft, in one CRS; `flush` at the end counts what was passed over."""
 
     def __init__(self, draft: Draft, crs: str) -> None:
-        """`metres` per drawing unit is set by the reader once it is known; findings are placed in metres."""
+        """`metres` per drawing unit is set by the reader once it is known; findings are placed in metres.
+
+        An outline whose ends miss each other by no more than `closing_gap` metres is closed, with a finding.
+        """
         self.draft = draft
         self.crs = draft.crs = crs_code(crs)
         self.metres = 1.0
+        self.closing_gap = CLOSING_GAP
         self._passed_over: Counter[tuple[str, str]] = Counter()
 
     def add(self, layer: str, geometry: Geometries, columns: Columns, *, records: int | None = None) -> None:
@@ -40,7 +46,7 @@ class Drawing:
         `Draft.add`."""
         if not len(geometry):
             return
-        known = {*self.draft.catalogue[layer].field_names, "place", "valid_from"}
+        known = {*self.draft.catalogue[layer].field_names, "place", "valid_from", ATTRIBUTES}
         kept = {name: values for name, values in columns.items() if name in known}
         extra = 0 if records is None else records - len(geometry)
         for start in range(0, len(geometry), FRAME_ROWS):

@@ -25,6 +25,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 _FRAME_VERTEX = 16
 _MOST_STEPS = 720
+_MOST_SAGITTA = 0.1
+"""Of the radius: a circle has seven chords at least, however small it is."""
+_CHORDS_OF_SMALL = 16
+"""Of an ellipse of a few centimetres, at which the library's own halving of chords fails."""
 
 
 def line_points(entity: Any) -> Floats:
@@ -93,14 +97,20 @@ def _arc(start: Floats, end: Floats, bulge: float, sagitta: float) -> Floats:
         return np.empty((0, 2))
     radius = length / 2.0 / abs(math.sin(angle / 2.0))
     middle = complex(*start) + chord / 2.0 + 1j * chord * (1.0 - bulge * bulge) / (4.0 * bulge)
-    step = 2.0 * math.acos(max(0.0, 1.0 - sagitta / radius))
+    step = 2.0 * math.acos(1.0 - min(sagitta / radius, _MOST_SAGITTA))
     steps = min(max(2, math.ceil(abs(angle) / step)), _MOST_STEPS)
     turned = middle + (complex(*start) - middle) * np.exp(1j * angle * np.arange(1, steps) / steps)
     return np.column_stack((turned.real, turned.imag))
 
 
 def curve_points(entity: Any, sagitta: float) -> Floats:
-    """Return an ARC, CIRCLE, ELLIPSE or SPLINE as vertices."""
+    """Return an ARC, CIRCLE, ELLIPSE or SPLINE as vertices; a small circle keeps its shape."""
+    kind = entity.dxftype()
+    if kind in ("ARC", "CIRCLE"):
+        sagitta = min(sagitta, _MOST_SAGITTA * abs(entity.dxf.radius))
+    if kind == "ELLIPSE" and sagitta > _MOST_SAGITTA * entity.dxf.major_axis.magnitude * abs(entity.dxf.ratio):
+        around = (entity.dxf.end_param - entity.dxf.start_param) % (2 * math.pi) or 2 * math.pi
+        return _array(entity.vertices(entity.dxf.start_param + around * np.linspace(0, 1, _CHORDS_OF_SMALL + 1)))
     return _array(entity.flattening(sagitta))
 
 

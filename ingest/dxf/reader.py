@@ -3,25 +3,32 @@
 Neighbours: `document` opens the file, `record` reads its entities, `cass` and `layers` decide what they
 are, `building`, `contour` and `sheet` know those things of a topographic map.
 
-A record is an entity of the modelspace: read = stored + quarantined + decoration counts each of them
-once.
+A record is an entity that the modelspace draws: read = stored + quarantined + decoration counts each of them
+once, a block reference as one or as what it stands for (`blocks`).
 """
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any
 
+import numpy as np
 from ezdxf.enums import InsertUnits
 from ezdxf.lldxf.const import DXFError
 from ezdxf.units import conversion_factor
 
 from ingest.draft import Draft, ReadOptions
-from ingest.dxf.cass import CassSettings, deliver_cass
-from ingest.dxf.document import garbage_later, looks_like_dxf, open_drawing
+from ingest.dxf.blocks import Blocks
+from ingest.dxf.cass import CassSettings, deliver_cass, opened_sheets
+from ingest.dxf.document import garbage_later, is_dwg, looks_like_dxf, open_drawing
 from ingest.dxf.drawing import Drawing
-from ingest.dxf.layers import DrawingScale, deliver_layers
-from ingest.dxf.record import read_records
+from ingest.dxf.layers import deliver_layers
+from ingest.dxf.own_layers import deliver_own_layers
+from ingest.dxf.record import Record
+from ingest.dxf.texts import texts_of
 from ingest.mapping import LayerMapping, Mapping
+from ingest.margin_text import margin_of
+from ingest.place import lie_in_town
+from ingest.source_crs import source_crs
 from twin_model.crs import is_projected
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -36,10 +43,11 @@ _METRE = 6
 
 
 def recognises_dxf(path: Path) -> bool:
-    """Say whether a file is a DXF drawing, by its first bytes."""
+    """Say whether a file is a DXF drawing by its first bytes, or a DWG, which is refused with how to convert it."""
     try:
         with path.open("rb") as file:
-            return looks_like_dxf(file.read(8192))
+            head = file.read(8192)
+            return looks_like_dxf(head) or is_dwg(head)
     except OSError:
         return False
 
@@ -48,40 +56,68 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read a drawing into `draft`.
 
     With CASS codes (XDATA of application SOUTH) only coded entities are features; without,
-    `options.mapping` says which layers become ours, or `options.kind` names one layer for all. The
-    mapping's `options` may set `cass_table` (path of the office's codes), `storey_height` and
-    `contour_interval` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
-    is no drawing, a drawing cut short, an empty one, and one no layer of which is mapped.
+    `options.mapping` says which layers become ours, or `options.kind` names one layer for all; without
+    either the drawing becomes layers of the town's own, points, lines and areas apart. The
+    mapping's `options` may set `cass_table` (path of the office's codes), `storey_height`,
+    `contour_interval` and `closing_gap` (metres) and `units` ("mm", "m", ... of a drawing). Raises SourceRefused for what
+    is no drawing, a drawing cut short, an empty one, and one of which a mapping names nothing.
     """
-    name = draft.source.name
-    crs = options.crs or getattr(options.mapping, "crs", None)
-    if crs is None and recognises_dxf(path):
-        raise SourceRefused("source.no_crs", source=name)
     with garbage_later():
-        opened = open_drawing(path, name, options.encoding)
+        opened = open_drawing(path, draft.source.name, options.encoding)
         for finding in opened.findings:
             draft.report(finding)
-        _read_drawing(opened.document, Drawing(draft, str(crs)), options)
+        margin = margin_of(texts_of(opened.document))
+        crs = source_crs(draft, options, lambda: _places(opened.document, draft.source.name), margin=margin)
+        _read_drawing(opened.document, Drawing(draft, crs), options)
+
+
+def _places(document: Any, source: str) -> tuple[Any, Any]:
+    """Return x and y of a drawing's points, in its own unit."""
+    points = [record.xyz[:, :2] for record in Blocks(document, SAGITTA, source).records() if len(record.xyz)]
+    return tuple(np.concatenate(points or [np.empty((0, 2))]).T)
 
 
 def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None:
     settings = dict(getattr(options.mapping, "options", None) or {})
+    if "closing_gap" in settings:
+        drawing.closing_gap = _positive("closing_gap", settings["closing_gap"])
     may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
     metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
-    sagitta = SAGITTA / metres
-    records = list(read_records(document, sagitta))
+    blocks = Blocks(document, SAGITTA / metres, drawing.draft.source.name)
+    records = _without_other_drawings(drawing, blocks)
     if not records:
         raise SourceRefused("dxf.empty", source=drawing.draft.source.name, paper=_paper_entities(document))
     _note_geodata(document, drawing)
-    if any(one.code is not None for one in records):
+    _note_paper(document, drawing)
+    records = opened_sheets(blocks, records) if may_be_cass else records
+    if any(record.code is not None for record in records):
         deliver_cass(drawing, records, _cass_settings(settings, options.storey_height), scale=_drawn_scale(document))
     else:
-        metres = _metres(document, drawing.crs, settings)
-        drawing.metres = metres
-        _note_units(document, drawing, metres)
+        declared = _metres(document, drawing.crs, settings)
+        drawing.metres = _believed(declared, records, document, drawing, settings)
+        if drawing.metres != metres:
+            blocks = Blocks(document, SAGITTA / drawing.metres, drawing.draft.source.name)
+            records = [record for record in blocks.records() if blocks.xref_of(record) is None]
         mapping = _mapping(options, drawing)
-        deliver_layers(drawing, records, mapping, DrawingScale(metres, sagitta, document.encoding))
+        if mapping is None or not mapping.layers:
+            deliver_own_layers(drawing, records, blocks)
+        else:
+            deliver_layers(drawing, records, mapping, blocks)
     drawing.flush()
+
+
+def _without_other_drawings(drawing: Drawing, blocks: Blocks) -> list[Record]:
+    """Return the records of the modelspace; references to other drawings (xrefs) are counted and named, not followed."""
+    records: list[Record] = []
+    for record in blocks.records():
+        path = blocks.xref_of(record)
+        if path is None:
+            records.append(record)
+        else:
+            drawing.pass_over("dxf.xref_not_read", PureWindowsPath(path).name)
+    if not records:
+        drawing.flush()
+    return records
 
 
 def _mapping(options: ReadOptions, drawing: Drawing) -> Mapping | None:
@@ -127,10 +163,37 @@ def _metres(document: Any, crs: str, settings: dict[str, Any]) -> float:
         return 1.0
 
 
-def _note_units(document: Any, drawing: Drawing, metres: float) -> None:
-    if metres != 1.0:
-        unit = document.header.get("$INSUNITS", 0)
-        drawing.draft.report(Finding("dxf.units_scaled", "warning", values={"factor": metres, "unit": unit}))
+def _believed(metres: float, records: list[Record], document: Any, drawing: Drawing, settings: dict[str, Any]) -> float:
+    """Return metres per drawing unit; the header's unit is not believed where only the bare numbers lie in the town.
+
+    `$INSUNITS` is often what a template left there. Then the numbers stay as they are (nothing is moved by a guess) and
+    a finding says both readings.
+    """
+    if metres == 1.0:
+        return metres
+    unit = document.header.get("$INSUNITS", 0)
+    middle = np.median(
+        np.concatenate([record.xyz[:, :2] for record in records if len(record.xyz)] or [np.zeros((1, 2))]), axis=0
+    )
+    draft, values = drawing.draft, {"factor": metres, "unit": unit, "crs": drawing.crs}
+    scaled, bare = (
+        bool(lie_in_town(*draft.coordinates.read_xy(*(middle * factor).reshape(2, 1)), drawing.crs, draft.town)[0])
+        for factor in (metres, 1.0)
+    )
+    if "units" in settings or scaled or not bare:
+        draft.report(Finding("dxf.units_scaled", "warning", values=values))
+        return metres
+    shown = {"x": middle[0], "y": middle[1], "scaled_x": middle[0] * metres, "scaled_y": middle[1] * metres}
+    values |= {name: round(float(number), 3) for name, number in shown.items()}
+    draft.report(Finding("dxf.units_not_believed", "warning", values=values))
+    return 1.0
+
+
+def _note_paper(document: Any, drawing: Drawing) -> None:
+    """Say how many entities stand in paper space, which is a way to print the map and no part of it."""
+    count = _paper_entities(document)
+    if count:
+        drawing.note("dxf.paper_space", "info", count=count)
 
 
 def _note_geodata(document: Any, drawing: Drawing) -> None:
@@ -154,4 +217,5 @@ def _drawn_scale(document: Any) -> float | None:
 
 
 def _paper_entities(document: Any) -> int:
-    return sum(len(layout) for layout in document.layouts if layout.is_any_paperspace)
+    papers = (layout for layout in document.layouts if layout.is_any_paperspace)
+    return sum(entity.dxftype() != "VIEWPORT" for layout in papers for entity in layout)

@@ -1,19 +1,19 @@
-"""One pass through the modelspace: each entity becomes a plain `Record` with its code, form and vertices.
+"""An entity of a drawing as a plain `Record` with its code, form and vertices.
 
-A record of a DXF source is an entity of the modelspace; vertices, attributes and block contents belong to it.
+A record of a DXF source is an entity that is drawn in the modelspace; vertices and attributes belong to it. What a block
+reference draws, and how many times, stands in `ingest/dxf/blocks.py`.
 """
 
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from ezdxf.lldxf.const import DXFError
-from ezdxf.lldxf.encoding import decode_mif_to_unicode
-from ezdxf.tools.text import plain_text
 from numpy.typing import NDArray
 
+from ingest.dxf.circle import centre_of_block, centre_of_bulges, centre_of_curve
+from ingest.dxf.entity_attributes import entity_attributes
 from ingest.dxf.flatten import (
     curve_points,
     hatch_rings,
@@ -23,20 +23,25 @@ from ingest.dxf.flatten import (
     quad_points,
     to_world,
 )
+from ingest.dxf.texts import decoded_name, decoded_paragraphs, decoded_text
+from twin_model.rows.attributes import attributes_text
 
-__all__ = ["Record", "block_contents", "read_record", "read_records"]
+__all__ = ["BY_BLOCK", "BY_LAYER", "Record", "attributes_of", "color_name", "ensure_finite", "read_record"]
 
 Floats = NDArray[np.float64]
 _CLOSED = 0.001
-_SURROGATE = re.compile("[\udc80-\udcff]")
 _BROKEN = (DXFError, ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 _NOWHERE: Floats = np.empty((0, 3))
+BY_LAYER, BY_BLOCK = "256", "0"
+"""Colours that an entity has from its layer, or from the reference to its block."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One entity: `form` is "point", "line", "ring", "rings", "text", "none" (no shape of ours) or
-    "broken"."""
+    """One entity: `form` is "point", "line", "ring", "rings", "text", "none" (no shape of ours) or "broken".
+
+    An INSERT keeps its `entity`; `extra` is what `entity_attributes` says; `matrix` brings what stands beside it in a block to the world, None in the modelspace.
+    """
 
     number: int
     type: str
@@ -52,6 +57,10 @@ class Record:
     attributes: dict[str, str] | None = None
     rings: list[Floats] | None = None
     entity: Any = None
+    color: str = BY_LAYER
+    matrix: Floats | None = None
+    extra: dict[str, Any] | None = None
+    centre: Floats | None = None
 
     @property
     def place(self) -> str:
@@ -72,73 +81,66 @@ class Record:
         return {name: value for name, value in kept.items() if value not in (None, "", [])}
 
 
-def read_records(document: Any, sagitta: float) -> Iterator[Record]:
-    """Yield every entity of the modelspace; one that cannot be read has the form "broken" and its cause
-    as text."""
-    encoding = document.encoding
-    for number, entity in enumerate(document.modelspace(), 1):
-        yield read_record(entity, sagitta, encoding, number)
+def attributes_of(records: Iterable[Record]) -> list[str | None]:
+    """Return what coded entities say beside shape and code, as JSON texts: layer, colour of their own, block and its attributes."""
+    return [attributes_text(_leftover(record)) for record in records]
+
+
+def _leftover(record: Record) -> dict[str, Any]:
+    said: dict[str, Any] = {"layer": record.layer}
+    if record.color not in (BY_LAYER, BY_BLOCK):
+        said["color"] = record.color
+    if record.name:
+        said["block"] = record.name
+    return said | (record.attributes or {}) | (record.extra or {})
 
 
 def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> Record:
-    """Return one entity as a record; see `read_records`."""
+    """Return one entity as a record; one that cannot be read has the form "broken" and its cause as text."""
     attributes = vars(entity.dxf)
     kind = entity.dxftype()
     record = Record(
         number,
         kind,
-        clean(attributes.get("layer", "0"), encoding),
+        decoded_name(attributes.get("layer", "0"), encoding),
         attributes.get("handle"),
-        _south_code(entity),
+        _south_code(entity, encoding),
         "none",
         _NOWHERE,
+        color=color_name(attributes),
+        extra=entity_attributes(entity, encoding),
     )
     shape = _SHAPES.get(kind)
     if shape is not None:
         try:
             shape(record, entity, sagitta, encoding)
-            _ensure_finite(record)
+            ensure_finite(record)
         except _BROKEN as error:
             record.form, record.text = "broken", f"{type(error).__name__}: {error}"
     return record
 
 
-def _ensure_finite(record: Record) -> None:
+def ensure_finite(record: Record) -> None:
     """A coordinate that is not a number makes the entity unusable: no predicate works on it."""
     if not all(np.isfinite(xyz).all() for xyz in (record.rings or [record.xyz])):
         record.form, record.text = "broken", "a coordinate is not a finite number"
 
 
-def block_contents(record: Record, sagitta: float, encoding: str, depth: int = 4) -> Iterator[Record]:
-    """Yield what the block of an INSERT draws, in place, nested blocks down to `depth` resolved."""
-    try:
-        parts = list(record.entity.virtual_entities())
-    except _BROKEN:
-        return
-    for part in (read_record(one, sagitta, encoding, record.number) for one in parts):
-        if part.type == "INSERT" and depth > 1:
-            yield from block_contents(part, sagitta, encoding, depth - 1)
-        else:
-            yield part
+def color_name(attributes: Mapping[str, Any]) -> str:
+    """Return the colour of an entity or a layer: AutoCAD's index as a text, a true colour as "#ff0000"."""
+    true = attributes.get("true_color")
+    return str(abs(attributes.get("color", 256))) if true is None else f"#{true & 0xFFFFFF:06x}"
 
 
-def _south_code(entity: Any) -> str | None:
+def _south_code(entity: Any, encoding: str) -> str | None:
     """Return the CASS code: the first string in the XDATA of application SOUTH, written in any case."""
     if entity.xdata is None:
         return None
     for application, tags in entity.xdata.data.items():
         if application.upper() == "SOUTH":
-            code = next((tag.value for tag in tags if tag.code == 1000), "").strip()
-            return code or None
+            code = next((tag.value for tag in tags if tag.code == 1000), "")
+            return decoded_name(code, encoding).strip() or None
     return None
-
-
-def clean(text: str, encoding: str) -> str:
-    """Return text as people read it: bytes that fit no declared code page are read as GBK, MIF codes
-    decoded."""
-    if _SURROGATE.search(text):
-        text = text.encode(encoding, "surrogateescape").decode("gb18030", "replace")
-    return decode_mif_to_unicode(text) if "\\M+" in text else text
 
 
 def _line(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
@@ -148,6 +150,7 @@ def _line(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
 
 def _lwpolyline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = lwpolyline_points(entity, sagitta)
+    record.centre = _centre(entity)
     _close(record, bool(vars(entity.dxf).get("flags", 0) & 1))
 
 
@@ -155,12 +158,38 @@ def _polyline(record: Record, entity: Any, sagitta: float, encoding: str) -> Non
     if entity.is_polygon_mesh or entity.is_poly_face_mesh:
         return
     record.xyz = polyline_points(entity, sagitta)
+    record.centre = _centre(entity)
     _close(record, bool(entity.is_closed))
 
 
 def _curve(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = curve_points(entity, sagitta)
+    record.centre = _centre(entity)
     _close(record, record.type == "SPLINE" and bool(entity.closed))
+
+
+def _mline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
+    """Of parallel lines drawn as one (walls, ducts) the line they are drawn along."""
+    record.xyz = np.array([vertex.location.xyz for vertex in entity.vertices], dtype=np.float64).reshape(-1, 3)
+    _close(record, bool(entity.is_closed))
+
+
+def _centre(entity: Any) -> Floats | None:
+    """Return the centre of an entity that draws one whole circle or ellipse, None of any other."""
+    kind = entity.dxftype()
+    if kind == "LWPOLYLINE":
+        points = np.asarray(entity.lwpoints.values, dtype=np.float64).reshape(-1, 5)
+        xy, bulges, elevation = points[:, :2], points[:, 4], float(entity.dxf.get("elevation", 0.0))
+    elif kind == "POLYLINE" and entity.is_2d_polyline:
+        xy = np.array([vertex.dxf.location.vec2 for vertex in entity.vertices], dtype=np.float64).reshape(-1, 2)
+        bulges = np.array([vertex.dxf.get("bulge", 0.0) for vertex in entity.vertices])
+        elevation = entity.dxf.elevation.z if entity.dxf.hasattr("elevation") else 0.0
+    else:
+        return centre_of_curve(entity)
+    if not bulges.any():
+        return None
+    centre = centre_of_bulges(xy, bulges, closed=bool(entity.is_closed))
+    return None if centre is None else to_world(entity, np.array([[*centre, elevation]]))
 
 
 def _quad(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
@@ -200,11 +229,19 @@ def _insert(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     attributes = vars(entity.dxf)
     x, y, z = attributes["insert"]
     record.form, record.xyz = "point", to_world(entity, np.array(((x, y, z),)))
-    record.name = clean(attributes.get("name", ""), encoding)
+    record.name = decoded_name(attributes.get("name", ""), encoding)
     record.rotation = attributes.get("rotation", 0.0)
     record.entity = entity
+    record.centre = centre_of_block(entity, _centre)
     if entity.attribs:
-        record.attributes = {clean(one.dxf.tag, encoding): clean(one.dxf.text, encoding) for one in entity.attribs}
+        record.attributes = {decoded_name(one.dxf.tag, encoding): _words(one, encoding) for one in entity.attribs}
+
+
+def _words(attribute: Any, encoding: str) -> str:
+    """Return the words of a block attribute, of one with several lines all of them."""
+    if attribute.has_embedded_mtext_entity:
+        return decoded_paragraphs(attribute.virtual_mtext_entity().text, encoding)
+    return decoded_text(attribute.dxf.text, encoding)
 
 
 def _text(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
@@ -212,8 +249,7 @@ def _text(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     aligned = attributes.get("halign", 0) or attributes.get("valign", 0)
     x, y, z = (attributes.get("align_point") if aligned else None) or attributes.get("insert", (0.0, 0.0, 0.0))
     record.form, record.xyz = "text", to_world(entity, np.array(((x, y, z),)))
-    words = clean(attributes.get("text", ""), encoding)
-    record.text = (plain_text(words) if "%%" in words else words).strip()
+    record.text = decoded_text(attributes.get("text", ""), encoding)
     record.size = attributes.get("height", 0.0)
     record.rotation = attributes.get("rotation", 0.0)
 
@@ -221,13 +257,13 @@ def _text(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
 def _mtext(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     x, y, z = entity.dxf.insert
     record.form, record.xyz = "text", np.array(((x, y, z),))
-    record.text = clean(entity.plain_text(), encoding).strip()
+    record.text = decoded_paragraphs(entity.text, encoding)
     record.size = entity.dxf.get("char_height", 0.0)
     record.rotation = entity.get_rotation()
 
 
 _SHAPES: dict[str, Callable[[Record, Any, float, str], None]] = {
     "LINE": _line, "LWPOLYLINE": _lwpolyline, "POLYLINE": _polyline, "ARC": _curve, "CIRCLE": _curve,
-    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
+    "ELLIPSE": _curve, "SPLINE": _curve, "HELIX": _curve, "MLINE": _mline, "SOLID": _quad, "TRACE": _quad, "3DFACE": _quad,
     "HATCH": _hatch, "MPOLYGON": _hatch, "POINT": _point, "INSERT": _insert, "TEXT": _text, "MTEXT": _mtext,
 }  # fmt: skip

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.dxf.drawing import Columns, Drawing
 from ingest.dxf.record import Record
+from ingest.dxf.sheet_number import find_number, is_number
 from twin_model.errors import QueryRefused
 from twin_model.temporal import parse_instant
 
@@ -29,7 +30,6 @@ _MOST_CELLS = 4_000_000
 _FARTHEST = 1e8
 """Metres; what lies beyond is no place on a map, and would only make the grid overflow."""
 _SCALES = (500, 1000, 2000, 5000, 10000)
-_NUMBER = re.compile(r"^\d{1,4}\.\d{1,3}\s*[-—－]\s*\d{1,4}\.\d{1,3}$|^[A-Z]\d{2}[A-K]\d{6,8}$")
 _SCALE = re.compile(r"1\s*[:：∶]\s*(\d{3,5})(?!\d)")
 _DAY = re.compile(r"((?:19|20)\d{2})\s*[年.\-/]\s*(\d{1,2})\s*[月.\-/]?\s*(?:(\d{1,2})\s*日?)?")
 _YEAR = re.compile(r"((?:19|20)\d{2})\s*年?")
@@ -41,9 +41,12 @@ _INTERVAL = re.compile(r"等高距\s*(?:为|:|：)?\s*(\d+(?:\.\d+)?)\s*(?:m|米
 
 @dataclass
 class SheetNotes:
-    """What the margin says; `used` are the texts that said it, as keys of their records."""
+    """What the margin says; `used` are the texts that said it, as keys of their records.
 
-    number: str | None = None
+    `numbers` are all texts that are a sheet's number, the neighbours' among them (`ingest/dxf/sheet_number.py`).
+    """
+
+    numbers: list[Record] = field(default_factory=list)
     scale: int | None = None
     title: str | None = None
     surveyed: str | None = None
@@ -57,9 +60,10 @@ def read_notes(texts: Sequence[Record], drawn_scale: float | None) -> SheetNotes
     notes = SheetNotes()
     for text in texts:
         _read_note(notes, text)
+    notes.numbers = [text for text in texts if is_number(text.text)]
     if notes.scale is None and drawn_scale is not None and round(drawn_scale) in _SCALES:
         notes.scale = round(drawn_scale)
-    titles = [one for one in texts if one.number not in notes.used and _is_title(one.text)]
+    titles = [one for one in texts if one.number not in notes.used and _is_title(one.text) and not is_number(one.text)]
     if titles:
         best = max(titles, key=lambda one: one.size)
         notes.title = best.text
@@ -70,8 +74,6 @@ def read_notes(texts: Sequence[Record], drawn_scale: float | None) -> SheetNotes
 def _read_note(notes: SheetNotes, text: Record) -> None:
     words = text.text.strip()
     found: dict[str, Any] = {}
-    if _NUMBER.match(words):
-        found["number"] = re.sub(r"\s*[-—－]\s*", "-", words)
     if scale := _SCALE.search(words):
         found["scale"] = int(scale[1])
     if interval := _INTERVAL.search(words):
@@ -124,29 +126,27 @@ def deliver_sheet(
     there is no sheet, and a finding says so.
     """
     neatline, records = inner_neatline(frame, notes.scale)
+    number = _number(drawing, notes, neatline)
     used = len(notes.used) + records
     if notes.surveyed is not None:
         drawing.draft.surveyed = parse_instant(notes.surveyed)[0]
-    if notes.number is None and neatline is not None and notes.scale is not None:
-        notes.number = number_of(neatline.bounds, notes.scale)
-        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=notes.number)
-    part = surveyed_part(content, notes.scale or 1000, neatline) if notes.number else None
+    part = surveyed_part(content, notes.scale or 1000, neatline) if number else None
     if part is None:
         drawing.note(
             "dxf.no_sheet",
             "info",
             layer="map_sheet",
-            number=notes.number,
+            number=number,
             missing="neatline" if neatline is None else "number",
         )
         return 0
     if neatline is None:
-        drawing.note("dxf.no_neatline", "warning", layer="map_sheet", number=notes.number)
-    key = "_".join(str(part) for part in (notes.scale, notes.number, notes.edition) if part)
-    drawing.draft.covers(part, sheet=str(notes.number), scale=notes.scale)
+        drawing.note("dxf.no_neatline", "warning", layer="map_sheet", number=number)
+    key = "_".join(str(part) for part in (notes.scale, number, notes.edition) if part)
+    drawing.draft.covers(part, sheet=str(number), scale=notes.scale)
     columns: Columns = {
         "sheet_key": [key],
-        "number": [notes.number],
+        "number": [number],
         "scale": [notes.scale],
         "title": [notes.title],
         "neatline": [neatline.wkt if neatline is not None else None],
@@ -157,6 +157,24 @@ def deliver_sheet(
     }
     drawing.add("map_sheet", np.array([part], dtype=object), columns, records=used)
     return used
+
+
+def _number(drawing: Drawing, notes: SheetNotes, neatline: Any) -> str | None:
+    """Return the sheet's number; a finding says where it is not the one on the margin, or that there was none."""
+    bounds = None if neatline is None else neatline.bounds
+    standard = neatline is not None and notes.scale is not None and _is_sheet(neatline, (notes.scale,))
+    found = find_number(notes.numbers, bounds, notes.scale, standard=standard)
+    if found.text is not None:
+        notes.used.add(found.text.number)
+    if found.text is None and found.written is not None:
+        drawing.note(
+            "dxf.sheet_number_overruled", "warning", layer="map_sheet", number=found.number, text=found.written
+        )
+    elif found.text is None and found.number is not None:
+        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=found.number)
+    elif found.written is not None:
+        drawing.note("dxf.sheet_number_unlike", "warning", layer="map_sheet", number=found.number, text=found.written)
+    return found.number
 
 
 def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int]:
@@ -185,20 +203,18 @@ def _best_box(rings: list[Any], scale: int | None) -> Any:
         return None
     scales = (scale,) if scale else _SCALES
     for ring in rings:
-        west, south, east, north = ring.bounds
-        sides = (east - west, north - south)
-        if any(np.allclose(sides, (w * s, h * s), atol=0.002 * s) for s in scales for w, h in _SIDES):
+        if _is_sheet(ring, scales):
             return ring
     largest = max(rings, key=lambda one: one.area)
     nested = [one for one in rings if one is not largest and largest.contains(one) and one.area > 0.5 * largest.area]
     return max(nested, key=lambda one: one.area, default=largest)
 
 
-def number_of(bounds: tuple[float, float, float, float], scale: int) -> str:
-    """Return a sheet's number from its south-west corner: north, then east, in km (2 decimals at 1:500,
-    else 1, 0 at 1:5000)."""
-    decimals = 2 if scale <= 500 else 1 if scale <= 2000 else 0
-    return f"{bounds[1] / 1000:.{decimals}f}-{bounds[0] / 1000:.{decimals}f}"
+def _is_sheet(ring: Any, scales: tuple[int, ...]) -> bool:
+    """Return whether a ring has the sides of a standard sheet at one of the scales."""
+    west, south, east, north = ring.bounds
+    sides = (east - west, north - south)
+    return any(np.allclose(sides, (w * s, h * s), atol=0.002 * s) for s in scales for w, h in _SIDES)
 
 
 def surveyed_part(content: list[NDArray[np.float64]], scale: int, neatline: Any) -> Any:

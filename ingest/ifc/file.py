@@ -52,8 +52,10 @@ def recognises_ifc(path: Path) -> bool:
 
 def _is_ifcxml(head: bytes) -> bool:
     start = head[:4096].lower().lstrip(_BOM)
-    return start.lstrip().startswith(b"<") and (
-        b"ifcxml" in start or b"iso_10303_28" in start or b"buildingsmart" in start
+    return (
+        start.lstrip().startswith(b"<")
+        and b"<landxml" not in start
+        and (b"ifcxml" in start or b"iso_10303_28" in start or b"buildingsmart" in start)
     )
 
 

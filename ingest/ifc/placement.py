@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ingest.draft import ReadOptions
 from ingest.ifc.georeference import Conversion, Georeference
+from ingest.place import TownPlace, likely_systems
 from twin_model.crs import (
     area_of_use,
     crs_code,
@@ -64,7 +65,7 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
         return _by_hand(given, named or storage_crs, storage_crs, at)
     findings = _contradictions(reference, at)
     try:
-        placement = _own_place(reference, named, storage_crs, at)
+        placement = _own_place(reference, named, storage_crs, at, wins=options.crs_wins)
     except CrsRefused as error:
         placement = Placement("none", None, (Finding("ifc.crs_refused", "warning", values={"cause": error}),))
     if placement.matrix is not None:
@@ -72,9 +73,9 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
     return Placement(placement.kind, placement.matrix, (*findings, *placement.findings))
 
 
-def _own_place(reference: Georeference, named: str | None, storage_crs: str, at: Float64) -> Placement:
+def _own_place(reference: Georeference, named: str | None, storage_crs: str, at: Float64, *, wins: bool) -> Placement:
     if reference.conversions:
-        return _by_conversion(reference, named, storage_crs, at)
+        return _by_conversion(reference, named, storage_crs, at, wins=wins)
     if named and is_projected(named) and _inside(named, at[0], at[1], margin=_DEGREE_MARGIN):
         return Placement("mapping", _to_storage(np.eye(4), named, storage_crs, at))
     return Placement("none", None, (Finding("ifc.no_placement", "warning", values={"level": reference.level}),))
@@ -93,10 +94,17 @@ def _by_hand(given: Mapping[str, Any], crs: str, storage_crs: str, at: Float64) 
     return Placement("mapping", _to_storage(matrix, crs, storage_crs, at))
 
 
-def _by_conversion(reference: Georeference, named: str | None, storage_crs: str, at: Float64) -> Placement:
+def _by_conversion(
+    reference: Georeference, named: str | None, storage_crs: str, at: Float64, *, wins: bool
+) -> Placement:
     conversion = reference.conversions[0]
     findings = _differing(reference.conversions)
-    crs = _known_crs(conversion.crs) or _known_crs(conversion.well_known_text) or (crs_code(named) if named else None)
+    stated = _known_crs(conversion.crs) or _known_crs(conversion.well_known_text)
+    given = crs_code(named) if named else None
+    crs = given if wins and given else stated or given
+    if stated and given and not same_crs(stated, given):
+        values = {"source": "IFC", "found": stated, "given": given}
+        findings.append(Finding("vector.crs_won" if wins else "vector.crs_kept", "warning", values=values))
     if crs is None or not is_projected(crs):
         return Placement(
             "none",
@@ -105,7 +113,12 @@ def _by_conversion(reference: Georeference, named: str | None, storage_crs: str,
         )
     if conversion.is_identity:
         return _by_identity(reference, crs, storage_crs, at, findings)
+    twice = _twice(conversion, reference, crs, at)
+    if twice is not None:
+        return Placement("none", None, (*findings, twice))
     unit, unit_findings = _map_unit(conversion, reference, crs, at)
+    if unit is None:
+        return Placement("none", None, (*findings, _outside(conversion, reference, crs, storage_crs)))
     factors, scale_findings = _factors(conversion, reference.unit, unit)
     origin = (conversion.east * unit, conversion.north * unit, conversion.height * unit)
     matrix = _helmert(origin, conversion.x_axis, factors) @ np.linalg.inv(reference.context)
@@ -114,6 +127,23 @@ def _by_conversion(reference: Georeference, named: str | None, storage_crs: str,
         _to_storage(matrix, crs, storage_crs, at),
         (*findings, *unit_findings, *scale_findings),
     )
+
+
+def _twice(conversion: Conversion, reference: Georeference, crs: str, at: Float64) -> Finding | None:
+    """Return a finding where the model's own coordinates lie in the CRS already, so that the conversion adds it again.
+
+    Which of the two is meant, nobody can tell from the model: it is stored unplaced and both readings are named.
+    """
+    axis = _axis_unit(crs)
+    own = at[:2] / axis
+    if math.hypot(*at[:2]) < _MAP_SIZED or not _inside(crs, float(own[0]), float(own[1]), margin=_DEGREE_MARGIN):
+        return None
+    unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
+    moved = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / axis
+    values = {"east": conversion.east, "north": conversion.north, "crs": crs}
+    values |= {"own_east": round(float(own[0]), 3), "own_north": round(float(own[1]), 3)}
+    values |= {"both_east": round(float(moved[0]), 3), "both_north": round(float(moved[1]), 3)}
+    return Finding("ifc.georeferenced_twice", "warning", values=values)
 
 
 def _by_identity(
@@ -137,10 +167,13 @@ def _known_crs(name: str) -> str | None:
     return None
 
 
-def _map_unit(conversion: Conversion, reference: Georeference, crs: str, at: Float64) -> tuple[float, list[Finding]]:
+def _map_unit(
+    conversion: Conversion, reference: Georeference, crs: str, at: Float64
+) -> tuple[float | None, list[Finding]]:
     """Return metres per unit of E and N: as named, else the project's; where that falls outside the CRS, what fits.
 
-    Files with millimetres and a map unit of metres (or the reverse) are common: the CRS's area of use decides.
+    Files with millimetres and a map unit of metres (or the reverse) are common: the CRS's area of use decides. None where
+    no unit brings the model into it.
     """
     said = conversion.map_unit if conversion.map_unit is not None else reference.unit
     candidates = dict.fromkeys((said, _axis_unit(crs), reference.unit, 1.0))
@@ -155,8 +188,18 @@ def _map_unit(conversion: Conversion, reference: Georeference, crs: str, at: Flo
                 "crs": crs,
             }
             return unit, [] if unit == said else [Finding("ifc.map_unit", "warning", values=values)]
+    return None, []
+
+
+def _outside(conversion: Conversion, reference: Georeference, crs: str, storage_crs: str) -> Finding:
+    """Return the finding of a conversion that leads out of its system, with the system that its numbers fit."""
+    unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
+    east, north = np.array([conversion.east * unit]), np.array([conversion.north * unit])
+    likely = likely_systems(east, north, TownPlace(storage_crs))
     values = {"east": conversion.east, "north": conversion.north, "crs": crs}
-    return said, [Finding("ifc.conversion_outside", "warning", values=values)]
+    if likely:
+        return Finding("ifc.conversion_elsewhere", "warning", values=values | {"likely": likely[0]})
+    return Finding("ifc.conversion_outside", "warning", values=values)
 
 
 def _turned(x_axis: tuple[float, float], at: Float64) -> Float64:
@@ -246,7 +289,7 @@ def _contradictions(reference: Georeference, at: Float64) -> list[Finding]:
         values = {"latitude": reference.latitude, "longitude": reference.longitude}
         findings.append(Finding("ifc.degree_signs", "warning", values=values))
     offset = max(math.hypot(*reference.site[:2]), math.hypot(at[0], at[1]))
-    if reference.conversions and not reference.conversions[0].is_identity and offset > _FAR:
+    if reference.conversions and not reference.conversions[0].is_identity and _FAR < offset < _MAP_SIZED:
         conversion = reference.conversions[0]
         values = {"offset": round(offset, 1), "east": conversion.east, "north": conversion.north}
         findings.append(Finding("ifc.double_offset", "warning", values=values))

@@ -123,7 +123,7 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     if placement.matrix is None:
         frame["local_shapes"] = _keep_local_shapes(rows.local, draft)
     draft.add("bim_model", frame)
-    if placement.kind == "none":
+    if placement.kind == "none" and (products.features or products.alignments):
         draft.report(_unplaced(outline, rows, row, draft.storage_crs))
     _decorate(products, draft)
     _report_whole(rows, products, draft)

@@ -25,4 +25,12 @@ def _functions() -> ReaderFunctions:
     return ReaderFunctions(recognises_survey, read_survey)
 
 
-READER = Reader("survey", topic="survey", suffixes=(".csv", ".xlsx"), files=_files, load=_functions)
+READER = Reader(
+    "survey",
+    topic="survey",
+    suffixes=(".csv", ".xlsx"),
+    files=_files,
+    load=_functions,
+    version=1,
+    tables=("survey.toml", "survey_aliases.toml", "survey_classes.csv"),
+)

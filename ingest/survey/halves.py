@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ingest.survey.rows import Mask, SurveyRows, Texts, first_place, joined_keys
+from ingest.survey.rows import Mask, SurveyRows, Texts, first_place, joined_keys, numbers_of
 from ingest.survey.section import read_section
 
 __all__ = ["filled_down", "lines_of_halves", "points_of_sheet"]
@@ -98,7 +98,7 @@ def _report_moved(rows: SurveyRows, first: Indices) -> None:
     """Report a point whose rows give it different coordinates or ground."""
     for name in ("x", "y", "ground_elevation"):
         said = rows.text(name)
-        value = pd.to_numeric(pd.Series(said), errors="coerce").to_numpy()
+        value = numbers_of(rows, name, quiet=True)
         differs = np.abs(value - value[first]) > _SAME_PLACE
         rows.report(
             "survey.point_told_differently",
@@ -112,8 +112,8 @@ def _report_moved(rows: SurveyRows, first: Indices) -> None:
 
 
 def lines_of_halves(rows: SurveyRows) -> SurveyRows:
-    """Return one row a line with start and end fields, merged of its halves; the half first told gives the
-    start.
+    """Return one row a line with start and end fields, merged of its halves; the half of the lower number gives the
+    start, for rows come sorted by number.
 
     Halves of one pair of points belong together by section and material, then by their order. A half alone is
     a line whose other end has no depth; halves that disagree keep what the first says. Both are reported.

@@ -2,15 +2,17 @@
 makes.
 
 Rules of offices' tables: title rows above the heading are skipped; a heading may stand in two rows (高程 over
-地面); a unit in brackets does not count (管径(mm)); a heading cut at ten bytes of GBK matches as a prefix
-(管径或断面).
+地面), with units below; the unit in a heading (管径(mm), 地面高程/m, 埋深[cm]) is that of its column; a heading cut at ten
+bytes of GBK matches as a prefix (管径或断面).
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from ingest.number_text import unit_of_word
 from ingest.survey.vocabulary import Vocabulary, normal_text
 from ingest.tables import TextTable
 from twin_model.errors import SourceRefused
@@ -18,7 +20,10 @@ from twin_model.errors import SourceRefused
 __all__ = ["Heading", "find_heading"]
 
 _SEARCHED_ROWS = 20
-_UNIT = re.compile(r"[(\[](?:mm|cm|dm|m|km|kv|v|mpa|kpa|pa|毫米|厘米|米|千伏|伏|兆帕|根|孔|条|°|度|年)[)\]]")
+_UNITS = r"(?:mm|cm|dm|m|km|kv|v|mpa|kpa|pa|毫米|厘米|分米|公分|米|千伏|伏|兆帕|千帕|根|孔|条|°|度|年)"
+_IN_BRACKETS = re.compile(rf"[(\[【〔<](?:单位[:：]?|以)?({_UNITS})计?[)\]】〕>]")
+_BEHIND = re.compile(rf"(?:(?<=[\u4e00-\u9fff)])|[/_,，、\s])({_UNITS})$")
+_HINT = re.compile(r"[(\[](?:宽[x×*]高|高[x×*]宽|长[x×*]宽|dn|φ|ф|直径|公称直径)[)\]]")
 _NOISE = re.compile(r"[*:_\"'、。]")
 _REQUIRED: Mapping[str, tuple[str, ...]] = {
     "sheet": ("survey_no", "connected_no", "x", "y"),
@@ -36,13 +41,14 @@ class Heading:
     """`role` is "point", "line", "half" (a line from one end) or "sheet" (point and half in one row).
 
     `columns` gives our field -> column index; `titles` are the headings as they stand; `rows` is how many
-    rows, from the first, are title and heading.
+    rows, from the first, are title and heading; `units` are those that headings say, by field.
     """
 
     role: str
     columns: Mapping[str, int]
     titles: tuple[str, ...]
     rows: int
+    units: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def speaks_of_pipes(self) -> bool:
@@ -62,11 +68,38 @@ def find_heading(table: TextTable, vocabulary: Vocabulary) -> Heading | None:
             if row + depth > len(table.rows):
                 continue
             candidates = _joined(table.rows[row : row + depth])
+            below = table.rows[row + depth] if row + depth < len(table.rows) else []
+            has_units = _is_row_of_units(below)
+            candidates = _with_units(candidates, below) if has_units else candidates
             roles = {role: _matched(candidates, aliases) for role, aliases in vocabulary.aliases.items()}
             score = len({column for found in roles.values() for column in found.values()})
             if score >= 2 and (best is None or score > best[0]):
-                best = (score, row + depth, roles, tuple(names[0] for names in candidates))
-    return None if best is None else _heading(table, best[2], best[3], best[1], vocabulary)
+                best = (score, row + depth + has_units, roles, tuple(names[0] for names in candidates))
+    if best is None:
+        return None
+    heading = _heading(table, best[2], best[3], best[1], vocabulary)
+    return None if heading is None else replace(heading, units=_units(heading))
+
+
+def _units(heading: Heading) -> dict[str, str]:
+    """Return the units that headings say, by field."""
+    units = {name: _split_unit(heading.titles[column])[1] for name, column in heading.columns.items()}
+    return {name: unit for name, unit in units.items() if unit}
+
+
+def _is_row_of_units(row: Sequence[str]) -> bool:
+    """Say whether a row holds units alone, as offices write them below a heading."""
+    cells = [cell.strip("()（）[]") for cell in row if cell]
+    return bool(cells) and all(unit_of_word(cell) is not None for cell in cells)
+
+
+def _with_units(candidates: list[list[str]], units: Sequence[str]) -> list[list[str]]:
+    """Return the names of columns with the units that stand below them."""
+    below = [unit.strip("()（）[]") for unit in units] + [""] * len(candidates)
+    return [
+        [f"{name}({unit})" if unit and name else name for name in names]
+        for names, unit in zip(candidates, below, strict=False)
+    ]
 
 
 def _joined(rows: Sequence[Sequence[str]]) -> list[list[str]]:
@@ -93,19 +126,36 @@ def _matched(candidates: list[list[str]], aliases: Mapping[str, tuple[str, ...]]
             for form in _forms(name):
                 by_name.setdefault(form, column)
     found: dict[str, int] = {}
-    for field, wanted in aliases.items():
+    for name, wanted in aliases.items():
         hit = next((by_name[form] for alias in wanted for form in _forms(alias)[:1] if form in by_name), None)
         if hit is not None and hit not in found.values():
-            found[field] = hit
+            found[name] = hit
     return found | _matched_cut(candidates, aliases, found)
 
 
 @lru_cache(maxsize=4096)
 def _forms(name: str) -> tuple[str, ...]:
-    """Return the forms under which a heading is compared: as it stands, then without a unit in brackets."""
+    """Return the forms under which a heading is compared: as it stands, then without its unit."""
     whole = _NOISE.sub("", normal_text(name).lower())
-    bare = _UNIT.sub("", whole)
+    bare = _NOISE.sub("", _split_unit(name)[0])
     return (whole, bare) if bare != whole and bare else (whole,) if whole else ()
+
+
+@lru_cache(maxsize=4096)
+def _split_unit(name: str) -> tuple[str, str]:
+    """Return a heading without its unit, and the unit it says, "" where it says none.
+
+    >>> _split_unit("管径或断面(mm)"), _split_unit("地面高程/m"), _split_unit("埋深［厘米］")
+    (('管径或断面', 'mm'), ('地面高程', 'm'), ('埋深', 'cm'))
+    """
+    plain = _HINT.sub("", unicodedata.normalize("NFKC", name).strip().lower())
+    spaced = "".join(plain.split())
+    if bracketed := _IN_BRACKETS.search(spaced):
+        return spaced.replace(bracketed[0], ""), unit_of_word(bracketed[1]) or ""
+    behind = _BEHIND.search(plain)
+    if behind is None:
+        return spaced, ""
+    return "".join(plain[: behind.start()].split()), unit_of_word(behind[1]) or ""
 
 
 def _matched_cut(
@@ -114,7 +164,7 @@ def _matched_cut(
     """Return fields whose heading was cut at ten bytes; a cut that fits two fields fits none."""
     cut: dict[str, int] = {}
     for column, names in enumerate(candidates):
-        name = (_forms(names[0]) or ("",))[0]
+        name = (_forms(names[0]) or ("",))[-1]
         if column in found.values() or len(name.encode("gbk", "ignore")) not in (9, 10):
             continue
         fields = [f for f, wanted in aliases.items() if any(_forms(a)[0].startswith(name) for a in wanted)]

@@ -15,17 +15,32 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from ingest.draft import Draft
+from ingest.survey.depth_unit import ensure_depth_unit
 from ingest.survey.heights import EndHeights, Limits, Told, heights_of_end, sources_of
+from ingest.survey.leftover_cells import attributes_of_rows
 from ingest.survey.points import PointPlaces
-from ingest.survey.rows import Floats, SurveyRows, Texts, first_place, joined_keys, numbers_of, status_codes
+from ingest.survey.rows import (
+    Floats,
+    SurveyRows,
+    Texts,
+    add_by_table,
+    first_place,
+    joined_keys,
+    numbers_of,
+    status_codes,
+)
 from ingest.survey.section import read_section
 from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.crs import is_projected, transform_xy
+from twin_model.layer import ATTRIBUTES
 
 __all__ = ["read_lines"]
 
 _COPIED = ("start_no", "end_no", "pressure", "voltage", "owner", "road_name", "built", "surveyed", "note")
 _NO_PLAN_LENGTH = 1e-6
+_LEAST_METRES, _MOST_METRES = 0.05, 10.0
+"""Sections between these, without a unit, look like metres."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,7 @@ def read_lines(rows: SurveyRows, points: PointPlaces, crs: str, vocabulary: Voca
     heights = _heights(lines, vocabulary)
     frame = _frame(lines, heights, crs, vocabulary)
     kept = np.flatnonzero(rows.keep)
-    rows.draft.add("pipe_line", frame.iloc[kept], records=int(rows.records()[kept].sum()))
+    add_by_table(rows, "pipe_line", frame.iloc[kept], kept)
 
 
 def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
@@ -96,12 +111,17 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
 
 def _middles(points: PointPlaces, a: NDArray[np.intp], b: NDArray[np.intp]) -> Floats:
     """Return where findings about each line are shown: its middle, or the one end that is known."""
-    ends = np.full((2, len(a), 2), np.nan)
-    for side, index in enumerate((a, b)):
-        known = np.flatnonzero(index >= 0)
-        ends[side, known] = np.column_stack((points.east[index[known]], points.north[index[known]]))
+    ends = np.stack((_places(points, a), _places(points, b)))
     known_one = np.where(np.isnan(ends[0]), ends[1], ends[0])
     return np.asarray(np.where(np.isnan(ends).any(axis=0), known_one, ends.mean(axis=0)))
+
+
+def _places(points: PointPlaces, index: NDArray[np.intp]) -> Floats:
+    """Return where points are, NaN where there is none."""
+    places = np.full((len(index), 2), np.nan)
+    known = np.flatnonzero(index >= 0)
+    places[known] = np.column_stack((points.east[index[known]], points.north[index[known]]))
+    return places
 
 
 def _set_aside_dangling(
@@ -116,27 +136,27 @@ def _set_aside_dangling(
             asked[number[row]] = points.nearest(number[row], said=len(asked))
         return asked[number[row]]
 
+    usable = rows.keep.copy()
     for number, index in zip(numbers, found, strict=True):
-        lost = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
-        rows.set_aside("survey.line_lost_point", lost, number=number)
-        rows.set_aside("survey.number_ambiguous", index == -2, number=number)
-        rows.set_aside(
-            "survey.number_unknown",
-            index == -1,
-            number=number,
-            nearest=partial(nearest_to, number),
+        unusable = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
+        changed = np.array([one in points.lost for one in number], dtype=bool) & (index == -1) & ~unusable
+        causes: tuple[tuple[str, NDArray[np.bool_], dict[str, Any]], ...] = (
+            ("survey.line_lost_point", unusable, {}),
+            ("survey.number_lost", changed, {"cell": lambda r, number=number: points.lost[number[r]]}),
+            ("survey.number_ambiguous", index == -2, {}),
+            ("survey.number_unknown", (index == -1) & ~unusable & ~changed, {"nearest": partial(nearest_to, number)}),
         )
+        for rule, lines, values in causes:
+            second = np.flatnonzero(lines & usable & ~rows.keep)  # set aside for its first end: its second is told too
+            rows.set_aside(rule, lines, number=number, **values)
+            rows.report(rule, second, "error", number=number, **values)
 
 
 def _set_aside_repeated(lines: _Lines) -> None:
     """Set aside a line that says again what another between the same points says, in either direction
     (L03)."""
     rows = lines.rows
-    forward = rows.text("start_no") <= rows.text("end_no")
-    ends = []
-    for name in ("depth", "crown_depth", "invert_depth", "elevation", "crown_elevation", "invert_elevation"):
-        first, last = rows.text(f"start_{name}"), rows.text(f"end_{name}")
-        ends += [np.where(forward, first, last), np.where(forward, last, first)]
+    ends = list(_end_texts(rows, rows.text("start_no") <= rows.text("end_no")).values())
     sections = np.array([read_section(text).text or "" for text in rows.text("section")], dtype=object)
     same = [
         sections,
@@ -154,6 +174,15 @@ def _set_aside_repeated(lines: _Lines) -> None:
         end=lines.rows.text("end_no"),
         first=partial(first_place, rows, keys),
     )
+
+
+def _end_texts(rows: SurveyRows, forward: NDArray[np.bool_]) -> dict[str, Texts]:
+    """Return what is said of both ends, the end of the lower number first, whichever way a line was listed."""
+    texts: dict[str, Texts] = {}
+    for name in ("depth", "crown_depth", "invert_depth", "elevation", "crown_elevation", "invert_elevation"):
+        first, last = rows.text(f"start_{name}"), rows.text(f"end_{name}")
+        texts |= {f"low_{name}": np.where(forward, first, last), f"high_{name}": np.where(forward, last, first)}
+    return texts
 
 
 def _pairs(lines: _Lines) -> Texts:
@@ -174,7 +203,9 @@ def _segment_keys(lines: _Lines) -> Texts:
     Parallel lines are numbered by what they are (section, material, burial, owner), not by where they stand.
     """
     rows, keys = lines.rows, _pairs(lines)
-    told = {name: rows.text(name) for name in ("section", "material", "burial_method", "owner")}
+    forward = rows.text("start_no") <= rows.text("end_no")
+    names = ("section", "material", "burial_method", "owner", "pressure", "voltage", "cable_count", "hole_total")
+    told = {name: rows.text(name) for name in names} | _end_texts(rows, forward)
     order = pd.DataFrame({"project": lines.project, "key": keys, **told, "keep": ~rows.keep}).sort_values(
         ["keep", *told], kind="stable"
     )
@@ -203,6 +234,7 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     rows = lines.rows
     sections = [read_section(text) for text in rows.text("section")]
     unread = np.array([one.text is not None and one.shape is None for one in sections], dtype=bool)
+    unread &= ~_report_section_unit(rows, unread)
     rows.report(
         "survey.section_unreadable",
         unread & rows.keep,
@@ -214,10 +246,44 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     size = np.array([one.height_mm / 1000 if one.height_mm else np.nan for one in sections])
     limits = _limits(rows, vocabulary)
     told = [_told(lines, side, index) for side, index in (("start", lines.a), ("end", lines.b))]
+    _ensure_depth_unit(rows, limits)
     ends = [heights_of_end(one, size, limits) for one in told]
     for side, one, end in zip(("start", "end"), told, ends, strict=True):
         _report_end(lines, side, one, end, limits)
     return _Heights(ends[0], ends[1], (told[0].depth, told[1].depth), sections, size)
+
+
+def _report_section_unit(rows: SurveyRows, unread: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Report once a table most of whose sections look like metres (0.3); return the rows that this explains."""
+    said = rows.text("section")
+    size = numbers_of(rows, "section", quiet=True)
+    tables, explained = rows.frame["table"].to_numpy(dtype=int), np.zeros(len(said), dtype=bool)
+    for table in np.unique(tables).tolist():
+        told = rows.keep & (tables == table) & (said != "")
+        small = told & unread & (size >= _LEAST_METRES) & (size < _MOST_METRES)
+        if small.sum() < 3 or 2 * small.sum() < told.sum():
+            continue
+        explained |= small
+        row = int(np.flatnonzero(small)[0])
+        heading = rows.tables[table].heading
+        rows.report(
+            "survey.section_unit",
+            [row],
+            count=int(small.sum()),
+            total=int(told.sum()),
+            table=rows.tables[table].table.name,
+            value=said[row],
+            column=heading.titles[heading.columns["section"]],
+        )
+    return explained
+
+
+def _ensure_depth_unit(rows: SurveyRows, limits: Limits) -> None:
+    names = [str(name) for name in rows.frame if str(name).endswith("depth")]
+    fields = [name for name in names if name.startswith(("start_", "end_"))]
+    depths = [numbers_of(rows, name, quiet=True) for name in fields]
+    if fields:
+        ensure_depth_unit(rows, fields, depths, limits.maximum)
 
 
 def _limits(rows: SurveyRows, vocabulary: Vocabulary) -> Limits:
@@ -263,19 +329,24 @@ def _report_end(lines: _Lines, side: str, told: Told, end: EndHeights, limits: L
     rows = lines.rows
     number = rows.text(f"{side}_no")
     implied = told.ground - told.elevation
-    rows.report(
-        "survey.depth_impossible",
-        end.impossible & rows.keep,
-        number=number,
-        start=lines.rows.text("start_no"),
-        end=lines.rows.text("end_no"),
-        maximum=limits.maximum,
-        depth=np.where(limits.impossible(told.depth), told.depth, implied),
-    )
+    at = _places(lines.points, lines.a if side == "start" else lines.b)
+    known = np.isfinite(end.drawn)
+    for rule, which in (("survey.depth_impossible", ~known), ("survey.depth_not_used", known)):
+        rows.report(
+            rule,
+            end.impossible & rows.keep & which,
+            at=at,
+            number=number,
+            start=lines.rows.text("start_no"),
+            end=lines.rows.text("end_no"),
+            maximum=limits.maximum,
+            depth=np.where(limits.impossible(told.depth), told.depth, implied),
+        )
     apart = np.isfinite(end.apart) & (np.abs(end.apart) > limits.tolerance + 1e-6) & ~end.impossible & rows.keep
     rows.report(
         "survey.elevation_disagrees",
         apart,
+        at=at,
         number=number,
         ground=told.ground,
         depth=told.depth,
@@ -297,6 +368,7 @@ def _frame(lines: _Lines, heights: _Heights, crs: str, vocabulary: Vocabulary) -
         "kind": "pipe",
         "status": status_codes(rows, vocabulary),
         "place": rows.places(),
+        ATTRIBUTES: attributes_of_rows(rows),
         "start_depth": heights.depth[0],
         "end_depth": heights.depth[1],
     }
@@ -330,7 +402,7 @@ def _geometry(
     raised = np.flatnonzero(np.isfinite(start.drawn + end.drawn))
     z = np.stack((start.drawn, end.drawn), axis=1)[raised, :, None]
     geometry[raised] = shapely.linestrings(np.concatenate((ends[raised], z), axis=2))
-    plan = _plan_lengths(ends, crs, rows.draft.storage_crs)
+    plan = _plan_lengths(ends, crs, rows.draft)
     geometry[plan < _NO_PLAN_LENGTH] = None
     length = np.hypot(plan, end.drawn - start.drawn)
     longest, shortest = (float(vocabulary.rules["limits"][name]) for name in ("longest", "shortest"))
@@ -347,13 +419,14 @@ def _geometry(
     return geometry, length
 
 
-def _plan_lengths(ends: Floats, crs: str, storage_crs: str) -> Floats:
+def _plan_lengths(ends: Floats, crs: str, draft: Draft) -> Floats:
     """Return lengths in plan in metres: in the source's system, or in the town's where the source's is in
     degrees."""
+    east, north = draft.coordinates.read_xy(*ends.reshape(-1, 2).T.copy())
     if not is_projected(crs):
-        flat = ends.reshape(-1, 2)
-        ends = np.column_stack(transform_xy(flat[:, 0].copy(), flat[:, 1].copy(), crs, storage_crs)).reshape(ends.shape)
-    return np.asarray(np.hypot(*(ends[:, 1] - ends[:, 0]).T))
+        east, north = transform_xy(east, north, crs, draft.storage_crs)
+    metres = np.column_stack((east, north)).reshape(ends.shape)
+    return np.asarray(np.hypot(*(metres[:, 1] - metres[:, 0]).T))
 
 
 def _accuracy(rows: SurveyRows, start: EndHeights, end: EndHeights, vocabulary: Vocabulary) -> Floats:

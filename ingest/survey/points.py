@@ -4,7 +4,8 @@ P06).
 Rules: shared practice of CJJ 61-2017 checkers. Heights are the surveyed ground; a point without one has no Z.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,12 +15,15 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.place import misplaced
-from ingest.survey.rows import Floats, SurveyRows, Texts, joined_keys, numbers_of, status_codes
-from ingest.survey.vocabulary import Vocabulary
+from ingest.place import Cause, causes_of
+from ingest.survey.depth_unit import ensure_depth_unit
+from ingest.survey.leftover_cells import attributes_of_rows
+from ingest.survey.rows import Floats, SurveyRows, Texts, add_by_table, joined_keys, numbers_of, status_codes
+from ingest.survey.vocabulary import PipeClass, Vocabulary
 from twin_model.errors import SourceRefused
+from twin_model.layer import ATTRIBUTES
 
-__all__ = ["PointPlaces", "read_points"]
+__all__ = ["PointPlaces", "places_of", "read_points"]
 
 _COPIED = (
     "survey_no",
@@ -41,7 +45,8 @@ _NEAREST_SOUGHT = 200
 class PointPlaces:
     """The points that lines may refer to: number, project, scope and class, east, north and ground elevation.
 
-    `unusable` are the numbers of points that were set aside, so that a line can say why it lost its end.
+    `unusable` are the numbers of points that were set aside, `lost` those in whose place a spreadsheet put something else,
+    so that a line can say why it lost its end.
     """
 
     number: Texts
@@ -52,6 +57,7 @@ class PointPlaces:
     north: Floats
     ground: Floats
     unusable: frozenset[str]
+    lost: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, number: Texts, project: Texts, scope: Texts, major: Texts) -> NDArray[np.intp]:
         """Return for each reference the point's index, -1 where there is none, -2 where several would do.
@@ -90,7 +96,9 @@ class PointPlaces:
         keys = pd.Series(joined_keys((joint["project"], joint["scope"], joint["number"])))
         first = ~keys.duplicated().to_numpy(dtype=bool)
         return PointPlaces(
-            **{name: part[first] for name, part in joint.items()}, unusable=self.unusable | other.unusable
+            **{name: part[first] for name, part in joint.items()},
+            unusable=self.unusable | other.unusable,
+            lost={**self.lost, **other.lost},
         )
 
     def nearest(self, number: str, *, said: int = 0) -> list[str]:
@@ -115,7 +123,7 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
 
     `rows` may be points of their own or the points told by the rows of one sheet (then not counted again).
     """
-    east, north = _places(rows, vocabulary)
+    east, north = places_of(rows, vocabulary)
     ground = numbers_of(rows, "ground_elevation")
     project = np.where(rows.text("project") == "", vocabulary.project, rows.text("project")).astype(object)
     rows.points = np.column_stack((east, north))
@@ -131,7 +139,7 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
     )
 
 
-def _places(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
+def places_of(rows: SurveyRows, vocabulary: Vocabulary) -> tuple[Floats, Floats]:
     """Return east and north: the tables' X is north and Y is east, unless the mapping says otherwise."""
     x, y = numbers_of(rows, "x"), numbers_of(rows, "y")
     return (y, x) if vocabulary.axes == "north_east" else (x, y)
@@ -166,32 +174,39 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
 
 
 def _set_aside_misplaced(rows: SurveyRows, east: Floats, north: Floats, crs: str) -> None:
-    """Refuse a survey most of which lies elsewhere for one recognised reason; set single such points
-    aside."""
+    """Refuse a survey most of which lies elsewhere; set single such points aside. The rule is `ingest/place.py`."""
     kept = np.flatnonzero(rows.keep)
-    _, causes = misplaced(east[kept], north[kept], crs, rows.draft.storage_crs)
+    coordinates = rows.draft.coordinates
+    if coordinates.anywhere or not len(kept):
+        return
+    causes = causes_of(*coordinates.read_xy(east[kept], north[kept]), crs, rows.draft.town)
     known = [(int(row), cause) for row, cause in zip(kept, causes, strict=True) if cause is not None]
     x, y, number = rows.text("x"), rows.text("y"), rows.text("survey_no")
-    for rule in dict.fromkeys(cause.rule for _, cause in known):
-        group = [(row, cause) for row, cause in known if cause.rule == rule]
-        row, cause = group[0]
-        if 2 * len(group) > len(kept):
+    groups: dict[Cause, list[int]] = {}
+    for row, cause in known:
+        groups.setdefault(cause, []).append(row)
+    for cause, group in sorted(groups.items(), key=lambda item: -len(item[1])):
+        first = group[0]
+        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept)}
+        if 2 * len(known) > len(kept):
             raise SourceRefused(
-                rule,
+                _rule_of(cause),
                 source=rows.draft.source.name,
-                place=rows.place(row),
+                place=rows.place(first),
                 count=len(group),
-                total=len(kept),
-                number=number[row],
-                x=x[row],
-                y=y[row],
-                crs=crs,
-                likely=cause.crs,
+                number=number[first],
+                x=x[first],
+                y=y[first],
+                **values,
             )
-        likely = {row: cause.crs for row, cause in group}
-        rows.set_aside(
-            rule, list(likely), number=number, x=x, y=y, crs=crs, likely=likely.get, count=1, total=len(kept)
-        )
+        source = rows.draft.source.name
+        rows.set_aside(_rule_of(cause), group, source=source, number=number, x=x, y=y, count=1, **values)
+
+
+def _rule_of(cause: Cause) -> str:
+    """Return the rule whose words speak of survey tables, where one does."""
+    own = cause.rule.replace("geometry.", "survey.")
+    return own if own in {"survey.axes_swapped", "survey.zone_prefix", "survey.wrong_zone"} else cause.rule
 
 
 def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> None:
@@ -225,6 +240,19 @@ def _report_values(rows: SurveyRows, ground: Floats, vocabulary: Vocabulary) -> 
     )
 
 
+def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
+    """Return the depths of wells; one that cannot be is reported and left empty, a table of such is refused."""
+    depths = numbers_of(rows, "well_depth")
+    classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
+    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
+    maximum = np.array([deepest[one] for one in classes], dtype=np.float64)
+    ensure_depth_unit(rows, ["well_depth"], [depths], maximum)
+    impossible = ((depths > maximum) | (depths < 0)) & rows.keep
+    number = rows.text("survey_no")
+    rows.report("survey.well_depth_impossible", impossible, number=number, depth=depths, maximum=maximum)
+    return np.where(impossible, np.nan, depths)
+
+
 def _store(
     rows: SurveyRows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
 ) -> None:
@@ -237,15 +265,15 @@ def _store(
         "class": rows.text("major")[kept],
         "subclass": rows.text("sub")[kept],
         "ground_elevation": ground[kept],
-        "well_depth": numbers_of(rows, "well_depth")[kept],
+        "well_depth": _well_depths(rows, vocabulary)[kept],
         "status": status_codes(rows, vocabulary)[kept],
         "place": np.array(rows.places(), dtype=object)[kept],
     }
+    if rows.own.any():  # rows of the one-sheet table that tell of a line too: the line keeps what no field takes
+        attributes = attributes_of_rows(rows)
+        attributes[~rows.own] = None
+        columns[ATTRIBUTES] = attributes[kept]
     geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
     raised = np.flatnonzero(np.isfinite(ground[kept]))
     geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
-    rows.draft.add(
-        "pipe_point",
-        gpd.GeoDataFrame(columns, geometry=geometry, crs=crs),
-        records=int(rows.records()[kept].sum()),
-    )
+    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept)

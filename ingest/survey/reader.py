@@ -7,15 +7,19 @@ north, Y is east. Neighbours: `heading` (columns), `points`, `lines`, `halves`, 
 tables are opened in `ingest/tables.py`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.draft import Draft, ReadOptions
+from ingest.margin_text import margin_of
+from ingest.source_crs import source_crs
+from ingest.survey.altered_numbers import numbers_as_typed
 from ingest.survey.files import class_of_name, named_for_pipes, survey_files
 from ingest.survey.halves import filled_down, lines_of_halves, points_of_sheet
 from ingest.survey.heading import Heading, find_heading
 from ingest.survey.lines import read_lines
-from ingest.survey.points import PointPlaces, read_points
+from ingest.survey.points import PointPlaces, places_of, read_points
 from ingest.survey.rows import SurveyTable, rows_of
 from ingest.survey.vocabulary import Vocabulary, read_vocabulary
 from ingest.tables import TextTable, read_tables
@@ -26,6 +30,9 @@ from twin_model.temporal import Instant, now, parse_instant
 __all__ = ["files_of_survey", "read_survey", "recognises_survey"]
 
 _RECOGNISED_ROWS = 25
+
+_SHEET_ORDER = ("project", "scope", "survey_no", "connected_no")
+"""What rows are sorted by that tell lines from their ends: the halves of a line lie anywhere in a sheet."""
 
 
 def recognises_survey(path: Path) -> bool:
@@ -70,21 +77,30 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     another zone or order than said.
     """
     vocabulary = read_vocabulary(options)
-    crs = options.crs or getattr(options.mapping, "crs", None)
     tables = _tables(path, draft, options, vocabulary)
-    if not crs:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
+    as_typed = numbers_as_typed(tables, draft)
+    tables = as_typed.tables
     by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
-    points = read_points(rows_of(by_role["point"], "pipe_point", draft, vocabulary), crs, vocabulary)
+    rows = rows_of(by_role["point"], "pipe_point", draft, vocabulary)
+    margin = margin_of(_titles(tables))
+    crs = source_crs(draft, options, lambda: places_of(rows, vocabulary), margin=margin)
+    points = replace(read_points(rows, crs, vocabulary), lost=as_typed.lost)
     sheets = _read_sheets(by_role["sheet"], points, crs, draft, vocabulary)
     _ensure_points(sheets, by_role["line"] + by_role["half"], draft)
     halves = rows_of(by_role["half"], "pipe_line", draft, vocabulary)
     if len(halves.frame):
         number, connected = halves.text("survey_no"), halves.text("connected_no")
         halves.set_aside("survey.line_unended", connected == "", start=number, end=None)
-        read_lines(lines_of_halves(filled_down(halves)), sheets, crs, vocabulary)
+        read_lines(lines_of_halves(filled_down(halves).sorted_by(*_SHEET_ORDER)), sheets, crs, vocabulary)
     read_lines(rows_of(by_role["line"], "pipe_line", draft, vocabulary), sheets, crs, vocabulary)
     draft.surveyed = _latest(tables)
+
+
+def _titles(tables: Sequence[SurveyTable]) -> Iterator[str]:
+    """Yield the cells above and among the headings, where offices write the system of the coordinates."""
+    for one in tables:
+        for row in one.table.rows[: one.heading.rows]:
+            yield from filter(None, row)
 
 
 def _read_sheets(
@@ -94,7 +110,7 @@ def _read_sheets(
     rows = rows_of(tables, "pipe_line", draft, vocabulary)
     if not len(rows.frame):
         return points
-    rows = filled_down(rows)
+    rows = filled_down(rows).sorted_by(*_SHEET_ORDER)
     joint = points.joined(read_points(points_of_sheet(rows), crs, vocabulary))
     read_lines(lines_of_halves(rows), joint, crs, vocabulary)
     return joint
@@ -138,7 +154,24 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
             )
         )
     draft.decorate(sum(one.heading.rows for one in found))
+    for one in found:
+        _report_lost_digits(one, draft)
     return found
+
+
+def _report_lost_digits(one: SurveyTable, draft: Draft) -> None:
+    """Say once for a table which of its numbers had more digits than a spreadsheet keeps."""
+    columns = set(one.heading.columns.values())
+    rounded = [
+        (row, cell)
+        for (row, column), cell in one.table.altered.items()
+        if cell.kind == "rounded" and column in columns and row >= one.heading.rows
+    ]
+    if rounded:
+        row, cell = rounded[0]
+        place = f"{one.table.name} row {one.table.numbers[row]}"
+        values = {"table": one.table.name, "count": len(rounded), "value": cell.shown}
+        draft.report(Finding("survey.digits_lost", "warning", place=place, values=values))
 
 
 def _heading_of(table: TextTable, vocabulary: Vocabulary, *, alone: bool) -> Heading | None:

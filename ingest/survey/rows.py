@@ -4,25 +4,40 @@ noticed of it.
 A record of a survey is one row that is not empty; titles, headings and captions are decoration.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from ingest.draft import Draft
+from ingest.number_text import Comma, comma_of, numbers_of_texts
 from ingest.survey.heading import Heading
-from ingest.survey.vocabulary import PipeClass, Vocabulary, normal_text
-from ingest.tables import TextTable
+from ingest.survey.vocabulary import UNITS, PipeClass, Vocabulary, kind_of_number
+from ingest.tables import TextTable, is_text_table
 from twin_model.finding import Finding, Severity
 
-__all__ = ["SurveyRows", "SurveyTable", "first_place", "joined_keys", "numbers_of", "rows_of", "status_codes"]
+__all__ = [
+    "SurveyRows",
+    "SurveyTable",
+    "add_by_table",
+    "first_place",
+    "joined_keys",
+    "natural_key",
+    "numbers_of",
+    "rows_of",
+    "status_codes",
+]
 
 Mask = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Texts = NDArray[Any]
+_NUMBERS = ("x", "y", "depth", "elevation")
+"""How names of fields end that hold numbers with decimals."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class SurveyRows:
     draft: Draft
     points: Floats | None = None
     keep: Mask = field(init=False)
+    _comma: Comma | None = None
 
     def __post_init__(self) -> None:
         self.keep = np.ones(len(self.frame), dtype=bool)
@@ -65,6 +81,15 @@ class SurveyRows:
         if name not in self.frame:
             return np.full(len(self.frame), "", dtype=object)
         return self.frame[name].to_numpy(dtype=object)
+
+    @property
+    def comma(self) -> Comma:
+        """What a comma between digits means in these rows, as those of their numbers tell that can be read in one way."""
+        if self._comma is None:
+            names = [name for name in self.frame if str(name).endswith(_NUMBERS)]
+            texts = {text for name in names for text in self.frame[name].unique() if isinstance(text, str)}
+            self._comma = comma_of(texts)
+        return self._comma
 
     def has(self, name: str) -> Mask:
         """Return which rows stand in a table that has a column for the field."""
@@ -103,16 +128,40 @@ class SurveyRows:
         named = [titles[n] if n < len(titles) and titles[n] else f"column {n + 1}" for n in range(len(cells))]
         return {name: cell for name, cell in zip(named, cells, strict=True) if cell}
 
+    def sorted_by(self, *names: str) -> "SurveyRows":
+        """Return the rows in an order that their content alone decides, by some columns first: it does not matter in
+        which order an office wrote them."""
+        others = sorted(str(name) for name in self.frame.columns if name not in ("table", "row", *names))
+        columns = [self.text(name).astype(str).tolist() for name in (*names, *others)]
+        leading, rest = columns[: len(names)], columns[len(names) :]
+        keys = [
+            (*map(natural_key, first), *more)
+            for first, more in zip(zip(*leading, strict=True), zip(*rest, strict=True), strict=True)
+        ]
+        order = sorted(range(len(keys)), key=keys.__getitem__)
+        frame = self.frame.iloc[order].reset_index(drop=True)
+        ordered = SurveyRows(self.layer, self.tables, frame, self.own[order], self.draft)
+        ordered.keep = self.keep[order]
+        return ordered
+
     def report(
         self,
         rule: str,
         rows: Mask | Iterable[int],
         severity: Severity = "warning",
+        *,
+        at: Floats | None = None,
         **values: Any,
     ) -> None:
-        """Note one finding a row; `values` are arrays by row, functions of the row, or plain."""
+        """Note one finding a row; `values` are arrays by row, functions of the row, or plain.
+
+        `at` are the places (n, 2) of what is meant, where that is not the row's own: one end of a line.
+        """
         for row in self._listed(rows):
-            self.draft.report(self._finding(rule, row, severity, values))
+            finding = self._finding(rule, row, severity, values)
+            known = at is not None and bool(np.isfinite(at[row]).all())
+            point = (float(at[row, 0]), float(at[row, 1])) if at is not None and known else finding.point
+            self.draft.report(replace(finding, point=point))
 
     def set_aside(self, rule: str, rows: Mask | Iterable[int], **values: Any) -> None:
         """Quarantine rows that are still kept, each with every record it was made of."""
@@ -153,7 +202,7 @@ def rows_of(
     decoration."""
     parts = []
     for number, one in enumerate(tables):
-        part = _text_frame(one, number)
+        part = _text_frame(one, number, vocabulary)
         decoration = _decoration(one, part, vocabulary)
         if own:
             draft.decorate(int(decoration.sum()))
@@ -162,18 +211,49 @@ def rows_of(
         pd.concat(parts, ignore_index=True).fillna("") if parts else pd.DataFrame({"table": [], "row": []}, dtype=int)
     )
     frame[["table", "row"]] = frame[["table", "row"]].astype(int)
-    return SurveyRows(
+    rows = SurveyRows(
         layer, tables, _with_class(frame, tables, vocabulary), np.full(len(frame), own, dtype=bool), draft
     )
+    return _without_divided(rows)
 
 
-def _text_frame(one: SurveyTable, number: int) -> pd.DataFrame:
+def _without_divided(rows: SurveyRows) -> SurveyRows:
+    """Return the rows without those that are set aside here: of a text table with more cells than its heading.
+
+    A decimal comma, or a comma in a text, divided one of them.
+    """
+    if not len(rows.frame):
+        return rows
+    places = list(zip(rows.frame["table"].astype(int), rows.frame["row"].astype(int), strict=True))
+    cells = [rows.tables[table].table.rows[row] for table, row in places]
+    widths = [len(rows.tables[table].heading.titles) for table, _ in places]
+    is_text = [is_text_table(rows.tables[table].table.file) for table, _ in places]
+    divided = [text and any(row[width:]) for text, row, width in zip(is_text, cells, widths, strict=True)]
+    rows.set_aside(
+        "survey.cells_divided",
+        np.array(divided, dtype=bool),
+        cells=np.array([len(row) for row in cells]),
+        columns=np.array(widths),
+        row=lambda r: ",".join(cells[r])[:80],
+    )
+    if not any(divided):
+        return rows
+    left = ~np.array(divided, dtype=bool)
+    return SurveyRows(rows.layer, rows.tables, rows.frame[left].reset_index(drop=True), rows.own[left], rows.draft)
+
+
+def _text_frame(one: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:
+    """Return the rows of a table as text by field; numbers that are not in our unit have theirs behind them."""
     first = one.heading.rows
     below = one.table.rows[first:]
     columns: dict[str, Any] = {
         name: [row[column] if column < len(row) else "" for row in below]
         for name, column in one.heading.columns.items()
     }
+    for name in columns:
+        unit = vocabulary.written_in(name, one.heading.units.get(name, ""))
+        if unit != UNITS.get(kind_of_number(name), unit):
+            columns[name] = [f"{cell}{unit}" if cell[-1:].isdigit() else cell for cell in columns[name]]
     frame = pd.DataFrame(columns, dtype=object)
     return frame.assign(table=number, row=np.arange(first, first + len(below)))
 
@@ -221,18 +301,17 @@ def _narrowest(*said: PipeClass) -> PipeClass:
     return PipeClass(known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), ""))
 
 
-def numbers_of(rows: SurveyRows, name: str) -> Floats:
-    """Return a column as numbers, NaN where empty; a text that is no finite number is reported once and
-    counts as empty."""
+def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:
+    """Return a column as numbers in the unit of its field, NaN where empty; a text that is no finite number is reported
+    once and counts as empty; `quiet` asks again without a report.
+
+    What a comma means in `1,250` is told by all numbers of the rows, which one office wrote.
+    """
     said = rows.text(name)
-    plain = pd.Series(
-        [normal_text(text).replace(",", "").removesuffix("m").removesuffix("米") for text in said],
-        dtype=object,
-    )
-    numbers = pd.to_numeric(plain, errors="coerce").to_numpy(dtype=np.float64, copy=True)
-    numbers[~np.isfinite(numbers)] = np.nan
-    wrong = np.isnan(numbers) & (plain != "").to_numpy() & rows.keep
-    rows.report("survey.number_unreadable", wrong, field=name, value=lambda r: str(said[r])[:60])
+    numbers, wrong = numbers_of_texts(said, unit=UNITS.get(kind_of_number(name), ""), comma=rows.comma)
+    if quiet:
+        return numbers
+    rows.report("survey.number_unreadable", wrong & rows.keep, field=name, value=lambda r: str(said[r])[:60])
     return numbers
 
 
@@ -248,6 +327,29 @@ def status_codes(rows: SurveyRows, vocabulary: Vocabulary) -> Texts:
         expected=list(vocabulary.rules["status"])[:12],
     )
     return codes
+
+
+_DIGITS = re.compile(r"(\d+)")
+
+
+def natural_key(text: str) -> tuple[Any, ...]:
+    """Return what sorts texts as people do: J2 before J10.
+
+    >>> sorted(["J10", "J2"], key=natural_key)
+    ['J2', 'J10']
+    """
+    return tuple(int(part) if n % 2 else part for n, part in enumerate(_DIGITS.split(text)))
+
+
+def add_by_table(rows: SurveyRows, layer: str, frame: gpd.GeoDataFrame, chosen: NDArray[np.intp]) -> None:
+    """Store rows, of which `frame` are those `chosen`, a table at a time: a column that is empty throughout a table is not
+    there, whatever other tables of the survey have."""
+    table = rows.frame["table"].to_numpy(dtype=int)[chosen]
+    records = rows.records()[chosen]
+    for number in dict.fromkeys(table.tolist()):
+        part = frame.iloc[np.flatnonzero(table == number)]
+        empty = [name for name in part.columns if name != "geometry" and (part[name].isna() | (part[name] == "")).all()]
+        rows.draft.add(layer, part.drop(columns=empty), records=int(records[table == number].sum()))
 
 
 def joined_keys(parts: Sequence[Texts]) -> Texts:

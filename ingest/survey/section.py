@@ -8,15 +8,19 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from ingest.number_text import NotANumber, is_no_value, read_number, unit_of_word
+
 __all__ = ["PipeSection", "read_section"]
 
-_NUMBER = r"(\d+(?:\.\d+)?)"
+_UNIT = "(?:MM|CM|DM|M|毫米|厘米|分米|米)"
+_NUMBER = r"[0-9]+(?:[.,][0-9]+)*"
 _MARK = r"(?P<mark>DN|DE|D|Φ|Ø|⌀|∅|管径)?"
-_ROUND = re.compile(rf"^{_MARK}[=:]?(?P<size>\d+(?:\.\d+)?)(?:MM|毫米)?(?:[X×*]\d+(?:\.\d+)?)?$")
+_ROUND = re.compile(rf"^{_MARK}[=:]?(?P<size>{_NUMBER})(?P<unit>{_UNIT})?(?:[X×*]\d+(?:\.\d+)?)?$")
 _BOX = re.compile(
-    rf"^(?:方沟|箱涵|矩形|管沟|管块|方管|宽[X×*]高|B[X×*]H)?[=:]?{_NUMBER}(?:MM)?[X×*]{_NUMBER}(?:MM|毫米)?$"
+    rf"^(?:方沟|箱涵|矩形|管沟|管块|方管|宽[X×*]高|B[X×*]H)?[=:]?"
+    rf"(?P<width>{_NUMBER})(?P<width_unit>{_UNIT})?[X×*](?P<height>{_NUMBER})(?P<unit>{_UNIT})?$"
 )
-_LEAST_MM = 10.0
+_LEAST_MM, _MOST_MM = 10.0, 20_000.0
 
 
 @dataclass(frozen=True)
@@ -43,17 +47,28 @@ def read_section(said: str) -> PipeSection:
         .replace("╳", "X")
         .replace("乘", "X")
     )
-    if not form or form in {"0", "0.0", "0X0"}:
+    if is_no_value(form) or form in {"0", "0.0", "0X0"}:
         return PipeSection(None)
+    form = form.replace("。", ".")
     box = _BOX.match(form)
-    if box and min(map(float, box.groups())) >= _LEAST_MM:
-        width, height = (float(side) for side in box.groups())
+    width, height = (
+        (_mm(box["width"], box["width_unit"] or box["unit"]), _mm(box["height"], box["unit"])) if box else (0, 0)
+    )
+    if min(width, height) >= _LEAST_MM and max(width, height) <= _MOST_MM:
         return PipeSection(f"{_plain(width)}x{_plain(height)}", "rectangle", width, height)
     pipe = _ROUND.match(form)
-    if pipe and (pipe["mark"] or not box) and float(pipe["size"]) >= _LEAST_MM:
-        size = float(pipe["size"])
+    size = _mm(pipe["size"], pipe["unit"]) if pipe and (pipe["mark"] or not box) else 0.0
+    if pipe and _LEAST_MM <= size <= _MOST_MM:
         return PipeSection(_named(pipe["mark"], size), "round", size, size)
     return PipeSection(said.strip())
+
+
+def _mm(number: str, unit: str | None) -> float:
+    """Return a size in millimetres, 0 where it is no number; one without a unit is in millimetres."""
+    try:
+        return float(read_number(number, unit="mm", written_in=unit_of_word(unit or "") or "mm"))
+    except NotANumber:
+        return 0.0
 
 
 def _named(mark: str | None, size: float) -> str:

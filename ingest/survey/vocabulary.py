@@ -14,10 +14,22 @@ from pathlib import Path
 from typing import Any
 
 from ingest.draft import ReadOptions
+from ingest.number_text import LENGTHS
 from ingest.tables import read_tables
 from twin_model.errors import CatalogueError
 
-__all__ = ["PipeClass", "Vocabulary", "normal_text", "read_vocabulary"]
+__all__ = ["UNITS", "PipeClass", "Vocabulary", "kind_of_number", "normal_text", "read_vocabulary"]
+
+UNITS = {
+    "coordinates": "m",
+    "elevation": "m",
+    "depth": "m",
+    "well_depth": "m",
+    "section": "mm",
+    "voltage": "kV",
+    "pressure": "MPa",
+}
+"""The units of our fields, and of tables whose headings say none."""
 
 _FOLDER = Path(__file__).parent.parent / "mappings"
 _FLAT_KEYS = {"project", "axes", "classes"}
@@ -48,7 +60,7 @@ class Vocabulary:
 
     def pipe_class(self, word: str) -> PipeClass:
         """Return the class a word means ("雨水", "YS", "DX", "5201..."); empty where it means none."""
-        key = normal_text(word).upper().removesuffix("管线").removesuffix("管道").removesuffix("管")
+        key = _class_key(word)
         found = self.classes.get(key)
         if found is None and key.isdigit() and len(key) >= 4:
             found = self.classes.get(key[:4]) or self.classes.get(key[:2])
@@ -58,12 +70,17 @@ class Vocabulary:
         """Return "top" or "invert": what depths of a class and burial method are measured to; "" where not
         known."""
         table = self.rules["depth_reference"]
-        own = self.rules["burial_reference"].get(burial)
+        own = self.rules["burial_reference"].get(self.word("burial_method", burial) or normal_text(burial))
         return str(own or table.get(one.sub) or table.get(one.major) or "")
 
     def maximum_depth(self, one: PipeClass) -> float:
         table = self.rules["maximum_depth"]
         return float(table.get(one.sub, table.get(one.major, max(table.values()))))
+
+    def written_in(self, name: str, heading: str) -> str:
+        """Return the unit in which a field's numbers are written: by the mapping, else the heading's, else the usual one."""
+        kind = kind_of_number(name)
+        return str(self.rules["units"].get(kind) or heading or UNITS.get(kind, ""))
 
     def word(self, table: str, said: str) -> str | None:
         """Return our word for what was said in one of the word tables ("status", "material", ...), None if
@@ -71,6 +88,15 @@ class Vocabulary:
         words = self.rules[table]
         found = words.get(said, words.get(normal_text(said)))
         return None if found is None else str(found)
+
+
+def kind_of_number(name: str) -> str:
+    """Return which unit counts for a field: "depth" for `start_crown_depth`, "elevation" for `ground_elevation` ..."""
+    if name in {"x", "y"}:
+        return "coordinates"
+    return (
+        name if name == "well_depth" else next((kind for kind in ("depth", "elevation") if name.endswith(kind)), name)
+    )
 
 
 def normal_text(text: str) -> str:
@@ -89,6 +115,11 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
     over = own.get("survey", {})
     rules = _laid_over(_read_toml("survey.toml"), {k: v for k, v in over.items() if k not in _FLAT_KEYS}, "survey")
     aliases = _laid_over(_read_toml("survey_aliases.toml"), own.get("survey_aliases", {}), "survey_aliases")
+    wrong = {kind: unit for kind, unit in rules["units"].items() if unit and unit not in LENGTHS}
+    if wrong or set(rules["units"]) - set(UNITS):
+        raise CatalogueError(
+            "mapping.invalid", path=options.mapping.name, key=f"survey.units = {rules['units']}", expected=LENGTHS
+        )
     axes = str(over.get("axes", "north_east"))
     if axes not in {"north_east", "east_north"}:
         raise CatalogueError(
@@ -99,8 +130,7 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
         )
     return Vocabulary(
         aliases={role: {ours: _texts(names) for ours, names in table.items()} for role, table in aliases.items()},
-        classes=_classes()
-        | {normal_text(w).upper(): PipeClass(*str(v).split(".", 1)) for w, v in over.get("classes", {}).items()},
+        classes=_classes() | {_class_key(word): _class_meant(str(v)) for word, v in over.get("classes", {}).items()},
         rules=rules,
         project=str(over.get("project", own.get("project", ""))),
         axes=axes,
@@ -121,6 +151,16 @@ def _laid_over(table: dict[str, dict[str, Any]], over: Mapping[str, Any], name: 
 
 def _texts(names: str | list[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _class_key(word: str) -> str:
+    """Return the form in which words for classes are compared."""
+    return normal_text(word).upper().removesuffix("管线").removesuffix("管道").removesuffix("管")
+
+
+def _class_meant(said: str) -> PipeClass:
+    """Return the class that a mapping names: by a word the house knows ("YS", "雨水"), else as "PS.YS"."""
+    return _classes().get(_class_key(said)) or PipeClass(*said.split(".", 1))
 
 
 def _classes() -> dict[str, PipeClass]:

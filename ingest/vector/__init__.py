@@ -1,4 +1,5 @@
-"""Reads vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML and MapInfo. Here alone is pyogrio.
+"""Reads vector files: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, GPX, DGN, FileGDB through GDAL; KML, Esri JSON,
+TopoJSON and tables with coordinates by readers of ours (`conversion`). Here alone is pyogrio.
 
 Every file is judged by its content before GDAL opens it (`kind`). Not here: mappings (`ingest/mapping.py`).
 
@@ -9,19 +10,37 @@ Every file is judged by its content before GDAL opens it (`kind`). Not here: map
 from ingest.reader import Reader, ReaderFunctions
 from ingest.vector.files import vector_files
 
-__all__ = ["READER", "file", "files", "kind", "reader", "stream"]
+__all__ = ["READER", "file", "files", "kind", "outline", "reader", "stream"]
 
 
 def _functions() -> ReaderFunctions:
+    from ingest.vector.outline import vector_outline
     from ingest.vector.reader import read_vector, recognises_vector
 
-    return ReaderFunctions(recognises_vector, read_vector)
+    return ReaderFunctions(recognises_vector, read_vector, vector_outline)
 
 
 READER = Reader(
     "vector",
     topic="topography",
-    suffixes=(".shp", ".gpkg", ".geojson", ".json", ".fgb", ".gml", ".sqlite", ".tab", ".mif"),
+    suffixes=(
+        ".shp",
+        ".gpkg",
+        ".geojson",
+        ".json",
+        ".fgb",
+        ".gml",
+        ".sqlite",
+        ".tab",
+        ".mif",
+        ".kml",
+        ".kmz",
+        ".gpx",
+        ".dgn",
+        ".gdb",
+    ),
     files=vector_files,
     load=_functions,
+    version=1,
+    tables=("vector.toml",),
 )

@@ -4,13 +4,14 @@ Which source column feeds which field stands in `ingest/mapping.py`; the rows co
 """
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ingest.mapping import LayerMapping
+from ingest.values import typed
 from ingest.vector.file import Batch
 from twin_model.layer import Layer
 from twin_model.rows.columns import coded
@@ -53,7 +54,7 @@ def _finished(layer: Layer, content: dict[str, Any], rows: int, storey_height: f
     if layer.id == "building" and ("height" in content or "storeys" in content):
         content |= {
             name: column
-            for name, column in _heights(content, rows, storey_height).items()
+            for name, column in _heights(layer, content, rows, storey_height).items()
             if name == "height" or name not in content
         }
     if layer.id == "land_use" and "land_use" not in content and "land_use_code" in content:
@@ -63,22 +64,28 @@ def _finished(layer: Layer, content: dict[str, Any], rows: int, storey_height: f
     return content
 
 
-def _heights(content: dict[str, Any], rows: int, storey_height: float) -> dict[str, NDArray[Any]]:
+def _heights(layer: Layer, content: dict[str, Any], rows: int, storey_height: float) -> dict[str, NDArray[Any]]:
     """Return a building's height, how it is known, and how its storeys are: measured, else storeys of the town's height.
 
     A height that is no number stays as it is written, so that it is reported.
     """
-    given = np.asarray(content.get("height", np.full(rows, math.nan)))
-    height = pd.to_numeric(pd.Series(given), errors="coerce").to_numpy(dtype=np.float64)
-    storeys = pd.to_numeric(pd.Series(content.get("storeys", np.full(rows, math.nan))), errors="coerce").to_numpy(
-        dtype=np.float64
-    )
+    height, unread = _numbers(layer, content, "height", rows)
+    storeys, _ = _numbers(layer, content, "storeys", rows)
     measured, counted = height > 0, storeys > 0
-    unread = np.isnan(height)
-    unread[unread] = [type(one) is str and bool(one.strip()) for one in given[unread]]
     derived = np.where(measured, height, np.where(counted, storeys * storey_height, math.nan))
+    if unread:
+        derived = derived.astype(object)
+        derived[unread] = np.asarray(content["height"], dtype=object)[unread]
     return {
-        "height": np.where(unread, given, derived.astype(object)) if unread.any() else derived,
+        "height": derived,
         "height_source": _SOURCES[np.where(measured, 2, np.where(counted, 1, 0))],
         "storeys_source": _FIELD[counted.astype(np.intp)],
     }
+
+
+def _numbers(layer: Layer, content: dict[str, Any], name: str, rows: int) -> tuple[NDArray[np.float64], list[int]]:
+    """Return a column as numbers in the unit of its field, NaN where absent, and the rows that are no number."""
+    one = layer.field_of(name)
+    if name not in content or one is None:
+        return np.full(rows, math.nan), []
+    return typed(np.asarray(content[name]), replace(one, type="number"), "")

@@ -4,22 +4,27 @@ GDAL is asked for the bytes as they stand (as ISO 8859-1) and they are decoded h
 `.cpg` for ISO 8859-1, and refuses a whole file over one name that was cut in the middle of a character.
 """
 
-import codecs
+import contextlib
 import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["AS_BYTES", "decoded", "decoded_text", "encoding_of", "spread"]
+from ingest.encoding import contradicting, is_cut, likely_encoding, python_encoding
+
+__all__ = ["AS_BYTES", "TableEncoding", "Texts", "decoded", "decoded_text", "encoding_of", "spread"]
 
 AS_BYTES = "ISO-8859-1"
 """The encoding that GDAL is told, so that each character stands for one byte of the file."""
 
 _CHUNK = 1 << 20
-_CHINESE = {"gbk", "gb2312", "gb18030", "cp936"}
+_OTHERS = ("utf-8", "gb18030")
 _LANGUAGE_DRIVERS = {
     0x01: "cp437", 0x02: "cp850", 0x03: "cp1252", 0x58: "cp1252", 0x59: "cp1252", 0x4D: "gb18030", 0x7A: "gb18030", 0x4F: "big5",
     0x78: "big5", 0x13: "cp932", 0x7B: "cp932", 0x4E: "cp949", 0x79: "cp949", 0x50: "cp874", 0x7C: "cp874", 0x26: "cp866",
@@ -27,91 +32,104 @@ _LANGUAGE_DRIVERS = {
 }  # fmt: skip
 """Byte 29 of a dBASE header -> encoding (Esri's and FoxPro's tables). 0x57, "ANSI", says nothing and is left out."""
 
-_PAIR = re.compile(rb"[\x81-\xfe][\x40-\x7e\x80-\xfe]")
-_COMMON_PAIR = re.compile(rb"[\xa1-\xf7][\xa1-\xfe]")
-_MOSTLY = 0.6
+_MOST_BYTES = 64 << 20
+"""So much of a table is looked at, a chunk at a time, until its texts say what they are."""
+
+_SAMPLE = 1 << 16
+_TEXT = re.compile(rb"[\x80-\xff][\x40-\xff]*")
+"""From a byte beyond ASCII on, with what may be the second byte of a Chinese character."""
 
 
-def encoding_of(table: Path, cpg: Path | None) -> tuple[str, bool]:
-    """Return the encoding of a `.dbf` and whether it is declared: by its `.cpg`, by its header, else by its bytes.
+@dataclass(frozen=True)
+class TableEncoding:
+    """The encoding of a table: `declared` what it says itself (by `.cpg` or header, None where it says nothing), `read_as`
+    what its bytes are."""
+
+    read_as: str
+    declared: str | None = None
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the bytes are not what the table says they are."""
+        return self.declared is not None and self.declared != self.read_as
+
+
+def encoding_of(table: Path, cpg: Path | None) -> TableEncoding:
+    """Return the encoding of a `.dbf`: as its `.cpg` or its header declares, unless the bytes say otherwise.
 
     Undeclared texts are UTF-8 where they read as such, GBK where most pairs of bytes are common Chinese characters
     (both bytes from A1 on, GB 2312), else Windows 1252.
     """
-    named = _codec(cpg.read_text("ascii", "replace")) if cpg else None
+    declared = python_encoding(cpg.read_text("ascii", "replace")) if cpg else None
     with table.open("rb") as file:
         header = file.read(32)
         if len(header) < 32:
-            return named or "utf-8", named is not None
-        named = named or _LANGUAGE_DRIVERS.get(header[29])
-        if named is not None:
-            return named, True
-        descriptors = file.read(max(int.from_bytes(header[8:10], "little") - 32, 0))
-        names = b" ".join(descriptors[n : n + 11].split(b"\x00")[0] for n in range(0, len(descriptors) - 31, 32))
-        found = _sniffed(names)
-        while found is None and (chunk := file.read(_CHUNK)):
-            found = _sniffed(chunk)
-    return found or "utf-8", False
+            return TableEncoding(declared or "utf-8", declared)
+        declared = declared or _LANGUAGE_DRIVERS.get(header[29])
+        sample = _sample(file, header)
+    read_as = contradicting(sample, declared) if declared else likely_encoding(sample)
+    return TableEncoding(read_as or declared or "utf-8", declared)
 
 
-def _codec(declared: str) -> str | None:
-    """Return Python's name of the encoding a `.cpg` names ("GBK", "Big-5", "936", "ANSI 1252", "65001")."""
-    text = re.sub(r"^(ansi|oem)", "", re.sub(r"[^0-9a-z]", "", declared.lower()))
-    for name in ({"65001": "utf-8", "88591": "latin-1"}.get(text, text), f"cp{text}"):
-        try:
-            found = codecs.lookup(name).name
-        except (LookupError, ValueError):
-            continue
-        if found.startswith(("utf-16", "utf-32")):
-            return None
-        return "gb18030" if found in _CHINESE else found
-    return None
+def _sample(file: BinaryIO, header: bytes) -> bytes:
+    """Return the texts beyond ASCII with which a table begins: its names, then enough of its rows."""
+    descriptors = file.read(max(int.from_bytes(header[8:10], "little") - 32, 0))
+    names = [descriptors[n : n + 11].split(b"\x00")[0] for n in range(0, len(descriptors) - 31, 32)]
+    width = int.from_bytes(header[10:12], "little")
+    chunk_bytes = max(_CHUNK // width, 1) * width if width else _CHUNK
+    runs = [run for name in names for run in _TEXT.findall(name)]
+    size, seen = sum(map(len, runs)), 0
+    while size < _SAMPLE and seen < _MOST_BYTES and (chunk := file.read(chunk_bytes)):
+        found = [] if chunk.isascii() else _TEXT.findall(chunk)
+        runs.extend(found)
+        size, seen = size + sum(map(len, found)), seen + len(chunk)
+    return b" ".join(runs)
 
 
-def _sniffed(sample: bytes) -> str | None:
-    """Return what the bytes of a text look like, None where they are plain ASCII."""
-    if sample.isascii():
-        return None
-    text = sample.decode("utf-8", "replace")
-    unread = text.count("\ufffd")
-    if sum(not one.isascii() for one in text) - unread > 4 * unread:
-        return "utf-8"
-    single = len(re.findall(rb"[\x80-\xff]", _PAIR.sub(b"", sample)))
-    common = len(_COMMON_PAIR.findall(sample))
-    return "gb18030" if common >= _MOSTLY * (len(_PAIR.findall(sample)) + single) else "cp1252"
+def decoded_text(raw: str, encoding: str, others: Sequence[str] = _OTHERS) -> tuple[str, str | None]:
+    """Return one text read as bytes, decoded, and the encoding that all of it could be read in, None where there is none.
 
-
-def decoded_text(raw: str, encoding: str) -> tuple[str, bool]:
-    """Return one text read as bytes, decoded, and whether every byte of it could be read.
-
-    A character that the width of its field cut in two is left off; that is no fault of the bytes before it.
+    What is not text in `encoding` is read in the first of the `others` in which all of it is. A character that the width of its field cut
+    in two is left off; that is no fault of the bytes before it.
     """
     content = raw.encode("latin-1", "replace")
     try:
-        return content.decode(encoding), True
+        return content.decode(encoding), encoding
     except UnicodeDecodeError as error:
-        if error.start >= len(content) - 3:
-            return content[: error.start].decode(encoding), True
-        return content.decode(encoding, "replace"), False
+        if is_cut(error):
+            return content[: error.start].decode(encoding), encoding
+    for other in others:
+        with contextlib.suppress(UnicodeDecodeError):
+            return content.decode(other), other
+    return content.decode(encoding, "replace"), None
 
 
-def decoded(values: NDArray[Any], encoding: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Return a column read as bytes, decoded once per distinct text, and which rows hold bytes that are no text."""
+@dataclass(frozen=True)
+class Texts:
+    """A column of decoded texts: which rows hold bytes that are no text, and how many rows were read in which other encoding."""
+
+    values: NDArray[Any]
+    unread: NDArray[np.bool_]
+    otherwise: Mapping[str, int] = field(default_factory=dict)
+
+
+def decoded(values: NDArray[Any], encoding: str, others: Sequence[str] = _OTHERS) -> Texts:
+    """Return a column read as bytes, decoded once per distinct text."""
     codes, distinct = pd.factorize(values)
-    return spread(codes, distinct, encoding)
+    return spread(codes, distinct, encoding, others)
 
 
-def spread(codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def spread(codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str, others: Sequence[str] = _OTHERS) -> Texts:
     """Return the same of a column that comes as distinct texts and which each row has, -1 where it has none."""
     texts = np.full(len(distinct) + 1, None, dtype=object)
     at_once = _all_at_once(distinct, encoding)
     if at_once is not None:
         texts[:-1] = at_once
-        return texts[codes], np.zeros(len(codes), dtype=bool)
-    read = [decoded_text(one, encoding) if type(one) is str else (one, True) for one in distinct]
+        return Texts(texts[codes], np.zeros(len(codes), dtype=bool))
+    read = [decoded_text(one, encoding, others) if type(one) is str else (one, encoding) for one in distinct]
     texts[:-1] = [text for text, _ in read]
-    wrong = np.array([not good for _, good in read] + [False], dtype=bool)
-    return texts[codes], wrong[codes]
+    used = np.array([*(name or "" for _, name in read), encoding], dtype=object)[codes]
+    return Texts(texts[codes], used == "", Counter(used[(used != encoding) & (used != "")].tolist()))
 
 
 def _all_at_once(distinct: NDArray[Any], encoding: str) -> list[str] | None:

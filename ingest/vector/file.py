@@ -11,8 +11,10 @@ import shutil
 import sqlite3
 import tempfile
 import warnings
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,11 @@ from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyogrio.raw import read as read_raw
 from pyogrio.util import vsi_path
 
-from ingest.vector.dbf_text import AS_BYTES, decoded, decoded_text, encoding_of, spread
+from ingest.vector.dbf_numbers import numbers_as_written
+from ingest.vector.dbf_text import AS_BYTES, Texts, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
-from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream
+from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
 from twin_model.errors import SourceRefused
 from twin_model.rows.packed_wkb import PackedWkb
 
@@ -48,6 +51,8 @@ _GDAL = {
 _GEOMETRIES = {
     one.upper(): one for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 }
+_GPX_LAYERS = {"waypoints", "routes", "tracks"}
+_WHOLE = {"OFTInteger", "OFTInteger64"}
 _SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
 _OFFLINE = {
@@ -71,6 +76,16 @@ class SourceLayer:
     alone: bool = True
     about: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def has_repeated_names(self) -> bool:
+        """Whether two columns have one name for GDAL."""
+        return len(set(self.fields.values())) < len(self.fields)
+
+    @cached_property
+    def names(self) -> dict[str, str]:
+        """GDAL's name of each column -> our spelling."""
+        return {gdal: ours for ours, gdal in self.fields.items()}
+
 
 @dataclass(frozen=True)
 class Batch:
@@ -88,6 +103,13 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.fids)
+
+    def take(self, rows: NDArray[np.intp]) -> "Batch":
+        """Return some of the rows."""
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        unread = {name: wrong[rows] for name, wrong in self.unread.items()}
+        wkb = PackedWkb.of(self.wkb.objects(rows))
+        return Batch(self.fids[rows], wkb, columns, unread, self.layer)
 
 
 def beside(path: Path, suffix: str) -> Path | None:
@@ -110,7 +132,12 @@ def index_is_whole(path: Path) -> bool:
 
 
 class VectorFile:
-    """A file GDAL can open; anything it cannot is a `SourceRefused` named after the source."""
+    """A file GDAL can open; anything it cannot is a `SourceRefused` named after the source.
+
+    `encoding` is that of its texts where they are bytes to us, `declared` whether the file says so, `contradicted` what it says
+    where its bytes are something else, `otherwise` how many texts were read in which other encoding. `renamed` holds layer and our name of each column whose name
+    another of its layer has -> that name.
+    """
 
     def __init__(self, path: Path, source: str, encoding: str | None = None) -> None:
         if path.is_file() and path.stat().st_size == 0:
@@ -118,10 +145,17 @@ class VectorFile:
         self.drivers = ensure_vector_kind(path, source)
         self.path, self.source = self._path_for_gdal(path), source
         self.encoding, self.declared = encoding, True
+        self.otherwise: Counter[str] = Counter()
+        self.contradicted: str | None = None
+        self.renamed: dict[tuple[str, str], str] = {}
+        self._as_bytes_too: set[str] = set()
         table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
         if table is not None and encoding is None:
-            self.encoding, self.declared = encoding_of(table, beside(path, ".cpg"))
+            found = encoding_of(table, beside(path, ".cpg"))
+            self.encoding, self.declared = found.read_as, found.declared is not None
+            self.contradicted = found.declared if found.contradicts else None
         self._as_bytes = table is not None
+        self._written = {} if table is None else numbers_as_written(table)
         self._several = False
         self._virtual: tempfile.TemporaryDirectory[str] | None = None
         self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
@@ -165,8 +199,14 @@ class VectorFile:
             if tables is None:
                 raise
             found = self._without_gdal(tables, refusal)
+        if "GPX" in self.drivers:  # GDAL lists each vertex of a track once more as a point
+            found = [(name, kind) for name, kind in found if name in _GPX_LAYERS and self._rows_of(name)]
         self._several = len(found) > 1
         return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+
+    def _rows_of(self, layer: str) -> int:
+        with self._in_our_words():
+            return int(self._info(str(self.path), layer)["features"])
 
     def _without_gdal(self, tables: list[_Table], refusal: SourceRefused) -> list[tuple[str, str | None]]:
         """Return what a GeoPackage itself says it holds, where GDAL lists nothing: one layer it cannot take spoils all."""
@@ -193,10 +233,22 @@ class VectorFile:
                 about = self._info(address, name)
         if address == str(self.path) and about["driver"] not in self.drivers:
             raise SourceRefused("vector.other_kind", source=self.source, found=about["driver"], expected=CUSTOMARY)
-        fields = {self._spelt(one): one for one in about["fields"].tolist()}
+        fields = self._fields(name, about["fields"].tolist())
         return SourceLayer(
             name, geometry, int(about["features"]), about["crs"], fields, address, not self._several, about
         )
+
+    def _fields(self, layer: str, names: list[str]) -> dict[str, str]:
+        """Return our spelling of each column -> GDAL's; a second column of one name gets a number, and is noted as renamed."""
+        fields: dict[str, str] = {}
+        for name in names:
+            spelt = self._spelt(name)
+            free = (f"{spelt}_{number}" for number in itertools.count(2))
+            ours = spelt if spelt not in fields else next(one for one in free if one not in fields and one not in names)
+            fields[ours] = name
+            if ours != spelt:
+                self.renamed[layer, ours] = spelt
+        return fields
 
     def _info(self, address: str, name: str) -> dict[str, Any]:
         about: dict[str, Any] = pyogrio.read_info(
@@ -217,17 +269,18 @@ class VectorFile:
         return str(address)
 
     def _said_to_gdal(self) -> str | None:
-        return AS_BYTES if self._as_bytes else self.encoding
+        """Return which encoding GDAL is told: texts that are none of its own are asked for as bytes."""
+        return AS_BYTES if self._as_bytes else None
 
     def _spelt(self, name: str) -> str:
         return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
 
-    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Iterator[Batch]:
+    def batches(self, layer: SourceLayer, fields: list[str], rows: int) -> Generator[Batch]:
         """Yield the rows of a layer, at most `rows` at a time, with the named fields (our spelling).
 
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
         """
-        wanted = [layer.fields[one] for one in fields]
+        wanted = fields if layer.has_repeated_names else [layer.fields[one] for one in fields]
         start = 0
         try:
             for streamed in self._streamed(layer, wanted, rows):
@@ -243,24 +296,76 @@ class VectorFile:
                 return
         except Unstreamable:
             pass
-        while len(read := self._read(layer, wanted, start, rows)):
+        while rows_left := self._rows_left(layer, start, rows):
+            read = self._read(layer, wanted, start, rows_left)
+            if not len(read):
+                return
             yield self._batch(layer, read)
             start = self._following(read.fids, start)
             if len(read) < rows:
                 return
 
     def _read(self, layer: SourceLayer, wanted: list[str], start: int, rows: int) -> Streamed:
+        names = None if layer.has_repeated_names else wanted  # GDAL gives the first of two columns for the name of both
         with self._in_our_words():
-            about, fids, wkb, values = read_raw(layer.address, layer=layer.name, columns=wanted, skip_features=start, max_features=rows,
-                                                return_fids=True, encoding=self._said_to_gdal(), datetime_as_string=True)  # fmt: skip
+            about, fids, wkb, values = self._read_texts(layer, names, start, rows)
         shapes = None if wkb is None else PackedWkb.of(wkb)
-        return Streamed(fids, shapes, dict(zip(about["fields"].tolist(), values, strict=True)))
+        own = about["fields"].tolist() if names is not None else list(layer.fields)
+        columns = {name: column for name, column in zip(own, values, strict=True) if name in wanted}
+        return Streamed(fids, shapes, columns | self._whole_columns(layer, columns, fids, start))
+
+    def _read_texts(self, layer: SourceLayer, names: list[str] | None, start: int, rows: int) -> tuple[Any, ...]:
+        """Return what pyogrio reads; texts of a layer that are not all UTF-8 come as bytes from then on."""
+        once_more = layer.name in self._as_bytes_too
+        for encoding in [AS_BYTES] if once_more else [self._said_to_gdal(), AS_BYTES]:
+            try:
+                read: tuple[Any, ...] = read_raw(layer.address, layer=layer.name, columns=names, skip_features=start, max_features=rows,
+                                                 return_fids=True, encoding=encoding, datetime_as_string=True)  # fmt: skip
+            except UnicodeDecodeError:
+                if encoding == AS_BYTES:
+                    raise
+                self._as_bytes_too.add(layer.name)
+            else:
+                return read
+        raise AssertionError
+
+    def _whole_columns(
+        self, layer: SourceLayer, columns: dict[str, NDArray[Any]], fids: NDArray[np.int64], start: int
+    ) -> dict[str, Column]:
+        """Return columns of whole numbers and truth values that were read as floats, for one of them is NULL, once more."""
+        kinds = dict(
+            zip(
+                layer.fields if layer.has_repeated_names else layer.about["fields"],
+                layer.about["ogr_types"],
+                strict=True,
+            )
+        )
+        floats = [name for name, column in columns.items() if column.dtype.kind == "f" and kinds[name] in _WHOLE]
+        if not floats:
+            return {}
+        if layer.has_repeated_names:
+            return {name: _objects(columns[name]) for name in floats}
+        with self._in_our_words():
+            try:
+                same, whole = whole_columns(layer.address, layer.name, floats, start, len(fids), self._said_to_gdal())
+            except Unstreamable:
+                same, whole = np.empty(0, dtype=np.int64), {}
+        return whole if np.array_equal(same, fids) else {name: _objects(columns[name]) for name in floats}
 
     def _streamed(self, layer: SourceLayer, wanted: list[str], rows: int) -> Iterator[Streamed]:
+        if layer.has_repeated_names:
+            raise Unstreamable
         streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
         with self._in_our_words():  # the file is opened with the first batch
             first = next(streamed, None)
         return itertools.chain(() if first is None else (first,), streamed)
+
+    def _rows_left(self, layer: SourceLayer, start: int, rows: int) -> int:
+        """Return how many rows to ask for: asked for more than there are, pyogrio refuses all of them for one bad geometry.
+
+        Of a shapefile it is not known, for `start` counts deleted records too.
+        """
+        return rows if self._as_bytes or layer.features < 0 else min(rows, layer.features - start)
 
     def _following(self, fids: NDArray[np.int64], start: int) -> int:
         """Return how many rows GDAL is to skip to reach the next ones; of a shapefile it counts deleted records too."""
@@ -270,21 +375,27 @@ class VectorFile:
         columns: dict[str, NDArray[Any]] = {}
         unread: dict[str, NDArray[np.bool_]] = {}
         for gdal, column in read.columns.items():
-            name = self._spelt(gdal)
-            columns[name], wrong = self._as_texts(column)
-            unread |= {name: wrong} if wrong is not None and wrong.any() else {}
+            name = gdal if layer.has_repeated_names else layer.names[gdal]
+            texts = self._as_texts(layer, column)
+            columns[name] = texts.values
+            self.otherwise.update(texts.otherwise)
+            unread |= {name: texts.unread} if texts.unread.any() else {}
+            if gdal in self._written and not layer.has_repeated_names:
+                columns[name] = self._written[gdal][read.fids]
         wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
         return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
 
-    def _as_texts(self, column: Column) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-        """Return a column with its texts decoded, and which of them could not be, None where there was nothing to decode."""
+    def _as_texts(self, layer: SourceLayer, column: Column) -> Texts:
+        """Return a column with its texts decoded where they came as bytes."""
         if isinstance(column, TextColumn):
             if self._as_bytes:
                 return spread(column.codes, column.distinct, self.encoding or "utf-8")
-            return np.array([*column.distinct, None], dtype=object)[column.codes], None
-        if self._as_bytes and column.dtype == object:
+            column = np.array([*column.distinct, None], dtype=object)[column.codes]
+        elif self._as_bytes and column.dtype == object:
             return decoded(column, self.encoding or "utf-8")
-        return column, None
+        elif layer.name in self._as_bytes_too and column.dtype == object:
+            return decoded(column, "utf-8", (self.encoding or "gb18030", "gb18030"))
+        return Texts(column, np.zeros(len(column), dtype=bool))
 
     @contextlib.contextmanager
     def _in_our_words(self) -> Iterator[None]:
@@ -307,6 +418,13 @@ class VectorFile:
             return not_recognised(self.path, self.source)
         words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
         return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
+
+
+def _objects(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return whole numbers that were read as floats as Python's own, None for NaN."""
+    return np.array([*(None if number != number else int(number) for number in numbers.tolist()), None], dtype=object)[
+        :-1
+    ]
 
 
 def _set_by_caller(option: str) -> str | None:

@@ -29,6 +29,8 @@ def vector_files(path: Path) -> tuple[Path, ...]:
         return _database(path)
     if suffix in (".gml", ".xml"):
         return (path, *schemas_of(path))
+    if suffix == ".gdb" and path.is_dir():
+        return tuple(sorted(part for part in path.iterdir() if part.is_file() and part.suffix.lower() != ".lock"))
     return alone(path)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from twin_model.errors import SourceRefused
 
-__all__ = ["ensure_geojson"]
+__all__ = ["ensure_geojson", "other_kind"]
 
 _HEAD_BYTES = 65_536
 _WINDOW_BYTES = 65_536
@@ -37,7 +37,7 @@ def ensure_geojson(path: Path, head: bytes, source: str, expected: str) -> None:
     """Refuse JSON of another kind, jobs for GDAL, and a CRS that is a link (GDAL would fetch it)."""
     if b"gdal_streamed_alg" in _unescaped(head):
         raise SourceRefused("vector.list_of_files", source=source, found="gdal_streamed_alg", expected=expected)
-    kind = _other_kind(head[:_HEAD_BYTES])
+    kind = other_kind(head[:_HEAD_BYTES])
     if kind is not None:
         raise SourceRefused("vector.other_kind", source=source, found=kind, expected=expected)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
@@ -51,7 +51,7 @@ def _unescaped(content: bytes) -> bytes:
     return _ESCAPED.sub(lambda match: bytes([int(match[1], 16)]), content)
 
 
-def _other_kind(head: bytes) -> str | None:
+def other_kind(head: bytes) -> str | None:
     """Return the name of the format that JSON is, by the members of its outermost object; None where it may be GeoJSON."""
     members = _members(head)
     if "stac_version" in members:

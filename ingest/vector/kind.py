@@ -6,7 +6,9 @@ the file names. No list of drivers can be given to it here, so content is judged
 """
 
 import contextlib
+import os
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from xml.parsers import expat
@@ -22,13 +24,16 @@ __all__ = [
     "companions",
     "ensure_own_files",
     "ensure_vector_kind",
+    "ensure_whole_xml",
+    "is_file_geodatabase",
     "not_recognised",
     "schemas_of",
+    "tables_together",
 ]
 
-CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite"
+CUSTOMARY = "shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite, KML, GPX, DGN, FileGDB"
 UNUSED_DRIVERS = (
-    "EEDA,OGCAPI,GDALG,PDS4,VICAR,MBTiles,PCIDSK,LVBAG,S57,DGN,CSV,GPX,LIBKML,KML,ESRIJSON,TopoJSON,OGR_GMT,WAsP,OpenFileGDB,"
+    "EEDA,OGCAPI,GDALG,PDS4,VICAR,MBTiles,PCIDSK,LVBAG,S57,CSV,LIBKML,KML,ESRIJSON,TopoJSON,OGR_GMT,WAsP,"
     "GeoRSS,VFK,OSM,GPSBabel,OGR_PDS,WFS,OAPIF,EDIGEO,Idrisi,ODS,XLSX,Elasticsearch,Carto,AmigoCloud,SXF,Selafin,JML,PLSCENES,"
     "CSW,VDV,MVT,NGW,MapML,GTFS,PMTiles,MiraMonVector,ADBC,AVCBin,AVCE00,AIVector,HTTP"
 )
@@ -57,6 +62,9 @@ _DRIVERS = {
     "GML": ("GML",),
     "MapInfo TAB": ("MapInfo File",),
     "MapInfo MIF": ("MapInfo File",),
+    "GPX": ("GPX",),
+    "DGN": ("DGN",),
+    "FileGDB": ("OpenFileGDB",),
 }
 _SUFFIXES = {
     "shapefile": (".shp",),
@@ -66,11 +74,25 @@ _SUFFIXES = {
     "GML": (".gml", ".xml"),
     "MapInfo TAB": (".tab",),
     "MapInfo MIF": (".mif",),
+    "GPX": (".gpx",),
+    "DGN": (".dgn",),
 }
 """Some drivers go by the ending alone, whatever the content is."""
 
 _OTHER_ROOTS = {"kml", "gpx", "osm", "osmchange", "rss", "feed", "rdf", "html", "mapml", "mapml-", "jcsdatafile", "svg",
-                "getrecordsresponse", "landxml", "x3d", "collada"}  # fmt: skip
+                "getrecordsresponse", "x3d", "collada"}  # fmt: skip
+
+
+_DGN_STARTS = (b"\x08\x09\xfe\x02", b"\xc8\x09\xfe\x02", b"\x08\x05\x17\x00")
+"""Of a drawing of MicroStation V7, in two and three dimensions, and of its libraries of cells (Intergraph, "ISFF", 1985)."""
+
+_OLE_START = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+"""Of a compound file of Microsoft's, in which MicroStation V8 keeps its drawings."""
+
+_MODEL_ROOTS = {"citymodel": "citygml", "landxml": "landxml"}
+"""Models of buildings and of roads in XML, which GDAL would take for features or for nothing; each has words of its own."""
+
+_HEAD_OF_NAMES = 4096
 
 
 def ensure_vector_kind(path: Path, source: str) -> frozenset[str]:
@@ -78,6 +100,11 @@ def ensure_vector_kind(path: Path, source: str) -> frozenset[str]:
 
     Companions of the same name are judged too. Costs a look at the first MiB; of JSON, a search through the file.
     """
+    if is_file_geodatabase(path):
+        for part in path.iterdir():
+            if part.is_symlink() or not part.is_file():
+                raise SourceRefused("source.part_elsewhere", source=source, part=part.name, found="no plain file")
+        return frozenset(_DRIVERS["FileGDB"])
     if not path.is_file():
         raise SourceRefused("source.not_found", source=source)
     ensure_own_files(path, companions(path), source)
@@ -89,6 +116,8 @@ def ensure_vector_kind(path: Path, source: str) -> frozenset[str]:
         raise SourceRefused("vector.list_of_files", source=source, found=_text(mark[1] or mark[2]), expected=CUSTOMARY)
     if kind == "GML":
         _ensure_gml(path, head, source)
+    elif kind == "GPX":
+        ensure_whole_xml(path, source)
     suffixes = _SUFFIXES[kind]
     if path.suffix.lower() not in suffixes or path.name.lower().endswith(".gdalg.json"):
         raise SourceRefused("vector.other_suffix", source=source, found=kind, suffix=path.suffix, expected=suffixes[:3])
@@ -101,6 +130,34 @@ def ensure_vector_kind(path: Path, source: str) -> frozenset[str]:
     return frozenset(_DRIVERS[kind])
 
 
+def is_file_geodatabase(path: Path) -> bool:
+    """Return whether a path is a folder with the tables of an Esri file geodatabase."""
+    return path.is_dir() and path.suffix.lower() == ".gdb" and any(path.glob("a00000001.gdbtable"))
+
+
+def tables_together(path: Path, folder: Path) -> Path:
+    """Return a file geodatabase as a folder of its own where its files lie beside each other, as a copy of a source has them.
+
+    Any other path is returned as it is. The folder, in `folder`, holds the files themselves: links are never followed there.
+    """
+    if path.suffix.lower() != ".gdb" or path.exists() or not (path.parent / "a00000001.gdbtable").is_file():
+        return path
+    tables = folder / path.name
+    tables.mkdir()
+    for part in path.parent.iterdir():
+        if part.is_file() and not part.is_symlink():
+            _placed(part, tables / part.name)
+    return tables
+
+
+def _placed(part: Path, target: Path) -> None:
+    """Put a file in a second place without copying it, where the disk can."""
+    try:
+        os.link(part, target)
+    except OSError:
+        shutil.copyfile(part, target)
+
+
 def _kind(path: Path, head: bytes, source: str) -> str:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if head[:4] == b"\x00\x00\x27\x0a":
@@ -111,6 +168,14 @@ def _kind(path: Path, head: bytes, source: str) -> str:
         return "FlatGeobuf"
     if text[:1] == b"{":
         return "GeoJSON"
+    if head[:4] in _DGN_STARTS:
+        return "DGN"
+    if head[:8] == _OLE_START and path.suffix.lower() == ".dgn":
+        raise SourceRefused("vector.dgn_v8", source=source)
+    if text[:1] == b"<" and path.suffix.lower() == ".gpx":
+        if (_root(text, source) or "").lower() != "gpx":
+            raise not_recognised(path, source)
+        return "GPX"
     if text[:1] == b"<":
         return "GML"
     if path.suffix.lower() == ".tab" and text[:6].lower() == b"!table":
@@ -140,13 +205,33 @@ def _ensure_gml(path: Path, head: bytes, source: str) -> None:
     if root is None:
         raise not_recognised(path, source)
     name = root.lower()
+    if name in _MODEL_ROOTS or b"opengis.net/citygml" in head[:_HEAD_OF_NAMES]:
+        raise SourceRefused(f"vector.{_MODEL_ROOTS.get(name, 'citygml')}", source=source, found=root)
     if name in _OTHER_ROOTS:
         raise SourceRefused("vector.other_kind", source=source, found=root, expected=CUSTOMARY)
     if b"opengis.net/gml" not in head and b"FeatureCollection" not in head:
         raise not_recognised(path, source)
+    ensure_whole_xml(path, source)
     for part in companions(path):
         if part.suffix.lower() == ".xsd":
             _ensure_own_schema(part, source)
+
+
+def ensure_whole_xml(path: Path, source: str) -> None:
+    """Refuse XML that breaks off or is not well formed, with its line: GDAL would keep quiet about what it could not read."""
+    parser = _parser(source)
+    with path.open("rb") as file:
+        start = file.read(_CHUNK)
+        parser_starts = max(start.find(b"<"), 0)
+        try:
+            parser.Parse(start[parser_starts:], False)
+            while chunk := file.read(_HEAD_BYTES):
+                parser.Parse(chunk, False)
+            parser.Parse(b"", True)
+        except expat.ExpatError as error:
+            line = error.lineno + start[:parser_starts].count(b"\n")
+            values = {"line": line, "column": error.offset + 1, "cause": expat.ErrorString(error.code)}
+            raise SourceRefused("vector.broken_xml", source=source, **values) from error
 
 
 def _root(content: bytes, source: str) -> str | None:

@@ -1,13 +1,16 @@
 """Vector files through GDAL: shapefile, GeoPackage, GeoJSON, FlatGeobuf, GML, MapInfo, SQLite.
 
-A record is one row of one source layer that has a place here; a layer or table without one is left out with a finding.
-Names become ours through a mapping (`ingest/mapping.py`); without one the standard mapping and our own layer names are
-tried. How the file is opened stands in `ingest/vector/file.py`. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
+A record is one row of one source layer. Names become ours through a mapping (`ingest/mapping.py`); without one the standard
+mapping and our own layer names are tried, and a source layer that matches none becomes a layer of the town's own
+(`ingest/vector/own_layers.py`). Where the caller names a layer or a mapping, what that leaves out is left out with a finding. How the file is opened stands in `ingest/vector/file.py`. Text of a shapefile without `.cpg` is GBK unless it is UTF-8.
 """
 
 import itertools
-import re
+import tempfile
 from collections.abc import Iterator
+from collections.abc import Mapping as Map
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,36 +20,53 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.coordinates import fit_better
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
+from ingest.encoding import encoding_title, ensure_encoding
+from ingest.leftovers import leftover_attributes, nested_texts
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
+from ingest.source_crs import source_crs
+from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
+from ingest.vector.conversion import converted
+from ingest.vector.declared_crs import declared_crs, layers_with_crs
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
-from twin_model.crs import crs_code, same_crs
-from twin_model.errors import CrsRefused, SourceRefused
+from ingest.vector.kind import is_file_geodatabase, tables_together
+from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
+from ingest.vector.routing import Route, routed
+from ingest.vector.table_features import holds_coordinates
+from ingest.vector.table_join import joined_layer, tables_joined
+from ingest.vector.target_geometry import (
+    dimension_of,
+    ensure_some_fit,
+    entries_of_dimension,
+    entries_of_geometry,
+    layers_like,
+)
+from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.rows.columns import coded
 from twin_model.rows.coordinate_runs import no_runs, read_runs
 
 __all__ = ["read_vector", "recognises_vector"]
 
 _LENGTH_OF_HEAD = 512
+_ANY_LAYER = ("vector", "topography")
+"""Words for `--as` that name no layer."""
+
 _LOOKED_AT = 1_000
-_NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unknown))', re.IGNORECASE)
-_DIMENSIONS = {
-    "Point": 0,
-    "MultiPoint": 0,
-    "LineString": 1,
-    "MultiLineString": 1,
-    "Polygon": 2,
-    "MultiPolygon": 2,
-}
+_MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
+"""What XML that is read, or named for what it is, has in its head."""
 
 
 def recognises_vector(path: Path) -> bool:
     """Say whether the first bytes are those of a vector file GDAL reads for us."""
+    if is_file_geodatabase(path):
+        return True
     if not path.is_file():
         return False
+    if is_table_file(path):
+        return holds_coordinates(path)
     with path.open("rb") as file:
         head = file.read(_LENGTH_OF_HEAD)
     if head[:4] == b"\x00\x00\x27\x0a" or head[:15] == b"SQLite format 3" or head[:4] == b"fgb\x03":
@@ -54,26 +74,50 @@ def recognises_vector(path: Path) -> bool:
     if path.suffix.lower() in {".tab", ".mif"}:
         return head[:6].lower() == b"!table" or head[:7].lower() == b"version"
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if path.suffix.lower() in {".kml", ".kmz", ".gpx", ".dgn"}:
+        return text[:1] == b"<" or head[:2] == b"PK" or path.suffix.lower() == ".dgn"
     if text[:1] in (b"{", b"["):
         return path.suffix.lower() in {".geojson", ".json"} and b"CityJSON" not in head
-    return (b"opengis.net/gml" in head or b"FeatureCollection" in head) and text[:1] == b"<"
+    if text[:1] != b"<":
+        return False
+    return any(mark in head for mark in _MARKS_OF_XML)
 
 
 def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read every layer of a file that a mapping, or `options.kind`, gives a place here."""
     _ensure_shapefile(path, draft)
     named = options.mapping.options.get("encoding") if options.mapping else None
-    file = VectorFile(path, draft.source.name, options.encoding or named)
-    found = file.names()
+    encoding = options.encoding or (ensure_encoding(named) if named else None)
+    with tempfile.TemporaryDirectory(prefix="twin-converted-") as folder:
+        path = tables_together(path, Path(folder))
+        source = converted(path, draft.source.name, Path(folder), encoding)
+        for finding in source.findings if source else ():
+            draft.report(finding)
+        file = VectorFile(source.path if source else path, draft.source.name, encoding)
+        _read_file(file, path, draft, options)
+
+
+def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
+    found = layers_with_crs(file, file.names(), draft, options)
     chosen = _chosen(found, path, draft, options)
+    targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
+    targets |= _own(file, found, chosen, draft, options)
+    if not targets:
+        rows = sum(file.layer(name, geometry).features for name, geometry in found)
+        rule = "vector.only_tables" if rows else "source.empty"
+        raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in found])
     before = draft.counts.read
+    joined = tables_joined([entry for entries in targets.values() for entry in entries.values()])
     for name, geometry in found:
-        if name in chosen:
-            _read_or_leave(file, name, geometry, chosen[name], draft, options, alone=len(chosen) == 1)
+        if name in joined:
+            continue
+        if targets.get(name):
+            _read_or_leave(file, name, geometry, targets[name], draft, options, alone=len(targets) == 1)
         else:
             _leave_out(file, name, geometry, draft)
     if draft.counts.read == before:
         raise SourceRefused("source.empty", source=draft.source.name)
+    ensure_some_fit(draft)
     _report_encoding(file, draft)
 
 
@@ -96,64 +140,80 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
 
 def _chosen(
     found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
-) -> dict[str, LayerMapping]:
-    """Return source layer -> how it is read; refuse a file of which nothing has a place here."""
+) -> dict[str, list[LayerMapping]]:
+    """Return source layer -> how it is read, in order; refuse a file of which nothing has a place here."""
     source = draft.source.name
     if not found:
         raise SourceRefused("source.empty", source=source)
     stems = [path.stem] if len(found) == 1 else []
     targets = {
-        name: _target([name, *stems], draft, options)
+        name: _targets([name, *stems], draft, options)
         for name, geometry in found
         if geometry is not None or _takes_tables(draft, options)
     }
-    if not targets:
+    if not targets and not _takes_own(options):
         raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
-    chosen = {name: target for name, target in targets.items() if target is not None}
+    if _takes_own(options):  # by its name alone a layer is not taken for one of another dimension
+        declared = {name: dimension_of(geometry) for name, geometry in found}
+        targets = {name: entries_of_geometry(name, entries, declared[name], draft) for name, entries in targets.items()}
+    chosen = {name: entries for name, entries in targets.items() if entries}
     if options.kind in draft.catalogue.layers:
-        chosen = _of_its_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
-    if not chosen:
-        raise SourceRefused("source.nothing_mapped", source=source, found=list(targets), nearest=_nearest(found, draft))
+        chosen = entries_of_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
+    if not chosen and not _takes_own(options):
+        raise SourceRefused(
+            "source.nothing_mapped", source=source, found=list(targets), nearest=layers_like(found, draft)
+        )
     return chosen
 
 
-def _of_its_dimension(
-    chosen: dict[str, LayerMapping], geometry: dict[str, str | None], dimension: int
-) -> dict[str, LayerMapping]:
-    """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
-    suiting = {name: one for name, one in chosen.items() if _dimension(geometry[name]) in (dimension, None)}
-    return suiting or chosen
+def _takes_own(options: ReadOptions) -> bool:
+    """Say whether source layers may become layers of the town's own: where nobody says which are wanted."""
+    return options.mapping is None and (options.kind is None or options.kind in _ANY_LAYER)
 
 
-def _dimension(geometry: str | None) -> int | None:
-    """Return 0 for points, 1 for lines, 2 for areas, None where a layer holds anything."""
-    return _DIMENSIONS.get(str(geometry).removesuffix(" Z"))
+def _own(
+    file: VectorFile,
+    found: list[tuple[str, str | None]],
+    chosen: Map[str, list[LayerMapping]],
+    draft: Draft,
+    options: ReadOptions,
+) -> dict[str, Targets]:
+    """Describe the source layers that match none of ours to the draft; return how they are read."""
+    if not _takes_own(options):
+        return {}
+    targets: dict[str, Targets] = {}
+    for name, geometry in found:
+        if name in chosen or name in NOT_OF_THE_TOWN:
+            continue
+        try:
+            targets |= {name: own} if (own := own_targets(file, name, geometry, draft)) else {}
+        except SourceRefused as refusal:
+            if len(found) == 1 or refusal.rule_id != "source.unreadable":
+                raise
+            _report_unreadable(name, refusal, draft)
+    return targets
 
 
 def _takes_tables(draft: Draft, options: ReadOptions) -> bool:
     return options.kind in draft.catalogue.layers and not draft.catalogue[str(options.kind)].has_geometry
 
 
-def _nearest(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
-    """Return layers of ours that could take in what the file holds, by dimension."""
-    wanted = {_dimension(geometry) for _, geometry in found if geometry is not None}
-    fitting = [one for one in draft.catalogue if one.has_geometry and one.kind == "feature" and one.id != "finding"]
-    return [one.id for one in fitting if None in wanted or one.dimension in wanted][:12]
+def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[LayerMapping]:
+    """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours.
 
-
-def _target(names: list[str], draft: Draft, options: ReadOptions) -> LayerMapping | None:
-    """Return how a source layer is read: by `--as LAYER`, the mapping, or because it is named as one of ours."""
+    Of a mapping of the caller's every entry that fits is one: the later ones take what the first does not.
+    """
     mapping: Mapping = options.mapping or standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
         fitting = [one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind]
-        return fitting[0] if fitting else LayerMapping(("*",), str(options.kind))
+        return [fitting[0] if fitting else LayerMapping(("*",), str(options.kind))]
     for name in names:
-        found = mapping.layer_for(name)
-        if found is not None:
-            return found
-        if name in draft.catalogue:
-            return LayerMapping((name,), name)
-    return None
+        entries = mapping.entries_for(name)
+        if entries:
+            return entries if options.mapping is not None else entries[:1]
+        if name in draft.catalogue and not (_takes_own(options) and draft.catalogue[name].delivered_as):
+            return [LayerMapping((name,), name)]
+    return []
 
 
 def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> None:
@@ -170,7 +230,7 @@ def _read_or_leave(
     file: VectorFile,
     name: str,
     geometry: str | None,
-    target: LayerMapping,
+    targets: Targets,
     draft: Draft,
     options: ReadOptions,
     *,
@@ -179,16 +239,26 @@ def _read_or_leave(
     """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
         layer = file.layer(name, geometry)
-        batches = file.batches(layer, _wanted(layer, target, draft), FRAME_ROWS)
+        joined = joined_layer(file, layer, list(targets.values()))
+        batches = file.batches(layer, _wanted(layer), FRAME_ROWS)
+        if joined is not None:
+            layer, batches = joined.layer, joined.extended(batches)
         first = next(batches, None)
     except SourceRefused as refusal:
         if alone or refusal.rule_id != "source.unreadable":
             raise
-        values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
-        draft.report(Finding("vector.layer_unreadable", "error", values=values))
+        _report_unreadable(name, refusal, draft)
         return
-    if first is not None:
-        _read_layer(layer, first, batches, target, draft, options)
+    with closing(batches):  # who refuses the layer lets go of it: while GDAL has it open, it keeps its encoding for all
+        if first is not None:
+            _read_layer(layer, first, batches, targets, draft, options)
+    if joined is not None:
+        joined.report(draft)
+
+
+def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
+    values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
+    draft.report(Finding("vector.layer_unreadable", "error", values=values))
 
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
@@ -199,24 +269,82 @@ def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, 
     return {field: source for field, source in mapped.items() if ours.field_of(field)}
 
 
-def _wanted(layer: SourceLayer, target: LayerMapping, draft: Draft) -> list[str]:
-    dated = target.dated_by(list(layer.fields))
-    return sorted({*_fields(layer, target, draft.catalogue[target.to]).values(), *([dated] if dated else [])})
+def _wanted(layer: SourceLayer) -> list[str]:
+    """Return every column: those that no field takes stay in `attributes`."""
+    return sorted(layer.fields)
 
 
 def _read_layer(
-    layer: SourceLayer, first: Batch, others: Iterator[Batch], target: LayerMapping, draft: Draft, options: ReadOptions
+    layer: SourceLayer, first: Batch, others: Iterator[Batch], targets: Targets, draft: Draft, options: ReadOptions
 ) -> None:
-    ours = draft.catalogue[target.to]
-    fields, dated = _fields(layer, target, ours), target.dated_by(list(layer.fields))
-    crs = _crs(layer, first, draft, options)
+    crs = draft.storage_crs if layer.geometry is None and layer.crs is None else _crs(layer, first, draft, options)
+    readings = [_Reading(layer, target, draft) for target in targets.values()]
+    not_taken = 0
     for batch in itertools.chain([first], others):
+        for number, part in routed(batch, [reading.route for reading in readings]):
+            if number is None:
+                not_taken += len(part)
+            else:
+                readings[number].add(part, crs, options)
+    if not_taken:
+        draft.decorate(not_taken)
+        values = {"source_layer": layer.name, "source": draft.source.name, "rows": not_taken}
+        draft.report(Finding("vector.rows_not_taken", "info", values=values))
+
+
+class _Reading:
+    """How rows of a source layer become features of one of ours."""
+
+    def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft) -> None:
+        self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
+        self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
+        self.route = Route(layer, target, self.ours)
+        kinds = list(zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True))
+        used = {*self.fields.values(), self.dated}
+        self.nested = [name for name, kind, _ in kinds if kind.endswith("List") or kind == "OFTBinary"]
+        self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
+        if self.leftover:
+            draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
+
+    def _attributes(self, batch: Batch) -> NDArray[Any]:
+        columns = {name: batch.columns[name] for name in self.leftover}
+        days = [name for name, (kind, _) in self.leftover.items() if kind == "OFTDate"]
+        columns |= {name: _days(columns[name]) for name in days}
+        truths = [name for name, (_, subtype) in self.leftover.items() if subtype == "OFSTBoolean"]
+        columns |= {name: _truths(columns[name]) for name in truths}
+        json = [
+            name for name, (kind, subtype) in self.leftover.items() if subtype == "OFSTJSON" or kind.endswith("List")
+        ]
+        return leftover_attributes(columns, len(batch), json_columns=json)
+
+    def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
+        ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
+        if self.nested:
+            plain = {name: nested_texts(batch.columns[name]) for name in self.nested}
+            batch = replace(batch, columns=batch.columns | plain)
         content = columns_of(ours, target, fields, batch, storey_height=options.storey_height)
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = batch.fids
+        if self.leftover:
+            content[ATTRIBUTES] = self._attributes(batch)
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)
+
+
+def _truths(column: NDArray[Any]) -> NDArray[Any]:
+    """Return truth values, None where there is none; with NULLs among them they come as numbers."""
+    if column.dtype.kind == "b":
+        return column
+    values = [None if value is None or value != value else bool(value) for value in column.tolist()]
+    return np.array([*values, None], dtype=object)[:-1]
+
+
+def _days(column: NDArray[Any]) -> NDArray[Any]:
+    """Return dates as ISO text, whichever way GDAL wrote them."""
+    codes, distinct = coded(column)
+    days = [*(str(value)[:10].replace("/", "-") for value in distinct), None]
+    return np.array(days, dtype=object)[codes]
 
 
 def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
@@ -247,31 +375,35 @@ def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:
 
 
 def _report_encoding(file: VectorFile, draft: Draft) -> None:
-    """Say where an encoding was guessed that is neither of those that are customary here."""
-    if not file.declared and file.encoding == "cp1252":
-        values = {"source": draft.source.name, "encoding": "Windows 1252"}
+    """Say where texts were read in another encoding than the file declares, or one was guessed that is not customary here;
+    and which columns had to be named anew."""
+    source = draft.source.name
+    if file.contradicted is not None:
+        values = {
+            "source": source,
+            "declared": encoding_title(file.contradicted),
+            "found": encoding_title(file.encoding),
+        }
+        draft.report(Finding("vector.encoding_contradicts", "warning", values=values))
+    elif not file.declared and file.encoding == "cp1252":
+        values = {"source": source, "encoding": encoding_title("cp1252")}
         draft.report(Finding("vector.encoding_assumed", "info", values=values))
+    for encoding, texts in file.otherwise.items():
+        others: dict[str, Any] = {
+            "source": source,
+            "texts": texts,
+            "found": encoding_title(encoding),
+            "usual": encoding_title(file.encoding),
+        }
+        draft.report(Finding("vector.texts_otherwise", "warning", values=others))
+    for (layer, ours), name in file.renamed.items():
+        values = {"source": source, "source_layer": layer, "column": name, "to": ours}
+        draft.report(Finding("vector.column_renamed", "info", values=values))
 
 
 def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
-    """Return the system a layer declares, else the caller's, else the mapping's. GDAL's "Undefined SRS" declares none.
-
-    The caller's wins over what is declared where the first rows lie in the town by it, and do not by the other.
-    """
-    declared = options.crs or (options.mapping.crs if options.mapping else None)
-    try:
-        found = None if layer.crs is None or _NO_SYSTEM.match(layer.crs) else crs_code(layer.crs)
-    except CrsRefused:
-        found = None
-    if found is None and declared is None:
-        raise SourceRefused("source.no_crs", source=draft.source.name)
-    if found is not None and options.crs is not None and not same_crs(found, options.crs):
-        values = {"source": draft.source.name, "found": _short(found), "given": options.crs}
-        if fit_better(*_places(first, draft), found, options.crs, draft.storage_crs):
-            draft.report(Finding("vector.crs_overruled", "warning", values=values))
-            return crs_code(options.crs)
-        draft.report(Finding("vector.crs_kept", "info", values=values))
-    return crs_code(declared) if found is None else found
+    """Return the system of a layer (`ingest/source_crs.py`)."""
+    return source_crs(draft, options, lambda: _places(first, draft), declared=declared_crs(layer.crs))
 
 
 def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -281,8 +413,3 @@ def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np
     bounds = shapely.bounds(draft.coordinates.read(shapes))
     bounds = bounds[np.isfinite(bounds).all(axis=1)]
     return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
-
-
-def _short(code: str) -> str:
-    named = re.match(r'\w+\["([^"]+)', code)
-    return named[1] if named else code

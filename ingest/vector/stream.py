@@ -15,11 +15,11 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from pyogrio.errors import DataLayerError, DataSourceError
-from pyogrio.raw import open_arrow
+from pyogrio.raw import open_arrow, read_arrow
 
 from twin_model.rows.packed_wkb import PackedWkb
 
-__all__ = ["Column", "Streamed", "TextColumn", "Unstreamable", "stream"]
+__all__ = ["Column", "Streamed", "TextColumn", "Unstreamable", "stream", "whole_columns"]
 
 _TYPES = {"OFTString", "OFTInteger", "OFTInteger64", "OFTReal", "OFTDate", "OFTDateTime"}
 _COUNTED = {"ESRI Shapefile", "GPKG", "FlatGeobuf", "SQLite", "GeoJSON"}
@@ -146,8 +146,24 @@ def _alike(wkb: PackedWkb) -> bool:
     return bool((heads["order"] == 1).all() and np.isin(heads["kind"], _ALIKE).all() and not np.isnan(known).any())
 
 
+def whole_columns(
+    address: str, layer: str, fields: list[str], start: int, rows: int, encoding: str | None
+) -> tuple[NDArray[np.int64], dict[str, Column]]:
+    """Return feature ids and columns of whole numbers, where none is NULL in their own type, else as objects.
+
+    `pyogrio.raw.read` makes floats of them beside one NULL, which have 53 bits. Raises `Unstreamable` where Arrow cannot.
+    """
+    try:
+        head, table = read_arrow(address, layer=layer, columns=fields, encoding=encoding, read_geometry=False,
+                                 skip_features=start, max_features=rows, return_fids=True)  # fmt: skip
+    except _REFUSALS as error:
+        raise Unstreamable from error
+    fids = table.column(head["fid_column"] or "OGC_FID").to_numpy().astype(np.int64)
+    return fids, {name: _column(table.column(name).combine_chunks()) for name in head["fields"].tolist()}
+
+
 def _column(values: pa.Array) -> Column:
-    """Return a column as numpy has it: numbers without NULL in their own type, with NULL as float64 and NaN."""
+    """Return a column as numpy has it: numbers in their own type, whole ones and truth values beside NULL as objects."""
     if pa.types.is_date(values.type):
         values = values.cast(pa.string())
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
@@ -155,5 +171,8 @@ def _column(values: pa.Array) -> Column:
         codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         return TextColumn(codes.astype(np.intp), coded.dictionary.to_numpy(zero_copy_only=False))
     if values.null_count and not pa.types.is_floating(values.type):
-        values = values.cast(pa.int64()).cast(pa.float64())
+        objects = values.fill_null(False if pa.types.is_boolean(values.type) else 0).to_numpy(zero_copy_only=False)
+        objects = objects.astype(object)
+        objects[values.is_null().to_numpy(zero_copy_only=False)] = None
+        return np.asarray(objects)
     return np.asarray(values.to_numpy(zero_copy_only=False))

@@ -157,8 +157,10 @@ def test_an_ingest_tells_its_counts_its_version_and_the_worst_findings_first(run
         lines[0]
         == "land_use.gpkg [vector]: read 7 = stored 3 + quarantined 4 + decoration 0; land_use 3; version 1: 3 inserted, 0 updated, 0 ended"
     )
-    assert [one.split()[0] for one in lines[1:6]] == ["error"] * 4 + ["warning"]
-    assert lines[6].strip() == "and 1 more: twin findings"
+    assert lines[1].startswith("  error   ")
+    assert lines[2].strip() == "4 of this kind (identity.duplicate): fid 3, fid 4, fid 5 ..."
+    assert [line.split()[0] for line in lines[3:5]] == ["warning", "info"]
+    assert lines[5].strip() == "To list each: twin findings --source land_use.gpkg --limit 6"
 
 
 def test_an_ingest_speaks_chinese(run: Run, town: Path, plots: Path) -> None:
@@ -168,23 +170,34 @@ def test_an_ingest_speaks_chinese(run: Run, town: Path, plots: Path) -> None:
         done.stdout.splitlines()[0]
         == "land_use.gpkg（矢量文件）：读取 7 = 入库 3 + 待改 4 + 非要素 0；规划用地 3；版本 1：新增 3，变更 0，失效 0"
     )
-    assert "另有 1 条：twin findings" in done.stdout
+    assert (
+        "同类共 4 条（identity.duplicate）：第 3 号要素（FID）、第 4 号要素（FID）、第 5 号要素（FID） 等"
+        in done.stdout
+    )
+    assert "逐条列出：twin findings --source land_use.gpkg --limit 6" in done.stdout
 
 
-def test_a_dry_run_says_so_and_points_at_json_for_the_rest(run: Run, town: Path, plots: Path) -> None:
+def test_a_dry_run_says_so_and_points_at_a_report_for_the_rest(run: Run, town: Path, plots: Path) -> None:
     done = run("ingest", plots, "--dry-run")
 
     assert "dry run, nothing stored: land_use inserted 3" in done.stdout
-    assert "and 1 more: --json" in done.stdout
+    assert "read 7 = storable 3" in done.stdout
+    assert "To list each: add --report FILE.xlsx" in done.stdout
     assert json.loads(run("status", "--json").stdout)["version"] == 0
 
 
 def test_the_same_file_again_is_no_change_in_either_language(run: Run, town: Path, plots: Path) -> None:
     run("ingest", plots)
 
-    assert run("ingest", plots).stdout == "land_use.gpkg: no change (already in version 1)\n"
-    assert run("ingest", plots, lang="zh").stdout == "land_use.gpkg：无变化（与版本 1 相同）\n"
+    assert (
+        run("ingest", plots).stdout == "land_use.gpkg: no change (already in version 1; --again reads it once more)\n"
+    )
+    assert (
+        run("ingest", plots, lang="zh").stdout == "land_use.gpkg：无变化（与版本 1 相同；如需重新读取，加 --again）\n"
+    )
     assert "dry run, nothing stored: land_use unchanged 3" in run("ingest", plots, "--dry-run").stdout
+    again = run("ingest", plots, "--again").stdout
+    assert "read 7" in again and "no change" in again and "already" not in again
 
 
 def test_strict_exits_1_on_an_error_among_the_findings_and_stores_all_the_same(
@@ -198,7 +211,7 @@ def test_check_needs_no_town_and_stores_nothing(run: Run, plots: Path, tmp_path:
     done = run("check", plots)
 
     assert done.exit_code == 0
-    assert done.stdout.startswith("land_use.gpkg [vector]: read 7 = stored 3 + quarantined 4")
+    assert done.stdout.startswith("land_use.gpkg [vector]: read 7 = storable 3 + quarantined 4")
     assert not (tmp_path / "town").exists()
     assert run("check", plots, "--strict").exit_code == 1
 

@@ -13,8 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import shape
 
+from api_config.delivery import Delivery, deliver
+from ingest.draft import ReadOptions
 from twin_model.errors import QueryRefused
-from twin_model.town import init_town, open_town
+from twin_model.town import Town, init_town, open_town
 
 CRS84 = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
 URI = "http://www.opengis.net/def/crs/EPSG/0/{}"
@@ -348,3 +350,37 @@ def test_one_box_has_one_answer_in_a_notebook_and_over_http(inside: Any, demo_to
             town.features("building", bbox=(2.0, 1.0, 1.0, 2.0))
         with pytest.raises(QueryRefused, match="nan"):
             town.features("building", bbox=(float("nan"), 0.0, 1.0, 2.0))
+
+
+def test_attributes_of_a_file_of_ones_own_are_answered_filtered_and_shown(
+    scratch: Town, inside_of: Any, tmp_path: Path
+) -> None:
+    frame = gpd.GeoDataFrame(
+        {"OWNER": ["Li", "Wang"], "产权人 (2020)": ["甲", None], "n": [2**53 + 1, 2]},
+        geometry=[shapely.box(617_000 + 30 * n, 3_886_000, 617_010 + 30 * n, 3_886_010) for n in (0, 1)],
+        crs=scratch.store.crs,
+    )
+    frame.to_file(tmp_path / "parcels.gpkg", layer="parcels", engine="pyogrio")
+    with_as = ReadOptions(kind="building")
+    (outcome,) = deliver(scratch, [tmp_path / "parcels.gpkg"], Delivery(options=with_as))
+    own = deliver(scratch, [tmp_path / "parcels.gpkg"], Delivery())
+    assert outcome.error is None and own[0].error is None
+    ask = inside_of(scratch.path)
+
+    def found(**query: str) -> list[Any]:
+        answer = ask("GET", "/collections/building/items", params=query)
+        assert answer.status_code == 200, answer.text
+        return [each["properties"] for each in answer.json()["features"]]
+
+    assert found()[0]["attributes"] == {"OWNER": "Li", "n": 2**53 + 1, "产权人 (2020)": "甲"}
+    assert [row["attributes"]["n"] for row in found(filter="attributes.OWNER = 'Wang'")] == [2]
+    assert len(found(filter='"attributes.产权人 (2020)" IS NULL')) == 1
+    assert found(properties="attributes")[1]["attributes"]["OWNER"] == "Wang"
+    assert "attributes" not in found(properties="name")[0]
+    page = ask("GET", "/collections/building/items/building.1?f=html&lang=en").text
+    assert "Other attributes of the source" in page and "产权人 (2020)" in page
+    listed = ask("GET", "/collections/parcels/items?q=Wang").json()["features"]
+    assert [each["properties"]["OWNER"] for each in listed] == ["Wang"]
+    assert ask("GET", "/collections/parcels/items?f=html").status_code == 200
+    names = [each["id"] for each in ask("GET", "/viewer/config.json").json()["layers"]]
+    assert "parcels" in names

@@ -381,7 +381,7 @@ def test_an_unknown_source_is_refused_with_the_known_ones(capsys: pytest.Capture
     assert "no source named weather" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("folder", ["broken", "byhand"])
+@pytest.mark.parametrize("folder", ["broken", "byhand", "control"])
 def test_committed_samples_are_those_the_command_makes(samples: Path, folder: str) -> None:
     made = {p.relative_to(samples): p for p in (samples / folder).rglob("*") if p.is_file() and p.name != STAMP}
 

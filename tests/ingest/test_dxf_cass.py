@@ -196,10 +196,10 @@ def test_split_texts_coded_1_and_2_are_joined_to_their_building(tmp_path: Path) 
 
 
 def test_a_building_without_text_has_no_height_and_a_finding(tmp_path: Path) -> None:
-    found = read(drawn(tmp_path / "a.dxf", lambda drawing: draw_house(drawing, None, "141500")))
+    found = read(drawn(tmp_path / "a.dxf", lambda drawing: draw_house(drawing, None, "141200")))
 
     house = found["building"].iloc[0]
-    assert house.structure == "棚"
+    assert house.structure == "简"
     assert (house.storeys, house.height, house.floor_area_estimate) == (None, None, None)
     assert house.height_source == "unknown"
     finding = found.found("dxf.building_without_text")[0]
@@ -402,7 +402,37 @@ def test_contours_at_zero_or_off_the_interval_are_findings(tmp_path: Path) -> No
     assert len(found["contour"]) == 13
     assert [one.values["elevation"] for one in found.found("dxf.contour_off_interval")] == [65.3]
     assert found.found("dxf.contour_off_interval")[0].values["interval"] == 0.5
+    assert [one.values["lowest"] for one in found.found("geometry.height_unlikely")] == [60.0]
+    assert found.found("dxf.contour_at_zero") == []
+
+
+def test_a_contour_at_zero_among_low_ones_or_alone_is_a_question(tmp_path: Path) -> None:
+    def draw(drawing: Cass) -> None:
+        for i, height in enumerate([0.5, 1.0, 1.5, 2.0, 0.0]):
+            drawing.line("201101", "DGX", (0, i), (50, i), height=height)
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
     assert len(found.found("dxf.contour_at_zero")) == 1
+    assert found.found("geometry.height_unlikely") == []
+
+
+@pytest.mark.parametrize("height", [0.0, 999.0, 9999.0, -999.0, 635.0])
+def test_a_spot_height_that_cannot_be_true_is_told_at_its_place_with_the_heights_around(
+    tmp_path: Path, height: float
+) -> None:
+    def draw(drawing: Cass) -> None:
+        for i in range(6):
+            drawing.line("201101", "DGX", (0, 9 * i), (50, 9 * i), height=62.0 + i)
+        drawing.spot(20, 20, 64.4)
+        drawing.spot(30, 20, height)
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
+    [finding] = found.found("geometry.height_unlikely")
+    assert (finding.values["height"], finding.values["lowest"], finding.values["highest"]) == (height, 62.0, 67.0)
+    assert finding.point == pytest.approx((EAST + 30, NORTH + 20))
+    assert len(found["spot_height"]) == 2
 
 
 def test_a_polyline_contour_takes_vertex_z_or_header_z_without_its_frame_points(tmp_path: Path) -> None:
@@ -463,6 +493,27 @@ def test_the_frame_gives_the_sheet_and_its_survey_date(tmp_path: Path) -> None:
     assert shapely.from_wkt(sheet.neatline).equals(shapely.box(EAST, NORTH, EAST + 500, NORTH + 500))
     assert found.surveyed == "2023-10-31T16:00:00.000Z"
     assert found.balanced
+
+
+def test_neighbours_in_the_table_of_adjoining_sheets_are_not_the_sheet_and_a_wrong_number_is_a_finding(
+    tmp_path: Path,
+) -> None:
+    def draw(drawing: Cass, own: str | None) -> None:
+        for n, words in enumerate(("3885.5-617.5", "3885.5-618.0", "3885.5-618.5", "3885.0-617.5", "3885.0-618.5")):
+            drawing.text(words, -60 + 20 * (n % 3), 550 - 10 * (n // 3), layer="TK")
+        draw_sheet(drawing)
+        if own is not None:
+            numbers = [each for each in drawing.space.query("TEXT") if each.dxf.text == "3885.0-618.0"]
+            numbers[0].dxf.text = own
+
+    plain = read(drawn(tmp_path / "a.dxf", lambda drawing: draw(drawing, None)))
+    wrong = read(drawn(tmp_path / "b.dxf", lambda drawing: draw(drawing, "3999.0-618.0")))
+
+    for found in (plain, wrong):
+        assert found["map_sheet"]["sheet_key"].tolist() == ["1000_3885.0-618.0"]
+        assert found.balanced
+    assert not plain.found("dxf.sheet_number_overruled")
+    assert [each.values["number"] for each in wrong.found("dxf.sheet_number_overruled")] == ["3885.0-618.0"]
 
 
 def test_the_geometry_of_a_sheet_is_its_surveyed_part_and_no_hull(tmp_path: Path) -> None:
@@ -611,3 +662,36 @@ def test_the_hand_made_drawings_hold_what_their_table_says(samples_by_hand: Path
 @pytest.fixture
 def samples_by_hand() -> Path:
     return Path(__file__).resolve().parents[2] / "data_samples" / "byhand"
+
+
+def test_sheds_without_text_are_no_fault_and_houses_without_one_are(tmp_path: Path) -> None:
+    def draw(drawing: Cass) -> None:
+        for n in range(3):
+            drawing.box("141500", 20 * n, 0, 10)
+        drawing.box("141111", 80, 0, 10)
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
+    assert len(found.found("dxf.building_without_text")) == 1
+    assert found["building"]["structure"].tolist()[:3] == ["棚"] * 3
+
+
+def test_texts_taken_from_another_layer_are_said_once_for_that_layer(tmp_path: Path) -> None:
+    def draw(drawing: Cass) -> None:
+        for n in range(3):
+            drawing.box("141111", 20 * n, 0, 10)
+            drawing.text(f"砼{n + 2}", 20 * n + 5, 5, layer="DLDW" if n else "JMD")
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
+    assert found["building"]["storeys"].tolist() == [2, 3, 4]
+    [finding] = found.found("dxf.text_of_other_layer")
+    assert (finding.values["text"], finding.values["source_layer"], finding.values["count"]) == ("砼3", "DLDW", 2)
+    assert finding.point == pytest.approx((EAST + 25, NORTH + 5))
+
+
+def test_a_code_that_is_read_as_its_family_has_a_place(tmp_path: Path) -> None:
+    found = read(drawn(tmp_path / "a.dxf", lambda drawing: draw_house(drawing, code="141119")))
+
+    places = [one.point for one in found.findings if one.rule in {"dxf.code_uncertain", "dxf.unknown_code"}]
+    assert places and None not in places

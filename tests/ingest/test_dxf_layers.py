@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from ezdxf.lldxf.const import DXFError
 from ingest.draft import Draft, ReadOptions
 from ingest.dxf.reader import read_dxf, recognises_dxf
 from ingest.mapping import LayerMapping, Mapping
+from ingest.readers import find_sources, read_source
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused
@@ -216,6 +218,24 @@ def test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so(tmp_path: Path
     assert as_drawn["road_line"].length.iloc[0] == pytest.approx(5000)
 
 
+def test_a_unit_of_the_header_that_brings_the_drawing_out_of_the_town_is_not_believed(tmp_path: Path) -> None:
+    document = filemanagement.new(units=4)
+    document.modelspace().add_arc((618_000, 3_885_000), 50, 0, 180, dxfattribs={"layer": "Kerb"})
+    document.saveas(tmp_path / "a.dxf")
+    asked = Mapping("m", mapped(Kerb="road_line").layers, options={"units": "mm"})
+
+    found = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=mapped(Kerb="road_line"))
+    as_asked = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=asked)
+
+    (finding,) = found.found("dxf.units_not_believed")
+    assert found["road_line"].length.iloc[0] == pytest.approx(
+        50 * math.pi, abs=0.5
+    )  # arcs by the unit that is believed
+    assert found["road_line"].total_bounds[1] == pytest.approx(3_885_000, abs=1)
+    assert "618000.0, 38850" in finding.text("en") and "618.0，3885.0" in finding.text("zh")
+    assert as_asked.found("dxf.units_scaled") and as_asked.counts["stored"] == 0
+
+
 def test_a_mirrored_object_system_is_turned_to_the_world(tmp_path: Path) -> None:
     document = filemanagement.new()
     ring = [(-10, 0), (-20, 0), (-20, 10)]
@@ -242,10 +262,39 @@ def test_a_drawing_no_layer_of_which_is_mapped_is_refused_with_its_layers(tmp_pa
     document.saveas(tmp_path / "a.dxf")
 
     with pytest.raises(SourceRefused, match=r"Kerb \(2\), Houses \(1\)") as refused:
-        read(tmp_path / "a.dxf", crs="EPSG:4548")
+        read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=Mapping("mine", (LayerMapping(("other",), "building"),)))
 
     assert 'from = "Kerb"' in str(refused.value)
-    assert "building" in refused.value.text("zh")
+    assert "structure" in refused.value.text("zh")
+
+
+def test_a_drawing_of_which_nothing_is_said_becomes_layers_of_its_own(tmp_path: Path) -> None:
+    document = filemanagement.new()
+    space, block, sheet = document.modelspace(), document.blocks.new("TREE"), document.blocks.new("PLAN")
+    block.add_circle((0, 0), 1)
+    sheet.add_lwpolyline([(20, 0), (29, 0), (29, 9)], close=True, dxfattribs={"layer": "Houses"})
+    space.add_blockref("TREE", (1, 1), dxfattribs={"layer": "Trees", "color": 3})
+    space.add_blockref("PLAN", (0, 0), dxfattribs={"layer": "0"})
+    space.add_text("A", dxfattribs={"layer": "Notes", "insert": (5, 5)})
+    space.add_line((0, 0, 3), (9, 9, 4), dxfattribs={"layer": "Kerb"})
+    document.saveas(tmp_path / "plan.dxf")
+
+    found = read(tmp_path / "plan.dxf", crs="EPSG:4548", mapping=None)
+
+    assert {name: len(frame) for name, frame in found.layers.items()} == {
+        "plan_points": 2,
+        "plan_lines": 1,
+        "plan_areas": 1,
+    }
+    points = found.layers["plan_points"]
+    assert points[["layer", "block", "color", "text"]].fillna("").values.tolist() == [
+        ["Trees", "TREE", "3", ""],
+        ["Notes", "", "7", "A"],
+    ]
+    assert found.layers["plan_lines"].geometry.has_z.all() and found.layers["plan_areas"]["layer"].tolist() == [
+        "Houses"
+    ]
+    assert [one.rule for one in found.findings].count("vector.own_layer") == 3
 
 
 def test_geodata_of_a_drawing_is_noted(realdata: Path) -> None:
@@ -289,6 +338,24 @@ def test_what_is_no_usable_drawing_is_refused_in_words(tmp_path: Path, content: 
     assert refused.value.rule_id == rule
     assert "a.dxf" in refused.value.text("en")
     assert "a.dxf" in refused.value.text("zh")
+
+
+def test_a_dwg_is_refused_with_how_to_convert_it_unless_its_dxf_lies_beside_it(tmp_path: Path) -> None:
+    for name in ("a.dwg", "b.dwg"):
+        (tmp_path / name).write_bytes(b"AC1032\x00\x00\x00\x00")
+    filemanagement.new().saveas(tmp_path / "b.dxf")
+
+    sources = [path.name for path in find_sources(tmp_path)]
+    with pytest.raises(SourceRefused) as refusal:
+        read_source(
+            tmp_path / "a.dwg",
+            Draft(Source("a.dwg", "0" * 64), read_catalogue(), storage_crs="EPSG:4548"),
+            ReadOptions(),
+        )
+
+    assert sources == ["a.dwg", "b.dxf"]
+    assert refusal.value.rule_id == "dxf.is_dwg"
+    assert "ODA File Converter" in refusal.value.text("zh")
 
 
 def test_a_drawing_cut_anywhere_is_never_read_in_part(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """EPANET networks against WNTR's own reading of the same files, and networks with something wrong in them."""
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -252,3 +253,45 @@ def test_other_files_are_not_taken_for_networks(tmp_path: Path) -> None:
 
     assert not recognises_epanet(tmp_path / "points.csv")
     assert not recognises_epanet(tmp_path)
+
+
+def test_decimal_commas_are_read_as_decimal_points_and_told_once(tmp_path: Path) -> None:
+    pointed = SMALL.replace("100 12", "100.25 12.5").replace("617100 3885000", "617100.50 3885000.25")
+    expected, _ = read(written(tmp_path, pointed))
+
+    read_layers, draft = read(written(tmp_path, pointed.replace(".", ",")))
+
+    for layer, frame in read_layers.items():
+        assert frame.drop(columns="geometry").equals(expected[layer].drop(columns="geometry"))
+        assert frame.geometry.geom_equals(expected[layer].geometry).all()
+    assert [(one.rule, one.place, one.values["count"]) for one in draft.findings if "comma" in one.rule] == [
+        ("epanet.decimal_comma", "line 7", 3)
+    ]
+
+
+def test_a_length_or_a_bend_that_is_no_number_is_told(tmp_path: Path) -> None:
+    text = SMALL.replace("P1  R1 J1 100", "P1  R1 J1 1.0.0").replace("P2 617150", "P2 61715O")
+
+    layers, draft = read(written(tmp_path, text))
+
+    assert layers["pipe_line"]["length"].isna().tolist() == [True, False]
+    told = [(one.place, one.values["value"]) for one in draft.findings if one.rule == "epanet.number_unreadable"]
+    assert told == [("line 16", "61715O"), ("line 7", "1.0.0")]
+
+
+def test_what_a_model_says_and_no_field_takes_stays_in_attributes(tmp_path: Path) -> None:
+    text = SMALL.replace("[OPTIONS]", "[TAGS]\n NODE J1 north zone\n LINK P2 west\n[OPTIONS]").replace(
+        "J2  20  0", "J2 20"
+    )
+
+    frames, _ = read(written(tmp_path, text))
+
+    said = {
+        name: [json.loads(each) if isinstance(each, str) else None for each in frame["attributes"]]
+        for name, frame in frames.items()
+    }
+    assert said["pipe_point"] == [{"demand": 0.0, "tag": "north zone"}, None, None]
+    assert said["pipe_line"] == [
+        {"minor_loss": 0.0, "roughness": 100.0},
+        {"minor_loss": 0.0, "roughness": 100.0, "tag": "west"},
+    ]

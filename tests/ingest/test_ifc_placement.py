@@ -353,6 +353,40 @@ def test_a_contradiction_about_the_place_is_a_finding_with_its_values(
     assert read.texts[rule][1] != read.texts[rule][0]
 
 
+def test_a_model_that_is_georeferenced_twice_is_stored_unplaced_until_a_person_says_which_reading_is_meant(
+    tmp_path: Path,
+) -> None:
+    path = author(tmp_path / "twice.ifc", at=(EAST, NORTH, HEIGHT), conversion=turned(0.0), map_unit=1.0)
+    own = ReadOptions(mapping=Mapping("m", (), options={"placement": {"east": 0, "north": 0}}))
+
+    read, answered = Read(path), Read(path, own)
+
+    placing = {rule for rule in read.rules if rule.startswith("ifc.")} - {"ifc.decoration"}
+    assert (read.model["placement"], placing) == ("none", {"ifc.georeferenced_twice", "ifc.unplaced"})
+    for words in read.texts["ifc.georeferenced_twice"]:
+        assert all(str(number) in words for number in (EAST, NORTH, "placement = { east = 0, north = 0 }")), words
+    assert answered.model["placement"] == "mapping"
+    assert same_points(answered.corners(), box_by_hand((0.0, 0.0, 0.0), degrees=0.0), 1e-6)
+
+
+def test_a_conversion_that_lies_outside_its_system_in_every_unit_leaves_the_model_unplaced(tmp_path: Path) -> None:
+    conversion = turned() | {"Eastings": 27_100.0, "Northings": 84_200.0}
+
+    read = Read(author(tmp_path / "local.ifc", prefix=None, conversion=conversion))
+
+    assert (read.model["placement"], "ifc.conversion_outside" in read.rules) == ("none", True)
+
+
+def test_a_conversion_with_the_number_of_its_zone_is_named_and_placed_where_crs_wins(tmp_path: Path) -> None:
+    path = author(tmp_path / "zone.ifc", prefix=None, conversion=turned() | {"Eastings": EAST + 39e6})
+
+    read, remedied = Read(path), Read(path, ReadOptions(crs="EPSG:4527", crs_wins=True))
+
+    assert read.model["placement"] == "none"
+    assert all("--crs EPSG:4527 --crs-wins" in words for words in read.texts["ifc.conversion_elsewhere"])
+    assert same_points(remedied.corners(), box_by_hand(), 1e-3)
+
+
 def test_a_site_that_agrees_with_the_conversion_brings_no_finding(tmp_path: Path) -> None:
     longitude, latitude = pyproj.Transformer.from_crs("EPSG:4548", "EPSG:4490", always_xy=True).transform(EAST, NORTH)
     angles = {"latitude": _degrees(latitude), "longitude": _degrees(longitude)}

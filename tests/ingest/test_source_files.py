@@ -2,22 +2,25 @@
 
 import shutil
 import sqlite3
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import geopandas as gpd
+import openpyxl
 import pyogrio
 import pytest
 import shapely
 
-from api_config.delivery import Delivery, deliver
+from api_config.delivery import Delivery, deliver, inspect
 from ingest.draft import Draft, ReadOptions
-from ingest.readers import files_of, identify, read_source
+from ingest.readers import files_of, find_sources, identify, read_source
 from twin_model.catalogue import read_catalogue
 from twin_model.sources import files_of_source
 from twin_model.town import Town, init_town
 
 CRS = "EPSG:4548"
+BYHAND = Path(__file__).resolve().parents[2] / "data_samples" / "byhand"
 AS_BUILDING = ReadOptions(kind="building", crs=CRS)
 
 
@@ -167,3 +170,67 @@ def test_notes_on_a_gml_are_neither_believed_nor_left_beside_it(town: Town, tmp_
     assert outcome.error is None
     assert town.features("building")["storeys"].tolist() == [5]
     assert sorted(tmp_path.iterdir()) == before
+
+
+def of_every_kind(folder: Path) -> list[Path]:
+    """Write a source of every kind into a folder, with what libraries leave beside some of them."""
+    for suffix in (".shp", ".gpkg", ".geojson", ".fgb"):
+        houses(folder / f"houses{suffix}", ["甲"])
+    houses(folder / "lite.sqlite", ["甲"], driver="SQLite")
+    houses(folder / "plan.gml", ["甲"], driver="GML")
+    for suffix in (".tab", ".mif"):
+        houses(folder / f"mapinfo{suffix}", ["甲"], driver="MapInfo File")
+    (folder / "houses.shp.xml").write_text("<metadata/>")
+    (folder / "houses.qix").write_bytes(b"SQT" + bytes(29))
+    (folder / "houses.gpkg.aux.xml").write_text("<PAMDataset/>")
+    (folder / "WSPOINT.csv").write_text("点号,X,Y,地面高程\n1,3886000.0,618000.0,10.0\n", "utf-8")
+    workbook = openpyxl.Workbook()
+    workbook.active.title = "WSPoint"
+    for row in (("点号", "X", "Y", "地面高程"), ("1", 3886000.0, 618000.0, 10.0)):
+        workbook.active.append(row)
+    workbook.save(folder / "survey.xlsx")
+    (folder / "net.inp").write_text(
+        "[JUNCTIONS]\nA 1\nB 1\n[PIPES]\nP A B 10 100 100 0 Open\n[OPTIONS]\nUnits LPS\n"
+        "[COORDINATES]\nA 618000 3886000\nB 618010 3886000\n"
+    )
+    shutil.copy(BYHAND / "split_structure_and_storeys.dxf", folder / "plan.dxf")
+    (folder / "wall.ifc").write_text(
+        "ISO-10303-21;\nHEADER;\nFILE_SCHEMA(('IFC4'));\nENDSEC;\nDATA;\nENDSEC;\nEND-ISO-10303-21;\n"
+    )
+    with zipfile.ZipFile(folder / "packed.zip", "w") as archive:
+        archive.write(folder / "houses.geojson", "packed.geojson")
+    return find_sources(folder)
+
+
+def test_no_reader_writes_beside_a_source_or_believes_what_lies_there(town: Town, tmp_path: Path) -> None:
+    """A database in WAL mode is written by whoever reads it: a check moved the rows that waited into the office's file.
+
+    It takes seconds because every reader's libraries are loaded for it.
+    """
+    folder = tmp_path / "in"
+    folder.mkdir()
+    sources = of_every_kind(folder)
+    writer = sqlite3.connect(folder / "houses.gpkg", isolation_level=None)
+    writer.execute("PRAGMA journal_mode = WAL")
+    writer.execute("PRAGMA wal_autocheckpoint = 0")
+    writer.execute("CREATE TABLE more (a)")
+    shutil.copytree(folder, tmp_path / "killed")  # as a program leaves it that was ended while it wrote
+    writer.close()
+    folder = tmp_path / "killed"
+    (folder / "houses.gpkg-shm").unlink()
+    folder.chmod(0o555)
+    before = contents(folder)
+
+    outcomes = inspect(None, [folder], AS_BUILDING) + deliver(town, [folder], Delivery(AS_BUILDING))
+    outcomes += deliver(town, [folder / "houses.gpkg"], Delivery(AS_BUILDING, dry_run=True))
+
+    assert contents(folder) == before
+    folder.chmod(0o755)
+    read = {outcome.source for outcome in outcomes if outcome.error is None}
+    assert {path.name for path in sources} - read <= {"packed.zip", "wall.ifc"}, "an empty model is refused"
+    assert "houses.gpkg-wal" in before and len(outcomes) == 2 * len(sources) + 1
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    """Return bytes and time of change of every file in a folder."""
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in sorted(folder.iterdir())}

@@ -155,7 +155,8 @@ def test_an_elevation_of_zero_is_a_blank_filled_in_and_the_depth_is_used(tmp_pat
         62.0,
         "depth",
     )
-    assert len(found(draft, "survey.depth_impossible")) == 2
+    assert found(draft, "survey.depth_impossible") == [], "the height is known"
+    assert len(found(draft, "survey.depth_not_used")) == 2
 
 
 def test_an_elevation_that_is_not_ground_minus_depth_is_reported_to_the_centimetre(tmp_path: Path) -> None:
@@ -257,6 +258,26 @@ def test_a_class_nobody_knows_leaves_the_heights_open(tmp_path: Path) -> None:
 
     assert len(found(draft, "survey.class_unknown")) == 5
     assert frames["pipe_line"]["start_crown"].isna().all()
+
+
+def test_words_that_a_mapping_adds_are_known_and_so_is_a_unit_it_names(tmp_path: Path) -> None:
+    save(tmp_path / "points.csv", [*POINT_HEADING, "管类", "使用状态"], [[*row, "雨水甲", "尚可"] for row in POINTS])
+    lines = [
+        ["W1", "W2", "3", "2.5", "0.4", "PE"],
+        ["W2", "W3", "2.5", "2.4", "0.6", "PE"],
+        ["W1", "W3", "3", "2.4", "0.6", "PE"],
+    ]
+    save(tmp_path / "lines.csv", [*LINE_HEADING, "管类", "使用状态"], [[*row, "雨水甲", "尚可"] for row in lines])
+    words = mapping(survey={"classes": {"雨水甲": "YS"}, "status": {"尚可": "0"}, "units": {"section": "m"}})
+
+    _, before = read(tmp_path / "lines.csv")
+    frames, after = read(tmp_path / "lines.csv", mapping=words)
+
+    rules = ("survey.class_unknown", "survey.status_unknown", "survey.section_unit")
+    assert [rule for rule in rules if not found(before, rule)] == []
+    assert not any(found(after, rule) for rule in rules)
+    assert set(frames["pipe_line"]["subclass"]) == {"YS"} and set(frames["pipe_line"]["status"]) == {"0"}
+    assert sorted(frames["pipe_line"]["width_mm"]) == [400, 600, 600]
 
 
 def swapped(x: str, y: str) -> tuple[str, str]:
@@ -481,3 +502,131 @@ def test_every_message_has_the_same_values_in_both_languages(area: str) -> None:
     for rule, words in english.items():
         fields = [{name for _, name, _, _ in Formatter().parse(text) if name} for text in (words, chinese[rule])]
         assert fields[0] == fields[1], rule
+
+
+def test_a_column_that_nobody_understood_is_named_once_for_its_table(tmp_path: Path) -> None:
+    path = survey(tmp_path)
+    save(path, [*LINE_HEADING[:4], "Grösse", "材质", "空列"], [[*row, ""] for row in LINES])
+
+    frames, draft = read(path)
+
+    assert frames["pipe_line"]["section"].isna().all()
+    [finding] = found(draft, "attributes.kept")
+    assert "WSLine" in finding.text("en") and "Grösse" in finding.text("en")
+
+
+def test_numbers_are_read_as_they_are_written_or_told_with_their_place(tmp_path: Path) -> None:
+    save(tmp_path / "WSPoint.csv", POINT_HEADING, [
+        ["W1", "3885000,00", "617000,25", "65,5", "转折点", ""],
+        ["W2", "３８８５０３０．５", "617 000", "64m", "", "检查井"],
+        ["W3", "3885030", "617040", "1,064", "", "检查井"],
+    ])  # fmt: skip
+    save(
+        tmp_path / "WSLine.csv",
+        LINE_HEADING,
+        [["W1", "W2", "1,25", "300cm", "0.4m", "PE"], ["W2", "W3", "——", "约2.4", "4 00", "PE"]],
+    )
+
+    frames, draft = read(tmp_path / "WSLine.csv")
+
+    assert frames["pipe_point"]["ground_elevation"].tolist() == [65.5, 64.0, 1.064]
+    assert [shape.y for shape in frames["pipe_point"].geometry] == [3885000.0, 3885030.5, 3885030.0]
+    lines = frames["pipe_line"]
+    assert [lines["start_depth"][0], lines["end_depth"][0], lines["width_mm"][0]] == [1.25, 3.0, 400.0]
+    assert lines[["start_depth", "end_depth"]].iloc[1].isna().all()
+    told = [(one.place, one.values["field"], one.values["value"]) for one in found(draft, "survey.number_unreadable")]
+    assert told == [("WSLine row 3", "end_depth", "约2.4")]
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_decimal_commas_of_a_table_without_quotes_are_no_separators(tmp_path: Path, separator: str) -> None:
+    rows = [POINT_HEADING, *([row[0], f"{row[1]},5", f"{row[2]},25", f"{row[3]},75", *row[4:]] for row in POINTS)]
+    (tmp_path / "WSPoint.csv").write_text("\n".join(separator.join(row) for row in rows), "utf-8")
+
+    frames, _ = read(tmp_path / "WSPoint.csv")
+
+    assert next((one.x, one.y, one.z) for one in frames["pipe_point"].geometry) == (617000.25, 3885000.5, 65.75)
+
+
+@pytest.mark.parametrize(
+    ("name", "burial", "reference"),
+    [("JS", "", "top"), ("JS", "直埋", "top"), ("JS", "管沟", "invert"), ("DL", "GG", "invert"), ("DL", "管沟敷设", "invert"), ("TX", "管块", "top"),
+     ("TX", "GK", "top"), ("TX", "排管", "top"), ("RL", "ZH", "invert"), ("RL", "管廊", "invert"), ("RQ", "", "top"), ("GY", "", "top"), ("PS", "", "invert"),
+     ("WS", "管埋", "invert"), ("YS", "管块", "top"), ("DL", "", "top"), ("TX", "", "top"), ("TX", "RF", "invert"), ("TX", "1", "invert"), ("TX", "3", "top")],
+)  # fmt: skip
+def test_what_a_depth_is_measured_to_is_told_by_class_and_burial(
+    tmp_path: Path, name: str, burial: str, reference: str
+) -> None:
+    save(tmp_path / f"{name}Point.csv", POINT_HEADING, POINTS)
+    path = save(
+        tmp_path / f"{name}Line.csv", [*LINE_HEADING, "埋设方式"], [["W1", "W2", "2", "2", "400X800", "砼", burial]]
+    )
+
+    line = read(path)[0]["pipe_line"].iloc[0]
+
+    assert line["depth_reference"] == reference
+    assert (line["start_crown"], line["start_invert"]) == ((63.0, 62.2) if reference == "top" else (63.8, 63.0))
+
+
+def test_a_finding_about_one_end_of_a_line_is_at_the_place_of_that_point(tmp_path: Path) -> None:
+    heading = [*LINE_HEADING, "起点高程", "终点高程"]
+    save(tmp_path / "WSPoint.csv", POINT_HEADING, POINTS)
+    path = save(
+        tmp_path / "WSLine.csv",
+        heading,
+        [["W1", "W2", "99", "2.5", "400", "PE", "", "61.3"], ["W2", "W3", "2.5", "2.4", "400", "PE", "", ""]],
+    )
+
+    _, draft = read(path)
+
+    places = {one.rule: (one.values["number"], one.point) for one in draft.findings}
+    assert places == {
+        "survey.depth_impossible": ("W1", (617000.0, 3885000.0)),
+        "survey.elevation_disagrees": ("W2", (617000.0, 3885030.0)),
+    }
+
+
+def test_a_row_that_decimal_commas_divided_is_set_aside_and_not_read_as_other_numbers(tmp_path: Path) -> None:
+    path = survey(tmp_path)
+    path.write_text(path.read_text("utf-8") + "W1,W3,1,25,1,5,300,PE\nW3,W1,1,1,400,PE,,\n", "utf-8")
+
+    frames, draft = read(path)
+
+    assert len(frames["pipe_line"]) == 3
+    [finding] = found(draft, "survey.cells_divided")
+    assert (finding.place, finding.values["cells"], finding.values["columns"]) == ("WSLine row 4", 8, 6)
+
+
+def test_a_row_of_one_sheet_that_commas_divided_gives_neither_point_nor_line(tmp_path: Path) -> None:
+    path = save(tmp_path / "WS成果表.csv", SHEET_HEADING, [
+        ["W1", "W2", "3885000", "617000", "65", "3", "400", "PE"],
+        ["W2", "W1", "3885030", "617000", "64", "2.5", "400", "PE"],
+    ])  # fmt: skip
+    path.write_text(path.read_text("utf-8") + "W3,W1,3885060,5,617000,5,64,2,5,400,PE\n", "utf-8")
+
+    frames, draft = read(path)
+
+    assert frames["pipe_point"]["survey_no"].tolist() == ["W1", "W2"]
+    assert len(frames["pipe_line"]) == 1
+    assert [one.place for one in found(draft, "survey.cells_divided")] == ["WS成果表 row 4"]
+
+
+def test_units_and_impossible_depths_are_read_in_one_sheet_tables_too(tmp_path: Path) -> None:
+    heading = ["物探点号", "连接点号", "X/m", "Y/m", "地面高程（米）", "埋深[cm]", "管径或断面（mm）", "材质"]
+    rows = [
+        ["W1", "W2", "3885000", "617000", "65", "300", "400", "PE"],
+        ["W2", "W1", "3885030", "617000", "64", "250", "400", "PE"],
+        ["W2", "W3", "3885030", "617000", "64", "250", "400", "PE"],
+        ["W3", "W2", "3885060", "617000", "64", "240", "400", "PE"],
+    ]
+
+    frames, draft = read(save(tmp_path / "WS成果表.csv", heading, rows))
+    with pytest.raises(SourceRefused) as refused:
+        read(save(tmp_path / "YS成果表.csv", [*heading[:5], "埋深", *heading[6:]], rows))
+
+    assert frames["pipe_line"][["start_depth", "end_depth", "width_mm"]].to_numpy().tolist() == [
+        [3.0, 2.5, 400.0],
+        [2.5, 2.4, 400.0],
+    ]
+    assert draft.findings == []
+    assert refused.value.values["likely"] == "cm" and refused.value.values["column"] == "埋深"

@@ -102,3 +102,71 @@ def test_no_text_breaks_the_reading_of_a_section_or_makes_up_a_size(said: str) -
 
     assert (section.shape is None) == (section.width_mm is None) == (section.height_mm is None)
     assert section.width_mm is None or any(one.isdigit() for one in said)
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "(mm)",
+        "（mm）",
+        "[mm]",
+        "［ｍｍ］",
+        "【mm】",
+        "/mm",
+        "_mm",
+        " mm",
+        "mm",
+        "（毫米）",
+        "毫米",
+        "(单位:mm)",
+        "（单位：毫米）",
+        "(MM)",
+        "，mm",
+    ],
+)
+def test_a_unit_however_it_is_written_belongs_to_its_column_whatever_its_name(
+    vocabulary: Vocabulary, unit: str
+) -> None:
+    for name in [alias for alias in vocabulary.aliases["line"]["section"] if not alias.isascii()]:
+        heading = find_heading(table(["起点点号", "终点点号", f"{name}{unit}"]), vocabulary)
+
+        assert heading is not None and heading.columns.get("section") == 2, name
+        assert dict(heading.units) == {"section": "mm"}, name
+
+
+def test_units_of_every_kind_and_in_a_row_of_their_own_are_read(vocabulary: Vocabulary) -> None:
+    names = ["物探点号", "X/m", "Y(m)", "地面高程（米）", "井深[cm]"]
+    units = {"x": "m", "y": "m", "ground_elevation": "m", "well_depth": "cm"}
+    below = ["", "m", "m", "m", "cm"]
+
+    inside = find_heading(table(names), vocabulary)
+    apart = find_heading(
+        table(
+            [name.split("/")[0].split("(")[0].split("（")[0].split("[")[0] for name in names],
+            below,
+            ["1", "2", "3", "4", "5"],
+        ),
+        vocabulary,
+    )
+    plain = find_heading(table(["物探点号", "X", "Y", "地面高程"]), vocabulary)
+
+    assert inside is not None and apart is not None and plain is not None
+    assert (dict(inside.units), inside.rows) == (units, 1)
+    assert (dict(apart.units), apart.rows) == (units, 2)
+    assert (dict(plain.units), plain.rows) == ({}, 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "text", "width", "height"),
+    [
+        ("0.3m", "300", 300, 300), ("φ0.3m", "300", 300, 300), ("30cm", "300", 300, 300), ("DN300mm", "DN300", 300, 300), ("３００", "300", 300, 300),
+        ("0.4m×0.3m", "400x300", 400, 300), ("0.4×0.3m", "400x300", 400, 300), ("400mm*300mm", "400x300", 400, 300), ("0,3m", "300", 300, 300),
+        ("1.2米×80厘米", "1200x800", 1200, 800), ("0.3", "0.3", None, None), ("300m", "300m", None, None), ("——", None, None, None), ("无", None, None, None),
+    ],
+)  # fmt: skip
+def test_a_unit_within_a_section_is_converted_and_an_impossible_one_gives_no_size(
+    said: str, text: str | None, width: float | None, height: float | None
+) -> None:
+    section = read_section(said)
+
+    assert (section.text, section.width_mm, section.height_mm) == (text, width, height)

@@ -144,3 +144,40 @@ def test_any_bytes_are_either_rows_of_text_or_refused(tmp_path_factory: pytest.T
     else:
         assert all(any(row) for row in table.rows)
         assert len(table.rows) == len(table.numbers)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ["点号;X;Y;高程", "W1;3885123,45;617000,12;63,5", "W2;3885124;617001;63"],
+        ["成果表;;;", "点号;X;Y;高程", "W1;1,5;2,5;3,5", "W2;1,5;2,5;3,5", "W3;1,5;2,5;3,5"],
+        ["点号\tX\t备注", "W1\t1,25\ta; b, c, d", "W2\t1,5\te; f, g, h, i"],
+        ["点号,X,备注", 'W1,1.5,"a; b"', "W2,1.5,a; b; c; d"],
+    ],
+)
+def test_commas_within_cells_do_not_divide_a_table_of_another_separator(tmp_path: Path, rows: list[str]) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("\n".join(rows), "utf-8")
+
+    table = read_tables(path)[0]
+
+    assert {len(row) for row in table.rows} == {len(table.rows[-1])} and len(table.rows[-1]) in (3, 4)
+
+
+def test_cells_that_a_spreadsheet_may_have_changed_are_named_with_what_it_shows(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["点号", "x"])
+    for value, number_format in ((datetime(2026, 3, 5), 'm"月"d"日"'), (datetime(1932, 1, 1), "mmm-yy"), (datetime(2026, 3, 5), "yyyy/m/d"),
+                                 (2e5, "0.00E+00"), (1.234567890123457e16, "0"), (12.5, "0.00"), (True, "General")):  # fmt: skip
+        sheet.append([value, None])
+        sheet.cell(sheet.max_row, 1).number_format = number_format
+    book.save(tmp_path / "a.xlsx")
+
+    table = read_tables(tmp_path / "a.xlsx")[0]
+
+    shown = {row: (cell.kind, cell.shown) for (row, _), cell in table.altered.items()}
+    assert shown == {1: ("date", "3月5日"), 2: ("date", "1932年1月"), 3: ("date", "2026年3月5日"), 4: ("exponent", "2.00E+05"),
+                     5: ("rounded", "12345678901234570")}  # fmt: skip
+    assert table.rows[5][0] == "12345678901234570"

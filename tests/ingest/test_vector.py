@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.draft import Draft, ReadOptions
-from ingest.mapping import read_mapping
-from ingest.vector.dbf_text import decoded_text, encoding_of
+from ingest.mapping import read_mapping, standard_mapping
+from ingest.vector.dbf_text import TableEncoding, decoded_text, encoding_of
 from ingest.vector.reader import read_vector, recognises_vector
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
@@ -179,7 +179,7 @@ def test_a_text_cut_by_its_field_loses_no_more_than_the_cut_character(text: str,
 
         read, whole = decoded_text(stored.decode("latin-1"), encoding)
 
-        assert whole
+        assert whole == encoding
         assert text.startswith(read)
         assert len(stored) - len(read.encode(encoding)) <= 3
 
@@ -203,7 +203,7 @@ def test_the_encoding_is_found_where_the_first_million_bytes_are_ascii(tmp_path:
     )
     assert (tmp_path / "p.dbf").stat().st_size > 1 << 20
 
-    assert encoding_of(tmp_path / "p.dbf", None) == ("gb18030", False)
+    assert encoding_of(tmp_path / "p.dbf", None) == TableEncoding("gb18030")
 
 
 @pytest.mark.parametrize(("part", "rule"), [(".shx", "vector.part_missing"), (".dbf", "vector.part_missing")])
@@ -437,25 +437,25 @@ def test_a_file_without_features_is_refused_in_our_words(content: bytes, message
     assert "building.geojson" in refusal.value.text("zh")
 
 
-def test_a_file_with_nothing_for_us_names_the_layers_that_could_take_it(tmp_path: Path) -> None:
+def test_a_file_with_nothing_for_a_mapping_names_the_layers_that_could_take_it(tmp_path: Path) -> None:
     path = tmp_path / "mystery.geojson"
     buildings().to_file(path, driver="GeoJSON", engine="pyogrio")
 
     with pytest.raises(SourceRefused) as refusal:
-        reading(path)
+        reading(path, mapping=standard_mapping("vector"))
 
     assert refusal.value.values["found"] == ["mystery"]
     assert "building" in refusal.value.values["nearest"]
     assert "road_line" not in refusal.value.values["nearest"]
 
 
-def test_layers_without_a_place_and_tables_are_left_out_and_said(tmp_path: Path) -> None:
+def test_layers_that_a_mapping_does_not_name_and_tables_are_left_out_and_said(tmp_path: Path) -> None:
     path = tmp_path / "town.gpkg"
     buildings().to_file(path, layer="房屋", engine="pyogrio")
     buildings().to_file(path, layer="mystery", engine="pyogrio")
     pyogrio.write_dataframe(pd.DataFrame({"a": [1, 2]}), path, layer="owners")
 
-    read = reading(path)
+    read = reading(path, mapping=standard_mapping("vector"))
 
     assert read.counts.to_dict()["features"] == {"building": 3}
     assert {one.rule: one.values["source_layer"] for one in read.findings} == {
@@ -614,3 +614,79 @@ def test_a_layer_that_cannot_be_opened_is_left_out_with_an_error_and_the_others_
     finding = next(one for one in read.findings if one.rule == "vector.layer_unreadable")
     assert (finding.severity, finding.values["source_layer"]) == ("error", "water_area")
     assert "nowhere" in finding.text("en")
+
+
+@pytest.mark.parametrize("suffix", [one for one in FORMATS if one not in {".tab", ".mif"}])  # these two know no NULL
+def test_a_row_without_a_value_changes_neither_digits_nor_type_of_the_others(suffix: str, tmp_path: Path) -> None:
+    first = 12_345_678_901_234_801
+    columns = {
+        "storeys": pd.array([first, None, first + 2], dtype="Int64"),
+        "name": pd.array([first, None, first + 2], dtype="Int64"),
+    }
+    path = tmp_path / f"building{suffix}"
+    outlines = [square(number) for number in range(3)]
+    pyogrio.write_dataframe(gpd.GeoDataFrame(columns, geometry=outlines, crs=CRS), path, driver=FORMATS[suffix])
+
+    read = reading(path)
+
+    stored = read.frame("building").sort_values("name")
+    assert stored["storeys"].tolist() == [first, first + 2, None]
+    assert stored["name"].tolist()[:2] == [str(first), str(first + 2)]
+    assert not [rule for rule in read.rules if rule.startswith("value.")]
+
+
+def test_numbers_written_as_texts_are_read_as_they_are_meant_or_told(tmp_path: Path) -> None:
+    written = ["9,5", "１２．５", "9500mm", "——", "约9米", "1.2m", "1,234.5"]
+    expected = [9.5, 12.5, 9.5, None, None, 1.2, 1234.5]
+    frame = gpd.GeoDataFrame(
+        {"height": written, "storeys": ["3", "4.0", "5", "无", "三", "7.5", "1"]},
+        geometry=[square(number) for number in range(len(written))],
+        crs=CRS,
+    )
+    frame.to_file(tmp_path / "building.gpkg", engine="pyogrio")
+
+    read = reading(tmp_path / "building.gpkg", storey_height=0.0)
+
+    stored = read.frame("building")
+    assert [None if not value or np.isnan(value) else value for value in stored["height"]] == expected
+    assert stored["storeys"].tolist() == [3, 4, 5, None, None, None, 1]
+    told = {(one.rule, one.place, one.values["field"], one.values["value"]) for one in read.findings}
+    assert told == {("value.unreadable", "fid 5", "height", "约9米"), ("value.unreadable", "fid 5", "storeys", "三"),
+                    ("value.unreadable", "fid 6", "storeys", "7.5")}  # fmt: skip
+
+
+def test_a_decimal_comma_in_a_column_of_numbers_is_not_cut_off(shapefile: Callable[..., Path]) -> None:
+    path = shapefile(frame=buildings(height=[9.25, 12.5, 7.75])[["height", "geometry"]])
+    table = path.with_suffix(".dbf")
+    table.write_bytes(table.read_bytes().replace(b".", b","))
+
+    assert reading(path, kind="building").frame("building")["height"].tolist() == [9.25, 12.5, 7.75]
+
+
+def test_digits_that_a_float_may_have_lost_are_told_once_for_a_column(tmp_path: Path) -> None:
+    frame = gpd.GeoDataFrame(
+        {"name": [1.2345678901234568e16, 1.2345678901234570e16, 12.0], "storeys": [1.0, 2.0, np.nan]},
+        geometry=[square(number) for number in range(3)],
+        crs=CRS,
+    )
+    frame.to_file(tmp_path / "building.gpkg", engine="pyogrio")
+
+    read = reading(tmp_path / "building.gpkg")
+
+    assert read.frame("building")["storeys"].tolist() == [1, 2, None]
+    [finding] = read.findings
+    assert (finding.rule, finding.place, finding.values["count"]) == ("value.rounded", "fid 1", 2)
+
+
+def test_whole_numbers_of_more_than_64_bits_are_texts_where_they_are_names_and_told_where_they_are_numbers(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "building.geojson"
+    outline = shapely.to_geojson(shapely.box(118.3, 35.1, 118.3002, 35.1002))
+    properties = '{"name": 110101199003071234567, "storeys": 110101199003071234567}'
+    path.write_text(f'{{"type": "FeatureCollection", "features": [{{"type": "Feature", "properties": {properties}, "geometry": {outline}}}]}}')  # fmt: skip
+
+    read = reading(path)
+
+    assert read.frame("building")["storeys"].tolist() == [None]
+    assert {"value.unreadable", "value.rounded"} <= set(read.rules)

@@ -72,9 +72,7 @@ FILES = [
     ("topo/shp/six_counties.shp", "planning_area", "Polygon", None, "EPSG:32618", 0, {"geometry.repaired"}),
     ("topo/shp/nts/AllNulls.shp", "building", "Polygon", "EPSG:28992", "EPSG:28992", 0, {"vector.part_missing"}),
     ("topo/shp/nts/Sept_polygones.shp", "building", "Polygon", "EPSG:4326", "EPSG:32618", 0, {"vector.encoding_assumed", "vector.part_missing"}),
-    ("topo/shp/nts/afvalbakken.shp", "facility", "Polygon", "EPSG:28992", "EPSG:28992", 26, {"geometry.wrong_type", "vector.part_missing"}),
     ("topo/shp/nts/afvalbakken.shp", "building", "Polygon", "EPSG:28992", "EPSG:28992", 0, {"vector.part_missing"}),
-    ("topo/shp/nts/crustal_test.shp", "boundary", "Polygon", "EPSG:32632", "EPSG:32632", 19, {"geometry.wrong_type", "vector.part_missing"}),
     ("topo/shp/nts/crustal_test.shp", "land_use", "Polygon", "EPSG:32632", "EPSG:32632", 0, {"identity.missing", "vector.part_missing"}),
     ("topo/shp/nts/point_ed50_geo.shp", "control_point", "Point", "EPSG:4326", "EPSG:32631", 0, {"vector.part_missing"}),
     ("topo/shp/nts/tnp_pol.shp", "building", "Polygon", "EPSG:32631", "EPSG:32631", 0, {"vector.part_missing"}),
@@ -95,8 +93,8 @@ FILES = [
     ("gpkg/test_gpkg_nulls.gpkg", "street_lamp", "Point", None, "EPSG:32631", 0, set()),
     ("gpkg/v12_bad_attributes.gpkg", "road_line", "LineString", None, "EPSG:32631", 0, {"geometry.missing", "vector.table_left_out"}),
 ]  # fmt: skip
-_ELSEWHERE = {"geometry.outside_area", "value.unreadable"}
-"""Where somebody else's file lies, and what is written in its fields, says nothing about the reader."""
+_ELSEWHERE = {"geometry.outside_area", "value.unreadable", "attributes.kept"}
+"""Where somebody else's file lies, which fields it has, and what is written in them, says nothing about the reader."""
 
 
 @pytest.mark.parametrize(("file", "layer", "dimension", "crs", "storage", "aside", "rules"), FILES)
@@ -121,6 +119,23 @@ def test_every_row_that_gdal_counts_is_stored_or_set_aside_with_its_reason(
     assert read.rules - _ELSEWHERE == rules
     assert_adds_up(read)
     assert {one.name: one.stat().st_mtime_ns for one in path.parent.iterdir()} == delivered
+
+
+@pytest.mark.parametrize(
+    ("file", "layer", "crs", "fitting"),
+    [
+        ("topo/shp/nts/afvalbakken.shp", "facility", "EPSG:28992", "building"),
+        ("topo/shp/nts/crustal_test.shp", "boundary", "EPSG:32632", "water_area"),
+    ],
+)
+def test_areas_named_as_points_or_lines_are_refused_with_layers_of_areas(
+    file: str, layer: str, crs: str, fitting: str, realdata: Path
+) -> None:
+    with pytest.raises(SourceRefused) as refusal:
+        reading(realdata / file, crs, ReadOptions(kind=layer, crs=crs))
+
+    assert refusal.value.rule_id == "vector.wrong_geometry"
+    assert fitting in refusal.value.text("en")
 
 
 @pytest.mark.parametrize("name", ["gdal_sample", "gdal_sample_view"])
@@ -150,11 +165,19 @@ def test_a_geopackage_with_a_layer_of_any_geometry_and_heights_is_read_whole(
 
 
 @pytest.mark.parametrize("name", ["gdal_sample", "gdal_sample_view"])
-def test_a_geopackage_whose_system_is_undefined_is_refused_until_one_is_named(name: str, realdata: Path) -> None:
+def test_layers_of_a_geopackage_without_a_system_are_left_out_by_name_until_one_is_named(
+    name: str, realdata: Path
+) -> None:
+    """One layer of the file has a system, and comes in."""
     path = realdata / "gpkg" / f"{name}.gpkg"
 
-    with pytest.raises(SourceRefused, match="does not state its coordinate reference system"):
-        reading(path, "EPSG:32631", ReadOptions(kind="building"))
+    read = reading(path, "EPSG:32631", ReadOptions(kind="building"))
+
+    without = {one.values["source_layer"] for one in read.findings if one.rule == "vector.layer_without_crs"}
+    assert {"polygon3d", "multipolygon2d", "multipolygon3d"} <= without
+    assert read.counts.features["building"] == 2 and all(
+        "--crs" in one.text("en") for one in read.findings if one.rule == "vector.layer_without_crs"
+    )
 
 
 @pytest.mark.parametrize(
@@ -230,10 +253,11 @@ def test_every_geojson_of_the_lint_corpus_adds_up_or_is_refused_by_name(layer: s
                 warnings.simplefilter("ignore")
                 assert read.counts.read == int(pyogrio.read_info(path, force_feature_count=True)["features"]), path.name
             told[path.stem] = "read"
-    assert told["bad-json"] == told["point-string"] == told["stringcoord"] == "source.unreadable"
+    assert told["bad-json"] == told["point-string"] == "source.unreadable"
+    assert told["stringcoord"] == "read", "one wrong row does not drop the other"
     assert told["rootstring"] == told["unknowntype"] == "vector.not_recognised"
     assert told["badfeature"] == told["nofeaturetype"] == "source.empty"
-    assert all(told[name] == "read" for name in told if name.startswith("good-"))
+    assert {told[name] for name in told if name.startswith("good-")} == {"read", "vector.wrong_geometry"}
 
 
 def test_a_line_of_one_point_and_a_ring_left_open_end_aside_and_closed(realdata: Path) -> None:

@@ -217,3 +217,16 @@ def test_wkb_is_taken_from_where_a_column_begins_in_arrows_memory(kind: pa.DataT
     column = pa.array([b"aaa", b"bb", None, b"c", b"dddd"], kind).slice(1, 3)
 
     assert vector_stream._packed(column).objects().tolist() == [b"bb", None, b"c"]
+
+
+@pytest.mark.parametrize("suffix", [one for one in FORMATS if one not in {".tab", ".mif"}])  # these two know no NULL
+def test_whole_numbers_and_truth_values_keep_their_type_beside_null(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a{suffix}"
+    pyogrio.write_dataframe(features(), path, driver=FORMATS[suffix])
+    file = VectorFile(path, path.name)
+    layer = file.layer(*file.names()[0])
+
+    batch = next(file.batches(layer, ["gaps", "maybe"], ROWS))
+
+    assert {type(value) for value in batch.columns["gaps"].tolist()} == {int, type(None)}
+    assert {type(value) for value in batch.columns["maybe"].tolist()} == {bool, type(None)}

@@ -191,3 +191,13 @@ def test_no_geometry_differs_from_any_and_none_of_all_costs_nothing() -> None:
     assert one(LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 1, 1 1 2)"), "x") != one(
         LINE_Z, shapely.from_wkt("LINESTRING Z (0 0 2, 1 1 1)"), "x"
     )
+
+
+def test_whole_numbers_that_no_float_holds_count_to_their_last_digit_in_every_kind_of_column() -> None:
+    numbers = [2**53 - 1, 2**53 + 1, 2**60 + 1, 2**60 + 2, 2**60 + 3, -(2**60) - 1]
+
+    whole = content_hashes(AREA, objects([None] * 6), {"storeys": np.array(numbers)}).tolist()
+    beside_none = content_hashes(AREA, objects([None] * 7), {"storeys": objects([*numbers, None])}).tolist()
+
+    assert len(set(whole)) == 6
+    assert beside_none[:6] == whole

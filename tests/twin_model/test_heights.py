@@ -96,3 +96,12 @@ def test_longitude_and_latitude_are_not_taken_for_metres_without_a_word(town: To
         assert np.isnan(town.height_at([(118.29, 35.09)])).all()
     with pytest.warns(UserWarning, match="坐标像是经纬度"):
         assert np.isnan(town.height_at(shapely.Point(118.29, 35.09)))
+
+
+@pytest.mark.parametrize("height", [0.0, 999.0, -9999.0])
+def test_a_height_that_cannot_be_true_bends_no_ground(town: Town, height: float) -> None:
+    place = gpd.GeoDataFrame({"elevation": [height]}, geometry=[shapely.Point(EAST + 55, NORTH + 55, height)], crs=CRS)
+
+    town.edit("spot_height", place, effective="2020-02-01", reason="a slip")
+
+    assert town.height_at((EAST + 55, NORTH + 55)) == pytest.approx(65.5)

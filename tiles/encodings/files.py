@@ -15,7 +15,8 @@ import shapely
 from tiles.encodings.geojson import DEGREE_DECIMALS, METRE_DECIMALS, encode_features, geometry_fragments
 from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.rows.attributes import with_flat_attributes
 from twin_model.store.frames import records_of
 
 __all__ = ["ENDINGS", "write_frames"]
@@ -33,7 +34,7 @@ ENDINGS = {
 def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *, crs: str) -> int:
     """Write frames in the storage CRS to a file in `crs` and return the number of features.
 
-    Every file keeps x, y order. GeoJSON is longitude, latitude (RFC 7946); in another system it says which one in
+    `attributes` are an object in GeoJSON and a column each in all others. Every file keeps x, y order. GeoJSON is longitude, latitude (RFC 7946); in another system it says which one in
     `crs`, the way GDAL and QGIS read it.
     """
     driver = ENDINGS.get(file.suffix.lower())
@@ -60,11 +61,18 @@ def _write_geojson(frames: Iterator[gpd.GeoDataFrame], part: Path, crs: str) -> 
             if not len(frame):
                 continue
             shapes = geometry_fragments(frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy")
-            encoded = encode_features(frame.index.tolist(), records_of(frame.drop(columns="fid")), shapes)
+            records = [_with_object(record) for record in records_of(frame.drop(columns="fid"))]
+            encoded = encode_features(frame.index.tolist(), records, shapes)
             out.write((b",\n" if rows else b"\n") + encoded[1:-1])
             rows += len(frame)
         out.write(b"\n]}\n")
     return rows
+
+
+def _with_object(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record in which `attributes` is an object, as the service answers it; without any it is left out."""
+    text = record.pop(ATTRIBUTES, None)
+    return record if text is None else {**record, ATTRIBUTES: orjson.Fragment(text)}
 
 
 def _urn(crs: str) -> str:
@@ -79,7 +87,7 @@ def _write_gdal(frames: Iterator[gpd.GeoDataFrame], layer: Layer, part: Path, dr
     moved = [_moved(frame, crs) for frame in frames]
     if not moved:
         raise QueryRefused("source.empty", source=layer.id)
-    table = pd.concat(moved).reset_index().infer_objects()
+    table = with_flat_attributes(pd.concat(moved)).reset_index().infer_objects()
     if driver == "CSV":
         _write_csv(table, part, METRE_DECIMALS if is_projected(crs) else DEGREE_DECIMALS)
         return len(table)

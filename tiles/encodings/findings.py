@@ -1,70 +1,86 @@
-"""Findings as a table to send back to a survey office: what is wrong, where, and what to do, in its own language."""
+"""Findings as a CSV table to send back to a survey office: what is wrong, where, and what to do, in its own language."""
 
 import csv
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
-import geopandas as gpd
-import orjson
-
-from twin_model.catalogue import Catalogue
-from twin_model.finding import Finding
-from twin_model.messages import messages, render
-from twin_model.messages.fragments import in_chinese
-from twin_model.store.frames import records_of
+from tiles.encodings.finding_rows import FindingRow, rule_title
+from twin_model.messages import render
 
 __all__ = ["write_findings"]
 
-_COLUMNS = ("severity", "rule", "layer", "source", "place", "message", "north", "east", "raw")
+_COLUMNS = (
+    "severity",
+    "rule",
+    "layer",
+    "source",
+    "place",
+    "message",
+    "north",
+    "east",
+    "raw",
+    "number",
+    "sheet",
+    "class",
+    "status",
+)
 
 
-def write_findings(
-    frames: Iterator[gpd.GeoDataFrame], path: Path, lang: str, catalogue: Catalogue | None = None
-) -> int:
-    """Write findings as CSV (UTF-8 with BOM, so that spreadsheets read Chinese) and return how many; the file appears
-    whole. Coordinates are the town's, in a surveyor's order: X north, Y east. In Chinese, layers of the `catalogue` are
-    named by their titles and places are told in words; the rule is an id in both languages."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part, count = path.with_name(f".{path.name}.part"), 0
-    with part.open("w", encoding="utf-8-sig", newline="") as file:
+def write_findings(rows: Iterable[FindingRow], path: Path, lang: str) -> int:
+    """Write findings as CSV and return how many; the file appears whole. "-" is the standard output.
+
+    A file is UTF-8 with BOM, so that spreadsheets read Chinese. Coordinates are the town's, in a surveyor's order: X north, Y east.
+    """
+    written = 0
+    with _opened(path) as file:
         table = csv.writer(file)
         table.writerow([render(f"cli.csv_{name}", lang, {}) for name in _COLUMNS])
-        for frame in frames:
-            points = frame.geometry
-            for row, point in zip(records_of(frame), points, strict=True):
-                values = orjson.loads(row["details"] or "{}")
-                finding = Finding(
-                    row["rule"], row["severity"], layer=row["layer"], place=row["place"] or "", values=values
-                )
-                place = ("", "") if point is None else (f"{point.y:.3f}", f"{point.x:.3f}")
-                severity = render(f"cli.severity_{row['severity']}", lang, {})
-                layer = row["layer"]
-                if catalogue is not None and layer in catalogue:
-                    layer = catalogue[layer].name_in(lang)
-                source_place = row["place"] or ""
-                table.writerow(
-                    [
-                        severity,
-                        _rule(row["rule"], lang),
-                        layer,
-                        _safe(row["source"]),
-                        _safe(in_chinese(source_place) if lang == "zh" else source_place),
-                        _safe(finding.text(lang)),
-                        *place,
-                        _safe(row["raw"]),
-                    ]
-                )
-                count += 1
+        for row in rows:
+            table.writerow([_safe(cell) for cell in _cells(row, lang)])
+            written += 1
+    return written
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
+    if str(path) == "-":
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    with part.open("w", encoding="utf-8-sig", newline="") as file:
+        yield file
     part.replace(path)
-    return count
 
 
-def _rule(rule: str, lang: str) -> str:
-    """Return the id of a rule, in Chinese behind what kind of check it is."""
-    area = f"rule_area.{rule.split('.')[0]}"
-    return f"{render(area, lang, {})}（{rule}）" if lang == "zh" and area in messages(lang) else rule
+def _cells(row: FindingRow, lang: str) -> tuple[str, ...]:
+    place = ("", "") if row.point is None else (f"{row.point[1]:.3f}", f"{row.point[0]:.3f}")
+    return (
+        render(f"cli.severity_{row.severity}", lang, {}),
+        rule_title(row.rule, lang),
+        row.layer_title,
+        row.source,
+        row.place,
+        row.text,
+        *place,
+        row.raw,
+        row.number,
+        row.sheet,
+        row.error_class,
+        render(f"cli.status_{row.status}", lang, {}),
+    )
 
 
-def _safe(text: str | None) -> str:
-    """Return a text of the source that no spreadsheet takes for a formula; empty where there is none."""
-    return "" if not text else f"'{text}" if text[0] in "=+-@\t\r" else text
+def _safe(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula; a negative coordinate stays a number."""
+    if not text or text[0] not in "=+-@\t\r":
+        return text
+    try:
+        float(text)
+    except ValueError:
+        return f"'{text}"
+    return text

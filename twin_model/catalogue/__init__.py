@@ -150,10 +150,12 @@ def layer_of(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any] = {}
         zoom=ZoomRule(zoom.get("start", 0), float(zoom.get("pixels", 0)), zoom.get("latest", 17)),
         standard=table.get("standard", ""), tolerance=float(table.get("tolerance", 0.001)),
         plan_error=float(table.get("plan_error", 0.6)), valid_from_field=table.get("valid_from_field"),
-        prefix=tuple(table.get("prefix", ())), classes=tuple(table.get("classes", ())), underground=table.get("underground", False),
+        prefix=tuple(table.get("prefix", ())), classes=tuple(table.get("classes", ())),
+        sizes=tuple(table.get("sizes", ())), abandoned=table.get("abandoned", {}), underground=table.get("underground", False),
         geometry_optional=table.get("geometry_optional", False),
         label=tuple(table.get("label", (name for name in _LABELS if name in table.get("fields", {})))),
         searched=tuple(table.get("searched", ())), style=table.get("style", {}), model=table.get("model", {}), dropped=table.get("dropped", False),
+        delivered_as=tuple(table.get("delivered_as", ())),
     )  # fmt: skip
     ensure_valid(layer)
     return layer

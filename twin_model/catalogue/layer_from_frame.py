@@ -27,6 +27,7 @@ __all__ = [
     "ensure_writable",
     "field_name_of",
     "fitted_to_layer",
+    "is_layer_id",
     "is_result_table",
     "read_table",
     "table_of_frame",
@@ -110,8 +111,7 @@ def table_of_frame(
     numbers where the frame has fractions; fields in `unused`, which hold nothing yet, take the type of its values. Without a `title` it
     keeps the one it has, else takes the reason. Raises `CatalogueError` for an id that cannot be a layer's.
     """
-    is_taken = isinstance(layer_id, str) and (layer_id.startswith(_OF_THE_STORES) or layer_id in _OF_THE_CATALOGUE)
-    if is_taken or not isinstance(layer_id, str) or not _LAYER_ID.fullmatch(layer_id):
+    if not is_layer_id(layer_id):
         raise CatalogueError("slip.result_name", layer=layer_id, expected=(*_OF_THE_STORES, *_OF_THE_CATALOGUE))
     table = (
         {key: value for key, value in before.items() if key != "dropped"}
@@ -134,6 +134,13 @@ def table_of_frame(
         elif (fields[name].get("type"), kind) == ("integer", "number"):
             fields[name] = {**fields[name], "type": "number"}
     return {**table, "fields": fields}
+
+
+def is_layer_id(name: Any) -> bool:
+    """Return whether a name can be a layer's id: none that the stores or the catalogue have taken."""
+    if not isinstance(name, str) or name.startswith(_OF_THE_STORES) or name in _OF_THE_CATALOGUE:
+        return False
+    return _LAYER_ID.fullmatch(name) is not None
 
 
 def _new_table(layer_id: str, frame: gpd.GeoDataFrame, reason: str) -> dict[str, Any]:

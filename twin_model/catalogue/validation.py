@@ -27,8 +27,8 @@ _WORDS, _NUMBER = (str, dict), (int, float)
 _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
     "layer": {
         "kind": (str,), "title": _WORDS, "description": _WORDS, "cim_class": (str,), "cim_level": (str,), "geometry": (str,), "identity": (str,),
-        "prefix": (list,), "classes": (list,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
-        "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "label": (list,), "searched": (list,), "style": (dict,), "model": (dict,), "dropped": (bool,),
+        "prefix": (list,), "classes": (list,), "sizes": (list,), "abandoned": (dict,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
+        "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "label": (list,), "searched": (list,), "style": (dict,), "model": (dict,), "dropped": (bool,), "delivered_as": (list,),
     },
     "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,), "aliases": (list,)},
     "zoom": {"start": (int,), "pixels": _NUMBER, "latest": (int,)},
@@ -119,6 +119,8 @@ def _ensure_names(layer: Layer) -> None:
     for key, names in (
         ("prefix", layer.prefix),
         ("classes", layer.classes),
+        ("sizes", layer.sizes),
+        ("abandoned", layer.abandoned),
         ("label", layer.label),
         ("searched", layer.searched),
     ):

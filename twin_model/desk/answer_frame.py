@@ -6,9 +6,10 @@
 | integer, number, boolean | Int64, float64, boolean |
 | date | datetime64[us], the first day of what was said: `2017` is 2017-01-01 |
 | datetime, valid_from, valid_to | datetime64[us] in the town's time zone |
+| attributes, where some row has any | object: a dict a row, empty where there is nothing |
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,10 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from twin_model.layer import Field, Layer
+from twin_model.layer import ATTRIBUTES, Field, Layer
+from twin_model.rows.attributes import read_attributes
 from twin_model.temporal import parse_instant
 
-__all__ = ["SYSTEM_COLUMNS", "in_words", "typed", "without_words"]
+__all__ = ["SYSTEM_COLUMNS", "in_words", "is_attribute", "typed", "with_attributes", "without_words"]
 
 SYSTEM_COLUMNS = ("fid", "valid_from", "valid_to", "valid_precision", "version")
 """Columns that are the store's, in the order in which they are shown."""
@@ -36,9 +38,26 @@ def typed(layer: Layer, frame: gpd.GeoDataFrame, zone: str) -> gpd.GeoDataFrame:
         if name == frame.geometry.name:
             continue
         field = layer.field_of(str(name))
-        kind = field.type if field else _OF_SYSTEM.get(str(name), "")
+        kind = field.type if field else _OTHERS.get(str(name), "")
         columns[str(name)] = _CASTS[kind](frame[name], zone) if kind in _CASTS else frame[name]
     return gpd.GeoDataFrame(columns, index=frame.index, geometry=frame.geometry.array, crs=frame.crs)
+
+
+def is_attribute(name: object) -> bool:
+    """Return whether a name asks for what no field takes: "attributes", or "attributes.NAME" for one of them."""
+    return isinstance(name, str) and (name == ATTRIBUTES or name.startswith(f"{ATTRIBUTES}."))
+
+
+def with_attributes(frame: gpd.GeoDataFrame, fields: Sequence[str] | str | None) -> gpd.GeoDataFrame:
+    """Return a frame with a column `attributes.NAME` for each that `fields` name so; None where a row has none."""
+    names = [fields] if isinstance(fields, str) else list(fields or ())
+    picked = [name for name in names if is_attribute(name) and name != ATTRIBUTES]
+    if not picked:
+        return frame
+    values = frame[ATTRIBUTES].tolist()
+    columns = {name: [row.get(name.removeprefix(f"{ATTRIBUTES}.")) for row in values] for name in picked}
+    frame = frame if ATTRIBUTES in names else frame.drop(columns=ATTRIBUTES)
+    return frame.assign(**{name: pd.Series(column, index=frame.index) for name, column in columns.items()})
 
 
 def in_words(layer: Layer, frame: gpd.GeoDataFrame, lang: str) -> gpd.GeoDataFrame:
@@ -96,10 +115,17 @@ def _local(instant: str, zone: str) -> datetime:
     return datetime.fromisoformat(instant).astimezone(ZoneInfo(zone))
 
 
-_OF_SYSTEM = {"valid_from": "datetime", "valid_to": "datetime", "valid_precision": "string"}
+def _dicts(column: "pd.Series[Any]", zone: str) -> "pd.Series[Any]":
+    texts = [value if isinstance(value, str) else None for value in column]
+    read = np.array([*map(read_attributes, texts), None], dtype=object)[:-1]
+    return pd.Series(read, index=column.index)
+
+
+_OTHERS = {"valid_from": "datetime", "valid_to": "datetime", "valid_precision": "string", ATTRIBUTES: ATTRIBUTES}
 _CASTS: Mapping[str, Callable[["pd.Series[Any]", str], "pd.Series[Any]"]] = {
     "string": _texts,
     "date": _days,
     "datetime": _instants,
+    ATTRIBUTES: _dicts,
 }
 """How columns are cast of which the store does not answer the dtype itself."""

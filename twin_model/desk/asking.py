@@ -14,7 +14,7 @@ from twin_model.crs import (
     transform_geometries,
 )
 from twin_model.desk import changes as desk_changes
-from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed
+from twin_model.desk.answer_frame import SYSTEM_COLUMNS, in_words, typed, with_attributes
 from twin_model.desk.description import codes_of, describe, layers_of
 from twin_model.desk.names import LayerName
 from twin_model.desk.notices import notice
@@ -74,6 +74,8 @@ class Asking(OpenedTown):
           `DWITHIN(geometry, :place, 50)` is true within 50 metres.
         - `bbox` is minx, miny, maxx, maxy in the town's CRS or in `bbox_crs` (x, y), or the box of a geometry, series or
           frame: features meet it. `within` is an area: features lie in it.
+        - What a source said and no field takes is the column `attributes`, dicts, where some feature has any; `fields` and
+          `where` also name one of them: "attributes.OWNER".
         - `sort` lists fields, "-storeys" for descending; `limit` comes after it.
         - `labels` "zh" or "en" gives words instead of codes. `system` adds fid, valid_from, valid_to, valid_precision and
           version. The dtypes are those of `twin_model/desk/answer_frame.py`, whatever the rows.
@@ -110,6 +112,7 @@ class Asking(OpenedTown):
             limit=limit,
         ).with_(precision=system)
         frame = typed(described, self.store.features(query), self.settings.timezone)
+        frame = with_attributes(frame, fields)
         self._warn_of_absence(described, query, frame, at)
         frame = frame[[name for name in frame.columns if system or name not in SYSTEM_COLUMNS]]
         if labels is not None:

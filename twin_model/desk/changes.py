@@ -18,7 +18,7 @@ from twin_model.changeset import Touched
 from twin_model.desk.answer_frame import typed
 from twin_model.desk.question import Time, time_words
 from twin_model.errors import FeatureNotFound, QueryRefused
-from twin_model.history import ChangedStates, State, changed_states, differing_fields, states_of
+from twin_model.history import ChangedStates, State, attributes_of, changed_states, differing_fields, states_of
 from twin_model.history import history as changesets_of
 from twin_model.layer import Layer
 from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
@@ -122,14 +122,14 @@ def _names(layer: Layer) -> list[str]:
 
 
 def _row(before: State, after: State, names: Sequence[str]) -> dict[str, Any]:
-    fields = differing_fields(before, after, names)
+    fields = differing_fields(before, after, [*names, *attributes_of(before, after)])
     shown = [name for name in fields if name != "geometry"]
     return {
         "id": (after or before)["id"],
         "change": "inserted" if not before else "updated" if after else "ended",
         "fields": fields,
-        "before": {name: before[name] for name in shown} if before else {},
-        "after": {name: after[name] for name in shown} if after else {},
+        "before": {name: before.get(name) for name in shown} if before else {},
+        "after": {name: after.get(name) for name in shown} if after else {},
         "geometry": (after or before).get("geometry"),
         "geometry_before": before.get("geometry"),
     }

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from twin_model.changeset import Box
 from twin_model.crs import CRS84, crs_code, is_projected, transform_bounds
+from twin_model.desk.answer_frame import is_attribute
 from twin_model.desk.names import field_named, fields_named
 from twin_model.desk.notices import notice
 from twin_model.desk.parameters import Binding, bound, ensure_degrees, geometry_in, has_geometry
@@ -24,7 +25,7 @@ from twin_model.errors import CrsRefused, QueryRefused
 from twin_model.filter import Expression, parse_filter
 from twin_model.filter.expression import Boolean, Geometry, Property, Spatial
 from twin_model.filter.parsing import filter_tree
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import box_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey, StoreReads
 from twin_model.temporal import ALWAYS, time_text
@@ -86,13 +87,20 @@ def feature_query(
         where=_filter(ground, where, params),
         where_crs=store.crs,
         ids=None if ids is None else _ids(ids),
-        fields=None if fields is None else fields_named(ground.layer, fields),
+        fields=None if fields is None else _fields(ground.layer, fields),
         limit=_limit(limit),
         sort=_sort_keys(ground.layer, sort),
     )
     if bbox is not None:
         query = _in_box(ground, query, bbox, bbox_crs)
     return query if within is None else _within(ground, query, within)
+
+
+def _fields(layer: Layer, fields: Sequence[str] | str) -> tuple[str, ...]:
+    """Return the fields of a question; a name `attributes.NAME` asks for them all, from which it is picked afterwards."""
+    names = [fields] if isinstance(fields, str) else list(fields)
+    own = [name for name in names if not is_attribute(name)]
+    return (*fields_named(layer, own), *([ATTRIBUTES] if len(own) < len(names) else []))
 
 
 def time_words(value: Any) -> str | None:

@@ -26,7 +26,7 @@ from twin_model.desk.progress import progress_line
 from twin_model.desk.question import time_words
 from twin_model.editing import ensure_text, ids_of, rows_of
 from twin_model.errors import EditRefused, VersionConflict
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.messages import render
 from twin_model.plan import UNCHANGED
 from twin_model.rows.content import row_contents
@@ -117,7 +117,8 @@ def _with_field_names(layer: Layer, frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame
 
 def _ensure_fields(layer: Layer, frame: gpd.GeoDataFrame) -> None:
     """Refuse columns that are no fields, with the fields whose names or titles are nearest."""
-    unknown = [str(name) for name in frame.columns if name not in layer.field_names and name != frame.geometry.name]
+    known = (*layer.field_names, ATTRIBUTES, frame.geometry.name)
+    unknown = [str(name) for name in frame.columns if name not in known]
     if unknown:
         nearest = dict.fromkeys(name for each in unknown for name in nearest_fields(layer, each))
         expected = list(nearest) or list(layer.field_names)

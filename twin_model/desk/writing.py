@@ -35,11 +35,9 @@ from twin_model.errors import EditRefused
 from twin_model.filter.expression import IsNull, Not, Property
 from twin_model.history import revert
 from twin_model.layer import Layer
-from twin_model.store.base import FeatureQuery
+from twin_model.store.base import FeatureQuery, HeadStart
 from twin_model.temporal import ALWAYS
-from twin_model.town_catalogue import (
-    commit_described,
-)
+from twin_model.town_catalogue import Description, commit_described
 from twin_model.versioning import commit
 from twin_model.view import View
 
@@ -231,8 +229,29 @@ class Writing(OpenedTown):
         changeset = replace(changeset, counts={**changeset.counts, "described": described})
         gone = set(former) - set(after["fields"])
         with progress_line(self.lang) as progress:
-            version = commit_described(self.store, self.path / "catalogue", both, after, changeset, gone, progress)
+            description = Description(both, after, gone)
+            version = commit_described(self.store, self.path / "catalogue", [description], changeset, progress)
         self._followed.add(layer_of(name, after))
+        return version
+
+    def commit_delivery(
+        self, changeset: Changeset, tables: Mapping[str, dict[str, Any]], ahead: HeadStart | None = None
+    ) -> Version:
+        """Commit a delivery with the tables of the layers of its own, by id: those are new, or gain the fields named there.
+
+        Tables, columns and rows come whole or not at all.
+        """
+        if not tables:
+            return commit(self.store, changeset, ahead)
+        descriptions = []
+        for name, table in tables.items():
+            before = read_table(self._table_path(name), name)
+            before.pop("dropped", None)
+            merged = {**before, **table, "fields": {**before.get("fields", {}), **table["fields"]}}
+            descriptions.append(Description(layer_of(name, merged), merged))
+        version = commit_described(self.store, self.path / "catalogue", descriptions, changeset)
+        for each in descriptions:
+            self._followed.add(each.layer)
         return version
 
     def _save(self, frame: gpd.GeoDataFrame, name: str, order: Order, title: str, mode: Mode) -> Saved:

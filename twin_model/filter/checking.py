@@ -16,11 +16,11 @@ from twin_model.filter.expression import (
     Instant,
     IntervalLiteral,
     IsNull,
+    JsonValue,
     Like,
     Logical,
     Not,
     Property,
-    PsetValue,
     Scalar,
     Spatial,
     Temporal,
@@ -102,7 +102,7 @@ class _Checker:
             case Property():
                 ensure_known(node.name, self.queryables)
                 return KINDS[self.queryables[node.name]]
-            case PsetValue():
+            case JsonValue():
                 return "text" if node.kind == "any" else node.kind
             case Constant():
                 return _constant_kind(node)

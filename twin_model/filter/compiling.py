@@ -27,26 +27,26 @@ def to_sql(
     transform: Transform | None = None,
     srid: int = 0,
     timezone: tzinfo = UTC,
-    psets: str = "",
+    json: Mapping[str, str] = {},
 ) -> SqlFilter:
     """Return the condition that holds for exactly the features `expression` accepts.
 
     `columns` gives each queryable its SQL expression, already quoted; no other identifier gets into the text.
     `transform` takes literal geometries from the filter CRS to the storage CRS (densify there: a rectangle's
     sides bend). `timezone` says where a bare DATE begins and ends when it meets a datetime. `srid` is
-    PostGIS's only. `psets` is the SQL expression of the property sets (a JSON text) of which `psets.<set>.<property>` names
-    a value; without it there are none.
+    PostGIS's only. `json` gives the SQL expressions of the property sets ("psets") and of the attributes ("attributes"), JSON texts of
+    which `psets.<set>.<property>` and `attributes.<name>` name a value; what it lacks is not there.
 
     Nulls follow SQL's (and CQL2's) logic of true, false and unknown; only true matches. Column types in
     SQLite: numbers, booleans as 0 and 1, dates 'YYYY-MM-DD', datetimes 'YYYY-MM-DDTHH:MM:SS.sssZ', GeoPackage
     blobs; the connection must have been through `register_functions`. Raises as `check_names` does.
     """
-    if psets:
-        expression = with_property_sets(expression, queryables)
+    if json:
+        expression = with_property_sets(expression, queryables, json)
     check_names(expression, queryables)
     for name in properties(expression):
         ensure_known(name, columns)
     datetimes = frozenset(name for name, kind in queryables.items() if kind == "datetime")
-    compiler = COMPILERS[dialect](columns, datetimes, timezone, transform, srid, psets)
+    compiler = COMPILERS[dialect](columns, datetimes, timezone, transform, srid, json)
     condition = compiler.condition(expression)
     return SqlFilter(condition.text, condition.parameters, bounding_box(expression, transform=transform))

@@ -24,13 +24,13 @@ __all__ = [
     "Instant",
     "IntervalLiteral",
     "IsNull",
+    "JsonKind",
+    "JsonValue",
     "Like",
     "Logical",
     "Node",
     "Not",
     "Property",
-    "PsetKind",
-    "PsetValue",
     "Scalar",
     "Spatial",
     "Temporal",
@@ -41,7 +41,7 @@ __all__ = [
 ComparisonOperator = Literal["=", "<>", "<", "<=", ">", ">="]
 ArithmeticOperator = Literal["+", "-", "*", "/", "%", "div", "^"]
 FunctionName = Literal["casei", "accenti"]
-PsetKind = Literal["text", "number", "boolean", "any"]
+JsonKind = Literal["text", "number", "boolean", "any"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,15 @@ class Property:
 
 
 @dataclass(frozen=True, slots=True)
-class PsetValue:
-    """The value of a property in a property set where it is of a kind, else unknown; `any` only says that it is there."""
+class JsonValue:
+    """A value of a JSON column where it is of a kind, else unknown; `any` only says that it is there.
 
-    set: str
-    name: str
-    kind: PsetKind
+    `column` is "psets" (the path is set and property) or "attributes" (the path is the name of one).
+    """
+
+    column: str
+    path: tuple[str, ...]
+    kind: JsonKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,7 @@ class Temporal:
     right: "Property | Instant | IntervalLiteral"
 
 
-Scalar = Property | PsetValue | Constant | Instant | FunctionCall | Arithmetic
+Scalar = Property | JsonValue | Constant | Instant | FunctionCall | Arithmetic
 Expression = Boolean | Comparison | Logical | Not | Like | In | Between | IsNull | Spatial | Temporal
 Node = Expression | Scalar | IntervalLiteral | Geometry
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from twin_model.filter.expression import Constant, FunctionCall, PsetKind, PsetValue, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, JsonKind, JsonValue, Scalar
 from twin_model.filter.folding import folded, pattern_text
 from twin_model.filter.like_pattern import to_like
 from twin_model.filter.sql import Compiler, Fragment, filled
@@ -28,13 +28,10 @@ FOLDING = {
     "casei": "twin_casefold({})",
     "accenti": "normalize(regexp_replace(normalize({}, NFD), '[\\u0300-\\u036f]', '', 'g'), NFC)",
 }
-_VALUE = "json_extract_path({}::json, {}, {})"
-_TEXT = "json_extract_path_text({}::json, {}, {})"
-_PSET_VALUE: Mapping[PsetKind, str] = {
-    "text": f"(CASE json_typeof({_VALUE}) WHEN 'string' THEN {_TEXT} END COLLATE \"C\")",
-    "number": f"(CASE json_typeof({_VALUE}) WHEN 'number' THEN {_TEXT}::double precision END)",
-    "boolean": f"(CASE json_typeof({_VALUE}) WHEN 'boolean' THEN {_TEXT}::boolean END)",
-    "any": _TEXT,
+_JSON_VALUE: Mapping[JsonKind, str] = {
+    "text": "(CASE json_typeof({}) WHEN 'string' THEN {} END COLLATE \"C\")",
+    "number": "(CASE json_typeof({}) WHEN 'number' THEN {}::numeric END)",
+    "boolean": "(CASE json_typeof({}) WHEN 'boolean' THEN {}::boolean END)",
 }
 
 
@@ -55,7 +52,7 @@ class PostgisCompiler(Compiler):
         if isinstance(value, bool):
             return Fragment("%s::boolean", (value,))
         if isinstance(value, int | float):
-            return Fragment("%s::double precision" if abs(value) <= 2**53 else "%s::numeric", (value,))
+            return Fragment("%s::double precision" if abs(value) < 2**53 else "%s::numeric", (value,))
         return Fragment('(%s::text COLLATE "C")', (value,))
 
     def like(self, value: Fragment, pattern: Scalar) -> Fragment:
@@ -70,10 +67,14 @@ class PostgisCompiler(Compiler):
         left, right = (filled("({})::double precision", one) for one in (left, right))
         return filled(ARITHMETIC.get(operator, f"({{}} {operator} {{}})"), left, right)
 
-    def pset_value(self, node: PsetValue) -> Fragment:
-        column = Fragment(self.psets.replace("%", "%%"))
-        place = [column, *(Fragment("%s::text", (each,)) for each in (node.set, node.name))]
-        return filled(_PSET_VALUE[node.kind], *place, *(place if node.kind != "any" else []))
+    def json_value(self, node: JsonValue) -> Fragment:
+        column = Fragment(self.json[node.column].replace("%", "%%"))
+        path = [Fragment("%s::text", (each,)) for each in node.path]
+        names = ", ".join(["{}"] * len(path))
+        text = filled(f"json_extract_path_text({{}}::json, {names})", column, *path)
+        if node.kind == "any":
+            return text
+        return filled(_JSON_VALUE[node.kind], filled(f"json_extract_path({{}}::json, {names})", column, *path), text)
 
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         return filled(f"twin_{operator}({{}}, {{}})", column, self._literal(geometry))

@@ -1,13 +1,14 @@
-"""`psets.<set>.<property>` in a filter: a value out of the property sets that a feature carries as JSON.
+"""`psets.<set>.<property>` and `attributes.<name>` in a filter: a value out of what a feature carries as JSON.
 
     psets.Pset_WallCommon.FireRating = '2h'
     "psets.Qto_WallBaseQuantities.Net Area" > 12       # in double quotes where it is more than letters, digits and _
+    attributes.OWNER = 'Li' AND "attributes.产权人 (2020)" IS NOT NULL
 
-The sets hold texts, numbers and truth values as their models had them; what a value is compared with says which of
+Property sets and attributes hold texts, numbers and truth values as their sources had them; what a value is compared with says which of
 the three is meant, and a value of another kind matches nothing, as one that is not there.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from twin_model.filter.checking import KINDS, FieldType
@@ -23,34 +24,40 @@ from twin_model.filter.expression import (
     Instant,
     IntervalLiteral,
     IsNull,
+    JsonKind,
+    JsonValue,
     Like,
     Logical,
     Not,
     Property,
-    PsetKind,
-    PsetValue,
     Scalar,
     Temporal,
 )
+from twin_model.layer import ATTRIBUTES
 
-__all__ = ["PREFIX", "with_property_sets"]
+__all__ = ["PREFIX", "PREFIXES", "with_property_sets"]
 
 PREFIX = "psets"
-_KINDS: Mapping[str, PsetKind] = {"text": "text", "number": "number", "boolean": "boolean"}
+PREFIXES = (PREFIX, ATTRIBUTES)
+"""With these a name begins that reaches into a column of JSON."""
+
+_KINDS: Mapping[str, JsonKind] = {"text": "text", "number": "number", "boolean": "boolean"}
 
 
-def with_property_sets(expression: Expression, queryables: Mapping[str, FieldType]) -> Expression:
-    """Return a filter in which names of properties in sets are values of the kind that they are compared with.
+def with_property_sets(
+    expression: Expression, queryables: Mapping[str, FieldType], prefixes: Collection[str] = PREFIXES
+) -> Expression:
+    """Return a filter in which names of properties in sets, and of attributes, are values of the kind they are compared with.
 
-    Raises `UnknownProperty` for a name of another shape than `psets.<set>.<property>`, `TypeMismatch` where nothing says
-    the kind (two such values side by side) or where it is a time.
+    `prefixes` are those of the columns that there are. Raises `UnknownProperty` for a name of another shape than
+    `psets.<set>.<property>`, `TypeMismatch` where nothing says the kind (two such values side by side) or where it is a time.
     """
-    return _Kinds(queryables).of(expression)
+    return _Kinds(queryables, prefixes).of(expression)
 
 
 class _Kinds:
-    def __init__(self, queryables: Mapping[str, FieldType]) -> None:
-        self._queryables = queryables
+    def __init__(self, queryables: Mapping[str, FieldType], prefixes: Collection[str]) -> None:
+        self._queryables, self._prefixes = queryables, prefixes
 
     def of(self, node: Expression) -> Expression:
         match node:
@@ -80,11 +87,13 @@ class _Kinds:
             return [self._meant(each, "text") for each in operands]
         kind = next((kind for each in operands if (kind := self._kind(each))), None)
         if kind is None:
-            hint = "compare a value of a property set with a text, a number, TRUE or FALSE"
-            raise TypeMismatch(operator=operator, found="two property sets", expected="one type", hint=hint)
+            hint = "compare a value of a property set with a text, a number, TRUE or FALSE, an attribute likewise"
+            raise TypeMismatch(
+                operator=operator, found="two property sets or attributes", expected="one type", hint=hint
+            )
         return [self._meant(each, kind) for each in operands]
 
-    def _kind(self, node: Scalar) -> PsetKind | None:
+    def _kind(self, node: Scalar) -> JsonKind | None:
         match node:
             case Constant(bool()):
                 return "boolean"
@@ -97,10 +106,10 @@ class _Kinds:
                 return "text"
         return None
 
-    def _meant(self, node: Scalar, kind: PsetKind) -> Scalar:
+    def _meant(self, node: Scalar, kind: JsonKind) -> Scalar:
         match node:
             case Property(name) if self._is_one(node):
-                return PsetValue(*_split(name), kind)
+                return JsonValue(*_split(name), kind)
             case FunctionCall():
                 return FunctionCall(node.function, self._meant(node.argument, "text"))
             case Arithmetic():
@@ -108,8 +117,12 @@ class _Kinds:
         return node
 
     def _is_one(self, node: object) -> bool:
-        """Say whether a node is a property of a set; a field of the layer that is called so comes first."""
-        return isinstance(node, Property) and node.name.split(".")[0] == PREFIX and node.name not in self._queryables
+        """Say whether a node is a property of a set, or an attribute; a field of the layer that is called so comes first."""
+        return (
+            isinstance(node, Property)
+            and node.name not in self._queryables
+            and node.name.split(".")[0] in self._prefixes
+        )
 
     def _ensure_no_times(self, node: Temporal) -> None:
         sides = (node.left, node.right)
@@ -119,9 +132,9 @@ class _Kinds:
             raise TypeMismatch(operator=f"T_{node.operator.upper()}", found="text", expected="date", hint=hint)
 
 
-def _split(name: str) -> tuple[str, str]:
-    """Return the set and the property that `psets.<set>.<property>` names; dots after the second belong to the property."""
-    parts = name.split(".", 2)
-    if len(parts) != 3 or not all(parts):
-        raise UnknownProperty("psets.name", name=shown(name))
-    return parts[1], parts[2]
+def _split(name: str) -> tuple[str, tuple[str, ...]]:
+    """Return the column and the path in it: all behind `attributes.` is one name, and all behind `psets.<set>.`."""
+    column, *path = name.split(".", 2 if name.split(".")[0] == PREFIX else 1)
+    if len(path) != (2 if column == PREFIX else 1) or not all(path):
+        raise UnknownProperty("psets.name" if column == PREFIX else "attributes.name", name=shown(name))
+    return column, tuple(path)

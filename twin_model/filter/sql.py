@@ -6,7 +6,7 @@ What is common to both dialects lives here; what SQLite and PostGIS write differ
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from typing import Any, ClassVar
 
@@ -25,11 +25,11 @@ from twin_model.filter.expression import (
     Instant,
     IntervalLiteral,
     IsNull,
+    JsonValue,
     Like,
     Logical,
     Not,
     Property,
-    PsetValue,
     Scalar,
     Spatial,
     Temporal,
@@ -93,8 +93,8 @@ class Compiler(ABC):
     timezone: tzinfo
     transform: Transform | None
     srid: int
-    psets: str = ""
-    """The column of the property sets, a JSON text; empty where the layer has none."""
+    json: Mapping[str, str] = field(default_factory=dict)
+    """The columns of JSON texts by what a name into them begins with ("psets", "attributes")."""
 
     placeholder: ClassVar[str]
 
@@ -108,8 +108,8 @@ class Compiler(ABC):
     def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment: ...
 
     @abstractmethod
-    def pset_value(self, node: PsetValue) -> Fragment:
-        """Return a value out of the property sets, NULL where it is of another kind, not there or JSON's null."""
+    def json_value(self, node: JsonValue) -> Fragment:
+        """Return a value out of a column of JSON, NULL where it is of another kind, not there or JSON's null."""
 
     @abstractmethod
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment: ...
@@ -159,8 +159,8 @@ class Compiler(ABC):
         match node:
             case Property():
                 return self.column(node.name)
-            case PsetValue():
-                return self.pset_value(node)
+            case JsonValue():
+                return self.json_value(node)
             case Constant():
                 return self.bind(node.value)
             case Instant():

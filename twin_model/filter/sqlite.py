@@ -3,7 +3,7 @@
 import math
 import sqlite3
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
 from twin_model.filter.errors import InvalidLiteral, shown
-from twin_model.filter.expression import Constant, FunctionCall, PsetKind, PsetValue, Scalar
+from twin_model.filter.expression import Constant, FunctionCall, JsonKind, JsonValue, Scalar
 from twin_model.filter.folding import folded, pattern_text, without_accents
 from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
@@ -29,6 +29,8 @@ PLAIN_FLAGS, PLAIN_ENVELOPE = 0x03, struct.Struct("<4d")
 # SQLITE_MAX_LIKE_PATTERN_LENGTH, of GLOB too.
 MAX_PATTERN_BYTES = 50_000
 PREPARED_LITERALS = 16
+_WHOLE = 2**63
+"""SQLite's whole numbers are below it."""
 ARITHMETIC = {"/": "twin_divide", "div": "twin_divide_whole", "%": "twin_modulo", "^": "twin_power"}
 
 
@@ -56,9 +58,9 @@ class SqliteCompiler(Compiler):
             return filled(f"{ARITHMETIC[operator]}({{}}, {{}})", left, right)
         return filled(f"({{}} {operator} {{}})", left, right)
 
-    def pset_value(self, node: PsetValue) -> Fragment:
-        names = [self.bind(each) for each in (node.set, node.name)]
-        return filled(f"twin_pset('{node.kind}', {{}}, {{}}, {{}})", Fragment(self.psets), *names)
+    def json_value(self, node: JsonValue) -> Fragment:
+        path = self.bind(orjson.dumps(node.path).decode())
+        return filled(f"twin_json('{node.kind}', {{}}, {{}})", Fragment(self.json[node.column]), path)
 
     def spatial(self, operator: str, column: Fragment, geometry: BaseGeometry) -> Fragment:
         return filled(f"twin_spatial('{operator}', {{}}, {{}})", column, self.bind(shapely.to_wkb(geometry)))
@@ -83,7 +85,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
         ("twin_power", _power, 2),
         ("twin_spatial", _spatial_function(literal), 3),
         ("twin_dwithin", _distance_function(literal), 3),
-        ("twin_pset", _pset_value, 4),
+        ("twin_json", _json_value, 3),
     ):
         connection.create_function(name, count, _null_aware(function), deterministic=True)
 
@@ -103,23 +105,24 @@ def _null_aware(function: Callable[..., Any]) -> Callable[..., Any]:
     return answer
 
 
-def _pset_value(kind: PsetKind, text: str, set_name: str, name: str) -> str | float | None:
-    """Return a value out of property sets where it is of a kind; what is no JSON says nothing."""
-    properties = _property_sets(text).get(set_name)
-    value = properties.get(name) if isinstance(properties, dict) else None
+def _json_value(kind: JsonKind, text: str, path: str) -> str | float | None:
+    """Return the value at a path of a JSON text where it is of a kind; what is no JSON says nothing."""
+    value: Any = _read_json(text)
+    for name in _read_json(path):
+        value = value.get(name) if isinstance(value, dict) else None
     if kind == "any" or value is None:
         return None if value is None else 1
     if kind == "text":
         return value if isinstance(value, str) else None
-    is_truth = isinstance(value, bool)
-    return float(value) if isinstance(value, int | float) and is_truth == (kind == "boolean") else None
+    if not isinstance(value, int | float) or isinstance(value, bool) != (kind == "boolean"):
+        return None
+    return value if -_WHOLE < value < _WHOLE else float(value)
 
 
 @lru_cache(maxsize=256)
-def _property_sets(text: str) -> Mapping[str, Any]:
-    """Return the sets of a JSON text; elements of one type share theirs, so that few texts are read for many rows."""
-    sets = orjson.loads(text)
-    return sets if isinstance(sets, dict) else {}
+def _read_json(text: str) -> Any:
+    """Return what a JSON text means; elements of one type share theirs, so that few texts are read for many rows."""
+    return orjson.loads(text)
 
 
 def _divide(left: float, right: float) -> float:

@@ -5,6 +5,7 @@ A template says it with a conversion: `{name!r}` in quotes, `{layer!t}` the titl
 `{name!s}` the text as it is.
 """
 
+import math
 import re
 import tomllib
 from collections.abc import KeysView, Mapping
@@ -18,6 +19,7 @@ from twin_model.messages.fragments import in_chinese
 __all__ = ["converted", "plain", "quoted", "title_of_field", "title_of_layer"]
 
 _CATALOGUE = Path(__file__).resolve().parents[1] / "catalogue"
+_MOST_DIGITS = 14
 _SYSTEM = re.compile(r"(EPSG|OGC):\w+$|(PROJ|GEOG|GEOD|BOUND)(CRS|CS)\[")
 
 
@@ -30,7 +32,9 @@ def plain(value: Any, lang: str) -> Any:
         colon, separator = ("：", "；") if lang == "zh" else (": ", "; ")
         return separator.join(f"{name}{colon}{plain(one, lang)}" for name, one in value.items()) or "-"
     if isinstance(value, list | tuple | set | frozenset | KeysView):
-        return _separator(lang).join(str(one) for one in value) or "-"
+        return _separator(lang).join(str(_member(one, lang)) for one in value) or "-"
+    if isinstance(value, float):
+        return _rounded(value)
     if isinstance(value, bytes):
         return quoted(value, lang)
     if callable(getattr(value, "text", None)):  # one of our errors or findings as the cause of another
@@ -40,14 +44,29 @@ def plain(value: Any, lang: str) -> Any:
     return "-" if value is None else value
 
 
+def _member(value: Any, lang: str) -> Any:
+    """Return a member of a list as it is written: names stay as they are."""
+    return value if isinstance(value, str) else plain(value, lang)
+
+
+def _rounded(value: float) -> Any:
+    """Return a number without the digits that only a computer writes; one that is none as a dash."""
+    if not math.isfinite(value):
+        return "-"
+    return value if len(repr(float(value))) <= _MOST_DIGITS else round(float(value), 6)
+
+
 def converted(value: Any, conversion: str, lang: str, layer: str) -> Any:
     """Return a value as its conversion in a template asks; `layer` is the layer the message is about."""
     if value is None:
         return "-"
     if conversion == "r":
-        return quoted(value, lang) if isinstance(value, str | bytes) else repr(plain(value, "-"))
+        if isinstance(value, str | bytes):
+            return quoted(value, lang)
+        written = plain(value, lang)
+        return quoted(written, lang) if isinstance(written, str) and written != "-" else written
     if conversion == "s":
-        return str(value)
+        return value if isinstance(value, str) else str(plain(value, lang))
     if conversion == "b":
         return _box(value, lang)
     if conversion == "c" and (isinstance(value, str) and _SYSTEM.match(value)):
@@ -72,9 +91,9 @@ def quoted(value: str | bytes, lang: str) -> str:
 def _text_of(content: bytes) -> str | None:
     """Return bytes as text where they are one; the last character may be cut."""
     for encoding in ("utf-8", "gb18030"):
-        for end in (len(content), len(content) - 1, len(content) - 2, len(content) - 3):
+        for end in range(len(content), max(len(content) - 4, 0), -1):
             try:
-                text = content[: max(end, 0)].decode(encoding)
+                text = content[:end].decode(encoding)
             except UnicodeDecodeError:
                 continue
             if all(one.isprintable() or one in "\r\n\t" for one in text):

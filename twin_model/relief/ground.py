@@ -19,11 +19,12 @@ from twin_model.changeset import Box
 from twin_model.crs import CRS84, placed_geometries, transform_geometries
 from twin_model.relief.surface import Surface, build_surface
 from twin_model.relief.surface_file import packed_surface, unpacked_surface
+from twin_model.relief.unlikely_heights import unlikely_heights
 from twin_model.store.base import FeatureQuery, Store
 
 __all__ = ["SOURCES", "Ground"]
 
-_FORMAT = "5"
+_FORMAT = "6"
 _SHEET_GAP = 1.0
 """Metres by which neighbouring sheets may miss one another."""
 SOURCES = ("spot_height", "contour", "map_sheet")
@@ -69,6 +70,7 @@ class Ground:
         points = self._placed(self._store.features(FeatureQuery("spot_height", fields=())))
         lines = self._placed(self._store.features(FeatureQuery("contour", fields=())))
         points, lines = points[points.geometry.has_z], lines[lines.geometry.has_z]
+        points, lines = _likely(points, lines)
         if len(points) + len(lines) < 3:
             return None
         shapes = points.geometry
@@ -85,3 +87,10 @@ class Ground:
         """Return the features of which every coordinate has a place on the globe: one that has none bends no ground."""
         on_globe = transform_geometries(frame.geometry.to_numpy(), self._store.crs, CRS84)
         return frame[~shapely.is_missing(placed_geometries(on_globe))]
+
+
+def _likely(points: gpd.GeoDataFrame, lines: gpd.GeoDataFrame) -> tuple[gpd.GeoDataFrame, gpd.GeoDataFrame]:
+    """Return points and lines without those whose heights cannot be true, judged together."""
+    shapes = np.concatenate((points.geometry.to_numpy(), lines.geometry.to_numpy()))
+    likely = ~unlikely_heights(np.asarray(shapes, dtype=object)).unlikely
+    return points[likely[: len(points)]], lines[likely[len(points) :]]

@@ -15,7 +15,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import coded, is_one
 from twin_model.rows.coordinate_runs import CoordinateRuns, no_runs, read_runs
 from twin_model.rows.packed_wkb import PackedWkb
@@ -35,6 +35,9 @@ Axes = tuple[NDArray[np.float64], ...]
 _SEEDS = (0x9E3779B97F4A7C15, 0xD1B54A32D192ED03)
 _UNKNOWN = np.int64(-(2**62))
 _NUMBER_DECIMALS = 6
+_MOST_EXACT = 2**53
+"""Up to here a float holds every whole number."""
+_LONG = (np.int64, np.uint64)
 _NUMBERS = (int, float, np.number, np.bool_)
 
 
@@ -74,9 +77,11 @@ def row_contents(
 ) -> NDArray[Any]:
     """Return the hashes of a store's plain rows (`Store.rows`), given by column: what was stored hashes as it did when it came.
 
-    `names` are the fields that count, else those of the layer. `first_rule` hashes as `first_content_hashes` does.
+    `names` are the fields that count, else those of the layer and `attributes`. `first_rule` hashes as `first_content_hashes` does.
     """
     named = layer.field_names if names is None else names
+    if names is None and ATTRIBUTES in columns and not first_rule:
+        named = (*named, ATTRIBUTES)
     fields = {name: np.array([*columns[name], None], dtype=object)[:-1] for name in named}
     geometry = np.full(len(columns["fid"]), None, dtype=object)
     runs = None
@@ -138,9 +143,24 @@ def _values(column: NDArray[Any]) -> Words:
     if column.dtype.kind in "fiub":
         numbers = np.round(column.astype(np.float64), _NUMBER_DECIMALS) + 0.0
         numbers[np.isnan(numbers)] = np.nan
-        return _mixed(numbers.view(np.uint64))
+        words = _mixed(numbers.view(np.uint64))
+        return _with_every_digit(column, words) if column.dtype in _LONG else words
     codes, distinct = coded(column)
     return np.append(_distinct(np.asarray(distinct, dtype=object)), _NULL)[codes]
+
+
+def _with_every_digit(column: NDArray[Any], words: Words) -> Words:
+    """Return words of whole numbers in which those that no float holds have the word of their digits."""
+    for row in np.flatnonzero((column > _MOST_EXACT) | (column < -_MOST_EXACT)).tolist():
+        if _beyond_floats(int(column[row])):
+            words[row] = _texts(np.array([str(column[row])], dtype=object))[0]
+    return words
+
+
+def _beyond_floats(value: Any) -> bool:
+    return (
+        isinstance(value, int) and abs(value) > _MOST_EXACT and (value.bit_length() > 64 or int(float(value)) != value)
+    )
 
 
 _NULL = _values(np.array([np.nan]))[0]
@@ -153,6 +173,7 @@ def _distinct(values: NDArray[Any]) -> Words:
         return _texts(values)
     words = np.empty(len(values), dtype=np.uint64)
     number = np.array([not isinstance(value, str) and isinstance(value, _NUMBERS) for value in values], dtype=bool)
+    number &= ~np.array([_beyond_floats(value) for value in values], dtype=bool)
     if number.any():
         words[number] = _values(values[number].astype(np.float64))
     texts = [value if isinstance(value, str) else repr(value) for value in values[~number]]

@@ -3,7 +3,7 @@
 Both stores pass one contract test.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
@@ -28,6 +29,7 @@ __all__ = [
     "Described",
     "FeatureQuery",
     "HeadStart",
+    "Link",
     "Provenance",
     "SortKey",
     "Store",
@@ -158,6 +160,27 @@ class ChangesetRecord:
     rule: int = 3
     """By which rule its digests are made (`twin_model/store/digests.py`)."""
 
+    @property
+    def delivery(self) -> str:
+        """What ties the files of one folder together, "" for a file that came alone."""
+        return str(self.line.get("delivery") or "")
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Digests of what decided how its source was read (`twin_model/delivery_identity.py`), empty where none were kept."""
+        found: dict[str, str] = orjson.loads(self.line.get("identity") or "{}")
+        return found
+
+
+@dataclass(frozen=True)
+class Link:
+    """A feature that follows another, by a version: `kind` is how ("split", "merged")."""
+
+    version: int
+    kind: str
+    from_fid: int
+    to_fid: int
+
 
 @dataclass(frozen=True)
 class Described:
@@ -247,9 +270,9 @@ class StoreWrites(Protocol):
         ...
 
     def commit(
-        self, changeset: Changeset, plan: Plan, described: Described | None = None, progress: Progress = ...
+        self, changeset: Changeset, plan: Plan, described: Sequence[Described] = (), progress: Progress = ...
     ) -> Version:
-        """Write a changeset in one transaction, and in the same the table or the columns of a described layer.
+        """Write a changeset in one transaction, and in the same the tables or the columns of described layers.
 
         Columns that others have added to the layers it writes are known afterwards. `progress` hears how far it is.
         """
@@ -285,6 +308,10 @@ class StoreHistory(Protocol):
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         """Return what a version changed, by layer."""
+        ...
+
+    def links(self, layer: str) -> list[Link]:
+        """Return which features of a layer follow which others, as known now, by version."""
         ...
 
     def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
+import geopandas as gpd
 import numpy as np
 
 from twin_model.catalogue import Catalogue
@@ -131,9 +132,8 @@ def _compare_looks(source: Store, target: Store) -> int:
         layer, recorded = str(rng.choice(layers)), int(rng.integers(1, newest + 1))
         view = View(str(rng.choice(instants)), recorded)
         ours, theirs = (one.features(FeatureQuery(layer, view=view, limit=2_000)) for one in (source, target))
-        if (
-            not ours.drop(columns="geometry").equals(theirs.drop(columns="geometry"))
-            or not ours.geometry.geom_equals_exact(theirs.geometry, 0.0).all()
+        if not ours.drop(columns="geometry").equals(theirs.drop(columns="geometry")) or not _same_shapes(
+            ours.geometry, theirs.geometry
         ):
             raise StoreError(
                 "store.copy_differs",
@@ -142,6 +142,11 @@ def _compare_looks(source: Store, target: Store) -> int:
                 expected=len(ours),
             )
     return _LOOKS if layers and newest else 0
+
+
+def _same_shapes(ours: gpd.GeoSeries, theirs: gpd.GeoSeries) -> bool:
+    """Return whether geometries are the same one by one; nothing is the same as nothing."""
+    return bool((ours.geom_equals_exact(theirs, 0.0) | (ours.isna() & theirs.isna())).all())
 
 
 def _instants(store: Store) -> list[Instant]:

@@ -82,10 +82,10 @@ def is_outgrown(catalogue: Catalogue, held: Held) -> bool:
     return any(_with_former(layer, held.get(layer.id, {})) is not layer for layer in catalogue)
 
 
-def as_stored(catalogue: Catalogue, layer: Layer, held: Held) -> Catalogue:
-    """Return the catalogue in which one layer is what its table is; without that layer where it has no table yet."""
-    others = {each.id: each for each in catalogue if each.id != layer.id}
-    return Catalogue(others | dict(as_held(Catalogue({layer.id: layer}), held).layers))
+def as_stored(catalogue: Catalogue, layers: Catalogue, held: Held) -> Catalogue:
+    """Return the catalogue in which some layers are what their tables are; without those that have no table yet."""
+    others = {each.id: each for each in catalogue if each.id not in layers}
+    return Catalogue(others | dict(as_held(layers, held).layers))
 
 
 def gained(catalogue: Catalogue, held: Held) -> tuple[list[Layer], list[tuple[Layer, Field]]]:

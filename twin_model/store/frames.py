@@ -9,7 +9,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.select import shown_fields
 from twin_model.temporal import now
@@ -28,12 +28,17 @@ def from_wkb(wkb: Sequence[bytes | None] | NDArray[Any]) -> NDArray[Any]:
 def to_frame(
     layer: Layer, query: FeatureQuery, columns: tuple[str, ...], rows: list[tuple[Any, ...]], crs: str
 ) -> gpd.GeoDataFrame:
-    """Return rows as a frame: index `id`, every column in the dtype of its field, geometry in `crs`."""
+    """Return rows as a frame: index `id`, every column in the dtype of its field, geometry in `crs`.
+
+    `attributes`, a JSON text, is a column where some row has any, and where it was asked for by name.
+    """
     by_name = dict(zip(columns, ([row[n] for row in rows] for n in range(len(columns))), strict=True))
     wkb = by_name.pop("geometry", None)
     shown = shown_fields(layer, query)
     types = _ALWAYS_THERE | {one.name: one.type for one in layer.fields if one.name in shown}
     content = {name: _column(values, types.get(name)) for name, values in by_name.items()}
+    if query.fields is None and not any(by_name.get(ATTRIBUTES, ())):
+        content.pop(ATTRIBUTES, None)
     shapes = from_wkb(wkb) if wkb else np.full(len(rows), None, dtype=object)
     frame = gpd.GeoDataFrame(content, geometry=gpd.array.from_shapely(shapes), crs=crs)
     return frame.set_index("id")

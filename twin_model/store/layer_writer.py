@@ -5,15 +5,19 @@ A store gives the SQL (`geopackage/write.py`, `postgis/write.py`); the thinking 
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Rows, Scope, Touched
-from twin_model.layer import SEARCH_KEY, Layer
+from twin_model.identity import finer_class
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
+from twin_model.plan import LayerPlan, no_fids
 from twin_model.rows.content import words_of
+from twin_model.rows.known_heights import with_known_heights
+from twin_model.rows.row_geometry import RowGeometry
 from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
 from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
@@ -81,7 +85,8 @@ def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
 class Writing:
     """What every row of a changeset is written with: the version it makes, its instants, whether it is an edit.
 
-    An edit leaves the parts as they were delivered.
+    An edit leaves the parts as they were delivered. Rows that are `whole` say all there is of a feature: what they lack
+    is empty.
     """
 
     version: int
@@ -89,15 +94,22 @@ class Writing:
     moment: Instant
     edit: bool = False
     scope: Scope = Scope()
+    whole: bool = False
 
 
 class LayerWriter(ABC):
-    """Writes the rows of one layer within an open transaction and remembers what it touched."""
+    """Writes the rows of one layer within an open transaction and remembers what it touched.
+
+    `reserved` are ids that rows still to come are given by hand: none of them is minted before.
+    """
 
     def __init__(self, layer: Layer, writing: Writing) -> None:
         self.layer, self.writing = layer, writing
         self.inserted = self.updated = self.terminated = self.unchanged = 0
         self.tick: Callable[[int], None] = lambda rows: None
+        self._new_fids: list[NDArray[np.int64]] = []
+        self.reserved: set[str] = set()
+        self._began_empty = False
         self._boxes: list[NDArray[np.float64]] = []
         self._delivered, self._written, self._closed = (np.zeros(2, dtype=np.uint64) for _ in range(3))
 
@@ -117,7 +129,9 @@ class LayerWriter(ABC):
 
     def _insert(self, rows: Rows) -> None:
         first = self.take_fids(len(rows))
+        self._began_empty = self._began_empty or first == 1
         fids = np.arange(first, first + len(rows), dtype=np.int64)
+        self._new_fids.append(fids)
         columns = self._columns(rows, fids, [None] * len(rows))
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
@@ -137,10 +151,9 @@ class LayerWriter(ABC):
         if self.layer.has_geometry:
             columns["geom"] = self.geometries(rows)
         own = rows.ids.tolist()
-        columns["id"] = list(map(f"{self.layer.id}.".__add__, map(str, columns["fid"])))
-        if any(known_ids) or any(own):
-            given = zip(known_ids, own, columns["id"], strict=True)
-            columns["id"] = [known or own or new for known, own, new in given]
+        columns["id"] = self._minted(
+            columns["fid"], [known or given for known, given in zip(known_ids, own, strict=True)]
+        )
         nothing = [None] * len(rows)
         columns |= {
             name: _plain(rows.columns[name]) if name in rows.columns else nothing
@@ -152,6 +165,23 @@ class LayerWriter(ABC):
         columns["version_from"] = [self.writing.version] * len(rows)
         columns["min_zoom"] = rows.min_zoom.tolist()
         return columns
+
+    def _minted(self, fids: list[int], given: list[str | None]) -> list[str]:
+        """Return the ids of rows: the given one, else one made of the layer and the fid, and of a further number where
+        somebody has given that id by hand before."""
+        minted = [name or f"{self.layer.id}.{fid}" for name, fid in zip(given, fids, strict=True)]
+        new = [row for row, name in enumerate(given) if name is None]
+        self.reserved |= {name for name in given if name is not None and name.startswith(f"{self.layer.id}.")}
+        if not new:
+            return minted
+        taken = self.reserved if self._began_empty else self.reserved | self.ids_in_use([minted[row] for row in new])
+        for row in new if taken else ():
+            number = 1
+            while minted[row] in taken:
+                number += 1
+                minted[row] = f"{self.layer.id}.{fids[row]}.{number}"
+                taken = taken | self.ids_in_use([minted[row]])
+        return minted
 
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later; fids rise."""
@@ -171,9 +201,11 @@ class LayerWriter(ABC):
         if followed.any():
             new = rows.take(followed)
             before, begun = (of_places(one, np.flatnonzero(chosen).tolist()) for one in (before, begun))
+            new, raised = self._with_heights(new, before)
             untold = {name: before[name] for name in self._untold(new)}
             after = self._columns(new, fids[followed], before["id"]) | begun | untold
-            self._succeed(new, Succession(before, after))
+            after |= self._finer_classes(before, after)
+            self._succeed(new, Succession(before, after), raised=raised)
         return followed
 
     def _beginnings(self, rows: Rows, before: Columns) -> dict[str, list[Any]]:
@@ -186,7 +218,7 @@ class LayerWriter(ABC):
             "valid_precision": [one if after else None for one, after in zip(precision, later, strict=True)],
         }
 
-    def _succeed(self, rows: Rows, both: Succession) -> None:
+    def _succeed(self, rows: Rows, both: Succession, *, raised: bool) -> None:
         """Write rows that follow current ones, and account for them."""
         fids, version = np.array(both.fids, dtype=np.int64), self.writing.version
         if self.layer.has_geometry:
@@ -194,7 +226,7 @@ class LayerWriter(ABC):
             shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
             self._boxes += [self.boxes(shapes)] if shapes else []
         contents = words_of(rows.content.tolist())
-        said = self._contents(both.after) if self._untold(rows) else contents
+        said = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
         self._written += _total(row_words(fids, said, both.after))
         ending = both.ending(version)
         if ending["fid"]:
@@ -215,16 +247,19 @@ class LayerWriter(ABC):
         columns = self._columns(rows, fids, known_ids)
         columns["_row"] = [None] * len(rows)
         untold = self._untold(rows)
-        if not untold:
-            columns["_content"] = rows.content.tolist()
+        columns["_content"] = rows.content.tolist()
         names, todo = tuple(columns), Steps()
         newest: list[bool] = []
         for values in zip(*columns.values(), strict=True):
             state = dict(zip(names, values, strict=True))
             before = timelines.get(state["fid"], [])
             state |= self._since(state, before)
-            if untold:
-                state |= _carried(before or former[state["fid"]], state["valid_from"], untold)
+            held = _held_at(before or former[state["fid"]], state["valid_from"])
+            more = {name: held[name] for name in untold}
+            more |= {name: one[0] for name, one in self._finer_classes(_as_columns(held), _as_columns(state)).items()}
+            if any(state[name] != value for name, value in more.items()):
+                del state["_content"]
+            state |= more
             newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
             self._change(before, stated(before, state, self.writing.version), todo)
         self._apply(todo)
@@ -242,10 +277,38 @@ class LayerWriter(ABC):
             self.keep_aliases([(own, fid) for own, known, fid in triples if own is not None and own != known])
 
     def _untold(self, rows: Rows) -> tuple[str, ...]:
-        """Return the columns of which an edit says nothing: its features keep what they have there."""
-        if not self.writing.edit:
+        """Return the columns of which rows say nothing: known features keep what they have there.
+
+        A field that the catalogue has no more is none that a delivery could name: it is not carried on.
+        """
+        if self.writing.whole:
             return ()
-        return tuple(name for name in (*self.layer.stored_names, SEARCH_KEY) if name not in rows.columns)
+        edited = (*self.layer.stored_names, SEARCH_KEY)
+        names = edited if self.writing.edit else (*self.layer.field_names, ATTRIBUTES)
+        return tuple(name for name in names if name not in rows.columns)
+
+    def _with_heights(self, rows: Rows, before: Columns) -> tuple[Rows, bool]:
+        """Return rows with the heights of the ones before them where they have none, and whether there are such."""
+        layer, writing = self.layer, self.writing
+        if not layer.keeps_heights or writing.edit or writing.whole:
+            return rows, False
+        wkb, raised = with_known_heights(rows.wkb, self.wkb(before["geom"]), 2 * layer.plan_error)
+        return (replace(rows, shapes=RowGeometry.of(wkb)), True) if len(raised) else (rows, False)
+
+    def _finer_classes(self, before: Columns, after: Columns) -> dict[str, list[Any]]:
+        """Return the columns of the class where a delivery would make it coarser than it is (`identity.finer_class`)."""
+        names = self.layer.classes
+        if self.writing.edit or self.writing.whole or all(before[name] == after[name] for name in names):
+            return {}
+        known, delivered = (zip(*(one[name] for name in names), strict=True) for one in (before, after))
+        finer = [finer_class(*pair) for pair in zip(known, delivered, strict=True)]
+        return {name: [one[n] for one in finer] for n, name in enumerate(names)}
+
+    def _keeps_more(self, rows: Rows, after: Columns) -> bool:
+        """Say whether new states hold more than what was delivered of them: what is not there counts for nothing."""
+        classes = ((after[name], _plain(rows.columns[name])) for name in self.layer.classes if name in rows.columns)
+        untold = (after[name] for name in self._untold(rows))
+        return any(values.count(None) < len(values) for values in untold) or any(a != b for a, b in classes)
 
     def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
         """Return the timelines of features as far as a change from the changeset's instant on can touch them.
@@ -291,10 +354,16 @@ class LayerWriter(ABC):
             self._apply(todo)
             self.tick(len(some))
 
+    def link(self, plan: LayerPlan) -> None:
+        """Keep the links of a plan: which written features follow which others."""
+        if plan.links:
+            self.keep_links(plan.linked_fids(np.concatenate([no_fids(), *self._new_fids])))
+
     def restore(self, fids: Iterable[int], version: int) -> None:
-        """Believe again what was recorded of features as of a version, and what had been delivered of them by then: the
-        delivery that is undone can come again."""
+        """Believe again what was recorded of features as of a version, what had been delivered of them by then and what
+        followed what: the delivery that is undone can come again."""
         for some in _batches(fids):
+            self.restore_links(list(some), version)
             todo = Steps()
             for rows in self.timelines(some, "whole").values():
                 before = [row for row in rows if row["version_to"] is None]
@@ -387,6 +456,10 @@ class LayerWriter(ABC):
         """Return the first of `count` new fids."""
 
     @abstractmethod
+    def ids_in_use(self, ids: list[str]) -> set[str]:
+        """Return those of some ids that features have, had, or go by otherwise."""
+
+    @abstractmethod
     def geometries(self, rows: Rows) -> list[Any]:
         """Return the values of the geometry column."""
 
@@ -439,6 +512,14 @@ class LayerWriter(ABC):
         """Keep other numbers of features: (number, fid)."""
 
     @abstractmethod
+    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
+        """Keep links between features: (kind, predecessor, successor)."""
+
+    @abstractmethod
+    def restore_links(self, fids: list[int], version: int) -> None:
+        """Close the links of features that were made after a version, and make those again that held then."""
+
+    @abstractmethod
     def expect(self, instant: Instant) -> None:
         """Remember an instant to come at which something of the layer begins or ends."""
 
@@ -468,10 +549,14 @@ def _closing_total(columns: Columns) -> NDArray[np.uint64]:
     return _total(closing_words(fids, versions, columns["valid_from"], columns["valid_to"]))
 
 
-def _carried(before: list[Row], since: Instant, names: tuple[str, ...]) -> Row:
-    """Return what a feature has in some columns at an instant."""
+def _held_at(before: list[Row], since: Instant) -> Row:
+    """Return the row of a feature that holds at an instant."""
     held = [row for row in before if row["valid_from"] <= since] or before
-    return {name: held[-1][name] for name in names}
+    return held[-1]
+
+
+def _as_columns(row: Row) -> dict[str, list[Any]]:
+    return {name: [value] for name, value in row.items()}
 
 
 def _recorded(row: Row, version: int) -> bool:

@@ -24,11 +24,11 @@ from twin_model.filter import Expression, SqlFilter, to_sql
 from twin_model.filter.checking import FieldType
 from twin_model.filter.compiling import Dialect as SqlDialect
 from twin_model.filter.sql import Transform
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.temporal import Interval
 
-__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
 
 Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
@@ -107,7 +107,7 @@ class Dialect(ABC):
         queryables: Mapping[str, FieldType],
         transform: Transform | None,
         zone: ZoneInfo,
-        psets: str = "",
+        json: Mapping[str, str],
     ) -> SqlFilter:
         """Return a filter's SQL."""
         return to_sql(
@@ -118,7 +118,7 @@ class Dialect(ABC):
             transform=transform,
             timezone=zone,
             srid=self.srid,
-            psets=psets,
+            json=json,
         )
 
     @abstractmethod
@@ -165,14 +165,20 @@ def has_property_sets(layer: Layer) -> bool:
     return field is not None and field.format == "json"
 
 
+def has_attributes(layer: Layer) -> bool:
+    """Say whether a filter may name `attributes.<name>`: every layer's features may carry what no field takes."""
+    return layer.id != "finding" and not layer.attributes_hidden
+
+
 def search_fields(layer: Layer) -> tuple[str, ...]:
     """Return the columns in which `q` looks: ids, names, numbers, addresses."""
     return ("id", *(name for name in (*layer.label, *layer.searched) if layer.field_of(name)))
 
 
 def shown_fields(layer: Layer, query: FeatureQuery) -> tuple[str, ...]:
-    """Return the fields an answer carries: those asked for, without those the policy hides."""
-    names = query.view.policy.visible(layer).field_names
+    """Return the fields an answer carries, `attributes` the last: those asked for, without those the policy hides."""
+    visible = query.view.policy.visible(layer)
+    names = (*visible.field_names, *([ATTRIBUTES] if has_attributes(visible) else []))
     return names if query.fields is None else tuple(name for name in names if name in query.fields)
 
 
@@ -319,14 +325,15 @@ class _Statement:
                 continue
             names = queryables(known)
             columns = {name: f"m.{quoted('geom' if name == 'geometry' else name)}" for name in names}
-            sets = has_property_sets(known)
+            json = {ATTRIBUTES: f"m.{ATTRIBUTES}"} if has_attributes(known) else {}
+            json |= {"psets": f"m.{quoted(PROPERTY_SETS)}"} if has_property_sets(known) else {}
             compiled = self.dialect.filtered(
                 expression,
                 columns=columns,
                 queryables=names,
                 transform=self._to_storage(crs),
                 zone=self.context.zone,
-                psets=f"m.{quoted(PROPERTY_SETS)}" if sets else "",
+                json=json,
             )
             parts.append(self._met(Condition(f"({compiled.text})", compiled.parameters)))
             if compiled.bounding_box is not None:

@@ -69,37 +69,52 @@ def write_changeset(
     number, recorded, previous = transaction.last()
     moment = moment_after(recorded)
     if _changes_nothing(changeset, plans):
-        still = {name: Touched(unchanged=len(one.decisions)) for name, one in plans.items()}
+        still = {name: _as_planned(Touched(unchanged=len(one.decisions)), one) for name, one in plans.items()}
         return Version(number, recorded or moment, still, made=False)
     if changeset.since_recorded:
         changeset = replace(changeset, effective=moment)
-    writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope)
+    whole = changeset.source is None and not changeset.edit
+    writing = Writing(number + 1, changeset.effective, moment, changeset.edit, changeset.scope, whole)
     for writer in ahead.values():
         writer.writing = writing
     writers = {name: ahead.get(name) or transaction.writer(name, writing) for name in written_layers(changeset, plans)}
-    _ensure_fresh(changeset, plans, writers, number)
+    ending = {
+        name: _current_fids(transaction, name, ids, changeset, number) for name, ids in changeset.terminated.items()
+    }
+    _ensure_fresh(changeset, plans, writers, ending, number)
     _watch(writers, progress, _rows_to_write(changeset, plans))
+    _reserve(changeset, writers)
     position = dict.fromkeys(plans, 0)
     for one in changeset.deliveries(catalogue):
         if one.layer in ahead or one.layer not in plans:  # nothing was delivered of a layer without a plan
             continue
         rows, start = one.rows(), position[one.layer]
-        writers[one.layer].write(rows, plans[one.layer].decisions[start : start + len(rows)])
+        plan = plans[one.layer]
+        writers[one.layer].write(plan.rows_to_write(rows, start), plan.decisions[start : start + len(rows)])
         position[one.layer] = start + len(rows)
     for name, plan in plans.items():
         writers[name].end(plan.ended.tolist())
-    for name, ids in changeset.terminated.items():
-        writers[name].end(transaction.fids(name, ids))
+        writers[name].link(plan)
+    for name, current in ending.items():
+        writers[name].end(current)
     for name, fids in changeset.restored.items():
         writers[name].restore(fids, changeset.restored_to)
     transaction.keep_blobs(changeset.blobs())
     progress("index", 0, 0)
     finished = {name: writer.finish() for name, writer in writers.items()}
-    line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()})
+    line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()}, plans)
     digest = chain_hash(previous, line)
     transaction.record({**line, "previous": previous, "hash": digest})
-    touched = {name: touched for name, (touched, _) in finished.items()}
+    touched = {name: _as_planned(touched, plans.get(name)) for name, (touched, _) in finished.items()}
     return Version(writing.version, moment, touched, True, digest)
+
+
+def _reserve(changeset: Changeset, writers: Mapping[str, LayerWriter]) -> None:
+    """Tell writers which ids an edit or a result gives by hand; a source numbers its features otherwise."""
+    if changeset.source is None:
+        for one in changeset.delivered:
+            if one.layer in writers:
+                writers[one.layer].reserved |= {name for name in one.rows().ids.tolist() if name is not None}
 
 
 def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bool:
@@ -114,7 +129,8 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bo
     if noticed is None:
         return True
     errors = np.array([one.severity == "error" for one in changeset.findings], dtype=bool)
-    return not len(noticed.ended) and bool((noticed.decisions[errors] == -1).all())
+    stays = noticed.decisions == UNCHANGED
+    return not len(noticed.ended) and bool((stays if noticed.quiet is None else stays | noticed.quiet)[errors].all())
 
 
 def _rows_to_write(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> int:
@@ -141,15 +157,30 @@ def written_layers(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> list
     return list(dict.fromkeys([*plans, *changeset.terminated, *changeset.restored]))
 
 
+def _current_fids(
+    transaction: Transaction, layer: str, ids: Sequence[str], changeset: Changeset, newest: int
+) -> list[int]:
+    """Return the fids of features that are to end; those that others have ended since the base are a `VersionConflict`."""
+    fids = transaction.fids(layer, ids)
+    if changeset.base is not None and len(fids) < len(set(ids)):
+        missing = [each for each in ids if not transaction.fids(layer, [each])]
+        raise VersionConflict(base=changeset.base, found=newest, features={layer: missing})
+    return fids
+
+
 def _ensure_fresh(
-    changeset: Changeset, plans: Mapping[str, LayerPlan], writers: Mapping[str, LayerWriter], newest: int
+    changeset: Changeset,
+    plans: Mapping[str, LayerPlan],
+    writers: Mapping[str, LayerWriter],
+    ending: Mapping[str, list[int]],
+    newest: int,
 ) -> None:
     """Refuse an edit of features that a version later than its base has changed; all of them are named."""
     if changeset.base is None or changeset.base >= newest:
         return
     stale: dict[str, list[str]] = defaultdict(list)
     for name, writer in writers.items():
-        fids = [*changeset.restored.get(name, ())]
+        fids = [*changeset.restored.get(name, ()), *ending.get(name, ())]
         if name in plans:
             fids += plans[name].decisions[plans[name].decisions > 0].tolist() + plans[name].ended.tolist()
         stale[name] += writer.changed_since(fids, changeset.base) if fids else []
@@ -166,12 +197,23 @@ def moment_after(recorded: Instant | None) -> Instant:
     return to_instant(datetime.fromisoformat(recorded) + timedelta(milliseconds=1))
 
 
-def _line(changeset: Changeset, writing: Writing, digests: Mapping[str, str]) -> dict[str, Any]:
+def _as_planned(touched: Touched, plan: LayerPlan | None) -> Touched:
+    if plan is None:
+        return touched
+    return replace(touched, kinds=plan.kinds, kept_columns=plan.kept_columns, others=plan.others)
+
+
+def _line(
+    changeset: Changeset, writing: Writing, digests: Mapping[str, str], plans: Mapping[str, LayerPlan]
+) -> dict[str, Any]:
     source = changeset.source
+    kinds = {name: dict(plan.kinds) for name, plan in plans.items() if plan.kinds}
+    lacking = {name: list(plan.kept_columns) for name, plan in plans.items() if plan.kept_columns}
+    noted = ({"kinds": kinds} if kinds else {}) | ({"kept_columns": lacking} if lacking else {})
     return {
         "number": writing.version, "recorded": writing.moment, "effective": changeset.effective, "author": changeset.author,
         "reason": changeset.reason, "source": source.name if source else None, "sha256": source.sha256 if source else None,
         "kind": source.kind if source else None, "delivery": source.delivery if source else None,
-        "counts": orjson.dumps({**changeset.counts, "content": digests}).decode(), "rule": RULE,
+        "counts": orjson.dumps({**changeset.counts, **noted, "content": digests}).decode(), "rule": RULE,
         "identity": orjson.dumps(dict(source.identity), option=orjson.OPT_SORT_KEYS).decode() if source and source.identity else None,
     }  # fmt: skip

@@ -18,6 +18,8 @@ const OF_A_STATE: FieldConfig[] = [
 ];
 /** Bytes and matrices: nothing to read. */
 const UNREADABLE = new Set(["mesh", "matrix", "properties"]);
+/** What a source said and no field takes: an object by the names of the source. */
+const ATTRIBUTES = "attributes";
 
 export class Panel {
   readonly element = element("aside", { class: "attributes panel", id: "attributes", hidden: true, tabindex: -1, "aria-live": "polite" });
@@ -87,7 +89,7 @@ export class Panel {
     const sets = propertySets(feature.properties.properties);
     this.element.replaceChildren(
       this.header(config, identity, feature),
-      element("div", { class: "attributes-body" }, this.table(config, feature), ...this.setTables(sets)),
+      element("div", { class: "attributes-body" }, this.table(config, feature), ...this.attributeTable(feature), ...this.setTables(sets)),
       this.footer(identity, feature),
     );
   }
@@ -104,7 +106,7 @@ export class Panel {
 
   private table(config: LayerConfig, feature: Feature): HTMLElement {
     const fields = [...config.fields, ...OF_A_STATE].filter((field) => !UNREADABLE.has(field.name));
-    const known = new Set([...fields.map((field) => field.name), ...UNREADABLE, "id", "collection"]);
+    const known = new Set([...fields.map((field) => field.name), ...UNREADABLE, ATTRIBUTES, "id", "collection"]);
     const others = Object.keys(feature.properties)
       .filter((key) => !known.has(key))
       .map((key): FieldConfig => ({ name: key, type: "string", unit: "", title: { zh: key, en: key } }));
@@ -115,6 +117,16 @@ export class Panel {
         return element("tr", { "data-field": field.name }, term, element("td", {}, this.value(field, feature.properties[field.name])));
       });
     return element("table", {}, element("tbody", {}, ...rows));
+  }
+
+  /** A table of what the source said and no field takes. */
+  private attributeTable(feature: Feature): HTMLElement[] {
+    const values = feature.properties[ATTRIBUTES];
+    if (!values || typeof values !== "object" || Array.isArray(values)) return [];
+    const rows = Object.entries(values).map(([key, value]) =>
+      element("tr", { "data-attribute": key }, element("th", { scope: "row" }, key), element("td", {}, this.plain(value))),
+    );
+    return [element("h3", {}, this.language.t("other_attributes")), element("table", {}, element("tbody", {}, ...rows))];
   }
 
   private setTables(sets: Record<string, Record<string, unknown>>): HTMLElement[] {

@@ -22,6 +22,7 @@ const WORDS = {
   searching: { zh: "搜索中…", en: "Searching…" },
   attributes: { zh: "属性", en: "Attributes" },
   no_value: { zh: "无", en: "none" },
+  other_attributes: { zh: "源数据的其他属性", en: "Other attributes of the source" },
   property_sets: { zh: "属性集", en: "Property sets" },
   fly_to: { zh: "定位到此", en: "Fly to" },
   item_page: { zh: "打开要素页面", en: "Open item page" },

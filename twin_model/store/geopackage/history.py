@@ -6,16 +6,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
-from twin_model.store.base import ChangesetRecord
+from twin_model.store.base import ChangesetRecord, Link
 from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
 from twin_model.store.geopackage.schema import history_of
 from twin_model.store.select import quoted
 
-__all__ = ["GeoPackageHistory"]
+__all__ = ["GeoPackageHistory", "layer_versions"]
+
+
+def layer_versions(connection: sqlite3.Connection, layers: list[str]) -> dict[str, int]:
+    """Return the last version that touched each of some layers; those without a table are left out."""
+    text = "SELECT layer, version FROM vgpkg_twin_layer WHERE layer IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(text, (orjson.dumps(layers).decode(),)).fetchall())
 
 
 class GeoPackageHistory(ABC):
@@ -61,6 +68,13 @@ class GeoPackageHistory(ABC):
         return {
             row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None) for row in rows
         }
+
+    def links(self, layer: str) -> list[Link]:
+        text = (
+            "SELECT version, kind, from_fid, to_fid FROM vgpkg_twin_link WHERE layer = ? AND version_to IS NULL "
+            "ORDER BY version, from_fid, to_fid"
+        )
+        return [Link(*row) for row in self._connection().execute(text, (layer,))]
 
     def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
         now, past = quoted(layer), quoted(history_of(layer))

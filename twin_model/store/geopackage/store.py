@@ -7,7 +7,7 @@ Here connections live and answers become frames; the statements are made in `sel
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
@@ -24,17 +24,18 @@ from twin_model.changeset import Box, Changeset, Version
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
-from twin_model.plan import Plan, Progress, unwatched
+from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
-from twin_model.store.geopackage.history import GeoPackageHistory
+from twin_model.store.geopackage.history import GeoPackageHistory, layer_versions
 from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
+from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
 from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
@@ -328,21 +329,40 @@ class GeoPackageStore(GeoPackageHistory):
         self,
         changeset: Changeset,
         plan: Plan,
-        described: Described | None = None,
+        described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        while True:
-            base = self.version()
-            plans = plan(self if described is None else self._as_stored(described.layer), changeset)
+        for _ in range(PLANS_AHEAD):
+            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
+            base = layer_versions(self._connection(), names)
+            plans = self._planned(plan, changeset, described)
             with self._writing() as connection:
-                if GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs)).last()[0] != base:
-                    continue
-                layers = self._written(connection, written_layers(changeset, plans), described)
-                catalogue = Catalogue({**self._catalogue.layers, **layers})
-                transaction = GeoPackageTransaction(connection, catalogue, srs_id(self._crs))
-                version = write_changeset(transaction, catalogue, changeset, plans, progress=progress)
-            self._learn(layers)
-            return version
+                if layer_versions(connection, names) == base:
+                    layers, version = self._write(connection, changeset, plans, described, progress)
+                    break
+        else:
+            with self._writing() as connection:
+                plans = self._planned(plan, changeset, described)
+                layers, version = self._write(connection, changeset, plans, described, progress)
+        self._learn(layers)
+        return version
+
+    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
+        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
+
+    def _write(
+        self,
+        connection: sqlite3.Connection,
+        changeset: Changeset,
+        plans: Mapping[str, LayerPlan],
+        described: Sequence[Described],
+        progress: Progress,
+    ) -> tuple[Mapping[str, Layer], Version]:
+        """Write a planned changeset; return the layers as they were written, and the version."""
+        layers = self._written(connection, written_layers(changeset, plans), described)
+        catalogue = Catalogue({**self._catalogue.layers, **layers})
+        transaction = GeoPackageTransaction(connection, catalogue, srs_id(self._crs))
+        return layers, write_changeset(transaction, catalogue, changeset, plans, progress=progress)
 
     def _learn(self, layers: Mapping[str, Layer]) -> None:
         """Know layers from now on as their tables are."""
@@ -350,26 +370,27 @@ class GeoPackageStore(GeoPackageHistory):
             if any(self._catalogue.layers.get(name) is not layer for name, layer in layers.items()):
                 self._catalogue = Catalogue({**self._catalogue.layers, **layers})
 
-    def _as_stored(self, layer: Layer) -> "GeoPackageStore":
-        """Return this store as it is planned with: it knows of a layer what its table holds, nothing where there is none."""
-        connection, only = self._connection(), Catalogue({layer.id: layer})
+    def _as_stored(self, layers: Sequence[Layer]) -> "GeoPackageStore":
+        """Return this store as it is planned with: it knows of layers what their tables hold, nothing where there is none."""
+        connection, only = self._connection(), Catalogue({layer.id: layer for layer in layers})
         held = gpkg_schema.columns_held(connection, only.layers)
         gpkg_schema.known_columns(connection, only, held)
         planned = copy(self)
-        planned._catalogue = as_stored(self._catalogue, layer, held)
+        planned._catalogue = as_stored(self._catalogue, only, held)
         return planned
 
     def _written(
-        self, connection: sqlite3.Connection, names: Iterable[str], described: Described | None
+        self, connection: sqlite3.Connection, names: Iterable[str], described: Sequence[Described]
     ) -> Mapping[str, Layer]:
         """Return layers as they are written within a transaction: with columns that others have added, and with the table or
-        the columns that a described one gains now."""
+        the columns that described ones gain now."""
         catalogue = Catalogue({name: self._catalogue[name] for name in names if name in self._catalogue})
         layers = with_former_fields(catalogue, gpkg_schema.columns_held(connection, catalogue.layers)).layers
-        if described is None:
+        if not described:
             return layers
-        only = Catalogue({described.layer.id: described.layer})
-        gpkg_schema.keep_description(connection, described.layer.id, described.table)
+        only = Catalogue({each.layer.id: each.layer for each in described})
+        for each in described:
+            gpkg_schema.keep_description(connection, each.layer.id, each.table)
         return {**layers, **gpkg_schema.make_room(connection, only, self._crs).layers}
 
     def descriptions(self) -> dict[str, str]:

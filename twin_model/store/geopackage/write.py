@@ -81,6 +81,14 @@ class GeoPackageWriter(LayerWriter):
         (following,) = self._connection.execute(text, (count, self.layer.id)).fetchall()[0]
         return int(following) - count
 
+    def ids_in_use(self, ids: list[str]) -> set[str]:
+        listed = "(SELECT value FROM json_each(?1))"
+        text = (
+            f"SELECT id FROM {self._now} WHERE id IN {listed} UNION SELECT id FROM {self._past} WHERE id IN {listed} "
+            f"UNION SELECT alias FROM vgpkg_twin_alias WHERE layer = ?2 AND alias IN {listed}"
+        )
+        return {row[0] for row in self._connection.execute(text, (_listed(ids), self.layer.id))}
+
     def geometries(self, rows: Rows) -> list[Any]:
         return to_blobs(self.layer, rows.wkb, rows.bounds, self._srs_id)
 
@@ -319,6 +327,27 @@ class GeoPackageWriter(LayerWriter):
             "INSERT OR IGNORE INTO vgpkg_twin_alias (layer, alias, fid, version) VALUES (?,?,?,?)",
             ((self.layer.id, alias, fid, self.writing.version) for alias, fid in renumbered),
         )
+
+    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
+        self._connection.executemany(
+            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) VALUES (?,?,?,?,?)",
+            ((self.writing.version, kind, self.layer.id, before, after) for kind, before, after in links),
+        )
+
+    def restore_links(self, fids: list[int], version: int) -> None:
+        new, layer, listed = self.writing.version, self.layer.id, _listed(fids)
+        concerned = "(SELECT value FROM json_each(?3))"
+        chosen = f"layer = ?2 AND (from_fid IN {concerned} OR to_fid IN {concerned})"
+        again = (
+            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) SELECT ?1, kind, layer, from_fid, "
+            f"to_fid FROM vgpkg_twin_link WHERE {chosen} AND version <= ?4 AND version_to > ?4"
+        )
+        self._connection.execute(again, (new, layer, listed, version))
+        close = (
+            f"UPDATE vgpkg_twin_link SET version_to = ?1 WHERE {chosen} AND version > ?4 AND version < ?1 "
+            "AND version_to IS NULL"
+        )
+        self._connection.execute(close, (new, layer, listed, version))
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"

@@ -5,16 +5,23 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import psycopg
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
-from twin_model.store.base import ChangesetRecord
+from twin_model.store.base import ChangesetRecord, Link
 from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import quoted
 
-__all__ = ["PostgisHistory"]
+__all__ = ["PostgisHistory", "layer_versions"]
+
+
+def layer_versions(connection: "psycopg.Connection[Any]", layers: list[str]) -> dict[str, int]:
+    """Return the last version that touched each of some layers; those without a table are left out."""
+    text = "SELECT layer, version FROM twin_layer WHERE layer = ANY(%s)"
+    return {layer: int(version) for layer, version in connection.execute(text, (layers,)).fetchall()}
 
 
 class PostgisHistory(ABC):
@@ -58,6 +65,13 @@ class PostgisHistory(ABC):
             row[0]: Touched(row[1], row[2], row[3], row[4], row[5:] if row[5] is not None else None)
             for row in self._all(text, version)
         }
+
+    def links(self, layer: str) -> list[Link]:
+        text = (
+            "SELECT version, kind, from_fid, to_fid FROM twin_link WHERE layer = %s AND version_to IS NULL "
+            "ORDER BY version, from_fid, to_fid"
+        )
+        return [Link(*row) for row in self._all(text, layer)]
 
     def changed_fids(self, layer: str, after: int, until: int) -> NDArray[np.int64]:
         now, past = quoted(layer), quoted(history_of(layer))

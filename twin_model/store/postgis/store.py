@@ -6,7 +6,7 @@ tables in `schema`; how a server is reached stands in `server`.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
@@ -22,15 +22,16 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
-from twin_model.plan import Plan, Progress, unwatched
+from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
+from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.head_start import PostgisHeadStart
-from twin_model.store.postgis.history import PostgisHistory
+from twin_model.store.postgis.history import PostgisHistory, layer_versions
 from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
@@ -298,25 +299,42 @@ class PostgisStore(PostgisHistory):
         self,
         changeset: Changeset,
         plan: Plan,
-        described: Described | None = None,
+        described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        while True:
-            base = self.version()
-            plans = plan(self if described is None else self._as_stored(described.layer), changeset)
-            with (
-                self._lent(asking=False) as connection,
-                writing(connection, self._address),
-                CopyQueue(connection) as queue,
-            ):
-                if PostgisTransaction(queue, self._catalogue, self._crs).last()[0] != base:
-                    continue
-                layers = self._written(connection, written_layers(changeset, plans), described)
-                catalogue = Catalogue({**self._catalogue.layers, **layers})
-                transaction = PostgisTransaction(queue, catalogue, self._crs)
-                version = write_changeset(transaction, catalogue, changeset, plans, progress=progress)
-            self._learn(layers)
-            return version
+        for _ in range(PLANS_AHEAD):
+            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
+            with self._lent() as asking:
+                base = layer_versions(asking, names)
+            plans = self._planned(plan, changeset, described)
+            with self._lent(asking=False) as connection, writing(connection, self._address):
+                if layer_versions(connection, names) == base:
+                    layers, version = self._write(connection, changeset, plans, described, progress)
+                    break
+        else:
+            with self._lent(asking=False) as connection, writing(connection, self._address):
+                plans = self._planned(plan, changeset, described)
+                layers, version = self._write(connection, changeset, plans, described, progress)
+        self._learn(layers)
+        return version
+
+    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
+        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
+
+    def _write(
+        self,
+        connection: Connection,
+        changeset: Changeset,
+        plans: Mapping[str, LayerPlan],
+        described: Sequence[Described],
+        progress: Progress,
+    ) -> tuple[Mapping[str, Layer], Version]:
+        """Write a planned changeset; return the layers as they were written, and the version."""
+        with CopyQueue(connection) as queue:
+            layers = self._written(connection, written_layers(changeset, plans), described)
+            catalogue = Catalogue({**self._catalogue.layers, **layers})
+            transaction = PostgisTransaction(queue, catalogue, self._crs)
+            return layers, write_changeset(transaction, catalogue, changeset, plans, progress=progress)
 
     def _learn(self, layers: Mapping[str, Layer]) -> None:
         """Know layers from now on as their tables are."""
@@ -324,29 +342,30 @@ class PostgisStore(PostgisHistory):
             if any(self._catalogue.layers.get(name) is not layer for name, layer in layers.items()):
                 self._catalogue = Catalogue({**self._catalogue.layers, **layers})
 
-    def _as_stored(self, layer: Layer) -> "PostgisStore":
-        """Return this store as it is planned with: it knows of a layer what its table holds, nothing where there is none."""
-        only, schema = Catalogue({layer.id: layer}), self._address.schema
+    def _as_stored(self, layers: Sequence[Layer]) -> "PostgisStore":
+        """Return this store as it is planned with: it knows of layers what their tables hold, nothing where there is none."""
+        only, schema = Catalogue({layer.id: layer for layer in layers}), self._address.schema
         with self._lent() as connection:
             held = postgis_schema.columns_held(connection, schema, only.layers)
             postgis_schema.known_columns(connection, only, held, schema)
         planned = copy(self)
-        planned._catalogue = as_stored(self._catalogue, layer, held)
+        planned._catalogue = as_stored(self._catalogue, only, held)
         return planned
 
     def _written(
-        self, connection: Connection, names: Iterable[str], described: Described | None
+        self, connection: Connection, names: Iterable[str], described: Sequence[Described]
     ) -> Mapping[str, Layer]:
         """Return layers as they are written within a transaction: with columns that others have added, and with the table or
-        the columns that a described one gains now."""
+        the columns that described ones gain now."""
         schema = self._address.schema
         catalogue = Catalogue({name: self._catalogue[name] for name in names if name in self._catalogue})
         held = postgis_schema.columns_held(connection, schema, catalogue.layers)
         layers = with_former_fields(catalogue, held).layers
-        if described is None:
+        if not described:
             return layers
-        only = Catalogue({described.layer.id: described.layer})
-        postgis_schema.keep_description(connection, described.layer.id, described.table)
+        only = Catalogue({each.layer.id: each.layer for each in described})
+        for each in described:
+            postgis_schema.keep_description(connection, each.layer.id, each.table)
         return {**layers, **postgis_schema.make_room(connection, only, self._crs, schema).layers}
 
     def descriptions(self) -> dict[str, str]:

@@ -112,6 +112,13 @@ class PostgisWriter(LayerWriter):
         first, self._following = self._following, self._following + count
         return first
 
+    def ids_in_use(self, ids: list[str]) -> set[str]:
+        text = (
+            f"SELECT id FROM {self._now} WHERE id = ANY(%s) UNION SELECT id FROM {self._past} WHERE id = ANY(%s) "
+            "UNION SELECT alias FROM twin_alias WHERE layer = %s AND alias = ANY(%s)"
+        )
+        return {row[0] for row in execute(self._connection, text, ids, ids, self.layer.id, ids)}
+
     def geometries(self, rows: Rows) -> list[Any]:
         return list(rows.wkb)
 
@@ -260,6 +267,27 @@ class PostgisWriter(LayerWriter):
                 "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
                 (self.layer.id, self.writing.version, [one for one, _ in renumbered], [fid for _, fid in renumbered]),
             )
+
+    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
+        kinds, before, after = (list(column) for column in zip(*links, strict=True))
+        self._connection.execute(
+            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, %s, from_fid, to_fid "
+            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (kind, from_fid, to_fid) ON CONFLICT DO NOTHING",
+            (self.writing.version, self.layer.id, kinds, before, after),
+        )
+
+    def restore_links(self, fids: list[int], version: int) -> None:
+        new, layer = self.writing.version, self.layer.id
+        chosen = "layer = %s AND (from_fid = ANY(%s) OR to_fid = ANY(%s))"
+        self._connection.execute(
+            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, layer, from_fid, to_fid "
+            f"FROM twin_link WHERE {chosen} AND version <= %s AND version_to > %s ON CONFLICT DO NOTHING",
+            (new, layer, fids, fids, version, version),
+        )
+        self._connection.execute(
+            f"UPDATE twin_link SET version_to = %s WHERE {chosen} AND version > %s AND version < %s AND version_to IS NULL",
+            (new, layer, fids, fids, version, new),
+        )
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE twin_layer SET next_planned = least(next_planned, %s) WHERE layer = %s"

@@ -1,0 +1,56 @@
+"""How alike the name of a source's column or layer is to words of ours: whole, cut, by pinyin initials, in part, nearly.
+
+>>> round(likeness("FWJG", ["房屋结构"]), 2), round(likeness("层数", ["地上层数", "storeys"]), 2), likeness("x", ["name"])
+(0.85, 0.7, 0.0)
+"""
+
+import re
+from collections.abc import Collection
+from difflib import SequenceMatcher
+
+from twin_model.catalogue.ascii_name import ascii_name
+
+__all__ = ["likeness"]
+
+_CUT_AT = 10
+"""Bytes that a shapefile leaves of a name."""
+
+_SHORTEST_PART = {True: 2, False: 4}
+"""Characters that a part of a name must have to say something: Chinese, other."""
+
+_NEARLY = 0.8
+_UNIT = re.compile(r"[\s_]*[(（\[/].*$")
+
+
+def likeness(name: str, words: Collection[str]) -> float:
+    """Return 0 (nothing in common) to 1 (the same) for a name and the word that it is most like."""
+    scores = [_likeness(_plain(name), _plain(word)) for word in words if word]
+    cut = 0.9 if len(name) >= 2 and any(name.casefold() in _cut(word.casefold()) for word in words) else 0.0
+    return max([cut, *scores])
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-.:：*]+", "", _UNIT.sub("", name.strip()) or name).casefold()
+
+
+def _likeness(name: str, word: str) -> float:
+    if not name or not word:
+        return 0.0
+    if name == word:
+        return 1.0
+    if name.isascii() and not word.isascii() and len(name) >= 2 and name == ascii_name(word):
+        return 0.85
+    shorter, longer = sorted((name, word), key=len)
+    if len(shorter) >= _SHORTEST_PART[not shorter.isascii()] and shorter in longer:
+        return 0.4 + 0.6 * len(shorter) / len(longer)
+    nearness = SequenceMatcher(None, name, word).ratio()
+    return 0.8 * nearness if nearness >= _NEARLY and len(shorter) >= 4 else 0.0
+
+
+def _cut(word: str) -> tuple[str, ...]:
+    """Return a word as a shapefile cuts it: ten bytes of GBK, or of UTF-8."""
+    return tuple(
+        word.encode(encoding, "ignore")[:_CUT_AT].decode(encoding, "ignore")
+        for encoding in ("gbk", "utf-8")
+        if len(word.encode(encoding, "ignore")) > _CUT_AT
+    )

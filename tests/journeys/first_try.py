@@ -1,0 +1,156 @@
+"""What becomes of other people's files at the first command: tried on a corpus, told as a table.
+
+A file counts as readable where GDAL (vector kinds) or ezdxf (drawings) lists at least one feature in it. A try is good when
+features are stored and every column of theirs is a field or in `attributes`; a file without CRS has a second command.
+
+    .venv/bin/python tests/journeys/first_try.py ../shared/realdata
+"""
+
+import sys
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import ezdxf
+import pyogrio
+from ezdxf.lldxf.const import DXFError
+
+from api_config.delivery import Delivery, Outcome, deliver
+from ingest.draft import ReadOptions
+from ingest.readers import READERS, find_sources
+from twin_model.town import Town, init_town
+
+__all__ = ["Try", "first_tries", "table_of"]
+
+CRS = "EPSG:4548"
+_LEFT_OUT = ("layer_styles", "qgis_projects")
+
+
+@dataclass(frozen=True)
+class Try:
+    """One file: its kind, its columns, and what became of it at the first command ("second": with --crs)."""
+
+    path: Path
+    kind: str
+    columns: frozenset[str]
+    outcome: Outcome
+    second: bool
+    lost: frozenset[str]
+
+    @property
+    def is_good(self) -> bool:
+        """Whether features came in and no column was lost."""
+        return self.outcome.error is None and self.outcome.counts.get("stored", 0) > 0 and not self.lost
+
+
+def first_tries(corpus: Path) -> Iterator[Try]:
+    """Try every readable file of a folder, each in a town of its own whose CRS is the file's where it has one."""
+    for path in sorted(path for path in corpus.rglob("*") if path.is_file()):
+        listed = _listed(path)
+        if listed is not None:
+            kind, columns = listed
+            yield _tried(path, kind, columns)
+
+
+def _listed(path: Path) -> tuple[str, frozenset[str]] | None:
+    """Return the kind and the columns of a file that a library lists features of; None for any other."""
+    if path.suffix.lower() == ".dxf":
+        return ("dxf", frozenset()) if _has_entities(path) else None
+    if not any(reader.name == "vector" and reader.goes_by(path) for reader in READERS):
+        return None
+    columns: set[str] = set()
+    features = 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            for name, geometry in pyogrio.list_layers(path):
+                about = pyogrio.read_info(path, layer=name, force_feature_count=True)
+                if geometry is not None and name not in _LEFT_OUT and about["features"]:
+                    features += about["features"]
+                    columns |= set(about["fields"])
+        except Exception:
+            return None
+    return (path.suffix.lower().lstrip("."), frozenset(columns)) if features else None
+
+
+def _has_entities(path: Path) -> bool:
+    try:
+        return len(ezdxf.readfile(path).modelspace()) > 0
+    except (DXFError, OSError, ValueError):
+        return False
+
+
+def _tried(path: Path, kind: str, columns: frozenset[str]) -> Try:
+    with tempfile.TemporaryDirectory(prefix="twin-try-") as folder:
+        town = init_town(Path(folder) / "town", name="试", crs=_crs_of(path))
+        try:
+            outcome, second = _outcome(town, path, None), False
+            if outcome.error is not None and outcome.error.rule_id == "source.no_crs":
+                outcome, second = _outcome(town, path, CRS), True
+            lost = columns - _found_columns(town)
+        finally:
+            town.store.close()
+    return Try(path, kind, columns, outcome, second, frozenset(lost) if outcome.error is None else frozenset())
+
+
+def _outcome(town: Town, path: Path, crs: str | None) -> Outcome:
+    (source,) = [each for each in find_sources(path) if each.is_file()][:1]
+    return deliver(town, [source], Delivery(ReadOptions(crs=crs)))[0]
+
+
+def _crs_of(path: Path) -> str:
+    """Return a projected CRS in which the file lies: a town is where its files are."""
+    if path.suffix.lower() == ".dxf":
+        return CRS
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            frame = pyogrio.read_dataframe(path, max_features=1)
+            crs = frame.crs if frame.crs is None or frame.crs.is_projected else frame.estimate_utm_crs()
+            code = crs.to_epsg() if crs is not None else None
+        except Exception:
+            return CRS
+    return f"EPSG:{code}" if code else CRS
+
+
+def _found_columns(town: Town) -> set[str]:
+    """Return the names of source columns that are fields (by their names and aliases) or in attributes."""
+    names: set[str] = set()
+    for layer in town.catalogue.of_kind("feature"):
+        if layer.id == "finding" or not town.store.summary(layer.id).features:
+            continue
+        names |= {name for field in layer.fields for name in (field.name, *field.aliases)}
+        frame = town.features(layer.id)
+        for attributes in frame.get("attributes", ()):
+            names |= set(attributes)
+    return names
+
+
+def table_of(tries: list[Try]) -> str:
+    """Return a table of how many files of each kind came in whole at the first command, and why others did not."""
+    kinds = sorted({each.kind for each in tries})
+    lines = ["| kind | files | first try | with --crs | refused or lost | columns |", "|---|---|---|---|---|---|"]
+    for kind in [*kinds, "all"]:
+        group = [each for each in tries if kind in (each.kind, "all")]
+        good = [each for each in group if each.is_good]
+        second = sum(each.second for each in good)
+        columns = sum(len(each.columns) for each in group)
+        lines.append(
+            f"| {kind} | {len(group)} | {len(good) - second} | {second} | {len(group) - len(good)} | {columns} |"
+        )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    tried = list(first_tries(Path(sys.argv[1])))
+    print(table_of(tried))
+    for each in tried:
+        if not each.is_good:
+            cause = (
+                each.outcome.error.rule_id if each.outcome.error else f"lost {sorted(each.lost)}, {each.outcome.counts}"
+            )
+            print(each.path, cause, each.outcome.error.text("en")[:200] if each.outcome.error else "")
+    print(Counter(each.outcome.error.rule_id for each in tried if each.outcome.error))

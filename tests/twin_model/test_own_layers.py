@@ -1,0 +1,173 @@
+"""A file that matches no layer of ours becomes one of the town's own, and comes again as a difference, in both stores."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pandas as pd
+import pyogrio
+import pytest
+import shapely
+
+from api_config.delivery import Delivery, Outcome, deliver
+from ingest.draft import ReadOptions
+from twin_model.town import Town, init_town
+
+CRS = "EPSG:4548"
+EAST, NORTH = 618_600.0, 3_885_800.0
+
+
+@pytest.fixture
+def town(location: str, tmp_path: Path) -> Iterator[Town]:
+    with init_town(tmp_path / "town", name="试点", crs=CRS, store=location) as town:
+        yield town
+
+
+def parcels(**columns: list[Any]) -> gpd.GeoDataFrame:
+    squares = [shapely.box(EAST + 20 * n, NORTH, EAST + 20 * n + 10, NORTH + 10) for n in range(3)]
+    given = {"OWNER": ["Li", "Wang", None], "面积": [100.5, 3.0, None], "n": [2**53 + 1, 2, 3]} | columns
+    return gpd.GeoDataFrame(given, geometry=squares, crs=CRS)
+
+
+def delivered(town: Town, path: Path, **options: Any) -> Outcome:
+    (outcome,) = deliver(town, [path], Delivery(options=ReadOptions(**options), accept_removals=True))
+    assert outcome.error is None, outcome.error
+    return outcome
+
+
+def written(frame: gpd.GeoDataFrame, path: Path, **options: Any) -> Path:
+    encoding = {"encoding": "UTF-8"} if path.suffix == ".shp" else {}
+    frame.to_file(path, engine="pyogrio", **encoding, **options)
+    return path
+
+
+def changes(outcome: Outcome, layer: str) -> tuple[int, int, int, int]:
+    assert outcome.version is not None
+    touched = outcome.version.touched[layer]
+    return touched.inserted, touched.updated, touched.terminated, touched.unchanged
+
+
+def test_a_file_becomes_a_layer_with_all_its_columns_and_comes_again_as_a_difference(
+    town: Town, tmp_path: Path
+) -> None:
+    path = tmp_path / "delivery.gpkg"
+
+    first = delivered(town, written(parcels(), path, layer="宗地"))
+    again = delivered(town, written(parcels(OWNER=["Li", "Zhao", None]), path, layer="宗地"))
+    wider = delivered(town, written(parcels(OWNER=["Li", "Zhao", None], 用途=["住", None, None]), path, layer="宗地"))
+
+    assert changes(first, "zd") == (3, 0, 0, 0)
+    assert changes(again, "zd") == (0, 1, 0, 2)
+    assert changes(wider, "zd") == (0, 1, 0, 2), "the layer has grown by a column, which one row fills"
+    frame = town.features("宗地")
+    assert frame["OWNER"].tolist()[:2] == ["Li", "Zhao"] and frame["n"].tolist() == [2**53 + 1, 2, 3]
+    assert [field.title.zh for field in town.catalogue["zd"].fields] == ["OWNER", "面积", "n", "用途"]
+    assert town.features("zd", where="用途 = '住'").index.tolist() == frame.index.tolist()[:1]
+    assert [one.rule for one in first.findings if one.layer == "zd"] == ["vector.own_layer"]
+    assert "vector.own_layer" not in [one.rule for one in again.findings]
+
+
+def test_points_lines_and_areas_of_one_file_become_a_layer_each_in_one_version(town: Town, tmp_path: Path) -> None:
+    shapes = [shapely.box(EAST, NORTH, EAST + 9, NORTH + 9), shapely.Point(EAST, NORTH), None]
+    shapes += [shapely.LineString([(EAST, NORTH), (EAST + 5, NORTH)])]
+    mixed = gpd.GeoDataFrame({"k": [1, 2, 3, 4]}, geometry=shapes, crs=CRS).to_crs(4326)
+
+    outcome = delivered(town, written(mixed, tmp_path / "mixed.geojson"))
+
+    assert outcome.counts["features"] == {"mixed_points": 2, "mixed_lines": 1, "mixed_areas": 1}
+    assert town.features("mixed_points")["k"].tolist() == [2, 3] and town.features("mixed_lines")["k"].tolist() == [4]
+
+
+def test_a_name_that_is_taken_gets_a_number_and_each_structure_finds_its_own_again(town: Town, tmp_path: Path) -> None:
+    path = tmp_path / "parcels.shp"
+    delivered(town, written(parcels(), path))
+    points = parcels().set_geometry(parcels().centroid)
+
+    other = delivered(town, written(points, path))
+    texts = delivered(town, written(parcels(n=["a", "b", "c"]), path))
+    back = delivered(town, written(points.assign(OWNER="Li"), path))
+
+    assert list(other.counts["features"]) == ["parcels_2"] and list(texts.counts["features"]) == ["parcels_3"]
+    assert changes(back, "parcels_2") == (0, 2, 0, 1)
+    assert [one.rule for one in other.findings if one.layer] == ["vector.other_structure"]
+
+
+def test_what_a_layer_of_its_own_would_be_is_shown_and_nothing_is_stored(town: Town, tmp_path: Path) -> None:
+    path = written(parcels(), tmp_path / "parcels.shp")
+
+    (planned,) = deliver(town, [path], Delivery(dry_run=True))
+
+    assert planned.planned["parcels"]["inserted"] == 3
+    assert "parcels" not in town.catalogue and not list((town.path / "catalogue").glob("*.toml"))
+    assert town.store.version() == 0
+
+
+def test_a_refused_delivery_leaves_neither_table_nor_file(town: Town, tmp_path: Path) -> None:
+    path = written(parcels().set_crs(None, allow_override=True), tmp_path / "parcels.shp")
+
+    (refused,) = deliver(town, [path], Delivery())
+
+    assert refused.error is not None and refused.error.rule_id == "source.no_crs"
+    assert not list((town.path / "catalogue").glob("*.toml")) and "parcels" not in town.store.catalogue
+    assert changes(delivered(town, path, crs=CRS), "parcels") == (3, 0, 0, 0)
+
+
+def test_a_dropped_layer_of_its_own_begins_again_when_its_file_comes_again(town: Town, tmp_path: Path) -> None:
+    path = written(parcels(), tmp_path / "parcels.shp")
+    delivered(town, path)
+    town.drop_layer("parcels", reason="not wanted")
+
+    outcome = delivered(town, written(parcels(OWNER=["a", "b", "c"]), path))
+
+    assert changes(outcome, "parcels")[0] == 3
+    assert town.features("parcels")["OWNER"].tolist() == ["a", "b", "c"]
+
+
+def test_titles_and_coded_values_of_a_geopackage_are_those_of_the_layer(town: Town, tmp_path: Path) -> None:
+    path = written(parcels(USE=["1", "2", "9"]), tmp_path / "parcels.gpkg", layer="parcels")
+    with sqlite3.connect(path) as db:
+        db.executescript(
+            "CREATE TABLE gpkg_data_columns (table_name TEXT, column_name TEXT, name TEXT, title TEXT, description TEXT,"
+            " mime_type TEXT, constraint_name TEXT);"
+            "CREATE TABLE gpkg_data_column_constraints (constraint_name TEXT, constraint_type TEXT, value TEXT, min NUMERIC,"
+            " min_is_inclusive BOOLEAN, max NUMERIC, max_is_inclusive BOOLEAN, description TEXT);"
+            "INSERT INTO gpkg_data_columns VALUES ('parcels', 'USE', 'use', '用途', NULL, NULL, 'uses');"
+            "INSERT INTO gpkg_data_column_constraints VALUES ('uses', 'enum', '1', NULL, NULL, NULL, NULL, '住宅');"
+            "INSERT INTO gpkg_data_column_constraints VALUES ('uses', 'enum', '2', NULL, NULL, NULL, NULL, '商业');"
+            "UPDATE gpkg_contents SET identifier = '宗地图';"
+        )
+
+    delivered(town, path)
+
+    assert town.codes("parcels", "用途", lang="zh").to_dict() == {"1": "住宅", "2": "商业"}
+    assert town.catalogue["parcels"].title("zh") == "宗地图"
+
+
+def test_a_column_of_world_wide_numbers_identifies_and_a_plain_one_does_not(town: Town, tmp_path: Path) -> None:
+    path = tmp_path / "parcels.gpkg"
+    delivered(town, written(parcels(BSM=["A1", "A2", "A3"], OBJECTID=[1, 2, 3]), path, layer="parcels"))
+    moved = parcels(BSM=["A1", "A2", "A3"]).translate(500, 0)
+
+    outcome = delivered(
+        town, written(parcels(BSM=["A3", "A1", "A2"], OBJECTID=[1, 2, 3]).set_geometry(moved), path, layer="parcels")
+    )
+
+    assert town.catalogue["parcels"].identity == "field:BSM"
+    assert changes(outcome, "parcels") == (0, 3, 0, 0)
+
+
+def test_a_table_with_a_number_becomes_a_layer_without_geometry_and_one_without_is_named(
+    town: Town, tmp_path: Path
+) -> None:
+    path = written(parcels(), tmp_path / "parcels.gpkg", layer="parcels")
+    pyogrio.write_dataframe(pd.DataFrame({"owner_id": [1, 2], "tel": ["5", "6"]}), path, layer="owners")
+    pyogrio.write_dataframe(pd.DataFrame({"remark": ["x", "x"]}), path, layer="remarks")
+
+    outcome = delivered(town, path)
+
+    assert outcome.counts["features"] == {"parcels": 3, "owners": 2}
+    assert town.features("owners").index.tolist() == ["1", "2"]
+    left_out = [one.values["source_layer"] for one in outcome.findings if one.rule == "vector.table_left_out"]
+    assert left_out == ["remarks"]
