@@ -72,6 +72,20 @@ def test_points_and_an_outline_place_a_model_and_say_how_well(town: Path) -> Non
     assert shapely.force_2d(shape).symmetric_difference(shapely.box(618_500, 3_886_000, 618_520, 3_886_008)).area < 0.5
 
 
+def test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_told(town: Path) -> None:
+    twin(town, "ingest", "office.ifc")
+    placed = twin(town, "place", "Office", "--point", "0,0=618500,3886000", "--point", "20,0=618520,3886000")
+    (town.parent / "office.ifc").write_text(MODEL.replace("'W'", "'Wall'"))
+
+    told = twin(town, "ingest", "office.ifc")
+
+    assert "(version 2)" in placed
+    command = re.search(r"twin (place \S+ --remove)", told)
+    assert command is not None
+    assert "has no place any more" in twin(town, *command[1].split())
+    assert "--remove" in twin(town, "place", "--help")
+
+
 def test_what_is_called_wrongly_says_what_is_expected(town: Path) -> None:
     twin(town, "ingest", "office.ifc")
 
