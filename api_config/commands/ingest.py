@@ -49,6 +49,8 @@ from twin_model.temporal import parse_instant
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
 _MOST_JOBS = 4
+_WIDE = 200
+"""Columns of a table that goes into a file or a pipe."""
 _SUMMED_UP = 3
 """From so many sources on a table at the end says what became of each."""
 _MADE_A_LAYER = ("vector.own_layer", "vector.other_structure")
@@ -256,19 +258,19 @@ def print_outcomes(
                 context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         _print_findings(context, one, reported=reported)
     if len(outcomes) >= _SUMMED_UP:
-        context.out.print(_summary(outcomes, context))
+        _print_summary(outcomes, context)
 
 
-def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
-    """Return the table of what became of each source, and what is to be done about it."""
+def _print_summary(outcomes: list[Outcome], context: CommandContext) -> None:
+    """Print what became of each source as a table, and what is to be done about it; in a file names are not folded."""
     refused = sum(outcome.error is not None for outcome in outcomes)
     unchanged = sum(outcome.already is not None and outcome.error is None for outcome in outcomes)
     counts = {"sources": len(outcomes), "refused": refused, "unchanged": unchanged}
-    checked = all(outcome.version is None for outcome in outcomes)
+    checked = all(outcome.version is None and outcome.already is None for outcome in outcomes)
     title = context.say(
         "cli.checked_title" if checked else "cli.summary_title", stored=len(outcomes) - refused - unchanged, **counts
     )
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    table = Table(box=SIMPLE_HEAD)
     for name in ("file", "kind", "layers", "read", "stored", "quarantined", "seconds", "todo"):
         numeric = name in ("read", "stored", "quarantined", "seconds")
         word = "report.column_stored" if checked and name == "stored" else f"cli.summary_{name}"
@@ -285,7 +287,8 @@ def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
             seconds,
             _to_do(outcome, context),
         )
-    return table
+    context.out.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    context.out.print(table, width=None if context.out.is_terminal else _WIDE, crop=False)
 
 
 def _to_do(outcome: Outcome, context: CommandContext) -> str:
