@@ -49,8 +49,6 @@ from twin_model.temporal import parse_instant
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
 _MOST_JOBS = 4
-_WIDE = 200
-"""Columns of a table that goes into a file or a pipe."""
 _SUMMED_UP = 3
 """From so many sources on a table at the end says what became of each."""
 _MADE_A_LAYER = ("vector.own_layer", "vector.other_structure")
@@ -262,7 +260,7 @@ def print_outcomes(
 
 
 def _print_summary(outcomes: list[Outcome], context: CommandContext) -> None:
-    """Print what became of each source as a table, and what is to be done about it; in a file names are not folded."""
+    """Print what became of each source as a table, and what is to be done about it."""
     refused = sum(outcome.error is not None for outcome in outcomes)
     unchanged = sum(outcome.already is not None and outcome.error is None for outcome in outcomes)
     counts = {"sources": len(outcomes), "refused": refused, "unchanged": unchanged}
@@ -288,7 +286,7 @@ def _print_summary(outcomes: list[Outcome], context: CommandContext) -> None:
             _to_do(outcome, context),
         )
     context.out.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
-    context.out.print(table, width=None if context.out.is_terminal else _WIDE, crop=False)
+    context.out.print(table)
 
 
 def _to_do(outcome: Outcome, context: CommandContext) -> str:
