@@ -57,6 +57,7 @@ _FAMILIES = (
     (range(32601, 32661), None),  # WGS 84 / UTM north
 )
 _PLANNING_AREA = "planning_area"
+_WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,9 @@ def causes_of(x: Floats, y: Floats, crs: str, town: TownPlace) -> list[Cause | N
         near = _inside(x, y, crs, _grown(town.box, _NEAR_DEGREES))
         _try(causes, finite & ~near, (x, y), crs, TownPlace(town.crs, town.box))
     _try(causes, outside, (x, y), crs, TownPlace(town.crs))
+    # Beyond the border of its zone a place is as likely one of the neighbour's: a person decides.
+    beyond = outside & ~_inside(x, y, crs, _grown(_allowed(town.crs) or _WORLD, _MARGIN_DEGREES))
+    _try(causes, beyond, (x, y), crs, TownPlace(town.crs), neighbours=True)
     left = outside & np.array([cause is None for cause in causes], dtype=bool)
     for row in np.flatnonzero(left & _look_local(x, y, crs, town)).tolist():
         causes[row] = Cause("geometry.local_grid", crs_code(town.crs))
@@ -136,11 +140,14 @@ def _try(
     xy: tuple[Floats, Floats],
     crs: str,
     town: TownPlace,
+    *,
+    neighbours: bool = False,
 ) -> None:
     """Write into `causes` what explains the places that are left; a cause that explains none of a sample is passed."""
     area = _areas(town)[0]
     left = left & np.array([cause is None for cause in causes], dtype=bool)
-    for cause in _hypotheses(crs, town) if left.any() and area is not None else ():
+    hypotheses = _other_zones(crs, town, neighbours=True) if neighbours else _hypotheses(crs, town)
+    for cause in hypotheses if left.any() and area is not None else ():
         rows = np.flatnonzero(left)
         if not len(rows):
             return

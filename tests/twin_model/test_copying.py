@@ -51,14 +51,15 @@ def deliver(store: Store, layer: str, frame: gpd.GeoDataFrame, effective: str, *
 
 
 def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
-    x = 618_000.123 + 20.0 * np.arange(count)
+    x = 618_000.123 + 20.0 * (np.arange(count) % 1000)
     content = {
         "name": [f"{n}号楼" for n in range(count)],
         "height": [None if n % 3 else n / 7 for n in range(count)],
         "built": [None if n % 2 else f"{1990 + n % 9}" for n in range(count)],
     } | columns
     content = {name: values for name, values in content.items() if CATALOGUE["building"].field_of(name)}
-    return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000.456, x + 12, 3_886_010.789), crs=CRS)
+    y = 3_886_000.456 + 20.0 * (np.arange(count) // 1000)
+    return gpd.GeoDataFrame(content, geometry=shapely.box(x, y, x + 12, y + 10.333), crs=CRS)
 
 
 def manholes(owner: str) -> gpd.GeoDataFrame:
