@@ -176,14 +176,14 @@ def differing_fields(before: State, after: State, names: Sequence[str]) -> list[
 def revert(store: Store, number: int, *, author: str, reason: str = "") -> Changeset:
     """Return the changeset that undoes a version: its features are again as they were recorded before it.
 
-    Findings stay: they tell what was noticed. Raises `VersionConflict` with the features that later versions have
+    Findings stay: they tell what was noticed; those that `twin doctor` closed are open again. Raises `VersionConflict` with the features that later versions have
     changed again, `QueryRefused` where there is nothing to undo.
     """
     undone = changeset_of(store, number)
     restored = {
         layer: tuple(store.changed_fids(layer, number - 1, number).tolist())
         for layer, touched in store.changes(number).items()
-        if touched.changed and layer != "finding"
+        if touched.changed and (layer != "finding" or "doctor" in undone.counts)
     }
     described = _described_back(store, undone)
     if not any(restored.values()) and not described:
