@@ -34,6 +34,7 @@ def test_a_doubled_network_is_told_mended_for_a_reason_and_can_be_undone(tmp_pat
     proposed, refused = twin(town, "doctor", lang="zh"), twin(town, "doctor", "--apply", code=2)
     mended = json.loads(twin(town, "doctor", "--apply", "--reason", "重复入库", "--json"))
     again = twin(town, "doctor")
+    shown, told = twin(town, "show", str(mended["version"]), lang="zh"), twin(town, "history")
     twin(town, "revert", str(mended["version"]))
     twice = json.loads(twin(town, "doctor", "--json"))
 
@@ -43,3 +44,5 @@ def test_a_doubled_network_is_told_mended_for_a_reason_and_can_be_undone(tmp_pat
     assert mended["advice"]["unplaced"] == ["pipe_point", "pipe_line"] and "no place on the globe" in again
     assert "Nothing stands twice" in again
     assert twice["layers"] == mended["layers"] and twice["version"] is None
+    pair = mended["layers"]["pipe_line"]["examples"][0]
+    assert f"{pair['stays']}：由 {pair['joins']} 合并" in shown and "(merged" in told

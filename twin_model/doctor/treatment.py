@@ -151,5 +151,6 @@ def _planned(
     ended = np.array([fid for _, fid, _ in joined], dtype=np.int64)
     decisions = np.array([state["fid"] for state in states], dtype=np.int64) if states else no_fids()
     links = tuple((MERGED, former_id, fid, stays) for former_id, fid, stays in joined)
-    plans[layer.id] = LayerPlan(layer.id, decisions, np.sort(ended), len(ended), joined=links)
+    kinds = {MERGED: len(joined)} if layer.is_network and joined else {}
+    plans[layer.id] = LayerPlan(layer.id, decisions, np.sort(ended), len(ended), joined=links, kinds=kinds)
     return [Delivered.of(layer.id, rows) for rows in rows_of_states(layer, states, store.crs)]
