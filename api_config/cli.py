@@ -18,6 +18,10 @@ from ingest.vector.kind import UNUSED_DRIVERS
 __all__ = ["main", "make_cli"]
 
 
+_WIDE = 200
+"""Columns of tables that go into a file or a pipe: nothing in them is folded that need not be."""
+
+
 class _Verbs(UserDict[str, Any]):
     """The verbs by name, each made when it is asked for."""
 
@@ -48,7 +52,8 @@ def make_cli(lang: str) -> click.Group:
 
 
 def make_context(settings: Settings) -> CommandContext:
-    return CommandContext(settings, language(settings, os.environ), Console(), Console(stderr=True))
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
+    return CommandContext(settings, language(settings, os.environ), Console(width=wide), Console(stderr=True))
 
 
 def main() -> None:

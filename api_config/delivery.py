@@ -40,7 +40,8 @@ def deliver(
     if delivery.learn and delivery.options.mapping is None:
         raise CalledWrongly("mapping.nothing_to_learn")
     options = with_local_grid(delivery.options, town.path / "private")
-    delivery = replace(delivery, options=replace(options, storey_height=town.settings.storey_height))
+    options = replace(options, storey_height=town.settings.storey_height, placings=town.placings())
+    delivery = replace(delivery, options=options)
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
         sources = list(_sources(paths, stack))
@@ -107,7 +108,8 @@ def inspect(
     place = place_of(town.store, town.settings.height_datum) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
-    options = replace(options, storey_height=town.settings.storey_height) if town else options
+    if town:
+        options = replace(options, storey_height=town.settings.storey_height, placings=town.placings())
     reporter = reporter or NoProgress()
     outcomes = []
     with ExitStack() as stack:

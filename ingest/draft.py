@@ -54,7 +54,7 @@ class ReadOptions:
     `storey_height` the town's, by which storeys become a height.
 
     `crs_wins`: `crs` holds even where the file states another. `grid` is the local grid whose target `crs` is, called
-    `crs_name`.
+    `crs_name`. `placings` says how models were placed by hand, by key.
     """
 
     kind: str | None = None
@@ -63,6 +63,7 @@ class ReadOptions:
     effective: Instant | None = None
     encoding: str | None = None
     storey_height: float = 3.0
+    placings: Mapping[str, str] = field(default_factory=dict)
     crs_wins: bool = False
     grid: LocalGrid | None = None
     crs_name: str | None = None
@@ -94,7 +95,7 @@ class Draft:
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
     `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `folder` is the draft's own.
     What has no date is true since `moment`, default now. A draft may be sent to another process: it leaves `tick`
-    and `ahead` behind, and its spool where it is. `seconds` is what reading took.
+    and `ahead` behind, and its spool where it is. `seconds` is what reading took. A reader names in `follows_edits` the layers it read with what was edited since.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Draft:
         self._extent: Box | None = None
         self.counts = Counts()
         self.seconds = 0.0
+        self.follows_edits: tuple[str, ...] = ()
         self.crs: str | None = None
         self.details: dict[str, Any] = {}
         self._found: list[tuple[Finding, bool]] = []
@@ -347,6 +349,7 @@ class Draft:
             counts=self.counts.to_dict() | self.details | dict(details or {}),
             scope=scope,
             accept_removals=accept_removals,
+            follows_edits=self.follows_edits,
             extent=self._extent,
             blank=blank,
         )

@@ -86,7 +86,7 @@ def _entry(outline: LayerOutline, kind: str, catalogue: Catalogue, lang: str) ->
     """Return the lines of the entry for one kind of geometry of a source layer."""
     nearest = proposals(outline, kind, catalogue)[:_SHOWN]
     is_near = bool(nearest) and nearest[0].score >= _FIT
-    names = [f"{proposal.layer.name_in(lang)} {proposal.layer.id} {proposal.score:.2f}" for proposal in nearest]
+    names = [f"{_name_and_id(proposal.layer, lang)} {proposal.score:.2f}" for proposal in nearest]
     counts = {"source_layer": outline.name, "rows": outline.rows[kind], "kind": kind or "None"}
     head = [_comment("mapping_draft.layer", lang, **counts), _comment("mapping_draft.nearest", lang, nearest=names)]
     if not is_near:
@@ -96,6 +96,10 @@ def _entry(outline: LayerOutline, kind: str, catalogue: Catalogue, lang: str) ->
     body = ["[[layer]]", f"from = [{_quoted(name)}]", f"to = {_quoted(target)}"]
     body += _field_lines(outline, nearest[0] if nearest else None, lang)
     return head + (body if is_near else [f"# {line}" for line in body])
+
+
+def _name_and_id(layer: Layer, lang: str) -> str:
+    return " ".join(dict.fromkeys((layer.name_in(lang), layer.id)))
 
 
 def _field_lines(outline: LayerOutline, layer: LayerProposal | None, lang: str) -> list[str]:

@@ -57,7 +57,6 @@ _FAMILIES = (
     (range(32601, 32661), None),  # WGS 84 / UTM north
 )
 _PLANNING_AREA = "planning_area"
-_WORLD: Box = (-180.0, -90.0, 180.0, 90.0)
 
 
 @dataclass(frozen=True)
@@ -125,8 +124,6 @@ def causes_of(x: Floats, y: Floats, crs: str, town: TownPlace) -> list[Cause | N
         near = _inside(x, y, crs, _grown(town.box, _NEAR_DEGREES))
         _try(causes, finite & ~near, (x, y), crs, TownPlace(town.crs, town.box))
     _try(causes, outside, (x, y), crs, TownPlace(town.crs))
-    beyond = outside & ~_inside(x, y, crs, _grown(_allowed(town.crs) or _WORLD, _MARGIN_DEGREES))
-    _try(causes, beyond, (x, y), crs, TownPlace(town.crs), neighbours=True)
     left = outside & np.array([cause is None for cause in causes], dtype=bool)
     for row in np.flatnonzero(left & _look_local(x, y, crs, town)).tolist():
         causes[row] = Cause("geometry.local_grid", crs_code(town.crs))
@@ -139,14 +136,11 @@ def _try(
     xy: tuple[Floats, Floats],
     crs: str,
     town: TownPlace,
-    *,
-    neighbours: bool = False,
 ) -> None:
     """Write into `causes` what explains the places that are left; a cause that explains none of a sample is passed."""
     area = _areas(town)[0]
     left = left & np.array([cause is None for cause in causes], dtype=bool)
-    hypotheses = _other_zones(crs, town, neighbours=True) if neighbours else _hypotheses(crs, town)
-    for cause in hypotheses if left.any() and area is not None else ():
+    for cause in _hypotheses(crs, town) if left.any() and area is not None else ():
         rows = np.flatnonzero(left)
         if not len(rows):
             return
@@ -276,8 +270,8 @@ def _hypotheses(crs: str, town: TownPlace) -> Iterator[Cause]:
 def _other_zones(crs: str, town: TownPlace, *, neighbours: bool = False) -> Iterator[Cause]:
     """Yield the storage CRS and its neighbours, without and with the zone's number, as systems the numbers may be in.
 
-    What lies beyond the border of its zone fits the neighbour too: unless the town's box decides, or `neighbours` are
-    asked for, only the town's own zone is proof.
+    What lies beyond the border of its zone, as work may, lies as far beyond it by the neighbour: unless the town's box
+    decides, or `neighbours` are asked for, only the town's own zone is proof.
     """
     storage, source = epsg_of(town.crs), epsg_of(crs)
     for plain, prefixed in _FAMILIES:

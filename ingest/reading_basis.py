@@ -61,11 +61,14 @@ def reading_basis(reader: Reader, options: ReadOptions, **others: Any) -> Readin
 
 
 def _told(options: ReadOptions, others: Map[str, Any]) -> list[tuple[str, Any]]:
-    """Return by name what a caller says about a source otherwise than usual."""
+    """Return by name what a caller says about a source otherwise than usual.
+
+    How models were placed by hand is the town's own: it makes no source another one.
+    """
     said = {
         field.name: getattr(options, field.name)
         for field in fields(options)
-        if field.name != "mapping" and getattr(options, field.name) != field.default
+        if field.name not in ("mapping", "placings") and getattr(options, field.name) != field.default
     }
     return sorted((said | {name: value for name, value in others.items() if value is not None}).items())
 

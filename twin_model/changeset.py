@@ -145,7 +145,8 @@ class Changeset:
     `effective` says: who waited for the writer's place is not buried under who came first. `extent` is the box of what is
     delivered. A delivery by which more than a tenth of what it could have
     seen would vanish is refused unless `accept_removals`. A column that a delivery lacks keeps what is known, unless it is
-    among `blank`.
+    among `blank`. Layers of `follows_edits` were read with what was edited since (a model with the place
+    it was given by hand): a row that says what holds on the day is no change.
     """
 
     author: str
@@ -164,6 +165,7 @@ class Changeset:
     restored: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     restored_to: int = 0
     since_recorded: bool = False
+    follows_edits: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
     extent: Box | None = None
 

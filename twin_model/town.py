@@ -13,6 +13,7 @@ from twin_model.crs import (
 )
 from twin_model.desk.asking import Asking
 from twin_model.desk.measuring import Measuring
+from twin_model.desk.model_places import ModelPlaces
 from twin_model.desk.showing import Showing
 from twin_model.desk.writing import Writing
 from twin_model.errors import CrsRefused, TownExists
@@ -29,7 +30,7 @@ from twin_model.town_settings import TOWN_FILE, TownSettings, read_settings, set
 __all__ = ["Town", "TownSettings", "init_town", "open_town"]
 
 
-class Town(Asking, Measuring, Showing, Writing):
+class Town(Asking, Measuring, ModelPlaces, Showing, Writing):
     """The town in a folder. Closes its store when left as a context.
 
     >>> with open_town("town") as town:

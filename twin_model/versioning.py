@@ -224,7 +224,8 @@ def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tup
         rows = delivery.rows()
         whole = changeset.source is None
         lacking = not whole and any(name not in rows.columns for name in layer.field_names)
-        if not (layer.is_network or lacking or comparison.late or changeset.blank):
+        follows = layer.id in changeset.follows_edits
+        if not (layer.is_network or lacking or comparison.late or changeset.blank or follows):
             continue
         compared = compare_with_known(store, layer, rows.take(waiting), fids[waiting], view, whole=whole)
         same[waiting] = compared.same

@@ -13,7 +13,14 @@ from shapely.geometry.base import BaseGeometry
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
-from api_config.commands.reports import group_lines, layer_namer, map_sheets, report_heading, write_form
+from api_config.commands.reports import (
+    group_lines,
+    layer_namer,
+    map_sheets,
+    report_heading,
+    text_with_source,
+    write_form,
+)
 from tiles.encodings.finding_report import FindingReport, row_dict
 from tiles.encodings.finding_rows import SEVERITIES, FindingRow, by_rule, rows_of_frame
 from tiles.encodings.findings import write_findings
@@ -220,7 +227,7 @@ def _groups(rows: list[FindingRow]) -> list[dict[str, Any]]:
 
 def _print(context: CommandContext, rows: list[FindingRow], *, group: bool, limit: int | None) -> None:
     if group or (limit is None and len(rows) > _LISTED):
-        for line in group_lines(rows, context.lang):
+        for line in group_lines(rows, context.lang, with_source=True):
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         context.tell("report.grouped", total=len(rows), groups=len(by_rule(rows)))
         return
@@ -232,7 +239,6 @@ def _print(context: CommandContext, rows: list[FindingRow], *, group: bool, limi
 
 def _finding_line(row: FindingRow, context: CommandContext) -> str:
     """Return a finding in one line, with its X and Y; its source is named once."""
-    pair = context.say("cli.pair", name=row.source, value=row.text)
-    text = row.text if not row.source or row.text.startswith(row.source) else pair
+    text = text_with_source(row, context.lang)
     place = "" if row.point is None else f"  X {row.point[1]:.3f}  Y {row.point[0]:.3f}"
     return f"{context.say('cli.severity_' + row.severity):<7} {text}{place}"

@@ -256,19 +256,23 @@ def print_outcomes(
                 context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         _print_findings(context, one, reported=reported)
     if len(outcomes) >= _SUMMED_UP:
-        context.out.print(_summary(outcomes, context))
+        _print_summary(outcomes, context)
 
 
-def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
-    """Return the table of what became of each source, and what is to be done about it."""
+def _print_summary(outcomes: list[Outcome], context: CommandContext) -> None:
+    """Print what became of each source as a table, and what is to be done about it."""
     refused = sum(outcome.error is not None for outcome in outcomes)
     unchanged = sum(outcome.already is not None and outcome.error is None for outcome in outcomes)
     counts = {"sources": len(outcomes), "refused": refused, "unchanged": unchanged}
-    title = context.say("cli.summary_title", stored=len(outcomes) - refused - unchanged, **counts)
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    checked = all(outcome.version is None and outcome.already is None for outcome in outcomes)
+    title = context.say(
+        "cli.checked_title" if checked else "cli.summary_title", stored=len(outcomes) - refused - unchanged, **counts
+    )
+    table = Table(box=SIMPLE_HEAD)
     for name in ("file", "kind", "layers", "read", "stored", "quarantined", "seconds", "todo"):
         numeric = name in ("read", "stored", "quarantined", "seconds")
-        table.add_column(context.say(f"cli.summary_{name}"), justify="right" if numeric else "left", overflow="fold")
+        word = "report.column_stored" if checked and name == "stored" else f"cli.summary_{name}"
+        table.add_column(context.say(word), justify="right" if numeric else "left", overflow="fold")
     for outcome in outcomes:
         numbers = [str(outcome.counts.get(name, "")) for name in ("read", "stored", "quarantined")]
         layers = [_name(context, name) for name, count in outcome.counts.get("features", {}).items() if count]
@@ -276,12 +280,13 @@ def _summary(outcomes: list[Outcome], context: CommandContext) -> Table:
         table.add_row(
             escape(outcome.source),
             context.say("cli.summary_of_kind", kind=outcome.kind),
-            ", ".join(layers),
+            ("、" if context.lang == "zh" else ", ").join(layers),
             *numbers,
             seconds,
             _to_do(outcome, context),
         )
-    return table
+    context.out.print(title, style="bold", highlight=False, markup=False, soft_wrap=True)
+    context.out.print(table)
 
 
 def _to_do(outcome: Outcome, context: CommandContext) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "place_in_words",
     "report_heading",
     "report_option",
+    "text_with_source",
     "wants_map",
     "write_form",
     "write_reports",
@@ -177,21 +178,33 @@ def map_sheets(context: CommandContext, view: View | None = None) -> Sheets:
     return Sheets(context.town.store.features(query))
 
 
-def group_lines(rows: Iterable[FindingRow], lang: str, *, places: int | None = _FIRST_PLACES) -> list[str]:
+def group_lines(
+    rows: Iterable[FindingRow], lang: str, *, places: int | None = _FIRST_PLACES, with_source: bool = False
+) -> list[str]:
     """Return findings as lines, those of one rule and layer together: the first in full, then how many and where.
 
-    `places` is how many places are named, None for all of them.
+    `places` is how many places are named, None for all of them; `with_source` names the files, too.
     """
     lines = []
     for group in by_rule(rows):
         first = group[0]
-        lines.append(f"{render(f'cli.severity_{first.severity}', lang, {}):<7} {first.text}")
+        severity = render(f"cli.severity_{first.severity}", lang, {})
+        lines.append(f"{severity:<7} {text_with_source(first, lang) if with_source else first.text}")
         if len(group) > 1:
-            named = list(dict.fromkeys(place_in_words(row) for row in group if place_in_words(row)))
+            several = with_source and len({row.source for row in group}) > 1
+            words = (f"{row.source} {place_in_words(row)}".strip() if several else place_in_words(row) for row in group)
+            named = [place for place in dict.fromkeys(words) if place]
             rule = "alike_more" if places is not None and len(named) > places else "alike"
             values = {"count": len(group), "rule": first.rule, "places": named[:places]}
             lines.append(f"        {render(f'report.{rule}', lang, values)}")
     return lines
+
+
+def text_with_source(row: FindingRow, lang: str) -> str:
+    """Return what is wrong behind the name of its file, which is named once."""
+    if not row.source or row.text.startswith(row.source):
+        return row.text
+    return render("cli.pair", lang, {"name": row.source, "value": row.text})
 
 
 def place_in_words(row: FindingRow) -> str:

@@ -94,6 +94,12 @@ def _doctor() -> Make:
     return doctor_command
 
 
+def _place() -> Make:
+    from api_config.commands.place import place_command
+
+    return place_command
+
+
 def _audit() -> Make:
     from api_config.commands.history import audit_group
 
@@ -162,6 +168,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("diff", _diff),
     Verb("revert", _revert),
     Verb("doctor", _doctor),
+    Verb("place", _place),
     Verb("audit", _audit),
     Verb("backup", _backup),
     Verb("restore", _restore),

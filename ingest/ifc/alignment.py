@@ -14,12 +14,13 @@ import ifcopenshell.util.unit
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["alignment_line", "horizontal_points", "vertical_heights"]
+__all__ = ["alignment_line", "horizontal_points", "offset_line", "vertical_heights"]
 
 Float64 = NDArray[np.float64]
 
 _STEP = 2.0
 _FINE = 16
+_DEEPEST = 8
 
 _TRANSITIONS: dict[str, Callable[[Float64], Float64]] = {
     "LINE": lambda t: t * 0.0,
@@ -33,15 +34,16 @@ _TRANSITIONS: dict[str, Callable[[Float64], Float64]] = {
 """Share of the change of curvature done at share t of a segment's length."""
 
 
-def alignment_line(model: Any, alignment: Any) -> Float64 | None:
+def alignment_line(model: Any, alignment: Any, depth: int = 0) -> Float64 | None:
     """Return the axis of an alignment in model metres, (n, 3), a vertex every 2 m; None where it cannot be made.
 
-    An alignment without vertical part lies at height 0 of its placement.
+    An alignment without vertical part lies at height 0 of its placement. A child without horizontal part has that of
+    the alignment it is a part of. An offset curve is followed to the alignment or polyline it keeps away from.
     """
     unit = float(ifcopenshell.util.unit.calculate_unit_scale(model))
     angle = float(ifcopenshell.util.unit.calculate_unit_scale(model, "PLANEANGLEUNIT"))
     line = _from_parameters(alignment, unit, angle)
-    line = _from_polyline(alignment, unit) if line is None else line
+    line = _from_curve(model, alignment, unit, depth) if line is None else line
     if line is None or len(line) < 2 or not np.isfinite(line).all():
         return None
     placement = alignment.ObjectPlacement
@@ -55,11 +57,12 @@ def alignment_line(model: Any, alignment: Any) -> Float64 | None:
 
 def _from_parameters(alignment: Any, unit: float, angle: float) -> Float64 | None:
     parts = {part.is_a(): part for part in _nested(alignment)}
-    if "IfcAlignmentHorizontal" not in parts:
+    horizontal = parts.get("IfcAlignmentHorizontal") or _horizontal_of_parent(alignment)
+    if horizontal is None:
         return None
     along: list[float] = [0.0]
     points: list[Float64] = []
-    for one in _parameters(parts["IfcAlignmentHorizontal"]):
+    for one in _parameters(horizontal):
         length = float(one.SegmentLength) * unit
         if one.PredefinedType not in _TRANSITIONS:
             return None
@@ -81,6 +84,19 @@ def _from_parameters(alignment: Any, unit: float, angle: float) -> Float64 | Non
     vertical = parts.get("IfcAlignmentVertical")
     heights = vertical_heights(np.array(along), list(_parameters(vertical)) if vertical is not None else [], unit)
     return np.column_stack((np.concatenate(points), heights))
+
+
+def _horizontal_of_parent(alignment: Any) -> Any | None:
+    """Return the horizontal part of the nearest alignment that this one is a part of, None where there is none."""
+    for _ in range(_DEEPEST):
+        wholes = [relation.RelatingObject for relation in (*(alignment.Decomposes or ()), *(alignment.Nests or ()))]
+        alignment = next((whole for whole in wholes if whole is not None and whole.is_a("IfcAlignment")), None)
+        if alignment is None:
+            return None
+        horizontal = next((part for part in _nested(alignment) if part.is_a("IfcAlignmentHorizontal")), None)
+        if horizontal is not None:
+            return horizontal
+    return None
 
 
 def _nested(thing: Any) -> Iterator[Any]:
@@ -138,15 +154,64 @@ def _rise(one: Any, x: Float64, length: float) -> Float64:
     return first * x + (last - first) / (2.0 * length) * x * x
 
 
-def _from_polyline(alignment: Any, unit: float) -> Float64 | None:
-    """Return the vertices of an axis given as a polyline."""
-    shapes = alignment.Representation.Representations if alignment.Representation is not None else ()
-    for item in (item for shape in shapes if shape.RepresentationIdentifier == "Axis" for item in shape.Items):
-        points = [one.Coordinates for one in item.Points] if item.is_a("IfcPolyline") else None
-        if points is None and item.is_a("IfcIndexedPolyCurve") and not item.Segments:
-            points = item.Points.CoordList
-        if points:
-            line = np.zeros((len(points), 3))
-            line[:, : len(points[0])] = np.array(points, dtype=np.float64) * unit
+def _from_curve(model: Any, alignment: Any, unit: float, depth: int) -> Float64 | None:
+    """Return the vertices of an axis given as a polyline, or as a curve that keeps away from another by offsets."""
+    for item in _axis_items(alignment):
+        offset = item.is_a("IfcOffsetCurveByDistances") and depth < _DEEPEST
+        line = _offset_curve(model, item, unit, depth) if offset else _polyline(item, unit)
+        if line is not None:
             return line
     return None
+
+
+def _axis_items(alignment: Any) -> Iterator[Any]:
+    shapes = alignment.Representation.Representations if alignment.Representation is not None else ()
+    yield from (item for shape in shapes if shape.RepresentationIdentifier == "Axis" for item in shape.Items)
+
+
+def _polyline(item: Any, unit: float) -> Float64 | None:
+    points = [one.Coordinates for one in item.Points] if item.is_a("IfcPolyline") else None
+    if points is None and item.is_a("IfcIndexedPolyCurve") and not item.Segments:
+        points = item.Points.CoordList
+    if not points:
+        return None
+    line = np.zeros((len(points), 3))
+    line[:, : len(points[0])] = np.array(points, dtype=np.float64) * unit
+    return line
+
+
+def _offset_curve(model: Any, curve: Any, unit: float, depth: int) -> Float64 | None:
+    """Return the line of an IfcOffsetCurveByDistances; None where its basis curve cannot be made."""
+    basis = _polyline(curve.BasisCurve, unit)
+    if basis is None:
+        owner = next((one for one in model.by_type("IfcAlignment") if curve.BasisCurve in _axis_items(one)), None)
+        basis = alignment_line(model, owner, depth + 1) if owner is not None else None
+    if basis is None:
+        return None
+    offsets = np.array([_offset(one, unit) for one in curve.OffsetValues], dtype=np.float64)
+    return offset_line(basis, offsets[np.argsort(offsets[:, 0], kind="stable")])
+
+
+def _offset(value: Any, unit: float) -> tuple[float, float, float]:
+    """Return distance along, offset to the left and offset upwards of an IfcPointByDistanceExpression, in metres."""
+    along = value.DistanceAlong
+    distance = along if isinstance(along, int | float) else along.wrappedValue
+    return float(distance) * unit, float(value.OffsetLateral or 0.0) * unit, float(value.OffsetVertical or 0.0) * unit
+
+
+def offset_line(basis: Float64, offsets: Float64) -> Float64:
+    """Return a line (n, 3) moved by offsets (m, 3) of distance along, left, up; between them they change evenly.
+
+    Distances are horizontal, the direction at a vertex is that between its neighbours. Before the first offset and
+    behind the last, theirs hold (ISO 16739-1, IfcOffsetCurveByDistances).
+    """
+    steps = np.hypot(*np.diff(basis[:, :2], axis=0).T)
+    along = np.concatenate(([0.0], np.cumsum(steps)))
+    left, up = (np.interp(along, offsets[:, 0], offsets[:, at]) for at in (1, 2))
+    direction = np.gradient(basis[:, :2], axis=0)
+    direction /= np.maximum(np.hypot(*direction.T), 1e-12)[:, None]
+    moved = basis.copy()
+    moved[:, 0] -= direction[:, 1] * left
+    moved[:, 1] += direction[:, 0] * left
+    moved[:, 2] += up
+    return moved

@@ -5,8 +5,10 @@ Georeferencing (LoGeoRef) using IFC for BIM": 10 address, 20 latitude and longit
 site, 40 context (world coordinate system, true north), 50 map conversion with a projected CRS.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import ifcopenshell.util.placement
 import ifcopenshell.util.unit
@@ -14,12 +16,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.ifc.attribute import attribute
+from ingest.ifc.losses import Losses
 
 __all__ = ["Conversion", "Georeference", "georeference_of"]
 
 Float64 = NDArray[np.float64]
+Value = TypeVar("Value")
 
 _MICRO = 1e6
+_FLAT = 1e-9
 _NAMED_UNITS = {
     "METRE": 1.0,
     "METER": 1.0,
@@ -43,6 +48,7 @@ class Conversion:
     scale: float | None = None
     factors: tuple[float, float, float] = (1.0, 1.0, 1.0)
     crs: str = ""
+    well_known_text: str = ""
     map_unit: float | None = None
 
     @property
@@ -82,25 +88,34 @@ class Georeference:
         return next((level for level, there in reached.items() if there), "0")
 
 
-def georeference_of(model: Any, project: Any) -> Georeference:
-    """Return what the model says about its place; a missing entry is None, nothing is guessed here."""
-    unit, named = _project_unit(model, project)
+def georeference_of(model: Any, project: Any, losses: Losses) -> Georeference:
+    """Return what the model says about its place; a missing entry is None, nothing is guessed here.
+
+    An entry that cannot be read counts as missing and is noted in `losses`.
+    """
+
+    def read(instance: Any, read_part: Callable[[], Value], missing: Value) -> Value:
+        return losses.attempt("ifc.place_lost", instance, read_part, missing)
+
+    unit, named = read(project, lambda: _project_unit(model, project), (1.0, False))
     sites = model.by_type("IfcSite")
     site = sites[0] if sites else None
-    latitude, mixed_a = _angle(site.RefLatitude if site else None)
-    longitude, mixed_b = _angle(site.RefLongitude if site else None)
-    context, north = _context(model, unit)
+    angle: tuple[float | None, bool] = (None, False)
+    nothing: tuple[Float64, tuple[float, float] | None] = (np.eye(4), None)
+    latitude, mixed_a = read(site, lambda: _angle(site.RefLatitude if site else None), angle)
+    longitude, mixed_b = read(site, lambda: _angle(site.RefLongitude if site else None), angle)
+    context, north = read(_model_context(model), lambda: _context(model, unit), nothing)
     return Georeference(
         unit=unit,
         unit_named=named,
-        conversions=_conversions(model, project),
+        conversions=_conversions(model, project, losses),
         context=context,
         true_north=north,
-        site=_site_position(site, unit),
+        site=read(site, lambda: _site_position(site, unit), (0.0, 0.0, 0.0)),
         latitude=latitude,
         longitude=longitude,
         mixed_signs=mixed_a or mixed_b,
-        has_address=_has_address(model, sites),
+        has_address=read(site, lambda: _has_address(model, sites), False),
     )
 
 
@@ -137,15 +152,21 @@ def _angle(parts: tuple[int, ...] | None) -> tuple[float | None, bool]:
 
 def _context(model: Any, unit: float) -> tuple[Float64, tuple[float, float] | None]:
     """Return the world coordinate system of the 3D context as a matrix in metres, and its true north."""
-    contexts = model.by_type("IfcGeometricRepresentationContext", include_subtypes=False)
-    context = next((one for one in contexts if one.ContextType == "Model"), contexts[0] if contexts else None)
+    context = _model_context(model)
     if context is None:
         return np.eye(4), None
     system, north = context.WorldCoordinateSystem, context.TrueNorth
     matrix = np.array(ifcopenshell.util.placement.get_axis2placement(system), dtype=np.float64) if system else np.eye(4)
     matrix[:3, 3] *= unit
+    if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix)) < _FLAT:
+        raise ValueError("the world coordinate system is no rigid motion")
     ratios = north.DirectionRatios if north else None
     return matrix, (float(ratios[0]), float(ratios[1])) if ratios else None
+
+
+def _model_context(model: Any) -> Any:
+    contexts = model.by_type("IfcGeometricRepresentationContext", include_subtypes=False)
+    return next((one for one in contexts if one.ContextType == "Model"), contexts[0] if contexts else None)
 
 
 def _site_position(site: Any, unit: float) -> tuple[float, float, float]:
@@ -162,35 +183,62 @@ def _has_address(model: Any, sites: list[Any]) -> bool:
     return any(one is not None and (one.AddressLines or one.Town or one.PostalCode) for one in holders)
 
 
-def _conversions(model: Any, project: Any) -> tuple[Conversion, ...]:
+def _conversions(model: Any, project: Any, losses: Losses) -> tuple[Conversion, ...]:
     if model.schema == "IFC2X3":
-        return _from_property_sets(project, model.by_type("IfcSite"))
-    operations = [_from_operation(one) for one in model.by_type("IfcCoordinateOperation")]
-    return tuple(one for one in operations if one is not None)
+        holders = (*model.by_type("IfcSite"), project)
+        read = partial(_from_property_sets, project, model.by_type("IfcSite"))
+        return losses.attempt("ifc.place_lost", holders[0], read, ())
+    operations = model.by_type("IfcCoordinateOperation")
+    read_operations = [
+        losses.attempt("ifc.place_lost", one, partial(_from_operation, one, losses), None) for one in operations
+    ]
+    return tuple(one for one in read_operations if one is not None)
 
 
-def _from_operation(one: Any) -> Conversion | None:
+def _from_operation(one: Any, losses: Losses) -> Conversion | None:
     """Return the conversion of an IfcMapConversion (scaled or not) or IfcRigidOperation; of angles, None."""
     target = one.TargetCRS
-    crs = _crs_name(target)
+    crs, well_known_text = _crs_words(target)
     unit = _metres(attribute(target, "MapUnit") if target is not None else None)
     if one.is_a("IfcRigidOperation"):
-        if not one.FirstCoordinate.is_a("IfcLengthMeasure"):
-            return None
-        first, second = float(one.FirstCoordinate.wrappedValue), float(one.SecondCoordinate.wrappedValue)
-        return Conversion(one.is_a(), first, second, float(one.Height or 0.0), crs=crs, map_unit=unit)
+        return _from_rigid(one, losses, crs, well_known_text, unit)
     factors = (one.FactorX, one.FactorY, one.FactorZ) if one.is_a("IfcMapConversionScaled") else (1.0, 1.0, 1.0)
-    return Conversion(
+    conversion = Conversion(
         one.is_a(),
         float(one.Eastings or 0.0),
         float(one.Northings or 0.0),
         float(one.OrthogonalHeight or 0.0),
         x_axis=_x_axis(one.XAxisAbscissa, one.XAxisOrdinate),
-        scale=one.Scale,
+        scale=None if one.Scale is None else float(one.Scale),
         factors=(float(factors[0]), float(factors[1]), float(factors[2])),
         crs=crs,
+        well_known_text=well_known_text,
         map_unit=unit,
     )
+    return _finite(conversion)
+
+
+def _from_rigid(one: Any, losses: Losses, crs: str, well_known_text: str, unit: float | None) -> Conversion | None:
+    """Return the conversion of an IfcRigidOperation by lengths; a bare number is a length, as its CRS is a projected one."""
+    pair = (one.FirstCoordinate, one.SecondCoordinate)
+    if any(isinstance(value, int | float) for value in pair) and one.TargetCRS.is_a("IfcProjectedCRS"):
+        losses.add("ifc.bare_number", one)
+    elif not one.FirstCoordinate.is_a("IfcLengthMeasure"):
+        losses.add("ifc.geographic_place", one)
+        return None
+    first, second = (float(value if isinstance(value, int | float) else value.wrappedValue) for value in pair)
+    height = float(one.Height or 0.0)
+    conversion = Conversion(one.is_a(), first, second, height, crs=crs, well_known_text=well_known_text, map_unit=unit)
+    return _finite(conversion)
+
+
+def _finite(conversion: Conversion) -> Conversion:
+    """Return a conversion of which every number is one; ValueError for NaN and infinity."""
+    numbers = (conversion.east, conversion.north, conversion.height, *conversion.x_axis, *conversion.factors,
+               conversion.scale or 0.0)  # fmt: skip
+    if not np.isfinite(numbers).all():
+        raise ValueError("a number of the conversion is none")
+    return conversion
 
 
 def _x_axis(abscissa: float | None, ordinate: float | None) -> tuple[float, float]:
@@ -198,12 +246,12 @@ def _x_axis(abscissa: float | None, ordinate: float | None) -> tuple[float, floa
     return (x, y) if x or y else (1.0, 0.0)
 
 
-def _crs_name(target: Any) -> str:
-    """Return the name of a CRS, else the well-known text attached to it (IFC4X3)."""
+def _crs_words(target: Any) -> tuple[str, str]:
+    """Return the name of a CRS and the well-known text attached to it (IFC4X3), "" for what it lacks."""
     if target is None:
-        return ""
-    texts = [one.WellKnownText for one in attribute(target, "WellKnownText") or ()]
-    return str(target.Name or "").strip() or (texts[0] if texts else "")
+        return "", ""
+    texts = [str(one.WellKnownText) for one in attribute(target, "WellKnownText") or ()]
+    return str(target.Name or "").strip(), (texts[0] if texts else "")
 
 
 def _from_property_sets(project: Any, sites: list[Any]) -> tuple[Conversion, ...]:
@@ -221,7 +269,7 @@ def _from_property_sets(project: Any, sites: list[Any]) -> tuple[Conversion, ...
                     _number(values.get("northings")),
                     _number(values.get("orthogonalheight")),
                     x_axis=_x_axis(values.get("xaxisabscissa"), values.get("xaxisordinate")),
-                    scale=values.get("scale"),
+                    scale=float(values["scale"]) if values.get("scale") is not None else None,
                     crs=str(crs.get("name", "") or ""),
                     map_unit=unit,
                 ),
@@ -232,14 +280,19 @@ def _from_property_sets(project: Any, sites: list[Any]) -> tuple[Conversion, ...
 def _property_sets(holder: Any) -> dict[str, dict[str, Any]]:
     """Return the single values of an object's property sets, names in lower case."""
     found: dict[str, dict[str, Any]] = {}
-    for relation in holder.IsDefinedBy:
+    for relation in holder.IsDefinedBy or ():
         definition = relation.RelatingPropertyDefinition if relation.is_a("IfcRelDefinesByProperties") else None
         if definition is not None and definition.is_a("IfcPropertySet"):
             singles = [
-                one for one in definition.HasProperties if one.is_a("IfcPropertySingleValue") and one.NominalValue
+                one for one in definition.HasProperties or () if one.is_a("IfcPropertySingleValue") and one.NominalValue
             ]
-            found[str(definition.Name).lower()] = {one.Name.lower(): one.NominalValue.wrappedValue for one in singles}
+            found[str(definition.Name).lower()] = {str(one.Name).lower(): _unwrapped(one[2]) for one in singles}
     return found
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return a measure as its number or text; a bare one as it is."""
+    return value if isinstance(value, int | float | str) else value.wrappedValue
 
 
 def _number(value: Any) -> float:

@@ -18,6 +18,7 @@ __all__ = ["missed_by_openings"]
 Boxes = dict[int, NDArray[np.float64]]
 
 _TOUCH = 1e-6
+_DEEPEST = 16
 
 
 def missed_by_openings(model: Any, products: Sequence[Any], kernel: str) -> list[Any]:
@@ -30,12 +31,14 @@ def missed_by_openings(model: Any, products: Sequence[Any], kernel: str) -> list
     return [one for one in pierced if _is_missed(one.id(), [each.id() for each in openings[one.id()]], boxes)]
 
 
-def _openings_of(product: Any) -> Iterator[Any]:
+def _openings_of(product: Any, depth: int = 0) -> Iterator[Any]:
     """Yield the openings that cut a product: its own and those of the wholes it is a part of."""
     for relation in attribute(product, "HasOpenings") or ():
-        yield relation.RelatedOpeningElement
+        if relation.RelatedOpeningElement is not None:
+            yield relation.RelatedOpeningElement
     for relation in attribute(product, "Decomposes") or ():
-        yield from _openings_of(relation.RelatingObject)
+        if relation.RelatingObject is not None and depth < _DEEPEST:
+            yield from _openings_of(relation.RelatingObject, depth + 1)
 
 
 def _is_missed(product: int, openings: Sequence[int], boxes: Boxes) -> bool:

@@ -99,7 +99,8 @@ def _by_conversion(
 ) -> Placement:
     conversion = reference.conversions[0]
     findings = _differing(reference.conversions)
-    stated, given = _known_crs(conversion.crs), (crs_code(named) if named else None)
+    stated = _known_crs(conversion.crs) or _known_crs(conversion.well_known_text)
+    given = crs_code(named) if named else None
     crs = given if wins and given else stated or given
     if stated and given and not same_crs(stated, given):
         values = {"source": "IFC", "found": stated, "given": given}

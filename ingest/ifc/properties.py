@@ -4,13 +4,14 @@ Sets of the type are inherited; what the occurrence says wins, property by prope
 each combination of definitions encoded once: types share theirs among hundreds of elements.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import ifcopenshell
 import orjson
 
 from ingest.ifc.attribute import attribute
+from ingest.ifc.losses import UNREADABLE, Losses
 from ingest.ifc.relations import Relations
 
 __all__ = ["PropertySets"]
@@ -22,19 +23,26 @@ _PLAIN_PROPERTIES = ("IfcPropertySingleValue", "IfcPropertyEnumeratedValue", "If
 class PropertySets:
     """Answers with the JSON text of an element's property sets, None where it has none."""
 
-    def __init__(self, relations: Relations) -> None:
+    def __init__(self, relations: Relations, losses: Losses) -> None:
         self._relations = relations
+        self._losses = losses
         self._read: dict[int, tuple[str, dict[str, Any]]] = {}
         self._encoded: dict[tuple[int, ...], str | None] = {}
 
     def text_of(self, number: int) -> str | None:
         kind = self._relations.type_of.get(number)
-        inherited = (attribute(kind, "HasPropertySets") if kind is not None else None) or ()
+        inherited: Iterable[Any] = () if kind is None else self._inherited(kind)
         definitions = [*inherited, *self._relations.definitions.get(number, ())]
         key = tuple(one.id() for one in definitions)
         if key not in self._encoded:
             self._encoded[key] = self._encode(definitions)
         return self._encoded[key]
+
+    def _inherited(self, kind: Any) -> tuple[Any, ...]:
+        def read() -> tuple[Any, ...]:
+            return tuple(one for one in attribute(kind, "HasPropertySets") or () if one.id())
+
+        return self._losses.attempt("ifc.properties_lost", kind, read, ())
 
     def _encode(self, definitions: list[Any]) -> str | None:
         sets: dict[str, dict[str, Any]] = {}
@@ -46,42 +54,51 @@ class PropertySets:
     def _definition(self, definition: Any) -> tuple[str, dict[str, Any]]:
         number = definition.id()
         if number not in self._read:
-            self._read[number] = str(definition.Name or definition.is_a()), _values(definition)
+            name = self._losses.attempt("ifc.properties_lost", definition, lambda: definition.Name, None)
+            values: dict[str, Any] = {}
+            self._losses.attempt(
+                "ifc.properties_lost", definition, lambda: values.update(self._values(definition)), None
+            )
+            self._read[number] = str(name or definition.is_a()), values
         return self._read[number]
 
+    def _values(self, definition: Any) -> dict[str, Any]:
+        if definition.is_a("IfcElementQuantity"):
+            return self._each(definition.Quantities, self._quantity)
+        if definition.is_a("IfcPropertySet"):
+            return self._each(definition.HasProperties, self._property)
+        values = {definition.attribute_name(at): definition[at] for at in range(4, len(definition))}
+        return {name: _plain(value) for name, value in values.items() if value is not None}
 
-def _values(definition: Any) -> dict[str, Any]:
-    if definition.is_a("IfcElementQuantity"):
-        return _quantities(definition.Quantities)
-    if definition.is_a("IfcPropertySet"):
-        return _properties(definition.HasProperties)
-    found = {definition.attribute_name(at): definition[at] for at in range(4, len(definition))}
-    return {name: _plain(value) for name, value in found.items() if value is not None}
+    def _each(self, parts: Iterable[Any] | None, read: Callable[[Any], Any]) -> dict[str, Any]:
+        """Return name -> value of properties or quantities; one that cannot be read is lost alone."""
+        values: dict[str, Any] = {}
+        for part in parts or ():
+            try:
+                values[str(part[0])] = read(part)
+            except UNREADABLE:
+                self._losses.add("ifc.properties_lost", part)
+        return values
 
+    def _property(self, one: Any) -> Any:
+        """Return the value of a property; attributes by position (0 name, 2 value), as names cost five times as much."""
+        kind = one.is_a()
+        if kind in _PLAIN_PROPERTIES:
+            return _plain(one[2])
+        if kind == "IfcPropertyBoundedValue":
+            return {"lower": _plain(one.LowerBoundValue), "upper": _plain(one.UpperBoundValue)}
+        if kind == "IfcPropertyTableValue":
+            return {"defining": _plain(one.DefiningValues), "defined": _plain(one.DefinedValues)}
+        if kind == "IfcComplexProperty":
+            return self._each(one.HasProperties, self._property)
+        if kind != "IfcPropertyReferenceValue":
+            raise TypeError(f"{kind} is no property")
+        return _plain(one.PropertyReference)
 
-def _properties(properties: Iterable[Any] | None) -> dict[str, Any]:
-    return {one[0]: _property(one) for one in properties or ()}
-
-
-def _property(one: Any) -> Any:
-    """Return the value of a property; attributes by position (0 name, 2 value), as names cost five times as much."""
-    kind = one.is_a()
-    if kind in _PLAIN_PROPERTIES:
-        return _plain(one[2])
-    if kind == "IfcPropertyBoundedValue":
-        return {"lower": _plain(one.LowerBoundValue), "upper": _plain(one.UpperBoundValue)}
-    if kind == "IfcPropertyTableValue":
-        return {"defining": _plain(one.DefiningValues), "defined": _plain(one.DefinedValues)}
-    if kind == "IfcComplexProperty":
-        return _properties(one.HasProperties)
-    return _plain(attribute(one, "PropertyReference"))
-
-
-def _quantities(quantities: Iterable[Any] | None) -> dict[str, Any]:
-    return {
-        one[0]: one[3] if one.is_a("IfcPhysicalSimpleQuantity") else _quantities(one.HasQuantities)
-        for one in quantities or ()
-    }
+    def _quantity(self, one: Any) -> Any:
+        return (
+            _plain(one[3]) if one.is_a("IfcPhysicalSimpleQuantity") else self._each(one.HasQuantities, self._quantity)
+        )
 
 
 def _plain(value: Any) -> Any:

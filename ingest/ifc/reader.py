@@ -15,24 +15,36 @@ A model without usable placement is stored with placement "none": geometry NULL,
 metres, so that it can be viewed alone and placed later.
 """
 
+import math
+import shlex
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
+import ifcopenshell
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
 from ingest.ifc.alignment import alignment_line
+from ingest.ifc.attribute import attribute
 from ingest.ifc.file import IfcFile, opened_ifc, recognises_ifc
 from ingest.ifc.georeference import Georeference, georeference_of
+from ingest.ifc.losses import Losses
 from ingest.ifc.placement import Placement, place
-from ingest.ifc.products import Products, products_of
+from ingest.ifc.products import Products, mend_products, products_of
 from ingest.ifc.relations import Relations, read_relations
 from ingest.ifc.rows import ModelRows
 from ingest.ifc.shapes import Shape, read_shapes
+from ingest.ifc.units import mend_units
+from twin_model.building.local_shapes import LocalShapes
+from twin_model.building.mesh import digest_of, matrix_of
+from twin_model.crs import area_of_use
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -41,6 +53,7 @@ __all__ = ["read_ifc", "recognises_ifc"]
 Lines = list[tuple[Any, NDArray[np.float64] | None]]
 
 _BATCH = 5_000
+_NAME, _LONG_NAME, _PHASE = 2, 5, 6
 _SHOWN = 5
 
 
@@ -53,14 +66,10 @@ def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
     with opened_ifc(path, draft.source.name, options.encoding) as file:
         for finding in file.findings:
             draft.report(finding)
-        try:
-            outline = _outline_of(file.model, draft)
-        except (RuntimeError, AttributeError, TypeError, ValueError, IndexError) as error:
-            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
-        try:
-            _read_model(file, outline, draft, options)
-        except RuntimeError as error:
-            raise SourceRefused("ifc.unreadable", source=draft.source.name, cause=str(error)) from error
+        losses = Losses()
+        _read_model(file, _outline_of(file.model, draft, losses), draft, options)
+        for finding in losses.findings():
+            draft.report(finding)
 
 
 @dataclass(frozen=True)
@@ -72,35 +81,113 @@ class _Outline:
     reference: Georeference
     relations: Relations
     lines: Lines
+    losses: Losses
 
 
-def _outline_of(model: Any, draft: Draft) -> _Outline:
+def _outline_of(model: Any, draft: Draft, losses: Losses) -> _Outline:
     project = _project(model, draft)
+    mend_units(model, project, losses)
+    mend_products(model, losses)
     products = products_of(model)
-    lines = [(one, alignment_line(model, one)) for one in products.alignments]
-    return _Outline(project, products, georeference_of(model, project), read_relations(model), lines)
+    reference = georeference_of(model, project, losses)
+    relations = read_relations(model, losses)
+    lines = [
+        (one, losses.attempt("ifc.axis_lost", one, partial(alignment_line, model, one), None))
+        for one in products.alignments
+    ]
+    return _Outline(project, products, reference, relations, lines, losses)
 
 
 def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOptions) -> None:
     products, reference, lines = outline.products, outline.reference, outline.lines
-    shapes = read_shapes(file.model, products.with_body, draft.keep_blob)
+    further: Counter[str] = Counter()
+    shapes = read_shapes(file.model, products.with_body, draft.keep_blob, further)
     first = next(shapes, None)
-    placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+    key = outline.project.GlobalId
+    placing = options.placings.get(key)
+    if placing is None:
+        placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+    else:
+        placement = _placed_by_hand(placing, key)
+        draft.follows_edits = ("bim_model", "bim_storey", "bim_space", "bim_element", "bim_alignment")
     for finding in placement.findings:
         draft.report(finding)
-    rows = ModelRows(outline.project.GlobalId, products, outline.relations, placement.matrix, draft.storage_crs)
+    by_hand = None if placing is None else matrix_of(orjson.dumps(orjson.loads(placing)["matrix"]).decode())
+    rows = ModelRows(key, products, outline.relations, placement.matrix, draft.storage_crs, outline.losses, by_hand)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
     _add_shapeless(rows, products, draft)
     _add_alignments(rows, lines, draft)
     _add_storeys(rows, products, draft)
-    draft.add("bim_model", rows.model_frame(_model_row(file, outline, rows, placement)))
-    draft.decorate(len(products.others))
+    row = _model_row(file, outline, rows, placement) | {"placing": placing}
+    frame = rows.model_frame(row)
+    if placement.matrix is None:
+        frame["local_shapes"] = _keep_local_shapes(rows.local, draft)
+    draft.add("bim_model", frame)
+    if placement.kind == "none" and (products.features or products.alignments):
+        draft.report(_unplaced(outline, rows, row, draft.storage_crs))
+    _decorate(products, draft)
     _report_whole(rows, products, draft)
+    if further:
+        values = {"count": further.total(), "kinds": _kinds(further)}
+        draft.report(Finding("ifc.further_shapes", "info", layer="bim_element", values=values))
+
+
+def _placed_by_hand(placing: str, key: str) -> Placement:
+    """Return the placement of a model that the town remembers as placed by hand."""
+    values = {"model": key, "reason": orjson.loads(placing).get("reason")}
+    return Placement("placed", None, (Finding("ifc.placing_kept", "info", layer="bim_model", values=values),))
+
+
+def _keep_local_shapes(local: LocalShapes, draft: Draft) -> str:
+    content = local.to_bytes()
+    digest = digest_of(content)
+    draft.keep_blob(digest, content)
+    return digest
+
+
+def _unplaced(outline: _Outline, rows: ModelRows, row: dict[str, Any], storage_crs: str) -> Finding:
+    """Return how large a model without place is, and the command that places it."""
+    x, y, z = (f"{metres:.1f}" for metres in rows.local.size)
+    counts = {"storeys": row["storeys"], "elements": row["elements"]}
+    command = f"twin place {shlex.quote(rows.model_key)} {_proposed(outline.reference, storage_crs)}"
+    values = {"model": row["name"] or rows.model_key, "x": x, "y": y, "z": z, **counts, "command": command}
+    return Finding("ifc.unplaced", "warning", layer="bim_model", place=rows.model_key, values=values)
+
+
+def _proposed(reference: Georeference, storage_crs: str) -> str:
+    """Return the options of `twin place` by what the model says: the site's longitude and latitude, its true north.
+
+    A site outside the area of the town's CRS is that of somebody's office and is not proposed.
+    """
+    east, north = reference.true_north or (0.0, 1.0)
+    rotate = f"--rotate {90.0 - math.degrees(math.atan2(north, east)):.6g}"
+    longitude, latitude = reference.longitude, reference.latitude
+    if longitude is None or latitude is None or not _lies_in(storage_crs, longitude, latitude):
+        return f"--at E,N,H {rotate}"
+    return f"--at {longitude:.7f},{latitude:.7f} --crs EPSG:4326 {rotate}"
+
+
+def _lies_in(crs: str, longitude: float, latitude: float) -> bool:
+    west, south, east, north = area_of_use(crs) or (-180.0, -90.0, 180.0, 90.0)
+    return west <= longitude <= east and south <= latitude <= north
+
+
+def _decorate(products: Products, draft: Draft) -> None:
+    """Count what is no feature of its own, and list it by class."""
+    draft.decorate(len(products.others))
+    if products.others:
+        kinds = Counter(one.is_a() for one in products.others)
+        values = {"count": kinds.total(), "kinds": _kinds(kinds)}
+        draft.report(Finding("ifc.decoration", "info", layer="bim_model", values=values))
+
+
+def _kinds(counts: Counter[str]) -> list[str]:
+    return [f"{kind} {count}" for kind, count in counts.most_common()]
 
 
 def _project(model: Any, draft: Draft) -> Any:
     projects = model.by_type("IfcProject")
-    if not projects or not projects[0].GlobalId:
+    if not projects or not projects[0].GlobalId or not isinstance(projects[0].GlobalId, str):
         raise SourceRefused("ifc.no_project", source=draft.source.name)
     if len(projects) > 1:
         draft.decorate(len(projects) - 1)
@@ -136,8 +223,11 @@ def _add_shapeless(rows: ModelRows, products: Products, draft: Draft) -> None:
 
 
 def _representations(product: Any) -> list[str]:
-    found = product.Representation.Representations or ()
-    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found]
+    representation = product.Representation
+    found = (
+        attribute(representation, "Representations") if isinstance(representation, ifcopenshell.entity_instance) else ()
+    )
+    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found or ()]
 
 
 def _add_alignments(rows: ModelRows, lines: Lines, draft: Draft) -> None:
@@ -155,18 +245,18 @@ def _add_storeys(rows: ModelRows, products: Products, draft: Draft) -> None:
 
 
 def _model_row(file: IfcFile, outline: _Outline, rows: ModelRows, placement: Placement) -> dict[str, Any]:
-    project, products = outline.project, outline.products
+    project, products, text = outline.project, outline.products, outline.losses.text
     tools = file.model.by_type("IfcApplication")
     return {
-        "name": project.LongName or project.Name,
+        "name": text(project, _LONG_NAME) or text(project, _NAME),
         "schema": file.schema,
         "placement": placement.kind,
         "georeference": outline.reference.level,
         "elements": len(products.elements),
         "storeys": len(products.storeys),
         "without_shape": sum(one.id() not in rows.shaped for one in products.elements),
-        "stage": project.Phase,
-        "authoring_tool": f"{tools[0].ApplicationFullName} {tools[0].Version}".strip() if tools else None,
+        "stage": text(project, _PHASE),
+        "authoring_tool": f"{text(tools[0], 2) or ''} {text(tools[0], 1) or ''}".strip() or None if tools else None,
     }
 
 

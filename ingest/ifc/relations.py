@@ -3,11 +3,13 @@
 Relations are read once, relation by relation, into dictionaries by step number: asking each element is quadratic.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ingest.ifc.attribute import attribute
+from ingest.ifc.losses import Losses
 
 __all__ = ["Relations", "read_relations"]
 
@@ -40,56 +42,80 @@ class Relations:
         return own or (self.material.get(kind.id()) if kind is not None else None)
 
 
-def read_relations(model: Any) -> Relations:
-    """Return the relations of a model; the storey an element is contained in wins over the whole it is part of."""
-    found = Relations()
-    for child, parent in (*_openings(model), *_wholes(model), *_containers(model)):
-        found.parent[child] = parent
-    for relation in model.by_type("IfcRelDefinesByType"):
-        for number in _numbers(relation.RelatedObjects):
-            found.type_of[number] = relation.RelatingType
-    for relation in model.by_type("IfcRelAssociatesMaterial"):
-        words = material_words(relation.RelatingMaterial)
-        found.material.update(dict.fromkeys(_numbers(relation.RelatedObjects), words))
-    for relation in model.by_type("IfcRelDefinesByProperties"):
-        definitions = list(_definitions(relation.RelatingPropertyDefinition))
-        for number in _numbers(relation.RelatedObjects):
-            found.definitions.setdefault(number, []).extend(definitions)
-    return found
+def read_relations(model: Any, losses: Losses) -> Relations:
+    """Return the relations of a model; the storey an element is contained in wins over the whole it is part of.
+
+    A relation that cannot be read (an end missing, or of another class) is left out and noted in `losses`.
+    """
+    relations = Relations()
+    for kind, read in _READERS.items():
+        for relation in model.by_type(kind):
+            losses.attempt("ifc.relation_lost", relation, partial(read, relations, relation), None)
+    return relations
 
 
 def _numbers(things: Iterable[Any] | None) -> list[int]:
     return [one.id() for one in things or ()]
 
 
-def _containers(model: Any) -> Iterator[tuple[int, int]]:
-    for relation in model.by_type("IfcRelContainedInSpatialStructure"):
-        holder = relation.RelatingStructure.id()
-        yield from ((number, holder) for number in _numbers(relation.RelatedElements))
+def _read_void(relations: Relations, relation: Any) -> None:
+    relations.parent[relation.RelatedOpeningElement.id()] = relation.RelatingBuildingElement.id()
 
 
-def _wholes(model: Any) -> Iterator[tuple[int, int]]:
-    for kind in ("IfcRelAggregates", "IfcRelNests"):
-        for relation in model.by_type(kind):
-            whole = relation.RelatingObject.id()
-            yield from ((number, whole) for number in _numbers(relation.RelatedObjects))
+def _read_filling(relations: Relations, relation: Any) -> None:
+    relations.parent[relation.RelatedBuildingElement.id()] = relation.RelatingOpeningElement.id()
 
 
-def _openings(model: Any) -> Iterator[tuple[int, int]]:
-    for relation in model.by_type("IfcRelVoidsElement"):
-        yield relation.RelatedOpeningElement.id(), relation.RelatingBuildingElement.id()
-    for relation in model.by_type("IfcRelFillsElement"):
-        yield relation.RelatedBuildingElement.id(), relation.RelatingOpeningElement.id()
+def _read_whole(relations: Relations, relation: Any) -> None:
+    relations.parent.update(dict.fromkeys(_numbers(relation.RelatedObjects), relation.RelatingObject.id()))
+
+
+def _read_container(relations: Relations, relation: Any) -> None:
+    relations.parent.update(dict.fromkeys(_numbers(relation.RelatedElements), relation.RelatingStructure.id()))
+
+
+def _read_type(relations: Relations, relation: Any) -> None:
+    kind = _of_class(relation.RelatingType, "IfcTypeObject")
+    relations.type_of.update(dict.fromkeys(_numbers(relation.RelatedObjects), kind))
+
+
+def _read_material(relations: Relations, relation: Any) -> None:
+    words = material_words(relation.RelatingMaterial)
+    relations.material.update(dict.fromkeys(_numbers(relation.RelatedObjects), words))
+
+
+def _read_properties(relations: Relations, relation: Any) -> None:
+    definitions = list(_definitions(relation.RelatingPropertyDefinition))
+    for number in _numbers(relation.RelatedObjects):
+        relations.definitions.setdefault(number, []).extend(definitions)
+
+
+_READERS: dict[str, Callable[[Relations, Any], None]] = {
+    "IfcRelVoidsElement": _read_void,
+    "IfcRelFillsElement": _read_filling,
+    "IfcRelAggregates": _read_whole,
+    "IfcRelNests": _read_whole,
+    "IfcRelContainedInSpatialStructure": _read_container,
+    "IfcRelDefinesByType": _read_type,
+    "IfcRelAssociatesMaterial": _read_material,
+    "IfcRelDefinesByProperties": _read_properties,
+}
+"""How each kind of relation is read; the parent that is read last holds."""
+
+
+def _of_class(thing: Any, name: str) -> Any:
+    """Return an entity that is of a class; TypeError for one that is not."""
+    if not thing.is_a(name):
+        raise TypeError(f"{thing.is_a()} is no {name}")
+    return thing
 
 
 def _definitions(definition: Any) -> Iterator[Any]:
     """Yield property set definitions; IFC4 may name a set of them at once."""
-    if definition is None:
-        return
     if definition.is_a("IfcPropertySetDefinitionSet"):
         yield from definition.wrappedValue
     else:
-        yield definition
+        yield _of_class(definition, "IfcPropertySetDefinition")
 
 
 def material_words(material: Any) -> str:

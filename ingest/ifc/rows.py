@@ -4,8 +4,10 @@
 """
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import geopandas as gpd
@@ -17,11 +19,14 @@ from numpy.typing import NDArray
 
 from ingest.ifc.attribute import attribute
 from ingest.ifc.footprint import placed_footprints
+from ingest.ifc.losses import Losses
 from ingest.ifc.products import Products
 from ingest.ifc.properties import PropertySets
 from ingest.ifc.relations import Relations
 from ingest.ifc.shapes import Shape
+from twin_model.building.local_shapes import LocalShapes
 from twin_model.building.mesh import matrix_text
+from twin_model.building.placing import placed_columns, placed_geometry
 
 __all__ = ["ModelRows"]
 
@@ -33,10 +38,21 @@ _WHOLE = -1
 
 
 class ModelRows:
-    """Makes the frames of one model; `matrix` maps model metres to the storage CRS, None where it is not placed."""
+    """Makes the frames of one model; `matrix` maps model metres to the storage CRS, None where it is not placed.
+
+    `by_hand` is the motion of a model that was placed by hand; `local` then holds, as for one without place, its
+    shapes in model metres.
+    """
 
     def __init__(
-        self, model_key: str, products: Products, relations: Relations, matrix: Float64 | None, crs: str
+        self,
+        model_key: str,
+        products: Products,
+        relations: Relations,
+        matrix: Float64 | None,
+        crs: str,
+        losses: Losses,
+        by_hand: Float64 | None = None,
     ) -> None:
         self.model_key = model_key
         self.shaped: set[int] = set()
@@ -46,10 +62,13 @@ class ModelRows:
         self._by_number = {one.id(): one for one in products.features}
         self._spaces = {one.id() for one in products.spaces}
         self._storeys = {one.id(): one for one in products.storeys}
-        self._storey_names = {one.id(): (one.Name, one.GlobalId) for one in products.storeys}
+        self._losses = losses
+        self._storey_names = {one.id(): (losses.text(one, 2), losses.text(one, 0)) for one in products.storeys}
         self._relations = relations
-        self._properties = PropertySets(relations)
+        self._properties = PropertySets(relations, losses)
         self._placed = matrix is not None
+        self._by_hand = by_hand
+        self.local = LocalShapes()
         self._matrix = np.eye(4) if matrix is None else matrix
         self._crs = crs
         self._hulls: dict[int, Any] = {}
@@ -84,10 +103,11 @@ class ModelRows:
         storey = self._relations.storey_of(number, self._storeys)
         at = storey.id() if storey is not None else None
         name, global_id = self._storey_names.get(at, (None, None)) if at is not None else (None, None)
-        row = {"number": number, "storey_number": at, "place": product[0] or f"#{number}", "global_id": product[0],
-               "model": self.model_key, "name": product[2], "storey": name, "properties": self._properties.text_of(number)}  # fmt: skip
+        text, key = self._losses.text, self._losses.text(product, 0)
+        row = {"number": number, "storey_number": at, "place": key or f"#{number}", "global_id": key,
+               "model": self.model_key, "name": text(product, 2), "storey": name, "properties": self._properties.text_of(number)}  # fmt: skip
         if number in self._spaces:
-            return row | {"long_name": attribute(product, "LongName")}
+            return row | {"long_name": self._text(product, "LongName")}
         if at is None:
             self.storeyless.add(number)
         else:
@@ -96,13 +116,21 @@ class ModelRows:
             "ifc_class": product.is_a(),
             "object_type": self._object_type(product),
             "storey_id": global_id,
-            "tag": attribute(product, "Tag"),
+            "tag": self._text(product, "Tag"),
             "material": self._relations.material_of(number),
         }
 
+    def _text(self, product: Any, name: str) -> str | None:
+        """Return the text of an attribute that the product's class may not have."""
+        value = attribute(product, name)
+        if value is None or isinstance(value, str):
+            return value
+        self._losses.add("ifc.value_lost", product)
+        return None
+
     def _object_type(self, product: Any) -> str | None:
         kind = self._relations.type_of.get(product.id())
-        return product.ObjectType or (kind.Name if kind is not None else None)
+        return self._losses.text(product, 4) or (self._losses.text(kind, 2) if kind is not None else None)
 
     def _frames(self, rows: list[dict[str, Any]], geometry: NDArray[Any]) -> Frames:
         is_space = np.array([row["number"] in self._spaces for row in rows], dtype=bool)
@@ -115,11 +143,16 @@ class ModelRows:
                     *(("bottom", "top", "mesh", "color", "matrix") if layer == "bim_space" else ()),
                 )
                 columns = {name: [row.get(name) for row in chosen] for name in chosen[0] if name not in drop}
-                yield layer, self._frame(columns, geometry[mask])
+                yield layer, self._frame(layer, columns, geometry[mask])
 
-    def _frame(self, columns: dict[str, list[Any]], geometry: NDArray[Any]) -> gpd.GeoDataFrame:
-        """Return a frame in the storage CRS; the geometry of a model that is not placed is left out."""
-        shown = geometry if self._placed else np.full(len(geometry), None, dtype=object)
+    def _frame(self, layer: str, columns: dict[str, list[Any]], geometry: NDArray[Any]) -> gpd.GeoDataFrame:
+        """Return a frame in the storage CRS; what is not placed by the model is kept apart in model metres."""
+        shown = geometry
+        if not self._placed:
+            self.local.add(layer, columns, geometry)
+            shown = np.full(len(geometry), None, dtype=object)
+        if self._by_hand is not None:
+            shown, columns = placed_geometry(geometry, self._by_hand), placed_columns(columns, self._by_hand)
         return gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(shown), crs=self._crs)
 
     def _grow_hulls(self, rows: list[dict[str, Any]], geometry: NDArray[Any]) -> None:
@@ -142,21 +175,22 @@ class ModelRows:
     def of_storeys(self) -> gpd.GeoDataFrame:
         """Return the storeys: outline of what they hold, at the height of their placement; numbered 1, 2, … and -1, -2, …"""
         storeys = self._products.storeys
-        local = [self._local_height(one) for one in storeys]
+        attempt = self._losses.attempt
+        local = [attempt("ifc.value_lost", one, partial(self._local_height, one), (0.0, 0.0)) for one in storeys]
         numbers = _storey_numbers([above for _, above in local])
         heights = [float(self._matrix[2, 2] * z + self._matrix[2, 3]) for z, _ in local]
-        columns = {
-            "place": [one.GlobalId for one in storeys],
-            "global_id": [one.GlobalId for one in storeys],
+        columns: dict[str, list[Any]] = {
+            "place": [self._storey_names[one.id()][1] or f"#{one.id()}" for one in storeys],
+            "global_id": [self._storey_names[one.id()][1] for one in storeys],
             "model": [self.model_key] * len(storeys),
-            "name": [one.Name or one.LongName for one in storeys],
+            "name": [self._storey_names[one.id()][0] or self._text(one, "LongName") for one in storeys],
             "elevation": heights,
             "number": numbers,
             "elements": [self._counts[one.id()] for one in storeys],
         }
         outlines = np.empty(len(storeys), dtype=object)
         outlines[:] = [self._outline(one.id(), height) for one, height in zip(storeys, heights, strict=True)]
-        return self._frame(columns, outlines)
+        return self._frame("bim_storey", columns, outlines)
 
     def _local_height(self, storey: Any) -> tuple[float, float]:
         """Return a storey's height in model metres and above its building's zero; by its Elevation where it has no placement."""
@@ -164,6 +198,8 @@ class ModelRows:
         if storey.ObjectPlacement is None:
             return above, above
         z = float(ifcopenshell.util.placement.get_local_placement(storey.ObjectPlacement)[2, 3]) * self._unit
+        if not math.isfinite(z + above):
+            raise ValueError("a height is no number")
         return z, (z if storey.Elevation is None else above)
 
     @functools.cached_property
@@ -178,13 +214,13 @@ class ModelRows:
             for _, line in lines
         ]
         self._grow([_WHOLE], [geometry[~shapely.is_missing(geometry)]])
-        columns = {
-            "place": [one.GlobalId for one, _ in lines],
-            "global_id": [one.GlobalId for one, _ in lines],
+        columns: dict[str, list[Any]] = {
+            "place": [self._losses.text(one, 0) or f"#{one.id()}" for one, _ in lines],
+            "global_id": [self._losses.text(one, 0) for one, _ in lines],
             "model": [self.model_key] * len(lines),
-            "name": [one.Name for one, _ in lines],
+            "name": [self._losses.text(one, 2) for one, _ in lines],
         }
-        return self._frame(columns, geometry)
+        return self._frame("bim_alignment", columns, geometry)
 
     def model_frame(self, row: dict[str, Any]) -> gpd.GeoDataFrame:
         """Return the one row of the model with the hull of all its footprints, at the height of the model's zero."""
@@ -193,7 +229,7 @@ class ModelRows:
         columns = {"place": [self.model_key], "model_key": [self.model_key]} | {
             name: [value] for name, value in row.items()
         }
-        return self._frame(columns, outline)
+        return self._frame("bim_model", columns, outline)
 
 
 def _storey_numbers(heights: Sequence[float]) -> list[int]:

@@ -7,6 +7,8 @@ else with opencascade. Shells written inside out come inside out; closed ones ar
 keep shared geometry shared: it is converted, hashed and outlined once, however many elements show it.
 """
 
+import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.ifc.footprint import Footprint, footprint_of
+from ingest.ifc.losses import UNREADABLE
 from ingest.ifc.openings import missed_by_openings
 from twin_model.building.mesh import Mesh, digest_of, outward
 
@@ -23,6 +26,7 @@ __all__ = ["KERNEL", "Shape", "read_shapes"]
 
 KERNEL = "hybrid-cgal-simple-opencascade"
 SECOND_KERNEL = "opencascade"
+BODY = "Body"
 
 Float64 = NDArray[np.float64]
 
@@ -54,15 +58,29 @@ class _Kept:
     footprint: Footprint | None
 
 
-def read_shapes(model: Any, products: Sequence[Any], keep_blob: Callable[[str, bytes], None]) -> Iterator[Shape]:
-    """Yield the shapes of those products a kernel has one for; `keep_blob` receives each mesh once."""
+def read_shapes(
+    model: Any, products: Sequence[Any], keep_blob: Callable[[str, bytes], None], further: Counter[str]
+) -> Iterator[Shape]:
+    """Yield the shapes of those products a kernel has one for, one each; `keep_blob` receives each mesh once.
+
+    `further` counts, by their identifiers, the shapes that products have beside their Body and that are left out.
+    """
     make = _Maker(model, keep_blob)
     yield from make.shapes(KERNEL, products)
+    further.update(make.further)
     empty = make.take_empty()
-    missed = missed_by_openings(model, empty, KERNEL)
+    missed = _missed(model, empty)
     yield from make.shapes(KERNEL, missed, cut=False)
     done = {one.id() for one in missed} - {one.id() for one in make.take_empty()}
     yield from make.shapes(SECOND_KERNEL, [one for one in empty if one.id() not in done])
+
+
+def _missed(model: Any, products: Sequence[Any]) -> list[Any]:
+    """Return the products that no opening reaches; none where their openings cannot be read."""
+    try:
+        return missed_by_openings(model, products, KERNEL)
+    except UNREADABLE:
+        return []
 
 
 class _Maker:
@@ -71,15 +89,30 @@ class _Maker:
     def __init__(self, model: Any, keep_blob: Callable[[str, bytes], None]) -> None:
         self._model = model
         self._keep_blob = keep_blob
-        self._empty: list[Any] = []
+        self._empty: dict[int, Any] = {}
+        self._made: set[int] = set()
+        self.further: Counter[str] = Counter()
 
     def take_empty(self) -> list[Any]:
         """Return the products that came empty since this was last asked."""
-        empty, self._empty = self._empty, []
+        empty, self._empty = [one for number, one in self._empty.items() if number not in self._made], {}
         return empty
 
     def shapes(self, kernel: str, products: Sequence[Any], *, cut: bool = True) -> Iterator[Shape]:
-        """Yield the shapes one kernel makes, with openings cut out or without."""
+        """Yield the shapes one kernel makes, with openings cut out or without; one a product, its Body where it has several.
+
+        Where the kernel gives up, or ends before it has come to all products, the rest is tried in halves, so that one
+        whose representation cannot be used loses its own shape only.
+        """
+        passed: set[int] = set()
+        with contextlib.suppress(RuntimeError):
+            yield from self._pass(kernel, products, cut, passed)
+        left = [one for one in products if one.id() not in passed]
+        if len(left) > 1:
+            yield from self.shapes(kernel, left[: len(left) // 2], cut=cut)
+            yield from self.shapes(kernel, left[len(left) // 2 :], cut=cut)
+
+    def _pass(self, kernel: str, products: Sequence[Any], cut: bool, passed: set[int]) -> Iterator[Shape]:
         if not products:
             return
         make: Any = ifcopenshell.geom.iterator
@@ -88,12 +121,23 @@ class _Maker:
         more = iterator.initialize()
         while more:
             element = iterator.get()
-            shape = _shape(element, known, self._keep_blob)
-            if shape is None:
-                self._empty.append(self._model.by_id(element.id))
+            number = element.id
+            passed.add(number)
+            if self._is_further(number, element.context):
+                self.further[element.context or "-"] += 1
+            elif (shape := _shape(element, known, self._keep_blob)) is None:
+                self._empty[number] = self._model.by_id(number)
             else:
+                self._made.add(number)
                 yield shape
             more = iterator.next()
+
+    def _is_further(self, number: int, context: str) -> bool:
+        """Return whether a shape is one more of its product: made already, or beside a Body ("Clearance")."""
+        if number in self._made or context == BODY:
+            return number in self._made
+        shapes = self._model.by_id(number).Representation.Representations or ()
+        return any(one.RepresentationIdentifier == BODY for one in shapes)
 
 
 def _settings(*, cut: bool) -> Any:

@@ -56,19 +56,18 @@ def outline_of(content: bytes) -> Outline:
     return Outline(head, body, b"HEADER;" in head and b"ENDSEC;" in head, end > start >= 0)
 
 
-def check_syntax(content: bytes, name: str) -> list[Finding]:
-    """Return findings about what can be read all the same; SourceRefused for what would be read wrongly.
+def check_syntax(outline: Outline, name: str) -> tuple[list[Finding], Numbers]:
+    """Return findings about what can be read all the same, and the instances' numbers; SourceRefused for the rest.
 
     Refused: no header, no data, no last line (cut off), an unfinished string, an instance number twice or zero, an
     empty attribute. Noted: doubled semicolons, foreign header entries, references to instances that are not there.
     """
-    outline = outline_of(content)
     if not outline.has_header:
         raise SourceRefused("ifc.no_header", source=name)
     defined, referenced = _numbers(outline.data)
     _ensure_whole(outline, defined, name)
     _ensure_unambiguous(outline, defined, name)
-    return [*_semicolons(outline), *_header_entries(outline), *_dangling(defined, referenced)]
+    return [*_semicolons(outline), *_header_entries(outline), *_dangling(defined, referenced)], defined
 
 
 def _numbers(data: bytes) -> tuple[Numbers, Numbers]:

@@ -7,7 +7,9 @@ then answers with empty texts, in silence; here they are escaped before it opens
 import re
 from dataclasses import dataclass
 
-from ingest.ifc.syntax import check_syntax
+from ingest.ifc.losses import Losses
+from ingest.ifc.odd_values import OddValue, odd_values, with_odd_values_unset
+from ingest.ifc.syntax import check_syntax, outline_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -57,11 +59,26 @@ def mend(content: bytes, name: str, encoding: str | None = None) -> IfcText:
     if not text.isascii():
         text, used = _escaped(text, encoding)
         findings.append(Finding("ifc.raw_text", "info", values={"encoding": used}))
-    findings += check_syntax(text, name)
+    outline = outline_of(text)
+    noted, defined = check_syntax(outline, name)
+    findings += noted
     if label != schema:
         findings.append(Finding("ifc.relabelled", "info", values={"schema": schema, "read_as": label}))
         text = _FILE_SCHEMA.sub(f"FILE_SCHEMA(('{label}'".encode(), text, count=1)
+    odd = odd_values(outline.data, defined, label)
+    if odd:
+        text, words = with_odd_values_unset(text, odd)
+        findings += _odd_findings(words)
     return IfcText(text, schema, tuple(findings))
+
+
+def _odd_findings(words: dict[OddValue, str]) -> list[Finding]:
+    """Return what odd values lost, by rule; a `*` for "unset" lost nothing."""
+    losses = Losses()
+    for odd, instance in words.items():
+        if odd.fault != "star":
+            losses.add("ifc.reference_lost" if odd.fault == "reference" else "ifc.value_lost", instance)
+    return losses.findings()
 
 
 def schema_of(head: bytes) -> str:

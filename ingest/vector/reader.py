@@ -168,7 +168,8 @@ def _chosen(
 
 def _takes_own(options: ReadOptions) -> bool:
     """Say whether source layers may become layers of the town's own: where nobody says which are wanted."""
-    return options.mapping is None and (options.kind is None or options.kind in _ANY_LAYER)
+    names_layers = options.mapping is not None and options.mapping.layers
+    return not names_layers and (options.kind is None or options.kind in _ANY_LAYER)
 
 
 def _own(
@@ -203,14 +204,15 @@ def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[Layer
 
     Of a mapping of the caller's every entry that fits is one: the later ones take what the first does not.
     """
-    mapping: Mapping = options.mapping or standard_mapping("vector")
+    given = options.mapping is not None and options.mapping.layers
+    mapping: Mapping = options.mapping if given else standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
         fitting = [one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind]
         return [fitting[0] if fitting else LayerMapping(("*",), str(options.kind))]
     for name in names:
         entries = mapping.entries_for(name)
         if entries:
-            return entries if options.mapping is not None else entries[:1]
+            return entries if given else entries[:1]
         if name in draft.catalogue and not (_takes_own(options) and draft.catalogue[name].delivered_as):
             return [LayerMapping((name,), name)]
     return []

@@ -105,6 +105,7 @@ def test_many_findings_are_grouped_by_rule_and_a_limit_lists_them(town: Path) ->
 
     assert f"{MANY} of this kind (identity.duplicate): fid 0, fid 1, fid 2 ..." in grouped
     assert "28 in all, in 4 groups" in grouped
+    assert "error   plots.gpkg: " in grouped and "info    WS.csv has no survey date" in grouped
     assert len(listed) == MANY + 3
     assert "X 3886010.000  Y 618500.000" in listed[0]
     assert {group["rule"]: group["count"] for group in groups}["identity.duplicate"] == MANY

@@ -3,8 +3,9 @@
 import json
 import shutil
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 from urllib.parse import urljoin
 
@@ -13,8 +14,11 @@ import pyproj
 import pytest
 import shapely
 
+from api_config.delivery import Delivery, deliver
 from tiles.tileset_check import check_tileset
-from twin_model.town import open_town
+from twin_model.town import Town, open_town
+
+BIM_TILES = "/collections/bim_element/3dtiles/tileset.json"
 
 
 def walk(ask: Any, address: str) -> Iterator[tuple[str, Any]]:
@@ -376,3 +380,22 @@ def test_terrain_normals_come_when_they_are_asked_for(inside: Any) -> None:
 
     assert len(with_normals.content) > len(plain.content)
     assert with_normals.headers["etag"] != plain.headers["etag"]
+
+
+def test_a_model_placed_by_hand_is_in_the_tiles_where_it_was_put(scratch: Town, inside_of: Callable[..., Any]) -> None:
+    model = Path(__file__).parents[1].joinpath("twin_model/test_model_places.py").read_text("utf-8").split('"""')[3]
+    (scratch.path / "office.ifc").write_text(model)
+    deliver(scratch, [scratch.path / "office.ifc"], Delivery())
+    before = inside_of(scratch.path).get(BIM_TILES)
+    scratch.place_model("Office", at=(618_500, 3_886_000, 60), rotate=30)
+
+    tiles = list(walk(inside_of(scratch.path), BIM_TILES))
+
+    assert "content" not in before.text
+    (content,) = [answer.content for name, answer in tiles if ".json" not in name]
+    assert table_of(content)["id"] == ["0000000000000000000001.0000000000000000000004"]
+    west, south, east, north, low, high = tiles[0][1].json()["root"]["boundingVolume"]["region"]
+    to_lonlat = pyproj.Transformer.from_crs("EPSG:4548", "EPSG:4490", always_xy=True)
+    lon, lat = np.radians(to_lonlat.transform(618_505, 3_886_008))
+    assert west < lon < east and south < lat < north
+    assert high - low == pytest.approx(4.0, abs=0.5)

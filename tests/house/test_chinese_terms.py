@@ -108,3 +108,19 @@ def test_no_value_stands_in_a_message_as_python_writes_it() -> None:
                 wrong.add((kind, rule))
 
     assert sorted(wrong)[:20] == []
+
+
+def test_a_finding_is_true_of_a_dry_run_too() -> None:
+    """What is found is told before anything is stored, and where nothing will be: `twin check`, --dry-run."""
+    past = {"en": r"(?<!not )\b(?:was|were) (?:repaired and )?stored\b", "zh": r"已[^，。；]{0,16}(?:入库|只存)"}
+    findings = ("geometry.", "value.", "identity.", "time.", "dxf.", "survey.", "vector.", "epanet.", "attributes.")
+    of_refusals = r"[Nn]othing (?:of it )?was stored"
+
+    wrong = {
+        (lang, rule): text
+        for lang, pattern in past.items()
+        for rule, text in messages(lang).items()
+        if rule.startswith(findings) and re.search(pattern, re.sub(of_refusals, "", text))
+    }
+
+    assert wrong == {}

@@ -20,24 +20,31 @@ from ezdxf.lldxf.const import DXFError
 
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
+from ingest.mapping import Mapping
 from ingest.readers import READERS, find_sources
 from twin_model.town import Town, init_town
 
 __all__ = ["Try", "first_tries", "table_of"]
 
 CRS = "EPSG:4548"
+ANYWHERE = Mapping("anywhere", (), options={"coordinates": {"anywhere": True}})
+"""What is said of a file whose numbers are meant to lie elsewhere: a drawing without a place in the world."""
+
+_BROKEN = "made to be wrong"
+"""Files of the folder `bad/.../bad`: each shows one fault, and many have no geometry that could be read."""
+
 _LEFT_OUT = ("layer_styles", "qgis_projects")
 
 
 @dataclass(frozen=True)
 class Try:
-    """One file: its kind, its columns, and what became of it at the first command ("second": with --crs)."""
+    """One file: its kind, its columns, and what became of it: at the first command, or with the `remedy` that it named."""
 
     path: Path
     kind: str
     columns: frozenset[str]
     outcome: Outcome
-    second: bool
+    remedy: str
     lost: frozenset[str]
 
     @property
@@ -70,10 +77,16 @@ def _listed(path: Path) -> tuple[str, frozenset[str]] | None:
                 about = pyogrio.read_info(path, layer=name, force_feature_count=True)
                 if geometry is not None and name not in _LEFT_OUT and about["features"]:
                     features += about["features"]
-                    columns |= set(about["fields"])
+                    columns |= _filled(path, name)
         except Exception:
             return None
     return (path.suffix.lower().lstrip("."), frozenset(columns)) if features else None
+
+
+def _filled(path: Path, layer: str) -> set[str]:
+    """Return the columns of a layer that say something in any row."""
+    frame = pyogrio.read_dataframe(path, layer=layer, read_geometry=False)
+    return {str(name) for name in frame.columns if frame[name].notna().any() and (frame[name] != "").any()}
 
 
 def _has_entities(path: Path) -> bool:
@@ -87,18 +100,21 @@ def _tried(path: Path, kind: str, columns: frozenset[str]) -> Try:
     with tempfile.TemporaryDirectory(prefix="twin-try-") as folder:
         town = init_town(Path(folder) / "town", name="试", crs=_crs_of(path))
         try:
-            outcome, second = _outcome(town, path, None), False
+            outcome, remedy = _outcome(town, path, ReadOptions()), ""
             if outcome.error is not None and outcome.error.rule_id == "source.no_crs":
-                outcome, second = _outcome(town, path, CRS), True
+                outcome, remedy = _outcome(town, path, ReadOptions(crs=CRS)), "--crs"
+            if outcome.error is not None and outcome.error.rule_id.startswith("geometry."):
+                outcome, remedy = _outcome(town, path, ReadOptions(crs=CRS, mapping=ANYWHERE)), "anywhere"
             lost = columns - _found_columns(town)
         finally:
             town.store.close()
-    return Try(path, kind, columns, outcome, second, frozenset(lost) if outcome.error is None else frozenset())
+    kind = _BROKEN if "bad" in path.parts[-3:-1] else kind
+    return Try(path, kind, columns, outcome, remedy, frozenset(lost) if outcome.error is None else frozenset())
 
 
-def _outcome(town: Town, path: Path, crs: str | None) -> Outcome:
+def _outcome(town: Town, path: Path, options: ReadOptions) -> Outcome:
     (source,) = [each for each in find_sources(path) if each.is_file()][:1]
-    return deliver(town, [source], Delivery(ReadOptions(crs=crs)))[0]
+    return deliver(town, [source], Delivery(options))[0]
 
 
 def _crs_of(path: Path) -> str:
@@ -131,16 +147,17 @@ def _found_columns(town: Town) -> set[str]:
 
 def table_of(tries: list[Try]) -> str:
     """Return a table of how many files of each kind came in whole at the first command, and why others did not."""
-    kinds = sorted({each.kind for each in tries})
-    lines = ["| kind | files | first try | with --crs | refused or lost | columns |", "|---|---|---|---|---|---|"]
-    for kind in [*kinds, "all"]:
-        group = [each for each in tries if kind in (each.kind, "all")]
-        good = [each for each in group if each.is_good]
-        second = sum(each.second for each in good)
+    kinds = sorted({each.kind for each in tries if each.kind != _BROKEN})
+    lines = [
+        "| kind | files | first command | with --crs | local numbers, `anywhere` | refused or lost | columns |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for kind in [*kinds, "all", _BROKEN]:
+        group = [each for each in tries if each.kind == kind or (kind == "all" and each.kind != _BROKEN)]
+        good = Counter(each.remedy for each in group if each.is_good)
+        ways = " | ".join(str(good[remedy]) for remedy in ("", "--crs", "anywhere"))
         columns = sum(len(each.columns) for each in group)
-        lines.append(
-            f"| {kind} | {len(group)} | {len(good) - second} | {second} | {len(group) - len(good)} | {columns} |"
-        )
+        lines.append(f"| {kind} | {len(group)} | {ways} | {len(group) - good.total()} | {columns} |")
     return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ import shapely
 
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
+from ingest.mapping import Mapping
 from twin_model.town import Town, init_town
 
 CRS = "EPSG:4548"
@@ -171,3 +172,15 @@ def test_a_table_with_a_number_becomes_a_layer_without_geometry_and_one_without_
     assert town.features("owners").index.tolist() == ["1", "2"]
     left_out = [one.values["source_layer"] for one in outcome.findings if one.rule == "vector.table_left_out"]
     assert left_out == ["remarks"]
+
+
+def test_a_mapping_that_names_options_only_leaves_a_file_its_own_layer(town: Town, tmp_path: Path) -> None:
+    """So is read what is meant to lie elsewhere: the remedy of a misplaced file names such a mapping."""
+    anywhere = Mapping("anywhere", (), options={"coordinates": {"anywhere": True}})
+    path = written(parcels().translate(-EAST, -NORTH).to_frame("geometry"), tmp_path / "宗地.gpkg", layer="宗地")
+
+    (refused,) = deliver(town, [path], Delivery(options=ReadOptions()))
+    outcome = delivered(town, path, mapping=anywhere)
+
+    assert refused.error is not None and "anywhere = true" in refused.error.text("en")
+    assert changes(outcome, "zd") == (3, 0, 0, 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from tiles.encodings.finding_report import FindingReport
 from tiles.encodings.finding_rows import FindingRow, split_remedy
-from tiles.encodings.workbook import Column, Sheet, write_workbook
+from tiles.encodings.xlsx import Column, Sheet, write_workbook
 from twin_model.messages import render
 
 __all__ = ["FORM_COLUMNS", "write_finding_form"]

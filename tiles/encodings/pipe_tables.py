@@ -15,7 +15,7 @@ import geopandas as gpd
 import numpy as np
 import pandas as pd
 
-from tiles.encodings.workbook import Column, Sheet, plain_text, write_workbook
+from tiles.encodings.xlsx import Column, Sheet, plain_text, write_workbook
 from twin_model.crs import transform_xy
 from twin_model.layer import Layer
 from twin_model.messages import render

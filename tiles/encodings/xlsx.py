@@ -11,7 +11,7 @@ from typing import Any
 
 import openpyxl
 from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-from openpyxl.styles import Alignment, Border, Font, Side
+from openpyxl.styles import Alignment, Border, Font, NamedStyle, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -104,16 +104,22 @@ def _write_row(
 ) -> None:
     for at, (value, column) in enumerate(zip(values, columns, strict=True), 1):
         cell = tab.cell(number, at, plain_text(value) if value != "" else None)
-        if isinstance(value, str):
-            cell.data_type = "s" if value else cell.data_type
-        elif value is not None:
-            cell.number_format = column.number_format
-        cell.border = _ALL_SIDES
-        cell.alignment = Alignment(
+        cell.style = _style(tab.parent, "General" if isinstance(value, str) else column.number_format, column, bold)
+        if isinstance(value, str) and value:
+            cell.data_type = "s"
+
+
+def _style(book: openpyxl.Workbook, number_format: str, column: Column, bold: bool) -> str:
+    """Return the name of a style of the book, made when it is first asked for: one a cell would cost more than the cell."""
+    name = f"{number_format} {'bold' if bold else 'wraps' if column.wraps else 'plain'}"
+    if name not in book.named_styles:
+        alignment = Alignment(
             horizontal="center" if bold else None, vertical="center" if bold else "top", wrap_text=bold or column.wraps
         )
-        if bold:
-            cell.font = Font(bold=True)
+        font = Font(bold=bold)
+        style = NamedStyle(name, font=font, border=_ALL_SIDES, alignment=alignment, number_format=number_format)
+        book.add_named_style(style)
+    return name
 
 
 def _set_page(tab: Worksheet, titles: int, sheet: Sheet) -> None:

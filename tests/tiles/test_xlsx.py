@@ -4,7 +4,7 @@ from pathlib import Path
 
 import openpyxl
 
-from tiles.encodings.workbook import Column, Sheet, plain_text, write_workbook
+from tiles.encodings.xlsx import Column, Sheet, plain_text, write_workbook
 
 
 def test_texts_numbers_and_nothing_come_back_as_they_were_written(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""A small model as lines of a STEP file, written and read by the tests of the IFC reader."""
+
+from pathlib import Path
+
+from ingest.draft import Draft, ReadOptions
+from ingest.ifc.reader import read_ifc
+from twin_model.catalogue import read_catalogue
+from twin_model.changeset import Source
+
+__all__ = ["HEAD", "LINES", "TAIL", "read", "write"]
+
+CATALOGUE = read_catalogue()
+HEAD = "ISO-10303-21;\nHEADER;\nFILE_DESCRIPTION((''),'2;1');\nFILE_NAME('a','2024-01-01T00:00:00',(''),(''),'','','');\nFILE_SCHEMA(('IFC4X3_ADD2'));\nENDSEC;\nDATA;\n"
+TAIL = "ENDSEC;\nEND-ISO-10303-21;\n"
+LINES = """\
+#1=IFCPROJECT('0000000000000000000001',$,'P',$,$,$,$,(#5),#2);
+#2=IFCUNITASSIGNMENT((#3,#90));
+#3=IFCCONVERSIONBASEDUNIT(#20,.LENGTHUNIT.,'FOOT',#21);
+#20=IFCDIMENSIONALEXPONENTS(1,0,0,0,0,0,0);
+#21=IFCMEASUREWITHUNIT(IFCLENGTHMEASURE(0.3048),#22);
+#22=IFCSIUNIT(*,.LENGTHUNIT.,$,.METRE.);
+#90=IFCSIUNIT(*,.PLANEANGLEUNIT.,$,.RADIAN.);
+#5=IFCGEOMETRICREPRESENTATIONCONTEXT($,'Model',3,1.E-05,#6,#93);
+#93=IFCDIRECTION((0.1,1.,0.));
+#6=IFCAXIS2PLACEMENT3D(#7,$,$);
+#7=IFCCARTESIANPOINT((0.,0.,0.));
+#8=IFCLOCALPLACEMENT($,#6);
+#9=IFCBUILDINGSTOREY('0000000000000000000002',$,'S',$,$,#8,$,$,.ELEMENT.,0.);
+#18=IFCSITE('0000000000000000000006',$,'Site',$,$,#8,$,$,.ELEMENT.,(30,10,0),(120,0,0),0.,$,#19);
+#19=IFCPOSTALADDRESS($,$,$,$,('Road 1'),$,'Town',$,$,$);
+#10=IFCRELAGGREGATES('0000000000000000000003',$,$,$,#1,(#18));
+#25=IFCRELAGGREGATES('0000000000000000000008',$,$,$,#18,(#9));
+#11=IFCRECTANGLEPROFILEDEF(.AREA.,$,$,2.,3.);
+#12=IFCDIRECTION((0.,0.,1.));
+#13=IFCEXTRUDEDAREASOLID(#11,#6,#12,4.);
+#14=IFCSHAPEREPRESENTATION(#5,'Body','SweptSolid',(#13));
+#15=IFCPRODUCTDEFINITIONSHAPE($,$,(#14));
+#16=IFCWALL('0000000000000000000004',$,'W',$,$,#27,#15,$,$);
+#26=IFCAXIS2PLACEMENT3D(#28,$,$);
+#28=IFCCARTESIANPOINT((9.,0.,0.));
+#27=IFCLOCALPLACEMENT(#8,#26);
+#17=IFCRELCONTAINEDINSPATIALSTRUCTURE('0000000000000000000005',$,$,$,(#16,#30),#9);
+#30=IFCCOLUMN('0000000000000000000030',$,'kept',$,$,#38,#35,'tag',$);
+#31=IFCRECTANGLEPROFILEDEF(.AREA.,$,$,1.,1.);
+#32=IFCDIRECTION((0.,0.,1.));
+#33=IFCEXTRUDEDAREASOLID(#31,#36,#32,2.);
+#34=IFCSHAPEREPRESENTATION(#5,'Body','SweptSolid',(#33));
+#35=IFCPRODUCTDEFINITIONSHAPE($,$,(#34));
+#36=IFCAXIS2PLACEMENT3D(#37,$,$);
+#37=IFCCARTESIANPOINT((0.,0.,0.));
+#38=IFCLOCALPLACEMENT($,#36);
+#40=IFCPROPERTYSINGLEVALUE('Fire',$,IFCLABEL('F90'),$);
+#41=IFCPROPERTYBOUNDEDVALUE('Range',$,IFCREAL(1.),IFCREAL(2.),$,$);
+#42=IFCPROPERTYSET('0000000000000000000042',$,'Pset_Wall',$,(#40,#41));
+#43=IFCRELDEFINESBYPROPERTIES('0000000000000000000043',$,$,$,(#16),#42);
+#44=IFCQUANTITYLENGTH('Length',$,$,3.,$);
+#45=IFCELEMENTQUANTITY('0000000000000000000045',$,'Qto',$,$,(#44));
+#46=IFCRELDEFINESBYPROPERTIES('0000000000000000000046',$,$,$,(#16),#45);
+#47=IFCWALLTYPE('0000000000000000000047',$,'Type',$,$,$,$,$,$,.STANDARD.);
+#48=IFCRELDEFINESBYTYPE('0000000000000000000048',$,$,$,(#16),#47);
+#49=IFCMATERIAL('Brick',$,$);
+#50=IFCMATERIALLAYER(#49,0.2,$,$,$,$,$);
+#51=IFCMATERIALLAYERSET((#50),$,$);
+#52=IFCMATERIALLAYERSETUSAGE(#51,.AXIS2.,.POSITIVE.,0.,$);
+#53=IFCRELASSOCIATESMATERIAL('0000000000000000000053',$,$,$,(#16),#52);
+#54=IFCOPENINGELEMENT('0000000000000000000054',$,'O',$,$,#8,#58,$,.OPENING.);
+#55=IFCRECTANGLEPROFILEDEF(.AREA.,$,$,1.,1.);
+#56=IFCEXTRUDEDAREASOLID(#55,#6,#12,1.);
+#57=IFCSHAPEREPRESENTATION(#5,'Body','SweptSolid',(#56));
+#58=IFCPRODUCTDEFINITIONSHAPE($,$,(#57));
+#59=IFCRELVOIDSELEMENT('0000000000000000000059',$,$,$,#16,#54);
+#60=IFCALIGNMENT('0000000000000000000060',$,'A',$,$,#8,$,$);
+#61=IFCALIGNMENTHORIZONTAL('0000000000000000000061',$,$,$,$,#8,$);
+#62=IFCALIGNMENTSEGMENT('0000000000000000000062',$,$,$,$,#8,$,#63);
+#63=IFCALIGNMENTHORIZONTALSEGMENT($,$,#64,0.,0.,0.,50.,$,.LINE.);
+#64=IFCCARTESIANPOINT((0.,0.));
+#65=IFCRELNESTS('0000000000000000000065',$,$,$,#60,(#61));
+#66=IFCRELNESTS('0000000000000000000066',$,$,$,#61,(#62));
+#67=IFCSPACE('0000000000000000000067',$,'Room',$,$,#8,#58,'Long',.ELEMENT.,.SPACE.,$);
+#68=IFCRELAGGREGATES('0000000000000000000068',$,$,$,#9,(#67));
+#69=IFCMAPCONVERSION(#5,#70,618500.,3886000.,60.,1.,0.,1.);
+#70=IFCPROJECTEDCRS('EPSG:4548',$,$,$,$,$,#71);
+#71=IFCSIUNIT(*,.LENGTHUNIT.,$,.METRE.);
+#72=IFCAPPLICATION(#73,'1','Hand','h');
+#73=IFCORGANIZATION($,'Office',$,$,$);
+#74=IFCSURFACESTYLERENDERING(#75,$,$,$,$,$,$,$,.FLAT.);
+#75=IFCCOLOURRGB($,0.1,0.2,0.3);
+#76=IFCSURFACESTYLE($,.BOTH.,(#74));
+#77=IFCSTYLEDITEM(#13,(#76),$);
+""".splitlines()
+
+
+def write(path: Path, lines: list[str], schema: str = "IFC4X3_ADD2") -> Path:
+    path.write_text(HEAD.replace("IFC4X3_ADD2", schema) + "\n".join(lines) + "\n" + TAIL)
+    return path
+
+
+def read(path: Path) -> tuple[list[str], list[str], set[str]]:
+    """Return the messages of a read, the rules of its findings and the names of the elements with a mesh."""
+    with Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs="EPSG:4548") as draft:
+        read_ifc(path, draft, ReadOptions())
+        shaped: set[str] = set()
+        for layer, frame in draft.frames():
+            if layer == "bim_element":
+                shaped |= set(frame.dropna(subset=["mesh"])["name"].dropna())
+        return [each.text("en") for each in draft.findings], [each.rule for each in draft.findings], shaped
