@@ -82,6 +82,26 @@ def test_what_only_the_newer_knows_is_taken_over_and_lines_name_the_points_that_
     assert set(lines["start_no"]) | set(lines["end_no"]) == set(net.points), "also of the line that the older lacked"
 
 
+def test_of_a_line_that_runs_the_other_way_round_start_and_end_are_exchanged(store: Store) -> None:
+    random = np.random.default_rng(9)
+    net = surveyed_networks.network(random, size=2)
+    older, newer = frames(net, random), frames(net, random)
+    older["pipe_line"]["flow_direction"] = newer["pipe_line"]["end_depth"] = None
+    older["pipe_line"].geometry = older["pipe_line"].geometry.force_2d()
+    reversed_lines = newer["pipe_line"].assign(start_depth=1.5, flow_direction="+", note="乙方")
+    reversed_lines.geometry = reversed_lines.geometry.reverse()
+    Office(store).deliver("first", {"pipe_line": older["pipe_line"]})
+    put_beside(store, {"pipe_line": reversed_lines})
+
+    apply_treatment(store, treatment_of(store), author="tester", reason="doubled")
+
+    lines = store.features(FeatureQuery("pipe_line"))
+    assert len(lines) == len(net.lines)
+    assert set(lines["end_depth"]) == {1.5} and lines["start_depth"].isna().all()
+    assert set(lines["flow_direction"]) == {"-"} and set(lines["note"]) == {"乙方"}
+    assert lines.geometry.has_z.all(), "known heights are taken over"
+
+
 def test_pipes_that_contradict_each_other_and_pipes_of_one_delivery_are_two(store: Store) -> None:
     random = np.random.default_rng(6)
     net = surveyed_networks.network(random, size=3)
