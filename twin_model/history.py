@@ -26,6 +26,7 @@ from twin_model.view import View
 __all__ = [
     "Audit",
     "ChangedStates",
+    "Predecessors",
     "State",
     "attributes_of",
     "changed_states",
@@ -33,6 +34,7 @@ __all__ = [
     "difference",
     "differing_fields",
     "history",
+    "predecessors_of",
     "revert",
     "states_of",
     "verify",
@@ -65,6 +67,38 @@ def changeset_of(store: Store, number: int) -> ChangesetRecord:
         raise QueryRefused("store.unknown_version", value=number, found=store.version())
     store.ensure_version(number)
     return next(one for one in store.changesets() if one.number == number)
+
+
+class Predecessors(NamedTuple):
+    """A feature of a layer and the ids of those that it follows; `kind` is how ("split", "merged")."""
+
+    layer: str
+    kind: str
+    id: str
+    former_ids: tuple[str, ...]
+
+
+def predecessors_of(store: Store, number: int) -> list[Predecessors]:
+    """Return which features follow which others by a version, as known now: what was undone since is not among them."""
+    followed: list[Predecessors] = []
+    for layer in store.changes(number):
+        links = [link for link in store.links(layer) if link.version == number]
+        ids = _ids_of(store, layer, sorted({fid for link in links for fid in (link.from_fid, link.to_fid)}))
+        former: dict[tuple[str, int], list[str]] = {}
+        for link in links:
+            former.setdefault((link.kind, link.to_fid), []).append(ids[link.from_fid])
+        followed += [Predecessors(layer, kind, ids[fid], tuple(names)) for (kind, fid), names in former.items()]
+    return followed
+
+
+def _ids_of(store: Store, layer: str, fids: Sequence[int]) -> dict[int, str]:
+    """Return the ids of features, also of those that have ended."""
+    ids: dict[int, str] = {}
+    for start in range(0, len(fids), _AT_ONCE):
+        part = tuple(fids[start : start + _AT_ONCE])
+        frame = store.features(FeatureQuery(layer, view=View(_ALWAYS), fids=part, fields=(), geometry=False))
+        ids |= dict(zip(frame["fid"].tolist(), frame.index.tolist(), strict=True))
+    return ids
 
 
 def difference(store: Store, layer: str, before: int, after: int) -> gpd.GeoDataFrame:
@@ -176,14 +210,14 @@ def differing_fields(before: State, after: State, names: Sequence[str]) -> list[
 def revert(store: Store, number: int, *, author: str, reason: str = "") -> Changeset:
     """Return the changeset that undoes a version: its features are again as they were recorded before it.
 
-    Findings stay: they tell what was noticed. Raises `VersionConflict` with the features that later versions have
+    Findings stay: they tell what was noticed; those that `twin doctor` closed are open again. Raises `VersionConflict` with the features that later versions have
     changed again, `QueryRefused` where there is nothing to undo.
     """
     undone = changeset_of(store, number)
     restored = {
         layer: tuple(store.changed_fids(layer, number - 1, number).tolist())
         for layer, touched in store.changes(number).items()
-        if touched.changed and layer != "finding"
+        if touched.changed and (layer != "finding" or "doctor" in undone.counts)
     }
     described = _described_back(store, undone)
     if not any(restored.values()) and not described:

@@ -138,10 +138,12 @@ def match_by_place(
     known: NDArray[Any],
     fids: NDArray[np.int64],
     traits: tuple[Traits, Traits] | None = None,
+    *,
+    agreeing: bool = False,
 ) -> NDArray[np.int64]:
     """Return for each geometry of `new` the fid of the known feature that it is, 0 where it is none of them.
 
-    What is drawn with the very same coordinates, and has the same `traits` (those of new and known features), is the same;
+    With `agreeing`, things of one class whose sizes or depths contradict each other are no pair. What is drawn with the very same coordinates, and has the same `traits` (those of new and known features), is the same;
     of several such, the first in `new` is the first in `known` (storeys above one another). Only the others are compared
     by distance, course or overlap.
     """
@@ -153,7 +155,7 @@ def match_by_place(
     left, free = np.setdiff1d(np.arange(len(new)), ours), np.setdiff1d(np.arange(len(known)), theirs)
     if len(left) and len(free):
         others = None if traits is None else (traits[0].take(left), traits[1].take(free))
-        matched[left] = _match_near(layer, new[left], known[free], fids[free], others)
+        matched[left] = _match_near(layer, new[left], known[free], fids[free], others, agreeing=agreeing)
     return matched
 
 
@@ -187,6 +189,8 @@ def _match_near(
     known: NDArray[Any],
     fids: NDArray[np.int64],
     traits: tuple[Traits, Traits] | None,
+    *,
+    agreeing: bool,
 ) -> NDArray[np.int64]:
     """Return for each geometry of `new` the fid of the known one that it comes nearest to, the best pair first."""
     matched = np.zeros(len(new), dtype=np.int64)
@@ -194,7 +198,8 @@ def _match_near(
     pairs = _overlapping(new, known) if layer.dimension == 2 else _candidates(new, known, reach)
     score = (_distance_score, _line_score, _overlap_score)[layer.dimension](new[pairs[0]], known[pairs[1]], reach)
     tier = np.ones(len(score), dtype=np.int64) if traits is None else tiers(*traits, pairs, new, known)
-    ours, theirs = best_pairs(pairs, np.where(tier > 0, score, 0.0), tier)
+    fits = (tier > 0) & (tier != 2) if agreeing else tier > 0
+    ours, theirs = best_pairs(pairs, np.where(fits, score, 0.0), tier)
     matched[ours] = fids[theirs]
     return matched
 

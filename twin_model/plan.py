@@ -45,7 +45,8 @@ class LayerPlan:
     delivery's sight, is lacking and stays because another project or source brought it. `kinds` counts changes of a
     network; `kept_columns` are those that the delivery lacks and of which the town knows values. Rows at the positions
     `renumbered` carry the number of another feature and get one of the town's. Rows that are `quiet` are written with a
-    version that is made, and make none of themselves.
+    version that is made, and make none of themselves. Of what ends, `joined` is what stood twice: kind of link, id and fid
+    of what ends, fid of what stays, which goes by that id too from now on.
     """
 
     layer: str
@@ -59,6 +60,7 @@ class LayerPlan:
     kinds: Mapping[str, int] = field(default_factory=dict)
     kept_columns: tuple[str, ...] = ()
     renumbered: NDArray[np.int64] = field(default_factory=no_fids)
+    joined: tuple[tuple[str, str, int, int], ...] = ()
 
     @property
     def replaced(self) -> int:

@@ -1,5 +1,6 @@
 """`twin history`, `show`, `diff`, `revert`, `audit verify`: the past of the town, and how a step of it is undone."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
-from twin_model.history import changeset_of, difference, history, verify
+from twin_model.history import changeset_of, difference, history, predecessors_of, verify
 from twin_model.layer import Field, Layer
 from twin_model.messages.values import quoted
+from twin_model.plan import KINDS
 from twin_model.sources import verify_sources
 from twin_model.store.base import ChangesetRecord, Store
 from twin_model.temporal import local_time
@@ -53,8 +55,9 @@ def show_command(lang: str) -> click.Command:
     @command
     def show(context: CommandContext, number: int, as_json: bool) -> None:
         record = _record(context.town.store, changeset_of(context.town.store, number))
+        followed = predecessors_of(context.town.store, number)
         if as_json:
-            context.json(record)
+            context.json(record | {"links": [one._asdict() for one in followed]})
             return
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
@@ -67,6 +70,10 @@ def show_command(lang: str) -> click.Command:
             name = context.town.catalogue[layer].name_in(context.lang)
             line = "  " + context.say("cli.pair", name=name, value=_counted(one, context))
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
+        for each in followed[:_SHOWN]:
+            context.tell(f"cli.follows_{each.kind}", id=each.id, former=each.former_ids)
+        if len(followed) > _SHOWN:
+            context.tell("cli.follows_more", count=len(followed) - _SHOWN)
 
     return show
 
@@ -187,8 +194,20 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, context:
         times = (local_time(one[name], zone) for name in ("recorded", "effective"))
         counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(one, layer), strict=True) if n)
         why = ("：" if context.lang == "zh" else ": ").join(filter(None, (one["author"], one["reason"])))
+        why += _kinds(one, layer, context)
         table.add_row(str(one["number"]), *times, counted or "-", escape(one["source"] or "-"), escape(why))
     return table
+
+
+def _kinds(record: dict[str, Any], layer: str | None, context: CommandContext) -> str:
+    """Return in brackets how many features of networks were moved, split, merged and so on; nothing where none was."""
+    sums: Counter[str] = Counter()
+    for name, counts in record["counts"].get("kinds", {}).items():
+        sums.update(counts if layer in (None, name) else {})
+    shown = [f"{context.say(f'cli.{kind}')} {sums[kind]:,}" for kind in KINDS if sums[kind] and kind != "new"]
+    if not shown:
+        return ""
+    return f"（{'，'.join(shown)}）" if context.lang == "zh" else f" ({', '.join(shown)})"
 
 
 def _sums(record: dict[str, Any], layer: str | None) -> list[int]:

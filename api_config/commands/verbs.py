@@ -88,6 +88,12 @@ def _revert() -> Make:
     return revert_command
 
 
+def _doctor() -> Make:
+    from api_config.commands.doctor import doctor_command
+
+    return doctor_command
+
+
 def _place() -> Make:
     from api_config.commands.place import place_command
 
@@ -161,6 +167,7 @@ VERBS: tuple[Verb, ...] = (
     Verb("show", _show),
     Verb("diff", _diff),
     Verb("revert", _revert),
+    Verb("doctor", _doctor),
     Verb("place", _place),
     Verb("audit", _audit),
     Verb("backup", _backup),

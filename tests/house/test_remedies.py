@@ -39,6 +39,7 @@ DRAFTS = "tests/ingest/test_mapping_draft.py::test_a_draft_is_checked_and_delive
 COVERS = f"{COMMANDS}test_what_a_delivery_covers_is_said_with_scope_and_too_much_vanishing_asks_first"
 LIMITS = f"{DELIVERY}test_the_command_refuses_what_takes_too_much_by_name_and_reads_it_with_the_option_it_names"
 CHOSEN = "tests/api_config/test_findings.py::test_findings_are_chosen_by_file_rule_layer_status_and_place"
+MENDED = "tests/api_config/test_doctor.py::test_a_doubled_network_is_told_mended_for_a_reason_and_can_be_undone"
 RESTORED = f"{COMMANDS}test_a_backup_is_restored_whole_and_a_damaged_one_refused"
 WORDS_ADDED = f"{SURVEY}test_words_that_a_mapping_adds_are_known_and_so_is_a_unit_it_names"
 ELSEWHERE = f"{PLACES}test_what_has_no_likely_place_is_stored_where_a_person_says_that_it_is_right"
@@ -64,6 +65,7 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "twin place": (PLACED, "place"),
     "twin revert": (f"{COMMANDS}test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again", "revert"),
     "--again": ("tests/api_config/test_cli.py::test_the_same_file_again_is_no_change_in_either_language", "--again"),
+    "--apply": (MENDED, "--apply"),
     "--as": (f"{COMMANDS}test_findings_go_back_to_the_survey_office_as_a_table", "--as"),
     "--blank": (
         "tests/api_config/test_offices.py::test_what_happened_to_a_network_is_told_in_the_words_of_an_office",
@@ -82,12 +84,14 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--encoding": ("tests/ingest/test_encoding.py::test_an_encoding_that_the_caller_names_is_believed", "encoding"),
     "--fail-fast": (f"{DELIVERY}test_with_fail_fast_nothing_is_read_after_a_refusal_and_each_is_named", "fail_fast"),
     "--jobs": (LIMITS, "--jobs"),
+    "--json": (MENDED, "--json"),
     "--learn": (DRAFTS, "--learn"),
     "--limit": ("tests/api_config/test_findings.py::test_many_findings_are_grouped_by_rule_and_a_limit_lists_them", "--limit"),
     "--mapping": (DRAFTS, "--mapping"),
     "--memory": (LIMITS, "--memory"),
     "--name": (f"{COMMANDS}test_findings_with_and_without_a_raw_record_go_into_one_table", "--name"),
     "--near": (CHOSEN, "--near"),
+    "--reason": (MENDED, "--reason"),
     "--replace": (RESTORED, "--replace"),
     "--report": ("tests/api_config/test_reports.py::test_one_check_of_a_folder_writes_every_finding_in_every_format", "--report"),
     "--rule": (CHOSEN, "--rule"),
@@ -101,11 +105,13 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "twin audit": (f"{COMMANDS}test_the_chain_is_proved_and_a_broken_link_named", "audit"),
     "twin backup": (RESTORED, "backup"),
     "twin copy": (f"{COMMANDS}test_a_town_is_copied_into_another_store_and_both_are_equal", "copy"),
+    "twin doctor": (MENDED, "doctor"),
     "twin history": (f"{COMMANDS}test_the_history_is_told_and_each_changeset_shown", "history"),
     "twin ingest": (COVERS, "ingest"),
     "twin init": (f"{COMMANDS}test_findings_with_and_without_a_raw_record_go_into_one_table", "init"),
     "twin mapping": (DRAFTS, "mapping"),
     "twin restore": (RESTORED, "restore"),
+    "twin show": (MENDED, "show"),
     "twin status": (f"{COMMANDS}test_the_status_of_the_past_tells_the_findings_of_then", "status"),
     "[[layer]]": (DRAFTS, "mapping"),
     "options.coordinates": (ELSEWHERE, "anywhere"),

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from surveyed_networks import CRS, Frames, Network, Office, frames, network, street
 
-from twin_model.history import revert
+from twin_model.history import predecessors_of, revert
 from twin_model.plan import LayerPlan
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.versioning import commit
@@ -153,6 +153,8 @@ def test_merged_lines_are_linked_to_what_follows_them_and_a_revert_unties_them(o
     links = [(link.kind, link.from_fid, link.to_fid) for link in office.store.links("pipe_line")]
     assert links == [("merged", int(fids["P1.RQ1~RQ2"]), whole), ("merged", int(fids["P1.RQ2~RQ3"]), whole)]
     assert dict(version.touched["pipe_line"].kinds) == {"merged": 1}
+    followed = ("pipe_line", "merged", "P1.RQ1~RQ3", ("P1.RQ1~RQ2", "P1.RQ2~RQ3"))
+    assert predecessors_of(office.store, version.number) == [followed]
     undone = commit(office.store, revert(office.store, version.number, author="tester"))
     assert office.store.links("pipe_line") == []
     commit(office.store, revert(office.store, undone.number, author="tester"))

@@ -355,7 +355,10 @@ class LayerWriter(ABC):
             self.tick(len(some))
 
     def link(self, plan: LayerPlan) -> None:
-        """Keep the links of a plan: which written features follow which others."""
+        """Keep the links of a plan: which written features follow which others, and which ones go by another's id too."""
+        if plan.joined:
+            self.keep_aliases([(former_id, stays) for _, former_id, _, stays in plan.joined])
+            self.keep_links([(kind, ends, stays) for kind, _, ends, stays in plan.joined])
         if plan.links:
             self.keep_links(plan.linked_fids(np.concatenate([no_fids(), *self._new_fids])))
 
