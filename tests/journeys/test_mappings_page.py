@@ -408,6 +408,7 @@ SOURCES: dict[str, Callable[[], None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore:.*crs.*was not provided", "ignore:Column names longer")
 @pytest.mark.parametrize("name", MAPPINGS)
 def test_an_example_of_the_page_reads_a_source_as_the_page_says(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -432,6 +433,7 @@ def test_the_commands_of_the_page_run_and_a_learned_mapping_reads_the_next_file(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TWIN_TOWN", str(tmp_path / "town"))
+    monkeypatch.setenv("TWIN_JOBS", "0")  # read in this process: a worker takes seconds to start
     init_town(tmp_path / "town", name="试点", crs=CRS).store.close()
     write("lamps.gpkg", [point(0), point(1)], layer="路灯", 灯杆编号=["A1", "A2"], 功率=[250, 400])
     write("lamps_next_month.gpkg", [point(5)], layer="灯", 灯杆编号=["A9"], 功率=[150])
