@@ -90,8 +90,9 @@ def test_the_help_of_every_verb_ends_in_the_same_line_to_paste_in_both_languages
 
 @pytest.mark.parametrize("verb", sorted(set(VERBS) - _RUNNING))
 def test_the_line_to_paste_runs(verb: str, demo_town: Path, samples: Path, tmp_path: Path) -> None:
-    """In a folder with the samples where the project has them, and the sample town where there has to be one."""
+    """In a folder with samples and mappings where the project has them, and the sample town where there has to be one."""
     (tmp_path / "data_samples").symlink_to(samples)
+    (tmp_path / "ingest").symlink_to(Path(__file__).parents[2] / "ingest")
     if verb == "revert":
         shutil.copytree(demo_town, tmp_path / "town", ignore=shutil.ignore_patterns("cache", "sources"))
     elif verb != "init":
