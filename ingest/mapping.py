@@ -42,7 +42,7 @@ joined to the area they lie in (`fields = { name = "text" }`):
 import math
 import tomllib
 from collections.abc import Mapping as Map
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -58,6 +58,7 @@ __all__ = [
     "ALL_KINDS",
     "GEOMETRY_KINDS",
     "MAPPINGS",
+    "OPTION_KEYS",
     "LayerMapping",
     "Mapping",
     "TableJoin",
@@ -74,6 +75,25 @@ MAPPINGS = Path(__file__).parent / "mappings"
 
 _TABLE_FILES = {".csv", ".txt", ".tsv", ".xlsx", ".xlsm"}
 _KEYS = {"from", "to", "fields", "constants", "values", "valid_from", "where", "texts", "join"}
+_TOP_KEYS = {"crs", "layer", "options", "form"}
+"""What may stand at the top of a mapping; `form` is of those that a town has learned."""
+
+OPTION_KEYS = frozenset(
+    {
+        "cass_table",
+        "closing_gap",
+        "contour_interval",
+        "coordinates",
+        "encoding",
+        "placement",
+        "project",
+        "storey_height",
+        "survey",
+        "survey_aliases",
+        "units",
+    }
+)
+"""What may stand under `[options]`, each with its example in `docs/mappings.md`."""
 
 
 GEOMETRY_KINDS = ("Point", "LineString", "Polygon")
@@ -210,13 +230,24 @@ def read_mapping(path: Path) -> Mapping:
         table = tomllib.loads(content.decode("utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise CatalogueError("mapping.unreadable", path=str(path), cause=str(error)) from error
+    _ensure_keys("", table, _TOP_KEYS, path)
     layers = table.get("layer", [])
     if not isinstance(layers, list) or not all(isinstance(entry, dict) for entry in layers):
         raise CatalogueError("mapping.invalid", path=str(path), key="layer", expected=["[[layer]]"])
     entries = tuple(_layer_mapping(entry, path) for entry in layers)
     crs = table.get("crs")
-    options = _tables_beside(table.get("options", {}), path.parent)
+    options = table.get("options", {})
+    _ensure_keys("options", options, OPTION_KEYS, path)
+    options = _tables_beside(options, path.parent)
     return Mapping(path.stem, entries, _crs_of(crs), options, content, path.name)
+
+
+def _ensure_keys(place: str, table: Any, known: Set[str], path: Path) -> None:
+    """Refuse what is no table, and a key of a table that means nothing."""
+    unknown = sorted(set(table) - known) if isinstance(table, dict) else [str(table)]
+    if unknown:
+        key = ", ".join(f"{place}.{each}" if place else each for each in unknown)
+        raise CatalogueError("mapping.invalid", path=str(path), key=key, expected=sorted(known))
 
 
 def _crs_of(crs: Any) -> str | None:

@@ -26,7 +26,7 @@ from ingest.dxf.blocks import Blocks, bound_name, is_reference
 from ingest.dxf.drawing import Drawing, Geometries, chains, rings_to_polygons
 from ingest.dxf.record import Record
 from ingest.dxf.text_join import LABEL_FACTS, JoinedTexts, joined_texts
-from ingest.mapping import LayerMapping, Mapping
+from ingest.mapping import LayerMapping, Mapping, value_text
 from ingest.suggestion import fitting_layers
 from twin_model.errors import SourceRefused
 from twin_model.layer import ATTRIBUTES, Layer
@@ -290,14 +290,15 @@ def _columns(
         translated = entry.values.get(name, {})
         columns[name] = [_translated(row.get(source), translated) for row in rows]
     columns |= {name: [value] * len(rows) for name, value in entry.constants.items()}
-    used = {*sources.values(), entry.valid_from, *(() if not layer.has_z else ("elevation",))}
+    dated = entry.dated_by(available)
+    used = {*sources.values(), dated, *(() if not layer.has_z else ("elevation",))}
     said = [_leftover(record, row, used) for record, row in zip(records, rows, strict=True)]
     columns[ATTRIBUTES] = [attributes_text(each) for each in said]
     names = {name for each in said for name in each} - set(_BUILT_IN)
     if names:
         drawing.draft.report_attributes(layer.id, sorted(names), records[0].layer)
-    if entry.valid_from:
-        columns["valid_from"] = [row.get(entry.valid_from) for row in rows]
+    if dated is not None:
+        columns["valid_from"] = [row.get(dated) for row in rows]
     return columns
 
 
@@ -323,4 +324,5 @@ def _facts(record: Record, metres: float, blocks: Blocks) -> dict[str, Any]:
 
 
 def _translated(value: Any, table: Any) -> Any:
-    return table.get(str(value), value) if value is not None else None
+    """Return a value as a table of the mapping renames it; "3" is found for 3.0 too."""
+    return table.get(value_text(value), value) if value is not None else None

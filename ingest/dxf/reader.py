@@ -30,7 +30,7 @@ from ingest.margin_text import margin_of
 from ingest.place import lie_in_town
 from ingest.source_crs import source_crs
 from twin_model.crs import is_projected
-from twin_model.errors import SourceRefused
+from twin_model.errors import CatalogueError, SourceRefused
 from twin_model.finding import Finding
 
 __all__ = ["read_dxf", "recognises_dxf"]
@@ -81,6 +81,7 @@ def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None
     settings = dict(getattr(options.mapping, "options", None) or {})
     if "closing_gap" in settings:
         drawing.closing_gap = _positive("closing_gap", settings["closing_gap"])
+    _ensure_unit(settings, options)
     may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
     metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
     blocks = Blocks(document, SAGITTA / metres, drawing.draft.source.name)
@@ -147,6 +148,15 @@ def _positive(key: str, value: Any) -> float:
     if not 0.0 < number < 1000.0:
         raise SourceRefused("dxf.option_invalid", key=key, value=value)
     return number
+
+
+def _ensure_unit(settings: dict[str, Any], options: ReadOptions) -> None:
+    """Refuse a unit of the mapping that no drawing is in."""
+    unit = settings.get("units", "m")
+    if str(unit).lower() not in _UNITS:
+        raise CatalogueError(
+            "mapping.invalid", path=options.mapping.name, key=f"options.units = {unit}", expected=list(_UNITS)
+        )
 
 
 def _metres(document: Any, crs: str, settings: dict[str, Any]) -> float:

@@ -24,7 +24,7 @@ from ingest.mapping import LayerMapping, Mapping
 from ingest.readers import find_sources, read_source
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
-from twin_model.errors import SourceRefused
+from twin_model.errors import CatalogueError, SourceRefused
 from twin_model.finding import Finding
 from twin_model.messages import messages
 
@@ -212,6 +212,8 @@ def test_a_drawing_in_other_units_is_scaled_to_metres_and_says_so(tmp_path: Path
     found = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=mapped(Kerb="road_line"))
     told = Mapping("m", mapped(Kerb="road_line").layers, options={"units": "m"})
     as_drawn = read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=told)
+    with pytest.raises(CatalogueError, match=r"options\.units = millimetre.*us-ft"):
+        read(tmp_path / "a.dxf", crs="EPSG:4548", mapping=Mapping("m", told.layers, options={"units": "millimetre"}))
 
     assert found["road_line"].length.iloc[0] == pytest.approx(5000 * factor)
     assert len(found.found("dxf.units_scaled")) == (factor != 1.0)

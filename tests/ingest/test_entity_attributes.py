@@ -78,3 +78,20 @@ def test_a_coded_entity_keeps_its_layer_and_its_code(tmp_path: Path) -> None:
 
     assert said["building"] == [{"color": "2", "layer": "JMD", "xdata.SOUTH": ["141111", 3.0]}]
     assert all("xdata.SOUTH" in row for rows in said.values() for row in rows)
+
+
+def test_dates_and_numbers_of_a_drawing_are_found_as_those_of_a_table_are(tmp_path: Path) -> None:
+    """`valid_from` in any case, and "3" for 3.0 in `values`."""
+    drawing = ezdxf.new("R2010", units=6)
+    drawing.blocks.new("TREE").add_circle((0, 0), 0.2)
+    tree = drawing.modelspace().add_blockref("TREE", (EAST, NORTH), dxfattribs={"layer": "ZB", "rotation": 3})
+    tree.add_attrib("PLANTED", "2020")
+    drawing.saveas(tmp_path / "trees.dxf")
+    kinds = {"kind": {"3": "乔木"}}
+    entry = LayerMapping(("ZB",), "vegetation_point", {"kind": ("rotation",)}, values=kinds, valid_from="planted")
+
+    with Draft(Source("trees.dxf", "0" * 64), read_catalogue(), storage_crs=CRS) as draft:
+        read_dxf(tmp_path / "trees.dxf", draft, ReadOptions(crs=CRS, mapping=Mapping("mine", (entry,))))
+        ((_, frame),) = draft.frames()
+
+    assert frame[["kind", "valid_precision"]].values.tolist() == [["乔木", "year"]]

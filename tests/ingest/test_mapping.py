@@ -56,6 +56,9 @@ def test_every_entry_of_the_standard_mapping_names_layers_and_fields_of_the_cata
             '[[layer]]\nfrom = "a"\nto = "building"\nvalues = { usage = "x" }\n',
             r"cannot be used: values\.usage",
         ),
+        ('[option]\nunits = "mm"\n', r"cannot be used: option\. .*options"),
+        ("[options]\nclosing_gop = 0.5\n", r"cannot be used: options\.closing_gop.*closing_gap"),
+        ('options = "mm"\n', r"cannot be used: options\.mm"),
         ("[[layer", "cannot be read"),
     ],
 )
