@@ -6,6 +6,7 @@ What is safe is repaired and said; what cannot be used is set aside with the rec
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import geopandas as gpd
@@ -71,9 +72,14 @@ class _Work:
     moved: bool = False
 
     def place(self, row: int) -> str:
+        words, places = self._places
+        return words.format(places[row])
+
+    @cached_property
+    def _places(self) -> tuple[str, list[Any]]:
         if "place" not in self.frame:
-            return f"row {self.frame.index[row]}"
-        return str(self.frame.attrs.get("place", "{}")).format(self.frame["place"].iat[row])
+            return "row {}", self.frame.index.tolist()
+        return str(self.frame.attrs.get("place", "{}")), self.frame["place"].tolist()
 
     def report(self, rule: str, rows: Iterable[int], severity: Any = "warning", **values: Callable[[int], Any]) -> None:
         for row in rows:

@@ -45,6 +45,7 @@ from collections.abc import Mapping as Map
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -283,8 +284,9 @@ def ensure_fits(mapping: Mapping, catalogue: Catalogue) -> None:
             raise CatalogueError("mapping.invalid", path=mapping.name, key=key, expected=layer.field_names)
 
 
+@cache
 def standard_mapping(name: str) -> Mapping:
-    """Return one of the mappings that come with the house, by file name without ending ("vector", ...)."""
+    """Return one of the mappings that come with the house, by file name without ending ("vector", ...), read once."""
     return read_mapping(MAPPINGS / f"{name}.toml")
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import blake2b
 from typing import Any, Literal
 
@@ -170,10 +171,10 @@ class Changeset:
     extent: Box | None = None
 
     def deliveries(self, catalogue: Catalogue) -> tuple[Delivered, ...]:
-        """Return what is delivered, findings among it: they are features of a layer like others."""
+        """Return what is delivered, findings among it: they are features of a layer like others, made rows once."""
         if not self.findings:
             return self.delivered
-        found = Delivered("finding", lambda: finding_rows(catalogue["finding"], self), len(self.findings))
+        found = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
         return (*self.delivered, found)
 
 

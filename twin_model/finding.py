@@ -7,6 +7,7 @@ and what is wrong. Rows, handles, counts and the file's name do not stay.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,11 +29,17 @@ def lasting_values(values: Mapping[str, Any], source: str) -> dict[str, Any]:
     >>> lasting_values({"field": "年代", "cause": "row 17 of a.csv is empty", "count": 3}, "a.csv")
     {'field': '年代', 'cause': 'row of  is empty'}
     """
+    names = source, _stem(source)
     return {
         name: _without_position(value, source)
         for name, value in values.items()
-        if name not in _PASSING and value not in (source, Path(source).stem)
+        if name not in _PASSING and value not in names
     }
+
+
+@lru_cache(maxsize=1024)
+def _stem(source: str) -> str:
+    return Path(source).stem
 
 
 def _without_position(value: Any, source: str) -> Any:

@@ -188,7 +188,7 @@ def _mended(store: "Store", changeset: Changeset, left: list[FindingSubject]) ->
     if not left or changeset.source is None:
         return no_fids()
     kinds = {record.number: str(record.line.get("kind") or "") for record in store.changesets()}
-    shown, kind = _Shown(store, changeset), changeset.source.kind
+    shown, kind = _Shown(store, changeset, left), changeset.source.kind
     mended = []
     for finding in left:
         its_kind = kinds.get(finding.version, "")
@@ -204,12 +204,15 @@ def _could_say(finding: FindingSubject, its_kind: str, kind: str) -> bool:
 
 
 class _Shown:
-    """What a delivery shows: ids and geometries by layer, read when first asked for."""
+    """What a delivery shows: ids and geometries by layer, read when first asked for, and what lies near open findings."""
 
-    def __init__(self, store: "Store", changeset: Changeset) -> None:
+    def __init__(self, store: "Store", changeset: Changeset, findings: list[FindingSubject]) -> None:
         self._store, self._changeset = store, changeset
+        placed = [(each.number, each.point) for each in findings if each.point is not None]
+        self._numbers = np.array([number for number, _ in placed], dtype=np.int64)
+        self._points = shapely.points(np.array([point for _, point in placed], dtype=np.float64).reshape(-1, 2))
         self._ids: dict[str | None, set[str]] = {}
-        self._trees: dict[str | None, shapely.STRtree] = {}
+        self._near: dict[tuple[str | None, float], set[int]] = {}
 
     def has_id(self, layer: str | None, feature_id: str) -> bool:
         if layer not in self._ids:
@@ -217,13 +220,18 @@ class _Shown:
             self._ids[layer] = {each for part in rows for each in part.ids.tolist() if each is not None}
         return feature_id in self._ids[layer]
 
-    def is_near(self, layer: str | None, point: tuple[float, float], distance: float) -> bool:
-        """Say whether something of a layer, of any for `None`, lies within a distance of a point."""
-        if layer not in self._trees:
+    def is_near(self, layer: str | None, number: int, distance: float) -> bool:
+        """Say whether something of a layer, of any for `None`, lies within a distance of the finding of that number.
+
+        All findings are looked at when one is first asked for.
+        """
+        if (layer, distance) not in self._near:
             parts = [one.rows().geometry() for one in self._changeset.delivered if layer in (None, one.layer)]
             shapes = np.concatenate([np.empty(0, dtype=object), *parts])
-            self._trees[layer] = shapely.STRtree(shapes[~shapely.is_missing(shapes)])
-        return bool(len(self._trees[layer].query(shapely.Point(point), predicate="dwithin", distance=distance)))
+            tree = shapely.STRtree(shapes[~shapely.is_missing(shapes)])
+            rows, _ = tree.query_nearest(self._points, max_distance=distance, all_matches=False)
+            self._near[layer, distance] = set(self._numbers[rows].tolist())
+        return number in self._near[layer, distance]
 
     def plan_error(self, layer: str | None) -> float:
         return plan_error_of(self._store, layer)
@@ -244,5 +252,5 @@ def _is_mended(finding: FindingSubject, changeset: Changeset, shown: _Shown, *, 
     if scope.area is not None and scope.reach in ("seen", "area") and (finding.is_here or same_kind):
         return bool(shapely.covers(scope.area, shapely.Point(point)))
     if finding.is_here:
-        return finding.is_error or scope.reach == "sheet" or shown.is_near(None, point, _NEIGHBOURHOOD)
-    return finding.feature_id is None and shown.is_near(finding.layer, point, shown.plan_error(finding.layer))
+        return finding.is_error or scope.reach == "sheet" or shown.is_near(None, finding.number, _NEIGHBOURHOOD)
+    return finding.feature_id is None and shown.is_near(finding.layer, finding.number, shown.plan_error(finding.layer))

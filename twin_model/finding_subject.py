@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,6 @@ def subject_of(number: int, values: Mapping[str, Any], *, is_here: bool = True, 
     """Return the subject of a row of the layer `finding`, given by column; `geometry` is WKB."""
     shape = None if values["geometry"] is None else shapely.from_wkb(values["geometry"])
     details, source = values["details"] or "{}", values["source"] or ""
-    lasting = orjson.dumps(lasting_values(orjson.loads(details), source), option=orjson.OPT_SORT_KEYS).decode()
     return FindingSubject(
         number=number,
         rule=values["rule"],
@@ -68,11 +68,17 @@ def subject_of(number: int, values: Mapping[str, Any], *, is_here: bool = True, 
         place=values["place"] or None,
         details=details,
         point=None if shape is None or shape.is_empty else (float(shape.x), float(shape.y)),
-        lasting=lasting,
+        lasting=_lasting(details, source),
         is_error=values["severity"] == "error",
         is_here=is_here,
         version=version,
     )
+
+
+@lru_cache(maxsize=10_000)
+def _lasting(details: str, source: str) -> str:
+    """Return what stays of the values of a finding; one fault of many features is reported in the same words."""
+    return orjson.dumps(lasting_values(orjson.loads(details), source), option=orjson.OPT_SORT_KEYS).decode()
 
 
 _EDITION = re.compile(
@@ -82,6 +88,7 @@ _EDITION = re.compile(
 )
 
 
+@lru_cache(maxsize=10_000)
 def is_edition(first: str, second: str) -> bool:
     """Return whether two file names are editions of one: the same, or one is the other with a word for "mended" behind it.
 

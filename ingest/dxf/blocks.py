@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ingest.dxf.record import BY_BLOCK, BY_LAYER, Record, color_name, ensure_finite, read_record
+from ingest.dxf.circle import centre_in_block, centre_of_block
+from ingest.dxf.record import BY_BLOCK, BY_LAYER, Record, centre_of_entity, color_name, ensure_finite, read_record
 from ingest.dxf.texts import decoded_name
 from twin_model.errors import SourceRefused
 
@@ -45,6 +46,8 @@ class Blocks:
             for layer in document.layers
         }
         self._records: dict[tuple[str, float], list[Record]] = {}
+        self._centres: dict[str, NDArray[np.float64] | None] = {}
+        self._xrefs: dict[str, str | None] = {}
         self._parts = 0
 
     def records(self) -> Iterator[Record]:
@@ -90,10 +93,15 @@ class Blocks:
 
     def xref_of(self, reference: Record) -> str | None:
         """Return the path of the drawing that a reference stands for, None where its block is in this drawing."""
-        block = self._document.blocks.get(reference.entity.dxf.name) if is_reference(reference) else None
-        if block is None or not block.block.is_xref:
+        if not is_reference(reference):
             return None
-        return decoded_name(block.block.dxf.get("xref_path", "") or reference.name, self._document.encoding)
+        name = reference.entity.dxf.name
+        if name not in self._xrefs:
+            block = self._document.blocks.get(name)
+            is_drawing = block is not None and block.block.is_xref
+            path = block.block.dxf.get("xref_path", "") or reference.name if is_drawing else None
+            self._xrefs[name] = None if path is None else decoded_name(path, self._document.encoding)
+        return self._xrefs[name]
 
     def color_of(self, record: Record) -> str:
         """Return the colour an entity is drawn in, its layer's where it has none: AutoCAD's index ("1") or "#ff0000"."""
@@ -105,7 +113,17 @@ class Blocks:
         return self._sizes.get(name.lower(), 1)
 
     def _read(self, entity: Any, number: int, sagitta: float) -> Record:
-        return read_record(entity, sagitta, self._document.encoding, number)
+        record = read_record(entity, sagitta, self._document.encoding, number)
+        if is_reference(record):
+            record.centre = centre_of_block(entity, self._centre_of(entity.dxf.name))
+        return record
+
+    def _centre_of(self, name: str) -> NDArray[np.float64] | None:
+        """Return the centre of a block of circles in its own coordinates, looked for once for each block."""
+        if name not in self._centres:
+            block = self._document.blocks.get(name)
+            self._centres[name] = None if block is None else centre_in_block(block, centre_of_entity)
+        return self._centres[name]
 
     def _cells(self, entity: Any, number: int) -> Iterator[Record]:
         for cell, virtual in enumerate(entity.multi_insert(), 1):

@@ -4,7 +4,8 @@ A symbol stands at the centre that the drawing says, not at the mean of the chor
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,14 @@ from numpy.typing import NDArray
 
 from ingest.dxf.flatten import to_world
 
-__all__ = ["centre_of_block", "centre_of_bulges", "centre_of_curve"]
+__all__ = ["centre_in_block", "centre_of_block", "centre_of_bulges", "centre_of_curve"]
 
 Floats = NDArray[np.float64]
 _ROUND = 2 * math.pi
 _SAME = 1e-6
 """Radians, and parts of the radius."""
+_WORDS = ("ATTDEF", "TEXT", "MTEXT")
+_MOST_CIRCLES = 8
 
 
 def centre_of_curve(entity: Any) -> Floats | None:
@@ -47,20 +50,24 @@ def centre_of_bulges(xy: Floats, bulges: Floats, *, closed: bool) -> Floats | No
     return centres.mean(axis=0) if np.ptp(centres, axis=0).max() <= max(_SAME * radius, 1e-7) else None
 
 
-def centre_of_block(insert: Any, centre_of: Callable[[Any], Floats | None]) -> Floats | None:
-    """Return the centre of a block reference that draws circles around one centre and nothing else, else None.
+def centre_in_block(entities: Iterable[Any], centre_of: Callable[[Any], Floats | None]) -> Floats | None:
+    """Return the centre of a block that draws circles around one centre and nothing else, in its own coordinates.
 
-    `centre_of` gives the centre of an entity in the block.
+    `centre_of` gives the centre of an entity in the block. None of any other block.
     """
-    block = insert.block()
-    drawn = [] if block is None else [one for one in block if one.dxftype() not in ("ATTDEF", "TEXT", "MTEXT")]
-    if not 0 < len(drawn) <= 8:
+    drawn = list(islice((each for each in entities if each.dxftype() not in _WORDS), _MOST_CIRCLES + 1))
+    if not 0 < len(drawn) <= _MOST_CIRCLES:
         return None
     centres = [centre_of(one) for one in drawn]
     first = centres[0]
     if first is None or any(one is None or np.abs(one - first).max() > 1e-9 for one in centres[1:]):
         return None
-    return _row(insert.matrix44().transform(Vec3(first[0])))
+    return first
+
+
+def centre_of_block(insert: Any, centre: Floats | None) -> Floats | None:
+    """Return where a reference draws the centre of its block, as x, y, z of the drawing; None of a block without one."""
+    return None if centre is None else _row(insert.matrix44().transform(Vec3(centre[0])))
 
 
 def _row(point: Any) -> Floats:

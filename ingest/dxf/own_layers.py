@@ -62,9 +62,13 @@ def deliver_own_layers(drawing: Drawing, records: Sequence[Record], blocks: Bloc
 
 def _opened(records: Sequence[Record], blocks: Blocks) -> list[Record]:
     waiting, opened = list(records)[::-1], []
+    holds: dict[tuple[str, str], bool] = {}
     while waiting:
         record = waiting.pop()
-        if is_reference(record) and _holds_other_layers(record, blocks):
+        key = record.name, record.layer
+        if is_reference(record) and key not in holds:
+            holds[key] = _holds_other_layers(record, blocks)
+        if is_reference(record) and holds[key]:
             waiting.extend(blocks.contents(record)[::-1])
         else:
             opened.append(record)

@@ -12,7 +12,7 @@ import numpy as np
 from ezdxf.lldxf.const import DXFError
 from numpy.typing import NDArray
 
-from ingest.dxf.circle import centre_of_block, centre_of_bulges, centre_of_curve
+from ingest.dxf.circle import centre_of_bulges, centre_of_curve
 from ingest.dxf.entity_attributes import entity_attributes
 from ingest.dxf.flatten import (
     curve_points,
@@ -26,7 +26,16 @@ from ingest.dxf.flatten import (
 from ingest.dxf.texts import decoded_name, decoded_paragraphs, decoded_text
 from twin_model.rows.attributes import attributes_text
 
-__all__ = ["BY_BLOCK", "BY_LAYER", "Record", "attributes_of", "color_name", "ensure_finite", "read_record"]
+__all__ = [
+    "BY_BLOCK",
+    "BY_LAYER",
+    "Record",
+    "attributes_of",
+    "centre_of_entity",
+    "color_name",
+    "ensure_finite",
+    "read_record",
+]
 
 Floats = NDArray[np.float64]
 _CLOSED = 0.001
@@ -150,7 +159,7 @@ def _line(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
 
 def _lwpolyline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = lwpolyline_points(entity, sagitta)
-    record.centre = _centre(entity)
+    record.centre = centre_of_entity(entity)
     _close(record, bool(vars(entity.dxf).get("flags", 0) & 1))
 
 
@@ -158,13 +167,13 @@ def _polyline(record: Record, entity: Any, sagitta: float, encoding: str) -> Non
     if entity.is_polygon_mesh or entity.is_poly_face_mesh:
         return
     record.xyz = polyline_points(entity, sagitta)
-    record.centre = _centre(entity)
+    record.centre = centre_of_entity(entity)
     _close(record, bool(entity.is_closed))
 
 
 def _curve(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.xyz = curve_points(entity, sagitta)
-    record.centre = _centre(entity)
+    record.centre = centre_of_entity(entity)
     _close(record, record.type == "SPLINE" and bool(entity.closed))
 
 
@@ -174,7 +183,7 @@ def _mline(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     _close(record, bool(entity.is_closed))
 
 
-def _centre(entity: Any) -> Floats | None:
+def centre_of_entity(entity: Any) -> Floats | None:
     """Return the centre of an entity that draws one whole circle or ellipse, None of any other."""
     kind = entity.dxftype()
     if kind == "LWPOLYLINE":
@@ -203,12 +212,18 @@ def _close(record: Record, flagged: bool) -> None:
     if len(xyz) < 2:
         record.form, record.text = "broken", f"{len(xyz)} vertices"
         return
-    meets = len(xyz) > 3 and np.allclose(xyz[0, :2], xyz[-1, :2], rtol=0.0, atol=_CLOSED)
+    meets = len(xyz) > 3 and _meet(xyz[0], xyz[-1])
     if flagged and not meets and len(xyz) > 2:
         record.xyz = np.concatenate((xyz, xyz[:1]))
     elif meets:
         xyz[-1] = xyz[0]
     record.form = "ring" if meets or (flagged and len(xyz) > 2) else "line"
+
+
+def _meet(first: Floats, last: Floats) -> bool:
+    """Say whether two vertices lie at one place; single numbers, for `numpy.allclose` takes longer than all the rest."""
+    (x, y, _), (to_x, to_y, _) = first.tolist(), last.tolist()
+    return bool(abs(x - to_x) <= _CLOSED and abs(y - to_y) <= _CLOSED)
 
 
 def _hatch(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
@@ -232,7 +247,6 @@ def _insert(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.name = decoded_name(attributes.get("name", ""), encoding)
     record.rotation = attributes.get("rotation", 0.0)
     record.entity = entity
-    record.centre = centre_of_block(entity, _centre)
     if entity.attribs:
         record.attributes = {decoded_name(one.dxf.tag, encoding): _words(one, encoding) for one in entity.attribs}
 

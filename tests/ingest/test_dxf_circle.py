@@ -10,7 +10,7 @@ import shapely
 from ezdxf import filemanagement
 
 from ingest.draft import Draft, ReadOptions
-from ingest.dxf.circle import centre_of_block, centre_of_bulges, centre_of_curve
+from ingest.dxf.circle import centre_in_block, centre_of_bulges, centre_of_curve
 from ingest.dxf.reader import read_dxf
 from ingest.mapping import LayerMapping, Mapping
 from twin_model.catalogue import read_catalogue
@@ -87,7 +87,7 @@ def test_what_is_no_whole_circle_has_no_centre() -> None:
 
     assert centre_of_curve(space.add_arc((0, 0), 1, 0, 180)) is None
     assert centre_of_curve(space.add_ellipse((0, 0), (1, 0), 0.5, 0, 3)) is None
-    assert centre_of_block(space.add_blockref("LAMP", (5, 5)), centre_of_curve) is None
+    assert centre_in_block(block, centre_of_curve) is None
     assert centre_of_bulges(whole, np.array([half, half]), closed=False) is None
     assert centre_of_bulges(whole, np.array([half, -half]), closed=True) is None
     assert centre_of_bulges(whole, np.array([half, half]), closed=True).tolist() == [1.0, 0.0]  # type: ignore[union-attr]

@@ -75,13 +75,17 @@ def _judged(xyz: Float64, around: Float64) -> tuple[Mask, Float64, Float64]:
     known = around[~np.isin(around[:, 2], _UNKNOWN)]
     if len(known) < _FEWEST or not len(xyz):
         return wrong, lowest, highest
-    size = _cell_size(around)
+    size, is_custom = _cell_size(around), np.isin(xyz[:, 2], _UNKNOWN)
     for rows, heights in _cells(xyz, known, size):
-        z, custom = xyz[rows, 2], np.isin(xyz[rows, 2], _UNKNOWN)
+        z, custom = xyz[rows, 2], is_custom[rows]
+        low, high = heights.min(), heights.max()
+        if high - low <= _LEAST - _BEYOND and z.min() >= low - _BEYOND and z.max() <= high + _BEYOND:
+            lowest[rows], highest[rows] = low, high  # of most cells: nothing there can be far from anything
+            continue
         middle = np.median(heights)
         usual = np.median(np.abs(heights - middle))
         far = np.abs(z - middle) > max(_LEAST, _SLOPE * size, _USUAL_DIFFERENCES * usual)
-        beyond = (z < heights.min() - _BEYOND) | (z > heights.max() + _BEYOND)
+        beyond = (z < low - _BEYOND) | (z > high + _BEYOND)
         wrong[rows] = np.where(custom, beyond, far)
         plausible = heights[np.abs(heights - middle) <= max(_LEAST, _SLOPE * size, _USUAL_DIFFERENCES * usual)]
         lowest[rows], highest[rows] = plausible.min(), plausible.max()
