@@ -32,6 +32,8 @@ settings.register_profile("proof", deadline=None)
 def pytest_configure(config: pytest.Config) -> None:
     """Draw the same examples in every run, however slow the machine; only the proof looks for new ones."""
     settings.load_profile("every run" if config.option.markexpr == "not proof" else "proof")
+    # A command reads sources itself unless a test says otherwise: a server of children costs a second or two a run.
+    os.environ.setdefault("TWIN_JOBS", "0")
 
 
 LONGEST_FIRST = (

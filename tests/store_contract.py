@@ -28,9 +28,9 @@ def deliver(
 
 
 def houses(count: int, **columns: Any) -> gpd.GeoDataFrame:
-    x = 618_000 + 20.0 * np.arange(count)
+    x, y = 618_000 + 20.0 * (np.arange(count) % 1000), 3_886_000 + 20.0 * (np.arange(count) // 1000)
     content = {"name": [f"{n}号楼" for n in range(count)], "storeys": np.arange(count) % 9 + 1} | columns
-    return gpd.GeoDataFrame(content, geometry=shapely.box(x, 3_886_000, x + 12, 3_886_010), crs=CRS)
+    return gpd.GeoDataFrame(content, geometry=shapely.box(x, y, x + 12, y + 10), crs=CRS)
 
 
 def at(datetime: str | None = None, recorded: int | None = None) -> View:

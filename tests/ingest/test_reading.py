@@ -131,9 +131,9 @@ def test_a_source_that_takes_too_long_is_refused_by_name_with_the_option_and_the
     lamps: Path, tmp_path: Path
 ) -> None:
     """The child is halted, which is a reading that never ends: the test waits for the limit."""
-    words = ended(lamps, ReadLimits(1, seconds=4), tmp_path, signal.SIGSTOP)
+    words = ended(lamps, ReadLimits(1, seconds=3), tmp_path, signal.SIGSTOP)
 
-    assert "street_lamp.geojson was not read within 4 s" in words and words.count("--seconds") == 2
+    assert "street_lamp.geojson was not read within 3 s" in words and words.count("--seconds") == 2
 
 
 def test_a_source_that_needs_too_much_memory_is_refused_by_name_with_the_option_and_the_next_is_read(

@@ -263,7 +263,7 @@ def test_ctrl_c_during_an_ingest_leaves_everything_whole_and_the_next_run_comple
         )
     twin(town, "init", "--name", "小镇", *CRS)
     answer(town, "ingest", str(small))
-    command = [str(TWIN), "--town", str(town), "ingest", str(large)]
+    command = [str(TWIN), "--town", str(town), "ingest", str(large), "--jobs", "1"]
     # A shell lets its background jobs ignore Ctrl-C, and they what they start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(

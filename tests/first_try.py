@@ -3,7 +3,7 @@
 A file counts as readable where GDAL (vector kinds) or ezdxf (drawings) lists at least one feature in it. A try is good when
 features are stored and every column of theirs is a field or in `attributes`; a file without CRS has a second command.
 
-    .venv/bin/python tests/journeys/first_try.py ../shared/realdata
+    .venv/bin/python tests/first_try.py ../shared/realdata
 """
 
 import sys
@@ -24,13 +24,13 @@ from ingest.mapping import Mapping
 from ingest.readers import READERS, find_sources
 from twin_model.town import Town, init_town
 
-__all__ = ["Try", "first_tries", "table_of"]
+__all__ = ["BROKEN", "Try", "first_tries", "table_of"]
 
 CRS = "EPSG:4548"
 ANYWHERE = Mapping("anywhere", (), options={"coordinates": {"anywhere": True}})
 """What is said of a file whose numbers are meant to lie elsewhere: a drawing without a place in the world."""
 
-_BROKEN = "made to be wrong"
+BROKEN = "made to be wrong"
 """Files of the folder `bad/.../bad`: each shows one fault, and many have no geometry that could be read."""
 
 _LEFT_OUT = ("layer_styles", "qgis_projects")
@@ -108,7 +108,7 @@ def _tried(path: Path, kind: str, columns: frozenset[str]) -> Try:
             lost = columns - _found_columns(town)
         finally:
             town.store.close()
-    kind = _BROKEN if "bad" in path.parts[-3:-1] else kind
+    kind = BROKEN if "bad" in path.parts[-3:-1] else kind
     return Try(path, kind, columns, outcome, remedy, frozenset(lost) if outcome.error is None else frozenset())
 
 
@@ -147,13 +147,13 @@ def _found_columns(town: Town) -> set[str]:
 
 def table_of(tries: list[Try]) -> str:
     """Return a table of how many files of each kind came in whole at the first command, and why others did not."""
-    kinds = sorted({each.kind for each in tries if each.kind != _BROKEN})
+    kinds = sorted({each.kind for each in tries if each.kind != BROKEN})
     lines = [
         "| kind | files | first command | with --crs | local numbers, `anywhere` | refused or lost | columns |",
         "|---|---|---|---|---|---|---|",
     ]
-    for kind in [*kinds, "all", _BROKEN]:
-        group = [each for each in tries if each.kind == kind or (kind == "all" and each.kind != _BROKEN)]
+    for kind in [*kinds, "all", BROKEN]:
+        group = [each for each in tries if each.kind == kind or (kind == "all" and each.kind != BROKEN)]
         good = Counter(each.remedy for each in group if each.is_good)
         ways = " | ".join(str(good[remedy]) for remedy in ("", "--crs", "anywhere"))
         columns = sum(len(each.columns) for each in group)
