@@ -182,12 +182,13 @@ def test_exports_have_a_column_for_each_attribute_and_geojson_an_object(town: To
 
 def test_texts_are_the_same_for_the_same_whatever_the_order_and_nothing_is_none() -> None:
     assert (
-        attributes_text({"b": 1, "a": None, "c": {"y": 1, "x": [2**70]}})
-        == '{"b":1,"c":{"x":[1180591620717411303424],"y":1}}'
+        attributes_text({"b": 1, "a": None, "c": {"y": 1, "x": [2**70 + 1]}})
+        == '{"b":1,"c":{"x":[1180591620717411303425],"y":1}}'
     )
     assert attributes_text('{"b": 2, "a": 1}') == '{"a":1,"b":2}'
     assert attributes_text({}) is attributes_text(None) is attributes_text({"a": None}) is None
-    assert read_attributes('{"x":1180591620717411303424}') == {"x": 2**70}
+    assert read_attributes('{"x":1180591620717411303425}') == {"x": 2**70 + 1}
+    assert attributes_text({"x": 2**70 + 1, "面积": 0.5}) == '{"x":1180591620717411303425,"面积":0.5}'
 
 
 def test_an_attribute_that_is_called_as_a_field_gets_a_longer_name_in_a_table() -> None:
@@ -196,3 +197,19 @@ def test_an_attribute_that_is_called_as_a_field_gets_a_longer_name_in_a_table() 
     flat = with_flat_attributes(frame)
 
     assert flat["attributes.Name"].tolist() == ["a"] and flat["x"].tolist() == ["[1,2]"]
+
+
+def test_a_whole_number_keeps_every_digit_in_a_table_beside_whatever_stands() -> None:
+    big = 2**64 + 1
+    columns = {"whole": (BIG, 1), "beyond": (big, 1), "mixed": (BIG, 0.5), "nested": ([big], 1), "small": (3, 0.5)}
+    texts = [attributes_text({name: pair[row] for name, pair in columns.items()}) for row in (0, 1)]
+
+    flat = with_flat_attributes(gpd.GeoDataFrame({"attributes": texts}, geometry=[None, None], crs=CRS))
+
+    assert {name: flat[name].tolist() for name in columns} == {
+        "whole": [BIG, 1],
+        "beyond": [str(big), "1"],
+        "mixed": [str(BIG), "0.5"],
+        "nested": [f"[{big}]", "1"],
+        "small": [3.0, 0.5],
+    }
