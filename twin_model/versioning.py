@@ -23,7 +23,7 @@ from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.finding_plan import finding_plan
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.numbering import Matches, believed_numbers, features_by_number
 from twin_model.ownership import Contents, Predecessor, predecessors
 from twin_model.plan import KINDS, NEW, UNCHANGED, LayerPlan, PlannedLink, Progress, no_fids, unwatched
@@ -223,7 +223,7 @@ def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tup
             continue
         rows = delivery.rows()
         whole = changeset.source is None
-        lacking = not whole and any(name not in rows.columns for name in layer.field_names)
+        lacking = not whole and _lacks_columns(layer, rows)
         follows = layer.id in changeset.follows_edits
         if not (layer.is_network or lacking or comparison.late or changeset.blank or follows):
             continue
@@ -231,7 +231,14 @@ def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tup
         same[waiting] = compared.same
         kinds += compared.kinds
         columns |= compared.kept_columns
-    return kinds, tuple(name for name in layer.field_names if name in columns)
+    fields = [name for name in layer.field_names if name in columns]
+    return kinds, (*fields, *sorted(columns.difference(fields)))
+
+
+def _lacks_columns(layer: Layer, rows: Rows) -> bool:
+    """Say whether a known feature may keep a field or an attribute of which rows say nothing."""
+    says_all = rows.attribute_names is None and ATTRIBUTES in rows.columns
+    return not says_all or any(name not in rows.columns for name in layer.field_names)
 
 
 def _as_it_is_now(store: Store, layer: Layer, known: DeliveredState) -> DeliveredState:

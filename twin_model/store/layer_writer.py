@@ -15,6 +15,7 @@ from twin_model.changeset import Box, Rows, Scope, Touched
 from twin_model.identity import finer_class
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.plan import LayerPlan, no_fids
+from twin_model.rows.attributes import with_known_attributes
 from twin_model.rows.content import words_of
 from twin_model.rows.known_heights import with_known_heights
 from twin_model.rows.row_geometry import RowGeometry
@@ -204,6 +205,7 @@ class LayerWriter(ABC):
             new, raised = self._with_heights(new, before)
             untold = {name: before[name] for name in self._untold(new)}
             after = self._columns(new, fids[followed], before["id"]) | begun | untold
+            after |= self._with_attributes(new, before, after)
             after |= self._finer_classes(before, after)
             self._succeed(new, Succession(before, after), raised=raised)
         return followed
@@ -256,6 +258,9 @@ class LayerWriter(ABC):
             state |= self._since(state, before)
             held = _held_at(before or former[state["fid"]], state["valid_from"])
             more = {name: held[name] for name in untold}
+            more |= {
+                name: one[0] for name, one in self._with_attributes(rows, _as_columns(held), _as_columns(state)).items()
+            }
             more |= {name: one[0] for name, one in self._finer_classes(_as_columns(held), _as_columns(state)).items()}
             if any(state[name] != value for name, value in more.items()):
                 del state["_content"]
@@ -287,6 +292,13 @@ class LayerWriter(ABC):
         names = edited if self.writing.edit else (*self.layer.field_names, ATTRIBUTES)
         return tuple(name for name in names if name not in rows.columns)
 
+    def _with_attributes(self, rows: Rows, before: Columns, after: Columns) -> dict[str, list[Any]]:
+        """Return the column of attributes where rows say only some of them: known features keep the others."""
+        names = rows.attribute_names
+        if self.writing.edit or self.writing.whole or names is None or ATTRIBUTES not in rows.columns:
+            return {}
+        return {ATTRIBUTES: with_known_attributes(after[ATTRIBUTES], before[ATTRIBUTES], names)}
+
     def _with_heights(self, rows: Rows, before: Columns) -> tuple[Rows, bool]:
         """Return rows with the heights of the ones before them where they have none, and whether there are such."""
         layer, writing = self.layer, self.writing
@@ -306,9 +318,11 @@ class LayerWriter(ABC):
 
     def _keeps_more(self, rows: Rows, after: Columns) -> bool:
         """Say whether new states hold more than what was delivered of them: what is not there counts for nothing."""
-        classes = ((after[name], _plain(rows.columns[name])) for name in self.layer.classes if name in rows.columns)
+        names = [name for name in (*self.layer.classes, ATTRIBUTES) if name in rows.columns]
         untold = (after[name] for name in self._untold(rows))
-        return any(values.count(None) < len(values) for values in untold) or any(a != b for a, b in classes)
+        return any(values.count(None) < len(values) for values in untold) or any(
+            after[name] != _plain(rows.columns[name]) for name in names
+        )
 
     def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
         """Return the timelines of features as far as a change from the changeset's instant on can touch them.
