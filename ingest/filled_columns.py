@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.changeset import Rows
+from twin_model.desk.names import titled_field
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import attribute_names
 
@@ -26,10 +27,11 @@ class BlankColumns:
 
     @classmethod
     def of(cls, layer: Layer, names: tuple[str, ...]) -> "BlankColumns":
-        """Return what names mean in a layer: one that is no field of it is one in `attributes`."""
-        fields = tuple(name for name in names if layer.field_of(name) is not None)
-        others = frozenset(name.removeprefix(f"{ATTRIBUTES}.") for name in names if name not in fields)
-        return cls(fields, others - {ATTRIBUTES}, ATTRIBUTES in others)
+        """Return what names mean in a layer: that or the title of a field, else a name in `attributes`."""
+        fields = {name: titled_field(layer, name) for name in names}
+        own = (field.name for field in fields.values() if field is not None)
+        others = {name.removeprefix(f"{ATTRIBUTES}.") for name, field in fields.items() if field is None}
+        return cls(tuple(dict.fromkeys(own)), frozenset(others - {ATTRIBUTES}), ATTRIBUTES in fields)
 
 
 @dataclass

@@ -43,8 +43,11 @@ def test_columns_that_are_meant_to_be_empty_are_said_and_filled_ones_stay() -> N
 
 
 def test_a_name_that_is_no_field_of_the_layer_is_one_in_attributes() -> None:
-    names = ("storeys", "road_name", "attributes.storeys")
+    storeys = CATALOGUE["building"].field_of("storeys")
+    assert storeys is not None
+    names = ("storeys", storeys.title.zh, "road_name", "attributes.storeys")
 
     blank = BlankColumns.of(CATALOGUE["building"], names)
 
     assert blank == BlankColumns(("storeys",), frozenset({"road_name", "storeys"}), False)
+    assert BlankColumns.of(CATALOGUE["building"], ("attributes",)) == BlankColumns((), frozenset(), True)

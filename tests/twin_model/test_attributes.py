@@ -56,10 +56,10 @@ def houses(**columns: list[Any]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(given, geometry=squares, crs=CRS)
 
 
-def delivered(town: Town, folder: Path, frame: gpd.GeoDataFrame) -> Outcome:
+def delivered(town: Town, folder: Path, frame: gpd.GeoDataFrame, *, blank: tuple[str, ...] = ()) -> Outcome:
     path = folder / "houses.gpkg"
     frame.to_file(path, layer="houses", engine="pyogrio")
-    (outcome,) = deliver(town, [path], Delivery(options=ReadOptions(kind="building")))
+    (outcome,) = deliver(town, [path], Delivery(options=ReadOptions(kind="building"), blank=blank))
     assert outcome.error is None, outcome.error
     return outcome
 
@@ -120,6 +120,23 @@ def test_a_changed_attribute_is_an_update_and_the_history_names_it(town: Town, t
     assert changed["fields"].tolist() == [["attributes.OWNER"]]
     assert changed["before"].tolist() == [{"attributes.OWNER": "Wang"}] and changed["after"].tolist() == [{"attributes.OWNER": "Zhao"}]  # fmt: skip
     assert town.features("building", as_known=1, fields="attributes.OWNER")["attributes.OWNER"].tolist()[1] == "Wang"
+
+
+def test_an_attribute_without_a_column_in_a_delivery_stays_until_it_is_emptied_by_its_name(
+    town: Town, tmp_path: Path
+) -> None:
+    odd = "产权人 (2020)"
+    delivered(town, tmp_path, houses())
+
+    kept = delivered(town, tmp_path, houses().drop(columns=["OWNER", odd]))
+    emptied = delivered(town, tmp_path, houses().drop(columns=["OWNER", odd]), blank=("OWNER", f"attributes.{odd}"))
+
+    assert kept.kept_columns["building"] == ["attributes.OWNER", f"attributes.{odd}"]
+    assert numbers(kept.version)[1] == 0 and numbers(emptied.version)[1] == 3
+    assert "building" not in emptied.kept_columns
+    assert town.features("building")["attributes"].tolist()[2] == {"NUMBER": 3}
+    with pytest.raises(CalledWrongly, match="'OWNRE' names no field"):
+        delivered(town, tmp_path, houses(), blank=("OWNRE",))
 
 
 def test_an_edit_takes_attributes_as_they_were_answered_and_refuses_what_is_no_object(
