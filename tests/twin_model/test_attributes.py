@@ -13,19 +13,25 @@ import shapely
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
 from tiles.encodings.files import write_frames
+from twin_model.audit import verify
+from twin_model.backup import backup_town, restore_town
 from twin_model.changeset import Version
-from twin_model.errors import CalledWrongly, EditRefused
+from twin_model.errors import CalledWrongly, EditRefused, QueryRefused
 from twin_model.filter import FilterError
 from twin_model.rows.attributes import attributes_text, read_attributes, with_flat_attributes
-from twin_model.store.base import FeatureQuery
+from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.copying import copy_store
 from twin_model.store.opening import create_store
-from twin_model.town import Town, init_town
+from twin_model.town import Town, init_town, open_town
 from twin_model.view import Policy, View
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
 BIG = 2**53 + 1
+ODD = {
+    'a "b".c': BIG, "it's\\": -(2**63), "": 2**64 - 1, "产权 人\n": 2**64 + 1, "$.x[0]": [-(2**70) - 1, 0.1], "__proto__": {"": 2**63},
+    "\x00\U0001f600": 1e300, "x" * 300: True,
+}  # fmt: skip
 RULES = {
     "attributes.OWNER = 'Li'": [0],
     "attributes.OWNER IN ('Li', 'Wang')": [0, 1],
@@ -108,6 +114,20 @@ def test_fields_name_attributes_as_columns(town: Town, tmp_path: Path) -> None:
     assert frame["attributes.OWNER"].tolist()[:2] == ["Li", "Wang"] and frame["attributes.RENT"].sum() == 103.5
 
 
+def test_an_attribute_is_refused_as_an_order_with_what_can_be_sorted(town: Town, tmp_path: Path) -> None:
+    delivered(town, tmp_path, houses())
+    name = "attributes.OWNER"
+
+    for ask in (
+        lambda: town.features("building", sort=f"-{name}"),
+        lambda: town.store.features(FeatureQuery("building", sort=(SortKey(name),))),
+    ):
+        with pytest.raises(QueryRefused, match=r"building cannot be sorted by 'attributes\.OWNER'.*nearest: name"):
+            ask()
+    frame = town.features("building", fields=[name]).sort_values(name, ascending=False)
+    assert frame[name].tolist()[:2] == ["Wang", "Li"]
+
+
 def test_a_changed_attribute_is_an_update_and_the_history_names_it(town: Town, tmp_path: Path) -> None:
     delivered(town, tmp_path, houses())
 
@@ -165,19 +185,27 @@ def test_a_looker_from_whom_attributes_are_hidden_neither_sees_nor_asks_them(tow
         town.store.features(FeatureQuery("building", view=view, where=parse_filter("attributes.OWNER = 'Li'")))
 
 
-def test_a_copy_of_the_store_has_them_and_its_history_proves(town: Town, tmp_path: Path) -> None:
-    from twin_model.audit import verify
-
+def test_a_copy_and_a_backup_have_them_to_the_last_digit_and_their_history_proves(
+    town: Town, location: str, tmp_path: Path
+) -> None:
     delivered(town, tmp_path, houses())
-    delivered(town, tmp_path, houses(OWNER=["Li", "Zhao", None]))
-
+    frame = town.features("building", fields=["attributes"])
+    town.edit("building", frame.assign(attributes=[ODD, None, {"OWNER": "Li"}]), reason="odd")
+    states = [FeatureQuery("building", view=View(recorded=state)) for state in (None, 1)]
+    texts = [town.store.features(query)["attributes"].tolist() for query in states]
+    server = None if location == "store.gpkg" else location
     other = create_store("copy.gpkg", town.store.catalogue, CRS, folder=tmp_path)
-    copy_store(town.store, other)
 
-    for state in (None, 1):
-        query = FeatureQuery("building", view=View(recorded=state))
-        assert other.features(query)["attributes"].tolist() == town.store.features(query)["attributes"].tolist()
-    assert verify(other).changesets == 2
+    copy_store(town.store, other)
+    backup_town(town, tmp_path / "town.zip")
+    town.store.close()
+    restore_town(tmp_path / "town.zip", town.path, replace=True, server=server)
+
+    with open_town(town.path) as restored:
+        for store in (other, restored.store):
+            assert [store.features(query)["attributes"].tolist() for query in states] == texts
+            assert verify(store).changesets == 2
+        assert repr(restored.features("building")["attributes"].tolist()[0]) == repr(dict(sorted(ODD.items())))
     other.close()
 
 
