@@ -237,11 +237,14 @@ def test_texts_are_the_same_for_the_same_whatever_the_order_and_nothing_is_none(
 
 
 def test_an_attribute_that_is_called_as_a_field_gets_a_longer_name_in_a_table() -> None:
-    frame = gpd.GeoDataFrame({"name": ["A"], "attributes": ['{"Name":"a","x":[1,2]}']}, geometry=[None], crs=CRS)
+    text = attributes_text({"Name": "a", "NAME\n": "b", "": "c", "x": [1, 2]})
+    frame = gpd.GeoDataFrame({"name": ["A"], "attributes": [text]}, geometry=[None], crs=CRS)
 
     flat = with_flat_attributes(frame)
 
-    assert flat["attributes.Name"].tolist() == ["a"] and flat["x"].tolist() == ["[1,2]"]
+    assert flat.drop(columns="geometry").iloc[0].to_dict() == {
+        "name": "A", "attributes": "c", "attributes.NAME": "b", "attributes.attributes.Name": "a", "x": "[1,2]",
+    }  # fmt: skip
 
 
 def test_a_whole_number_keeps_every_digit_in_a_table_beside_whatever_stands() -> None:

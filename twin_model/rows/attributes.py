@@ -141,7 +141,8 @@ def flattened(texts: Iterable[str | None]) -> dict[str, NDArray[Any]]:
 def with_flat_attributes(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     """Return a frame in which each attribute is a column of its own, typed by its values; lists and objects are JSON texts.
 
-    One whose name a field has already, in any case, is called `attributes.NAME`.
+    One whose name a field has already, in any case, is called `attributes.NAME`; a character that no table can have in
+    the name of a column is a space there.
     """
     if ATTRIBUTES not in frame:
         return frame
@@ -150,11 +151,18 @@ def with_flat_attributes(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     taken = {str(name).lower() for name in (*frame.columns, frame.index.name or "id")}
     added = {}
     for name, column in columns.items():
-        free = name if name.lower() not in taken else f"{ATTRIBUTES}.{name}"
+        free = _free_name(name, taken)
         taken.add(free.lower())
         added[free] = pd.Series(_plain(column), index=frame.index)
     flat: gpd.GeoDataFrame = frame.assign(**added)
     return flat
+
+
+def _free_name(name: str, taken: Collection[str]) -> str:
+    free = "".join(letter if letter.isprintable() else " " for letter in name).strip() or ATTRIBUTES
+    while free.lower() in taken:
+        free = f"{ATTRIBUTES}.{free}"
+    return free
 
 
 def _plain(column: NDArray[Any]) -> Any:
