@@ -100,6 +100,26 @@ def test_an_attribute_that_no_row_of_a_delivery_says_keeps_what_is_known_and_is_
     assert not verify(store).unproved
 
 
+def test_an_empty_cell_empties_what_a_delivery_without_the_column_has_kept(store: Store) -> None:
+    """The row says as little as the last delivery of it did, but now of a column that the delivery has."""
+    known = {"storeys": [3, 4, 5], "attributes": [{"OWNER": "Li"}] * 3}
+    deliver(store, houses(name=["a", "b", "c"], **known))
+    deliver(store, houses(name=["a", "x", "y"]))
+
+    same = deliver(store, houses(name=["a", "x", "y"]))
+    emptied = deliver(
+        store, houses(name=["a", "x", "y"], storeys=[3, None, 5], attributes=[{"OWNER": "Li"}, None, None])
+    )
+    again = deliver(store, houses(name=["a", "x", "y"], storeys=[3, None, 5], attributes=[{"OWNER": "Li"}, None, None]))
+
+    assert not same.made and not again.made
+    assert (emptied.touched["building"].updated, emptied.touched["building"].unchanged) == (2, 1)
+    assert store.features(FeatureQuery("building"))["storeys"].tolist()[::2] == [3, 5]
+    assert store.features(FeatureQuery("building"))["storeys"].isna().sum() == 1
+    assert attributes_of(store) == [{"OWNER": "Li"}, {}, {}]
+    assert not verify(store).unproved
+
+
 def test_an_attribute_is_emptied_on_purpose(store: Store) -> None:
     known, frame = {"A": 1, "B": 2, "C": 3, "D": 4}, houses(name=["a", "b", "c"])
     deliver(store, houses(name=["a", "b", "c"], attributes=[known] * 3))
@@ -138,6 +158,20 @@ def test_pipes_keep_an_attribute_that_a_delivery_lacks_on_its_own_day_too(store:
         assert states == [
             {"PHOTO": photo, "CREW": crew} for photo, crew in (("IMG-1", "B"), ("IMG-2", "A"), ("IMG-2", "C"))
         ]
+    assert not verify(store).unproved
+
+
+def test_a_late_delivery_that_says_what_is_known_now_changes_its_own_day(store: Store) -> None:
+    office = Office(store)
+    for office.day, crew in ((0, "A"), (3, "B")):
+        office.deliver("a.csv", network_with(CREW=crew))
+
+    office.day = 1
+    late, again = (office.deliver("a.csv", network_with(CREW="B")) for _ in range(2))
+
+    assert late.made and not again.made
+    crews = [attributes_of(store, "pipe_point", day=day)[0]["CREW"] for day in (1, 2, 3, None)]
+    assert crews == ["A", "B", "B", "B"]
     assert not verify(store).unproved
 
 
