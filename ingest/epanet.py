@@ -118,7 +118,7 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     mapping's is needed. The project, which keeps numbers of several networks apart, is the mapping's
     `options.project` or the file's name.
     """
-    text = _text(path, draft.source.name, options.encoding)
+    text = _text(path, draft.source.name, options.text_encoding)
     _ensure_epanet(text, draft.source.name)
     sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)

@@ -175,6 +175,17 @@ def test_states_and_comments_are_kept_as_a_note(tmp_path: Path) -> None:
     assert (notes["P1"], notes["P2"]) == ("Closed; 干管", "CV")
 
 
+@pytest.mark.parametrize(
+    "named", [{"encoding": "big5"}, {"mapping": SimpleNamespace(options={"encoding": "Big5"}, crs=None)}]
+)
+def test_an_encoding_is_named_by_the_caller_or_by_the_mapping(tmp_path: Path, named: dict[str, Any]) -> None:
+    path = written(tmp_path, SMALL.replace(";main", ";縣府路"), "big5")
+
+    frames, _ = read(path, **named)
+
+    assert "縣府路" in frames["pipe_line"].set_index("segment_key").filter(like="P1", axis=0)["note"].item()
+
+
 def test_ids_carry_the_network_so_that_two_networks_do_not_collide(tmp_path: Path) -> None:
     frames, _ = read(written(tmp_path, SMALL))
 
