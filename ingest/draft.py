@@ -23,6 +23,7 @@ import numpy as np
 from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
+from ingest.encoding import ensure_encoding
 from ingest.filled_columns import BlankColumns, FilledColumns
 from ingest.fitting import Fitted, Fitting
 from ingest.place import TownPlace
@@ -67,6 +68,12 @@ class ReadOptions:
     crs_wins: bool = False
     grid: LocalGrid | None = None
     crs_name: str | None = None
+
+    @property
+    def text_encoding(self) -> str | None:
+        """The encoding that the caller named, else the mapping under `[options]`; None where neither did."""
+        named = self.mapping.options.get("encoding") if self.mapping else None
+        return self.encoding or (ensure_encoding(str(named)) if named else None)
 
 
 @dataclass
@@ -252,6 +259,14 @@ class Draft:
         if self.coordinates.grid is not None:  # a record as read beside its place in the town would tell the parameters
             noticed = [replace(one, point=None) if one.raw is not None else one for one in noticed]
         return noticed + self._fitting.unplaced.findings
+
+    def take_coordinates(self) -> Coordinates:
+        """Return how a person says that numbers are meant to a reader that places what it reads by itself: frames that come now
+        lie in the town as they are."""
+        taken = self.coordinates
+        self.coordinates = Coordinates(anywhere=taken.anywhere)
+        self._fitting.coordinates = self.coordinates
+        return taken
 
     def ensure_placed(self) -> None:
         """Refuse a source most of which is not where its CRS puts it: `SourceRefused` with the likely cause."""
