@@ -111,11 +111,11 @@ def _may_be_rounded(value: Any) -> bool:
 
 
 def attribute_names(texts: Iterable[str | None]) -> set[str]:
-    """Return the names under which some text says something."""
+    """Return the names under which some stored text says something; none of them says null."""
     names: set[str] = set()
     for text in set(texts):
         if text:
-            names.update(name for name, value in _parsed(text).items() if value is not None)
+            names |= _parsed(text).keys()
     return names
 
 
