@@ -70,6 +70,22 @@ def test_a_file_becomes_a_layer_with_all_its_columns_and_comes_again_as_a_differ
     assert "vector.own_layer" not in [one.rule for one in again.findings]
 
 
+@pytest.mark.parametrize("day", ["2026-01-01", "2020-01-01"], ids=["newer", "late"])
+def test_a_column_that_comes_while_another_is_missing_brings_its_values(town: Town, tmp_path: Path, day: str) -> None:
+    """Renamed by the office, `OWNER` is called `持有人`: the values of the new column are an update, those of the old stay."""
+    path = tmp_path / "宗地.gpkg"
+    delivered(town, written(parcels(), path, layer="宗地"), effective="2024-01-01T00:00:00Z")
+    frame = parcels(BZ=[7, None, 8]).rename(columns={"OWNER": "持有人"}).drop(columns="面积")
+
+    renamed = delivered(town, written(frame, path, layer="宗地"), effective=f"{day}T00:00:00Z")
+
+    assert changes(renamed, "zd") == (0, 3, 0, 0)
+    then = town.features("zd", at=f"{day}T12:00:00Z")
+    assert then["持有人"].tolist()[:2] == ["Li", "Wang"] and then["BZ"].tolist()[::2] == [7, 8]
+    assert renamed.kept_columns.get("zd", []) == (["OWNER", "面积"] if day > "2024" else [])
+    assert town.features("zd")["OWNER"].tolist()[:2] == ["Li", "Wang"]
+
+
 def test_points_lines_and_areas_of_one_file_become_a_layer_each_in_one_version(town: Town, tmp_path: Path) -> None:
     shapes = [shapely.box(EAST, NORTH, EAST + 9, NORTH + 9), shapely.Point(EAST, NORTH), None]
     shapes += [shapely.LineString([(EAST, NORTH), (EAST + 5, NORTH)])]
