@@ -113,6 +113,7 @@ class Draft:
         self.source = source
         self.catalogue = catalogue
         self.storage_crs = crs_code(storage_crs)
+        self.zone = zone
         self.effective = effective
         self.surveyed: Instant | None = None
         self._moment = moment or now()

@@ -5,8 +5,9 @@ What a description becomes in the catalogue stands in `twin_model/catalogue/laye
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -170,4 +171,11 @@ def _described(
         title=notes_of(file, layer.name).title,
         identity=next(iter(contents.identities), None),
         part=_PARTS[dimension] if part else "",
+        values=partial(_values, file, layer),
     )
+
+
+def _values(file: VectorFile, layer: SourceLayer, column: str) -> Iterator[NDArray[Any]]:
+    """Yield the values of a column, some thousand rows at a time: the layer is read once more."""
+    for batch in file.batches(layer, [column], FRAME_ROWS):
+        yield batch.columns[column]

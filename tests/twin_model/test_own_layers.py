@@ -200,3 +200,40 @@ def test_a_mapping_that_names_options_only_leaves_a_file_its_own_layer(town: Tow
 
     assert refused.error is not None and "anywhere = true" in refused.error.text("en")
     assert changes(outcome, "zd") == (3, 0, 0, 0)
+
+
+def test_the_same_columns_of_another_program_are_the_same_columns(town: Town, tmp_path: Path) -> None:
+    """GBK holds names that UTF-8 cuts; a file geodatabase has no days, a shapefile neither truth values nor times."""
+    days = pd.Series(pd.to_datetime(["2024-01-05", "2024-02-29", None]))
+    frame = parcels(地块编号=["a", "b", "c"]).drop(columns="n")
+    frame = frame.assign(登记日期=["2024-01-05", "2024-02-29", None], 更新=days + pd.Timedelta("8h"))
+    frame = frame.assign(是否征收=pd.array([True, False, None], dtype="boolean"))
+    first = delivered(town, written(frame, tmp_path / "宗地.geojson"))
+    kinds = {field.name: field.type for field in town.catalogue["zd"].fields}
+    texts = {"是否征收": [1, 0, None], "更新": ["2024-01-05 08:00:00", "2024/02/29 08:00", None]}
+
+    in_utf8 = delivered(town, written(frame.assign(**texts), tmp_path / "宗地.shp"))
+    with_times = delivered(town, written(frame.assign(登记日期=days), tmp_path / "宗地.fgb", layer="宗地"))
+    lower_case = delivered(town, written(frame.rename(columns=str.lower), tmp_path / "b.gpkg", layer="宗地"))
+
+    for outcome in (in_utf8, with_times, lower_case):
+        assert changes(outcome, "zd") == (0, 0, 0, 3)
+    assert changes(first, "zd") == (3, 0, 0, 0) and {"boolean", "date", "datetime"} < set(kinds.values())
+    assert {field.name: field.type for field in town.catalogue["zd"].fields} == kinds
+    renamed = [each.values["columns"] for each in in_utf8.findings if each.rule == "vector.columns_known"]
+    assert renamed == [["地块编 = 地块编号", "登记日 = 登记日期", "是否征 = 是否征收"]]
+
+
+def test_whole_numbers_become_numbers_only_where_a_value_needs_it_and_that_is_said(town: Town, tmp_path: Path) -> None:
+    path = tmp_path / "parcels.gpkg"
+    delivered(town, written(parcels(n=[1, 2, 3]), path))
+
+    same = delivered(town, written(parcels(n=[1.0, 2.0, 3.0]), path))
+    unchanged = town.catalogue["parcels"].field_of("n")
+    other = delivered(town, written(parcels(n=[1.0, 2.5, None]), path))
+    widened = town.catalogue["parcels"].field_of("n")
+
+    assert changes(same, "parcels") == (0, 0, 0, 3) and unchanged and unchanged.type == "integer"
+    assert changes(other, "parcels") == (0, 2, 0, 1) and widened and widened.type == "number"
+    said = [each.values["value"] for each in other.findings if each.rule == "vector.field_widened"]
+    assert said == ["2.5"] and not [each for each in same.findings if each.rule == "vector.field_widened"]
