@@ -49,7 +49,7 @@ def own_target(described: SourceDescription, draft: Draft) -> LayerMapping:
         each.name: (each.aliases or (each.name,)) if each.name in new else () for each in layer.fields
     }
     names |= {field: (column,) for column, field in columns.items()}
-    return LayerMapping((described.name,), layer.id, names, valid_from=described.valid_from)
+    return LayerMapping((described.name,), layer.id, names)
 
 
 def _known(described: SourceDescription, draft: Draft) -> tuple[Layer, AddedFields] | None:
@@ -73,8 +73,8 @@ def _known(described: SourceDescription, draft: Draft) -> tuple[Layer, AddedFiel
 
 def _may_be(layer: Layer, described: SourceDescription) -> bool:
     """Say whether a layer is the source's by its name, or by what the source says of itself, and has its kind of geometry."""
-    names = layer.id == described.layer if described.layer else described.delivered_as in layer.delivered_as
-    return names and layer.geometry.removesuffix("Z") == described.geometry.removesuffix("Z")
+    named = layer.id == described.layer or described.delivered_as in layer.delivered_as
+    return named and layer.geometry.removesuffix("Z") == described.geometry.removesuffix("Z")
 
 
 def _misfit(described: SourceDescription, zone: str, held: Field, column: SourceColumn) -> Any:

@@ -125,7 +125,8 @@ def export_command(lang: str) -> click.Command:
         target = (
             crs_code(crs) if crs else CRS84 if file.suffix.lower() in {".geojson", ".json"} else context.town.store.crs
         )
-        written = write_frames(context.town.store.frames(query), described, file, crs=target)
+        zone = context.town.settings.timezone
+        written = write_frames(context.town.store.frames(query), described, file, crs=target, zone=zone)
         context.tell("cli.exported", written=written, path=str(file))
 
     return export

@@ -41,6 +41,16 @@ from ingest.vector.target_geometry import (
     entries_of_geometry,
     layers_like,
 )
+from ingest.vector.town_export import (
+    attribute_name,
+    exported_layer,
+    exported_mapping,
+    report_cut_attributes,
+    report_ended,
+    report_export,
+    town_columns,
+    with_object,
+)
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import ATTRIBUTES, Layer
@@ -93,9 +103,17 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
     found = layers_with_crs(file, file.names(), draft, options)
-    chosen = _chosen(found, path, draft, options)
+    exported = _exported(file, found, draft) if _takes_own(options) else {}
+    chosen = _chosen(found, path, draft, options) | {
+        name: [exported_mapping(file.layer(name, dict(found)[name]), ours)]
+        for name, ours in exported.items()
+        if not ours.delivered_as
+    }
+    chosen = {
+        name: entries for name, entries in chosen.items() if not (name in exported and exported[name].delivered_as)
+    }
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
-    targets |= _own(file, found, chosen, draft, options)
+    targets |= _own(file, found, chosen, draft, options, exported)
     if not targets:
         rows = sum(file.layer(name, geometry).features for name, geometry in found)
         rule = "vector.only_tables" if rows else "source.empty"
@@ -113,6 +131,13 @@ def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions)
         raise SourceRefused("source.empty", source=draft.source.name)
     ensure_some_fit(draft)
     _report_encoding(file, draft)
+
+
+def _exported(file: VectorFile, found: list[tuple[str, str | None]], draft: Draft) -> dict[str, Layer]:
+    """Return source layer -> the layer of the town that it was exported from, of those that `twin export` wrote."""
+    layers = [file.layer(name, geometry) for name, geometry in found if name not in NOT_OF_THE_TOWN]
+    exported = {each.name: exported_layer(file, each, draft) for each in layers if town_columns(file, each)}
+    return {name: ours for name, ours in exported.items() if ours is not None}
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
@@ -172,6 +197,7 @@ def _own(
     chosen: Map[str, list[LayerMapping]],
     draft: Draft,
     options: ReadOptions,
+    exported: Map[str, Layer],
 ) -> dict[str, Targets]:
     """Describe the source layers that match none of ours to the draft; return how they are read."""
     if not _takes_own(options):
@@ -181,7 +207,7 @@ def _own(
         if name in chosen or name in NOT_OF_THE_TOWN:
             continue
         try:
-            targets |= {name: own} if (own := own_targets(file, name, geometry, draft)) else {}
+            targets |= {name: own} if (own := own_targets(file, name, geometry, draft, exported.get(name))) else {}
         except SourceRefused as refusal:
             if len(found) == 1 or refusal.rule_id != "source.unreadable":
                 raise
@@ -247,7 +273,7 @@ def _read_or_leave(
         return
     with closing(batches):  # who refuses the layer lets go of it: while GDAL has it open, it keeps its encoding for all
         if first is not None:
-            _read_layer(layer, first, batches, targets, draft, options)
+            _read_layer(layer, first, batches, targets, draft, options, town_columns(file, layer))
     if joined is not None:
         joined.report(draft)
 
@@ -271,10 +297,16 @@ def _wanted(layer: SourceLayer) -> list[str]:
 
 
 def _read_layer(
-    layer: SourceLayer, first: Batch, others: Iterator[Batch], targets: Targets, draft: Draft, options: ReadOptions
+    layer: SourceLayer,
+    first: Batch,
+    others: Iterator[Batch],
+    targets: Targets,
+    draft: Draft,
+    options: ReadOptions,
+    of_the_town: tuple[str, ...],
 ) -> None:
     crs = draft.storage_crs if layer.geometry is None and layer.crs is None else _crs(layer, first, draft, options)
-    readings = [_Reading(layer, target, draft) for target in targets.values()]
+    readings = [_Reading(layer, target, draft, of_the_town) for target in targets.values()]
     not_taken = 0
     for batch in itertools.chain([first], others):
         for number, part in routed(batch, [reading.route for reading in readings]):
@@ -289,17 +321,23 @@ def _read_layer(
 
 
 class _Reading:
-    """How rows of a source layer become features of one of ours."""
+    """How rows of a source layer become features of one of ours; `of_the_town` are the town's own columns of an export."""
 
-    def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft) -> None:
+    def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft, of_the_town: tuple[str, ...]) -> None:
         self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
         self.route = Route(layer, target, self.ours)
         kinds = list(zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True))
-        used = {*self.fields.values(), self.dated}
+        self.is_export = bool(of_the_town)
+        if self.is_export:
+            self.dated = self.dated or "valid_from"
+            report_export(layer, self.ours, of_the_town, draft)
+        used = {*self.fields.values(), self.dated, *of_the_town}
         self.nested = [name for name, kind, _ in kinds if kind.endswith("List") or kind == "OFTBinary"]
         self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
-        if self.leftover:
+        for name in report_cut_attributes(layer, self.ours, self.leftover, draft) if self.is_export else ():
+            del self.leftover[name]
+        if self.leftover and not self.is_export:
             draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
 
     def _attributes(self, batch: Batch) -> NDArray[Any]:
@@ -311,7 +349,12 @@ class _Reading:
         json = [
             name for name, (kind, subtype) in self.leftover.items() if subtype == "OFSTJSON" or kind.endswith("List")
         ]
-        return leftover_attributes(columns, len(batch), json_columns=json)
+        if not self.is_export:
+            return leftover_attributes(columns, len(batch), json_columns=json)
+        objects = columns.pop(ATTRIBUTES, None)
+        columns = {attribute_name(name): column for name, column in columns.items()}
+        attributes = leftover_attributes(columns, len(batch), json_columns=[attribute_name(name) for name in json])
+        return attributes if objects is None else with_object(attributes, objects)
 
     def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
@@ -324,6 +367,8 @@ class _Reading:
         content["place"] = batch.fids
         if self.leftover:
             content[ATTRIBUTES] = self._attributes(batch)
+        if self.is_export:
+            report_ended(batch, ours, draft)
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)
 

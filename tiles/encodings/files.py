@@ -1,5 +1,6 @@
 """Frames -> a file: GeoJSON, GeoPackage, FlatGeobuf, shapefile, CSV, by its ending. The file appears whole or not at all."""
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,7 +13,8 @@ import pandas as pd
 import pyogrio
 import shapely
 
-from tiles.encodings.geojson import DEGREE_DECIMALS, METRE_DECIMALS, encode_features, geometry_fragments
+from tiles.encodings.geojson import encode_features, geometry_fragments
+from tiles.encodings.local_times import with_local_texts, with_local_times
 from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
 from twin_model.layer import ATTRIBUTES, Layer
@@ -31,8 +33,16 @@ ENDINGS = {
 }
 
 
-def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *, crs: str) -> int:
+_FILE_DEGREE_DECIMALS, _FILE_METRE_DECIMALS = 11, 6
+"""What comes back from a file lies where it lay: a micrometre is far below the tolerance of every layer."""
+
+
+def write_frames(
+    frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *, crs: str, zone: str | None = None
+) -> int:
     """Write frames in the storage CRS to a file in `crs` and return the number of features.
+
+    Instants are those of a time zone, a type for times where the format has one; without a `zone` they are texts in UTC.
 
     `attributes` are an object in GeoJSON and a column each in all others. Every file keeps x, y order. GeoJSON is longitude, latitude (RFC 7946); in another system it says which one in
     `crs`, the way GDAL and QGIS read it.
@@ -41,10 +51,14 @@ def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *
     if driver is None:
         raise QueryRefused("query.format", value=file.suffix, nearest=sorted(ENDINGS))
     file.parent.mkdir(parents=True, exist_ok=True)
+    if zone is not None:
+        frames = (with_local_texts(frame, layer, zone) for frame in frames)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
         part = Path(folder) / file.name
         rows = (
-            _write_geojson(frames, part, crs) if driver == "GeoJSON" else _write_gdal(frames, layer, part, driver, crs)
+            _write_geojson(frames, part, crs)
+            if driver == "GeoJSON"
+            else _write_gdal(frames, layer, part, driver, crs, has_local_times=zone is not None)
         )
         for one in Path(folder).iterdir():
             shutil.move(str(one), file.parent / one.name)
@@ -60,7 +74,9 @@ def _write_geojson(frames: Iterator[gpd.GeoDataFrame], part: Path, crs: str) -> 
         for frame in frames:
             if not len(frame):
                 continue
-            shapes = geometry_fragments(frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy")
+            shapes = geometry_fragments(
+                frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy", decimals=_file_decimals(crs)
+            )
             records = [_with_object(record) for record in records_of(frame.drop(columns="fid"))]
             encoded = encode_features(frame.index.tolist(), records, shapes)
             out.write((b",\n" if rows else b"\n") + encoded[1:-1])
@@ -83,18 +99,28 @@ def _urn(crs: str) -> str:
     return f"urn:ogc:def:crs:EPSG::{number}"
 
 
-def _write_gdal(frames: Iterator[gpd.GeoDataFrame], layer: Layer, part: Path, driver: str, crs: str) -> int:
+def _file_decimals(crs: str) -> int:
+    return _FILE_METRE_DECIMALS if is_projected(crs) else _FILE_DEGREE_DECIMALS
+
+
+def _write_gdal(
+    frames: Iterator[gpd.GeoDataFrame], layer: Layer, part: Path, driver: str, crs: str, *, has_local_times: bool
+) -> int:
     moved = [_moved(frame, crs) for frame in frames]
     if not moved:
         raise QueryRefused("source.empty", source=layer.id)
     table = with_flat_attributes(pd.concat(moved)).reset_index().infer_objects()
     if driver == "CSV":
-        _write_csv(table, part, METRE_DECIMALS if is_projected(crs) else DEGREE_DECIMALS)
+        _write_csv(table, part, _file_decimals(crs))
         return len(table)
     table = table.drop(columns=["fid"]) if driver != "GPKG" else table
     options: dict[str, Any] = {}
+    if has_local_times and driver in ("GPKG", "FlatGeobuf"):
+        table = with_local_times(table, layer)
     if driver == "GPKG":
         options = {"dataset_options": {"VERSION": "1.3"}}  # the version of our store; older programs warn of newer ones
+        if has_local_times and layer.has_geometry:  # by way of Arrow days are of the type for days
+            options |= {"use_arrow": True, "geometry_type": re.sub("Z$", " Z", layer.geometry)}
     if driver == "ESRI Shapefile":
         options = {"encoding": "UTF-8"}
         table = table.rename(columns=_ten_bytes([str(name) for name in table.columns if name != "geometry"]))

@@ -70,7 +70,7 @@ class SourceDescription:
     """A source layer as a layer of the town's own: `geometry` is that of `Layer`, `identity` a column or None.
 
     `part` tells layers apart that are made of one source layer with points, lines and areas ("points", ...). `values` yields
-    those of a column, where they can be had. What the town has written itself names its `layer`, and the column `valid_from`.
+    those of a column, where they can be had. `layer` is the one that the source was exported from.
     """
 
     name: str
@@ -82,7 +82,6 @@ class SourceDescription:
     part: str = ""
     values: Callable[[str], Iterable[NDArray[Any]]] | None = None
     layer: str | None = None
-    valid_from: str | None = None
 
     @property
     def delivered_as(self) -> str:

@@ -1,0 +1,130 @@
+"""An export of the town that comes back says nothing new where nobody has changed it, in every format."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import pyogrio
+import pytest
+import shapely
+
+from api_config.delivery import Delivery, Outcome, deliver
+from ingest.draft import ReadOptions
+from tiles.encodings.files import write_frames
+from twin_model.store.base import FeatureQuery
+from twin_model.town import Town, init_town
+
+CRS = "EPSG:4548"
+EAST, NORTH = 618_600.0, 3_885_800.0
+ENDINGS = ("gpkg", "geojson", "fgb", "csv", "shp")
+COLUMNS: dict[str, list[Any]] = {
+    "地块编号": ["DK1", "DK2", None],
+    "登记日期": ["2024-01-05", "2024-02-29", None],
+    "更新": ["2024-01-05T00:00:00", "2024-02-29T08:30:00.250", None],
+    "是否征收": [True, False, None],
+    "层数": [3, None, 5],
+    "面积": [100.125, 3.0, None],
+}
+HOUSES: dict[str, list[Any]] = {
+    "name": ["一号楼", "二号楼", None],
+    "地下层数": [1, 2, None],
+    "built": ["2019-05", "2020", None],
+    "不动产权证书号": ["鲁1", "鲁2", None],
+    "id": ["A-1", "A-2", "A-3"],
+}
+
+
+@pytest.fixture(scope="module")
+def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """Three houses with attributes, one of them called as a column of ours, and three parcels with columns of every type."""
+    folder = tmp_path_factory.mktemp("export")
+    with init_town(folder / "town", name="试点", crs=CRS) as town:
+        for name, columns in (("宗地", COLUMNS), ("房屋", HOUSES)):
+            squares = [
+                shapely.box(EAST + 20.3336 * n, NORTH, EAST + 20.3336 * n + 10.0004, NORTH + 10) for n in range(3)
+            ]
+            gpd.GeoDataFrame(columns, geometry=squares, crs=CRS).to_file(folder / f"{name}.geojson")
+            delivered(town, folder / f"{name}.geojson")
+        yield town
+
+
+def delivered(town: Town, path: Path, **delivery: Any) -> Outcome:
+    crs = CRS if path.suffix == ".csv" else None
+    (outcome,) = deliver(town, [path], Delivery(options=ReadOptions(crs=crs), **delivery))
+    assert outcome.error is None, outcome.error
+    return outcome
+
+
+def exported(town: Town, layer: str, path: Path) -> Path:
+    frames = town.store.frames(FeatureQuery(layer))
+    write_frames(
+        frames, town.catalogue[layer], path, crs="OGC:CRS84" if path.suffix == ".geojson" else CRS, zone="Asia/Shanghai"
+    )
+    return path
+
+
+def counts(outcome: Outcome) -> dict[str, tuple[int, ...]]:
+    names = ("inserted", "updated", "terminated", "unchanged")
+    return {layer: tuple(planned[name] for name in names) for layer, planned in outcome.planned.items()}
+
+
+@pytest.mark.parametrize("layer", ["building", "zd"])
+def test_an_export_that_nobody_changed_is_no_change_whatever_its_file_is_called(
+    town: Town, tmp_path: Path, layer: str
+) -> None:
+    planned = {
+        ending: delivered(town, exported(town, layer, tmp_path / f"待改.{ending}"), dry_run=True) for ending in ENDINGS
+    }
+
+    for ending, outcome in planned.items():
+        assert counts(outcome) == {layer: (0, 0, 0, 3)}, ending
+        assert "vector.town_export" in {each.rule for each in outcome.findings}, ending
+    cut = [each.values["columns"] for each in planned["shp"].findings if each.rule == "vector.town_export_cut"]
+    assert cut == ([["attributes", "不动产"]] if layer == "building" else [])
+
+
+def test_what_somebody_edited_in_an_export_is_the_change(town: Town, tmp_path: Path) -> None:
+    path = exported(town, "zd", tmp_path / "zd.gpkg")
+    frame = pyogrio.read_dataframe(path)
+    edited = frame.assign(地块编号=["DK1", "DK2改", "DK3"], 新列=[1.5, None, None], 面积=frame["面积"])
+    edited.to_file(tmp_path / "edited.gpkg")
+
+    outcome = delivered(town, tmp_path / "edited.gpkg", dry_run=True)
+
+    assert counts(outcome) == {"zd": (0, 3, 0, 0)}
+
+
+def test_days_and_times_of_a_geopackage_are_those_of_the_town(town: Town, tmp_path: Path) -> None:
+    path = exported(town, "zd", tmp_path / "zd.gpkg")
+
+    about, _, _, columns = pyogrio.raw.read(path, datetime_as_string=True)
+
+    kinds = dict(zip(about["fields"], about["ogr_types"], strict=True))
+    values = dict(zip(about["fields"], columns, strict=True))
+    assert (kinds["登记日期"], kinds["更新"], kinds["valid_from"]) == ("OFTDate", "OFTDateTime", "OFTDateTime")
+    assert values["登记日期"][0] == "2024-01-05" and values["更新"][0].startswith("2024-01-05T00:00:00")
+
+
+def test_columns_of_an_office_that_are_called_as_ours_stay_its_own(town: Town, tmp_path: Path) -> None:
+    columns = {"id": ["a", "b"], "valid_from": ["2020", "2021"], "valid_to": [None, None], "version": ["v1", "v2"]}
+    frame = gpd.GeoDataFrame(columns, geometry=[shapely.Point(EAST, NORTH), shapely.Point(EAST, NORTH + 9)], crs=CRS)
+    frame.to_file(tmp_path / "signs.gpkg")
+
+    outcome = delivered(town, tmp_path / "signs.gpkg")
+
+    fields = [field.aliases[0] for field in town.catalogue["signs"].fields]
+    assert fields == ["id", "valid_from", "valid_to", "version"]
+    assert "vector.town_export" not in {each.rule for each in outcome.findings}
+
+
+def test_what_had_ended_when_it_was_exported_is_told_when_it_comes_back(town: Town, tmp_path: Path) -> None:
+    path = exported(town, "zd", tmp_path / "zd.gpkg")
+    frame = pyogrio.read_dataframe(path)
+    frame.assign(valid_to=["2024-06-01T00:00:00.000+08:00", None, None]).to_file(tmp_path / "then.gpkg")
+
+    outcome = delivered(town, tmp_path / "then.gpkg", dry_run=True)
+
+    assert [each.values["value"] for each in outcome.findings if each.rule == "vector.town_export_ended"] == [
+        "2024-06-01"
+    ]
