@@ -8,7 +8,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 import itertools
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -135,8 +135,11 @@ def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions)
 
 def _exported(file: VectorFile, found: list[tuple[str, str | None]], draft: Draft) -> dict[str, Layer]:
     """Return source layer -> the layer of the town that it was exported from, of those that `twin export` wrote."""
-    layers = [file.layer(name, geometry) for name, geometry in found if name not in NOT_OF_THE_TOWN]
-    exported = {each.name: exported_layer(file, each, draft) for each in layers if town_columns(file, each)}
+    exported = {}
+    for name, geometry in found:
+        with suppress(SourceRefused):  # a layer that cannot be opened is told of where it is read
+            layer = file.layer(name, geometry)
+            exported[name] = exported_layer(file, layer, draft) if town_columns(file, layer) else None
     return {name: ours for name, ours in exported.items() if ours is not None}
 
 
@@ -261,6 +264,7 @@ def _read_or_leave(
     """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
         layer = file.layer(name, geometry)
+        of_the_town = town_columns(file, layer)
         joined = joined_layer(file, layer, list(targets.values()))
         batches = file.batches(layer, _wanted(layer), FRAME_ROWS)
         if joined is not None:
@@ -273,7 +277,7 @@ def _read_or_leave(
         return
     with closing(batches):  # who refuses the layer lets go of it: while GDAL has it open, it keeps its encoding for all
         if first is not None:
-            _read_layer(layer, first, batches, targets, draft, options, town_columns(file, layer))
+            _read_layer(layer, first, batches, targets, draft, options, of_the_town)
     if joined is not None:
         joined.report(draft)
 
@@ -285,9 +289,7 @@ def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
     """Return our field -> the source's: by the mapping, else by our own name (in any case, whole or cut)."""
-    own = LayerMapping((), ours.id, {one: (one,) for one in ours.field_names if one not in target.fields})
-    available = list(layer.fields)
-    mapped = own.source_fields(available) | target.source_fields(available)
+    mapped = target.columns_of_fields(ours.field_names, list(layer.fields))
     return {field: source for field, source in mapped.items() if ours.field_of(field)}
 
 
