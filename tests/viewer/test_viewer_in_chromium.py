@@ -18,8 +18,8 @@ from urllib.parse import quote, urlsplit
 
 import geopandas as gpd
 import pytest
-from chromium import FLAGS
 import shapely
+from chromium import FLAGS
 from matplotlib.image import imread
 from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
