@@ -38,19 +38,19 @@ def pytest_configure(config: pytest.Config) -> None:
 
 LONGEST_FIRST = (
     "viewer/test_viewer_in_chromium.py",
-    "twin_model/test_kills.py",
-    "twin_model/test_many_hands.py",
-    "data_samples/test_files.py",
-    "twin_model/test_postgis_store.py",
-    "journeys/test_first_town.py",
-    "notebooks/test_notebooks.py",
-    "twin_model/test_filter_sql.py",
-    "twin_model/test_against_a_naive_model.py",
     "twin_model/test_town_catalogue.py",
-    "journeys/test_broken_samples.py",
-    "api_config/test_history_commands.py",
-    "journeys/test_second_delivery.py",
+    "notebooks/test_notebooks.py",
+    "twin_model/test_committing_frames.py",
+    "twin_model/test_many_hands.py",
+    "journeys/test_first_town.py",
+    "data_samples/test_files.py",
+    "twin_model/test_own_layers.py",
+    "twin_model/test_postgis_store.py",
+    "twin_model/test_kills.py",
+    "twin_model/test_frame_values.py",
     "api_config/test_cli.py",
+    "twin_model/test_changing_catalogue.py",
+    "twin_model/test_two_writers.py",
 )
 """The files that take longest; a worker takes a whole file, so one that came last would be waited for."""
 
