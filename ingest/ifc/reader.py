@@ -63,7 +63,7 @@ def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
     Schemas IFC2X3, IFC4 and IFC4X3_ADD2. SourceRefused with the cause for any other schema, ifcXML, a damaged file or
     one without IfcProject; a product whose shape cannot be made is stored without geometry, with a finding.
     """
-    with opened_ifc(path, draft.source.name, options.encoding) as file:
+    with opened_ifc(path, draft.source.name, options.text_encoding) as file:
         for finding in file.findings:
             draft.report(finding)
         losses = Losses()
@@ -105,8 +105,12 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     first = next(shapes, None)
     key = outline.project.GlobalId
     placing = options.placings.get(key)
+    coordinates = draft.take_coordinates()
     if placing is None:
-        placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+        at = _point_of(first, lines, reference)
+        placement = place(reference, options, draft.storage_crs, at, coordinates)
+        if options.grid is not None and placement.matrix is not None:
+            draft.details["local_grid"] = options.crs_name
     else:
         placement = _placed_by_hand(placing, key)
         draft.follows_edits = ("bim_model", "bim_storey", "bim_space", "bim_element", "bim_alignment")
