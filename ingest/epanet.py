@@ -124,7 +124,8 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _places(sections: Sections) -> tuple[Floats, Floats]:
     """Return x and y of all nodes that have them."""
-    xy = np.array([(one.number(1), one.number(2)) for one in sections["COORDINATES"]], dtype=np.float64).reshape(-1, 2)
+    pairs = [(entry.number(1), entry.number(2)) for entry in sections["COORDINATES"]]
+    xy = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return xy[:, 0], xy[:, 1]
 
 
@@ -167,7 +168,7 @@ def _sections(text: str, draft: Draft) -> dict[str, list[Entry]]:
         stripped = said.strip()
         if stripped.startswith("["):
             word = stripped.strip("[] ").upper()
-            current = next((one for one in _READ if len(word) >= 4 and one[:4] == word[:4]), "")
+            current = next((name for name in _READ if len(word) >= 4 and name[:4] == word[:4]), "")
         elif stripped and current:
             lines.append((InpLine(current, number, stripped), comment.strip()))
     decimal = ensure_one_comma([line for line, _ in lines], draft.source.name)
@@ -236,12 +237,12 @@ def _tags(entries: Sequence[Entry]) -> dict[tuple[str, str], str]:
 
 def _attributes(entry: Entry, section: str, tags: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """Return what a model says of a node or link and no field takes, its tag too; numbers as numbers."""
-    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for index, name in _KEPT.get(section, ()):
         number = entry.number(index)
-        said |= {name: number if np.isfinite(number) else entry.token(index)} if entry.token(index) else {}
+        attributes |= {name: number if np.isfinite(number) else entry.token(index)} if entry.token(index) else {}
     tag = tags.get(("NODE" if section in _NODES else "LINK", entry.token(0)))
-    return said | ({"tag": tag} if tag else {})
+    return attributes | ({"tag": tag} if tag else {})
 
 
 def _points(at: Floats) -> NDArray[Any]:

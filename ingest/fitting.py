@@ -155,7 +155,7 @@ class Fitting:
         self._warn_outside(work)
         if layer.id in GROUND_LAYERS:
             self._report_heights(work)
-        values = {one.name: self._values(work, one) for one in layer.fields if one.name in work.frame}
+        values = {field.name: self._values(work, field) for field in layer.fields if field.name in work.frame}
         if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
             values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
         ids = self._identity(work, values)
@@ -262,7 +262,7 @@ class Fitting:
         first = int(far[0])
         values = {
             "count": len(far),
-            "bounds": [round(float(one), 4) for one in (lon.min(), lat.min(), lon.max(), lat.max())],
+            "bounds": [round(float(degrees), 4) for degrees in (lon.min(), lat.min(), lon.max(), lat.max())],
             "crs": self._crs,
             "area": [round(v, 2) for v in area or (-180, -90, 180, 90)],
         }
@@ -289,29 +289,29 @@ class Fitting:
             highest=lambda r: round(float(around.highest[numbered[r]]), 2),
         )
 
-    def _values(self, work: _Work, one: Field) -> NDArray[Any]:
-        raw = work.frame[one.name].to_numpy()
-        raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
-        column, wrong = typed(raw, one, self._zone)
+    def _values(self, work: _Work, field: Field) -> NDArray[Any]:
+        raw = work.frame[field.name].to_numpy()
+        raw = raw if raw.dtype.kind in "fiub" else work.frame[field.name].to_numpy(dtype=object)
+        column, wrong = typed(raw, field, self._zone)
         work.report(
             "value.unreadable",
             (r for r in wrong if work.keep[r]),
             "warning",
-            field=lambda r: one.name,
+            field=lambda r: field.name,
             value=lambda r: str(raw[r])[:80],
-            expected=lambda r: one.format.upper() or one.type,
+            expected=lambda r: field.format.upper() or field.type,
         )
-        self._report_rounded(work, one, [row for row in rounded_rows(raw, one) if work.keep[row]], raw)
+        self._report_rounded(work, field, [row for row in rounded_rows(raw, field) if work.keep[row]], raw)
         return column
 
-    def _report_rounded(self, work: _Work, one: Field, rows: list[int], raw: NDArray[Any]) -> None:
+    def _report_rounded(self, work: _Work, field: Field, rows: list[int], raw: NDArray[Any]) -> None:
         """Say once per column that whole numbers had more digits than a float holds, with the first of them."""
         if rows:
             work.report(
                 "value.rounded",
                 rows[:1],
                 "warning",
-                field=lambda r: one.name,
+                field=lambda r: field.name,
                 value=lambda r: str(int(raw[r])),
                 count=lambda r: len(rows),
             )

@@ -174,8 +174,8 @@ class Changeset:
         """Return what is delivered, findings among it: they are features of a layer like others, made rows once."""
         if not self.findings:
             return self.delivered
-        found = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
-        return (*self.delivered, found)
+        findings = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
+        return (*self.delivered, findings)
 
 
 def finding_rows(layer: Layer, changeset: Changeset) -> Rows:

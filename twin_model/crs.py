@@ -171,7 +171,7 @@ def datum_of(crs: Any) -> str:
 def central_meridian(crs: Any) -> float | None:
     """Return the degrees of a projected system's central meridian, None where it has none."""
     operation = _crs(crs_code(crs)).coordinate_operation
-    named = {one.name: one.value for one in operation.params} if operation is not None else {}
+    named = {parameter.name: parameter.value for parameter in operation.params} if operation is not None else {}
     degrees = named.get("Longitude of natural origin")
     return None if degrees is None else float(degrees)
 

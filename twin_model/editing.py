@@ -55,7 +55,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
 
 def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
     known = (*layer.field_names, ATTRIBUTES, frame.geometry.name)
-    unknown = [str(one) for one in frame.columns if one not in known]
+    unknown = [str(column) for column in frame.columns if column not in known]
     if unknown:
         raise EditRefused("edit.unknown_field", layer=layer.id, found=unknown, expected=layer.field_names)
 

@@ -115,7 +115,7 @@ def tiers(
     """
     distinct = {key: n for n, key in enumerate(dict.fromkeys([*ours.classes, *theirs.classes]))}
     fits = np.array([[2 if a == b else int(any_class or are_compatible(a, b)) for b in distinct] for a in distinct])
-    codes = [np.array([distinct[key] for key in one.classes], dtype=np.intp) for one in (ours, theirs)]
+    codes = [np.array([distinct[key] for key in shapes.classes], dtype=np.intp) for shapes in (ours, theirs)]
     rank = fits[codes[0][pairs[0]], codes[1][pairs[1]]] if len(pairs[0]) else np.empty(0, dtype=np.int64)
     a, b = ours.sizes[pairs[0]], theirs.sizes[pairs[1]]
     with np.errstate(invalid="ignore"):

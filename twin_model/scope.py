@@ -53,7 +53,7 @@ def removals(
     layer: Layer,
     changeset: Changeset,
     known: DeliveredState,
-    there: NDArray[np.int64],
+    shown: NDArray[np.int64],
     contents: Contents,
     before: Callable[[], frozenset[Predecessor]],
 ) -> Removals:
@@ -62,9 +62,9 @@ def removals(
     `before` names the deliveries whose place it takes (`ownership.predecessors`).
     """
     scope = changeset.scope
-    missing = known.fids[~np.isin(known.fids, there)]
+    missing = known.fids[~np.isin(known.fids, shown)]
     if scope.reach == "nothing" or not len(missing):
-        return Removals(seen=len(there))
+        return Removals(seen=len(shown))
     own = of_others = np.empty(0, dtype=np.int64)
     if scope.reach in ("seen", "sheet"):
         origins = store.provenance(layer.id)
@@ -72,10 +72,10 @@ def removals(
         own = np.intersect1d(missing, origins.fids[under_its_name & (origins.series == scope.series)])
         of_others = origins.fids[~under_its_name]
         missing = np.intersect1d(missing, origins.fids[_of_source(layer, changeset, origins)])
-    ended = visible = _visible(store, layer, changeset, contents, missing, there, of_others)
+    ended = visible = _visible(store, layer, changeset, contents, missing, shown, of_others)
     if layer.is_network and scope.reach == "seen" and len(visible):
         ended = visible[own_features(store, layer, changeset, contents, visible, before)]
-    return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)), len(visible) - len(ended))
+    return Removals(ended, len(shown) + len(ended), len(np.setdiff1d(own, ended)), len(visible) - len(ended))
 
 
 def _of_source(layer: Layer, changeset: Changeset, origins: Provenance) -> NDArray[np.bool_]:

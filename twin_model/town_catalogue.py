@@ -242,19 +242,19 @@ def commit_described(
             raise CatalogueError("town_catalogue.not_writable", **values) from error
     described = [each.for_store() for each in descriptions]
     version = commit(store, changeset, described=described, progress=progress)
-    for description, told in zip(descriptions, described, strict=True):
-        _place_and_forget(store, folder, description, told, version.number)
+    for description, stored in zip(descriptions, described, strict=True):
+        _place_and_forget(store, folder, description, stored, version.number)
     return version
 
 
-def _place_and_forget(store: Store, folder: Path, description: Description, told: Described, version: int) -> None:
+def _place_and_forget(store: Store, folder: Path, description: Description, stored: Described, version: int) -> None:
     """Put the file of a committed layer in its place; where that fails, the next one to open the town does it."""
     layer, path = description.layer.id, folder / f"{description.layer.id}.toml"
     try:
         with _alone(folder):
             _place(path, layer, description.table, description.gone)
             with suppress(StoreError):  # a busy store: the next one to open the town finds the file in its place
-                store.forget_description(layer, told.table)
+                store.forget_description(layer, stored.table)
     except OSError as error:
         values = {"layer": layer, "version": version, "path": str(path), "cause": str(error)}
         warnings.warn(render("town_catalogue.not_placed", "en", values), stacklevel=5)

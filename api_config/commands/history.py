@@ -57,7 +57,7 @@ def show_command(lang: str) -> click.Command:
         record = _record(context.town.store, changeset_of(context.town.store, number))
         followed = predecessors_of(context.town.store, number)
         if as_json:
-            context.json(record | {"links": [one._asdict() for one in followed]})
+            context.json(record | {"links": [link._asdict() for link in followed]})
             return
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
@@ -162,7 +162,7 @@ def audit_group(lang: str) -> click.Group:
     return audit
 
 
-def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
+def _record(store: Store, changeset: ChangesetRecord) -> dict[str, Any]:
     """Return a changeset as `--json` answers it."""
     changes = {
         layer: {
@@ -172,12 +172,14 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
             "unchanged": t.unchanged,
             "extent": list(t.box) if t.box else None,
         }
-        for layer, t in store.changes(one.number).items()
+        for layer, t in store.changes(changeset.number).items()
     }
-    counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described")}
+    counts = {
+        name: value for name, value in changeset.counts.items() if name not in ("content", "read_as", "described")
+    }
     return {
-        "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
-        "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "identity": one.identity, "previous": one.previous, "hash": one.hash,
+        "number": changeset.number, "recorded": changeset.recorded, "effective": changeset.effective, "author": changeset.author, "reason": changeset.reason,
+        "source": changeset.source, "sha256": changeset.sha256, "counts": counts, "changes": changes, "identity": changeset.identity, "previous": changeset.previous, "hash": changeset.hash,
     }  # fmt: skip
 
 
@@ -190,12 +192,12 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, context:
         table.add_column(name, no_wrap=True)
     for name in heads[4:]:
         table.add_column(name, overflow="fold")
-    for one in records:
-        times = (local_time(one[name], zone) for name in ("recorded", "effective"))
-        counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(one, layer), strict=True) if n)
-        why = ("：" if context.lang == "zh" else ": ").join(filter(None, (one["author"], one["reason"])))
-        why += _kinds(one, layer, context)
-        table.add_row(str(one["number"]), *times, counted or "-", escape(one["source"] or "-"), escape(why))
+    for record in records:
+        times = (local_time(record[name], zone) for name in ("recorded", "effective"))
+        counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(record, layer), strict=True) if n)
+        why = ("：" if context.lang == "zh" else ": ").join(filter(None, (record["author"], record["reason"])))
+        why += _kinds(record, layer, context)
+        table.add_row(str(record["number"]), *times, counted or "-", escape(record["source"] or "-"), escape(why))
     return table
 
 

@@ -110,12 +110,12 @@ def deliver_buildings(
     if not rings:
         return list(texts)
     polygons = _valid(rings_to_polygons([record for record, _ in rings]))
-    found = [_Ring(record, code) for record, code in rings]
+    outlines = [_Ring(record, code) for record, code in rings]
     areas = shapely.area(polygons)
     tree = shapely.STRtree(polygons)
-    left = _absorb(drawing, found, polygons, areas, tree, texts)
-    _mark_courtyards(found, polygons, areas, tree)
-    _deliver(drawing, found, _with_holes(found, polygons), storey_height)
+    left = _absorb(drawing, outlines, polygons, areas, tree, texts)
+    _mark_courtyards(outlines, polygons, areas, tree)
+    _deliver(drawing, outlines, _with_holes(outlines, polygons), storey_height)
     return left
 
 

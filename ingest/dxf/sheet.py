@@ -63,7 +63,9 @@ def read_notes(texts: Sequence[Record], drawn_scale: float | None) -> SheetNotes
     notes.numbers = [text for text in texts if is_number(text.text)]
     if notes.scale is None and drawn_scale is not None and round(drawn_scale) in _SCALES:
         notes.scale = round(drawn_scale)
-    titles = [one for one in texts if one.number not in notes.used and _is_title(one.text) and not is_number(one.text)]
+    titles = [
+        text for text in texts if text.number not in notes.used and _is_title(text.text) and not is_number(text.text)
+    ]
     if titles:
         best = max(titles, key=lambda one: one.size)
         notes.title = best.text
@@ -163,18 +165,28 @@ def _number(drawing: Drawing, notes: SheetNotes, neatline: Any) -> str | None:
     """Return the sheet's number; a finding says where it is not the one on the margin, or that there was none."""
     bounds = None if neatline is None else neatline.bounds
     standard = neatline is not None and notes.scale is not None and _is_sheet(neatline, (notes.scale,))
-    found = find_number(notes.numbers, bounds, notes.scale, standard=standard)
-    if found.text is not None:
-        notes.used.add(found.text.number)
-    if found.text is None and found.written is not None:
+    sheet_number = find_number(notes.numbers, bounds, notes.scale, standard=standard)
+    if sheet_number.text is not None:
+        notes.used.add(sheet_number.text.number)
+    if sheet_number.text is None and sheet_number.written is not None:
         drawing.note(
-            "dxf.sheet_number_overruled", "warning", layer="map_sheet", number=found.number, text=found.written
+            "dxf.sheet_number_overruled",
+            "warning",
+            layer="map_sheet",
+            number=sheet_number.number,
+            text=sheet_number.written,
         )
-    elif found.text is None and found.number is not None:
-        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=found.number)
-    elif found.written is not None:
-        drawing.note("dxf.sheet_number_unlike", "warning", layer="map_sheet", number=found.number, text=found.written)
-    return found.number
+    elif sheet_number.text is None and sheet_number.number is not None:
+        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=sheet_number.number)
+    elif sheet_number.written is not None:
+        drawing.note(
+            "dxf.sheet_number_unlike",
+            "warning",
+            layer="map_sheet",
+            number=sheet_number.number,
+            text=sheet_number.written,
+        )
+    return sheet_number.number
 
 
 def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int]:

@@ -52,7 +52,7 @@ def mend_products(model: Any, losses: Losses) -> None:
 
 def _unusable(placements: list[Any]) -> set[int]:
     """Return the numbers of placements that lead round in a circle, or by a step that cannot be read."""
-    parents = {one.id(): _parent_of(one) for one in placements}
+    parents = {placement.id(): _parent_of(placement) for placement in placements}
     usable: dict[int, bool] = {_ORIGIN: True, _NOWHERE: False}
     for number in parents:
         way: dict[int, None] = {}

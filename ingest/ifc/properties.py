@@ -40,7 +40,7 @@ class PropertySets:
 
     def _inherited(self, kind: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
-            return tuple(one for one in attribute(kind, "HasPropertySets") or () if one.id())
+            return tuple(definition for definition in attribute(kind, "HasPropertySets") or () if definition.id())
 
         return self._losses.attempt("ifc.properties_lost", kind, read, ())
 
@@ -80,24 +80,26 @@ class PropertySets:
                 self._losses.add("ifc.properties_lost", part)
         return values
 
-    def _property(self, one: Any) -> Any:
+    def _property(self, entity: Any) -> Any:
         """Return the value of a property; attributes by position (0 name, 2 value), as names cost five times as much."""
-        kind = one.is_a()
+        kind = entity.is_a()
         if kind in _PLAIN_PROPERTIES:
-            return _plain(one[2])
+            return _plain(entity[2])
         if kind == "IfcPropertyBoundedValue":
-            return {"lower": _plain(one.LowerBoundValue), "upper": _plain(one.UpperBoundValue)}
+            return {"lower": _plain(entity.LowerBoundValue), "upper": _plain(entity.UpperBoundValue)}
         if kind == "IfcPropertyTableValue":
-            return {"defining": _plain(one.DefiningValues), "defined": _plain(one.DefinedValues)}
+            return {"defining": _plain(entity.DefiningValues), "defined": _plain(entity.DefinedValues)}
         if kind == "IfcComplexProperty":
-            return self._each(one.HasProperties, self._property)
+            return self._each(entity.HasProperties, self._property)
         if kind != "IfcPropertyReferenceValue":
             raise TypeError(f"{kind} is no property")
-        return _plain(one.PropertyReference)
+        return _plain(entity.PropertyReference)
 
-    def _quantity(self, one: Any) -> Any:
+    def _quantity(self, entity: Any) -> Any:
         return (
-            _plain(one[3]) if one.is_a("IfcPhysicalSimpleQuantity") else self._each(one.HasQuantities, self._quantity)
+            _plain(entity[3])
+            if entity.is_a("IfcPhysicalSimpleQuantity")
+            else self._each(entity.HasQuantities, self._quantity)
         )
 
 

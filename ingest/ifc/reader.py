@@ -92,8 +92,8 @@ def _outline_of(model: Any, draft: Draft, losses: Losses) -> _Outline:
     reference = georeference_of(model, project, losses)
     relations = read_relations(model, losses)
     lines = [
-        (one, losses.attempt("ifc.axis_lost", one, partial(alignment_line, model, one), None))
-        for one in products.alignments
+        (alignment, losses.attempt("ifc.axis_lost", alignment, partial(alignment_line, model, alignment), None))
+        for alignment in products.alignments
     ]
     return _Outline(project, products, reference, relations, lines, losses)
 
@@ -176,7 +176,7 @@ def _decorate(products: Products, draft: Draft) -> None:
     """Count what is no feature of its own, and list it by class."""
     draft.decorate(len(products.others))
     if products.others:
-        kinds = Counter(one.is_a() for one in products.others)
+        kinds = Counter(product.is_a() for product in products.others)
         values = {"count": kinds.total(), "kinds": _kinds(kinds)}
         draft.report(Finding("ifc.decoration", "info", layer="bim_model", values=values))
 
@@ -224,10 +224,10 @@ def _add_shapeless(rows: ModelRows, products: Products, draft: Draft) -> None:
 
 def _representations(product: Any) -> list[str]:
     representation = product.Representation
-    found = (
+    shapes = (
         attribute(representation, "Representations") if isinstance(representation, ifcopenshell.entity_instance) else ()
     )
-    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found or ()]
+    return [f"{shape.RepresentationIdentifier or '-'}/{shape.RepresentationType or '-'}" for shape in shapes or ()]
 
 
 def _add_alignments(rows: ModelRows, lines: Lines, draft: Draft) -> None:

@@ -103,11 +103,11 @@ _READERS: dict[str, Callable[[Relations, Any], None]] = {
 """How each kind of relation is read; the parent that is read last holds."""
 
 
-def _of_class(thing: Any, name: str) -> Any:
+def _of_class(entity: Any, name: str) -> Any:
     """Return an entity that is of a class; TypeError for one that is not."""
-    if not thing.is_a(name):
-        raise TypeError(f"{thing.is_a()} is no {name}")
-    return thing
+    if not entity.is_a(name):
+        raise TypeError(f"{entity.is_a()} is no {name}")
+    return entity
 
 
 def _definitions(definition: Any) -> Iterator[Any]:

@@ -63,7 +63,9 @@ class ModelRows:
         self._spaces = {one.id() for one in products.spaces}
         self._storeys = {one.id(): one for one in products.storeys}
         self._losses = losses
-        self._storey_names = {one.id(): (losses.text(one, 2), losses.text(one, 0)) for one in products.storeys}
+        self._storey_names = {
+            storey.id(): (losses.text(storey, 2), losses.text(storey, 0)) for storey in products.storeys
+        }
         self._relations = relations
         self._properties = PropertySets(relations, losses)
         self._placed = matrix is not None
@@ -176,14 +178,16 @@ class ModelRows:
         """Return the storeys: outline of what they hold, at the height of their placement; numbered 1, 2, … and -1, -2, …"""
         storeys = self._products.storeys
         attempt = self._losses.attempt
-        local = [attempt("ifc.value_lost", one, partial(self._local_height, one), (0.0, 0.0)) for one in storeys]
+        local = [
+            attempt("ifc.value_lost", storey, partial(self._local_height, storey), (0.0, 0.0)) for storey in storeys
+        ]
         numbers = _storey_numbers([above for _, above in local])
         heights = [float(self._matrix[2, 2] * z + self._matrix[2, 3]) for z, _ in local]
         columns: dict[str, list[Any]] = {
-            "place": [self._storey_names[one.id()][1] or f"#{one.id()}" for one in storeys],
-            "global_id": [self._storey_names[one.id()][1] for one in storeys],
+            "place": [self._storey_names[storey.id()][1] or f"#{storey.id()}" for storey in storeys],
+            "global_id": [self._storey_names[storey.id()][1] for storey in storeys],
             "model": [self.model_key] * len(storeys),
-            "name": [self._storey_names[one.id()][0] or self._text(one, "LongName") for one in storeys],
+            "name": [self._storey_names[storey.id()][0] or self._text(storey, "LongName") for storey in storeys],
             "elevation": heights,
             "number": numbers,
             "elements": [self._counts[one.id()] for one in storeys],
@@ -215,10 +219,10 @@ class ModelRows:
         ]
         self._grow([_WHOLE], [geometry[~shapely.is_missing(geometry)]])
         columns: dict[str, list[Any]] = {
-            "place": [self._losses.text(one, 0) or f"#{one.id()}" for one, _ in lines],
-            "global_id": [self._losses.text(one, 0) for one, _ in lines],
+            "place": [self._losses.text(alignment, 0) or f"#{alignment.id()}" for alignment, _ in lines],
+            "global_id": [self._losses.text(alignment, 0) for alignment, _ in lines],
             "model": [self.model_key] * len(lines),
-            "name": [self._losses.text(one, 2) for one, _ in lines],
+            "name": [self._losses.text(alignment, 2) for alignment, _ in lines],
         }
         return self._frame("bim_alignment", columns, geometry)
 

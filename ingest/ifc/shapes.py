@@ -95,7 +95,7 @@ class _Maker:
 
     def take_empty(self) -> list[Any]:
         """Return the products that came empty since this was last asked."""
-        empty, self._empty = [one for number, one in self._empty.items() if number not in self._made], {}
+        empty, self._empty = [product for number, product in self._empty.items() if number not in self._made], {}
         return empty
 
     def shapes(self, kernel: str, products: Sequence[Any], *, cut: bool = True) -> Iterator[Shape]:
@@ -107,7 +107,7 @@ class _Maker:
         passed: set[int] = set()
         with contextlib.suppress(RuntimeError):
             yield from self._pass(kernel, products, cut, passed)
-        left = [one for one in products if one.id() not in passed]
+        left = [product for product in products if product.id() not in passed]
         if len(left) > 1:
             yield from self.shapes(kernel, left[: len(left) // 2], cut=cut)
             yield from self.shapes(kernel, left[len(left) // 2 :], cut=cut)
@@ -137,7 +137,7 @@ class _Maker:
         if number in self._made or context == BODY:
             return number in self._made
         shapes = self._model.by_id(number).Representation.Representations or ()
-        return any(one.RepresentationIdentifier == BODY for one in shapes)
+        return any(shape.RepresentationIdentifier == BODY for shape in shapes)
 
 
 def _settings(*, cut: bool) -> Any:

@@ -67,8 +67,8 @@ def read_lines(rows: SurveyRows, points: PointPlaces, crs: str, vocabulary: Voca
         return
     heights = _heights(lines, vocabulary)
     frame = _frame(lines, heights, crs, vocabulary)
-    kept = np.flatnonzero(rows.keep)
-    add_by_table(rows, "pipe_line", frame.iloc[kept], kept)
+    kept_rows = np.flatnonzero(rows.keep)
+    add_by_table(rows, "pipe_line", frame.iloc[kept_rows], kept_rows)
 
 
 def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
@@ -138,8 +138,8 @@ def _set_aside_dangling(
 
     usable = rows.keep.copy()
     for number, index in zip(numbers, found, strict=True):
-        unusable = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
-        changed = np.array([one in points.lost for one in number], dtype=bool) & (index == -1) & ~unusable
+        unusable = np.array([name in points.unusable for name in number], dtype=bool) & (index == -1)
+        changed = np.array([name in points.lost for name in number], dtype=bool) & (index == -1) & ~unusable
         causes: tuple[tuple[str, NDArray[np.bool_], dict[str, Any]], ...] = (
             ("survey.line_lost_point", unusable, {}),
             ("survey.number_lost", changed, {"cell": lambda r, number=number: points.lost[number[r]]}),
@@ -205,9 +205,9 @@ def _segment_keys(lines: _Lines) -> Texts:
     rows, keys = lines.rows, _pairs(lines)
     forward = rows.text("start_no") <= rows.text("end_no")
     names = ("section", "material", "burial_method", "owner", "pressure", "voltage", "cable_count", "hole_total")
-    told = {name: rows.text(name) for name in names} | _end_texts(rows, forward)
-    order = pd.DataFrame({"project": lines.project, "key": keys, **told, "keep": ~rows.keep}).sort_values(
-        ["keep", *told], kind="stable"
+    contents = {name: rows.text(name) for name in names} | _end_texts(rows, forward)
+    order = pd.DataFrame({"project": lines.project, "key": keys, **contents, "keep": ~rows.keep}).sort_values(
+        ["keep", *contents], kind="stable"
     )
     nth = order.groupby(["project", "key"]).cumcount().reindex(range(len(keys))).to_numpy()
     rows.report(
@@ -255,13 +255,13 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
 
 def _report_section_unit(rows: SurveyRows, unread: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Report once a table most of whose sections look like metres (0.3); return the rows that this explains."""
-    said = rows.text("section")
+    sections = rows.text("section")
     size = numbers_of(rows, "section", quiet=True)
-    tables, explained = rows.frame["table"].to_numpy(dtype=int), np.zeros(len(said), dtype=bool)
+    tables, explained = rows.frame["table"].to_numpy(dtype=int), np.zeros(len(sections), dtype=bool)
     for table in np.unique(tables).tolist():
-        told = rows.keep & (tables == table) & (said != "")
-        small = told & unread & (size >= _LEAST_METRES) & (size < _MOST_METRES)
-        if small.sum() < 3 or 2 * small.sum() < told.sum():
+        measured = rows.keep & (tables == table) & (sections != "")
+        small = measured & unread & (size >= _LEAST_METRES) & (size < _MOST_METRES)
+        if small.sum() < 3 or 2 * small.sum() < measured.sum():
             continue
         explained |= small
         row = int(np.flatnonzero(small)[0])
@@ -270,9 +270,9 @@ def _report_section_unit(rows: SurveyRows, unread: NDArray[np.bool_]) -> NDArray
             "survey.section_unit",
             [row],
             count=int(small.sum()),
-            total=int(told.sum()),
+            total=int(measured.sum()),
             table=rows.tables[table].table.name,
-            value=said[row],
+            value=sections[row],
             column=heading.titles[heading.columns["section"]],
         )
     return explained

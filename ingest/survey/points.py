@@ -175,20 +175,20 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
 
 def _set_aside_misplaced(rows: SurveyRows, east: Floats, north: Floats, crs: str) -> None:
     """Refuse a survey most of which lies elsewhere; set single such points aside. The rule is `ingest/place.py`."""
-    kept = np.flatnonzero(rows.keep)
+    kept_rows = np.flatnonzero(rows.keep)
     coordinates = rows.draft.coordinates
-    if coordinates.anywhere or not len(kept):
+    if coordinates.anywhere or not len(kept_rows):
         return
-    causes = causes_of(*coordinates.read_xy(east[kept], north[kept]), crs, rows.draft.town)
-    known = [(int(row), cause) for row, cause in zip(kept, causes, strict=True) if cause is not None]
+    causes = causes_of(*coordinates.read_xy(east[kept_rows], north[kept_rows]), crs, rows.draft.town)
+    known = [(int(row), cause) for row, cause in zip(kept_rows, causes, strict=True) if cause is not None]
     x, y, number = rows.text("x"), rows.text("y"), rows.text("survey_no")
     groups: dict[Cause, list[int]] = {}
     for row, cause in known:
         groups.setdefault(cause, []).append(row)
     for cause, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         first = group[0]
-        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept)}
-        if 2 * len(known) > len(kept):
+        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept_rows)}
+        if 2 * len(known) > len(kept_rows):
             raise SourceRefused(
                 _rule_of(cause),
                 source=rows.draft.source.name,
@@ -244,8 +244,8 @@ def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
     """Return the depths of wells; one that cannot be is reported and left empty, a table of such is refused."""
     depths = numbers_of(rows, "well_depth")
     classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
-    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
-    maximum = np.array([deepest[one] for one in classes], dtype=np.float64)
+    deepest = {pipe_class: vocabulary.maximum_depth(pipe_class) for pipe_class in set(classes)}
+    maximum = np.array([deepest[pipe_class] for pipe_class in classes], dtype=np.float64)
     ensure_depth_unit(rows, ["well_depth"], [depths], maximum)
     impossible = ((depths > maximum) | (depths < 0)) & rows.keep
     number = rows.text("survey_no")
@@ -256,24 +256,24 @@ def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
 def _store(
     rows: SurveyRows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
 ) -> None:
-    kept = np.flatnonzero(rows.keep)
-    if not len(kept):
+    kept_rows = np.flatnonzero(rows.keep)
+    if not len(kept_rows):
         return
-    columns: dict[str, Any] = {name: rows.text(name)[kept] for name in _COPIED}
+    columns: dict[str, Any] = {name: rows.text(name)[kept_rows] for name in _COPIED}
     columns |= {
-        "project": project[kept],
-        "class": rows.text("major")[kept],
-        "subclass": rows.text("sub")[kept],
-        "ground_elevation": ground[kept],
-        "well_depth": _well_depths(rows, vocabulary)[kept],
-        "status": status_codes(rows, vocabulary)[kept],
-        "place": np.array(rows.places(), dtype=object)[kept],
+        "project": project[kept_rows],
+        "class": rows.text("major")[kept_rows],
+        "subclass": rows.text("sub")[kept_rows],
+        "ground_elevation": ground[kept_rows],
+        "well_depth": _well_depths(rows, vocabulary)[kept_rows],
+        "status": status_codes(rows, vocabulary)[kept_rows],
+        "place": np.array(rows.places(), dtype=object)[kept_rows],
     }
     if rows.own.any():  # rows of the one-sheet table that tell of a line too: the line keeps what no field takes
         attributes = attributes_of_rows(rows)
         attributes[~rows.own] = None
-        columns[ATTRIBUTES] = attributes[kept]
-    geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
-    raised = np.flatnonzero(np.isfinite(ground[kept]))
-    geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
-    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept)
+        columns[ATTRIBUTES] = attributes[kept_rows]
+    geometry = np.asarray(shapely.points(east[kept_rows], north[kept_rows]), dtype=object)
+    raised = np.flatnonzero(np.isfinite(ground[kept_rows]))
+    geometry[raised] = shapely.points(east[kept_rows][raised], north[kept_rows][raised], ground[kept_rows][raised])
+    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept_rows)

@@ -98,8 +98,8 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _titles(tables: Sequence[SurveyTable]) -> Iterator[str]:
     """Yield the cells above and among the headings, where offices write the system of the coordinates."""
-    for one in tables:
-        for row in one.table.rows[: one.heading.rows]:
+    for survey_table in tables:
+        for row in survey_table.table.rows[: survey_table.heading.rows]:
             yield from filter(None, row)
 
 
@@ -125,7 +125,7 @@ def _ensure_points(points: PointPlaces, lines: list[SurveyTable], draft: Draft) 
 def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabulary) -> list[SurveyTable]:
     """Return the tables that are points or lines; their titles and headings, and other sheets, count as
     decoration."""
-    found: list[SurveyTable] = []
+    surveyed: list[SurveyTable] = []
     others: list[TextTable] = []
     tables = [
         table for file in survey_files(path, vocabulary) for table in read_tables(file, encoding=options.encoding)
@@ -137,12 +137,16 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
             continue
         named = class_of_name(table.name, vocabulary)
         named = named if named.major else class_of_name(Path(table.file).stem, vocabulary)
-        found.append(SurveyTable(table, heading, named))
-    lists = [one for one in found if not one.heading.speaks_of_pipes and not one.named_class.major]
-    if len(lists) < len(found):
-        found = [one for one in found if one not in lists]
-        others += [one.table for one in lists]
-    _ensure_rows(found, others, draft)
+        surveyed.append(SurveyTable(table, heading, named))
+    lists = [
+        survey_table
+        for survey_table in surveyed
+        if not survey_table.heading.speaks_of_pipes and not survey_table.named_class.major
+    ]
+    if len(lists) < len(surveyed):
+        surveyed = [survey_table for survey_table in surveyed if survey_table not in lists]
+        others += [survey_table.table for survey_table in lists]
+    _ensure_rows(surveyed, others, draft)
     for table in (one for one in others if one.rows):
         draft.decorate(len(table.rows))
         draft.report(
@@ -153,24 +157,24 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
                 values={"source": table.file, "table": table.name, "rows": len(table.rows)},
             )
         )
-    draft.decorate(sum(one.heading.rows for one in found))
-    for one in found:
-        _report_lost_digits(one, draft)
-    return found
+    draft.decorate(sum(survey_table.heading.rows for survey_table in surveyed))
+    for survey_table in surveyed:
+        _report_lost_digits(survey_table, draft)
+    return surveyed
 
 
-def _report_lost_digits(one: SurveyTable, draft: Draft) -> None:
+def _report_lost_digits(survey_table: SurveyTable, draft: Draft) -> None:
     """Say once for a table which of its numbers had more digits than a spreadsheet keeps."""
-    columns = set(one.heading.columns.values())
+    columns = set(survey_table.heading.columns.values())
     rounded = [
         (row, cell)
-        for (row, column), cell in one.table.altered.items()
-        if cell.kind == "rounded" and column in columns and row >= one.heading.rows
+        for (row, column), cell in survey_table.table.altered.items()
+        if cell.kind == "rounded" and column in columns and row >= survey_table.heading.rows
     ]
     if rounded:
         row, cell = rounded[0]
-        place = f"{one.table.name} row {one.table.numbers[row]}"
-        values = {"table": one.table.name, "count": len(rounded), "value": cell.shown}
+        place = f"{survey_table.table.name} row {survey_table.table.numbers[row]}"
+        values = {"table": survey_table.table.name, "count": len(rounded), "value": cell.shown}
         draft.report(Finding("survey.digits_lost", "warning", place=place, values=values))
 
 

@@ -201,9 +201,9 @@ def rows_of(
     """Return the rows below the headings of some tables as one frame; captions and repeated headings are
     decoration."""
     parts = []
-    for number, one in enumerate(tables):
-        part = _text_frame(one, number, vocabulary)
-        decoration = _decoration(one, part, vocabulary)
+    for number, survey_table in enumerate(tables):
+        part = _text_frame(survey_table, number, vocabulary)
+        decoration = _decoration(survey_table, part, vocabulary)
         if own:
             draft.decorate(int(decoration.sum()))
         parts.append(part[~decoration])
@@ -242,16 +242,16 @@ def _without_divided(rows: SurveyRows) -> SurveyRows:
     return SurveyRows(rows.layer, rows.tables, rows.frame[left].reset_index(drop=True), rows.own[left], rows.draft)
 
 
-def _text_frame(one: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:
+def _text_frame(survey_table: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:
     """Return the rows of a table as text by field; numbers that are not in our unit have theirs behind them."""
-    first = one.heading.rows
-    below = one.table.rows[first:]
+    first = survey_table.heading.rows
+    below = survey_table.table.rows[first:]
     columns: dict[str, Any] = {
         name: [row[column] if column < len(row) else "" for row in below]
-        for name, column in one.heading.columns.items()
+        for name, column in survey_table.heading.columns.items()
     }
     for name in columns:
-        unit = vocabulary.written_in(name, one.heading.units.get(name, ""))
+        unit = vocabulary.written_in(name, survey_table.heading.units.get(name, ""))
         if unit != UNITS.get(kind_of_number(name), unit):
             columns[name] = [f"{cell}{unit}" if cell[-1:].isdigit() else cell for cell in columns[name]]
     frame = pd.DataFrame(columns, dtype=object)
@@ -307,11 +307,11 @@ def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:
 
     What a comma means in `1,250` is told by all numbers of the rows, which one office wrote.
     """
-    said = rows.text(name)
-    numbers, wrong = numbers_of_texts(said, unit=UNITS.get(kind_of_number(name), ""), comma=rows.comma)
+    texts = rows.text(name)
+    numbers, wrong = numbers_of_texts(texts, unit=UNITS.get(kind_of_number(name), ""), comma=rows.comma)
     if quiet:
         return numbers
-    rows.report("survey.number_unreadable", wrong & rows.keep, field=name, value=lambda r: str(said[r])[:60])
+    rows.report("survey.number_unreadable", wrong & rows.keep, field=name, value=lambda r: str(texts[r])[:60])
     return numbers
 
 

@@ -158,9 +158,9 @@ def _class_key(word: str) -> str:
     return normal_text(word).upper().removesuffix("管线").removesuffix("管道").removesuffix("管")
 
 
-def _class_meant(said: str) -> PipeClass:
+def _class_meant(name: str) -> PipeClass:
     """Return the class that a mapping names: by a word the house knows ("YS", "雨水"), else as "PS.YS"."""
-    return _classes().get(_class_key(said)) or PipeClass(*said.split(".", 1))
+    return _classes().get(_class_key(name)) or PipeClass(*name.split(".", 1))
 
 
 def _classes() -> dict[str, PipeClass]:

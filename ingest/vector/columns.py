@@ -85,7 +85,7 @@ def _heights(layer: Layer, content: dict[str, Any], rows: int, storey_height: fl
 
 def _numbers(layer: Layer, content: dict[str, Any], name: str, rows: int) -> tuple[NDArray[np.float64], list[int]]:
     """Return a column as numbers in the unit of its field, NaN where absent, and the rows that are no number."""
-    one = layer.field_of(name)
-    if name not in content or one is None:
+    field = layer.field_of(name)
+    if name not in content or field is None:
         return np.full(rows, math.nan), []
-    return typed(np.asarray(content[name]), replace(one, type="number"), "")
+    return typed(np.asarray(content[name]), replace(field, type="number"), "")

@@ -151,9 +151,9 @@ class VectorFile:
         self._as_bytes_too: set[str] = set()
         table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
         if table is not None and encoding is None:
-            found = encoding_of(table, beside(path, ".cpg"))
-            self.encoding, self.declared = found.read_as, found.declared is not None
-            self.contradicted = found.declared if found.contradicts else None
+            encodings = encoding_of(table, beside(path, ".cpg"))
+            self.encoding, self.declared = encodings.read_as, encodings.declared is not None
+            self.contradicted = encodings.declared if encodings.contradicts else None
         self._as_bytes = table is not None
         self._written = {} if table is None else numbers_as_written(table)
         self._several = False
@@ -190,19 +190,19 @@ class VectorFile:
 
     def names(self) -> list[tuple[str, str | None]]:
         """Return name and geometry type of every layer and table."""
-        found: list[tuple[str, str | None]]
+        layers: list[tuple[str, str | None]]
         try:
             with self._in_our_words():
-                found = pyogrio.list_layers(str(self.path)).tolist()
+                layers = pyogrio.list_layers(str(self.path)).tolist()
         except SourceRefused as refusal:
             tables = _geopackage_tables(self.path)
             if tables is None:
                 raise
-            found = self._without_gdal(tables, refusal)
+            layers = self._without_gdal(tables, refusal)
         if "GPX" in self.drivers:  # GDAL lists each vertex of a track once more as a point
-            found = [(name, kind) for name, kind in found if name in _GPX_LAYERS and self._rows_of(name)]
-        self._several = len(found) > 1
-        return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+            layers = [(name, kind) for name, kind in layers if name in _GPX_LAYERS and self._rows_of(name)]
+        self._several = len(layers) > 1
+        return [(str(name), None if kind is None else str(kind)) for name, kind in layers]
 
     def _rows_of(self, layer: str) -> int:
         with self._in_our_words():
@@ -243,8 +243,9 @@ class VectorFile:
         fields: dict[str, str] = {}
         for name in names:
             spelt = self._spelt(name)
-            free = (f"{spelt}_{number}" for number in itertools.count(2))
-            ours = spelt if spelt not in fields else next(one for one in free if one not in fields and one not in names)
+            numbered = (f"{spelt}_{number}" for number in itertools.count(2))
+            free = (each for each in numbered if each not in fields and each not in names)
+            ours = spelt if spelt not in fields else next(free)
             fields[ours] = name
             if ours != spelt:
                 self.renamed[layer, ours] = spelt
@@ -280,7 +281,7 @@ class VectorFile:
 
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
         """
-        wanted = fields if layer.has_repeated_names else [layer.fields[one] for one in fields]
+        wanted = fields if layer.has_repeated_names else [layer.fields[field] for field in fields]
         start = 0
         try:
             for streamed in self._streamed(layer, wanted, rows):

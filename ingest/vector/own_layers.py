@@ -126,8 +126,8 @@ def _declared(geometry: str | None) -> tuple[int | None, bool]:
     if geometry is None:
         return -1, False
     flat = re.sub(r"^(Measured )?(3D )?|( Z|M)$", "", geometry).removeprefix("Multi")
-    found = {"Point": 0, "LineString": 1, "Polygon": 2}.get(flat)
-    return found, geometry.endswith(" Z") or "3D " in geometry
+    dimension = {"Point": 0, "LineString": 1, "Polygon": 2}.get(flat)
+    return dimension, geometry.endswith(" Z") or "3D " in geometry
 
 
 def _count(contents: _Contents, batch: Batch) -> None:

@@ -98,17 +98,17 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
-    found = layers_with_crs(file, file.names(), draft, options)
-    chosen = _chosen(found, path, draft, options)
+    layers = layers_with_crs(file, file.names(), draft, options)
+    chosen = _chosen(layers, path, draft, options)
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
-    targets |= _own(file, found, chosen, draft, options)
+    targets |= _own(file, layers, chosen, draft, options)
     if not targets:
-        rows = sum(file.layer(name, geometry).features for name, geometry in found)
+        rows = sum(file.layer(name, geometry).features for name, geometry in layers)
         rule = "vector.only_tables" if rows else "source.empty"
-        raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in found])
+        raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in layers])
     before = draft.counts.read
     joined = tables_joined([entry for entries in targets.values() for entry in entries.values()])
-    for name, geometry in found:
+    for name, geometry in layers:
         if name in joined:
             continue
         if targets.get(name):
@@ -139,29 +139,29 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
 
 
 def _chosen(
-    found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
+    layers: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
 ) -> dict[str, list[LayerMapping]]:
     """Return source layer -> how it is read, in order; refuse a file of which nothing has a place here."""
     source = draft.source.name
-    if not found:
+    if not layers:
         raise SourceRefused("source.empty", source=source)
-    stems = [path.stem] if len(found) == 1 else []
+    stems = [path.stem] if len(layers) == 1 else []
     targets = {
         name: _targets([name, *stems], draft, options)
-        for name, geometry in found
+        for name, geometry in layers
         if geometry is not None or _takes_tables(draft, options)
     }
     if not targets and not _takes_own(options):
-        raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
+        raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in layers])
     if _takes_own(options):  # by its name alone a layer is not taken for one of another dimension
-        declared = {name: dimension_of(geometry) for name, geometry in found}
+        declared = {name: dimension_of(geometry) for name, geometry in layers}
         targets = {name: entries_of_geometry(name, entries, declared[name], draft) for name, entries in targets.items()}
     chosen = {name: entries for name, entries in targets.items() if entries}
     if options.kind in draft.catalogue.layers:
-        chosen = entries_of_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
+        chosen = entries_of_dimension(chosen, dict(layers), draft.catalogue[str(options.kind)].dimension)
     if not chosen and not _takes_own(options):
         raise SourceRefused(
-            "source.nothing_mapped", source=source, found=list(targets), nearest=layers_like(found, draft)
+            "source.nothing_mapped", source=source, found=list(targets), nearest=layers_like(layers, draft)
         )
     return chosen
 
@@ -174,7 +174,7 @@ def _takes_own(options: ReadOptions) -> bool:
 
 def _own(
     file: VectorFile,
-    found: list[tuple[str, str | None]],
+    layers: list[tuple[str, str | None]],
     chosen: Map[str, list[LayerMapping]],
     draft: Draft,
     options: ReadOptions,
@@ -183,13 +183,13 @@ def _own(
     if not _takes_own(options):
         return {}
     targets: dict[str, Targets] = {}
-    for name, geometry in found:
+    for name, geometry in layers:
         if name in chosen or name in NOT_OF_THE_TOWN:
             continue
         try:
             targets |= {name: own} if (own := own_targets(file, name, geometry, draft)) else {}
         except SourceRefused as refusal:
-            if len(found) == 1 or refusal.rule_id != "source.unreadable":
+            if len(layers) == 1 or refusal.rule_id != "source.unreadable":
                 raise
             _report_unreadable(name, refusal, draft)
     return targets

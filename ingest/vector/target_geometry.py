@@ -76,12 +76,12 @@ def entries_of_dimension(
     chosen: dict[str, list[LayerMapping]], geometry: dict[str, str | None], dimension: int
 ) -> dict[str, list[LayerMapping]]:
     """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
-    suiting = {name: one for name, one in chosen.items() if dimension_of(geometry[name]) in (dimension, None)}
+    suiting = {name: entries for name, entries in chosen.items() if dimension_of(geometry[name]) in (dimension, None)}
     return suiting or chosen
 
 
-def layers_like(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
+def layers_like(layers: list[tuple[str, str | None]], draft: Draft) -> list[str]:
     """Return layers of ours that could take in what the file holds, by dimension and name."""
-    wanted = [dimension_of(geometry) for _, geometry in found if geometry is not None]
+    wanted = [dimension_of(geometry) for _, geometry in layers if geometry is not None]
     dimensions = set() if None in wanted else {dimension for dimension in wanted if dimension is not None}
-    return fitting_layers(draft.catalogue, dimensions, [name for name, _ in found])
+    return fitting_layers(draft.catalogue, dimensions, [name for name, _ in layers])

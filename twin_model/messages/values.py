@@ -32,7 +32,7 @@ def plain(value: Any, lang: str) -> Any:
         colon, separator = ("：", "；") if lang == "zh" else (": ", "; ")
         return separator.join(f"{name}{colon}{plain(one, lang)}" for name, one in value.items()) or "-"
     if isinstance(value, list | tuple | set | frozenset | KeysView):
-        return _separator(lang).join(str(_member(one, lang)) for one in value) or "-"
+        return _separator(lang).join(str(_member(member, lang)) for member in value) or "-"
     if isinstance(value, float):
         return _rounded(value)
     if isinstance(value, bytes):

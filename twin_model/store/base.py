@@ -168,8 +168,8 @@ class ChangesetRecord:
     @property
     def identity(self) -> dict[str, str]:
         """Digests of what decided how its source was read (`twin_model/delivery_identity.py`), empty where none were kept."""
-        found: dict[str, str] = orjson.loads(self.line.get("identity") or "{}")
-        return found
+        digests: dict[str, str] = orjson.loads(self.line.get("identity") or "{}")
+        return digests
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ PLANS_AHEAD = 2
 
 def compared_layers(changeset: Changeset, catalogue: Catalogue, described: Iterable[str] = ()) -> list[str]:
     """Return the ids of layers that the plan of a changeset depends on; the layers of a network go together."""
-    names = [one.layer for one in changeset.delivered]
+    names = [delivery.layer for delivery in changeset.delivered]
     names += ["finding"] if changeset.source is not None or changeset.findings else []
     names += [*changeset.terminated, *changeset.restored, *described]
     if any(name in catalogue and catalogue[name].is_network for name in names):
