@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
-from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
+from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
@@ -332,23 +332,18 @@ class GeoPackageStore(GeoPackageHistory):
         described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        for _ in range(PLANS_AHEAD):
-            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
-            base = layer_versions(self._connection(), names)
-            plans = self._planned(plan, changeset, described)
-            with self._writing() as connection:
-                if layer_versions(connection, names) == base:
-                    layers, version = self._write(connection, changeset, plans, described, progress)
-                    break
-        else:
-            with self._writing() as connection:
-                plans = self._planned(plan, changeset, described)
-                layers, version = self._write(connection, changeset, plans, described, progress)
+        gaining = [each.layer for each in described]
+        layers, version = written_as_planned(
+            plan=lambda: plan(self._as_stored(gaining) if gaining else self, changeset),
+            basis=lambda connection: layer_versions(
+                connection, compared_layers(changeset, self._catalogue, [layer.id for layer in gaining])
+            ),
+            asking=lambda: nullcontext(self._connection()),
+            writing=self._writing,
+            write=lambda connection, plans: self._write(connection, changeset, plans, described, progress),
+        )
         self._learn(layers)
         return version
-
-    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
-        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
 
     def _write(
         self,

@@ -26,7 +26,7 @@ from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
-from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
+from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
 from twin_model.store.postgis.copy_queue import CopyQueue
@@ -173,6 +173,12 @@ class PostgisStore(PostgisHistory):
             finally:
                 pool.putconn(lent)
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Lend a connection that holds the one writer's place; everything inside is written together, or nothing of it."""
+        with self._lent(asking=False) as connection, writing(connection, self._address):
+            yield connection
+
     def _all(self, text: str, *parameters: Any) -> PlainRows:
         return self._fetched(lambda connection: _rows(connection, text, parameters))
 
@@ -302,24 +308,18 @@ class PostgisStore(PostgisHistory):
         described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        for _ in range(PLANS_AHEAD):
-            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
-            with self._lent() as asking:
-                base = layer_versions(asking, names)
-            plans = self._planned(plan, changeset, described)
-            with self._lent(asking=False) as connection, writing(connection, self._address):
-                if layer_versions(connection, names) == base:
-                    layers, version = self._write(connection, changeset, plans, described, progress)
-                    break
-        else:
-            with self._lent(asking=False) as connection, writing(connection, self._address):
-                plans = self._planned(plan, changeset, described)
-                layers, version = self._write(connection, changeset, plans, described, progress)
+        gaining = [each.layer for each in described]
+        layers, version = written_as_planned(
+            plan=lambda: plan(self._as_stored(gaining) if gaining else self, changeset),
+            basis=lambda connection: layer_versions(
+                connection, compared_layers(changeset, self._catalogue, [layer.id for layer in gaining])
+            ),
+            asking=self._lent,
+            writing=self._writing,
+            write=lambda connection, plans: self._write(connection, changeset, plans, described, progress),
+        )
         self._learn(layers)
         return version
-
-    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
-        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
 
     def _write(
         self,
@@ -373,7 +373,7 @@ class PostgisStore(PostgisHistory):
             return postgis_schema.descriptions(connection)
 
     def forget_description(self, layer: str, table: str) -> None:
-        with self._lent(asking=False) as connection, writing(connection, self._address):
+        with self._writing() as connection:
             postgis_schema.forget_description(connection, layer, table)
 
     # --- whole
