@@ -52,12 +52,12 @@ from typing import Any
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
+from twin_model.geometry_kind import GEOMETRY_KINDS
 from twin_model.local_grid import LOCAL
 from twin_model.sources import digest_of
 
 __all__ = [
     "ALL_KINDS",
-    "GEOMETRY_KINDS",
     "MAPPINGS",
     "OPTION_KEYS",
     "LayerMapping",
@@ -97,10 +97,8 @@ OPTION_KEYS = frozenset(
 """What may stand under `[options]`, each with its example in `docs/mappings.md`."""
 
 
-GEOMETRY_KINDS = ("Point", "LineString", "Polygon")
-"""How `from` names the points, lines and areas of a source layer, single or multi: `"roads|LineString"`."""
-
 ALL_KINDS = frozenset(range(len(GEOMETRY_KINDS)))
+"""The dimensions of geometry; `from` names the points, lines and areas of a source layer by kind: `"roads|LineString"`."""
 
 
 @dataclass(frozen=True)

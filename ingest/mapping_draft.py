@@ -16,12 +16,12 @@ from ingest.name_likeness import likeness
 from ingest.number_text import NotANumber, is_no_value, read_number
 from ingest.outline import ColumnOutline, LayerOutline
 from twin_model.catalogue import Catalogue
+from twin_model.geometry_kind import dimension_of
 from twin_model.layer import Field, Layer
 from twin_model.messages import render
 
 __all__ = ["FieldProposal", "LayerProposal", "mapping_draft", "proposals"]
 
-_DIMENSIONS = {"Point": 0, "LineString": 1, "Polygon": 2, "": -1}
 _SURE = 0.6
 """From here on a column is proposed; below it is only named in a comment."""
 
@@ -58,7 +58,7 @@ class LayerProposal:
 
 def proposals(outline: LayerOutline, kind: str, catalogue: Catalogue) -> list[LayerProposal]:
     """Return the layers of ours that hold a kind of geometry, the nearest first; never one of another dimension."""
-    dimension = _DIMENSIONS[kind]
+    dimension = dimension_of(kind)
     fitting = [
         layer
         for layer in catalogue

@@ -16,11 +16,12 @@ from ingest.dxf.record import Record
 from ingest.own_layer import own_target
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
 from twin_model.errors import SourceRefused
+from twin_model.geometry_kind import LAYER_GEOMETRIES
 
 __all__ = ["deliver_own_layers"]
 
 _FORMS = {"points": ("point", "text"), "lines": ("line",), "areas": ("ring", "rings")}
-_GEOMETRIES = {"points": "Point", "lines": "MultiLineString", "areas": "MultiPolygon"}
+_GEOMETRIES = dict(zip(_FORMS, LAYER_GEOMETRIES, strict=True))
 _DRAWN = ("line", "ring", "rings")
 _TITLES = {
     "text": "文字",

@@ -11,10 +11,12 @@ from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline
 from ingest.values import is_absent
 from ingest.vector.file import Batch, SourceLayer, VectorFile
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, dimensions_of, source_columns
+from twin_model.geometry_kind import GEOMETRY_KINDS
 
 __all__ = ["vector_outline"]
 
-_KINDS = {0: "Point", 1: "LineString", 2: "Polygon", -1: ""}
+_KINDS = (*GEOMETRY_KINDS, "")
+"""By dimension; the last, -1, is none."""
 _MOST_VALUES = 40
 _LONGEST = 40
 

@@ -36,7 +36,6 @@ from ingest.vector.routing import Route, routed
 from ingest.vector.table_features import holds_coordinates
 from ingest.vector.table_join import joined_layer, tables_joined
 from ingest.vector.target_geometry import (
-    dimension_of,
     ensure_some_fit,
     entries_of_dimension,
     entries_of_geometry,
@@ -44,6 +43,7 @@ from ingest.vector.target_geometry import (
 )
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.geometry_kind import dimension_of
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import coded
 from twin_model.rows.coordinate_runs import no_runs, read_runs

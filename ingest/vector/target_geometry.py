@@ -7,25 +7,12 @@ from ingest.mapping import LayerMapping, standard_mapping
 from ingest.suggestion import fitting_layers
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.geometry_kind import dimension_of
 
-__all__ = ["dimension_of", "ensure_some_fit", "entries_of_dimension", "entries_of_geometry", "layers_like"]
+__all__ = ["ensure_some_fit", "entries_of_dimension", "entries_of_geometry", "layers_like"]
 
 _STEM = re.compile("_(area|line|point)$")
 """What tells layers of the same things apart that are drawn otherwise."""
-
-_DIMENSIONS = {
-    "Point": 0,
-    "MultiPoint": 0,
-    "LineString": 1,
-    "MultiLineString": 1,
-    "Polygon": 2,
-    "MultiPolygon": 2,
-}
-
-
-def dimension_of(geometry: str | None) -> int | None:
-    """Return 0 for points, 1 for lines, 2 for areas, None where a layer holds anything."""
-    return _DIMENSIONS.get(str(geometry).removesuffix(" Z"))
 
 
 def ensure_some_fit(draft: Draft) -> None:

@@ -21,6 +21,7 @@ import shapely
 from twin_model.catalogue.frame_values import is_json
 from twin_model.catalogue.validation import is_reserved
 from twin_model.errors import CatalogueError, EditRefused
+from twin_model.geometry_kind import LAYER_GEOMETRIES
 from twin_model.messages import render
 
 __all__ = [
@@ -41,7 +42,6 @@ _RESULT_MARK = "# What `town.commit` brought as"
 _SYSTEM = ("fid", "valid_from", "valid_to", "valid_precision", "version")
 _TYPES = {"integer": "integer", "boolean": "boolean", "floating": "number", "mixed-integer-float": "number", "decimal": "number",
           "datetime64": "datetime", "datetime": "datetime", "date": "date"}  # fmt: skip
-_DIMENSIONS = ("Point", "MultiLineString", "MultiPolygon")
 _LAYER_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _OF_THE_CATALOGUE = ("codes",)
 """Tables of the catalogue that are no layers."""
@@ -225,7 +225,7 @@ def _geometry(layer_id: str, frame: gpd.GeoDataFrame) -> str:
     dimension = dimensions.pop()
     if dimension == 0 and (shapely.get_type_id(shapes) == 4).any():
         raise EditRefused("frame.many_points", layer=layer_id)
-    return _DIMENSIONS[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")
+    return LAYER_GEOMETRIES[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")
 
 
 def _key(key: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from twin_model.errors import CatalogueError
-from twin_model.layer import Field, FieldType, GeometryType, Layer, Text
+from twin_model.geometry_kind import GeometryType
+from twin_model.layer import Field, FieldType, Layer, Text
 
 __all__ = ["CIM_CLASSES", "RESERVED", "ensure_table", "ensure_valid", "is_reserved"]
 
