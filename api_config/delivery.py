@@ -18,7 +18,7 @@ from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits
 from ingest.place import TownPlace, place_of
-from ingest.readers import ensure_inside, ensure_kind, find_sources
+from ingest.readers import ensure_inside, ensure_kind, files_passed_over, find_sources
 from ingest.reading import HERE, ReadLimits, SourceReaders
 from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue, read_catalogue
@@ -44,7 +44,7 @@ def deliver(
     delivery = replace(delivery, options=options)
     reporter = reporter or NoProgress()
     with ExitStack() as stack:
-        sources = list(_sources(paths, stack))
+        sources = list(_sources(paths, stack, reporter))
         delivery_id = uuid.uuid4().hex if len(sources) > 1 else ""
         readers = stack.enter_context(SourceReaders(limits, len(sources)))
         underway = _Underway(
@@ -113,7 +113,7 @@ def inspect(
     reporter = reporter or NoProgress()
     outcomes = []
     with ExitStack() as stack:
-        sources = list(_sources(paths, stack))
+        sources = list(_sources(paths, stack, reporter))
         readers = stack.enter_context(SourceReaders(limits, len(sources)))
         underway = _Underway(
             SourceInspection(source, options, catalogue, place, readers, with_shapes=with_shapes)
@@ -149,7 +149,7 @@ def _fields_named(words: tuple[str, ...], catalogue: Catalogue) -> tuple[str, ..
     return tuple(dict.fromkeys(names[word] for word in words))
 
 
-def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
+def _sources(paths: list[Path], stack: ExitStack, reporter: Reporter) -> Iterator["Path | Outcome"]:
     """Yield the sources below the paths; a folder or an archive that yields none is an outcome already."""
     for path in paths:
         try:
@@ -157,6 +157,8 @@ def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
         except SourceRefused as refusal:
             yield Outcome(path.name, error=refusal)
             continue
+        if names := files_passed_over(path, sources):
+            reporter.passed_over(path.name, names)
         for source in sources:
             try:
                 ensure_inside(source, path)
@@ -164,15 +166,19 @@ def _sources(paths: list[Path], stack: ExitStack) -> Iterator["Path | Outcome"]:
                 yield Outcome(source.name, error=refusal)
                 continue
             if is_archive(source):
-                yield from _unpacked(source, stack)
+                yield from _unpacked(source, stack, reporter)
             else:
                 yield source
 
 
-def _unpacked(archive: Path, stack: ExitStack) -> Iterator["Path | Outcome"]:
+def _unpacked(archive: Path, stack: ExitStack, reporter: Reporter) -> Iterator["Path | Outcome"]:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="twin-zip-")))
     try:
-        yield from find_sources(unpack(archive, folder))
+        unpacked = unpack(archive, folder)
+        sources = find_sources(unpacked)
+        if names := files_passed_over(unpacked, sources):
+            reporter.passed_over(archive.name, names)
+        yield from sources
     except SourceRefused as refusal:
         values = refusal.values | {"source": archive.name}
         yield Outcome(archive.name, "zip", error=SourceRefused(refusal.rule_id, **values))

@@ -48,6 +48,9 @@ class Reporter(Protocol):
 
     def stage(self, name: str) -> None: ...
 
+    def passed_over(self, folder: str, names: Mapping[str, list[str]]) -> None:
+        """Hear which files of a folder no reader goes by, by their ending."""
+
 
 class NoProgress:
     """Shows nothing of the progress of a delivery."""
@@ -57,6 +60,8 @@ class NoProgress:
     def read(self, records: int) -> None: ...
 
     def stage(self, name: str) -> None: ...
+
+    def passed_over(self, folder: str, names: Mapping[str, list[str]]) -> None: ...
 
 
 @dataclass

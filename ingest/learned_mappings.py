@@ -26,19 +26,22 @@ _HEAD = (
 
 @dataclass(frozen=True)
 class _Form:
-    """The columns of a source layer, in small letters, and the name that entries of the mapping know it by."""
+    """The columns of a source layer, in small letters, and the name that entries of the mapping know it by.
+
+    A layer of a drawing has no columns that tell it from another: its name does.
+    """
 
     layer: str
-    columns: frozenset[str]
+    columns: frozenset[str] | None
 
 
 def learn(folder: Path, mapping: Mapping, outlines: Sequence[LayerOutline]) -> Path:
     """Keep a mapping for sources of the same form and return its file; one of that name is replaced."""
-    forms = [outline for outline in outlines if _entries(mapping, outline.name, outline)]
     text = mapping.content.decode("utf-8").partition(_HEAD)[0].rstrip("\n") + "\n" + _HEAD
-    for outline in forms:
-        columns = [column.name for column in outline.columns]
-        text += f"[[form]]\nlayer = {_quoted(outline.name)}\ncolumns = {_quoted(columns)}\n"
+    for outline in outlines:
+        text += f"[[form]]\nlayer = {_quoted(outline.name)}\n"
+        if not outline.known_by_name:
+            text += f"columns = {_quoted([column.name for column in outline.columns])}\n"
     folder.mkdir(parents=True, exist_ok=True)
     path, part = folder / f"{mapping.name}.toml", folder / f".{mapping.name}.part"
     part.write_text(text, "utf-8")
@@ -56,39 +59,36 @@ def learned_mapping(folder: Path, outlines: Sequence[LayerOutline]) -> Mapping |
     for path in sorted(folder.glob("*.toml")):
         mapping = read_mapping(path)
         forms = [
-            _Form(form["layer"], frozenset(map(str.casefold, form["columns"])))
+            _Form(form["layer"], frozenset(map(str.casefold, form["columns"])) if "columns" in form else None)
             for form in tomllib.loads(mapping.content.decode("utf-8")).get("form", [])
         ]
-        known = {outline.name: _known(outline, forms) for outline in outlines}
-        if outlines and all(known.values()):
-            entries = [entry for outline in outlines for entry in _renamed(mapping, outline, known[outline.name])]
-            return replace(mapping, layers=tuple(entries))
+        known = [(outline, _known(outline, forms)) for outline in outlines]
+        if not known or not all(name for _, name in known):
+            continue
+        if all(outline.name == name for outline, name in known):
+            return mapping
+        return replace(mapping, layers=tuple(entry for each in known for entry in _renamed(mapping, *each)))
     return None
 
 
 def _known(outline: LayerOutline, forms: Sequence[_Form]) -> str:
     """Return the name under which a mapping learned layers with these columns; "" where none has."""
-    columns = frozenset(column.name.casefold() for column in outline.columns)
+    columns = None if outline.known_by_name else frozenset(column.name.casefold() for column in outline.columns)
     alike = [form.layer for form in forms if form.columns == columns]
-    return outline.name if outline.name in alike else next(iter(alike), "")
+    if outline.name in alike or columns is None:
+        return outline.name if outline.name in alike else ""
+    return next(iter(alike), "")
 
 
 def _renamed(mapping: Mapping, outline: LayerOutline, known_as: str) -> list[LayerMapping]:
     """Return the entries for a layer under its present name; those for one kind of geometry stay so."""
+    former = replace(outline, name=known_as)
     renamed = []
-    for entry in _entries(mapping, known_as, outline):
-        kinds = () if entry.fits(known_as) else tuple(kind for kind in outline.rows if entry.fits_part(known_as, kind))
-        patterns = tuple(f"{outline.name}|{kind}" for kind in kinds) or (outline.name,)
-        renamed.append(replace(entry, patterns=patterns))
+    for entry in mapping.layers:
+        kinds = former.kinds_taken(entry)
+        patterns = (outline.name,) if entry.fits(known_as) else tuple(f"{outline.name}|{kind}" for kind in kinds)
+        renamed += [replace(entry, patterns=patterns)] if kinds else []
     return renamed
-
-
-def _entries(mapping: Mapping, name: str, outline: LayerOutline) -> list[LayerMapping]:
-    return [
-        entry
-        for entry in mapping.layers
-        if entry.fits(name) or any(entry.fits_part(name, kind) for kind in outline.rows)
-    ]
 
 
 def _quoted(value: Any) -> str:

@@ -26,6 +26,9 @@ _SURE = 0.6
 """From here on a column is proposed; below it is only named in a comment."""
 
 _NAMED = 0.4
+_ALIKE = 0.1
+"""Below this a layer has nothing to do with the source."""
+
 _FIT = 0.35
 """A layer below this is told, and its entry is left as a comment."""
 
@@ -86,14 +89,15 @@ def _entry(outline: LayerOutline, kind: str, catalogue: Catalogue, lang: str) ->
     """Return the lines of the entry for one kind of geometry of a source layer."""
     nearest = proposals(outline, kind, catalogue)[:_SHOWN]
     is_near = bool(nearest) and nearest[0].score >= _FIT
-    names = [f"{_name_and_id(proposal.layer, lang)} {proposal.score:.2f}" for proposal in nearest]
+    alike = [proposal for proposal in nearest if proposal.score >= _ALIKE]
+    names = [f"{_name_and_id(proposal.layer, lang)} {proposal.score:.2f}" for proposal in alike]
     counts = {"source_layer": outline.name, "rows": outline.rows[kind], "kind": kind or "None"}
     head = [_comment("mapping_draft.layer", lang, **counts), _comment("mapping_draft.nearest", lang, nearest=names)]
     if not is_near:
         head.append(_comment("mapping_draft.no_layer", lang))
-    name = outline.name if len(outline.rows) == 1 else f"{outline.name}|{kind}"
+    names_in_source = ", ".join(map(_quoted, outline.patterns(kind)))
     target = nearest[0].layer.id if nearest else "building"
-    body = ["[[layer]]", f"from = [{_quoted(name)}]", f"to = {_quoted(target)}"]
+    body = ["[[layer]]", f"from = [{names_in_source}]", f"to = {_quoted(target)}"]
     body += _field_lines(outline, nearest[0] if nearest else None, lang)
     return head + (body if is_near else [f"# {line}" for line in body])
 

@@ -52,16 +52,12 @@ def mapping_report(mapping: Mapping, outlines: Sequence[LayerOutline], draft: Dr
     values = _values_of(draft)
     reports = []
     for outline in outlines:
-        entries = [entry for entry in mapping.layers if _fits(entry, outline)]
+        entries = [entry for entry in mapping.layers if outline.kinds_taken(entry)]
         reports += [_layer_report(outline, entry, draft, values) for entry in entries]
         if not entries:
             kept = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns)
             reports.append(LayerReport(outline.name, "", 0, (), kept))
     return reports
-
-
-def _fits(entry: LayerMapping, outline: LayerOutline) -> bool:
-    return entry.fits(outline.name) or any(entry.fits_part(outline.name, kind) for kind in outline.rows)
 
 
 def _layer_report(

@@ -4,7 +4,7 @@ What a reader is stands in `ingest/reader.py`; each is declared in its own packa
 needed: ifcopenshell and ezdxf take their time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,6 +27,7 @@ __all__ = [
     "ensure_inside",
     "ensure_kind",
     "files_of",
+    "files_passed_over",
     "find_sources",
     "identify",
     "read_source",
@@ -72,6 +73,25 @@ def find_sources(path: Path) -> list[Path]:
     if not paths:
         raise SourceRefused("source.nothing_found", source=str(path))
     return list(_without_companions(paths))
+
+
+def files_passed_over(folder: Path, sources: Iterable[Path]) -> dict[str, list[str]]:
+    """Return the files of a folder that belong to no source, by their ending: no reader goes by it.
+
+    Hidden files, and those that belong to a source without being read, such as an index beside a shapefile, are none.
+    """
+    if not folder.is_dir() or is_file_geodatabase(folder):
+        return {}
+    own = list(sources)
+    stems = {(path.parent, path.stem) for path in own}
+    read = {file for path in own for file in files_of(path)} | set(own)
+    names: dict[str, list[str]] = {}
+    for path in sorted(folder.rglob("*")):
+        belongs = path in read or any(above in read for above in path.parents)
+        beside = (path.parent, path.name.split(".")[0]) in stems or path.name.startswith((".", "~$"))
+        if path.is_file() and not belongs and not beside:
+            names.setdefault(path.suffix.lower() or "-", []).append(path.relative_to(folder).as_posix())
+    return names
 
 
 def _without_companions(paths: list[Path]) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ from twin_model.temporal import parse_instant
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
 _MOST_JOBS = 4
+_SHOWN = 5
+"""So many files of an ending are named."""
 _SUMMED_UP = 3
 """From so many sources on a table at the end says what became of each."""
 _MADE_A_LAYER = ("vector.own_layer", "vector.other_structure")
@@ -62,6 +64,7 @@ class ProgressReporter:
         self._sources = progress.add_task("", total=None)
         self._records = 0
         self._name = ""
+        self._passed_over: list[tuple[str, Mapping[str, list[str]]]] = []
 
     def source(self, name: str, number: int, total: int) -> None:
         self._name, self._records = name, 0
@@ -74,6 +77,20 @@ class ProgressReporter:
     def stage(self, name: str) -> None:
         label = render({"read": "cli.reading", "commit": "cli.storing"}[name], self._lang, {})
         self._progress.update(self._sources, description=f"{self._name}  {self._records:,}  {label}")
+
+    def passed_over(self, folder: str, names: Mapping[str, list[str]]) -> None:
+        self._passed_over.append((folder, names))
+
+    def print_passed_over(self, context: CommandContext) -> None:
+        """Say which files of folders no reader goes by, beside the answer: some of each ending by name."""
+        for folder, names in self._passed_over:
+            endings = [
+                f"{ending} {len(files)} ({', '.join([*files[:_SHOWN], *(['…'] if len(files) > _SHOWN else [])])})"
+                for ending, files in names.items()
+            ]
+            count = sum(map(len, names.values()))
+            text = context.say("cli.passed_over", folder=folder, count=count, endings=endings)
+            context.err.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def progress_bar(context: CommandContext) -> Progress:
@@ -165,6 +182,7 @@ def ingest_command(lang: str) -> click.Command:
             )
             outcomes = deliver(context.town, list(paths), delivery, reporter, limits)
         print_outcomes(context, outcomes, as_json=as_json, reported=bool(reports))
+        reporter.print_passed_over(context)
         write_reports(context, outcomes, reports, crs=context.town.store.crs, quiet=as_json)
         return exit_code(outcomes, strict=strict)
 
@@ -192,6 +210,7 @@ def check_command(lang: str) -> click.Command:
             reporter = ProgressReporter(progress, context.lang)
             outcomes = inspect(town, list(paths), options, reporter, limits, with_shapes=wants_map(reports))
         print_outcomes(context, outcomes, as_json=as_json, reported=bool(reports))
+        reporter.print_passed_over(context)
         write_reports(context, outcomes, reports, crs=inspection_crs(town, options), quiet=as_json)
         return exit_code(outcomes, strict=strict)
 

@@ -9,13 +9,14 @@ Not here: mappings (`ingest/mapping.py`) and what becomes of rows (`ingest/fitti
 from ingest.reader import Reader, ReaderFunctions
 from ingest.source_files import alone
 
-__all__ = ["READER", "cass", "document", "drawing", "reader"]
+__all__ = ["READER", "cass", "document", "drawing", "outline", "reader"]
 
 
 def _functions() -> ReaderFunctions:
+    from ingest.dxf.outline import dxf_outline
     from ingest.dxf.reader import read_dxf, recognises_dxf
 
-    return ReaderFunctions(recognises_dxf, read_dxf)
+    return ReaderFunctions(recognises_dxf, read_dxf, dxf_outline)
 
 
 READER = Reader(

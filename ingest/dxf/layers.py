@@ -81,7 +81,7 @@ class _Entries:
         """Return the number of the first entry that fits, -1 where none does."""
         for number in self._by_name(record.layer, record.type, record.name):
             where = self.mapping.layers[number].where
-            if not where or self.mapping.layers[number].takes(_facts(record, 1.0, self._blocks)):
+            if not where or self.mapping.layers[number].takes(facts_of(record, 1.0, self._blocks)):
                 return number
         return _NO_ENTRY
 
@@ -280,7 +280,7 @@ def _columns(
 ) -> dict[str, Any]:
     """Return the columns a mapping fills: fields, constants, translated values, and what a drawing says
     by itself."""
-    rows = [_facts(record, metres, blocks) | joined.facts(row) for row, record in enumerate(records)]
+    rows = [facts_of(record, metres, blocks) | joined.facts(row) for row, record in enumerate(records)]
     available = list(dict.fromkeys((*_BUILT_IN, *(name for row in rows for name in row))))
     filled = _FILLED + LABEL_FACTS if layer.id == "building" else _FILLED
     sources = {name: name for name in filled if name in layer.field_names and name in available}
@@ -308,7 +308,8 @@ def _leftover(record: Record, facts: dict[str, Any], used: Collection[str | None
     return attributes | (record.extra or {})
 
 
-def _facts(record: Record, metres: float, blocks: Blocks) -> dict[str, Any]:
+def facts_of(record: Record, metres: float, blocks: Blocks) -> dict[str, Any]:
+    """Return what an entity says beside its shape, by the names that a mapping uses; lengths in metres."""
     height = float(record.xyz[0, 2]) * metres if len(record.xyz) else 0.0
     own = {
         "layer": record.layer,

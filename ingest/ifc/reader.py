@@ -110,8 +110,10 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     else:
         placement = _placed_by_hand(placing, key)
         draft.follows_edits = ("bim_model", "bim_storey", "bim_space", "bim_element", "bim_alignment")
+    is_told_with_size = placement.kind == "none" and bool(products.features or products.alignments)
     for finding in placement.findings:
-        draft.report(finding)
+        if not (is_told_with_size and finding.rule == "ifc.no_placement"):
+            draft.report(finding)
     by_hand = None if placing is None else matrix_of(orjson.dumps(orjson.loads(placing)["matrix"]).decode())
     rows = ModelRows(key, products, outline.relations, placement.matrix, draft.storage_crs, outline.losses, by_hand)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
@@ -123,7 +125,7 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     if placement.matrix is None:
         frame["local_shapes"] = _keep_local_shapes(rows.local, draft)
     draft.add("bim_model", frame)
-    if placement.kind == "none" and (products.features or products.alignments):
+    if is_told_with_size:
         draft.report(_unplaced(outline, rows, row, draft.storage_crs))
     _decorate(products, draft)
     _report_whole(rows, products, draft)
@@ -150,6 +152,7 @@ def _unplaced(outline: _Outline, rows: ModelRows, row: dict[str, Any], storage_c
     x, y, z = (f"{metres:.1f}" for metres in rows.local.size)
     counts = {"storeys": row["storeys"], "elements": row["elements"]}
     command = f"twin place {shlex.quote(rows.model_key)} {_proposed(outline.reference, storage_crs)}"
+    counts |= {"level": outline.reference.level}
     values = {"model": row["name"] or rows.model_key, "x": x, "y": y, "z": z, **counts, "command": command}
     return Finding("ifc.unplaced", "warning", layer="bim_model", place=rows.model_key, values=values)
 

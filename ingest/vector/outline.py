@@ -4,12 +4,11 @@ from contextlib import closing
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ingest.draft import ReadOptions
-from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline
-from ingest.values import is_absent
+from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline, shown_values
 from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, dimensions_of, source_columns
 from twin_model.geometry_kind import GEOMETRY_KINDS
 
@@ -17,21 +16,23 @@ __all__ = ["vector_outline"]
 
 _KINDS = (*GEOMETRY_KINDS, "")
 """By dimension; the last, -1, is none."""
-_MOST_VALUES = 40
-_LONGEST = 40
 
 
 def vector_outline(path: Path, options: ReadOptions) -> list[LayerOutline]:
     """Return the layers of a file with at least one row; `SourceRefused` where GDAL cannot open it."""
-    file = VectorFile(path, path.name, options.encoding)
-    layers = [file.layer(name, geometry) for name, geometry in file.names() if name not in NOT_OF_THE_TOWN]
-    return [_outline(file, layer) for layer in layers if layer.features]
+    with opened_vector(path, path.name, options) as opened:
+        names = [each for each in opened.file.names() if each[0] not in NOT_OF_THE_TOWN]
+        layers = [opened.file.layer(name, geometry) for name, geometry in names]
+        return [_outline(opened.file, layer) for layer in layers if layer.features]
 
 
 def _outline(file: VectorFile, layer: SourceLayer) -> LayerOutline:
     with closing(file.batches(layer, sorted(layer.fields), SAMPLED_ROWS)) as batches:
         sample = next(batches)
-    columns = [ColumnOutline(column, _values(sample.columns[column.name])) for column in source_columns(file, layer)]
+    columns = [
+        ColumnOutline(column, shown_values(sample.columns[column.name].tolist()))
+        for column in source_columns(file, layer)
+    ]
     return LayerOutline(layer.name, _rows(file, layer, sample), layer.crs or "", tuple(columns))
 
 
@@ -49,15 +50,3 @@ def _rows(file: VectorFile, layer: SourceLayer, sample: Batch) -> dict[str, int]
                 kind = _KINDS[int(dimension)]
                 counts[kind] = counts.get(kind, 0) + int(count)
     return {kind: count for kind, count in counts.items() if kind} or counts
-
-
-def _values(column: NDArray[np.generic]) -> tuple[str, ...]:
-    """Return the distinct values that a column has in the sample, as texts."""
-    texts = dict.fromkeys(_text(value) for value in column.tolist() if not is_absent(value))
-    return tuple(texts)[:_MOST_VALUES]
-
-
-def _text(value: object) -> str:
-    whole = isinstance(value, float) and value.is_integer() and abs(value) < 1e15
-    text = str(int(value) if whole else value)  # type: ignore[call-overload]
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

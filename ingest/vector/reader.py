@@ -6,7 +6,6 @@ mapping and our own layer names are tried, and a source layer that matches none 
 """
 
 import itertools
-import tempfile
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from contextlib import closing
@@ -21,16 +20,16 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.draft import FRAME_ROWS, Draft, ReadOptions
-from ingest.encoding import encoding_title, ensure_encoding
+from ingest.encoding import encoding_title
 from ingest.leftovers import leftover_attributes, nested_texts
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.source_crs import source_crs
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
-from ingest.vector.conversion import converted
 from ingest.vector.declared_crs import declared_crs, layers_with_crs
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
-from ingest.vector.kind import is_file_geodatabase, tables_together
+from ingest.vector.kind import is_file_geodatabase
+from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
 from ingest.vector.routing import Route, routed
 from ingest.vector.table_features import holds_coordinates
@@ -86,15 +85,10 @@ def recognises_vector(path: Path) -> bool:
 def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     """Read every layer of a file that a mapping, or `options.kind`, gives a place here."""
     _ensure_shapefile(path, draft)
-    named = options.mapping.options.get("encoding") if options.mapping else None
-    encoding = options.encoding or (ensure_encoding(named) if named else None)
-    with tempfile.TemporaryDirectory(prefix="twin-converted-") as folder:
-        path = tables_together(path, Path(folder))
-        source = converted(path, draft.source.name, Path(folder), encoding)
-        for finding in source.findings if source else ():
+    with opened_vector(path, draft.source.name, options) as opened:
+        for finding in opened.findings:
             draft.report(finding)
-        file = VectorFile(source.path if source else path, draft.source.name, encoding)
-        _read_file(file, path, draft, options)
+        _read_file(opened.file, opened.path, draft, options)
 
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:

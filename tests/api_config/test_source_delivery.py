@@ -138,3 +138,22 @@ def test_the_command_refuses_what_takes_too_much_by_name_and_reads_it_with_the_o
 
     assert refused.returncode == 1 and "needed more than 40 MiB of memory" in refused.stderr
     assert "--memory" in refused.stderr and stored.returncode == 0, stored.stderr
+
+
+def test_files_of_a_folder_that_no_reader_goes_by_are_said_by_ending(tmp_path: Path) -> None:
+    """What lies beside a source under its name is part of it, and what is hidden is nobody's."""
+    folder = tmp_path / "delivery"
+    (folder / "notes").mkdir(parents=True)
+    write_lamps(folder / "street_lamp.fgb", 0, 3)
+    for name in ("street_lamp.qix", ".hidden.doc", "notes/说明.docx", "notes/第二页.DOCX", "scan.tif"):
+        (folder / name).write_bytes(b"x")
+    town = tmp_path / "town"
+    init_town(town, name="新城", crs=CRS).store.close()
+
+    english = run_twin("--town", town, "ingest", folder, "--as", "street_lamp")
+    chinese = run_twin("--town", town, "check", folder, "--json", environment={"TWIN_LANG": "zh"})
+
+    assert english.returncode == 0 and "delivery: 3 files were passed over" in english.stderr
+    assert ".docx 2 (notes/第二页.DOCX, notes/说明.docx)" in english.stderr and ".tif 1 (scan.tif)" in english.stderr
+    assert "qix" not in english.stderr and "hidden" not in english.stderr
+    assert "有 3 个文件未读取" in chinese.stderr

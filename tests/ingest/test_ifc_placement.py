@@ -299,8 +299,9 @@ def test_a_model_without_place_is_kept_in_its_own_metres_without_geometry(tmp_pa
     assert read.model["placement"] == "none"
     assert all(frame.geometry.isna().all() for frame in read.frames.values())
     assert same_points(read.corners(), box_by_hand(degrees=0.0) - (EAST, NORTH, HEIGHT), 1e-9)
-    assert "twin place" in read.texts["ifc.no_placement"][0]
-    assert "twin place" in read.texts["ifc.no_placement"][1]
+    assert "ifc.no_placement" not in read.texts, "it is told once, with size and command"
+    assert "twin place" in read.texts["ifc.unplaced"][0] and "LoGeoRef" in read.texts["ifc.unplaced"][0]
+    assert "twin place" in read.texts["ifc.unplaced"][1]
 
 
 def test_coordinates_that_are_projected_already_are_taken_with_the_crs_the_caller_names(

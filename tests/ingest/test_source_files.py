@@ -3,7 +3,7 @@
 import shutil
 import sqlite3
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import geopandas as gpd
@@ -133,6 +133,8 @@ class Overwriting:
     def stage(self, name: str) -> None:
         if name == "read":
             self._path.write_bytes(self._content)
+
+    def passed_over(self, folder: str, names: Mapping[str, list[str]]) -> None: ...
 
 
 def test_a_version_is_read_from_the_bytes_that_are_kept_though_the_file_is_saved_again_meanwhile(

@@ -567,6 +567,7 @@ def changing_town(tmp_path_factory: pytest.TempPathFactory, serving: Any) -> Ite
                 name=[name],
                 height=[20.0],
                 base_elevation=[GROUND],
+                attributes=[{"OWNER": "李", "标识码": 2**60 + 1}],
             )
         bring(town, "water_area", [box(0, 100, 150)], "2005-01-01", name=["池塘"])
         bring(town, "road_area", [box(0, 100, 150)], "2021-01-01", name=["广场"])
@@ -648,6 +649,14 @@ def test_now_shows_neither_what_ended_nor_what_is_planned(past: TimeVisit) -> No
     assert past.houses() == ["新站"]
     assert past.ground() == "road_area"
     expect(past.page.locator(".time-now")).to_have_attribute("aria-pressed", "true")
+
+
+def test_what_no_field_takes_is_shown_under_the_names_of_the_source_to_the_last_digit(past: TimeVisit) -> None:
+    past.run("() => twin.showFeature('building', 'building.2')")
+
+    expect(past.page.locator(".attributes h3")).to_have_text("源数据的其他属性")
+    expect(past.page.locator(".attributes tr", has_text="OWNER").locator("td")).to_have_text("李")
+    expect(past.page.locator(".attributes tr", has_text="标识码").locator("td")).to_have_text(str(2**60 + 1))
 
 
 def test_the_slider_shows_the_town_of_a_day_in_solids_and_on_the_ground(past: TimeVisit) -> None:

@@ -165,8 +165,18 @@ export class Api {
   private async json<T>(path: string, accept = "application/json", signal?: AbortSignal): Promise<T> {
     const answer = await fetch(path, { headers: { Accept: accept }, signal });
     if (!answer.ok) throw await problem(answer);
-    return (await answer.json()) as T;
+    return parseExactly(await answer.text()) as T;
   }
+}
+
+/** What JSON means, but whole numbers that JavaScript cannot hold come as their digits: an id of 19 digits stays that id. */
+export function parseExactly(text: string): unknown {
+  return /[0-9]{16}/.test(text) ? JSON.parse(text, exactly) : JSON.parse(text);
+}
+
+function exactly(_key: string, value: unknown, context?: { source?: string }): unknown {
+  const source = typeof value === "number" && !Number.isSafeInteger(value) ? context?.source : undefined;
+  return source && /^-?\d+$/.test(source) ? source : value;
 }
 
 /** The page of a feature for people: the same address as its data. */
