@@ -84,7 +84,7 @@ def coordinates_of(mapping: Any, grid: LocalGrid | None = None) -> Coordinates:
         and isinstance(table.get("anywhere", False), bool)
         and isinstance(offset, list)
         and len(offset) == 2
-        and all(type(one) in (int, float) for one in offset)
+        and all(type(value) in (int, float) for value in offset)
     )
     if not sound:
         raise CatalogueError(

@@ -70,8 +70,8 @@ def proposals(outline: LayerOutline, kind: str, catalogue: Catalogue) -> list[La
         and not layer.dropped
         and (layer.dimension == dimension if kind else not layer.has_geometry)
     ]
-    found = [_layer_proposal(outline, layer) for layer in fitting]
-    return sorted(found, key=lambda proposal: -proposal.score)
+    layers = [_layer_proposal(outline, layer) for layer in fitting]
+    return sorted(layers, key=lambda proposal: -proposal.score)
 
 
 def mapping_draft(source: str, outlines: Sequence[LayerOutline], catalogue: Catalogue, lang: str) -> str:

@@ -55,8 +55,8 @@ def mapping_report(mapping: Mapping, outlines: Sequence[LayerOutline], draft: Dr
         entries = [entry for entry in mapping.layers if outline.kinds_taken(entry)]
         reports += [_layer_report(outline, entry, draft, values) for entry in entries]
         if not entries:
-            kept = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns)
-            reports.append(LayerReport(outline.name, "", 0, (), kept))
+            unused = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns)
+            reports.append(LayerReport(outline.name, "", 0, (), unused))
     return reports
 
 
@@ -75,8 +75,8 @@ def _layer_report(
             before = columns[column].values[:_SHOWN] if column else ()
             fields.append(FieldReport(field.name, column, before, after.get(field.name, ()), wanted))
     used = {*sources.values(), entry.dated_by(list(columns))}
-    kept = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns if column.name not in used)
-    return LayerReport(outline.name, layer.id, draft.counts.features.get(layer.id, 0), tuple(fields), kept)
+    unused = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns if column.name not in used)
+    return LayerReport(outline.name, layer.id, draft.counts.features.get(layer.id, 0), tuple(fields), unused)
 
 
 def _own_names(layer: Layer, entry: LayerMapping) -> LayerMapping:

@@ -185,12 +185,13 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     its file, rows and handles are called (`twin_model/finding.py`).
     """
     source = changeset.source.name if changeset.source else ""
-    records = [_finding_record(one, source) for one in changeset.findings]
+    records = [_finding_record(finding, source) for finding in changeset.findings]
     keys = _keys(changeset, source)
     points = np.array(
-        [None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object
+        [None if finding.point is None else shapely.Point(finding.point) for finding in changeset.findings],
+        dtype=object,
     )
-    columns = {name: np.array([one.get(name) for one in records], dtype=object) for name in layer.field_names}
+    columns = {name: np.array([record.get(name) for record in records], dtype=object) for name in layer.field_names}
     columns["finding_key"] = keys
     empty = np.full(len(points), None, dtype=object)
     return Rows(

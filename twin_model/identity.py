@@ -232,10 +232,10 @@ def _overlapping(new: NDArray[Any], known: NDArray[Any]) -> tuple[NDArray[np.int
     """Return the pairs of areas whose boxes have enough in common for the areas to be the same: what they share is no
     larger than what their boxes share, and their union no smaller than the larger of them."""
     usable = np.flatnonzero(~shapely.is_missing(new))
-    found = shapely.STRtree(known).query(new[usable])
-    ours, theirs = usable[found[0]], found[1]
-    one, other = shapely.bounds(new)[ours], shapely.bounds(known)[theirs]
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    pairs = shapely.STRtree(known).query(new[usable])
+    ours, theirs = usable[pairs[0]], pairs[1]
+    our_bounds, their_bounds = shapely.bounds(new)[ours], shapely.bounds(known)[theirs]
+    sides = np.minimum(our_bounds[:, 2:], their_bounds[:, 2:]) - np.maximum(our_bounds[:, :2], their_bounds[:, :2])
     larger = np.maximum(shapely.area(new)[ours], shapely.area(known)[theirs])
     enough = np.maximum(sides, 0.0).prod(axis=1) >= (OVERLAP - 1e-9) * larger
     return ours[enough], theirs[enough]

@@ -107,8 +107,8 @@ class CatalogueReading:
 
     def put_back(self, former: Catalogue) -> None:
         """Let layers that were left out be what they were before."""
-        kept = {name: former.layers[name] for name in self.left_out if name in former}
-        self.catalogue = Catalogue({**self.catalogue.layers, **kept})
+        restored = {name: former.layers[name] for name in self.left_out if name in former}
+        self.catalogue = Catalogue({**self.catalogue.layers, **restored})
 
 
 def read_town_catalogue(folder: Path, settings: TownSettings) -> CatalogueReading:
@@ -269,10 +269,10 @@ def complete_descriptions(store: Store, folder: Path) -> None:
         for remnant in folder.glob(".*.part"):
             remnant.unlink(missing_ok=True)
         for layer, text in store.descriptions().items():
-            path, said = folder / f"{layer}.toml", json.loads(text)
-            table, gone, there = said["table"], set(said["gone"]), read_table(path, layer)
-            is_placed = set(table["fields"]) <= set(there.get("fields", ())) and not gone & set(there["fields"])
-            if not is_placed or there.get("dropped") != table.get("dropped"):
+            path, description = folder / f"{layer}.toml", json.loads(text)
+            table, gone, placed = description["table"], set(description["gone"]), read_table(path, layer)
+            is_placed = set(table["fields"]) <= set(placed.get("fields", ())) and not gone & set(placed["fields"])
+            if not is_placed or placed.get("dropped") != table.get("dropped"):
                 _place(path, layer, table, gone)
             store.forget_description(layer, text)
 

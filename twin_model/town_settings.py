@@ -105,7 +105,7 @@ def _metres(value: Any) -> float:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_kind(str)(one) for one in _kind(list)(value))
+    return tuple(_kind(str)(text) for text in _kind(list)(value))
 
 
 def _time_zone(value: Any) -> str:
@@ -127,7 +127,7 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
         "a table of layers and numbers",
         lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()},
     ),
-    "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(one) for one in _kind(list)(value))),
+    "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(table) for table in _kind(list)(value))),
 }
 """What each key of `town.toml` expects, in words and as its reader."""
 

@@ -39,11 +39,11 @@ def history_command(lang: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def show_history(context: CommandContext, layer: str | None, limit: int, as_json: bool) -> None:
-        found = [_record(context.town.store, one) for one in history(context.town.store, layer, limit)]
+        records = [_record(context.town.store, changeset) for changeset in history(context.town.store, layer, limit)]
         if as_json:
-            context.json(found)
+            context.json(records)
             return
-        context.out.print(_table(found, layer, context.town.settings.timezone, context))
+        context.out.print(_table(records, layer, context.town.settings.timezone, context))
 
     return show_history
 
@@ -66,9 +66,9 @@ def show_command(lang: str) -> click.Command:
         for key in ("crs_wins", "local_grid"):
             if record["counts"].get(key):
                 context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=record["counts"][key])
-        for layer, one in record["changes"].items():
+        for layer, counts in record["changes"].items():
             name = context.town.catalogue[layer].name_in(context.lang)
-            line = "  " + context.say("cli.pair", name=name, value=_counted(one, context))
+            line = "  " + context.say("cli.pair", name=name, value=_counted(counts, context))
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         for each in followed[:_SHOWN]:
             context.tell(f"cli.follows_{each.kind}", id=each.id, former=each.former_ids)
@@ -87,18 +87,20 @@ def diff_command(lang: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def diff(context: CommandContext, before: int, after: int, layer: str, geojson: Path | None, as_json: bool) -> None:
-        found = difference(context.town.store, layer, before, after)
+        differences = difference(context.town.store, layer, before, after)
         if geojson is not None:
-            write_differences(found, geojson)
+            write_differences(differences, geojson)
         if as_json:
             columns = ["id", "change", "fields", "before", "after"]
-            context.json(found.reset_index()[columns].to_dict("records"))
+            context.json(differences.reset_index()[columns].to_dict("records"))
             return
         described = context.town.catalogue[layer]
-        for name, row in found.head(_SHOWN).iterrows():
+        for name, row in differences.head(_SHOWN).iterrows():
             line = f"{context.say('cli.' + row['change']):<9} {name}  {_changed(row, described, context)}"
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
-        counts = [f"{context.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()]
+        counts = [
+            f"{context.say(f'cli.{name}')} {count}" for name, count in differences["change"].value_counts().items()
+        ]
         changes = (
             context.say("cli.no_difference")
             if not counts
@@ -213,15 +215,15 @@ def _kinds(record: dict[str, Any], layer: str | None, context: CommandContext) -
 
 
 def _sums(record: dict[str, Any], layer: str | None) -> list[int]:
-    changes = [one for name, one in record["changes"].items() if (name == layer if layer else name != "finding")]
-    return [sum(one[name] for one in changes) for name in ("inserted", "updated", "terminated")]
+    changes = [change for name, change in record["changes"].items() if (name == layer if layer else name != "finding")]
+    return [sum(change[name] for change in changes) for name in ("inserted", "updated", "terminated")]
 
 
-def _counted(one: dict[str, Any], context: CommandContext) -> str:
+def _counted(changes: dict[str, Any], context: CommandContext) -> str:
     counts = (", " if context.lang == "en" else "，").join(
-        f"{context.say(f'cli.{key}')} {value:,}" for key, value in one.items() if key != "extent" and value
+        f"{context.say(f'cli.{key}')} {value:,}" for key, value in changes.items() if key != "extent" and value
     )
-    extent = "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
+    extent = "" if changes["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in changes["extent"]) + "]"
     return counts + extent
 
 
@@ -229,7 +231,7 @@ def _changed(row: Any, layer: Layer, context: CommandContext) -> str:
     """Return what differs in one feature: old and new values, geometry by name."""
     if row["before"] is None or row["after"] is None:
         return ""
-    fields = {one.name: one for one in layer.fields}
+    fields = {field.name: field for field in layer.fields}
     shown = [
         context.say(
             "cli.changed_value",

@@ -301,10 +301,10 @@ def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
     authority, _, code = (
         (":".join(part for part in written.groups() if part) if written else "").upper().rpartition(":")
     )
-    found = f"{authority or 'OGC'}:{code}"
-    if found not in offered:
-        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(one) for one in offered])
-    return found
+    asked_code = f"{authority or 'OGC'}:{code}"
+    if asked_code not in offered:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(each) for each in offered])
+    return asked_code
 
 
 def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:

@@ -53,8 +53,8 @@ async def tile(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        there = await anyio.to_thread.run_sync(_row_count, call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
-        return await _tile_answer(request, b" " * there, etag, 0)
+        rows = await anyio.to_thread.run_sync(_row_count, call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
+        return await _tile_answer(request, b" " * rows, etag, 0)
     data, dropped = await anyio.to_thread.run_sync(encode_layer_tile, call, layer, grid, (z, row, col), view)
     return await _tile_answer(request, data, etag, dropped)
 

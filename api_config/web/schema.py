@@ -56,8 +56,8 @@ def feature_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     A date may be a year or a month, so it is a plain text; a whole number of a result, or of a layer of the town's own, may need more than the 32 bits that
     GDAL gives an integer, so it is a number.
     """
-    said = schema_of(layer, base, lang)["properties"]
-    properties = {name: said[name] for name in said if name not in ("id", "geometry")}
+    described = schema_of(layer, base, lang)["properties"]
+    properties = {name: described[name] for name in described if name not in ("id", "geometry")}
     for field in layer.fields:
         if field.type == "date":
             properties[field.name] = {"title": field.title(lang), "type": "string"}

@@ -121,58 +121,58 @@ def _sort(drawing: Drawing, records: Iterable[Record], table: CassTable) -> _Sor
     return found
 
 
-def _sort_uncoded(drawing: Drawing, found: _Sorted, record: Record) -> None:
+def _sort_uncoded(drawing: Drawing, sorted_records: _Sorted, record: Record) -> None:
     layer = record.layer.upper()
     if layer == FRAME_LAYER and record.form in ("ring", "line", "text"):
-        found.frame.append(record)
+        sorted_records.frame.append(record)
     elif record.form == "text" and record.text and (layer == NOTE_LAYER or layer not in _NO_LABELS):
-        found.texts.append(record)
+        sorted_records.texts.append(record)
     else:
         drawing.pass_over("dxf.decoration", record.layer)
 
 
-def _sort_coded(drawing: Drawing, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
+def _sort_coded(drawing: Drawing, sorted_records: _Sorted, record: Record, code: str, table: CassTable) -> None:
     if record.form in ("none", "broken"):
         rule = "dxf.broken_entity" if record.form == "broken" else "dxf.unsupported_entity"
         drawing.set_aside(rule, record, type=record.type, cause=record.text, code=code)
         return
     if record.form == "text":
-        _sort_text(drawing, found, record, code, table)
+        _sort_text(drawing, sorted_records, record, code, table)
         return
     row = table.lookup(code, _GEOMETRY[record.form])
     if row is None:
         drawing.set_aside("dxf.unknown_code", record, code=code, type=record.type, source_layer=record.layer)
     elif record.layer.upper() == FRAME_LAYER and not row.layer:
-        found.frame.append(record)
+        sorted_records.frame.append(record)
     elif not row.layer:
         drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     else:
         shown = "code" in drawing.draft.catalogue[row.layer].field_names
         if row.is_family or (row.uncertain and shown):
-            found.uncertain.setdefault(code, record)
-        found.coded[row.layer].append((record, row))
+            sorted_records.uncertain.setdefault(code, record)
+        sorted_records.coded[row.layer].append((record, row))
 
 
-def _sort_text(drawing: Drawing, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
+def _sort_text(drawing: Drawing, sorted_records: _Sorted, record: Record, code: str, table: CassTable) -> None:
     """A coded text belongs to its building, to the sheet's margin, or is an annotation of its own."""
     base, _, part = code.partition("-")
     row = table.lookup(code, "text") or table.lookup(base, "polygon")
     if not record.text:
         drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     elif record.layer.upper() == FRAME_LAYER:
-        found.frame.append(record)
+        sorted_records.frame.append(record)
     elif row is not None and row.layer == "building" and (part or read_label(record.text)):
-        found.texts.append(record)
+        sorted_records.texts.append(record)
     elif row is not None and not row.layer:
         drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     else:
-        found.coded["annotation"].append((record, row or CassCode(code, "annotation", "注记")))
+        sorted_records.coded["annotation"].append((record, row or CassCode(code, "annotation", "注记")))
 
 
-def _rings_first(drawing: Drawing, found: _Sorted, storey_height: float) -> list[Record]:
+def _rings_first(drawing: Drawing, sorted_records: _Sorted, storey_height: float) -> list[Record]:
     """Store the buildings, return the texts that were not theirs."""
-    rings = _closed_rings(drawing, "building", found.coded.pop("building", []))
-    return deliver_buildings(drawing, rings, found.texts, storey_height=storey_height)
+    rings = _closed_rings(drawing, "building", sorted_records.coded.pop("building", []))
+    return deliver_buildings(drawing, rings, sorted_records.texts, storey_height=storey_height)
 
 
 def _closed_rings(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> list[tuple[Record, CassCode]]:
@@ -295,5 +295,5 @@ def _lines(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) ->
 
 
 def _areas(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
-    kept = _closed_rings(drawing, layer, rows)
-    return kept, rings_to_polygons([record for record, _ in kept])
+    closed = _closed_rings(drawing, layer, rows)
+    return closed, rings_to_polygons([record for record, _ in closed])

@@ -255,7 +255,8 @@ def _closed_areas(lines: Geometries) -> Geometries:
     if not len(lines):
         return np.empty(0, dtype=object)
     snapped = shapely.set_precision(lines, 0.001)
-    return np.asarray(shapely.get_parts(shapely.polygonize([one for one in snapped if not one.is_empty])), dtype=object)
+    areas = shapely.polygonize([line for line in snapped if not line.is_empty])
+    return np.asarray(shapely.get_parts(areas), dtype=object)
 
 
 def _drawn(record: Record, blocks: Blocks) -> list[Record]:

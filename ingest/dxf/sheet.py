@@ -195,19 +195,27 @@ def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int
     Of the upright rectangles on TK it is the one of a standard sheet size; else the smaller of two nested
     ones, else the only one that holds a sheet.
     """
-    boxes = [(one, shapely.Polygon(one.xyz[:, :2])) for one in frame if one.form == "ring" and len(one.xyz) >= 5]
-    boxes = [(one, ring) for one, ring in boxes if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area]
-    found = _best_box([ring for _, ring in boxes], scale)
-    if found is not None:
-        return found, 1
-    lines = [one.xyz[:, :2] for one in frame if one.form == "line"]
+    boxes = [
+        (record, shapely.Polygon(record.xyz[:, :2]))
+        for record in frame
+        if record.form == "ring" and len(record.xyz) >= 5
+    ]
+    boxes = [
+        (record, ring) for record, ring in boxes if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area
+    ]
+    neatline = _best_box([ring for _, ring in boxes], scale)
+    if neatline is not None:
+        return neatline, 1
+    lines = [record.xyz[:, :2] for record in frame if record.form == "line"]
     drawn = shapely.polygonize([shapely.LineString(xy) for xy in lines]) if lines else None
-    rings = [one for one in shapely.get_parts(drawn) if one.area > 0.999 * shapely.envelope(one).area] if drawn else []
-    found = _best_box(rings, scale)
-    if found is None:
+    rings = (
+        [ring for ring in shapely.get_parts(drawn) if ring.area > 0.999 * shapely.envelope(ring).area] if drawn else []
+    )
+    neatline = _best_box(rings, scale)
+    if neatline is None:
         return None, 0
-    edge = found.boundary.buffer(0.001)
-    return found, sum(bool(edge.covers(shapely.LineString(xy))) for xy in lines)
+    edge = neatline.boundary.buffer(0.001)
+    return neatline, sum(bool(edge.covers(shapely.LineString(xy))) for xy in lines)
 
 
 def _best_box(rings: list[Any], scale: int | None) -> Any:
@@ -217,9 +225,11 @@ def _best_box(rings: list[Any], scale: int | None) -> Any:
     for ring in rings:
         if _is_sheet(ring, scales):
             return ring
-    largest = max(rings, key=lambda one: one.area)
-    nested = [one for one in rings if one is not largest and largest.contains(one) and one.area > 0.5 * largest.area]
-    return max(nested, key=lambda one: one.area, default=largest)
+    largest = max(rings, key=shapely.area)
+    nested = [
+        ring for ring in rings if ring is not largest and largest.contains(ring) and ring.area > 0.5 * largest.area
+    ]
+    return max(nested, key=shapely.area, default=largest)
 
 
 def _is_sheet(ring: Any, scales: tuple[int, ...]) -> bool:

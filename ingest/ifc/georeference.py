@@ -81,7 +81,7 @@ class Georeference:
         reached = {
             "50": bool(self.conversions),
             "40": turned or not np.allclose(self.context, np.eye(4)),
-            "30": any(abs(one) > 0 for one in self.site),
+            "30": any(abs(coordinate) > 0 for coordinate in self.site),
             "20": self.latitude is not None,
             "10": self.has_address,
         }
@@ -179,8 +179,10 @@ def _site_position(site: Any, unit: float) -> tuple[float, float, float]:
 
 
 def _has_address(model: Any, sites: list[Any]) -> bool:
-    holders = [one.SiteAddress for one in sites] + [one.BuildingAddress for one in model.by_type("IfcBuilding")]
-    return any(one is not None and (one.AddressLines or one.Town or one.PostalCode) for one in holders)
+    holders = [place.SiteAddress for place in sites] + [place.BuildingAddress for place in model.by_type("IfcBuilding")]
+    return any(
+        address is not None and (address.AddressLines or address.Town or address.PostalCode) for address in holders
+    )
 
 
 def _conversions(model: Any, project: Any, losses: Losses) -> tuple[Conversion, ...]:

@@ -257,7 +257,7 @@ def _model_row(file: IfcFile, outline: _Outline, rows: ModelRows, placement: Pla
         "georeference": outline.reference.level,
         "elements": len(products.elements),
         "storeys": len(products.storeys),
-        "without_shape": sum(one.id() not in rows.shaped for one in products.elements),
+        "without_shape": sum(product.id() not in rows.shaped for product in products.elements),
         "stage": text(project, _PHASE),
         "authoring_tool": f"{text(tools[0], 2) or ''} {text(tools[0], 1) or ''}".strip() or None if tools else None,
     }

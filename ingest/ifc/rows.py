@@ -190,10 +190,10 @@ class ModelRows:
             "name": [self._storey_names[storey.id()][0] or self._text(storey, "LongName") for storey in storeys],
             "elevation": heights,
             "number": numbers,
-            "elements": [self._counts[one.id()] for one in storeys],
+            "elements": [self._counts[storey.id()] for storey in storeys],
         }
         outlines = np.empty(len(storeys), dtype=object)
-        outlines[:] = [self._outline(one.id(), height) for one, height in zip(storeys, heights, strict=True)]
+        outlines[:] = [self._outline(storey.id(), height) for storey, height in zip(storeys, heights, strict=True)]
         return self._frame("bim_storey", columns, outlines)
 
     def _local_height(self, storey: Any) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
     a, b = (points.find(number, project, scope, major) for number in (start, end))
     rows.points = _middles(points, a, b)
     _set_aside_dangling(rows, points, (start, end), (a, b))
-    told = np.where(a >= 0, points.project[a], "") if len(points.number) else np.full(len(a), "", dtype=object)
+    delivered = np.where(a >= 0, points.project[a], "") if len(points.number) else np.full(len(a), "", dtype=object)
     burial = rows.text("burial_method")
     reference = [
         vocabulary.depth_reference(PipeClass(m, s), w) for m, s, w in zip(major, rows.text("sub"), burial, strict=True)
@@ -104,7 +104,7 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
         points,
         a,
         b,
-        np.where(project == "", told, project).astype(object),
+        np.where(project == "", delivered, project).astype(object),
         np.array(reference, dtype=object),
     )
 
@@ -125,7 +125,7 @@ def _places(points: PointPlaces, index: NDArray[np.intp]) -> Floats:
 
 
 def _set_aside_dangling(
-    rows: SurveyRows, points: PointPlaces, numbers: tuple[Texts, Texts], found: tuple[Any, Any]
+    rows: SurveyRows, points: PointPlaces, numbers: tuple[Texts, Texts], indices: tuple[Any, Any]
 ) -> None:
     """Set aside lines whose number is unknown (L01), stands for several points, or whose point could not be
     used."""
@@ -133,11 +133,11 @@ def _set_aside_dangling(
 
     def nearest_to(number: Texts, row: int) -> list[str]:
         if number[row] not in asked:
-            asked[number[row]] = points.nearest(number[row], said=len(asked))
+            asked[number[row]] = points.nearest(number[row], asked=len(asked))
         return asked[number[row]]
 
     usable = rows.keep.copy()
-    for number, index in zip(numbers, found, strict=True):
+    for number, index in zip(numbers, indices, strict=True):
         unusable = np.array([name in points.unusable for name in number], dtype=bool) & (index == -1)
         changed = np.array([name in points.lost for name in number], dtype=bool) & (index == -1) & ~unusable
         causes: tuple[tuple[str, NDArray[np.bool_], dict[str, Any]], ...] = (

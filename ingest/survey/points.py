@@ -101,10 +101,10 @@ class PointPlaces:
             lost={**self.lost, **other.lost},
         )
 
-    def nearest(self, number: str, *, said: int = 0) -> list[str]:
+    def nearest(self, number: str, *, asked: int = 0) -> list[str]:
         """Return the numbers most like one; empty after so many questions that the answers would cost too
         much."""
-        if said >= _NEAREST_SOUGHT:
+        if asked >= _NEAREST_SOUGHT:
             return []
         return get_close_matches(number, self.number.tolist(), 3, 0.0)
 

@@ -80,7 +80,7 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     tables = _tables(path, draft, options, vocabulary)
     as_typed = numbers_as_typed(tables, draft)
     tables = as_typed.tables
-    by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
+    by_role = {role: [table for table in tables if table.role == role] for role in ("point", "line", "half", "sheet")}
     rows = rows_of(by_role["point"], "pipe_point", draft, vocabulary)
     margin = margin_of(_titles(tables))
     crs = source_crs(draft, options, lambda: places_of(rows, vocabulary), margin=margin)

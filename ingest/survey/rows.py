@@ -293,12 +293,13 @@ def _by_code(code: str, vocabulary: Vocabulary) -> PipeClass:
     return vocabulary.pipe_class(code) if code.isdigit() and code.startswith("5") else PipeClass()
 
 
-def _narrowest(*said: PipeClass) -> PipeClass:
+def _narrowest(*classes: PipeClass) -> PipeClass:
     """Return the first class said, with the sub-class of a later one that does not contradict it."""
-    known = [one for one in said if one.major]
+    known = [each for each in classes if each.major]
     if not known:
         return PipeClass()
-    return PipeClass(known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), ""))
+    major = known[0].major
+    return PipeClass(major, next((each.sub for each in known if each.sub and each.major == major), ""))
 
 
 def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:

@@ -114,10 +114,12 @@ class Batch:
 
 def beside(path: Path, suffix: str) -> Path | None:
     """Return the file of the same name with another suffix, in whatever case it is written."""
-    found = path.with_suffix(suffix)
-    if found.exists():
-        return found
-    return next((one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix.lower() == suffix), None)
+    named = path.with_suffix(suffix)
+    if named.exists():
+        return named
+    return next(
+        (file for file in path.parent.iterdir() if file.stem == path.stem and file.suffix.lower() == suffix), None
+    )
 
 
 def index_is_whole(path: Path) -> bool:

@@ -201,7 +201,7 @@ def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[Layer
     given = options.mapping is not None and options.mapping.layers
     mapping: Mapping = options.mapping if given else standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
-        fitting = [one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind]
+        fitting = [entry for entry in (*mapping.layers, *standard_mapping("vector").layers) if entry.to == options.kind]
         return [fitting[0] if fitting else LayerMapping(("*",), str(options.kind))]
     for name in names:
         entries = mapping.entries_for(name)
@@ -357,8 +357,8 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
         draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=batch.place(row),
                                 values={"found": wkb.hex()[:18]}, raw=raw))  # fmt: skip
     # A series of objects stays one: pandas would make a text array of texts, and we objects of it again.
-    kept = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
-    frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
+    columns = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
+    frame = gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
     draft.add(ours.id, frame, runs=runs.restricted_to(np.flatnonzero(~broken)))
 

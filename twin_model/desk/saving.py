@@ -173,13 +173,13 @@ def _texts_of_days(
     days: "pd.Series[Any]", ids: Sequence[str | None], known: Mapping[str | None, str | None], zone: str
 ) -> NDArray[Any]:
     texts = [None if day is pd.NaT else day.date().isoformat() for day in days]
-    kept = [known.get(name) for name in ids]
+    former = [known.get(name) for name in ids]
     same = [
         text is not None and old is not None and _begins(old, zone) == _begins(text, zone)
-        for text, old in zip(texts, kept, strict=True)
+        for text, old in zip(texts, former, strict=True)
     ]
     return np.array(
-        [*(old if equal else text for text, old, equal in zip(texts, kept, same, strict=True)), None], dtype=object
+        [*(old if equal else text for text, old, equal in zip(texts, former, same, strict=True)), None], dtype=object
     )[:-1]
 
 
@@ -449,5 +449,5 @@ def _without(changeset: Changeset, names: Sequence[str]) -> Changeset:
 
 def _says(rows: Rows, names: Sequence[str]) -> NDArray[np.bool_]:
     """Return which rows have a value in one of some fields."""
-    said = [pd.notna(pd.Series(rows.columns[name])).to_numpy() for name in names if name in rows.columns]
-    return np.logical_or.reduce(said) if said else np.zeros(len(rows), dtype=bool)
+    filled = [pd.notna(pd.Series(rows.columns[name])).to_numpy() for name in names if name in rows.columns]
+    return np.logical_or.reduce(filled) if filled else np.zeros(len(rows), dtype=bool)

@@ -213,7 +213,9 @@ class Compiler(ABC):
 
     def _temporal(self, node: Temporal) -> Fragment:
         rules = TEMPORAL[node.operator]
-        conditions = [self._compare_ends(_end(node.left, one), op, _end(node.right, two)) for one, op, two in rules]
+        conditions = [
+            self._compare_ends(_end(node.left, left), op, _end(node.right, right)) for left, op, right in rules
+        ]
         return joined(" OR " if node.operator == "disjoint" else " AND ", conditions)
 
     def _compare_ends(

@@ -298,7 +298,7 @@ class _Groups:
             fail(self.source, bracket.start, expected, cause=error)
         line, column = int(place[1]), int(place[2])
         text = "".join(piece for piece, _ in bracket.pieces)
-        offset = sum(len(one) for one in text.split("\n")[: line - 1]) + line - 1 + column - 1 - bracket.is_array
+        offset = sum(len(row) for row in text.split("\n")[: line - 1]) + line - 1 + column - 1 - bracket.is_array
         fail(self.source, _source_position(bracket, offset, end), cause=error)
 
 

@@ -150,4 +150,5 @@ def _same_shapes(ours: gpd.GeoSeries, theirs: gpd.GeoSeries) -> bool:
 
 
 def _instants(store: Store) -> list[Instant]:
-    return sorted({one.effective for one in store.changesets()} | {one.recorded for one in store.changesets()})
+    changesets = store.changesets()
+    return sorted({instant for changeset in changesets for instant in (changeset.effective, changeset.recorded)})

@@ -226,8 +226,8 @@ class LayerWriter(ABC):
             shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
             self._boxes += [self.boxes(shapes)] if shapes else []
         contents = words_of(rows.content.tolist())
-        said = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
-        self._written += _total(row_words(fids, said, both.after))
+        hashes = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
+        self._written += _total(row_words(fids, hashes, both.after))
         ending = both.ending(version)
         if ending["fid"]:
             ended_fids = np.array(ending["fid"], dtype=np.int64)

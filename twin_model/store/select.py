@@ -249,7 +249,9 @@ class _Statement:
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(f"SELECT {inner} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
+        text = " UNION ALL ".join(
+            f"SELECT {inner} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
+        )
         if isinstance(query.view.datetime, Interval) and not query.states:
             text = self.dialect.latest(text)
         text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._keyset_history()}"
@@ -260,7 +262,9 @@ class _Statement:
         """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(f"SELECT {shown} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
+        text = " UNION ALL ".join(
+            f"SELECT {shown} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
+        )
         return text, self._order([], [quoted("fid")])
 
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:

@@ -49,10 +49,10 @@ def _place(table: str) -> str:
 def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column: geometry as ISO WKB, dates as texts (a column of SQLite's DATE has made a number
     of a bare year)."""
-    one = layer.column_of(column)
+    field = layer.column_of(column)
     if column == "geom":
         return f"substr(geom, {header_bytes(layer) + 1})"
-    if one is not None and one.type in ("date", "datetime"):
+    if field is not None and field.type in ("date", "datetime"):
         return f"CAST({quoted(column)} AS TEXT)"
     return quoted(column)
 

@@ -149,9 +149,9 @@ def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
     connection.execute(*_alias_row(layer, one))
 
 
-def retype_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
+def retype_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> None:
     """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
-    declared, column, spare = _SQL_TYPE[one.type], quoted(one.name), quoted(f"{one.name} retyped")
+    declared, column, spare = _SQL_TYPE[field.type], quoted(field.name), quoted(f"{field.name} retyped")
     for table in (quoted(layer.id), quoted(history_of(layer.id))):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {spare} {declared}")
         connection.execute(f"UPDATE {table} SET {spare} = {column} WHERE {column} IS NOT NULL")
@@ -159,9 +159,9 @@ def retype_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> No
         connection.execute(f"ALTER TABLE {table} RENAME COLUMN {spare} TO {column}")
 
 
-def _is_empty(connection: sqlite3.Connection, layer: Layer, one: Field) -> bool:
+def _is_empty(connection: sqlite3.Connection, layer: Layer, field: Field) -> bool:
     texts = (
-        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(one.name)} IS NOT NULL LIMIT 1"
+        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(field.name)} IS NOT NULL LIMIT 1"
         for table in (layer.id, history_of(layer.id))
     )
     return all(connection.execute(text).fetchone() is None for text in texts)

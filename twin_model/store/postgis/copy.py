@@ -62,10 +62,10 @@ def _place(table: str) -> str:
 
 def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column as the other store has it: geometry as ISO WKB, true and false as 1 and 0."""
-    one = layer.column_of(column)
+    field = layer.column_of(column)
     if column == "geom":
         return as_wkb(layer, "geom")
-    return f"{quoted(column)}::integer" if one is not None and one.type == "boolean" else quoted(column)
+    return f"{quoted(column)}::integer" if field is not None and field.type == "boolean" else quoted(column)
 
 
 def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iterator[PlainRows], crs: str) -> None:

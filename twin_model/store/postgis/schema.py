@@ -146,18 +146,18 @@ def pack_parts(connection: "psycopg.Connection[Any]") -> None:
     execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
 
 
-def retype_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> None:
+def retype_field(connection: "psycopg.Connection[Any]", layer: Layer, field: Field) -> None:
     """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
-    declared, column = _SQL_TYPE[one.type], quoted(one.name)
+    declared, column = _SQL_TYPE[field.type], quoted(field.name)
     kind = declared.split(" COLLATE")[0]
     for table in (layer.id, history_of(layer.id)):
         text = f"ALTER TABLE {quoted(table)} ALTER COLUMN {column} TYPE {declared} USING {column}::text::{kind}"
         execute(connection, text)
 
 
-def _is_empty(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> bool:
+def _is_empty(connection: "psycopg.Connection[Any]", layer: Layer, field: Field) -> bool:
     texts = (
-        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(one.name)} IS NOT NULL LIMIT 1"
+        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(field.name)} IS NOT NULL LIMIT 1"
         for table in (layer.id, history_of(layer.id))
     )
     return all(execute(connection, text).fetchone() is None for text in texts)

@@ -126,9 +126,9 @@ class PostgisStore(PostgisHistory):
 
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
-        kept = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
+        own_layers = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
         held = postgis_schema.columns_held(connection, schema)  # later, so that no table made meanwhile is missed
-        ensure_own_tables(kept, held, self.url)
+        ensure_own_tables(own_layers, held, self.url)
         if any(gained(catalogue, held)) or retyped(catalogue, held):
             with writing(connection, self._address):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)

@@ -93,7 +93,7 @@ class PostgisWriter(LayerWriter):
         super().__init__(layer, writing)
         self._queue = queue
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
-        self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))
+        self._into_now, self._into_past = (RowCopy(layer, crs, table) for table in (layer.id, history_of(layer.id)))
         self._kinds, self._srid = _kinds(layer), srid_of(crs)
         self._parts = PartsWriter(queue, layer.id, writing.version, writing.scope)
         self._more = 0
