@@ -193,15 +193,15 @@ def _ensure_located(sections: Sections, name: str) -> None:
 
 def _units(entries: Sequence[Entry], draft: Draft) -> _Units:
     """Return the units; EPANET's own default, GPM, where the file names none, and that is said."""
-    said = next((entry.token(1).upper() for entry in entries if entry.token(0).upper() == "UNITS"), "")
-    if said and said not in _US_UNITS | _SI_UNITS:
+    unit_name = next((entry.token(1).upper() for entry in entries if entry.token(0).upper() == "UNITS"), "")
+    if unit_name and unit_name not in _US_UNITS | _SI_UNITS:
         raise SourceRefused(
-            "epanet.units", source=draft.source.name, units=said, expected=sorted(_US_UNITS | _SI_UNITS)
+            "epanet.units", source=draft.source.name, units=unit_name, expected=sorted(_US_UNITS | _SI_UNITS)
         )
-    if not said:
+    if not unit_name:
         draft.report(Finding("epanet.units_assumed", "warning", values={"source": draft.source.name}))
-    us = not said or said in _US_UNITS
-    return _Units(said or "GPM", _FOOT if us else 1.0, _INCH_MM if us else 1.0)
+    us = not unit_name or unit_name in _US_UNITS
+    return _Units(unit_name or "GPM", _FOOT if us else 1.0, _INCH_MM if us else 1.0)
 
 
 def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft: Draft) -> dict[str, _Node]:

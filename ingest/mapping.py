@@ -190,13 +190,13 @@ def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
         return exact
     by_name = {name.strip().lower(): name for name in available}
     whole = next((by_name[name.lower()] for name in wanted if name.lower() in by_name), None)
-    cut = (by_name[one] for name in wanted for one in _cut(name) if one in by_name)
+    cut = (by_name[written] for name in wanted for written in _cut(name) if written in by_name)
     return whole or next(cut, None)
 
 
 def _cut(name: str) -> tuple[str, ...]:
     """Return a name as a shapefile cuts it: ten bytes of GBK, or of UTF-8."""
-    encoded = ((name.encode(one, "ignore")[:10], one) for one in ("gbk", "utf-8"))
+    encoded = ((name.encode(encoding, "ignore")[:10], encoding) for encoding in ("gbk", "utf-8"))
     return tuple(text.decode(one, "ignore").lower() for text, one in encoded)
 
 
@@ -219,7 +219,7 @@ class Mapping:
         return [entry for entry in self.layers if entry.fits(source_layer) or entry.kinds_of(source_layer) != ALL_KINDS]
 
     def layer_for(self, source_layer: str) -> LayerMapping | None:
-        return next((one for one in self.layers if one.fits(source_layer)), None)
+        return next((layer for layer in self.layers if layer.fits(source_layer)), None)
 
 
 def read_mapping(path: Path) -> Mapping:

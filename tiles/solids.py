@@ -271,7 +271,7 @@ def _rgba(color: str) -> tuple[int, int, int, int]:
 def _days(instants: NDArray[Any], zone: str, never: int) -> NDArray[np.int32]:
     """Return the local days of instants, counted from 1970-01-01; `never` where open."""
     numbers, distinct = pd.factorize(instants)
-    days = np.array([*(local_day_number(one, zone) for one in distinct), never], dtype=np.int32)
+    days = np.array([*(local_day_number(instant, zone) for instant in distinct), never], dtype=np.int32)
     return days[numbers]
 
 

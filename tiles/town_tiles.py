@@ -234,7 +234,7 @@ def _states_of(frame: gpd.GeoDataFrame) -> NDArray[np.int64]:
 
 def _milliseconds(instants: "pd.Series[str]") -> NDArray[np.int64]:
     """Return instants as milliseconds since 1970-01-01, the least number where open."""
-    texts = [one.removesuffix("Z") if isinstance(one, str) else "NaT" for one in instants]
+    texts = [instant.removesuffix("Z") if isinstance(instant, str) else "NaT" for instant in instants]
     return np.array(texts, dtype="datetime64[ms]").astype(np.int64)
 
 

@@ -179,7 +179,7 @@ def central_meridian(crs: Any) -> float | None:
 def _datum(code: str) -> str:
     geodetic = _crs(code).geodetic_crs
     name = geodetic.datum.name if geodetic is not None and geodetic.datum is not None else ""
-    return "CGCS2000/WGS 84" if any(name.startswith(one) for one in _ONE_DATUM) else name
+    return "CGCS2000/WGS 84" if any(name.startswith(prefix) for prefix in _ONE_DATUM) else name
 
 
 def _steps(source: str, target: str) -> list[Callable[..., Any]]:
@@ -192,16 +192,16 @@ def _steps(source: str, target: str) -> list[Callable[..., Any]]:
     if _datum(source) != _datum(target):
         _ensure_sanctioned(source, target)
     try:
-        one = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
+        transformer = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
     except pyproj.exceptions.ProjError as error:
         raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target)) from error
-    return [one.transform]
+    return [transformer.transform]
 
 
 def _ensure_sanctioned(source: str, target: str) -> None:
     """Refuse the datums whose parameters are the town's own, even where PROJ would pick some by area."""
     named = (_crs(source).geodetic_crs, _crs(target).geodetic_crs)
-    if any(own in (one.name if one else "") for one in named for own in _TOWN_PARAMETERS_ONLY):
+    if any(own in (crs.name if crs else "") for crs in named for own in _TOWN_PARAMETERS_ONLY):
         raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
 
 

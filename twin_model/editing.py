@@ -141,21 +141,21 @@ def _fault(geometry: Any) -> str:
     return geometry.geom_type if geometry.is_valid else f"{geometry.geom_type}: {shapely.is_valid_reason(geometry)}"
 
 
-def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:
+def _column(layer: Layer, field: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:
     values: list[Any] = []
-    for name, value in frame[one.name].items():
+    for name, value in frame[field.name].items():
         try:
-            values.append(None if _is_absent(value) else _READERS[one.format or one.type](value, zone))
+            values.append(None if _is_absent(value) else _READERS[field.format or field.type](value, zone))
         except (TypeError, ValueError, OverflowError) as error:
             raise EditRefused(
                 "edit.value",
                 layer=layer.id,
                 row=str(name),
-                field=one.name,
+                field=field.name,
                 value=repr(value)[:80] if isinstance(value, str) and not is_storable(value) else str(value)[:80],
-                expected=one.format.upper() or one.type,
+                expected=field.format.upper() or field.type,
             ) from error
-    if one.type == "number":
+    if field.type == "number":
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
     return np.array([*values, None], dtype=object)[:-1]
 

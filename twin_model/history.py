@@ -53,10 +53,10 @@ def history(store: Store, layer: str | None = None, limit: int | None = None) ->
         return store.changesets(limit)
     name = store.catalogue[layer].id
     found = [
-        one
-        for one in store.changesets()
-        if (name in store.changes(one.number) and store.changes(one.number)[name].changed)
-        or one.counts.get("described", {}).get("layer") == name
+        changeset
+        for changeset in store.changesets()
+        if (name in store.changes(changeset.number) and store.changes(changeset.number)[name].changed)
+        or changeset.counts.get("described", {}).get("layer") == name
     ]
     return found[:limit]
 
@@ -66,7 +66,7 @@ def changeset_of(store: Store, number: int) -> ChangesetRecord:
     if number < 1:
         raise QueryRefused("store.unknown_version", value=number, found=store.version())
     store.ensure_version(number)
-    return next(one for one in store.changesets() if one.number == number)
+    return next(changeset for changeset in store.changesets() if changeset.number == number)
 
 
 class Predecessors(NamedTuple):

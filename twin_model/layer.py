@@ -167,7 +167,7 @@ class Layer:
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        return tuple(one.name for one in self.fields)
+        return tuple(each.name for each in self.fields)
 
     @property
     def stored_names(self) -> tuple[str, ...]:
@@ -180,7 +180,7 @@ class Layer:
         return next((str(properties[name]) for name in names), str(feature_id))
 
     def field_of(self, name: str) -> Field | None:
-        return next((one for one in self.fields if one.name == name), None)
+        return next((each for each in self.fields if each.name == name), None)
 
     def column_of(self, name: str) -> Field | None:
         """Return the field, or former field, that a column of the store holds."""

@@ -143,11 +143,11 @@ def _looked_at(
     near: list[list[Any]] = [[] for _ in geometry]
     sight = SIGHT if layer.is_network else _NEIGHBOURHOOD
     there = np.flatnonzero(~shapely.is_missing(geometry))
-    for one in changeset.delivered:
-        other = store.catalogue[one.layer]
-        if one.layer != layer.id and not (layer.is_network and other.is_network):
+    for part in changeset.delivered:
+        other = store.catalogue[part.layer]
+        if part.layer != layer.id and not (layer.is_network and other.is_network):
             continue
-        shown = one.rows().geometry()
+        shown = part.rows().geometry()
         pairs = shapely.STRtree(shown).query(geometry[there], predicate="dwithin", distance=sight)
         for mine, theirs in zip(*pairs, strict=True):
             near[there[mine]].append(shown[theirs])

@@ -127,7 +127,7 @@ def revert_command(lang: str) -> click.Command:
         if as_json:
             context.json(_record(store, changeset_of(store, version.number)))
             return
-        changed = sum(one.changed for one in version.touched.values())
+        changed = sum(changes.changed for changes in version.touched.values())
         context.tell("cli.reverted", version=version.number, number=number, features=changed)
 
     return undo

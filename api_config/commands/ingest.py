@@ -254,8 +254,8 @@ def _limits(settings: Settings, *, jobs: int | None, memory: int | None, seconds
 
 def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
     """0 done, also with findings; 1 when a file was refused, or under `--strict` when a finding is an error."""
-    refused = any(one.error is not None for one in outcomes)
-    errors = any(finding.severity == "error" for one in outcomes for finding in one.findings)
+    refused = any(outcome.error is not None for outcome in outcomes)
+    errors = any(finding.severity == "error" for outcome in outcomes for finding in outcome.findings)
     return int(refused or (strict and errors))
 
 

@@ -110,7 +110,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
             text=q,
             where_crs=store.crs,
             where=None if where is None else filter_in_storage_crs(where, CRS84, store.crs, extent),
-            sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
+            sort=tuple(SortKey(key["property"], key.get("order", "+") != "-") for key in sortby or ()),
             fields=tuple(fields) if fields else None,
             geometry=not skip_geometry,
         )

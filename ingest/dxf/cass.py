@@ -58,10 +58,10 @@ class _Sorted:
 def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None) -> None:
     """Store what a CASS drawing holds; `scale` is the denominator the drawing's header names, if any."""
     sorted_ = _sort(drawing, records, read_cass_table(settings.table))
-    notes = read_notes([one for one in sorted_.frame if one.form == "text"], scale)
+    notes = read_notes([record for record in sorted_.frame if record.form == "text"], scale)
     if scale and notes.scale and round(scale) != notes.scale:
         drawing.note("dxf.scale_disagrees", "warning", layer="map_sheet", text=notes.scale, header=round(scale))
-    content = [one.xyz for rows in sorted_.coded.values() for one, _ in rows]
+    content = [record.xyz for rows in sorted_.coded.values() for record, _ in rows]
     texts = _rings_first(drawing, sorted_, settings.storey_height)
     _deliver_annotations(drawing, texts, sorted_.coded.pop("annotation", []))
     contours = _lines(drawing, "contour", sorted_.coded.pop("contour", []))[0]
@@ -109,16 +109,16 @@ def _is_feature(part: Record, code_of_reference: str | None) -> bool:
 
 def _sort(drawing: Drawing, records: Iterable[Record], table: CassTable) -> _Sorted:
     """Put each record where it belongs; decoration and what cannot be used is dealt with here."""
-    found = _Sorted()
+    sorted_records = _Sorted()
     for record in records:
         code = record.code
         if code is None and record.form == "point" and record.name.upper() == SPOT_BLOCK:
             code = SPOT_CODE
         if code is None:
-            _sort_uncoded(drawing, found, record)
+            _sort_uncoded(drawing, sorted_records, record)
         else:
-            _sort_coded(drawing, found, record, code, table)
-    return found
+            _sort_coded(drawing, sorted_records, record, code, table)
+    return sorted_records
 
 
 def _sort_uncoded(drawing: Drawing, sorted_records: _Sorted, record: Record) -> None:
@@ -248,11 +248,11 @@ def _deliver_plain(drawing: Drawing, layer: Layer, rows: list[tuple[Record, Cass
     columns: dict[str, Any] = {
         "kind": [row.kind for _, row in kept],
         "code": [row.gb_code for _, row in kept],
-        "place": [one.place for one in records],
+        "place": [record.place for record in records],
         ATTRIBUTES: attributes_of(records),
     }
     if layer.has_z and layer.dimension == 0:
-        columns["elevation"] = [float(one.xyz[0, 2]) or None for one in records]
+        columns["elevation"] = [float(record.xyz[0, 2]) or None for record in records]
     drawing.add(layer.id, geometry, columns)
 
 

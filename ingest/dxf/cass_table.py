@@ -50,11 +50,11 @@ class CassTable:
         found = self.codes.get(code)
         if found is not None:
             return found
-        fitting = [one for one in self.families if code.startswith(one.code[:-1])]
-        exact = [one for one in fitting if one.geometry in ("", geometry)]
+        fitting = [family for family in self.families if code.startswith(family.code[:-1])]
+        exact = [row for row in fitting if row.geometry in ("", geometry)]
         if not exact and geometry == "polygon":
-            exact = [one for one in fitting if one.geometry == "polyline"]
-        best = max(exact, key=lambda one: len(one.code), default=None)
+            exact = [row for row in fitting if row.geometry == "polyline"]
+        best = max(exact, key=lambda row: len(row.code), default=None)
         if best is None or code not in self.names:
             return best
         return CassCode(code, best.layer, self.names[code], geometry, best.gb_code, best.structure, True, "office")
@@ -63,10 +63,10 @@ class CassTable:
         """Return this table with rows laid over it; a family given again replaces the one of the same
         geometry."""
         new = list(rows)
-        codes = self.codes | {one.code: one for one in new if not one.is_family}
-        given = {(one.code, one.geometry) for one in new if one.is_family}
-        kept = [one for one in self.families if (one.code, one.geometry) not in given]
-        return CassTable(codes, [one for one in new if one.is_family] + kept, self.names)
+        codes = self.codes | {row.code: row for row in new if not row.is_family}
+        given = {(row.code, row.geometry) for row in new if row.is_family}
+        families = [family for family in self.families if (family.code, family.geometry) not in given]
+        return CassTable(codes, [row for row in new if row.is_family] + families, self.names)
 
     def with_names(self, names: dict[str, str]) -> "CassTable":
         """Return this table with the office's names of codes (WORK.DEF) as kinds."""

@@ -99,8 +99,8 @@ def chains(records: Sequence[Record], *, with_z: bool = False) -> Geometries:
     """Return the vertices of records as LineStrings, in order; each needs at least two."""
     if not records:
         return np.empty(0, dtype=object)
-    sizes = [len(one.xyz) for one in records]
-    coordinates = np.concatenate([one.xyz for one in records])
+    sizes = [len(record.xyz) for record in records]
+    coordinates = np.concatenate([record.xyz for record in records])
     indices = np.repeat(np.arange(len(records)), sizes)
     return np.asarray(shapely.linestrings(coordinates[:, : 3 if with_z else 2], indices=indices), dtype=object)
 
@@ -109,8 +109,8 @@ def rings_to_polygons(records: Sequence[Record]) -> Geometries:
     """Return closed records as Polygons; of hatches inner rings are holes by the even-odd rule."""
     if not records:
         return np.empty(0, dtype=object)
-    sizes = [len(one.xyz) for one in records]
-    coordinates = np.concatenate([one.xyz for one in records])[:, :2]
+    sizes = [len(record.xyz) for record in records]
+    coordinates = np.concatenate([record.xyz for record in records])[:, :2]
     rings = shapely.linearrings(coordinates, indices=np.repeat(np.arange(len(records)), sizes))
     polygons = np.asarray(shapely.polygons(rings), dtype=object)
     for row, one in enumerate(records):

@@ -244,8 +244,8 @@ def _area(record: Record, blocks: Blocks) -> Any:
     if record.form in ("ring", "rings"):
         return rings_to_polygons([record])[0] if len(record.xyz) >= 4 else None
     drawn = _drawn(record, blocks)
-    rings = [one for one in drawn if one.form in ("ring", "rings") and len(one.xyz) >= 4]
-    open_lines = chains([one for one in drawn if one.form == "line"])
+    rings = [entity for entity in drawn if entity.form in ("ring", "rings") and len(entity.xyz) >= 4]
+    open_lines = chains([entity for entity in drawn if entity.form == "line"])
     areas = np.concatenate((shapely.make_valid(rings_to_polygons(rings)), _closed_areas(open_lines)))
     return shapely.union_all(areas) if len(areas) else None
 

@@ -67,7 +67,7 @@ def read_notes(texts: Sequence[Record], drawn_scale: float | None) -> SheetNotes
         text for text in texts if text.number not in notes.used and _is_title(text.text) and not is_number(text.text)
     ]
     if titles:
-        best = max(titles, key=lambda one: one.size)
+        best = max(titles, key=lambda title: title.size)
         notes.title = best.text
         notes.used.add(best.number)
     return notes

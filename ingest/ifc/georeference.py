@@ -122,7 +122,7 @@ def georeference_of(model: Any, project: Any, losses: Losses) -> Georeference:
 def _project_unit(model: Any, project: Any) -> tuple[float, bool]:
     """Return metres per project length unit, and whether the project names it."""
     units = project.UnitsInContext.Units if project.UnitsInContext else ()
-    lengths = [one for one in units if attribute(one, "UnitType") == "LENGTHUNIT"]
+    lengths = [unit for unit in units if attribute(unit, "UnitType") == "LENGTHUNIT"]
     if not lengths:
         return 1.0, False
     return _metres(lengths[0]) or 1.0, True
@@ -145,8 +145,8 @@ def _angle(parts: tuple[int, ...] | None) -> tuple[float | None, bool]:
         return None, False
     padded = (*parts, 0, 0, 0)[:4]
     size = abs(padded[0]) + abs(padded[1]) / 60 + (abs(padded[2]) + abs(padded[3]) / _MICRO) / 3600
-    signs = {one > 0 for one in padded if one}
-    first = next((one for one in padded if one), 0)
+    signs = {part > 0 for part in padded if part}
+    first = next((part for part in padded if part), 0)
     return (-size if first < 0 else size), len(signs) > 1
 
 

@@ -158,10 +158,10 @@ def _by_identity(
 
 def _known_crs(name: str) -> str | None:
     """Return the code of a CRS by EPSG code, bare number, name or well-known text; None where it is not known."""
-    for one in (name, f"EPSG:{name}" if name.isdigit() else "", name.replace("_", " ")):
-        if one:
+    for candidate in (name, f"EPSG:{name}" if name.isdigit() else "", name.replace("_", " ")):
+        if candidate:
             try:
-                return crs_code(one)
+                return crs_code(candidate)
             except CrsRefused:
                 continue
     return None
@@ -263,7 +263,7 @@ def _to_storage(matrix: Float64, crs: str, storage_crs: str, at: Float64) -> Flo
 
 def _inside(crs: str, x: float, y: float, *, margin: float) -> bool:
     """Say whether x, y of a projected system lie in its area of use, widened by `margin` degrees."""
-    lon, lat = (float(one[0]) for one in lonlat_of(crs)(np.array([x]), np.array([y])))
+    lon, lat = (float(degrees[0]) for degrees in lonlat_of(crs)(np.array([x]), np.array([y])))
     if not (math.isfinite(lon) and math.isfinite(lat)):
         return False
     area = area_of_use(crs)
@@ -277,7 +277,9 @@ def _differing(conversions: tuple[Conversion, ...]) -> list[Finding]:
     """Return a finding where a model's conversions (one per context) do not say the same."""
     if len(set(conversions)) < 2:
         return []
-    shown = [f"{one.east:g} {one.north:g} {one.height:g}" for one in dict.fromkeys(conversions)]
+    shown = [
+        f"{conversion.east:g} {conversion.north:g} {conversion.height:g}" for conversion in dict.fromkeys(conversions)
+    ]
     return [Finding("ifc.conversions_differ", "warning", values={"count": len(set(conversions)), "conversions": shown})]
 
 
@@ -301,7 +303,7 @@ def _far_from_site(reference: Georeference, matrix: Float64, storage_crs: str, a
     if reference.latitude is None or reference.longitude is None:
         return []
     placed = matrix @ np.append(at, 1.0)
-    lon, lat = (float(one[0]) for one in lonlat_of(storage_crs)(placed[:1], placed[1:2]))
+    lon, lat = (float(degrees[0]) for degrees in lonlat_of(storage_crs)(placed[:1], placed[1:2]))
     distance = _distance(lon, lat, reference.longitude, reference.latitude)
     if not distance > _SITE_TOLERANCE:
         return []

@@ -31,7 +31,7 @@ class Products:
 
     @property
     def with_body(self) -> tuple[Any, ...]:
-        return tuple(one for one in self.features if one.Representation is not None)
+        return tuple(feature for feature in self.features if feature.Representation is not None)
 
     def layer_of(self, product: Any) -> str:
         return "bim_space" if _sort_of(product, lambda name: bool(product.is_a(name))) == "space" else "bim_element"

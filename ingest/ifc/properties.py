@@ -33,7 +33,7 @@ class PropertySets:
         kind = self._relations.type_of.get(number)
         inherited: Iterable[Any] = () if kind is None else self._inherited(kind)
         definitions = [*inherited, *self._relations.definitions.get(number, ())]
-        key = tuple(one.id() for one in definitions)
+        key = tuple(definition.id() for definition in definitions)
         if key not in self._encoded:
             self._encoded[key] = self._encode(definitions)
         return self._encoded[key]
@@ -108,4 +108,4 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ifcopenshell.entity_instance):
         value = cast(Any, value)
         return _plain(value[0]) if value.id() == 0 else str(attribute(value, "Name") or value.is_a())
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value

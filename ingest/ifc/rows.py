@@ -59,9 +59,9 @@ class ModelRows:
         self.widened: set[int] = set()
         self.storeyless: set[int] = set()
         self._products = products
-        self._by_number = {one.id(): one for one in products.features}
-        self._spaces = {one.id() for one in products.spaces}
-        self._storeys = {one.id(): one for one in products.storeys}
+        self._by_number = {feature.id(): feature for feature in products.features}
+        self._spaces = {space.id() for space in products.spaces}
+        self._storeys = {storey.id(): storey for storey in products.storeys}
         self._losses = losses
         self._storey_names = {
             storey.id(): (losses.text(storey, 2), losses.text(storey, 0)) for storey in products.storeys
@@ -78,10 +78,10 @@ class ModelRows:
 
     def of_shapes(self, batch: Sequence[Shape]) -> Frames:
         """Yield frames of spaces and elements that have shapes."""
-        frames = self._matrix @ np.array([one.frame for one in batch])
-        heights = np.array([(one.footprint.bottom, one.footprint.top) for one in batch])
+        frames = self._matrix @ np.array([each.frame for each in batch])
+        heights = np.array([(each.footprint.bottom, each.footprint.top) for each in batch])
         bottoms, tops = (frames[:, 2, 2] * heights[:, at] + frames[:, 2, 3] for at in (0, 1))
-        areas = np.array([one.footprint.area for one in batch], dtype=object)
+        areas = np.array([each.footprint.area for each in batch], dtype=object)
         geometry = placed_footprints(areas, frames, bottoms)
         rows = []
         for shape, bottom, top in zip(batch, bottoms, tops, strict=True):
@@ -89,14 +89,14 @@ class ModelRows:
             row |= {"bottom": float(bottom), "top": float(top), "mesh": shape.mesh, "color": shape.color}
             row["matrix"] = matrix_text(self._matrix @ shape.matrix)
             rows.append(row)
-        self.shaped.update(one.product for one in batch)
-        self.widened.update(one.product for one in batch if one.footprint.widened)
+        self.shaped.update(each.product for each in batch)
+        self.widened.update(each.product for each in batch if each.footprint.widened)
         self._grow_hulls(rows, geometry)
         yield from self._frames(rows, geometry)
 
     def without_shape(self, products: Sequence[Any]) -> Frames:
         """Yield frames of spaces and elements for which there is no shape; their geometry is NULL."""
-        rows = [self._row(one) for one in products]
+        rows = [self._row(product) for product in products]
         yield from self._frames(rows, np.full(len(rows), None, dtype=object))
 
     def _row(self, product: Any) -> dict[str, Any]:

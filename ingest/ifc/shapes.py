@@ -71,8 +71,8 @@ def read_shapes(
     empty = make.take_empty()
     missed = _missed(model, empty)
     yield from make.shapes(KERNEL, missed, cut=False)
-    done = {one.id() for one in missed} - {one.id() for one in make.take_empty()}
-    yield from make.shapes(SECOND_KERNEL, [one for one in empty if one.id() not in done])
+    done = {product.id() for product in missed} - {product.id() for product in make.take_empty()}
+    yield from make.shapes(SECOND_KERNEL, [product for product in empty if product.id() not in done])
 
 
 def _missed(model: Any, products: Sequence[Any]) -> list[Any]:

@@ -120,7 +120,7 @@ def _ensure_unambiguous(outline: Outline, defined: Numbers, name: str) -> None:
 
 
 def _shown(numbers: Numbers) -> list[str]:
-    return [f"#{one}" for one in numbers[:_SHOWN]]
+    return [f"#{number}" for number in numbers[:_SHOWN]]
 
 
 def _instance_at(data: bytes, at: int) -> str:
@@ -144,7 +144,7 @@ def _semicolons(outline: Outline) -> list[Finding]:
 
 
 def _header_entries(outline: Outline) -> list[Finding]:
-    found = {one.decode() for one in _HEADER_ENTITY.findall(outline.header)}
+    found = {name.decode() for name in _HEADER_ENTITY.findall(outline.header)}
     foreign = sorted(found - _STANDARD_HEADER)
     return [Finding("ifc.header_entry", "warning", place="HEADER", values={"entries": foreign})] if foreign else []
 

@@ -100,12 +100,12 @@ def _schema(text: bytes, name: str) -> tuple[str, str]:
 
 def _escaped(text: bytes, encoding: str | None) -> tuple[bytes, str]:
     """Return a file with raw letters escaped, and the encoding they were read in: as named, else UTF-8, GBK or Latin-1."""
-    for one in (encoding, *_ENCODINGS) if encoding else _ENCODINGS:
+    for name in (encoding, *_ENCODINGS) if encoding else _ENCODINGS:
         try:
-            words = text.decode(one)
+            words = text.decode(name)
         except (UnicodeDecodeError, LookupError):
             continue
-        return _escape(words), one
+        return _escape(words), name
     return _escape(text.decode("latin-1")), "latin-1"
 
 

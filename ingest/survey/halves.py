@@ -97,7 +97,7 @@ def points_of_sheet(rows: SurveyRows) -> SurveyRows:
 def _report_moved(rows: SurveyRows, first: Indices) -> None:
     """Report a point whose rows give it different coordinates or ground."""
     for name in ("x", "y", "ground_elevation"):
-        said = rows.text(name)
+        texts = rows.text(name)
         value = numbers_of(rows, name, quiet=True)
         differs = np.abs(value - value[first]) > _SAME_PLACE
         rows.report(
@@ -105,8 +105,8 @@ def _report_moved(rows: SurveyRows, first: Indices) -> None:
             differs,
             number=rows.text("survey_no"),
             field=name,
-            one=said[first],
-            other=said,
+            one=texts[first],
+            other=texts,
             first=lambda r: rows.place(int(first[r])),
         )
 

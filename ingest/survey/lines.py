@@ -189,9 +189,9 @@ def _pairs(lines: _Lines) -> Texts:
     """Return class and unordered pair of point numbers, "WS.W1~W2": the same whichever end was listed
     first."""
     start, end, scope = lines.rows.text("start_no"), lines.rows.text("end_no"), lines.rows.text("scope")
-    said = zip(scope.tolist(), start.tolist(), end.tolist(), strict=True)
+    triples = zip(scope.tolist(), start.tolist(), end.tolist(), strict=True)
     return np.array(
-        [f"{code}.{min(a, b)}~{max(a, b)}" if code else f"{min(a, b)}~{max(a, b)}" for code, a, b in said],
+        [f"{code}.{min(a, b)}~{max(a, b)}" if code else f"{min(a, b)}~{max(a, b)}" for code, a, b in triples],
         dtype=object,
     )
 
@@ -233,7 +233,7 @@ class _Heights:
 def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     rows = lines.rows
     sections = [read_section(text) for text in rows.text("section")]
-    unread = np.array([one.text is not None and one.shape is None for one in sections], dtype=bool)
+    unread = np.array([section.text is not None and section.shape is None for section in sections], dtype=bool)
     unread &= ~_report_section_unit(rows, unread)
     rows.report(
         "survey.section_unreadable",
@@ -243,11 +243,11 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
         start=lines.rows.text("start_no"),
         end=lines.rows.text("end_no"),
     )
-    size = np.array([one.height_mm / 1000 if one.height_mm else np.nan for one in sections])
+    size = np.array([section.height_mm / 1000 if section.height_mm else np.nan for section in sections])
     limits = _limits(rows, vocabulary)
     told = [_told(lines, side, index) for side, index in (("start", lines.a), ("end", lines.b))]
     _ensure_depth_unit(rows, limits)
-    ends = [heights_of_end(one, size, limits) for one in told]
+    ends = [heights_of_end(delivered, size, limits) for delivered in told]
     for side, one, end in zip(("start", "end"), told, ends, strict=True):
         _report_end(lines, side, one, end, limits)
     return _Heights(ends[0], ends[1], (told[0].depth, told[1].depth), sections, size)
@@ -288,10 +288,10 @@ def _ensure_depth_unit(rows: SurveyRows, limits: Limits) -> None:
 
 def _limits(rows: SurveyRows, vocabulary: Vocabulary) -> Limits:
     classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
-    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
+    deepest = {name: vocabulary.maximum_depth(name) for name in set(classes)}
     above = set(vocabulary.rules["above_ground"]["words"])
     return Limits(
-        np.array([deepest[one] for one in classes]),
+        np.array([deepest[name] for name in classes]),
         np.array([word in above for word in rows.text("burial_method")], dtype=bool),
         float(vocabulary.rules["limits"]["elevation_tolerance"]),
     )
@@ -375,10 +375,10 @@ def _frame(lines: _Lines, heights: _Heights, crs: str, vocabulary: Vocabulary) -
     for name in ("crown", "axis", "invert"):
         columns |= {f"start_{name}": getattr(start, name), f"end_{name}": getattr(end, name)}
     columns |= {
-        "section": [one.text for one in heights.sections],
-        "section_shape": [one.shape for one in heights.sections],
-        "width_mm": [one.width_mm for one in heights.sections],
-        "height_mm": [one.height_mm for one in heights.sections],
+        "section": [section.text for section in heights.sections],
+        "section_shape": [section.shape for section in heights.sections],
+        "width_mm": [section.width_mm for section in heights.sections],
+        "height_mm": [section.height_mm for section in heights.sections],
         "depth_reference": lines.reference,
         "height_source": sources_of(start, end),
     }

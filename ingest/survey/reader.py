@@ -147,7 +147,7 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
         surveyed = [survey_table for survey_table in surveyed if survey_table not in lists]
         others += [survey_table.table for survey_table in lists]
     _ensure_rows(surveyed, others, draft)
-    for table in (one for one in others if one.rows):
+    for table in (other for other in others if other.rows):
         draft.decorate(len(table.rows))
         draft.report(
             Finding(
@@ -202,17 +202,17 @@ def _ensure_rows(found: Sequence[SurveyTable], others: Sequence[TextTable], draf
             table=first.name,
             found=[cell for cell in first.rows[0] if cell][:12],
         )
-    if all(len(one.table.rows) <= one.heading.rows for one in found):
-        raise SourceRefused("survey.no_rows", source=source, tables=[one.table.name for one in found])
+    if all(len(table.table.rows) <= table.heading.rows for table in found):
+        raise SourceRefused("survey.no_rows", source=source, tables=[table.table.name for table in found])
 
 
 def _latest(tables: Sequence[SurveyTable]) -> Instant | None:
     """Return the latest survey date that stands in the tables and is not still to come, None where there is
     none."""
     instants: list[Instant] = []
-    for one in tables:
-        column = one.heading.columns.get("surveyed")
-        below = one.table.rows[one.heading.rows :] if column is not None else []
+    for table in tables:
+        column = table.heading.columns.get("surveyed")
+        below = table.table.rows[table.heading.rows :] if column is not None else []
         for text in {row[column] for row in below if column is not None and column < len(row) and row[column]}:
             try:
                 instants.append(parse_instant(text.replace("/", "-"))[0])

@@ -93,7 +93,7 @@ class SurveyRows:
 
     def has(self, name: str) -> Mask:
         """Return which rows stand in a table that has a column for the field."""
-        given = np.array([name in one.heading.columns for one in self.tables], dtype=bool)
+        given = np.array([name in table.heading.columns for table in self.tables], dtype=bool)
         return given[self.frame["table"].to_numpy(dtype=int)] if len(self.frame) else np.zeros(0, dtype=bool)
 
     def place(self, row: int) -> str:

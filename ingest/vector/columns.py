@@ -40,7 +40,7 @@ def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
         return values
     codes, distinct = coded(values)
     meant = np.empty(len(distinct) + 1, dtype=object)
-    meant[:-1], meant[-1] = [table.get(_key(one), one) for one in distinct], None
+    meant[:-1], meant[-1] = [table.get(_key(value), value) for value in distinct], None
     return np.asarray(meant[codes], dtype=object)
 
 

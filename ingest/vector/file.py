@@ -49,7 +49,7 @@ _GDAL = {
     "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
 }
 _GEOMETRIES = {
-    one.upper(): one for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
+    kind.upper(): kind for kind in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
 }
 _GPX_LAYERS = {"waypoints", "routes", "tracks"}
 _WHOLE = {"OFTInteger", "OFTInteger64"}
@@ -185,7 +185,7 @@ class VectorFile:
         """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
         whole one stands there), and a source's folder is not ours to change."""
         self._mended = tempfile.TemporaryDirectory(prefix="twin-shapefile-")
-        for part in (self.path, *(beside(self.path, one) for one in (".dbf", ".prj", ".cpg"))):
+        for part in (self.path, *(beside(self.path, suffix) for suffix in (".dbf", ".prj", ".cpg"))):
             if part is not None:
                 shutil.copyfile(part, Path(self._mended.name) / part.name)
         self.path = Path(self._mended.name) / self.path.name

@@ -259,7 +259,7 @@ def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
     """Return our field -> the source's: by the mapping, else by our own name (in any case, whole or cut)."""
-    own = LayerMapping((), ours.id, {one: (one,) for one in ours.field_names if one not in target.fields})
+    own = LayerMapping((), ours.id, {name: (name,) for name in ours.field_names if name not in target.fields})
     available = list(layer.fields)
     mapped = own.source_fields(available) | target.source_fields(available)
     return {field: source for field, source in mapped.items() if ours.field_of(field)}

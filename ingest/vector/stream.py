@@ -108,7 +108,7 @@ def _ensure_alike(about: Mapping[str, Any], fields: list[str]) -> None:
     }
     if str(about["encoding"]).upper() != "UTF-8" or about["driver"] not in _COUNTED:
         raise Unstreamable
-    if any(kinds[one][0] not in _TYPES or kinds[one][1] == "OFSTJSON" for one in fields):
+    if any(kinds[name][0] not in _TYPES or kinds[name][1] == "OFSTJSON" for name in fields):
         raise Unstreamable
 
 

@@ -83,8 +83,8 @@ def ensure_valid(layer: Layer) -> None:
     _one_of(layer, "geometry", layer.geometry, get_args(GeometryType))
     if layer.tolerance <= 0 or layer.plan_error <= 0:
         raise CatalogueError(layer=layer.id, key="tolerance, plan_error", expected=["metres above 0"])
-    for one in layer.fields:
-        _ensure_field(layer, one)
+    for field in layer.fields:
+        _ensure_field(layer, field)
     _ensure_distinct(layer)
     _ensure_names(layer)
     _ensure_style(layer)
@@ -128,7 +128,7 @@ def _ensure_names(layer: Layer) -> None:
         for name in names:
             _one_of(layer, key, name, layer.field_names)
     if layer.valid_from_field is not None:
-        dates = [one.name for one in layer.fields if one.type in {"date", "datetime"}]
+        dates = [field.name for field in layer.fields if field.type in {"date", "datetime"}]
         _one_of(layer, "valid_from_field", layer.valid_from_field, dates)
 
 

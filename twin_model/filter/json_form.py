@@ -315,6 +315,6 @@ def _number(value: float) -> int | float:
 
 def _clean_text(text: str) -> str:
     """Return `text` if a database can hold it: no NUL, no half of a surrogate pair."""
-    if "\x00" in text or (not text.isascii() and any(0xD800 <= ord(one) <= 0xDFFF for one in text)):
+    if "\x00" in text or (not text.isascii() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)):
         raise InvalidLiteral(kind="text", text=shown(ascii(text)), expected="text without NUL or broken characters")
     return text

@@ -335,7 +335,7 @@ def _number(token: Token, *, is_coordinate: bool) -> str:
 
 
 def _has_control(text: str) -> bool:
-    return any(ord(one) < 32 or ord(one) == 127 for one in text)
+    return any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
 
 
 def _source_position(bracket: Bracket, offset: int, end: int) -> int:

@@ -148,9 +148,9 @@ class CoordinateRuns:
         starts = np.r_[0, np.cumsum(corners + 1)[:-1]]
         for edges in range(3, _MOST_EDGES + 1):
             chosen = np.flatnonzero(corners == edges)
-            for some in (chosen[n : n + _AT_ONCE] for n in range(0, len(chosen), _AT_ONCE)):
-                where = starts[some] + np.arange(edges)[:, None]
-                plain[some] = _are_plain(x[where], y[where])
+            for chunk in (chosen[n : n + _AT_ONCE] for n in range(0, len(chosen), _AT_ONCE)):
+                where = starts[chunk] + np.arange(edges)[:, None]
+                plain[chunk] = _are_plain(x[where], y[where])
         return plain
 
 
@@ -221,4 +221,4 @@ def _head(dimension: int, length: int, *, multi: bool) -> bytes:
     """Return what stands in WKB before the coordinates: the multi geometry, its one part, the ring, their number."""
     kind, counts = dimension + 1, (1,) * (dimension - 1) + (length,) * (dimension > 0)
     numbers = [(kind + 3, 1)] * multi + [(kind, *counts)]
-    return b"".join(b"\x01" + np.array(one, dtype="<u4").tobytes() for one in numbers)
+    return b"".join(b"\x01" + np.array(number, dtype="<u4").tobytes() for number in numbers)

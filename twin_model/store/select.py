@@ -154,7 +154,7 @@ class Dialect(ABC):
 def queryables(layer: Layer) -> Mapping[str, FieldType]:
     """Return what may be asked of a layer: its queryable fields, id, validity and geometry."""
     names: dict[str, FieldType] = {"id": "string"}
-    names |= {one.name: one.type for one in layer.fields if one.queryable}
+    names |= {field.name: field.type for field in layer.fields if field.queryable}
     names |= {"valid_from": "datetime", "valid_to": "datetime"}
     return names | ({"geometry": "geometry"} if layer.has_geometry else {})
 
@@ -270,10 +270,10 @@ class _Statement:
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:
         keys = zip(sorts, self.sorts, self.query.sort, strict=True)
         order = [
-            self.dialect.order(one, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
-            for one, name, key in keys
+            self.dialect.order(column, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
+            for column, name, key in keys
         ]
-        return order + [self.dialect.order(one, ascending=True, nullable=False) for one in last]
+        return order + [self.dialect.order(column, ascending=True, nullable=False) for column in last]
 
     def where(self, table: Table) -> str:
         parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
@@ -398,7 +398,7 @@ class _Statement:
             equal.append(f"{column} {self.dialect.same} {{}}")
             bound.append(value)
         alternatives.append(self._bound(" AND ".join([*equal, f"{fid} > {{}}"]), *bound, last_fid))
-        return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+        return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"
 
 
 def _after_in_column(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:

@@ -123,12 +123,12 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bo
     if changeset.terminated or changeset.restored or (described and described["before"]):
         return False
     features = [one for name, one in plans.items() if name != "finding"]
-    if not features or not all(one.is_empty for one in features):
-        return not plans or all(one.is_empty for one in plans.values())
+    if not features or not all(part.is_empty for part in features):
+        return not plans or all(plan.is_empty for plan in plans.values())
     noticed = plans.get("finding")
     if noticed is None:
         return True
-    errors = np.array([one.severity == "error" for one in changeset.findings], dtype=bool)
+    errors = np.array([finding.severity == "error" for finding in changeset.findings], dtype=bool)
     stays = noticed.decisions == UNCHANGED
     return not len(noticed.ended) and bool((stays if noticed.quiet is None else stays | noticed.quiet)[errors].all())
 

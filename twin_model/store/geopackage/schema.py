@@ -142,11 +142,11 @@ def create_layer(connection: sqlite3.Connection, layer: Layer, crs: str) -> None
     keep_tolerance(connection, layer)
 
 
-def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
+def add_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> None:
     """Add a field that the catalogue has since gained."""
     for table in (layer.id, history_of(layer.id)):
-        connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}")
-    connection.execute(*_alias_row(layer, one))
+        connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(field.name)} {_SQL_TYPE[field.type]}")
+    connection.execute(*_alias_row(layer, field))
 
 
 def retype_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> None:
@@ -310,8 +310,8 @@ def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
             number,
         ),
     )
-    for one in layer.fields:
-        connection.execute(*_alias_row(layer, one))
+    for field in layer.fields:
+        connection.execute(*_alias_row(layer, field))
     if not layer.has_geometry:
         return
     kind = layer.geometry.removesuffix("Z").upper()
@@ -330,7 +330,7 @@ def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
     )
 
 
-def _alias_row(layer: Layer, one: Field) -> tuple[str, tuple[str, ...]]:
-    unit = f" ({one.unit})" if one.unit else ""
+def _alias_row(layer: Layer, field: Field) -> tuple[str, tuple[str, ...]]:
+    unit = f" ({field.unit})" if field.unit else ""
     return ("INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description) VALUES (?,?,?,?,?)",
-            (layer.id, one.name, one.title("zh") + unit, one.title("en") + unit, f"{one.title('zh')} / {one.title('en')}{unit}"))  # fmt: skip
+            (layer.id, field.name, field.title("zh") + unit, field.title("en") + unit, f"{field.title('zh')} / {field.title('en')}{unit}"))  # fmt: skip

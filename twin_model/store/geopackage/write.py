@@ -101,9 +101,9 @@ class GeoPackageWriter(LayerWriter):
 
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
         fids = columns["fid"]
-        said = {name: values for name, values in columns.items() if values.count(None) < len(values)}
-        same = _literals(said) if len(fids) >= _BULK else {}
-        bound = {name: values for name, values in said.items() if name not in same}
+        filled = {name: values for name, values in columns.items() if values.count(None) < len(values)}
+        same = _literals(filled) if len(fids) >= _BULK else {}
+        bound = {name: values for name, values in filled.items() if name not in same}
         text = (
             f"INSERT INTO {self._now} ({', '.join(map(quoted, (*bound, *same)))}) "
             f"VALUES ({', '.join([*'?' * len(bound), *same.values()])})"
@@ -230,7 +230,7 @@ class GeoPackageWriter(LayerWriter):
             self._take_out([(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past)
         for past in (False, True):
             self._put(
-                [one.row | {"version_to": one.version_to} for one in moves.put if one.current != past],
+                [put.row | {"version_to": put.version_to} for put in moves.put if put.current != past],
                 past=past,
             )
 

@@ -170,8 +170,8 @@ def _run(address: ServerAddress, name: str, *arguments: str, offline: bool = Fal
         command = [_program(name), *([] if offline else [f"--dbname={target}"]), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        told = done.stderr.strip().splitlines() or [f"{name}: {done.returncode}"]
-        raise StoreError("store.archive", program=name, cause=told[0], url=address.shown)
+        lines = done.stderr.strip().splitlines() or [f"{name}: {done.returncode}"]
+        raise StoreError("store.archive", program=name, cause=lines[0], url=address.shown)
     return done.stdout
 
 
@@ -191,9 +191,9 @@ def _target(address: ServerAddress) -> Iterator[str]:
 
 def _program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs, that of the newest version where the path has none."""
-    folders = sorted(_LIBRARIES.glob("*/bin"), key=lambda one: (len(one.parent.name), one.parent.name))
-    found = [str(one / name) for one in folders if (one / name).is_file()]
-    program = shutil.which(name) or (found[-1] if found else None)
+    folders = sorted(_LIBRARIES.glob("*/bin"), key=lambda folder: (len(folder.parent.name), folder.parent.name))
+    programs = [str(folder / name) for folder in folders if (folder / name).is_file()]
+    program = shutil.which(name) or (programs[-1] if programs else None)
     if program is None:
         raise StoreError("store.no_program", program=name)
     return program

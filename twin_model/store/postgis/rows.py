@@ -65,7 +65,7 @@ def _joined(fields: list[list[Bytes | pa.Array]], count: int) -> memoryview:
     """Return the rows made of pieces that stand side by side: bytes (n, width), or Arrow's binary of any length."""
     pieces: list[pa.Array] = []
     beside: list[Bytes] = [_big(np.full(count, len(fields)), ">i2")]
-    for piece in (one for field in fields for one in field):
+    for piece in (part for field in fields for part in field):
         if isinstance(piece, np.ndarray):
             beside.append(piece)
         else:
@@ -87,7 +87,7 @@ def _numbers(
         try:
             array = pa.array(column, kind)
         except (ValueError, TypeError):
-            array = pa.array([None if one is None or one != one else plain(one) for one in column], kind)
+            array = pa.array([None if value is None or value != value else plain(value) for value in column], kind)
         except OverflowError as error:
             raise errors.NumericValueOutOfRange(f"a number is too large: {error}") from error
         there = array.is_valid().to_numpy(zero_copy_only=False)
@@ -103,7 +103,7 @@ def _texts(column: Column, srid: int) -> list[Bytes | pa.Array]:
     try:
         array = pa.array(column, pa.large_string())
     except TypeError:
-        texts = (one if one is None or type(one) is str else str(one) for one in column)
+        texts = (value if value is None or type(value) is str else str(value) for value in column)
         array = pa.array(list(texts), pa.large_string())
     return [_big(_lengths(array), ">i4"), array.fill_null("").view(_BYTES)]
 

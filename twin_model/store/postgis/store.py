@@ -279,7 +279,7 @@ class PostgisStore(PostgisHistory):
             f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
             "SELECT alias, max(fid) FROM twin_alias WHERE layer = %s AND alias = ANY(%s) GROUP BY alias"
         )
-        return {one: int(fid) for one, fid in self._all(text, ids, layer, ids)}
+        return {alias: int(fid) for alias, fid in self._all(text, ids, layer, ids)}
 
     def blob(self, digest: str) -> bytes:
         found = self.blobs([digest])

@@ -132,8 +132,8 @@ class PostgisWriter(LayerWriter):
         rows = len(columns["fid"])
         if rows >= BULK:
             self.lighten()
-        said = self._without_constants(columns) if self._bulk else columns
-        self._queue.submit(partial(self._into_now, columns=said))
+        filled = self._without_constants(columns) if self._bulk else columns
+        self._queue.submit(partial(self._into_now, columns=filled))
         self._more += rows
 
     def lighten(self) -> bool:
@@ -201,7 +201,7 @@ class PostgisWriter(LayerWriter):
         indexed column does, PostgreSQL need not touch the indexes."""
         moves = todo.moves()
         if moves.closed:
-            versions, keys = (list(one) for one in zip(*moves.closed, strict=True))
+            versions, keys = (list(column) for column in zip(*moves.closed, strict=True))
             text = (
                 f"UPDATE {self._past} m SET version_to = v.version FROM unnest(%s::bigint[], %s::bigint[]) AS v (version, key) "
                 'WHERE m."row" = v.key'
@@ -213,9 +213,9 @@ class PostgisWriter(LayerWriter):
         for table, key, taken in ((self._now, "fid", now), (self._past, '"row"', past)):
             if taken:
                 execute(self._connection, f"DELETE FROM {table} WHERE {key} = ANY(%s)", taken)
-        put = [one for one in moves.put if one.current]
+        put = [state for state in moves.put if state.current]
         self._put(self._into_now, put)
-        self._put(self._into_past, [one for one in moves.put if not one.current], past=True)
+        self._put(self._into_past, [state for state in moves.put if not state.current], past=True)
         self._more += len(put) - len(now)
 
     def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
@@ -246,9 +246,9 @@ class PostgisWriter(LayerWriter):
     def _put(self, into: RowCopy, places: list[Place], *, past: bool = False) -> None:
         if not places:
             return
-        columns = {name: [one.row[name] for one in places] for name in row_columns(self.layer)}
+        columns = {name: [state.row[name] for state in places] for name in row_columns(self.layer)}
         if past:
-            columns["version_to"] = [one.version_to for one in places]
+            columns["version_to"] = [state.version_to for state in places]
         into(self._connection, columns)
 
     def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
