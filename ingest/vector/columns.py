@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.mapping import LayerMapping
 from ingest.values import typed
-from ingest.vector.file import Batch
+from ingest.vector.source_layer import Batch
 from twin_model.layer import Layer
 from twin_model.rows.columns import coded
 

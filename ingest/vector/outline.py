@@ -7,9 +7,10 @@ import numpy as np
 
 from ingest.draft import ReadOptions
 from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline, shown_values
-from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.file import VectorFile
 from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, dimensions_of, source_columns
+from ingest.vector.source_layer import Batch, SourceLayer
 from twin_model.geometry_kind import GEOMETRY_KINDS
 
 __all__ = ["vector_outline"]

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping
 from ingest.own_layer import own_target
-from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.file import VectorFile
+from ingest.vector.source_layer import Batch, SourceLayer
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
 from twin_model.geometry_kind import LAYER_GEOMETRIES, dimension_of
 from twin_model.layer import FieldType

@@ -27,11 +27,13 @@ from ingest.source_crs import source_crs
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
 from ingest.vector.declared_crs import declared_crs, layers_with_crs
-from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
+from ingest.vector.file import VectorFile
 from ingest.vector.kind import is_file_geodatabase
 from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
 from ingest.vector.routing import Route, routed
+from ingest.vector.shapefile_index import beside, index_is_whole
+from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.table_features import holds_coordinates
 from ingest.vector.table_join import joined_layer, tables_joined
 from ingest.vector.target_geometry import (
