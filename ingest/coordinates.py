@@ -19,13 +19,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from ingest.number_text import METRES
 from twin_model.errors import CatalogueError
 from twin_model.local_grid import LocalGrid
 
 __all__ = ["AS_THEY_ARE", "UNITS", "Coordinates", "coordinates_of"]
 
 Floats = NDArray[np.float64]
-UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0}
+UNITS = {unit: float(METRES[unit]) for unit in ("mm", "cm", "m", "km")}
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ingest.name_likeness import cut_names
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
@@ -190,14 +191,8 @@ def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
         return exact
     by_name = {name.strip().lower(): name for name in available}
     whole = next((by_name[name.lower()] for name in wanted if name.lower() in by_name), None)
-    cut = (by_name[written] for name in wanted for written in _cut(name) if written in by_name)
-    return whole or next(cut, None)
-
-
-def _cut(name: str) -> tuple[str, ...]:
-    """Return a name as a shapefile cuts it: ten bytes of GBK, or of UTF-8."""
-    encoded = ((name.encode(encoding, "ignore")[:10], encoding) for encoding in ("gbk", "utf-8"))
-    return tuple(text.decode(one, "ignore").lower() for text, one in encoded)
+    cut = (written.lower() for name in wanted for written in cut_names(name))
+    return whole or next((by_name[written] for written in cut if written in by_name), None)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.draft import ReadOptions
-from ingest.number_text import LENGTHS
+from ingest.number_text import METRES
 from ingest.tables import read_tables
 from twin_model.errors import CatalogueError
 
@@ -115,10 +115,10 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
     over = own.get("survey", {})
     rules = _laid_over(_read_toml("survey.toml"), {k: v for k, v in over.items() if k not in _FLAT_KEYS}, "survey")
     aliases = _laid_over(_read_toml("survey_aliases.toml"), own.get("survey_aliases", {}), "survey_aliases")
-    wrong = {kind: unit for kind, unit in rules["units"].items() if unit and unit not in LENGTHS}
+    wrong = {kind: unit for kind, unit in rules["units"].items() if unit and unit not in METRES}
     if wrong or set(rules["units"]) - set(UNITS):
         raise CatalogueError(
-            "mapping.invalid", path=options.mapping.name, key=f"survey.units = {rules['units']}", expected=LENGTHS
+            "mapping.invalid", path=options.mapping.name, key=f"survey.units = {rules['units']}", expected=tuple(METRES)
         )
     axes = str(over.get("axes", "north_east"))
     if axes not in {"north_east", "east_north"}:
