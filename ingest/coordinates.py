@@ -4,7 +4,7 @@ Whether coordinates can be where their CRS puts them, and if not, why, stands in
 and never acts upon it. Rows without a place are not stored unless a mapping says how they are meant:
 
     [options.coordinates]
-    unit = "mm"                  # what the numbers count: "mm", "cm", "m", "km"
+    unit = "mm"                  # what the numbers count: "mm", "cm", "m", "km", "ft"
     axes = "north_east"          # the first number is the north one
     offset = [600000, 3800000]   # what a local grid lacks, east and north
     anywhere = true              # they are right as they are
@@ -26,7 +26,7 @@ from twin_model.local_grid import LocalGrid
 __all__ = ["AS_THEY_ARE", "UNITS", "Coordinates", "coordinates_of"]
 
 Floats = NDArray[np.float64]
-UNITS = {unit: float(METRES[unit]) for unit in ("mm", "cm", "m", "km")}
+UNITS = {unit: float(METRES[unit]) for unit in ("mm", "cm", "m", "km")} | {"ft": 0.3048}
 
 
 @dataclass(frozen=True)

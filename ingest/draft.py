@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
+from ingest.encoding import ensure_encoding
 from ingest.fitting import Fitted, Fitting
 from ingest.place import TownPlace
 from ingest.spool import Spool, SpooledFrame
@@ -67,6 +68,12 @@ class ReadOptions:
     crs_wins: bool = False
     grid: LocalGrid | None = None
     crs_name: str | None = None
+
+    @property
+    def text_encoding(self) -> str | None:
+        """The encoding that the caller named, else the mapping under `[options]`; None where neither did."""
+        named = self.mapping.options.get("encoding") if self.mapping else None
+        return self.encoding or (ensure_encoding(str(named)) if named else None)
 
 
 @dataclass

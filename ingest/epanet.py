@@ -23,6 +23,7 @@ from ingest.number_text import numbers_of_texts
 from ingest.reader import Reader, ReaderFunctions
 from ingest.source_crs import source_crs
 from ingest.source_files import alone
+from twin_model.crs import unit_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.layer import ATTRIBUTES
@@ -48,6 +49,13 @@ _OWN = re.compile(r"^\s*\[(JUNC|RESER|PIPES)", re.I | re.M)
 _US_UNITS = {"CFS", "GPM", "MGD", "IMGD", "AFD"}
 _SI_UNITS = {"LPS", "LPM", "MLD", "CMH", "CMD", "CMS"}
 _FOOT, _INCH_MM = 0.3048, 25.4
+_MAP_UNIT = re.compile(r"^\s*\[BACK[^\n]*\n(?:(?!\s*\[)[^\n]*\n)*?\s*UNITS\s+(\w+)", re.I | re.M)
+_MAP_UNITS: Mapping[str, tuple[str, ...]] = {
+    "FEET": ("foot", "US survey foot"),
+    "METERS": ("metre",),
+    "DEGREES": ("degree",),
+}
+"""What [BACKDROP] says that coordinates count -> units of a CRS that count the same (EPANET 2.2 manual, appendix C)."""
 
 
 @dataclass(frozen=True)
@@ -110,11 +118,12 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
     mapping's is needed. The project, which keeps numbers of several networks apart, is the mapping's
     `options.project` or the file's name.
     """
-    text = _text(path, draft.source.name, options.encoding)
+    text = _text(path, draft.source.name, options.text_encoding)
     _ensure_epanet(text, draft.source.name)
     sections = _sections(text, draft)
     _ensure_located(sections, draft.source.name)
     crs = source_crs(draft, options, lambda: _places(sections))
+    _compare_map_unit(text, crs, draft)
     units = _units(sections["OPTIONS"], draft)
     own: Mapping[str, Any] = getattr(options.mapping, "options", None) or {}
     project = str(own.get("project") or Path(draft.source.name).stem)
@@ -127,6 +136,15 @@ def _places(sections: Sections) -> tuple[Floats, Floats]:
     pairs = [(entry.number(1), entry.number(2)) for entry in sections["COORDINATES"]]
     xy = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return xy[:, 0], xy[:, 1]
+
+
+def _compare_map_unit(text: str, crs: str, draft: Draft) -> None:
+    """Report that [BACKDROP] names another unit than the CRS counts in, unless a mapping says how coordinates are meant."""
+    named = _MAP_UNIT.search(text)
+    unit = named[1].upper() if named else ""
+    if unit in _MAP_UNITS and unit_of(crs) not in _MAP_UNITS[unit] and draft.coordinates.change_nothing:
+        values = {"source": draft.source.name, "unit": unit, "crs": crs, "counted": unit_of(crs)}
+        draft.report(Finding("epanet.map_unit", "warning", values=values))
 
 
 def _text(path: Path, name: str, encoding: str | None) -> str:

@@ -15,10 +15,10 @@ from ingest.mapping import LayerMapping, standard_mapping
 from ingest.name_likeness import likeness
 from ingest.number_text import NotANumber, is_no_value, read_number
 from ingest.outline import ColumnOutline, LayerOutline
+from ingest.survey.aliases_draft import aliases_draft, comment
 from twin_model.catalogue import Catalogue
 from twin_model.geometry_kind import dimension_of
 from twin_model.layer import Field, Layer
-from twin_model.messages import render
 
 __all__ = ["FieldProposal", "LayerProposal", "mapping_draft", "proposals"]
 
@@ -75,10 +75,14 @@ def proposals(outline: LayerOutline, kind: str, catalogue: Catalogue) -> list[La
 
 
 def mapping_draft(source: str, outlines: Sequence[LayerOutline], catalogue: Catalogue, lang: str) -> str:
-    """Return the text of a mapping (TOML) for a source; it can be read as it is, and is meant to be edited."""
-    lines = [_comment("mapping_draft.head", lang, source=source, file=f"{source}.toml")]
+    """Return the text of a mapping (TOML) for a source; it can be read as it is, and is meant to be edited.
+
+    For the tables of a survey it names their columns (`[options.survey_aliases]`)."""
+    lines = [comment("mapping_draft.head", lang, source=source, file=f"{source}.toml")]
     if not any(outline.crs for outline in outlines):
-        lines += [_comment("mapping_draft.no_crs", lang), '# crs = "EPSG:4548"']
+        lines += [comment("mapping_draft.no_crs", lang), '# crs = "EPSG:4548"']
+    if any(outline.survey_role for outline in outlines):
+        return "\n".join([*lines, *aliases_draft(outlines, lang)]) + "\n"
     for outline in outlines:
         for kind in outline.rows:
             lines += ["", *_entry(outline, kind, catalogue, lang)]
@@ -92,9 +96,9 @@ def _entry(outline: LayerOutline, kind: str, catalogue: Catalogue, lang: str) ->
     alike = [proposal for proposal in nearest if proposal.score >= _ALIKE]
     names = [f"{_name_and_id(proposal.layer, lang)} {proposal.score:.2f}" for proposal in alike]
     counts = {"source_layer": outline.name, "rows": outline.rows[kind], "kind": kind or "None"}
-    head = [_comment("mapping_draft.layer", lang, **counts), _comment("mapping_draft.nearest", lang, nearest=names)]
+    head = [comment("mapping_draft.layer", lang, **counts), comment("mapping_draft.nearest", lang, nearest=names)]
     if not is_near:
-        head.append(_comment("mapping_draft.no_layer", lang))
+        head.append(comment("mapping_draft.no_layer", lang))
     names_in_source = ", ".join(map(_quoted, outline.patterns(kind)))
     target = nearest[0].layer.id if nearest else "building"
     body = ["[[layer]]", f"from = [{names_in_source}]", f"to = {_quoted(target)}"]
@@ -114,7 +118,7 @@ def _field_lines(outline: LayerOutline, layer: LayerProposal | None, lang: str) 
         proposal = taken.get(column.name)
         shown = ", ".join(_quoted(value) for value in column.values[:_SHOWN])
         if proposal is None:
-            lines.append(_comment("mapping_draft.stays", lang, column=column.name, values=shown))
+            lines.append(comment("mapping_draft.stays", lang, column=column.name, values=shown))
             continue
         line = f"{proposal.field.name} = {_quoted(column.name)}"
         title = proposal.field.title(lang)
@@ -217,10 +221,6 @@ def _customary_columns(layer_id: str) -> dict[str, tuple[str, ...]]:
 
 def _unit(ours: Field) -> str:
     return f" ({ours.unit})" if ours.unit else ""
-
-
-def _comment(rule: str, lang: str, **values: object) -> str:
-    return "\n".join(f"# {line}".rstrip() for line in render(rule, lang, values).split("\n"))
 
 
 def _quoted(text: str) -> str:

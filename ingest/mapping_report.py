@@ -52,6 +52,9 @@ def mapping_report(mapping: Mapping, outlines: Sequence[LayerOutline], draft: Dr
     values = _values_of(draft)
     reports = []
     for outline in outlines:
+        if outline.survey_role:
+            reports.append(_survey_report(outline, draft, values))
+            continue
         entries = [entry for entry in mapping.layers if outline.kinds_taken(entry)]
         reports += [_layer_report(outline, entry, draft, values) for entry in entries]
         if not entries:
@@ -77,6 +80,17 @@ def _layer_report(
     used = {*sources.values(), entry.dated_by(list(columns))}
     unused = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns if column.name not in used)
     return LayerReport(outline.name, layer.id, draft.counts.features.get(layer.id, 0), tuple(fields), unused)
+
+
+def _survey_report(outline: LayerOutline, draft: Draft, values: dict[str, dict[str, tuple[str, ...]]]) -> LayerReport:
+    """Return what became of a table of points or lines; its columns are known by the names of `survey_aliases`."""
+    target = "pipe_point" if outline.survey_role == "point" else "pipe_line"
+    columns = {column.name: column.values[:_SHOWN] for column in outline.columns}
+    after = values.get(target, {})
+    known = {column: name for column, name in outline.understood.items() if column in columns}
+    fields = tuple(FieldReport(name, column, columns[column], after.get(name, ())) for column, name in known.items())
+    kept = tuple((column, shown) for column, shown in columns.items() if column not in known)
+    return LayerReport(outline.name, target, draft.counts.features.get(target, 0), fields, kept)
 
 
 def _own_names(layer: Layer, entry: LayerMapping) -> LayerMapping:

@@ -38,6 +38,7 @@ class LayerOutline:
 
     `crs` is "" where the source states none. `name` is what `from` of a mapping is compared with; `parts` are how it names
     one kind of geometry, where that is not `NAME|KIND`. `known_by_name` where columns tell nothing: a drawing's layers.
+    A table of a survey has a `survey_role` ("point", "line", "half", "sheet") and the columns that are `understood` -> field.
     """
 
     name: str
@@ -46,6 +47,8 @@ class LayerOutline:
     columns: tuple[ColumnOutline, ...] = ()
     parts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     known_by_name: bool = False
+    survey_role: str = ""
+    understood: Mapping[str, str] = field(default_factory=dict)
 
     def patterns(self, kind: str) -> tuple[str, ...]:
         """Return how a mapping names the rows of one kind of geometry."""

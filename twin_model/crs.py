@@ -39,6 +39,7 @@ __all__ = [
     "transform_bounds",
     "transform_geometries",
     "transform_xy",
+    "unit_of",
     "uri_of",
     "well_known_text",
 ]
@@ -129,6 +130,11 @@ def well_known_text(crs: Any, *, version: str = "WKT1_GDAL") -> str:
 
 def is_projected(crs: Any) -> bool:
     return bool(_crs(crs_code(crs)).is_projected)
+
+
+def unit_of(crs: Any) -> str:
+    """Return the name that pyproj has for what the first coordinate counts: "metre", "degree", "foot", "US survey foot" ..."""
+    return str(_crs(crs_code(crs)).axis_info[0].unit_name)
 
 
 def title_of(crs: Any, lang: str = "en") -> str:

@@ -28,7 +28,7 @@ _NUMBERS = ("rotation", "size", "elevation")
 def dxf_outline(path: Path, options: ReadOptions) -> list[LayerOutline]:
     """Return the layers of a drawing, the fullest first; `SourceRefused` for one that is read by its codes."""
     with garbage_later():
-        document = open_drawing(path, path.name, options.encoding).document
+        document = open_drawing(path, path.name, options.text_encoding).document
         blocks = Blocks(document, SAGITTA, path.name)
         records = [record for record in blocks.records() if blocks.xref_of(record) is None]
         coded = sum(record.code is not None for record in records)

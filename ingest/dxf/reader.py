@@ -63,7 +63,7 @@ def read_dxf(path: Path, draft: Draft, options: ReadOptions) -> None:
     is no drawing, a drawing cut short, an empty one, and one of which a mapping names nothing.
     """
     with garbage_later():
-        opened = open_drawing(path, draft.source.name, options.encoding)
+        opened = open_drawing(path, draft.source.name, options.text_encoding)
         for finding in opened.findings:
             draft.report(finding)
         margin = margin_of(texts_of(opened.document))

@@ -63,7 +63,7 @@ def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
     Schemas IFC2X3, IFC4 and IFC4X3_ADD2. SourceRefused with the cause for any other schema, ifcXML, a damaged file or
     one without IfcProject; a product whose shape cannot be made is stored without geometry, with a finding.
     """
-    with opened_ifc(path, draft.source.name, options.encoding) as file:
+    with opened_ifc(path, draft.source.name, options.text_encoding) as file:
         for finding in file.findings:
             draft.report(finding)
         losses = Losses()

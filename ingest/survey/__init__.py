@@ -20,9 +20,10 @@ def _files(path: Path) -> tuple[Path, ...]:
 
 
 def _functions() -> ReaderFunctions:
+    from ingest.survey.outline import survey_outline
     from ingest.survey.reader import read_survey, recognises_survey
 
-    return ReaderFunctions(recognises_survey, read_survey)
+    return ReaderFunctions(recognises_survey, read_survey, survey_outline)
 
 
 READER = Reader(

@@ -11,7 +11,7 @@ from ingest.survey.vocabulary import PipeClass, Vocabulary
 from ingest.tables import is_table_file
 from twin_model.errors import SourceRefused
 
-__all__ = ["class_of_name", "named_for_pipes", "survey_files"]
+__all__ = ["class_of_name", "kind_of_name", "named_for_pipes", "survey_files"]
 
 _TEXT_SUFFIXES = {".csv", ".txt", ".tsv"}
 _SEPARATORS = re.compile(r"[\s_\-.()（）]+")
@@ -63,6 +63,11 @@ def class_of_name(name: str, vocabulary: Vocabulary) -> PipeClass:
 def named_for_pipes(name: str, vocabulary: Vocabulary) -> bool:
     """Say whether a name says class, point or line."""
     return bool(_split_name(name, vocabulary)[1] or class_of_name(name, vocabulary).major)
+
+
+def kind_of_name(name: str, vocabulary: Vocabulary) -> str:
+    """Return what the name of a table says that it holds, "point" or "line", "" where it says neither."""
+    return _split_name(name, vocabulary)[1]
 
 
 def _split_name(name: str, vocabulary: Vocabulary) -> tuple[str, str]:

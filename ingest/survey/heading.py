@@ -17,9 +17,11 @@ from ingest.survey.vocabulary import Vocabulary, normal_text
 from ingest.tables import TextTable
 from twin_model.errors import SourceRefused
 
-__all__ = ["Heading", "find_heading"]
+__all__ = ["Heading", "find_heading", "likely_heading"]
 
 _SEARCHED_ROWS = 20
+_FEWEST_TITLES = 3
+_NUMBER = re.compile(r"[+-]?[\d.,]+")
 _UNITS = r"(?:mm|cm|dm|m|km|kv|v|mpa|kpa|pa|毫米|厘米|分米|公分|米|千伏|伏|兆帕|千帕|根|孔|条|°|度|年)"
 _IN_BRACKETS = re.compile(rf"[(\[【〔<](?:单位[:：]?|以)?({_UNITS})计?[)\]】〕>]")
 _BEHIND = re.compile(rf"(?:(?<=[\u4e00-\u9fff)])|[/_,，、\s])({_UNITS})$")
@@ -56,13 +58,52 @@ class Heading:
         return self.role != "point" or bool(_PIPE_ONLY & set(self.columns)) or "物探点号" in self.titles
 
 
+@dataclass(frozen=True)
+class _Candidate:
+    """A row that may be a heading: how many columns it explains, by which role, its texts, the rows down to it."""
+
+    explained: int
+    roles: Mapping[str, dict[str, int]]
+    titles: tuple[str, ...]
+    rows: int
+
+
 def find_heading(table: TextTable, vocabulary: Vocabulary) -> Heading | None:
     """Return the heading that explains most columns, None where no row looks like one.
 
     Raises `SourceRefused` where a heading is there but lacks columns without which no point or line can be
     read.
     """
-    best: tuple[int, int, dict[str, dict[str, int]], tuple[str, ...]] | None = None
+    best = _best_candidate(table, vocabulary, least=2)
+    if best is None:
+        return None
+    heading = _heading(table, best.roles, best.titles, best.rows, vocabulary)
+    return None if heading is None else replace(heading, units=_units(heading))
+
+
+def likely_heading(table: TextTable, vocabulary: Vocabulary, role: str = "") -> Heading | None:
+    """Return the row that is the heading, whatever is understood of it; None for a table without rows below texts.
+
+    `role` is taken where the columns do not tell whether they are points or lines.
+    """
+    best = _best_candidate(table, vocabulary, least=1)
+    if best is None:
+        row = next((row for row, cells in enumerate(table.rows[:_SEARCHED_ROWS]) if _are_titles(cells)), None)
+        if row is None:
+            return None
+        best = _Candidate(0, {}, tuple(table.rows[row]), row + 1)
+    known = {each: columns for each, columns in best.roles.items() if each in ("point", "line")}
+    role = role or max(known, key=lambda each: len(known[each]), default="point")
+    return Heading(role, known.get(role, {}), best.titles, best.rows) if len(table.rows) > best.rows else None
+
+
+def _are_titles(cells: Sequence[str]) -> bool:
+    return sum(bool(cell) for cell in cells) >= _FEWEST_TITLES and not any(_NUMBER.fullmatch(cell) for cell in cells)
+
+
+def _best_candidate(table: TextTable, vocabulary: Vocabulary, *, least: int) -> _Candidate | None:
+    """Return the row, or pair of rows, that explains most columns; None where none explains as many as `least`."""
+    best: _Candidate | None = None
     for row in range(min(_SEARCHED_ROWS, len(table.rows))):
         for depth in (1, 2):
             if row + depth > len(table.rows):
@@ -72,13 +113,11 @@ def find_heading(table: TextTable, vocabulary: Vocabulary) -> Heading | None:
             has_units = _is_row_of_units(below)
             candidates = _with_units(candidates, below) if has_units else candidates
             roles = {role: _matched(candidates, aliases) for role, aliases in vocabulary.aliases.items()}
-            score = len({column for found in roles.values() for column in found.values()})
-            if score >= 2 and (best is None or score > best[0]):
-                best = (score, row + depth + has_units, roles, tuple(names[0] for names in candidates))
-    if best is None:
-        return None
-    heading = _heading(table, best[2], best[3], best[1], vocabulary)
-    return None if heading is None else replace(heading, units=_units(heading))
+            explained = len({column for found in roles.values() for column in found.values()})
+            if explained >= least and (best is None or explained > best.explained):
+                titles = tuple(names[0] for names in candidates)
+                best = _Candidate(explained, roles, titles, row + depth + has_units)
+    return best
 
 
 def _units(heading: Heading) -> dict[str, str]:

@@ -128,7 +128,7 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
     surveyed: list[SurveyTable] = []
     others: list[TextTable] = []
     tables = [
-        table for file in survey_files(path, vocabulary) for table in read_tables(file, encoding=options.encoding)
+        table for file in survey_files(path, vocabulary) for table in read_tables(file, encoding=options.text_encoding)
     ]
     for table in tables:
         heading = _heading_of(table, vocabulary, alone=len(tables) == 1)

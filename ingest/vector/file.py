@@ -28,6 +28,7 @@ from ingest.vector.files import vector_files
 from ingest.vector.gdal_settings import in_our_words
 from ingest.vector.geopackage_tables import Table, geopackage_tables
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind
+from ingest.vector.mapinfo_text import copy_as_bytes, mapinfo_encoding
 from ingest.vector.shapefile_index import beside, index_is_whole
 from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
@@ -66,7 +67,9 @@ class VectorFile:
             encodings = encoding_of(table, beside(path, ".cpg"))
             self.encoding, self.declared = encodings.read_as, encodings.declared is not None
             self.contradicted = encodings.declared if encodings.contradicts else None
-        self._as_bytes = table is not None
+        self._is_shapefile = self._as_bytes = table is not None
+        if path.suffix.lower() in {".mif", ".tab"}:
+            self._read_mapinfo_as_bytes()
         self._written = {} if table is None else numbers_as_written(table)
         self._several = False
         self._virtual: tempfile.TemporaryDirectory[str] | None = None
@@ -90,6 +93,18 @@ class VectorFile:
         for part in vector_files(whole):
             (links / _name_of_link(part, whole)).symlink_to(part)
         return links / _name_of_link(whole, whole)
+
+    def _read_mapinfo_as_bytes(self) -> None:
+        """Go on with a copy whose texts come as bytes where they are not in the encoding that the file declares."""
+        if self.encoding is None:
+            meant = mapinfo_encoding(self.path)
+            if meant is None:
+                return
+            self.encoding, self.declared = meant.read_as, meant.declared is not None
+            self.contradicted = meant.declared if meant.contradicts else None
+        self._mended = tempfile.TemporaryDirectory(prefix="twin-mapinfo-")
+        self.path = copy_as_bytes(self.path, Path(self._mended.name))
+        self._as_bytes = True
 
     def _copy_to_mend(self) -> None:
         """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
@@ -183,7 +198,7 @@ class VectorFile:
 
     def _said_to_gdal(self) -> str | None:
         """Return which encoding GDAL is told: texts that are none of its own are asked for as bytes."""
-        return AS_BYTES if self._as_bytes else None
+        return AS_BYTES if self._is_shapefile else None
 
     def _spelt(self, name: str) -> str:
         return decoded_text(name, self.encoding or "utf-8")[0] if self._as_bytes else name
@@ -197,7 +212,7 @@ class VectorFile:
         start = 0
         try:
             for streamed in self._streamed(layer, wanted, rows):
-                if not (streamed.alike or self._as_bytes):
+                if not (streamed.alike or self._is_shapefile):
                     break
                 # Only of a shapefile: elsewhere GDAL walks to the rows it is to read, and stumbles over what lies before.
                 read = streamed if streamed.alike else self._read(layer, wanted, start, rows)
@@ -278,11 +293,11 @@ class VectorFile:
 
         Of a shapefile it is not known, for `start` counts deleted records too.
         """
-        return rows if self._as_bytes or layer.features < 0 else min(rows, layer.features - start)
+        return rows if self._is_shapefile or layer.features < 0 else min(rows, layer.features - start)
 
     def _following(self, fids: NDArray[np.int64], start: int) -> int:
         """Return how many rows GDAL is to skip to reach the next ones; of a shapefile it counts deleted records too."""
-        return int(fids[-1]) + 1 if self._as_bytes else start + len(fids)
+        return int(fids[-1]) + 1 if self._is_shapefile else start + len(fids)
 
     def _batch(self, layer: SourceLayer, read: Streamed) -> Batch:
         columns: dict[str, NDArray[Any]] = {}

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.draft import ReadOptions
-from ingest.encoding import ensure_encoding
 from ingest.vector.conversion import converted
 from ingest.vector.file import VectorFile
 from ingest.vector.kind import tables_together
@@ -28,8 +27,7 @@ class OpenedVector:
 @contextmanager
 def opened_vector(path: Path, source: str, options: ReadOptions) -> Iterator[OpenedVector]:
     """Yield an opened source; `SourceRefused` where nothing can open it."""
-    named = options.mapping.options.get("encoding") if options.mapping else None
-    encoding = options.encoding or (ensure_encoding(named) if named else None)
+    encoding = options.text_encoding
     with tempfile.TemporaryDirectory(prefix="twin-converted-") as folder:
         path = tables_together(path, Path(folder))
         conversion = converted(path, source, Path(folder), encoding)

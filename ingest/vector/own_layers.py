@@ -4,9 +4,7 @@ What a description becomes in the catalogue stands in `twin_model/catalogue/laye
 `ingest/vector/reader.py`, as those of any other layer.
 """
 
-import contextlib
 import re
-import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +18,7 @@ from ingest.mapping import LayerMapping
 from ingest.own_layer import own_target
 from ingest.vector.file import VectorFile
 from ingest.vector.source_layer import Batch, SourceLayer
+from ingest.vector.source_notes import SourceNotes, notes_of
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
 from twin_model.geometry_kind import LAYER_GEOMETRIES, dimension_of
 from twin_model.layer import FieldType
@@ -95,13 +94,13 @@ def _kinds(batch: Batch, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDA
 
 def source_columns(file: VectorFile, layer: SourceLayer) -> list[SourceColumn]:
     """Return what a file says of the columns of a layer: types, titles, coded values."""
-    about, notes = layer.about, _notes(file, layer)
+    about, notes = layer.about, notes_of(file, layer.name)
     names = list(layer.fields)
     kinds = zip(names, about["ogr_types"], about["ogr_subtypes"], strict=True)
     return [_column(name, str(kind), str(subtype), notes) for name, kind, subtype in kinds]
 
 
-def _column(name: str, kind: str, subtype: str, notes: "_Notes") -> SourceColumn:
+def _column(name: str, kind: str, subtype: str, notes: SourceNotes) -> SourceColumn:
     is_json = subtype == "OFSTJSON" or kind.endswith("List")
     type_: FieldType = "boolean" if subtype == "OFSTBoolean" else _TYPES.get(kind, "string")
     return SourceColumn(name, type_, notes.titles.get(name, ""), notes.codes.get(name, {}), is_json)
@@ -169,47 +168,7 @@ def _described(
         source=file.source,
         geometry=_GEOMETRIES[dimension] + heights,
         columns=columns,
-        title=_notes(file, layer).title,
+        title=notes_of(file, layer.name).title,
         identity=next(iter(contents.identities), None),
         part=_PARTS[dimension] if part else "",
     )
-
-
-@dataclass(frozen=True)
-class _Notes:
-    """What a GeoPackage says beside its rows: the title of a layer, titles of columns, meanings of coded values."""
-
-    title: str = ""
-    titles: Mapping[str, str] = field(default_factory=dict)
-    codes: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-
-def _notes(file: VectorFile, layer: SourceLayer) -> _Notes:
-    """Return what a GeoPackage notes of a layer (OGC 12-128r19, clauses 2.1 and 2.3.9 Schema), nothing elsewhere."""
-    if "GPKG" not in file.drivers:
-        return _Notes()
-    try:
-        with contextlib.closing(sqlite3.connect(f"{file.path.resolve().as_uri()}?mode=ro&immutable=1", uri=True)) as db:
-            named = db.execute("SELECT identifier FROM gpkg_contents WHERE table_name = ?", (layer.name,)).fetchone()
-            rows = db.execute(_CODED, (layer.name,)).fetchall() if _has_schema(db) else []
-    except (sqlite3.Error, UnicodeDecodeError):
-        return _Notes()
-    codes: dict[str, dict[str, str]] = {}
-    for column, _, value, words in rows:
-        if value is not None:
-            codes.setdefault(column, {})[str(value)] = str(words or value)
-    titles = {column: str(title) for column, title, *_ in rows if title}
-    distinct = {column: title for column, title in titles.items() if list(titles.values()).count(title) == 1}
-    return _Notes(str(named[0] or "") if named else "", distinct, codes)
-
-
-def _has_schema(db: sqlite3.Connection) -> bool:
-    names = {name for (name,) in db.execute("SELECT name FROM sqlite_master WHERE name LIKE 'gpkg_data_column%'")}
-    return {"gpkg_data_columns", "gpkg_data_column_constraints"} <= names
-
-
-_CODED = (
-    "SELECT c.column_name, coalesce(c.title, c.name), e.value, e.description FROM gpkg_data_columns c "
-    "LEFT JOIN gpkg_data_column_constraints e ON e.constraint_name = c.constraint_name AND e.constraint_type = 'enum' "
-    "WHERE c.table_name = ? ORDER BY e.value"
-)

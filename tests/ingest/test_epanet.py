@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import geopandas as gpd
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ingest.coordinates import AS_THEY_ARE, Coordinates
+from ingest.coordinates import AS_THEY_ARE, Coordinates, coordinates_of
 from ingest.draft import Draft, ReadOptions
 from ingest.epanet import read_epanet, recognises_epanet
 from twin_model.catalogue import read_catalogue
@@ -174,10 +175,42 @@ def test_states_and_comments_are_kept_as_a_note(tmp_path: Path) -> None:
     assert (notes["P1"], notes["P2"]) == ("Closed; 干管", "CV")
 
 
+@pytest.mark.parametrize(
+    "named", [{"encoding": "big5"}, {"mapping": SimpleNamespace(options={"encoding": "Big5"}, crs=None)}]
+)
+def test_an_encoding_is_named_by_the_caller_or_by_the_mapping(tmp_path: Path, named: dict[str, Any]) -> None:
+    path = written(tmp_path, SMALL.replace(";main", ";縣府路"), "big5")
+
+    frames, _ = read(path, **named)
+
+    assert "縣府路" in frames["pipe_line"].set_index("segment_key").filter(like="P1", axis=0)["note"].item()
+
+
 def test_ids_carry_the_network_so_that_two_networks_do_not_collide(tmp_path: Path) -> None:
     frames, _ = read(written(tmp_path, SMALL))
 
     assert sorted(frames["pipe_point"]["id"]) == ["network.JS.J1", "network.JS.J2", "network.JS.R1"]
+
+
+@pytest.mark.parametrize(
+    ("unit", "contradicts"), [("Feet", True), ("DEGREES", True), ("Meters", False), ("None", False)]
+)
+def test_a_map_unit_that_is_not_that_of_the_crs_is_said(tmp_path: Path, unit: str, contradicts: bool) -> None:
+    backdrop = f"[BACKDROP]\n DIMENSIONS 0 0 1 1\n UNITS {unit}\n FILE C:\\a,b.jpg\n[END]"
+
+    _, draft = read(written(tmp_path, SMALL.replace("[END]", backdrop)))
+
+    assert ("epanet.map_unit" in {finding.rule for finding in draft.findings}) == contradicts
+
+
+def test_a_network_in_feet_is_read_in_metres_where_a_mapping_says_so(tmp_path: Path) -> None:
+    in_feet = SMALL.replace("617", "2024").replace("3885000", "12746062.992126")
+    path = written(tmp_path, in_feet.replace("[END]", "[BACKDROP]\n UNITS Feet\n[END]"))
+
+    frames, draft = read(path, coordinates_of(SimpleNamespace(options={"coordinates": {"unit": "ft"}})))
+
+    assert frames["pipe_point"].geometry.y.round(3).unique().tolist() == [3_885_000.0]
+    assert "epanet.map_unit" not in {finding.rule for finding in draft.findings}
 
 
 def test_a_file_without_units_is_read_as_epanet_would_and_says_so(tmp_path: Path) -> None:

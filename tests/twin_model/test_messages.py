@@ -135,7 +135,7 @@ def test_no_value_and_no_gap_keeps_a_message_from_being_said(rule: str, lang: st
 
     text = render(rule, lang, values)
 
-    assert text
+    assert text or list(values.values()) == [""], "only what says a single value may be as empty as that"
     for name, value in values.items():
         if name in names and isinstance(value, int):
             assert str(value) in text.replace(",", "")
