@@ -80,35 +80,43 @@ class Fitting:
         unknown = set(frame.columns) - set(layer.field_names) - {*_SPECIAL, ATTRIBUTES}
         if unknown:
             raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
-        frame = frame.reset_index(drop=True)
-        geometry = np.array(frame.geometry.to_numpy(), dtype=object)
-        runs = runs if runs is not None else no_runs(layer.dimension)
-        if not self._coordinates.change_nothing:
-            geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
-            geometry = self._coordinates.read(geometry)
-        plain = valid_runs(runs, crs_code(frame.crs), self._crs)
-        work = FittingRows(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain)
-        others = runs.take(~np.isin(runs.rows, plain.rows))
-        geometry[others.rows] = others.geometries()
-        self._fit_geometry(work, runs)
+        work = self._work(layer, frame.reset_index(drop=True), runs if runs is not None else no_runs(layer.dimension))
+        self._fit_geometry(work)
         self._warn_outside(work)
         if layer.id in GROUND_LAYERS:
             self._report_heights(work)
         values = {field.name: self._values(work, field) for field in layer.fields if field.name in work.frame}
         if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
             values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
+        rows = self._rows(work, values)
+        return Fitted(rows, work.findings, len(frame), len(frame) - int(work.keep.sum()))
+
+    def _work(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns) -> FittingRows:
+        """Return the rows of a frame with their coordinates read as they are meant."""
+        geometry = np.array(frame.geometry.to_numpy(), dtype=object)
+        if not self._coordinates.change_nothing:
+            geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
+            geometry = self._coordinates.read(geometry)
+        plain = valid_runs(runs, crs_code(frame.crs), self._crs)
+        others = runs.take(~np.isin(runs.rows, plain.rows))
+        geometry[others.rows] = others.geometries()
+        return FittingRows(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain)
+
+    def _rows(self, work: FittingRows, values: dict[str, NDArray[Any]]) -> Rows:
+        """Return the rows that stay, those of several parts split where the layer holds single geometries."""
+        layer = work.layer
         ids = self._identity(work, values)
         valid_from, precision = self._validity(work, values)
-        kept = np.flatnonzero(work.keep)
-        geometry, origin = single_parts(layer, work.geometry[kept])
-        chosen = kept[origin]
+        stored = np.flatnonzero(work.keep)
+        geometry, origin = single_parts(layer, work.geometry[stored])
+        chosen = stored[origin]
         runs = work.plain.restricted_to(chosen)
         columns = {name: column[chosen] for name, column in values.items()}
         bounds = shapely.bounds(geometry)
         bounds[runs.rows] = runs.bounds
         shapes = RowGeometry(layer_wkb(layer, geometry), runs, layer.is_multi)
-        rows = Rows(
-            ids=_numbered(ids[kept], origin),
+        return Rows(
+            ids=_numbered(ids[stored], origin),
             shapes=shapes,
             bounds=bounds,
             columns=columns,
@@ -117,9 +125,8 @@ class Fitting:
             min_zoom=min_zoom(layer, bounds, self._crs),
             content=content_hashes(layer, geometry, columns, runs),
         )
-        return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
-    def _fit_geometry(self, work: FittingRows, runs: CoordinateRuns) -> None:
+    def _fit_geometry(self, work: FittingRows) -> None:
         layer = work.layer
         if not layer.has_geometry:
             work.geometry = np.full(len(work.frame), None, dtype=object)
@@ -130,7 +137,7 @@ class Fitting:
             geometry=lambda r: shapely.to_wkt(work.geometry[r])[:120],
         )
         work.geometry[shapely.is_empty(work.geometry)] = None
-        self._set_aside_unplaced(work, runs)
+        self._set_aside_unplaced(work)
         self._move(work)
         missing = shapely.is_missing(work.geometry) & work.keep
         missing[work.plain.rows] = False
@@ -139,10 +146,10 @@ class Fitting:
         repair(work)
         give_type_of_layer(work)
 
-    def _set_aside_unplaced(self, work: FittingRows, runs: CoordinateRuns) -> None:
+    def _set_aside_unplaced(self, work: FittingRows) -> None:
         """Set aside what is not where its CRS puts it; one finding a cause and source says so (`unplaced`)."""
         bounds = shapely.bounds(work.geometry)
-        bounds[runs.rows] = runs.bounds
+        bounds[work.read.rows] = work.read.bounds
         rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
         self._unplaced.total += len(rows)
         whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]

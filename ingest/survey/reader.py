@@ -138,29 +138,24 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
         named = class_of_name(table.name, vocabulary)
         named = named if named.major else class_of_name(Path(table.file).stem, vocabulary)
         surveyed.append(SurveyTable(table, heading, named))
-    lists = [
-        survey_table
-        for survey_table in surveyed
-        if not survey_table.heading.speaks_of_pipes and not survey_table.named_class.major
-    ]
+    lists = [table for table in surveyed if not table.heading.speaks_of_pipes and not table.named_class.major]
     if len(lists) < len(surveyed):
-        surveyed = [survey_table for survey_table in surveyed if survey_table not in lists]
-        others += [survey_table.table for survey_table in lists]
+        surveyed = [table for table in surveyed if table not in lists]
+        others += [table.table for table in lists]
     _ensure_rows(surveyed, others, draft)
-    for table in (other for other in others if other.rows):
-        draft.decorate(len(table.rows))
-        draft.report(
-            Finding(
-                "survey.table_ignored",
-                "info",
-                place=table.name,
-                values={"source": table.file, "table": table.name, "rows": len(table.rows)},
-            )
-        )
+    _report_ignored(others, draft)
     draft.decorate(sum(survey_table.heading.rows for survey_table in surveyed))
     for survey_table in surveyed:
         _report_lost_digits(survey_table, draft)
     return surveyed
+
+
+def _report_ignored(tables: Sequence[TextTable], draft: Draft) -> None:
+    for table in tables:
+        if table.rows:
+            values = {"source": table.file, "table": table.name, "rows": len(table.rows)}
+            draft.decorate(len(table.rows))
+            draft.report(Finding("survey.table_ignored", "info", place=table.name, values=values))
 
 
 def _report_lost_digits(survey_table: SurveyTable, draft: Draft) -> None:

@@ -105,16 +105,9 @@ class Desk:
         for _ in range(_TRIES):
             newest = self.store.version()
             merged = [self._merged(layer, part, base) for part in rows]
-            remarks = remarks_before(
-                self.store, layer, [each.rows for each in merged], base=base, lang=self.lang, all_new=all_new
-            )
-            newer = sum(each.newer for each in merged)
-            if newer:
-                values = {"layer": layer.id, "count": newer, "base": base}
-                remarks.append(render("edit.newer_kept", self.lang, values))
-            changeset = self._changeset(
-                layer, order, [each.rows for each in merged], edit=True, base=None if base is None else newest
-            )
+            remarks = self._remarks(layer, merged, base, all_new=all_new)
+            parts = [part.rows for part in merged]
+            changeset = self._changeset(layer, order, parts, edit=True, base=None if base is None else newest)
             try:
                 return self.write(layer, changeset, order, remarks, put)
             except VersionConflict:
@@ -134,6 +127,14 @@ class Desk:
         except VersionConflict:  # others wrote between the look at the versions and the writing
             self._ensure_not_replaced(layer, base)
             raise
+
+    def _remarks(self, layer: Layer, merged: Sequence[Merged], base: int | None, *, all_new: bool) -> list[str]:
+        """Return what looks like a mistake in an edit, and that newer values stay where others wrote them."""
+        rows = [part.rows for part in merged]
+        remarks = remarks_before(self.store, layer, rows, base=base, lang=self.lang, all_new=all_new)
+        newer = sum(part.newer for part in merged)
+        values = {"layer": layer.id, "count": newer, "base": base}
+        return [*remarks, render("edit.newer_kept", self.lang, values)] if newer else remarks
 
     def _ensure_not_replaced(self, layer: Layer, base: int | None) -> int | None:
         """Refuse to replace a layer that others have written to since a version; return the newest version looked at."""
@@ -167,9 +168,7 @@ class Desk:
             counts = self._planned(layer, changeset) if known else {"inserted": sum(map(_count, changeset.delivered))}
         else:
             version = (put or self._put)(changeset)
-            touched = version.touched.get(layer.id, Touched())
-            counts = {"inserted": touched.inserted, "updated": touched.updated, "unchanged": touched.unchanged}
-            counts["ended"] = touched.terminated
+            counts = _counts(version.touched.get(layer.id, Touched()))
             self.own |= {version.number} if version.made else set()
         counts = dict.fromkeys(("inserted", "updated", "ended", "unchanged"), 0) | counts
         remarks = [*remarks, *([] if meant_for_all else remarks_on(layer.id, features, counts, self.lang))]
@@ -232,6 +231,11 @@ class Desk:
     def _ensure_texts(self, layer: str, order: Order) -> None:
         for name, text in (("reason", order.reason), ("author", order.author)):
             ensure_text(text, name=name, layer=layer)
+
+
+def _counts(touched: Touched) -> dict[str, int]:
+    counts = {"inserted": touched.inserted, "updated": touched.updated, "unchanged": touched.unchanged}
+    return counts | {"ended": touched.terminated}
 
 
 def _count(delivered: Delivered) -> int:
