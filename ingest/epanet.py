@@ -171,8 +171,8 @@ def _ensure_epanet(text: str, name: str) -> None:
     if swmm:
         raise SourceRefused("epanet.swmm", source=name, section=swmm[1].upper())
     if not _OWN.search(text):
-        found = re.findall(r"^\s*(\[[^\]\n]{1,30}\]?)", text, re.M)[:8]
-        raise SourceRefused("epanet.not_epanet", source=name, found=found or [text.strip().splitlines()[0][:60]])
+        sections = re.findall(r"^\s*(\[[^\]\n]{1,30}\]?)", text, re.M)[:8]
+        raise SourceRefused("epanet.not_epanet", source=name, found=sections or [text.strip().splitlines()[0][:60]])
 
 
 def _sections(text: str, draft: Draft) -> dict[str, list[Entry]]:

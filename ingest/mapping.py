@@ -164,8 +164,8 @@ class LayerMapping:
 
     def source_fields(self, available: Sequence[str]) -> dict[str, str]:
         """Return our field -> the source column that feeds it, of the columns there are (names cut to ten bytes too)."""
-        found = {ours: _among(wanted, available) for ours, wanted in self.fields.items()}
-        return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+        sources = {ours: _among(wanted, available) for ours, wanted in self.fields.items()}
+        return {ours: theirs for ours, theirs in sources.items() if theirs is not None}
 
     def dated_by(self, available: Sequence[str]) -> str | None:
         """Return the source column that says since when a row is true, None where the mapping or the source has none."""

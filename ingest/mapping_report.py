@@ -89,8 +89,8 @@ def _survey_report(outline: LayerOutline, draft: Draft, values: dict[str, dict[s
     after = values.get(target, {})
     known = {column: name for column, name in outline.understood.items() if column in columns}
     fields = tuple(FieldReport(name, column, columns[column], after.get(name, ())) for column, name in known.items())
-    kept = tuple((column, shown) for column, shown in columns.items() if column not in known)
-    return LayerReport(outline.name, target, draft.counts.features.get(target, 0), fields, kept)
+    unused = tuple((column, shown) for column, shown in columns.items() if column not in known)
+    return LayerReport(outline.name, target, draft.counts.features.get(target, 0), fields, unused)
 
 
 def _own_names(layer: Layer, entry: LayerMapping) -> LayerMapping:

@@ -255,5 +255,5 @@ def _separator(text: str) -> str:
 
 
 def _table(name: str, file: str, rows: Iterable[list[str]]) -> TextTable:
-    kept = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
-    return TextTable(name, file, [row for _, row in kept], [number for number, _ in kept])
+    filled = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    return TextTable(name, file, [row for _, row in filled], [number for number, _ in filled])

@@ -104,13 +104,13 @@ def _each_once(raw: NDArray[Any], field: Field, zone: str) -> tuple[NDArray[Any]
     return column, np.flatnonzero(unread[codes]).tolist()
 
 
-def _reader(one: Field, zone: str) -> Callable[[Any], Any]:
+def _reader(field: Field, zone: str) -> Callable[[Any], Any]:
     simple: dict[str, Callable[[Any], Any]] = {"string": _text, "boolean": _boolean}
-    if one.format == "json":
+    if field.format == "json":
         return _json
-    if one.type in simple:
-        return simple[one.type]
-    if one.type == "date":
+    if field.type in simple:
+        return simple[field.type]
+    if field.type == "date":
         return lambda value: _day(value, zone)
     return lambda value: parse_instant(date_text(value), zone)[0]
 

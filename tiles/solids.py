@@ -123,7 +123,7 @@ class Solids:
             name: frame[name].to_numpy(dtype=object) for name in names
         }
         types = {"id": PropertyType.STRING} | {
-            name: _PROPERTY_TYPE[one.type] for name in names if (one := self.layer.field_of(name))
+            name: _PROPERTY_TYPE[field.type] for name in names if (field := self.layer.field_of(name))
         }
         for name, never in (("valid_from", NO_INT32), ("valid_to", LAST_INT32)):
             properties[name] = _days(frame[name].to_numpy(dtype=object), self.zone, never)

@@ -206,16 +206,16 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     )
 
 
-def _finding_record(one: Finding, source: str) -> dict[str, Any]:
+def _finding_record(finding: Finding, source: str) -> dict[str, Any]:
     return {
-        "rule": one.rule,
-        "severity": one.severity,
-        "layer": one.layer,
-        "feature_id": one.feature_id,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "feature_id": finding.feature_id,
         "source": source,
-        "place": one.place or None,
-        "details": orjson.dumps(dict(one.values), default=str).decode(),
-        "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(),
+        "place": finding.place or None,
+        "details": orjson.dumps(dict(finding.values), default=str).decode(),
+        "raw": None if finding.raw is None else orjson.dumps(dict(finding.raw), default=str).decode(),
         "status": "open",
     }
 

@@ -96,14 +96,14 @@ def _code_of(text: str) -> str:
         text = ":".join((text.split(":")[4], text.split(":")[-1]))
     if text.upper() in {CRS84, "CRS84", "OGC:CRS84H"}:
         return CRS84
-    found = _crs(text)
-    if not (found.is_geographic or found.is_projected):
+    system = _crs(text)
+    if not (system.is_geographic or system.is_projected):
         raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"], example="EPSG:4548")
-    own = found.to_json_dict().get("id")
+    own = system.to_json_dict().get("id")
     if own is not None:  # its own code first: 4509 and 4548 are equal in everything but name
         return f"{own['authority']}:{own['code']}"
-    authority = found.to_authority(min_confidence=70)
-    return f"{authority[0]}:{authority[1]}" if authority else str(found.to_wkt())
+    authority = system.to_authority(min_confidence=70)
+    return f"{authority[0]}:{authority[1]}" if authority else str(system.to_wkt())
 
 
 def epsg_of(crs: Any) -> int | None:

@@ -105,8 +105,8 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
     geometry = np.array(
         transform_geometries(np.array(frame.geometry.to_numpy(), dtype=object), frame.crs, storage_crs), dtype=object
     )
-    there = ~shapely.is_missing(geometry)
-    wrong = there & (
+    present = ~shapely.is_missing(geometry)
+    wrong = present & (
         ~np.isin(shapely.get_type_id(geometry), _TYPES_OF[layer.dimension])
         | ((shapely.get_num_geometries(geometry) > 1) & (not layer.is_multi))
         | ~shapely.is_valid(geometry)
@@ -121,7 +121,7 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
             expected=layer.geometry,
             found=_fault(geometry[row]),
         )
-    flat = _lacks_heights(geometry) if layer.has_z else there
+    flat = _lacks_heights(geometry) if layer.has_z else present
     geometry[flat] = shapely.force_2d(geometry[flat])
     return geometry
 

@@ -224,8 +224,8 @@ def best_pairs(pairs: Pairs, score: NDArray[np.float64], tier: NDArray[np.int64]
 def _candidates(new: NDArray[Any], known: NDArray[Any], reach: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     tree = shapely.STRtree(known)
     usable = np.flatnonzero(~shapely.is_missing(new))
-    found = tree.query(new[usable], predicate="dwithin", distance=reach)
-    return usable[found[0]], found[1]
+    pairs = tree.query(new[usable], predicate="dwithin", distance=reach)
+    return usable[pairs[0]], pairs[1]
 
 
 def _overlapping(new: NDArray[Any], known: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

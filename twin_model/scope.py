@@ -81,10 +81,10 @@ def removals(
 def _of_source(layer: Layer, changeset: Changeset, origins: Provenance) -> NDArray[np.bool_]:
     """Say which features came from where this delivery may end something: its scale, and its name where no place says more."""
     scope = changeset.scope
-    kept = origins.series == scope.series
+    same_series = origins.series == scope.series
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
-        kept &= origins.scopes == scope.name
-    return np.asarray(kept, dtype=bool)
+        same_series &= origins.scopes == scope.name
+    return np.asarray(same_series, dtype=bool)
 
 
 def _visible(
@@ -102,7 +102,7 @@ def _visible(
     """
     scope = changeset.scope
     classes: frozenset[ClassKey] | None = None
-    found = [np.empty(0, dtype=np.int64)]
+    fids = [np.empty(0, dtype=np.int64)]
     box = scope.area.bounds if scope.area is not None and scope.reach in ("seen", "area") else None
     if box is None and scope.reach == "seen" and layer.is_network:
         box = _box_of(store, contents)
@@ -117,8 +117,8 @@ def _visible(
         if scope.reach in ("seen", "area"):
             foreign = np.isin(frame["fid"].to_numpy()[here], of_others)
             here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here], foreign)
-        found.append(frame["fid"].to_numpy()[here])
-    return np.concatenate(found)
+        fids.append(frame["fid"].to_numpy()[here])
+    return np.concatenate(fids)
 
 
 def _box_of(store: "Store", contents: Contents) -> Box | None:
@@ -142,15 +142,15 @@ def _looked_at(
         return _mostly_within(layer, geometry, areas)
     near: list[list[Any]] = [[] for _ in geometry]
     sight = SIGHT if layer.is_network else _NEIGHBOURHOOD
-    there = np.flatnonzero(~shapely.is_missing(geometry))
+    present = np.flatnonzero(~shapely.is_missing(geometry))
     for part in changeset.delivered:
         other = store.catalogue[part.layer]
         if part.layer != layer.id and not (layer.is_network and other.is_network):
             continue
         shown = part.rows().geometry()
-        pairs = shapely.STRtree(shown).query(geometry[there], predicate="dwithin", distance=sight)
+        pairs = shapely.STRtree(shown).query(geometry[present], predicate="dwithin", distance=sight)
         for mine, theirs in zip(*pairs, strict=True):
-            near[there[mine]].append(shown[theirs])
+            near[present[mine]].append(shown[theirs])
     areas = np.array([shapely.buffer(shapely.union_all(shapes), sight) for shapes in near], dtype=object)
     placeless = shapely.is_missing(geometry) & (not layer.is_network)
     return np.asarray(_mostly_within(layer, geometry, areas) | placeless, dtype=bool)

@@ -64,11 +64,11 @@ def read_label(text: str) -> Label | None:
     words = unicodedata.normalize("NFKC", text).translate(_DASHES).replace(" ", "")
     if COURTYARD in words:
         return Label(courtyard=True)
-    found = _LABEL.match(words)
-    if not words or found is None:
+    label = _LABEL.match(words)
+    if not words or label is None:
         return None
-    structure = found["structure"]
-    above, below = (int(found[key]) if found[key] else None for key in ("above", "below"))
+    structure = label["structure"]
+    above, below = (int(label[key]) if label[key] else None for key in ("above", "below"))
     if above is not None and not 0 < above <= _MOST_STOREYS:
         return None
     if structure is None and above is None and below is None:

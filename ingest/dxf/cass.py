@@ -178,13 +178,13 @@ def _rings_first(drawing: Drawing, sorted_records: _Sorted, storey_height: float
 def _closed_rings(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> list[tuple[Record, CassCode]]:
     """Return the rows whose outline closes; symbols inside areas are decoration, open outlines are set
     aside."""
-    kept = []
+    closed = []
     for record, row in rows:
         if record.form == "point":
             drawing.pass_over("dxf.symbol_in_area", f"{record.layer} {record.code}")
         elif _ensure_closed(drawing, layer, record):
-            kept.append((record, row))
-    return kept
+            closed.append((record, row))
+    return closed
 
 
 def _ensure_closed(drawing: Drawing, layer: str, record: Record) -> bool:

@@ -47,9 +47,9 @@ class CassTable:
     def lookup(self, code: str, geometry: str) -> CassCode | None:
         """Return the row for a code drawn as "point", "polyline", "polygon" or "text"; None where nothing
         fits."""
-        found = self.codes.get(code)
-        if found is not None:
-            return found
+        exact_row = self.codes.get(code)
+        if exact_row is not None:
+            return exact_row
         fitting = [family for family in self.families if code.startswith(family.code[:-1])]
         exact = [row for row in fitting if row.geometry in ("", geometry)]
         if not exact and geometry == "polygon":
@@ -106,8 +106,8 @@ def _lines(path: Path) -> list[str]:
     raise SourceRefused("dxf.table_unreadable", path=path.name, cause="its text is neither UTF-8 nor GBK")
 
 
-def _ensure_any(found: object, path: Path) -> None:
-    if not found:
+def _ensure_any(rows: object, path: Path) -> None:
+    if not rows:
         raise SourceRefused("dxf.table_unreadable", path=path.name, cause="it holds no line with a code")
 
 

@@ -47,13 +47,13 @@ class Drawing:
         if not len(geometry):
             return
         known = {*self.draft.catalogue[layer].field_names, "place", "valid_from", ATTRIBUTES}
-        kept = {name: values for name, values in columns.items() if name in known}
+        taken = {name: values for name, values in columns.items() if name in known}
         extra = 0 if records is None else records - len(geometry)
         for start in range(0, len(geometry), FRAME_ROWS):
             part = slice(start, start + FRAME_ROWS)
             rows = geometry[part]
             frame = gpd.GeoDataFrame(
-                {name: values[part] for name, values in kept.items()},
+                {name: values[part] for name, values in taken.items()},
                 geometry=gpd.array.from_shapely(rows),
                 crs=self.crs,
             )

@@ -116,14 +116,14 @@ def _unpacked(path: Path, name: str, folder: Path) -> Path:
 
 def _only_ifc(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
     members = [member for member in archive.infolist() if not member.is_dir()]
-    found = [member for member in members if member.filename.lower().endswith(".ifc")]
-    if not found and any(member.filename.lower().endswith(".ifcxml") for member in members):
+    models = [member for member in members if member.filename.lower().endswith(".ifc")]
+    if not models and any(member.filename.lower().endswith(".ifcxml") for member in members):
         raise SourceRefused("ifc.xml", source=name)
-    if len(found) != 1:
+    if len(models) != 1:
         raise SourceRefused(
-            "ifc.zip_members", source=name, count=len(found), members=[member.filename for member in members[:10]]
+            "ifc.zip_members", source=name, count=len(models), members=[member.filename for member in members[:10]]
         )
-    return found[0]
+    return models[0]
 
 
 def _copy_at_most(packed: Any, file: Any, most: int, name: str) -> None:

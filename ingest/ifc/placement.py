@@ -152,8 +152,8 @@ def _by_identity(
     """A conversion by (0, 0) places only a model whose own coordinates are those of the CRS."""
     if math.hypot(at[0], at[1]) > _MAP_SIZED and _inside(crs, at[0], at[1], margin=_DEGREE_MARGIN):
         return Placement("map_conversion", _to_storage(np.eye(4), crs, storage_crs, at), tuple(findings))
-    found = Finding("ifc.identity_conversion", "warning", values={"crs": crs, "level": reference.level})
-    return Placement("none", None, (*findings, found))
+    finding = Finding("ifc.identity_conversion", "warning", values={"crs": crs, "level": reference.level})
+    return Placement("none", None, (*findings, finding))
 
 
 def _known_crs(name: str) -> str | None:
@@ -175,19 +175,19 @@ def _map_unit(
     Files with millimetres and a map unit of metres (or the reverse) are common: the CRS's area of use decides. None where
     no unit brings the model into it.
     """
-    said = conversion.map_unit if conversion.map_unit is not None else reference.unit
-    candidates = dict.fromkeys((said, _axis_unit(crs), reference.unit, 1.0))
+    map_unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
+    candidates = dict.fromkeys((map_unit, _axis_unit(crs), reference.unit, 1.0))
     for unit in candidates:
         x, y = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / _axis_unit(crs)
         if _inside(crs, float(x), float(y), margin=_DEGREE_MARGIN):
             values = {
-                "said": said,
+                "said": map_unit,
                 "used": unit,
                 "east": conversion.east,
                 "north": conversion.north,
                 "crs": crs,
             }
-            return unit, [] if unit == said else [Finding("ifc.map_unit", "warning", values=values)]
+            return unit, [] if unit == map_unit else [Finding("ifc.map_unit", "warning", values=values)]
     return None, []
 
 

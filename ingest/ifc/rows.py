@@ -160,8 +160,8 @@ class ModelRows:
     def _grow_hulls(self, rows: list[dict[str, Any]], geometry: NDArray[Any]) -> None:
         """Widen the hulls of storeys and of the whole model by the footprints of a batch."""
         of_storey = np.array([_WHOLE if row["storey_number"] is None else row["storey_number"] for row in rows])
-        found = [int(at) for at in np.unique(of_storey) if at != _WHOLE]
-        self._grow([*found, _WHOLE], [*(geometry[of_storey == at] for at in found), geometry])
+        storeys_at = [int(at) for at in np.unique(of_storey) if at != _WHOLE]
+        self._grow([*storeys_at, _WHOLE], [*(geometry[of_storey == at] for at in storeys_at), geometry])
 
     def _grow(self, numbers: Sequence[int], shapes: Sequence[NDArray[Any]]) -> None:
         for at, some in zip(numbers, shapes, strict=True):

@@ -151,17 +151,17 @@ def _settings(*, cut: bool) -> Any:
 
 def _shape(element: Any, known: dict[str, _Kept], keep_blob: Callable[[str, bytes], None]) -> Shape | None:
     geometry = element.geometry
-    kept = known.get(geometry.id)
-    if kept is None:
-        kept = known[geometry.id] = _keep(geometry, keep_blob)
-    if kept.footprint is None:
+    stored = known.get(geometry.id)
+    if stored is None:
+        stored = known[geometry.id] = _keep(geometry, keep_blob)
+    if stored.footprint is None:
         return None
     matrix = np.frombuffer(element.transformation_buffer).reshape(4, 4).T
     if is_upright(matrix):
-        return Shape(element.id, kept.mesh, matrix, kept.color, kept.footprint, matrix)
+        return Shape(element.id, stored.mesh, matrix, stored.color, stored.footprint, matrix)
     vertices, triangles = _arrays(geometry)
     tilted = footprint_of(vertices @ matrix[:3, :3].T + matrix[:3, 3], triangles)
-    return Shape(element.id, kept.mesh, matrix, kept.color, tilted, np.eye(4))
+    return Shape(element.id, stored.mesh, matrix, stored.color, tilted, np.eye(4))
 
 
 def is_upright(matrix: Float64) -> bool:

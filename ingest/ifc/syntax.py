@@ -144,8 +144,8 @@ def _semicolons(outline: Outline) -> list[Finding]:
 
 
 def _header_entries(outline: Outline) -> list[Finding]:
-    found = {name.decode() for name in _HEADER_ENTITY.findall(outline.header)}
-    foreign = sorted(found - _STANDARD_HEADER)
+    names = {name.decode() for name in _HEADER_ENTITY.findall(outline.header)}
+    foreign = sorted(names - _STANDARD_HEADER)
     return [Finding("ifc.header_entry", "warning", place="HEADER", values={"entries": foreign})] if foreign else []
 
 

@@ -83,8 +83,8 @@ def _odd_findings(words: dict[OddValue, str]) -> list[Finding]:
 
 def schema_of(head: bytes) -> str:
     """Return the schema the first bytes of a STEP file name, "" where they name none."""
-    found = _FILE_SCHEMA.search(head[:_HEAD_BYTES]) if _ISO in head[:256] else None
-    return found.group(1).decode("ascii", "replace").strip().upper() if found else ""
+    schema = _FILE_SCHEMA.search(head[:_HEAD_BYTES]) if _ISO in head[:256] else None
+    return schema.group(1).decode("ascii", "replace").strip().upper() if schema else ""
 
 
 def _schema(text: bytes, name: str) -> tuple[str, str]:

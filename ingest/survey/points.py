@@ -65,7 +65,7 @@ class PointPlaces:
         Numbers are unique within one project and class: the same sub-class is looked at first, then the same
         class, then points or references of which no class or project is known.
         """
-        found = np.full(len(number), -1, dtype=np.intp)
+        index = np.full(len(number), -1, dtype=np.intp)
         levels = (
             ((self.project, self.scope, self.number), (project, scope, number)),
             ((self.project, self.major, self.number), (project, major, number)),
@@ -75,12 +75,12 @@ class PointPlaces:
             ((self.number,), (number,)),
         )
         for narrow, (keys, wanted) in zip((True, True, True, True, False, False), levels, strict=True):
-            open_rows = np.flatnonzero(found < 0)
+            open_rows = np.flatnonzero(index < 0)
             hits = _lookup(joined_keys(keys), joined_keys(tuple(part[open_rows] for part in wanted)))
             usable = (hits >= 0) & self._agree(hits, project[open_rows], major[open_rows])
-            found[open_rows[usable]] = hits[usable]
-            found[open_rows[(hits == -2) & (narrow | (major[open_rows] == ""))]] = -2
-        return found
+            index[open_rows[usable]] = hits[usable]
+            index[open_rows[(hits == -2) & (narrow | (major[open_rows] == ""))]] = -2
+        return index
 
     def _agree(self, hits: NDArray[np.intp], project: Texts, major: Texts) -> NDArray[np.bool_]:
         """Return where a point contradicts neither the project nor the class of the reference."""
@@ -132,10 +132,10 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
     _report_values(rows, ground, vocabulary)
     unusable = frozenset(rows.text("survey_no")[~rows.keep].tolist())
     _store(rows, east, north, ground, project, crs, vocabulary)
-    kept = np.flatnonzero(rows.keep)
-    number, scope, major = (rows.text(name)[kept] for name in ("survey_no", "scope", "major"))
+    stored = np.flatnonzero(rows.keep)
+    number, scope, major = (rows.text(name)[stored] for name in ("survey_no", "scope", "major"))
     return PointPlaces(
-        number, project[kept], scope, major, east[kept], north[kept], ground[kept], unusable - set(number)
+        number, project[stored], scope, major, east[stored], north[stored], ground[stored], unusable - set(number)
     )
 
 
@@ -158,8 +158,8 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
         y=y,
     )
     keys = joined_keys((project, scope, number))
-    kept = np.flatnonzero(rows.keep)
-    first = pd.Series(kept, index=keys[kept])
+    stored = np.flatnonzero(rows.keep)
+    first = pd.Series(stored, index=keys[stored])
     first = first[~first.index.duplicated()]
     twin = first.reindex(keys, fill_value=-1).to_numpy()
     repeated = rows.keep & (twin >= 0) & (twin != np.arange(len(keys)))

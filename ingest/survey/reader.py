@@ -184,12 +184,12 @@ def _heading_of(table: TextTable, vocabulary: Vocabulary, *, alone: bool) -> Hea
         return None
 
 
-def _ensure_rows(found: Sequence[SurveyTable], others: Sequence[TextTable], draft: Draft) -> None:
+def _ensure_rows(surveyed: Sequence[SurveyTable], others: Sequence[TextTable], draft: Draft) -> None:
     """Refuse a source without a heading, or with headings over nothing."""
     source = draft.source.name
-    if not found and not any(table.rows for table in others):
+    if not surveyed and not any(table.rows for table in others):
         raise SourceRefused("survey.no_rows", source=source, tables=[table.name for table in others])
-    if not found:
+    if not surveyed:
         first = next(table for table in others if table.rows)
         raise SourceRefused(
             "survey.no_heading",
@@ -197,8 +197,8 @@ def _ensure_rows(found: Sequence[SurveyTable], others: Sequence[TextTable], draf
             table=first.name,
             found=[cell for cell in first.rows[0] if cell][:12],
         )
-    if all(len(table.table.rows) <= table.heading.rows for table in found):
-        raise SourceRefused("survey.no_rows", source=source, tables=[table.table.name for table in found])
+    if all(len(table.table.rows) <= table.heading.rows for table in surveyed):
+        raise SourceRefused("survey.no_rows", source=source, tables=[table.table.name for table in surveyed])
 
 
 def _latest(tables: Sequence[SurveyTable]) -> Instant | None:

@@ -118,9 +118,13 @@ class SurveyRows:
         return np.where(self.own, 1 + merged, 0)
 
     def _delivered(self, row: int) -> list[tuple[int, int]]:
-        one = self.frame.iloc[row]
-        first = (int(one["table"]), int(one["row"]))
-        return [first, (int(one["also_table"]), int(one["also_row"]))] if one.get("also_row", -1) >= 0 else [first]
+        values = self.frame.iloc[row]
+        first = (int(values["table"]), int(values["row"]))
+        return (
+            [first, (int(values["also_table"]), int(values["also_row"]))]
+            if values.get("also_row", -1) >= 0
+            else [first]
+        )
 
     def _raw(self, table: int, row: int) -> dict[str, str]:
         """Return a row as it was delivered: heading -> text; columns without a heading by their number."""
@@ -258,18 +262,18 @@ def _text_frame(survey_table: SurveyTable, number: int, vocabulary: Vocabulary) 
     return frame.assign(table=number, row=np.arange(first, first + len(below)))
 
 
-def _decoration(one: SurveyTable, frame: pd.DataFrame, vocabulary: Vocabulary) -> Mask:
+def _decoration(table: SurveyTable, frame: pd.DataFrame, vocabulary: Vocabulary) -> Mask:
     """Return which rows are captions ("制表：") or the heading once more, as at the top of each printed
     page."""
-    heading = {tuple(row) for row in one.table.rows[: one.heading.rows]}
+    heading = {tuple(row) for row in table.table.rows[: table.heading.rows]}
     begins = tuple(vocabulary.rules["captions"]["begins"])
     needed = [name for name in ("x", "y", "end_no", "connected_no") if name in frame]
-    found = np.zeros(len(frame), dtype=bool)
+    decoration = np.zeros(len(frame), dtype=bool)
     blank = (frame[needed] == "").all(axis=1).to_numpy()
     for n, row in enumerate(frame["row"].tolist()):
-        cells = one.table.rows[row]
-        found[n] = tuple(cells) in heading or (blank[n] and next((c for c in cells if c), "").startswith(begins))
-    return found
+        cells = table.table.rows[row]
+        decoration[n] = tuple(cells) in heading or (blank[n] and next((c for c in cells if c), "").startswith(begins))
+    return decoration
 
 
 def _with_class(frame: pd.DataFrame, tables: Sequence[SurveyTable], vocabulary: Vocabulary) -> pd.DataFrame:
@@ -277,13 +281,13 @@ def _with_class(frame: pd.DataFrame, tables: Sequence[SurveyTable], vocabulary: 
     code."""
     words = frame["class"].tolist() if "class" in frame else [""] * len(frame)
     codes = [code[:4] for code in frame["feature_code"]] if "feature_code" in frame else [""] * len(frame)
-    said = list(zip(frame["table"].tolist(), words, codes, strict=True))
+    triples = list(zip(frame["table"].tolist(), words, codes, strict=True))
     meant = {
         key: _narrowest(vocabulary.pipe_class(key[1]), tables[key[0]].named_class, _by_code(key[2], vocabulary))
-        for key in set(said)
+        for key in set(triples)
     }
-    major = np.array([meant[key].major for key in said], dtype=object)
-    sub = np.array([meant[key].sub for key in said], dtype=object)
+    major = np.array([meant[key].major for key in triples], dtype=object)
+    sub = np.array([meant[key].sub for key in triples], dtype=object)
     return frame.assign(major=major, sub=sub, scope=np.where(sub != "", sub, major).astype(object))
 
 
@@ -318,13 +322,13 @@ def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:
 
 def status_codes(rows: SurveyRows, vocabulary: Vocabulary) -> Texts:
     """Return the status as "0".."3", None where empty; a word nobody knows is reported and left out."""
-    said = rows.text("status")
-    codes = np.array([vocabulary.word("status", text) if text else None for text in said], dtype=object)
-    unknown = np.array([code is None for code in codes], dtype=bool) & (said != "") & rows.keep
+    status = rows.text("status")
+    codes = np.array([vocabulary.word("status", text) if text else None for text in status], dtype=object)
+    unknown = np.array([code is None for code in codes], dtype=bool) & (status != "") & rows.keep
     rows.report(
         "survey.status_unknown",
         unknown,
-        word=said,
+        word=status,
         expected=list(vocabulary.rules["status"])[:12],
     )
     return codes

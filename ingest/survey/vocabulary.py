@@ -61,33 +61,33 @@ class Vocabulary:
     def pipe_class(self, word: str) -> PipeClass:
         """Return the class a word means ("雨水", "YS", "DX", "5201..."); empty where it means none."""
         key = _class_key(word)
-        found = self.classes.get(key)
-        if found is None and key.isdigit() and len(key) >= 4:
-            found = self.classes.get(key[:4]) or self.classes.get(key[:2])
-        return found or PipeClass()
+        known = self.classes.get(key)
+        if known is None and key.isdigit() and len(key) >= 4:
+            known = self.classes.get(key[:4]) or self.classes.get(key[:2])
+        return known or PipeClass()
 
-    def depth_reference(self, one: PipeClass, burial: str) -> str:
+    def depth_reference(self, pipe_class: PipeClass, burial: str) -> str:
         """Return "top" or "invert": what depths of a class and burial method are measured to; "" where not
         known."""
         table = self.rules["depth_reference"]
         own = self.rules["burial_reference"].get(self.word("burial_method", burial) or normal_text(burial))
-        return str(own or table.get(one.sub) or table.get(one.major) or "")
+        return str(own or table.get(pipe_class.sub) or table.get(pipe_class.major) or "")
 
-    def maximum_depth(self, one: PipeClass) -> float:
+    def maximum_depth(self, pipe_class: PipeClass) -> float:
         table = self.rules["maximum_depth"]
-        return float(table.get(one.sub, table.get(one.major, max(table.values()))))
+        return float(table.get(pipe_class.sub, table.get(pipe_class.major, max(table.values()))))
 
     def written_in(self, name: str, heading: str) -> str:
         """Return the unit in which a field's numbers are written: by the mapping, else the heading's, else the usual one."""
         kind = kind_of_number(name)
         return str(self.rules["units"].get(kind) or heading or UNITS.get(kind, ""))
 
-    def word(self, table: str, said: str) -> str | None:
+    def word(self, table: str, text: str) -> str | None:
         """Return our word for what was said in one of the word tables ("status", "material", ...), None if
         not there."""
         words = self.rules[table]
-        found = words.get(said, words.get(normal_text(said)))
-        return None if found is None else str(found)
+        word = words.get(text, words.get(normal_text(text)))
+        return None if word is None else str(word)
 
 
 def kind_of_number(name: str) -> str:

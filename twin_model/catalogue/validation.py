@@ -97,11 +97,11 @@ def _one_of(layer: Layer, key: str, value: Any, expected: Iterable[str]) -> None
         raise CatalogueError(layer=layer.id, key=f"{key} = {value!r}", expected=allowed)
 
 
-def _ensure_field(layer: Layer, one: Field) -> None:
-    if not one.name.isidentifier() or is_reserved(one.name):
-        raise CatalogueError(layer=layer.id, key=one.name, expected=["a name that is none of", *RESERVED])
-    _one_of(layer, f"{one.name}: type", one.type, get_args(FieldType))
-    _one_of(layer, f"{one.name}: format", one.format, ("", "json"))
+def _ensure_field(layer: Layer, field: Field) -> None:
+    if not field.name.isidentifier() or is_reserved(field.name):
+        raise CatalogueError(layer=layer.id, key=field.name, expected=["a name that is none of", *RESERVED])
+    _one_of(layer, f"{field.name}: type", field.type, get_args(FieldType))
+    _one_of(layer, f"{field.name}: format", field.format, ("", "json"))
 
 
 def _ensure_distinct(layer: Layer) -> None:

@@ -227,8 +227,8 @@ def _temporal(operator: str, arguments: list[Any]) -> Expression:
     right_needs = operator in INTERVAL_OPERATORS and operator != "contains"
     for operand, needs in ((left, left_needs), (right, right_needs)):
         if needs and not isinstance(operand, IntervalLiteral):
-            found = f"an instant in T_{operator.upper()}"
-            raise InvalidFilter(found=found, expected="INTERVAL(start, end), where '..' is an open end")
+            written = f"an instant in T_{operator.upper()}"
+            raise InvalidFilter(found=written, expected="INTERVAL(start, end), where '..' is an open end")
     return Temporal(operator, left, right)
 
 

@@ -184,9 +184,9 @@ def _ensure_fresh(
         if name in plans:
             fids += plans[name].decisions[plans[name].decisions > 0].tolist() + plans[name].ended.tolist()
         stale[name] += writer.changed_since(fids, changeset.base) if fids else []
-    found = {name: ids for name, ids in stale.items() if ids}
-    if found:
-        raise VersionConflict(base=changeset.base, found=newest, features=found)
+    stale_ids = {name: ids for name, ids in stale.items() if ids}
+    if stale_ids:
+        raise VersionConflict(base=changeset.base, found=newest, features=stale_ids)
 
 
 def moment_after(recorded: Instant | None) -> Instant:

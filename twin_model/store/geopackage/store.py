@@ -155,19 +155,19 @@ class GeoPackageStore(GeoPackageHistory):
             meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
             raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
-        found = int(meta["format"])
-        if found > gpkg_schema.FORMAT:
-            raise StoreTooNew(path=str(self._path), found=found, known=gpkg_schema.FORMAT)
-        if found < gpkg_schema.FORMAT:
-            self._migrate(found, meta["crs"])
+        stored = int(meta["format"])
+        if stored > gpkg_schema.FORMAT:
+            raise StoreTooNew(path=str(self._path), found=stored, known=gpkg_schema.FORMAT)
+        if stored < gpkg_schema.FORMAT:
+            self._migrate(stored, meta["crs"])
         return meta
 
-    def _migrate(self, found: int, crs: str) -> None:
+    def _migrate(self, stored: int, crs: str) -> None:
         """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
-        kept = backup_path(self._path, found)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        if not kept.exists():
-            self.backup(kept)
+        backup = backup_path(self._path, stored)
+        backup.parent.mkdir(parents=True, exist_ok=True)
+        if not backup.exists():
+            self.backup(backup)
         with self._writing() as connection:
             text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'format'"
             migrate(connection, int(connection.execute(text).fetchone()[0]), self._catalogue, crs)
@@ -306,10 +306,10 @@ class GeoPackageStore(GeoPackageHistory):
         return dict(self._connection().execute(text, (orjson.dumps(ids).decode(), layer)).fetchall())
 
     def blob(self, digest: str) -> bytes:
-        found = self.blobs([digest])
-        if digest not in found:
+        blobs = self.blobs([digest])
+        if digest not in blobs:
             raise StoreError("store.error", cause=f"blob {digest} is missing")
-        return found[digest]
+        return blobs[digest]
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]:
         rows = self._connection().execute(

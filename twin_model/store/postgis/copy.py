@@ -134,10 +134,10 @@ def restore(url: str, archive: Path, *, replace: bool = False) -> None:
     """
     address = ServerAddress.read(url)
     listed = _run(address, "pg_restore", "--list", str(archive), offline=True)
-    found = re.search(r"^\d+;.* SCHEMA - (.+?) \S+$", listed, re.MULTILINE)
-    if found is None or found[1] != address.schema:
+    match = re.search(r"^\d+;.* SCHEMA - (.+?) \S+$", listed, re.MULTILINE)
+    if match is None or match[1] != address.schema:
         raise StoreError(
-            "store.other_schema", url=address.shown, found=found[1] if found else "-", expected=address.schema
+            "store.other_schema", url=address.shown, found=match[1] if match else "-", expected=address.schema
         )
     with connect(address) as connection, in_our_words(address), connection.transaction():
         _make_way(connection, address, replace=replace)
@@ -155,8 +155,8 @@ def _make_way(connection: Connection, address: ServerAddress, *, replace: bool) 
     if held is None:
         connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(name))
         return
-    kept = sql.Identifier(f"{address.schema[:40]}_{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name, kept))
+    spare = sql.Identifier(f"{address.schema[:40]}_{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name, spare))
 
 
 def _pattern(schema: str) -> str:

@@ -118,9 +118,9 @@ def prepare(connection: "psycopg.Connection[Any]", address: ServerAddress) -> No
     text = (
         "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
     )
-    found = connection.execute(text).fetchone()
+    schema = connection.execute(text).fetchone()
     connection.adapters.register_dumper(list, _Numbers)
-    path = [address.schema, found[0] if found else "public"]
+    path = [address.schema, schema[0] if schema else "public"]
     names = sql.SQL(", ").join(map(sql.Identifier, path))
     settings = (
         "SET search_path = {}; SET plan_cache_mode = force_custom_plan; SET jit = off; SET parallel_setup_cost = 100000"

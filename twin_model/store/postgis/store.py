@@ -282,10 +282,10 @@ class PostgisStore(PostgisHistory):
         return {alias: int(fid) for alias, fid in self._all(text, ids, layer, ids)}
 
     def blob(self, digest: str) -> bytes:
-        found = self.blobs([digest])
-        if digest not in found:
+        blobs = self.blobs([digest])
+        if digest not in blobs:
             raise StoreError("store.error", cause=f"blob {digest} is missing")
-        return found[digest]
+        return blobs[digest]
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]:
         rows = self._all("SELECT digest, content FROM twin_blob WHERE digest = ANY(%s)", digests)
@@ -401,8 +401,8 @@ def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Pla
 
 
 def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
-    there = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'postgis'").fetchone()
-    if there is not None:
+    extension = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'postgis'").fetchone()
+    if extension is not None:
         return
     try:
         with connection.transaction():
@@ -413,6 +413,6 @@ def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
 
 def _ensure_schema(connection: Connection, address: ServerAddress) -> None:
     """Make the schema where it is missing: an account may be given one and no right to make others."""
-    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (address.schema,)).fetchone()
-    if found is None:
+    schema = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (address.schema,)).fetchone()
+    if schema is None:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))

@@ -189,12 +189,12 @@ class PostgisWriter(LayerWriter):
         if reach != "current":
             believed = "" if reach == "whole" else " AND m.version_to IS NULL"
             text += f' UNION ALL SELECT m."row", m.version_to, {listed} FROM {self._past} m WHERE m.fid = ANY(%(fids)s){believed}'
-        names, found = ("_row", "version_to", *columns), defaultdict(list)
+        names, timelines = ("_row", "version_to", *columns), defaultdict(list)
         with self._connection.cursor(binary=True) as cursor:
             for values in cursor.execute(cast("sql.SQL", text), {"fids": list(fids)}):
                 row = dict(zip(names, values, strict=True))
-                found[row["fid"]].append(row)
-        return {fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found}
+                timelines[row["fid"]].append(row)
+        return {fid: sorted(timelines[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in timelines}
 
     def apply(self, todo: Steps) -> None:
         """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs: where no
@@ -265,7 +265,12 @@ class PostgisWriter(LayerWriter):
             self._connection.execute(
                 "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
                 "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
-                (self.layer.id, self.writing.version, [one for one, _ in renumbered], [fid for _, fid in renumbered]),
+                (
+                    self.layer.id,
+                    self.writing.version,
+                    [alias for alias, _ in renumbered],
+                    [fid for _, fid in renumbered],
+                ),
             )
 
     def keep_links(self, links: list[tuple[str, int, int]]) -> None:
