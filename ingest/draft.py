@@ -260,6 +260,14 @@ class Draft:
             noticed = [replace(finding, point=None) if finding.raw is not None else finding for finding in noticed]
         return noticed + self._fitting.unplaced.findings
 
+    def take_coordinates(self) -> Coordinates:
+        """Return how a person says that numbers are meant to a reader that places what it reads by itself: frames that come now
+        lie in the town as they are."""
+        taken = self.coordinates
+        self.coordinates = Coordinates(anywhere=taken.anywhere)
+        self._fitting.coordinates = self.coordinates
+        return taken
+
     def ensure_placed(self) -> None:
         """Refuse a source most of which is not where its CRS puts it: `SourceRefused` with the likely cause."""
         self._fitting.unplaced.ensure_few()

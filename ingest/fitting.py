@@ -64,7 +64,7 @@ class Fitting:
     ) -> None:
         self._catalogue = catalogue
         self._town = town or TownPlace(storage_crs)
-        self._coordinates = coordinates
+        self.coordinates = coordinates
         self._unplaced = Unplaced(source)
         self._crs = storage_crs
         self._zone = zone
@@ -94,9 +94,9 @@ class Fitting:
     def _work(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns) -> FittingRows:
         """Return the rows of a frame with their coordinates read as they are meant."""
         geometry = np.array(frame.geometry.to_numpy(), dtype=object)
-        if not self._coordinates.change_nothing:
+        if not self.coordinates.change_nothing:
             geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
-            geometry = self._coordinates.read(geometry)
+            geometry = self.coordinates.read(geometry)
         plain = valid_runs(runs, crs_code(frame.crs), self._crs)
         others = runs.take(~np.isin(runs.rows, plain.rows))
         geometry[others.rows] = others.geometries()
@@ -157,7 +157,7 @@ class Fitting:
             return
         west, south, east, north = bounds[rows].T
         x, y = (west + east) / 2, (south + north) / 2
-        causes = [None] * len(rows) if self._coordinates.anywhere else causes_of(x, y, work.source_crs, self._town)
+        causes = [None] * len(rows) if self.coordinates.anywhere else causes_of(x, y, work.source_crs, self._town)
         nowhere = have_no_place(west, south, work.source_crs) | have_no_place(east, north, work.source_crs)
         for n in np.flatnonzero(nowhere | np.array([cause is not None for cause in causes])).tolist():
             cause = causes[n] or Cause("geometry.outside_crs", work.source_crs)

@@ -18,4 +18,4 @@ def _functions() -> ReaderFunctions:
     return ReaderFunctions(recognises_ifc, read_ifc)
 
 
-READER = Reader("ifc", topic="bim", suffixes=(".ifc", ".ifczip", ".ifcxml"), files=alone, load=_functions, version=2)
+READER = Reader("ifc", topic="bim", suffixes=(".ifc", ".ifczip", ".ifcxml"), files=alone, load=_functions, version=3)

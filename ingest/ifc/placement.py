@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.draft import ReadOptions
 from ingest.ifc.georeference import Conversion, Georeference
 from ingest.place import TownPlace, likely_systems
@@ -29,6 +30,7 @@ from twin_model.crs import (
 )
 from twin_model.errors import CalledWrongly, CrsRefused
 from twin_model.finding import Finding
+from twin_model.local_grid import LOCAL
 
 __all__ = ["Placement", "place"]
 
@@ -53,8 +55,34 @@ class Placement:
     findings: tuple[Finding, ...] = ()
 
 
-def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: Float64) -> Placement:
+@dataclass(frozen=True)
+class _MapSystem:
+    """The system of a model's map coordinates: a CRS, and how a person says that numbers of it are meant."""
+
+    crs: str
+    coordinates: Coordinates
+
+    def inside(self, x: float, y: float) -> bool:
+        """Say whether x, y lie in the CRS's area of use, widened by a degree."""
+        (east,), (north,) = self.coordinates.read_xy(np.array([x]), np.array([y]))
+        return _inside(self.crs, float(east), float(north), margin=_DEGREE_MARGIN)
+
+    def to_storage(self, x: Float64, y: Float64, storage_crs: str) -> tuple[Float64, Float64]:
+        return transform_xy(*self.coordinates.read_xy(x, y), self.crs, storage_crs)
+
+
+def place(
+    reference: Georeference,
+    options: ReadOptions,
+    storage_crs: str,
+    at: Float64,
+    coordinates: Coordinates = AS_THEY_ARE,
+) -> Placement:
     """Return the placement of a model; `at` is a point of it in model metres, where fits are made and checked.
+
+    Map coordinates are read as `coordinates` say they are meant; where they say something, they are in the CRS that the
+    caller names, whatever the model states. A local grid places a model without conversion only where its own coordinates
+    lie more than a kilometre from their origin: nearer, they are a drawing's.
 
     In this order: `placement` of the mapping ({east, north, height, rotation} in degrees counter-clockwise), the
     model's map conversion, coordinates that already are those of the CRS the caller names. Else "none".
@@ -62,10 +90,11 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
     given = dict(getattr(options.mapping, "options", None) or {}).get("placement")
     named = options.crs or getattr(options.mapping, "crs", None)
     if given is not None:
-        return _by_hand(given, named or storage_crs, storage_crs, at)
+        return _by_hand(given, _MapSystem(named or storage_crs, coordinates), storage_crs, at)
     findings = _contradictions(reference, at)
+    wins = options.crs_wins or not coordinates.change_nothing
     try:
-        placement = _own_place(reference, named, storage_crs, at, wins=options.crs_wins)
+        placement = _own_place(reference, named, storage_crs, at, coordinates, wins=wins)
     except CrsRefused as error:
         placement = Placement("none", None, (Finding("ifc.crs_refused", "warning", values={"cause": error}),))
     if placement.matrix is not None:
@@ -73,15 +102,26 @@ def place(reference: Georeference, options: ReadOptions, storage_crs: str, at: F
     return Placement(placement.kind, placement.matrix, (*findings, *placement.findings))
 
 
-def _own_place(reference: Georeference, named: str | None, storage_crs: str, at: Float64, *, wins: bool) -> Placement:
+def _own_place(
+    reference: Georeference,
+    named: str | None,
+    storage_crs: str,
+    at: Float64,
+    coordinates: Coordinates,
+    *,
+    wins: bool,
+) -> Placement:
     if reference.conversions:
-        return _by_conversion(reference, named, storage_crs, at, wins=wins)
-    if named and is_projected(named) and _inside(named, at[0], at[1], margin=_DEGREE_MARGIN):
-        return Placement("mapping", _to_storage(np.eye(4), named, storage_crs, at))
+        return _by_conversion(reference, named, storage_crs, at, coordinates, wins=wins)
+    if named and is_projected(named):
+        system = _MapSystem(named, coordinates)
+        is_drawing = coordinates.grid is not None and math.hypot(*at[:2]) < _FAR
+        if not is_drawing and system.inside(at[0], at[1]):
+            return Placement("mapping", _to_storage(np.eye(4), system, storage_crs, at))
     return Placement("none", None, (Finding("ifc.no_placement", "warning", values={"level": reference.level}),))
 
 
-def _by_hand(given: Mapping[str, Any], crs: str, storage_crs: str, at: Float64) -> Placement:
+def _by_hand(given: Mapping[str, Any], system: _MapSystem, storage_crs: str, at: Float64) -> Placement:
     try:
         east, north = float(given["east"]), float(given["north"])
         height, rotation = float(given.get("height", 0.0)), float(given.get("rotation", 0.0))
@@ -91,19 +131,26 @@ def _by_hand(given: Mapping[str, Any], crs: str, storage_crs: str, at: Float64) 
         ) from error
     turn = math.radians(rotation)
     matrix = _helmert((east, north, height), (math.cos(turn), math.sin(turn)), np.ones(3))
-    return Placement("mapping", _to_storage(matrix, crs, storage_crs, at))
+    return Placement("mapping", _to_storage(matrix, system, storage_crs, at))
 
 
 def _by_conversion(
-    reference: Georeference, named: str | None, storage_crs: str, at: Float64, *, wins: bool
+    reference: Georeference,
+    named: str | None,
+    storage_crs: str,
+    at: Float64,
+    coordinates: Coordinates,
+    *,
+    wins: bool,
 ) -> Placement:
     conversion = reference.conversions[0]
     findings = _differing(reference.conversions)
     stated = _known_crs(conversion.crs) or _known_crs(conversion.well_known_text)
     given = crs_code(named) if named else None
     crs = given if wins and given else stated or given
-    if stated and given and not same_crs(stated, given):
-        values = {"source": "IFC", "found": stated, "given": given}
+    if stated and given and (coordinates.grid is not None or not same_crs(stated, given)):
+        grid = coordinates.grid
+        values = {"source": "IFC", "found": stated, "given": given if grid is None else f"{LOCAL}{grid.name}"}
         findings.append(Finding("vector.crs_won" if wins else "vector.crs_kept", "warning", values=values))
     if crs is None or not is_projected(crs):
         return Placement(
@@ -111,12 +158,13 @@ def _by_conversion(
             None,
             (*findings, Finding("ifc.crs_unknown", "warning", values={"crs": conversion.crs or "-"})),
         )
+    system = _MapSystem(crs, coordinates)
     if conversion.is_identity:
-        return _by_identity(reference, crs, storage_crs, at, findings)
-    twice = _twice(conversion, reference, crs, at)
+        return _by_identity(reference, system, storage_crs, at, findings)
+    twice = _twice(conversion, reference, system, at)
     if twice is not None:
         return Placement("none", None, (*findings, twice))
-    unit, unit_findings = _map_unit(conversion, reference, crs, at)
+    unit, unit_findings = _map_unit(conversion, reference, system, at)
     if unit is None:
         return Placement("none", None, (*findings, _outside(conversion, reference, crs, storage_crs)))
     factors, scale_findings = _factors(conversion, reference.unit, unit)
@@ -124,35 +172,35 @@ def _by_conversion(
     matrix = _helmert(origin, conversion.x_axis, factors) @ np.linalg.inv(reference.context)
     return Placement(
         "map_conversion",
-        _to_storage(matrix, crs, storage_crs, at),
+        _to_storage(matrix, system, storage_crs, at),
         (*findings, *unit_findings, *scale_findings),
     )
 
 
-def _twice(conversion: Conversion, reference: Georeference, crs: str, at: Float64) -> Finding | None:
+def _twice(conversion: Conversion, reference: Georeference, system: _MapSystem, at: Float64) -> Finding | None:
     """Return a finding where the model's own coordinates lie in the CRS already, so that the conversion adds it again.
 
     Which of the two is meant, nobody can tell from the model: it is stored unplaced and both readings are named.
     """
-    axis = _axis_unit(crs)
+    axis = _axis_unit(system.crs)
     own = at[:2] / axis
-    if math.hypot(*at[:2]) < _MAP_SIZED or not _inside(crs, float(own[0]), float(own[1]), margin=_DEGREE_MARGIN):
+    if math.hypot(*at[:2]) < _MAP_SIZED or not system.inside(float(own[0]), float(own[1])):
         return None
     unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
     moved = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / axis
-    values = {"east": conversion.east, "north": conversion.north, "crs": crs}
+    values = {"east": conversion.east, "north": conversion.north, "crs": system.crs}
     values |= {"own_east": round(float(own[0]), 3), "own_north": round(float(own[1]), 3)}
     values |= {"both_east": round(float(moved[0]), 3), "both_north": round(float(moved[1]), 3)}
     return Finding("ifc.georeferenced_twice", "warning", values=values)
 
 
 def _by_identity(
-    reference: Georeference, crs: str, storage_crs: str, at: Float64, findings: list[Finding]
+    reference: Georeference, system: _MapSystem, storage_crs: str, at: Float64, findings: list[Finding]
 ) -> Placement:
     """A conversion by (0, 0) places only a model whose own coordinates are those of the CRS."""
-    if math.hypot(at[0], at[1]) > _MAP_SIZED and _inside(crs, at[0], at[1], margin=_DEGREE_MARGIN):
-        return Placement("map_conversion", _to_storage(np.eye(4), crs, storage_crs, at), tuple(findings))
-    finding = Finding("ifc.identity_conversion", "warning", values={"crs": crs, "level": reference.level})
+    if math.hypot(at[0], at[1]) > _MAP_SIZED and system.inside(at[0], at[1]):
+        return Placement("map_conversion", _to_storage(np.eye(4), system, storage_crs, at), tuple(findings))
+    finding = Finding("ifc.identity_conversion", "warning", values={"crs": system.crs, "level": reference.level})
     return Placement("none", None, (*findings, finding))
 
 
@@ -168,7 +216,7 @@ def _known_crs(name: str) -> str | None:
 
 
 def _map_unit(
-    conversion: Conversion, reference: Georeference, crs: str, at: Float64
+    conversion: Conversion, reference: Georeference, system: _MapSystem, at: Float64
 ) -> tuple[float | None, list[Finding]]:
     """Return metres per unit of E and N: as named, else the project's; where that falls outside the CRS, what fits.
 
@@ -176,16 +224,18 @@ def _map_unit(
     no unit brings the model into it.
     """
     map_unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
-    candidates = dict.fromkeys((map_unit, _axis_unit(crs), reference.unit, 1.0))
+    candidates = dict.fromkeys((map_unit, _axis_unit(system.crs), reference.unit, 1.0))
     for unit in candidates:
-        x, y = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / _axis_unit(crs)
-        if _inside(crs, float(x), float(y), margin=_DEGREE_MARGIN):
+        x, y = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / _axis_unit(
+            system.crs
+        )
+        if system.inside(float(x), float(y)):
             values = {
                 "said": map_unit,
                 "used": unit,
                 "east": conversion.east,
                 "north": conversion.north,
-                "crs": crs,
+                "crs": system.crs,
             }
             return unit, [] if unit == map_unit else [Finding("ifc.map_unit", "warning", values=values)]
     return None, []
@@ -241,17 +291,17 @@ def _axis_unit(crs: str) -> float:
     return float(units[1]) if len(units) > 1 else 1.0
 
 
-def _to_storage(matrix: Float64, crs: str, storage_crs: str, at: Float64) -> Float64:
-    """Return the matrix that leads on to the storage CRS: `matrix` gives metres of `crs`; the fit is made at `at`."""
-    unit = _axis_unit(crs)
-    if same_crs(crs, storage_crs) and unit == 1.0:
+def _to_storage(matrix: Float64, system: _MapSystem, storage_crs: str, at: Float64) -> Float64:
+    """Return the matrix that leads on to the storage CRS: `matrix` gives metres of `system`; the fit is made at `at`."""
+    unit = _axis_unit(system.crs)
+    if same_crs(system.crs, storage_crs) and unit == 1.0 and system.coordinates.change_nothing:
         return matrix
     x, y = ((matrix @ np.append(at, 1.0))[:2]) / unit
     step = _STEP / unit
     xs, ys = np.array([x, x + step, x - step, x, x]), np.array([y, y, y, y + step, y - step])
-    east, north = transform_xy(xs, ys, crs, storage_crs)
+    east, north = system.to_storage(xs, ys, storage_crs)
     if not (np.isfinite(east).all() and np.isfinite(north).all()):
-        raise CrsRefused("crs.outside", bounds=(float(x), float(y)), source=crs, target=storage_crs)
+        raise CrsRefused("crs.outside", bounds=(float(x), float(y)), source=system.crs, target=storage_crs)
     jacobian = np.array([[east[1] - east[2], east[3] - east[4]], [north[1] - north[2], north[3] - north[4]]]) / (
         2 * _STEP
     )

@@ -105,8 +105,12 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
     first = next(shapes, None)
     key = outline.project.GlobalId
     placing = options.placings.get(key)
+    coordinates = draft.take_coordinates()
     if placing is None:
-        placement = place(reference, options, draft.storage_crs, _point_of(first, lines, reference))
+        at = _point_of(first, lines, reference)
+        placement = place(reference, options, draft.storage_crs, at, coordinates)
+        if options.grid is not None and placement.matrix is not None:
+            draft.details["local_grid"] = options.crs_name
     else:
         placement = _placed_by_hand(placing, key)
         draft.follows_edits = ("bim_model", "bim_storey", "bim_space", "bim_element", "bim_alignment")

@@ -41,6 +41,6 @@ READER = Reader(
     ),
     files=vector_files,
     load=_functions,
-    version=1,
+    version=2,
     tables=("vector.toml",),
 )

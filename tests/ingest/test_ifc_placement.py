@@ -13,12 +13,14 @@ import pyproj
 import pytest
 import shapely
 
+from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.draft import Draft, ReadOptions
 from ingest.ifc.reader import read_ifc
 from ingest.mapping import Mapping
 from twin_model.building.mesh import Mesh, matrix_of
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
+from twin_model.local_grid import Control, LocalGrid, fit_grid
 
 EAST, NORTH, HEIGHT = 618_500.0, 3_886_000.0, 62.5
 SIZE = (4.0, 2.0, 3.0)
@@ -126,8 +128,15 @@ def _property_sets(f: Any, site: Any, conversion: dict[str, Any], crs: str) -> N
 class Read:
     """What one read left in the draft: frames by layer, findings by rule, meshes by digest."""
 
-    def __init__(self, path: Path, options: ReadOptions | None = None, storage_crs: str = "EPSG:4548") -> None:
-        with Draft(Source(path.name, "0" * 64), read_catalogue(), storage_crs=storage_crs) as draft:
+    def __init__(
+        self,
+        path: Path,
+        options: ReadOptions | None = None,
+        storage_crs: str = "EPSG:4548",
+        coordinates: Coordinates = AS_THEY_ARE,
+    ) -> None:
+        source = Source(path.name, "0" * 64)
+        with Draft(source, read_catalogue(), storage_crs=storage_crs, coordinates=coordinates) as draft:
             read_ifc(path, draft, options or ReadOptions())
             self.frames: dict[str, gpd.GeoDataFrame] = {layer: frame for layer, frame in draft.frames() if len(frame)}
             self.blobs = dict(draft.stored_blobs())
@@ -314,6 +323,60 @@ def test_coordinates_that_are_projected_already_are_taken_with_the_crs_the_calle
     expected = box_by_hand((0.0, 0.0, 0.0), degrees=0.0)
     assert same_points(read.corners(), expected, 1e-6)
     assert read.model["placement"] == "mapping"
+
+
+def local_grid() -> LocalGrid:
+    """Return a grid whose point (1000, 2000) lies at EAST, NORTH, turned by 90 degrees: its north is the town's west."""
+    local = np.array([[1000.0, 2000.0, 0.0], [1100.0, 2000.0, 0.0], [1000.0, 2100.0, 0.0]])
+    town = np.array([[EAST, NORTH, 0.0], [EAST, NORTH + 100, 0.0], [EAST - 100, NORTH, 0.0]])
+    return fit_grid(Control(("A", "B", "C"), local, town), "similarity", "town", target_crs="EPSG:4548").grid
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"conversion": {"Eastings": 1000.0, "Northings": 2000.0, "OrthogonalHeight": HEIGHT}}, "map_conversion"),
+        ({"conversion": {"Eastings": 1000.0, "Northings": 2000.0, "OrthogonalHeight": HEIGHT}, "crs": "local"}, "map_conversion"),
+        ({"at": (1010.0, 2005.0, HEIGHT + 1.0)}, "mapping"),
+    ],
+)  # fmt: skip
+def test_a_model_in_a_local_grid_stands_where_the_grid_leads(
+    tmp_path: Path, changes: dict[str, Any], kind: str
+) -> None:
+    grid = local_grid()
+    path = author(tmp_path / "local.ifc", **({"prefix": None, "map_unit": None} | changes))
+
+    read = Read(
+        path, ReadOptions(crs="EPSG:4548", grid=grid, crs_name="local:town"), coordinates=Coordinates(grid=grid)
+    )
+
+    assert read.model["placement"] == kind
+    assert same_points(read.corners(), box_by_hand(degrees=90.0), 1e-3)
+    footprint = read.frames["bim_element"].geometry.iloc[0]
+    assert footprint.bounds == pytest.approx((EAST - 7.0, NORTH + 10.0, EAST - 5.0, NORTH + 14.0), abs=1e-3)
+    if changes.get("crs") is None and kind == "map_conversion":
+        assert "local:town" in read.texts["vector.crs_won"][0]
+
+
+def test_a_drawing_s_own_metres_are_no_place_in_a_local_grid(tmp_path: Path) -> None:
+    grid = local_grid()
+
+    read = Read(
+        author(tmp_path / "box.ifc", prefix=None),
+        ReadOptions(crs="EPSG:4548", grid=grid, crs_name="local:town"),
+        coordinates=Coordinates(grid=grid),
+    )
+
+    assert read.model["placement"] == "none" and "ifc.unplaced" in read.rules
+
+
+def test_coordinates_that_a_mapping_says_are_swapped_place_the_model_once(tmp_path: Path) -> None:
+    path = author(tmp_path / "swapped.ifc", prefix=None, at=(NORTH, EAST, HEIGHT))
+
+    read = Read(path, ReadOptions(crs="EPSG:4548"), coordinates=Coordinates(swapped=True))
+
+    east, north = read.frames["bim_element"].geometry.iloc[0].centroid.coords[0][:2]
+    assert (east, north) == pytest.approx((EAST + SIZE[1] / 2, NORTH + SIZE[0] / 2), abs=1e-3)
 
 
 def test_a_conversion_by_nothing_leaves_a_model_unplaced_and_says_so(tmp_path: Path) -> None:
