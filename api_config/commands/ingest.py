@@ -408,12 +408,22 @@ def _name(context: CommandContext, layer: str) -> str:
 
 
 def _as_dict(outcome: Outcome, context: CommandContext) -> dict[str, Any]:
-    lang = context.lang
-    findings = _finding_rows(context, outcome)
+    version, error = outcome.version, outcome.error
+    counts = ("inserted", "updated", "terminated", "unchanged")
+    touched = version.touched if version else {}
     return {
-        "source": outcome.source, "kind": outcome.kind, "version": outcome.version.number if outcome.version and outcome.version.made else None,
-        "already": outcome.already, "counts": outcome.counts, "planned": outcome.planned, "ids": outcome.ids, "kinds": outcome.kinds, "kept_columns": outcome.kept_columns, "others": outcome.others, "error": outcome.error.text(lang) if outcome.error else None, "rule": outcome.error.rule_id if outcome.error else None,
-        "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
-                    for name, t in (outcome.version.touched.items() if outcome.version else ())},
-        "findings": [row_dict(row) for row in findings],
-    }  # fmt: skip
+        "source": outcome.source,
+        "kind": outcome.kind,
+        "version": version.number if version and version.made else None,
+        "already": outcome.already,
+        "counts": outcome.counts,
+        "planned": outcome.planned,
+        "ids": outcome.ids,
+        "kinds": outcome.kinds,
+        "kept_columns": outcome.kept_columns,
+        "others": outcome.others,
+        "error": error.text(context.lang) if error else None,
+        "rule": error.rule_id if error else None,
+        "changes": {layer: {name: getattr(changes, name) for name in counts} for layer, changes in touched.items()},
+        "findings": [row_dict(row) for row in _finding_rows(context, outcome)],
+    }
