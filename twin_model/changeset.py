@@ -46,7 +46,9 @@ class Rows:
     """Features of one layer ready to be stored, column by column; geometry is in the storage CRS.
 
     `ids` hold None where an id is to be found or minted; `valid_from` None where the changeset's instant holds; `columns`
-    may lack fields of the layer: a new feature has no value there, one that an edit changes keeps its own;
+    may lack fields of the layer: a new feature has no value there, one that an edit changes keeps its own.
+    So it is with the keys of `attributes`: `attribute_names` are those of which the source says something in any row, a
+    known feature keeps what it has under others; None says that rows have all their attributes;
     `bounds` (n, 4) are NaN without geometry; `content` are 16-byte hashes of what the features say.
     """
 
@@ -58,6 +60,7 @@ class Rows:
     valid_precision: NDArray[Any]
     min_zoom: NDArray[np.int16]
     content: NDArray[Any]
+    attribute_names: frozenset[str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,7 +68,7 @@ class Rows:
     def take(self, chosen: NDArray[Any]) -> "Rows":
         """Return the rows of a mask or of row numbers."""
         return Rows(self.ids[chosen], self.shapes.take(chosen), self.bounds[chosen], {name: column[chosen] for name, column in self.columns.items()},
-                    self.valid_from[chosen], self.valid_precision[chosen], self.min_zoom[chosen], self.content[chosen])  # fmt: skip
+                    self.valid_from[chosen], self.valid_precision[chosen], self.min_zoom[chosen], self.content[chosen], self.attribute_names)  # fmt: skip
 
     @property
     def wkb(self) -> NDArray[Any]:

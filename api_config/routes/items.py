@@ -47,7 +47,7 @@ from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs,
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import has_begun, state_of
-from twin_model.store.select import has_attributes, queryables
+from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -362,6 +362,7 @@ def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:
         return ()
     keys = tuple(SortKey(part.strip().lstrip("+-"), not part.strip().startswith("-")) for part in value.split(","))
     for key in keys:
+        ensure_sorts(layer, key.name)
         _ensure_property(layer, key.name, tuple(sortables(layer)))
     if len({key.name for key in keys}) < len(keys):
         raise QueryRefused("query.refused", cause=f"sortby={value[:100]}", expected="sortby=+a,-b")

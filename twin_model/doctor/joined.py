@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 import shapely
 
 from twin_model.changeset import Rows
 from twin_model.doctor.doubled import DoubledPairs
 from twin_model.identity import finer_class
 from twin_model.layer import ATTRIBUTES, Layer
-from twin_model.rows.attributes import read_attributes
+from twin_model.rows.attributes import attributes_text, read_attributes
 from twin_model.rows.content import content_hashes
 from twin_model.rows.geometry import min_zoom
 from twin_model.rows.known_heights import with_known_heights
@@ -90,7 +89,7 @@ def _joined(layer: Layer, known: State, other: State, joined: JoinedStates) -> S
         state[name] = value
     attributes = read_attributes(other.get(ATTRIBUTES)) | read_attributes(known.get(ATTRIBUTES))
     if attributes != read_attributes(known.get(ATTRIBUTES)):
-        state[ATTRIBUTES] = orjson.dumps(attributes).decode()
+        state[ATTRIBUTES] = attributes_text(attributes)
         joined.taken[ATTRIBUTES] += 1
     if layer.keeps_heights:
         wkb, raised = with_known_heights(_objects([known["geometry"]]), [other["geometry"]], 2 * layer.plan_error)

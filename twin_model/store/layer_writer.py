@@ -15,8 +15,10 @@ from twin_model.changeset import Box, Rows, Scope, Touched
 from twin_model.identity import finer_class
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.plan import LayerPlan, no_fids
-from twin_model.rows.content import words_of
+from twin_model.rows.attributes import with_known_attributes
+from twin_model.rows.content import contents_from, words_of
 from twin_model.rows.known_heights import with_known_heights
+from twin_model.rows.partial_content import partial_contents
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
@@ -137,7 +139,7 @@ class LayerWriter(ABC):
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
         contents = words_of(rows.content.tolist())
-        self._deliver(fids, rows, contents)
+        self._deliver(fids, rows)
         self._written += _total(row_words(fids, contents, columns))
         ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
         if ahead is not None:
@@ -204,6 +206,7 @@ class LayerWriter(ABC):
             new, raised = self._with_heights(new, before)
             untold = {name: before[name] for name in self._untold(new)}
             after = self._columns(new, fids[followed], before["id"]) | begun | untold
+            after |= self._with_attributes(new, before, after)
             after |= self._finer_classes(before, after)
             self._succeed(new, Succession(before, after), raised=raised)
         return followed
@@ -236,7 +239,7 @@ class LayerWriter(ABC):
             self._written += _total(row_words(ended_fids, self._contents(ending), ending))
         self._closed += _closing_total(both.before)
         self.succeed(both)
-        self._deliver(fids, rows, contents, again=True)
+        self._deliver(fids, self._with_marks(rows, both.after), again=True)
         self._keep_numbers(rows, both.before["id"], fids)
         self.updated += len(fids)
         self.tick(len(fids))
@@ -252,21 +255,26 @@ class LayerWriter(ABC):
         columns["_content"] = rows.content.tolist()
         names, todo = tuple(columns), Steps()
         newest: list[bool] = []
+        states: list[Row] = []
         for values in zip(*columns.values(), strict=True):
             state = dict(zip(names, values, strict=True))
             before = timelines.get(state["fid"], [])
             state |= self._since(state, before)
             held = _held_at(before or former[state["fid"]], state["valid_from"])
             more = {name: held[name] for name in untold}
+            more |= {
+                name: one[0] for name, one in self._with_attributes(rows, _as_columns(held), _as_columns(state)).items()
+            }
             more |= {name: one[0] for name, one in self._finer_classes(_as_columns(held), _as_columns(state)).items()}
             if any(state[name] != value for name, value in more.items()):
                 del state["_content"]
             state |= more
+            states.append(state)
             newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
             self._change(before, stated(before, state, self.writing.version), todo)
         self._apply(todo)
-        latest = rows.take(np.array(newest))
-        self._deliver(fids[newest], latest, words_of(latest.content.tolist()), again=True)
+        after = {name: [state[name] for state in states] for name in (*untold, ATTRIBUTES)}
+        self._deliver(fids[newest], self._with_marks(rows, after).take(np.array(newest)), again=True)
         self._keep_numbers(rows, known_ids, fids)
         self.updated += len(fids)
         self.tick(len(fids))
@@ -289,6 +297,13 @@ class LayerWriter(ABC):
         names = edited if self.writing.edit else (*self.layer.field_names, ATTRIBUTES)
         return tuple(name for name in names if name not in rows.columns)
 
+    def _with_attributes(self, rows: Rows, before: Columns, after: Columns) -> dict[str, list[Any]]:
+        """Return the column of attributes where rows say only some of them: known features keep the others."""
+        names = rows.attribute_names
+        if self.writing.edit or self.writing.whole or names is None or ATTRIBUTES not in rows.columns:
+            return {}
+        return {ATTRIBUTES: with_known_attributes(after[ATTRIBUTES], before[ATTRIBUTES], names)}
+
     def _with_heights(self, rows: Rows, before: Columns) -> tuple[Rows, bool]:
         """Return rows with the heights of the ones before them where they have none, and whether there are such."""
         layer, writing = self.layer, self.writing
@@ -308,9 +323,29 @@ class LayerWriter(ABC):
 
     def _keeps_more(self, rows: Rows, after: Columns) -> bool:
         """Say whether new states hold more than what was delivered of them: what is not there counts for nothing."""
-        classes = ((after[name], _plain(rows.columns[name])) for name in self.layer.classes if name in rows.columns)
+        names = [name for name in (*self.layer.classes, ATTRIBUTES) if name in rows.columns]
         untold = (after[name] for name in self._untold(rows))
-        return any(values.count(None) < len(values) for values in untold) or any(a != b for a, b in classes)
+        return any(values.count(None) < len(values) for values in untold) or any(
+            after[name] != _plain(rows.columns[name]) for name in names
+        )
+
+    def _with_marks(self, rows: Rows, after: Columns) -> Rows:
+        """Return rows of which those that say only part of their new states are known by their hash (`partial_content`)."""
+        partial = np.zeros(0, dtype=bool) if self.writing.edit else self._partial(rows, after)
+        if not partial.any():
+            return rows
+        return replace(rows, content=contents_from(partial_contents(words_of(rows.content.tolist()), partial)))
+
+    def _partial(self, rows: Rows, after: Columns) -> NDArray[np.bool_]:
+        """Say which rows have no column for something that their new states hold."""
+        partial = np.zeros(len(rows), dtype=bool)
+        for name in self._untold(rows):
+            if after[name].count(None) < len(rows):
+                partial |= np.array([value is not None for value in after[name]])
+        if rows.attribute_names is not None and ATTRIBUTES in rows.columns:
+            pairs = zip(after[ATTRIBUTES], _plain(rows.columns[ATTRIBUTES]), strict=True)
+            partial |= np.array([held != delivered for held, delivered in pairs])
+        return partial
 
     def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
         """Return the timelines of features as far as a change from the changeset's instant on can touch them.
@@ -334,17 +369,16 @@ class LayerWriter(ABC):
             return {"valid_from": self.writing.effective, "valid_precision": None}
         return {}
 
-    def _deliver(
-        self, fids: NDArray[np.int64], rows: Rows, contents: NDArray[np.uint64], *, again: bool = False
-    ) -> None:
+    def _deliver(self, fids: NDArray[np.int64], rows: Rows, *, again: bool = False) -> None:
         """Keep rows as parts, as they were last delivered; an edit delivers none, and what a late delivery puts between
         older and newer states takes no part's place."""
         if self.writing.edit:
             return
         if again:
             self.close_parts(fids.tolist())
-        self.keep_parts(fids.tolist(), rows.content.tolist())
-        self._delivered += _total(parts_words(fids, contents))
+        hashes = rows.content.tolist()
+        self.keep_parts(fids.tolist(), hashes)
+        self._delivered += _total(parts_words(fids, words_of(hashes)))
 
     def end(self, fids: Iterable[int]) -> None:
         """End features at the changeset's instant: they are true until then and absent after it."""

@@ -28,7 +28,7 @@ from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.temporal import Interval
 
-__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
 
 Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
@@ -215,8 +215,17 @@ def _columns(dialect: Dialect, layer: Layer, query: FeatureQuery) -> dict[str, s
     return columns
 
 
+def ensure_sorts(layer: Layer, name: str, rule: str = "query.sort_by_attribute") -> None:
+    """Raise QueryRefused where a name to sort by is one in `attributes`: values there are of no one type."""
+    column, _, attribute = name.partition(".")
+    if column == ATTRIBUTES and layer.field_of(name) is None:
+        nearest = get_close_matches(attribute.lower(), layer.field_names, 3, 0.4) or layer.field_names[:5]
+        raise QueryRefused(rule, layer=layer.id, name=name[:100], nearest=nearest)
+
+
 def _sort_column(layer: Layer, key: SortKey) -> str:
     """Return the column of a sort key; one that is none of the layer's is refused."""
+    ensure_sorts(layer, key.name)
     name = "version_from" if key.name == "version" else key.name
     if name not in {"id", "valid_from", "valid_to", "version_from", "fid", *layer.field_names}:
         nearest = get_close_matches(name, layer.field_names, 3, 0.4) or layer.field_names[:5]
