@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping
 from ingest.values import is_absent
-from ingest.vector.file import Batch, SourceLayer, VectorFile
-from ingest.vector.target_geometry import dimension_of
+from ingest.vector.file import VectorFile
+from ingest.vector.source_layer import Batch, SourceLayer
 from twin_model.catalogue.known_columns import known_columns
 from twin_model.finding import Finding
+from twin_model.geometry_kind import dimension_of
 from twin_model.layer import ATTRIBUTES, Layer
 
 __all__ = [

@@ -60,8 +60,8 @@ def write_frames(
             if driver == "GeoJSON"
             else _write_gdal(frames, layer, part, driver, crs, has_local_times=zone is not None)
         )
-        for one in Path(folder).iterdir():
-            shutil.move(str(one), file.parent / one.name)
+        for entry in Path(folder).iterdir():
+            shutil.move(str(entry), file.parent / entry.name)
     return rows
 
 
