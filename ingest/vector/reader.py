@@ -333,6 +333,8 @@ class _Reading:
         if self.is_export:
             self.dated = self.dated or "valid_from"
             report_export(layer, self.ours, of_the_town, draft)
+            draft.exported = (*draft.exported, self.ours.id)
+            draft.follows_edits = (*draft.follows_edits, self.ours.id)
         used = {*self.fields.values(), self.dated, *of_the_town}
         self.nested = [name for name, kind, _ in kinds if kind.endswith("List") or kind == "OFTBinary"]
         self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
@@ -369,6 +371,7 @@ class _Reading:
         if self.leftover:
             content[ATTRIBUTES] = self._attributes(batch)
         if self.is_export:
+            content["id"] = batch.columns["id"]
             report_ended(batch, ours, draft)
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)

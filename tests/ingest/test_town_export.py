@@ -87,12 +87,27 @@ def test_an_export_that_nobody_changed_is_no_change_whatever_its_file_is_called(
 def test_what_somebody_edited_in_an_export_is_the_change(town: Town, tmp_path: Path) -> None:
     path = exported(town, "zd", tmp_path / "zd.gpkg")
     frame = pyogrio.read_dataframe(path)
-    edited = frame.assign(地块编号=["DK1", "DK2改", "DK3"], 新列=[1.5, None, None], 面积=frame["面积"])
-    edited.to_file(tmp_path / "edited.gpkg")
+    frame.assign(地块编号=["DK1", "DK2改", "DK3"], 新列=[1.5, None, None]).to_file(tmp_path / "edited.gpkg")
+    frame.drop(index=2).to_file(tmp_path / "fewer.gpkg")
 
-    outcome = delivered(town, tmp_path / "edited.gpkg", dry_run=True)
+    edited = delivered(town, tmp_path / "edited.gpkg", dry_run=True)
+    fewer = delivered(town, tmp_path / "fewer.gpkg", dry_run=True, reach="layer", accept_removals=True)
 
-    assert counts(outcome) == {"zd": (0, 3, 0, 0)}
+    assert counts(edited) == {"zd": (0, 3, 0, 0)}
+    assert counts(fewer) == {"zd": (0, 0, 1, 2)}
+
+
+def test_what_somebody_moved_in_an_export_is_the_feature_it_was(town: Town, tmp_path: Path) -> None:
+    frame = pyogrio.read_dataframe(exported(town, "building", tmp_path / "building.gpkg"))
+    moved = frame.geometry.where(frame["id"] != "building.2", frame.translate(500, 300))
+    frame.set_geometry(moved).to_file(tmp_path / "moved.gpkg")
+    strange = frame.assign(id=["building.2", "building.3", "building.1"]).set_geometry(moved)
+    strange.to_file(tmp_path / "another_town.gpkg")
+
+    here, elsewhere = (delivered(town, tmp_path / name, dry_run=True) for name in ("moved.gpkg", "another_town.gpkg"))
+
+    assert counts(here) == {"building": (0, 1, 0, 2)} and here.ids["building"]["updated"] == ["building.2"]
+    assert counts(elsewhere) == {"building": (1, 0, 0, 2)}, "ids that name other features are another town's"
 
 
 def test_days_and_times_of_a_geopackage_are_those_of_the_town(town: Town, tmp_path: Path) -> None:
@@ -128,3 +143,23 @@ def test_what_had_ended_when_it_was_exported_is_told_when_it_comes_back(town: To
     assert [each.values["value"] for each in outcome.findings if each.rule == "vector.town_export_ended"] == [
         "2024-06-01"
     ]
+
+
+@pytest.mark.parametrize("layer", ["building", "zd"])
+def test_an_export_with_a_copied_feature_fills_another_town_with_features_of_its_own(
+    town: Town, tmp_path: Path, layer: str
+) -> None:
+    """Whoever copies a feature in a GIS copies its id too."""
+    frame = pyogrio.read_dataframe(exported(town, layer, tmp_path / f"{layer}.gpkg"))
+    twice = frame.iloc[[1, 0, 0, 2]].reset_index(drop=True)
+    copied = twice.geometry.where(twice.index != 2, twice.translate(0, 90))
+    twice.set_geometry(copied).to_file(tmp_path / "copied.gpkg", layer=layer)
+
+    with init_town(tmp_path / "town", name="他处", crs=CRS) as other:
+        delivered(other, tmp_path / "copied.gpkg")
+        features = other.store.features(FeatureQuery(layer))
+
+    assert sorted(features.index) == [f"{layer}.{number}" for number in (1, 2, 3, 4)]
+    assert set(features["valid_from"]) <= set(town.store.features(FeatureQuery(layer))["valid_from"]), (
+        "they began when they began"
+    )

@@ -14,6 +14,8 @@ import shapely
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
 from ingest.mapping import Mapping
+from tiles.encodings.files import write_frames
+from twin_model.store.base import FeatureQuery
 from twin_model.town import Town, init_town
 
 CRS = "EPSG:4548"
@@ -222,6 +224,21 @@ def test_the_same_columns_of_another_program_are_the_same_columns(town: Town, tm
     assert {field.name: field.type for field in town.catalogue["zd"].fields} == kinds
     renamed = [each.values["columns"] for each in in_utf8.findings if each.rule == "vector.columns_known"]
     assert renamed == [["地块编 = 地块编号", "登记日 = 登记日期", "是否征 = 是否征收"]]
+
+
+def test_an_edited_export_moves_its_features_and_adds_the_copied_one(town: Town, tmp_path: Path) -> None:
+    delivered(town, written(parcels(), tmp_path / "宗地.gpkg"))
+    frames = town.store.frames(FeatureQuery("zd"))
+    write_frames(frames, town.catalogue["zd"], tmp_path / "zd.gpkg", crs=CRS, zone="Asia/Shanghai")
+    frame = gpd.read_file(tmp_path / "zd.gpkg").iloc[[0, 1, 2, 2]].reset_index(drop=True)
+    moved = frame.geometry.where(~frame.index.isin([0, 3]), frame.translate(0, 500))
+
+    outcome = delivered(town, written(frame.set_geometry(moved), tmp_path / "edited.gpkg"))
+
+    assert changes(outcome, "zd") == (1, 1, 0, 2)
+    features = town.features("zd")
+    assert sorted(features.index) == ["zd.1", "zd.2", "zd.3", "zd.4"]
+    assert features.geometry.loc["zd.1"].bounds[1] == NORTH + 500 and features["n"].loc["zd.1"] == 2**53 + 1
 
 
 def test_whole_numbers_become_numbers_only_where_a_value_needs_it_and_that_is_said(town: Town, tmp_path: Path) -> None:
