@@ -105,7 +105,7 @@ def _report_known(described: SourceDescription, layer: Layer, added: AddedFields
     if renamed:
         draft.report(Finding("vector.columns_known", "info", layer=layer.id, values=values | {"columns": renamed}))
     for name, value in added.widened.items():
-        widened = values | {"field": _title(layer, name), "value": str(value)}
+        widened = values | {"column": _title(layer, name), "value": str(value)}
         draft.report(Finding("vector.field_widened", "info", layer=layer.id, values=widened))
 
 

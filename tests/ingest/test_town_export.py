@@ -8,7 +8,9 @@ import geopandas as gpd
 import pyogrio
 import pytest
 import shapely
+from click.testing import CliRunner
 
+from api_config.cli import make_cli
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
 from tiles.encodings.files import write_frames
@@ -108,6 +110,23 @@ def test_what_somebody_moved_in_an_export_is_the_feature_it_was(town: Town, tmp_
 
     assert counts(here) == {"building": (0, 1, 0, 2)} and here.ids["building"]["updated"] == ["building.2"]
     assert counts(elsewhere) == {"building": (1, 0, 0, 2)}, "ids that name other features are another town's"
+
+
+def test_an_attribute_that_a_shapefile_would_cut_is_edited_in_a_geopackage(town: Town, tmp_path: Path) -> None:
+    (refused,) = (
+        each.text("en")
+        for each in delivered(town, exported(town, "building", tmp_path / "b.shp"), dry_run=True).findings
+        if each.rule == "vector.town_export_cut"
+    )
+    command = ["--town", str(town.path), "export", "building", str(tmp_path / "b.gpkg")]
+
+    done = CliRunner().invoke(make_cli("en"), command)
+    frame = pyogrio.read_dataframe(tmp_path / "b.gpkg")
+    frame.assign(不动产权证书号=["鲁1", "鲁9", None]).to_file(tmp_path / "edited.gpkg")
+    outcome = delivered(town, tmp_path / "edited.gpkg", dry_run=True)
+
+    assert "twin export building FILE.gpkg" in refused and done.exit_code == 0, done.output
+    assert counts(outcome) == {"building": (0, 1, 0, 2)}
 
 
 def test_days_and_times_of_a_geopackage_are_those_of_the_town(town: Town, tmp_path: Path) -> None:
