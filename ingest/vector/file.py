@@ -30,6 +30,7 @@ from pyogrio.util import vsi_path
 from ingest.vector.dbf_numbers import numbers_as_written
 from ingest.vector.dbf_text import AS_BYTES, Texts, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
+from ingest.vector.gdal_words import gdal_words
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
 from ingest.vector.mapinfo_text import copy_as_bytes, mapinfo_encoding
 from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
@@ -431,8 +432,8 @@ class VectorFile:
         kind = self.path.suffix.lstrip(".").lower() or "vector"
         if "not recognized as being in a supported" in cause:
             return not_recognised(self.path, self.source)
-        words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
-        return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
+        words = gdal_words(cause, str(self.path.parent))
+        return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words)
 
 
 def _objects(numbers: NDArray[Any]) -> NDArray[Any]:
