@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ingest.ifc.footprint import Footprint, footprint_of
 from ingest.ifc.losses import UNREADABLE
 from ingest.ifc.openings import missed_by_openings
+from ingest.ifc.standard_error import quiet_standard_error
 from twin_model.building.mesh import Mesh, digest_of, outward
 
 __all__ = ["KERNEL", "Shape", "read_shapes"]
@@ -118,7 +119,8 @@ class _Maker:
         make: Any = ifcopenshell.geom.iterator
         iterator = make(_settings(cut=cut), self._model, 1, include=list(products), geometry_library=kernel)
         known: dict[str, _Kept] = {}
-        more = iterator.initialize()
+        with quiet_standard_error():
+            more = iterator.initialize()
         while more:
             element = iterator.get()
             number = element.id
@@ -130,7 +132,8 @@ class _Maker:
             else:
                 self._made.add(number)
                 yield shape
-            more = iterator.next()
+            with quiet_standard_error():
+                more = iterator.next()
 
     def _is_further(self, number: int, context: str) -> bool:
         """Return whether a shape is one more of its product: made already, or beside a Body ("Clearance")."""
