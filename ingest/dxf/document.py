@@ -199,7 +199,7 @@ def _without_repeated_handles(content: bytes) -> bytes:
         code, value = lines[at].strip(), lines[at + 1].strip().upper()
         if code == b"0" and value == b"ENDSEC":
             return head + b"".join([*whole, *lines[at:]])
-        if code == b"5" and value in seen:
+        if code == b"5" and value and value in seen:
             continue
         if code == b"5":
             seen.add(value)
