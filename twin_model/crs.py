@@ -96,16 +96,16 @@ def _code_of(text: str) -> str:
         text = ":".join((text.split(":")[4], text.split(":")[-1]))
     if text.upper() in {CRS84, "CRS84", "OGC:CRS84H"}:
         return CRS84
-    found = _crs(text)
-    if not (found.is_geographic or found.is_projected):
+    system = _crs(text)
+    if not (system.is_geographic or system.is_projected):
         raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"], example="EPSG:4548")
-    own = found.to_json_dict().get("id")
+    own = system.to_json_dict().get("id")
     if own is not None:  # its own code first: 4509 and 4548 are equal in everything but name
         return f"{own['authority']}:{own['code']}"
-    authority = found.to_authority(min_confidence=70)
-    code = f"{authority[0]}:{authority[1]}" if authority else str(found.to_wkt())
-    datum = datum_of_ellipsoid(found) if is_nameless(found) else None
-    return str(found.to_wkt()) if datum and not _datum(code).startswith(datum) else code
+    authority = system.to_authority(min_confidence=70)
+    code = f"{authority[0]}:{authority[1]}" if authority else str(system.to_wkt())
+    datum = datum_of_ellipsoid(system) if is_nameless(system) else None
+    return str(system.to_wkt()) if datum and not _datum(code).startswith(datum) else code
 
 
 def epsg_of(crs: Any) -> int | None:
@@ -179,7 +179,7 @@ def datum_of(crs: Any) -> str:
 def central_meridian(crs: Any) -> float | None:
     """Return the degrees of a projected system's central meridian, None where it has none."""
     operation = _crs(crs_code(crs)).coordinate_operation
-    named = {one.name: one.value for one in operation.params} if operation is not None else {}
+    named = {parameter.name: parameter.value for parameter in operation.params} if operation is not None else {}
     degrees = named.get("Longitude of natural origin")
     return None if degrees is None else float(degrees)
 
@@ -187,7 +187,7 @@ def central_meridian(crs: Any) -> float | None:
 def _datum(code: str) -> str:
     geodetic = _crs(code).geodetic_crs
     name = geodetic.datum.name if geodetic is not None and geodetic.datum is not None else ""
-    return "CGCS2000/WGS 84" if any(name.startswith(one) for one in _ONE_DATUM) else name
+    return "CGCS2000/WGS 84" if any(name.startswith(prefix) for prefix in _ONE_DATUM) else name
 
 
 def _steps(source: str, target: str) -> list[Callable[..., Any]]:
@@ -200,10 +200,10 @@ def _steps(source: str, target: str) -> list[Callable[..., Any]]:
     if _datum(source) != _datum(target):
         _ensure_sanctioned(source, target)
     try:
-        one = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
+        transformer = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
     except pyproj.exceptions.ProjError as error:
         raise _no_parameters(source, target) from error
-    return [one.transform]
+    return [transformer.transform]
 
 
 def _ensure_sanctioned(source: str, target: str) -> None:
