@@ -9,9 +9,9 @@ from pathlib import Path
 import pyogrio
 from pyogrio.errors import DataLayerError, DataSourceError
 
-from ingest.vector.gdal_words import gdal_words
 from ingest.vector.kind import not_recognised
 from twin_model.errors import SourceRefused
+from twin_model.gdal_words import gdal_words
 
 __all__ = ["in_our_words"]
 

@@ -8,8 +8,8 @@ import pytest
 import shapely
 
 from ingest.vector.file import VectorFile
-from ingest.vector.gdal_words import gdal_words
 from twin_model.errors import SourceRefused
+from twin_model.gdal_words import gdal_words
 from twin_model.messages import render
 
 REAL = Path(__file__).resolve().parents[3] / "shared/realdata/bad/geojson/bad"
