@@ -324,7 +324,8 @@ def _attributes(column: NDArray[Any]) -> NDArray[Any]:
 
     A column of texts has NaN where a row has none.
     """
-    column = np.where(pd.isna(column), None, column)
+    column = column.copy()
+    column[np.asarray(pd.isna(column))] = None
     if not any(isinstance(value, dict) for value in column.tolist()):
         return column
     return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]
