@@ -1,7 +1,7 @@
 """What libraries log while they read a source: counted by kind for a finding, and kept off the terminal.
 
 Their warnings of Python ("Workbook contains no default style") are about themselves and are dropped. What a library
-writes past Python: `ingest/ifc/standard_error.py`. What is logged outside of reading: `api_config/commands/terminal.py`.
+writes past Python: `ingest/ifc/terminal.py`. What is logged outside of reading: `api_config/commands/terminal.py`.
 """
 
 import logging
