@@ -41,6 +41,7 @@ __all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
 _GDAL = {
     "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
     "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+    "GPX_ELE_AS_25D": "YES",
     "GML_DOWNLOAD_SCHEMA": "NO",
     "GML_REGISTRY": os.devnull,  # GDAL's own names addresses of schemas
     "GML_SKIP_RESOLVE_ELEMS": "ALL",

@@ -28,6 +28,7 @@ from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
 from ingest.vector.declared_crs import declared_crs, layers_with_crs
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
+from ingest.vector.geometry_parts import have_heights
 from ingest.vector.kind import is_file_geodatabase
 from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
@@ -277,11 +278,13 @@ def _read_layer(
     readings = [_Reading(layer, target, draft) for target in targets.values()]
     not_taken = 0
     for batch in itertools.chain([first], others):
-        for number, part in routed(batch, [reading.route for reading in readings]):
-            if number is None:
-                not_taken += len(part)
+        for part in routed(batch, [reading.route for reading in readings]):
+            if part.route is None:
+                not_taken += part.records
             else:
-                readings[number].add(part, crs, options)
+                readings[part.route].add(part.batch, crs, options, repeated=len(part.batch) - part.records)
+    for reading in readings:
+        reading.report_heights(layer.name)
     if not_taken:
         draft.decorate(not_taken)
         values = {"source_layer": layer.name, "source": draft.source.name, "rows": not_taken}
@@ -296,6 +299,7 @@ class _Reading:
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
         self.route = Route(layer, target, self.ours)
         kinds = list(zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True))
+        self.high = 0
         used = {*self.fields.values(), self.dated}
         self.nested = [name for name, kind, _ in kinds if kind.endswith("List") or kind == "OFTBinary"]
         self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
@@ -313,7 +317,8 @@ class _Reading:
         ]
         return leftover_attributes(columns, len(batch), json_columns=json)
 
-    def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
+    def add(self, batch: Batch, crs: str, options: ReadOptions, *, repeated: int) -> None:
+        """Add rows to the draft; so many of them as are `repeated` are parts of rows that another layer counts."""
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
         if self.nested:
             plain = {name: nested_texts(batch.columns[name]) for name in self.nested}
@@ -322,10 +327,23 @@ class _Reading:
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = batch.fids
+        if ours.delivered_as and ours.has_geometry and not ours.has_z:
+            self.high += int(have_heights(batch).sum())
         if self.leftover:
             content[ATTRIBUTES] = self._attributes(batch)
         _report_texts(batch, draft, ours)
-        _add(ours, content, batch, crs, draft)
+        _add(ours, content, batch, crs, draft, repeated)
+
+    def report_heights(self, name: str) -> None:
+        """Say that rows had heights which their layer of the town's own does not hold."""
+        if self.high:
+            values = {
+                "source_layer": name,
+                "source": self.draft.source.name,
+                "own_layer": self.ours.id,
+                "rows": self.high,
+            }
+            self.draft.report(Finding("vector.heights_left_out", "warning", layer=self.ours.id, values=values))
 
 
 def _truths(column: NDArray[Any]) -> NDArray[Any]:
@@ -343,7 +361,7 @@ def _days(column: NDArray[Any]) -> NDArray[Any]:
     return np.array(days, dtype=object)[codes]
 
 
-def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
+def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft, repeated: int) -> None:
     """Add a batch; a row whose geometry is no geometry at all is set aside with its values."""
     runs = no_runs(ours.dimension) if ours.has_z or not ours.has_geometry else read_runs(batch.wkb, ours.dimension)
     others = np.ones(len(batch), dtype=bool)
@@ -360,7 +378,8 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
     kept = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
     frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
-    draft.add(ours.id, frame, runs=runs.restricted_to(np.flatnonzero(~broken)))
+    records = len(frame) - repeated
+    draft.add(ours.id, frame, records=records, runs=runs.restricted_to(np.flatnonzero(~broken)))
 
 
 def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:
