@@ -293,14 +293,7 @@ class Fitting:
         raw = work.frame[one.name].to_numpy()
         raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
         column, wrong = typed(raw, one, self._zone)
-        work.report(
-            "value.unreadable",
-            (r for r in wrong if work.keep[r]),
-            "warning",
-            field=lambda r: one.name,
-            value=lambda r: str(raw[r])[:80],
-            expected=lambda r: one.format.upper() or one.type,
-        )
+        _report_unread(work, one.name, one.format.upper() or one.type, (r for r in wrong if work.keep[r]), raw)
         self._report_rounded(work, one, [row for row in rounded_rows(raw, one) if work.keep[row]], raw)
         return column
 
@@ -351,6 +344,11 @@ class Fitting:
             return instants, precisions
         codes, distinct = coded(given)
         read = np.array([*(self._instant(value) for value in distinct), (None, None)], dtype=object)
+        if "valid_from" in work.frame:  # a field of the layer is read, and reported, with the others
+            unread = np.array(
+                [value[0] is None and not is_absent(day) for value, day in zip(read, [*distinct, None], strict=True)]
+            )
+            _report_unread(work, "valid_from", "date", np.flatnonzero(unread[codes] & work.keep).tolist(), given)
         return read[codes, 0], read[codes, 1]
 
     def _instant(self, value: Any) -> tuple[str | None, str | None]:
@@ -360,6 +358,17 @@ class Fitting:
             return parse_instant(date_text(value), self._zone)
         except QueryRefused:
             return None, None
+
+
+def _report_unread(work: _Work, name: str, expected: str, rows: Iterable[int], raw: NDArray[Any]) -> None:
+    work.report(
+        "value.unreadable",
+        rows,
+        "warning",
+        field=lambda r: name,
+        value=lambda r: str(raw[r])[:80],
+        expected=lambda r: expected,
+    )
 
 
 def _attributes(column: NDArray[Any]) -> NDArray[Any]:

@@ -5,6 +5,7 @@ Columns that already have the type pass whole; others are read once per distinct
 """
 
 import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -28,6 +29,7 @@ _MOST_EXACT = 2**53
 _LEAST, _MOST = -(2**63), 2**63 - 1
 """The whole numbers a store holds."""
 
+_MOMENT = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:T|\s+)(\d{1,2}):(\d\d.*)")
 _WHOLE = {int, bool, type(None)}
 _NUMERIC = ("integer", "number")
 
@@ -181,7 +183,12 @@ def date_text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value) if "T" in str(value) else str(value).strip().replace("/", "-")
+    text = str(value).strip()
+    moment = _MOMENT.fullmatch(text)
+    if moment is None:
+        return text if "T" in text else text.replace("/", "-")
+    year, month, day, hour, rest = moment.groups()
+    return f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}"
 
 
 def _day(value: Any, zone: str) -> str:

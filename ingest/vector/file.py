@@ -27,12 +27,13 @@ from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
 from pyogrio.raw import read as read_raw
 from pyogrio.util import vsi_path
 
-from ingest.vector.dbf_numbers import numbers_as_written
+from ingest.vector.dbf_numbers import days_as_written, numbers_as_written
 from ingest.vector.dbf_text import AS_BYTES, Texts, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
 from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
 from ingest.vector.mapinfo_text import copy_as_bytes, mapinfo_encoding
 from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
+from ingest.vector.written_days import OddDays, day_columns, odd_days_of_database, read_days, with_odd_days
 from twin_model.errors import SourceRefused
 from twin_model.rows.packed_wkb import PackedWkb
 
@@ -55,6 +56,7 @@ _GEOMETRIES = {
 }
 _GPX_LAYERS = {"waypoints", "routes", "tracks"}
 _WHOLE = {"OFTInteger", "OFTInteger64"}
+_DAYS_AS_TEXTS = "OGR_GEOJSON_DATE_AS_STRING"
 _SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
 _Table = tuple[str, str, str]
 _OFFLINE = {
@@ -159,7 +161,8 @@ class VectorFile:
         self._is_shapefile = self._as_bytes = table is not None
         if path.suffix.lower() in {".mif", ".tab"}:
             self._read_mapinfo_as_bytes()
-        self._written = {} if table is None else numbers_as_written(table)
+        self._written = {} if table is None else numbers_as_written(table) | days_as_written(table)
+        self._odd_days: dict[str, OddDays] = {}
         self._several = False
         self._virtual: tempfile.TemporaryDirectory[str] | None = None
         self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
@@ -297,6 +300,8 @@ class VectorFile:
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
         """
         wanted = fields if layer.has_repeated_names else [layer.fields[one] for one in fields]
+        if layer.about["driver"] in ("GPKG", "SQLite") and layer.name not in self._odd_days:
+            self._odd_days[layer.name] = odd_days_of_database(self.path, layer.name, layer.about)
         start = 0
         try:
             for streamed in self._streamed(layer, wanted, rows):
@@ -323,7 +328,7 @@ class VectorFile:
 
     def _read(self, layer: SourceLayer, wanted: list[str], start: int, rows: int) -> Streamed:
         names = None if layer.has_repeated_names else wanted  # GDAL gives the first of two columns for the name of both
-        with self._in_our_words():
+        with self._in_our_words(reads_rows=True):
             about, fids, wkb, values = self._read_texts(layer, names, start, rows)
         shapes = None if wkb is None else PackedWkb.of(wkb)
         own = about["fields"].tolist() if names is not None else list(layer.fields)
@@ -335,15 +340,35 @@ class VectorFile:
         once_more = layer.name in self._as_bytes_too
         for encoding in [AS_BYTES] if once_more else [self._said_to_gdal(), AS_BYTES]:
             try:
-                read: tuple[Any, ...] = read_raw(layer.address, layer=layer.name, columns=names, skip_features=start, max_features=rows,
-                                                 return_fids=True, encoding=encoding, datetime_as_string=True)  # fmt: skip
+                return self._read_rows(layer, names, start, rows, encoding)
             except UnicodeDecodeError:
                 if encoding == AS_BYTES:
                     raise
                 self._as_bytes_too.add(layer.name)
-            else:
-                return read
         raise AssertionError
+
+    def _read_rows(
+        self, layer: SourceLayer, names: list[str] | None, start: int, rows: int, encoding: str | None
+    ) -> tuple[Any, ...]:
+        """Return what pyogrio reads; columns of days as texts where it refuses all rows for a day that does not exist."""
+
+        def read(columns: list[str] | None) -> tuple[Any, ...]:
+            whole: tuple[Any, ...] = read_raw(layer.address, layer=layer.name, columns=columns, skip_features=start,
+                                              max_features=rows, return_fids=True, encoding=encoding, datetime_as_string=True)  # fmt: skip
+            return whole
+
+        days = [] if layer.has_repeated_names else [day for day in day_columns(layer.about) if day in (names or [day])]
+        try:
+            return read(names)
+        except UnicodeDecodeError:
+            raise
+        except ValueError:
+            if not days:
+                raise
+        others = [name for name in names or layer.about["fields"].tolist() if name not in days]
+        about, fids, wkb, values = read(others)
+        texts = read_days(layer.address, layer.name, days, start, rows)
+        return about | {"fields": np.array([*about["fields"], *days], dtype=object)}, fids, wkb, [*values, *texts]
 
     def _whole_columns(
         self, layer: SourceLayer, columns: dict[str, NDArray[Any]], fids: NDArray[np.int64], start: int
@@ -372,7 +397,7 @@ class VectorFile:
         if layer.has_repeated_names:
             raise Unstreamable
         streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
-        with self._in_our_words():  # the file is opened with the first batch
+        with self._in_our_words(reads_rows=True):  # the file is opened with the first batch
             first = next(streamed, None)
         return itertools.chain(() if first is None else (first,), streamed)
 
@@ -390,12 +415,15 @@ class VectorFile:
     def _batch(self, layer: SourceLayer, read: Streamed) -> Batch:
         columns: dict[str, NDArray[Any]] = {}
         unread: dict[str, NDArray[np.bool_]] = {}
+        odd_days = {} if layer.has_repeated_names else self._odd_days.get(layer.name, {})
         for gdal, column in read.columns.items():
             name = gdal if layer.has_repeated_names else layer.names[gdal]
             texts = self._as_texts(layer, column)
             columns[name] = texts.values
             self.otherwise.update(texts.otherwise)
             unread |= {name: texts.unread} if texts.unread.any() else {}
+            if gdal in odd_days:
+                columns[name] = with_odd_days(columns[name], read.fids, odd_days[gdal])
             if gdal in self._written and not layer.has_repeated_names:
                 columns[name] = self._written[gdal][read.fids]
         wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
@@ -414,19 +442,23 @@ class VectorFile:
         return Texts(column, np.zeros(len(column), dtype=bool))
 
     @contextlib.contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
+    def _in_our_words(self, *, reads_rows: bool = False) -> Iterator[None]:
+        """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight.
+
+        Rows of GeoJSON are read with their days as texts; what the columns are is asked without, for then it knows their types.
+        """
         before = {name: _set_by_caller(name) for name in _OFFLINE}
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 restore = "YES" if self._restores_index else None
-                pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | {"SHAPE_RESTORE_SHX": restore})
+                own = {"SHAPE_RESTORE_SHX": restore, _DAYS_AS_TEXTS: "YES" if reads_rows else None}
+                pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | own)
                 yield
         except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
             raise self._refusal(str(error)) from error
         finally:
-            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None} | before)
+            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None, _DAYS_AS_TEXTS: None} | before)
 
     def _refusal(self, cause: str) -> SourceRefused:
         kind = self.path.suffix.lstrip(".").lower() or "vector"

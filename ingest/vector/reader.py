@@ -6,6 +6,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from contextlib import closing
@@ -55,6 +56,7 @@ _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
 _LOOKED_AT = 1_000
+_DAY = re.compile(r"\d{4}([-/])\d\d\1\d\d(?!\d)")
 _MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
 """What XML that is read, or named for what it is, has in its head."""
 
@@ -355,9 +357,10 @@ def _truths(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _days(column: NDArray[Any]) -> NDArray[Any]:
-    """Return dates as ISO text, whichever way GDAL wrote them."""
+    """Return dates as ISO text, whichever way GDAL wrote them; a text that is no date stays as it is written."""
     codes, distinct = coded(column)
-    days = [*(str(value)[:10].replace("/", "-") for value in distinct), None]
+    texts = [str(value) for value in distinct]
+    days = [*(text[:10].replace("/", "-") if _DAY.match(text) else text for text in texts), None]
     return np.array(days, dtype=object)[codes]
 
 
