@@ -15,6 +15,7 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from ingest.angle_text import degrees_of_text
 from ingest.number_text import comma_of, is_no_value, read_number, whole_number
 from twin_model.errors import TwinError
 from twin_model.layer import Field
@@ -145,6 +146,9 @@ def _number_reader(one: Field, distinct: NDArray[Any]) -> Callable[[Any], Any]:
     def number(value: Any) -> float | None:
         if isinstance(value, str) and is_no_value(value):
             return None
+        angle = degrees_of_text(value) if one.unit == "deg" and isinstance(value, str) else None
+        if angle is not None:
+            return angle
         read = float(read_number(value, unit=one.unit, comma=comma) if isinstance(value, str) else value)
         if not math.isfinite(read):
             raise ValueError(value)

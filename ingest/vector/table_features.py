@@ -1,16 +1,17 @@
 """Rows of CSV and Excel tables that carry their place: X and Y, longitude and latitude, or WKT."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.number_text import comma_of, numbers_of_texts
+from ingest.angle_text import degrees_of_text
+from ingest.number_text import comma_of, is_no_value, numbers_of_texts
 from ingest.tables import TextTable, is_table_file, read_tables
 from ingest.vector.layer_rows import LayerRows, Rows
 from twin_model.errors import SourceRefused
@@ -54,6 +55,7 @@ _NORTH = (
     "纵坐标",
     "北",
 )
+_AXES: tuple[Literal["east", "north"], ...] = ("east", "north")
 _WKT = ("wkt", "geom", "geometry", "thegeom", "shape", "几何", "图形")
 _WKT_START = re.compile(
     r"\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\s*(Z|M|ZM)?\s*\(", re.I
@@ -87,10 +89,11 @@ def read_table(path: Path, source: str, encoding: str | None) -> LayerRows | Non
                 for n, name in enumerate(names)
             }
             layer = table.name if len(tables) > 1 else path.stem
-            shapes = _shapes(
-                [[cell[n] if n < len(cell) else "" for cell in rows] for n in places], layer, source, findings
-            )
+            texts = [[cell[n] if n < len(cell) else "" for cell in rows] for n in places]
+            shapes = _shapes(texts, layer, source, findings)
+            findings += _unread(table, row, places, texts, shapes, source)
             layers[layer] = shapes, {name: typed_column(values) for name, values in cells.items()}
+    _ensure_some_place(layers, findings)
     return LayerRows(layers, None, findings) if layers else None
 
 
@@ -112,7 +115,7 @@ def _shapes(cells: list[list[str]], layer: str, source: str, findings: list[Find
     if len(cells) == 1:
         texts = [re.sub(r"^\s*SRID=\d+;", "", text) for text in cells[0]]
         return [shapely.from_wkt(text, on_invalid="ignore") if _WKT_START.match(text) else None for text in texts]
-    x, y = (numbers_of_texts(texts, comma=comma_of(texts))[0] for texts in cells)
+    x, y = (_numbers(texts, axis) for texts, axis in zip(cells, _AXES, strict=True))
     if _is_north_first(x, y):
         findings.append(Finding("vector.table_north_first", "info", values={"source": source, "source_layer": layer}))
         x, y = y, x
@@ -120,6 +123,36 @@ def _shapes(cells: list[list[str]], layer: str, source: str, findings: list[Find
     shapes = np.full(len(x), None, dtype=object)
     shapes[known] = shapely.points(x[known], y[known])
     return shapes.tolist()
+
+
+def _numbers(texts: list[str], axis: Literal["east", "north"]) -> NDArray[np.float64]:
+    """Return coordinates as numbers, NaN where there is none; what is no number may be an angle."""
+    numbers, wrong = numbers_of_texts(texts, comma=comma_of(texts))
+    angles = [degrees_of_text(texts[row], axis) for row in np.flatnonzero(wrong).tolist()]
+    numbers[wrong] = np.array(angles, dtype=np.float64)
+    return numbers
+
+
+def _unread(
+    table: TextTable, heading: int, places: tuple[int, ...], texts: list[list[str]], shapes: list[Any], source: str
+) -> list[Finding]:
+    """Return what is said of rows whose place is given but not understood: how many, and what stands in the first."""
+    given = [not all(map(is_no_value, cells)) for cells in zip(*texts, strict=True)]
+    rows = [n for n, shape in enumerate(shapes) if shape is None and given[n]]
+    if not rows:
+        return []
+    names = table.rows[heading]
+    shown = [f"{names[n]} = {cells[rows[0]][:40]}" for n, cells in zip(places, texts, strict=True)]
+    values = {"source": source, "source_layer": table.name, "count": len(rows), "total": len(shapes), "found": shown}
+    place = f"row {table.numbers[heading + 1 + rows[0]]}"
+    return [Finding("vector.coordinates_unread", "warning", place=place, values=values)]
+
+
+def _ensure_some_place(layers: Mapping[str, Rows], findings: list[Finding]) -> None:
+    """Refuse a table none of whose rows has a place, where that is because its coordinates were not understood."""
+    unread = next((finding for finding in findings if finding.rule == "vector.coordinates_unread"), None)
+    if unread is not None and all(shape is None for shapes, _ in layers.values() for shape in shapes):
+        raise SourceRefused("vector.no_coordinates_read", place=unread.place, **unread.values)
 
 
 def _is_north_first(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
