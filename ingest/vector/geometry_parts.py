@@ -6,7 +6,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from ingest.vector.file import Batch
+from ingest.vector.source_layer import Batch
 
 __all__ = ["dimensions_of", "have_heights", "mixed_collections", "rows_by_dimension"]
 

@@ -8,8 +8,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.mapping import ALL_KINDS, LayerMapping
-from ingest.vector.file import Batch, SourceLayer
 from ingest.vector.geometry_parts import dimensions_of, mixed_collections
+from ingest.vector.source_layer import Batch, SourceLayer
 from twin_model.layer import Layer
 from twin_model.rows.columns import coded
 from twin_model.rows.packed_wkb import PackedWkb
