@@ -51,6 +51,7 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--point": (TAKEN_BACK, "--point"),
     "--remove": (TAKEN_BACK, "--remove"),
     "--rotate": (PLACED_BY, "--rotate"),
+    "twin check": ("tests/api_config/test_source_delivery.py::test_a_source_of_which_no_row_can_be_read_is_refused_and_makes_no_version", "check"),
     "twin place": (PLACED, "place"),
     "twin revert": (f"{COMMANDS}test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again", "revert"),
     "--again": ("tests/api_config/test_cli.py::test_the_same_file_again_is_no_change_in_either_language", "--again"),
