@@ -50,15 +50,15 @@ class VectorFile:
 
     `encoding` is that of its texts where they are bytes to us, `declared` whether the file says so, `contradicted` what it says
     where its bytes are something else, `otherwise` how many texts were read in which other encoding. `renamed` holds layer and our name of each column whose name
-    another of its layer has -> that name.
+    another of its layer has -> that name. `as_texts` makes all columns of GML texts.
     """
 
-    def __init__(self, path: Path, source: str, encoding: str | None = None) -> None:
+    def __init__(self, path: Path, source: str, encoding: str | None = None, *, as_texts: bool = False) -> None:
         if path.is_file() and path.stat().st_size == 0:
             raise SourceRefused("vector.zero_bytes", source=source)
         self.drivers = ensure_vector_kind(path, source)
         self.path, self.source = self._path_for_gdal(path), source
-        self.encoding, self.declared = encoding, True
+        self.encoding, self.declared, self._has_texts_only = encoding, True, as_texts
         self.otherwise: Counter[str] = Counter()
         self.contradicted: str | None = None
         self.renamed: dict[tuple[str, str], str] = {}
@@ -354,7 +354,8 @@ class VectorFile:
 
     def _gdal(self, *, reads_rows: bool = False) -> AbstractContextManager[None]:
         """Return a block in which GDAL is as a source wants it, and what it says becomes a refusal."""
-        return in_our_words(self.path, self.source, restores_index=self._restores_index, reads_rows=reads_rows)
+        restores, texts = self._restores_index, self._has_texts_only
+        return in_our_words(self.path, self.source, restores_index=restores, reads_rows=reads_rows, as_texts=texts)
 
 
 def _objects(numbers: NDArray[Any]) -> NDArray[Any]:

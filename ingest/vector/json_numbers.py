@@ -12,7 +12,7 @@ from typing import Any
 
 from twin_model.finding import Finding
 
-__all__ = ["copy_with_exact_numbers"]
+__all__ = ["copy_with_exact_numbers", "has_long_digits", "is_long_number"]
 
 _CHUNK = 1 << 20
 _OVERLAP = 64
@@ -55,13 +55,19 @@ def _may_have_long_numbers(path: Path) -> bool:
         before = b""
         while chunk := file.read(_CHUNK):
             window = before + chunk
-            if b"0" * 19 in window.translate(_DIGITS) and _LONG.search(window):
+            if has_long_digits(window) and _LONG.search(window):
                 return True
             before = window[-_OVERLAP:]
     return False
 
 
-def _is_long(value: Any) -> bool:
+def has_long_digits(content: bytes) -> bool:
+    """Return whether 19 digits follow one another somewhere: a fast search."""
+    return b"0" * 19 in content.translate(_DIGITS)
+
+
+def is_long_number(value: Any) -> bool:
+    """Return whether a value is a whole number that GDAL does not read to its last digit."""
     return type(value) is int and not _LEAST <= value <= _MOST
 
 
@@ -69,7 +75,7 @@ def _long_numbers(value: Any) -> Iterator[int]:
     if isinstance(value, dict | list):
         for part in value.values() if isinstance(value, dict) else value:
             yield from _long_numbers(part)
-    elif _is_long(value):
+    elif is_long_number(value):
         yield value
 
 
@@ -80,4 +86,4 @@ def _with_texts(value: Any, *, whole: bool = False) -> Any:
     if isinstance(value, list):
         return [_with_texts(part) for part in value]
     is_number = type(value) in (int, float)
-    return json.dumps(value) if _is_long(value) or (whole and is_number) else value
+    return json.dumps(value) if is_long_number(value) or (whole and is_number) else value
