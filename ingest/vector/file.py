@@ -32,7 +32,15 @@ from ingest.vector.mapinfo_text import copy_as_bytes, mapinfo_encoding
 from ingest.vector.shapefile_index import beside, index_is_whole
 from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
-from ingest.vector.written_days import OddDays, day_columns, odd_days_of_database, read_days, with_odd_days
+from ingest.vector.written_days import (
+    OddDays,
+    day_columns,
+    may_be_odd,
+    odd_days_of_database,
+    read_days,
+    time_columns,
+    with_odd_days,
+)
 from twin_model.errors import SourceRefused
 from twin_model.geometry_kind import GEOMETRY_KINDS
 from twin_model.rows.packed_wkb import PackedWkb
@@ -211,8 +219,6 @@ class VectorFile:
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
         """
         wanted = fields if layer.has_repeated_names else [layer.fields[field] for field in fields]
-        if layer.about["driver"] in ("GPKG", "SQLite") and layer.name not in self._odd_days:
-            self._odd_days[layer.name] = odd_days_of_database(self.path, layer.name, layer.about)
         start = 0
         try:
             for streamed in self._streamed(layer, wanted, rows):
@@ -326,19 +332,27 @@ class VectorFile:
     def _batch(self, layer: SourceLayer, read: Streamed) -> Batch:
         columns: dict[str, NDArray[Any]] = {}
         unread: dict[str, NDArray[np.bool_]] = {}
-        odd_days = {} if layer.has_repeated_names else self._odd_days.get(layer.name, {})
+        times = set() if layer.has_repeated_names else time_columns(layer.about)
         for gdal, column in read.columns.items():
             name = gdal if layer.has_repeated_names else layer.names[gdal]
             texts = self._as_texts(layer, column)
             columns[name] = texts.values
             self.otherwise.update(texts.otherwise)
             unread |= {name: texts.unread} if texts.unread.any() else {}
-            if gdal in odd_days:
-                columns[name] = with_odd_days(columns[name], read.fids, odd_days[gdal])
+            if gdal in times and may_be_odd(column):
+                columns[name] = with_odd_days(columns[name], read.fids, self._odd_days_of(layer).get(gdal, {}))
             if gdal in self._written and not layer.has_repeated_names:
                 columns[name] = self._written[gdal][read.fids]
         wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
         return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
+
+    def _odd_days_of(self, layer: SourceLayer) -> OddDays:
+        """Return the odd days of a layer of a database, asked for once; of other files nothing."""
+        if layer.name not in self._odd_days:
+            is_database = layer.about["driver"] in ("GPKG", "SQLite")
+            odd = odd_days_of_database(self.path, layer.name, layer.about) if is_database else {}
+            self._odd_days[layer.name] = odd
+        return self._odd_days[layer.name]
 
     def _as_texts(self, layer: SourceLayer, column: Column) -> Texts:
         """Return a column with its texts decoded where they came as bytes."""

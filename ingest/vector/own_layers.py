@@ -6,6 +6,7 @@ What a description becomes in the catalogue stands in `twin_model/catalogue/laye
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -40,6 +41,7 @@ _TYPES: Mapping[str, FieldType] = {"OFTInteger": "integer", "OFTInteger64": "int
 _GEOMETRIES = (*LAYER_GEOMETRIES, "None")
 """By dimension, -1 is the last."""
 _PARTS = {0: "points", 1: "lines", 2: "areas"}
+_SAMPLED_ROWS = 10_000
 _FLAT_AS_DECLARED = {"ESRI Shapefile", "FlatGeobuf", "GeoJSON", "MapInfo File", "OpenFileGDB"}
 """Drivers that give no row a height where the layer declares none; a GeoPackage may hold what it does not declare."""
 
@@ -104,12 +106,13 @@ def _looked_into(file: VectorFile, layer: SourceLayer, columns: Sequence[SourceC
     if not (wanted or counts_rows):
         return contents
     is_sample = not wanted and declared is not None and layer.about["driver"] != "GPX"
-    for batch in file.batches(layer, wanted, FRAME_ROWS):
-        if counts_rows:
-            _count(contents, batch, declared)
-        _keep_unique(contents, batch)
-        if is_sample:  # a declaration is rarely wrong; heights that come later are named when they are read
-            break
+    with closing(file.batches(layer, wanted, _SAMPLED_ROWS if is_sample else FRAME_ROWS)) as batches:
+        for batch in batches:
+            if counts_rows:
+                _count(contents, batch, declared)
+            _keep_unique(contents, batch)
+            if is_sample:  # a declaration is rarely wrong; heights that come later are named when they are read
+                break
     return contents
 
 

@@ -14,13 +14,26 @@ import numpy as np
 from numpy.typing import NDArray
 from pyogrio.raw import read as read_raw
 
-__all__ = ["OddDays", "day_columns", "odd_days_of_database", "read_days", "with_odd_days"]
+from ingest.vector.stream import Column, TextColumn
+
+__all__ = [
+    "OddDays",
+    "day_columns",
+    "may_be_odd",
+    "odd_days_of_database",
+    "read_days",
+    "time_columns",
+    "with_odd_days",
+]
 
 OddDays = dict[str, dict[int, str]]
 """GDAL's name of a column -> feature id -> the text that stands there."""
 
 _PLAIN = "{0} NOT GLOB '????-0[1-9]-[0-2][1-8]{1}' AND {0} NOT GLOB '????-1[0-2]-[0-2][1-8]{1}'"
 """Most days are told by their form, at a tenth of what reading them costs."""
+
+_AFTER_SHORT_MONTHS = {None, "", "03-01", "03-02", "03-03", "05-01", "07-01", "10-01", "12-01"}
+"""What GDAL makes of days that do not exist, as February 29: none, or one of these."""
 
 _IS_ODD = {
     "OFTDate": _PLAIN.format("{0}", "") + " AND {0} IS NOT strftime('%Y-%m-%d', {0}, '+0 days')",
@@ -32,6 +45,11 @@ _IS_ODD = {
 def day_columns(about: Mapping[str, Any]) -> list[str]:
     """Return the columns of days of a layer (`about` it is what `pyogrio.read_info` says), without those of times."""
     return [name for name, kind in zip(about["fields"], about["ogr_types"], strict=True) if kind == "OFTDate"]
+
+
+def time_columns(about: Mapping[str, Any]) -> set[str]:
+    """Return the columns of days and of times of a layer."""
+    return {name for name, kind in zip(about["fields"], about["ogr_types"], strict=True) if kind in _IS_ODD}
 
 
 def read_days(address: str, layer: str, columns: Sequence[str], start: int, rows: int) -> list[NDArray[Any]]:
@@ -60,6 +78,15 @@ def odd_days_of_database(path: Path, layer: str, about: Mapping[str, Any]) -> Od
     except (sqlite3.Error, UnicodeDecodeError):  # a view, a table under another name: as GDAL reads it
         return {}
     return odd
+
+
+def may_be_odd(column: Column) -> bool:
+    """Return whether days or times as GDAL gives them may stand for odd texts: some are missing, or follow a shorter month."""
+    if isinstance(column, TextColumn):
+        values = [*column.distinct.tolist(), *([None] if (column.codes < 0).any() else [])]
+    else:
+        values = column.astype(str).tolist() if column.dtype.kind == "M" else column.tolist()
+    return not _AFTER_SHORT_MONTHS.isdisjoint({None if value is None else value[5:] for value in values})
 
 
 def with_odd_days(column: NDArray[Any], fids: NDArray[np.int64], texts: Mapping[int, str]) -> NDArray[Any]:
