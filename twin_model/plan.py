@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Rows
+from twin_model.temporal import Instant
 
 __all__ = ["KINDS", "NEW", "UNCHANGED", "LayerPlan", "Plan", "PlannedLink", "Progress", "no_fids", "unwatched"]
 
@@ -46,7 +47,8 @@ class LayerPlan:
     network; `kept_columns` are those that the delivery lacks and of which the town knows values. Rows at the positions
     `renumbered` carry the number of another feature and get one of the town's. Rows that are `quiet` are written with a
     version that is made, and make none of themselves. Of what ends, `joined` is what stood twice: kind of link, id and fid
-    of what ends, fid of what stays, which goes by that id too from now on.
+    of what ends, fid of what stays, which goes by that id too from now on. Rows at the positions of `since` are true from that
+    instant on, whatever date of their own they carry (`ground.beginnings`).
     """
 
     layer: str
@@ -61,6 +63,7 @@ class LayerPlan:
     kept_columns: tuple[str, ...] = ()
     renumbered: NDArray[np.int64] = field(default_factory=no_fids)
     joined: tuple[tuple[str, str, int, int], ...] = ()
+    since: Mapping[int, Instant] = field(default_factory=dict)
 
     @property
     def replaced(self) -> int:
@@ -68,13 +71,18 @@ class LayerPlan:
         return len({link.from_fid for link in self.links})
 
     def rows_to_write(self, rows: Rows, start: int) -> Rows:
-        """Return the rows from position `start` on, without the numbers that belong to other features."""
+        """Return the rows from position `start` on, without the numbers of other features, true since their beginnings."""
         at = self.renumbered[(self.renumbered >= start) & (self.renumbered < start + len(rows))] - start
-        if not len(at):
-            return rows
-        ids = rows.ids.copy()
-        ids[at] = None
-        return replace(rows, ids=ids)
+        begun = {row - start: since for row, since in self.since.items() if start <= row < start + len(rows)}
+        if len(at):
+            ids = rows.ids.copy()
+            ids[at] = None
+            rows = replace(rows, ids=ids)
+        if begun:
+            dates, precision = rows.valid_from.copy(), rows.valid_precision.copy()
+            dates[[*begun]], precision[[*begun]] = [*begun.values()], None
+            rows = replace(rows, valid_from=dates, valid_precision=precision)
+        return rows
 
     def linked_fids(self, new_fids: NDArray[np.int64]) -> list[tuple[str, int, int]]:
         """Return kind, predecessor and successor of each link; `new_fids` are those of the new rows, in their order."""

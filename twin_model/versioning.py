@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.finding_plan import finding_plan
+from twin_model.ground import beginnings
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
 from twin_model.layer import ATTRIBUTES, Layer
@@ -188,6 +189,16 @@ def _planned(
         ended = found_elsewhere(store, layer, comparison.delivered, matches, links, ended)
     kinds, kept_columns = _fill_in(store, changeset, comparison)
     replaced = np.unique(np.array([link.from_fid for link in links], dtype=np.int64))
+    begin = ~np.isin(matches.fids, comparison.known.fids)
+    since = beginnings(
+        store,
+        layer,
+        changeset.effective,
+        comparison.delivered,
+        begin,
+        np.union1d(ended, replaced),
+        matches.fids,
+    )
     linked = {link.row for link in links}
     renumbered = np.flatnonzero((matches.doubted > 0) & (matches.fids == NEW))
     if layer.is_network:
@@ -205,6 +216,7 @@ def _planned(
         kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
         kept_columns=kept_columns,
         renumbered=renumbered,
+        since=since,
     )
 
 
