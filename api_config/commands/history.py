@@ -174,7 +174,9 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
         }
         for layer, t in store.changes(one.number).items()
     }
-    counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described")}
+    counts = {
+        name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described", "shown")
+    }
     return {
         "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
         "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "identity": one.identity, "previous": one.previous, "hash": one.hash,

@@ -397,6 +397,8 @@ def _remarks(outcome: Outcome, context: CommandContext) -> list[str]:
         remarks.append(context.say("cli.kept_columns", name=_name(context, layer), columns=names))
     for layer, count in outcome.others.items():
         remarks.append(context.say("cli.others_stay", name=_name(context, layer), count=count))
+    for key, counts_by_layer in (("cli.ended_since", outcome.ended_since), ("cli.outlasting", outcome.outlasting)):
+        remarks += [context.say(key, name=_name(context, name), count=n) for name, n in counts_by_layer.items()]
     return ["  " + remark for remark in remarks]
 
 
@@ -410,7 +412,7 @@ def _as_dict(one: Outcome, context: CommandContext) -> dict[str, Any]:
     findings = _finding_rows(context, one)
     return {
         "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "kinds": one.kinds, "kept_columns": one.kept_columns, "others": one.others, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
+        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "kinds": one.kinds, "kept_columns": one.kept_columns, "others": one.others, "ended_since": one.ended_since, "outlasting": one.outlasting, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
         "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
                     for name, t in (one.version.touched.items() if one.version else ())},
         "findings": [row_dict(row) for row in findings],

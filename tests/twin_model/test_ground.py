@@ -1,12 +1,10 @@
 """On any day of the past one thing stands in one place: what takes the place of another begins when that ends."""
 
-import itertools
-
 import geopandas as gpd
 import numpy as np
 import pytest
 import shapely
-from surveyed_networks import CRS, Frames, Office, street
+from surveyed_networks import CRS, Office, laid_anew, merged, street
 
 from twin_model.audit import verify
 from twin_model.catalogue import read_catalogue
@@ -18,26 +16,6 @@ from twin_model.versioning import commit
 from twin_model.view import View
 
 BUILT = "2005-01-01"
-
-
-def merged(frames: Frames) -> Frames:
-    """Return a street of which the second and third line are one."""
-    lines = frames["pipe_line"]
-    axis = shapely.LineString([lines.geometry[1].coords[0], lines.geometry[2].coords[-1]])
-    whole = lines.iloc[[1]].assign(segment_key="RQ1~RQ3").set_geometry([axis], crs=CRS)
-    return {
-        "pipe_point": frames["pipe_point"].drop(index=2),
-        "pipe_line": gpd.pd.concat([lines.drop(index=[1, 2]), whole], ignore_index=True),
-    }
-
-
-def laid_anew(frames: Frames) -> Frames:
-    """Return a street whose pipes lie in the same trench and end elsewhere."""
-    x = [500_000.0, 500_050.0, 500_096.0, 500_140.0]
-    axes = [shapely.LineString([(a, 3_886_000.0), (b, 3_886_000.0)]) for a, b in itertools.pairwise(x)]
-    lines = frames["pipe_line"].iloc[:3].assign(segment_key=["N0~N1", "N1~N2", "N2~N3"]).set_geometry(axes, crs=CRS)
-    points = frames["pipe_point"].iloc[:4].assign(survey_no=["N0", "N1", "N2", "N3"])
-    return {"pipe_point": points.set_geometry(shapely.points(x, 3_886_000.0), crs=CRS), "pipe_line": lines}
 
 
 def length(store: Store, day: str) -> float:
