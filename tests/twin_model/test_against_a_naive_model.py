@@ -143,7 +143,8 @@ class Against(RuleBasedStateMachine):
                 continue
             lasting = all(b is not None and b <= year for _, b, _ in state.segments.get(number, []))
             ending = [one for one in younger if one.ends and number not in one.numbers] if lasting else []
-            shown.ended_by.update({number: earliest.version for earliest in ending[:1]})
+            if ending:
+                shown.ended_by[number] = ending[0].version
             newest = all(a <= year for a, _, _ in state.segments.get(number, []))
             state.put(number, value, year, ending[0].year if ending else None)
             if newest:
