@@ -72,8 +72,8 @@ def features_by_number(
     numbered = np.array([name is not None for name in known.ids.tolist()], dtype=bool)
     fids_by_id = pd.Series(known.fids[numbered], index=pd.Index(known.ids[numbered], dtype=object))
     parts = [Matches.of(no_fids(), np.empty(0, dtype=bool))]
-    for one in delivered:
-        rows = one.rows()
+    for delivery in delivered:
+        rows = delivery.rows()
         fids = _fids(store, layer, fids_by_id, rows)
         matches = Matches.of(fids, (known.contents_of(fids) == words_of(rows.content)).all(axis=1))
         if layer.is_network:

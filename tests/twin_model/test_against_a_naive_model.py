@@ -75,6 +75,13 @@ class State:
     def alive(self) -> list[str]:
         return [number for number, segments in self.segments.items() if segments and segments[-1][1] is None]
 
+    def knows(self, number: str, value: str, day: int | None) -> bool:
+        """Say whether a delivery of a network says nothing new: what was last delivered, or what holds now; on its day
+        where it is late or the thing has ended."""
+        if day is not None:
+            return self.value(number, day) == value
+        return number in self.alive() and value in (self.parts.get(number), self.segments[number][-1][2])
+
     def value(self, number: str, year: int) -> str | None:
         return next((v for a, b, v in self.segments.get(number, []) if a <= year and (b is None or year < b)), None)
 
@@ -137,9 +144,7 @@ class Against(RuleBasedStateMachine):
         younger = [one for one in self._standing() if one.year > year and one.ends is not None]
         younger.sort(key=lambda one: (one.year, one.version))
         for number, value in said.items():
-            known = number in self.now.alive() and state.parts.get(number) == value
-            held = state.value(number, year) == value
-            if held if younger or number not in self.now.alive() else known:
+            if state.knows(number, value, year if younger or number not in state.alive() else None):
                 continue
             lasting = all(b is not None and b <= year for _, b, _ in state.segments.get(number, []))
             ending = [one for one in younger if one.ends and number not in one.numbers] if lasting else []
