@@ -18,13 +18,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.aftermath import aftermath
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.finding_plan import finding_plan
 from twin_model.ground import beginnings
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
-from twin_model.late_delivery import LateRows, aftermath, concerns, known_then, shown_until, younger_deliveries
+from twin_model.late_delivery import LateRows, concerns, known_then, shown_until, younger_deliveries
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.numbering import Matches, believed_numbers, features_by_number
 from twin_model.ownership import Contents, Predecessor, predecessors

@@ -436,15 +436,15 @@ class LayerWriter(ABC):
 
     def begin(self, instants: Mapping[int, Instant]) -> None:
         """Have features, by fid, begin at an instant: they are absent before it."""
-        for some in _batches(instants):
+        for batch in _batches(instants):
             todo = Steps()
-            for fid, before in self.timelines(some, "believed").items():
+            for fid, before in self.timelines(batch, "believed").items():
                 after = begun(before, instants[fid], self.writing.version)
                 if any(row is not was for row, was in zip(after, before, strict=False)) or len(after) < len(before):
                     self._change(before, after, todo)
                     self.updated += 1
             self._apply(todo)
-            self.tick(len(some))
+            self.tick(len(batch))
 
     def link(self, plan: LayerPlan) -> None:
         """Keep the links of a plan: which written features follow which others, and which ones go by another's id too."""
