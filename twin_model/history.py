@@ -274,9 +274,16 @@ def _described_back(store: Store, undone: ChangesetRecord) -> dict[str, Any]:
     return {"described": {"layer": layer, "before": after, "after": before}}
 
 
+def _lasting_after(store: Store, number: int) -> list[int]:
+    """Return the later versions that stand, without those that undo another later one."""
+    lasting = (record for record in standing(store.changesets()) if record.number > number)
+    return [record.number for record in lasting if record.counts.get("reverts", 0) <= number]
+
+
 def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:
-    """Return the ids of those features that versions after `number` have changed."""
-    again = np.intersect1d(np.array(fids, dtype=np.int64), store.changed_fids(layer, number, store.version()))
+    """Return the ids of those features that versions after `number` have changed; what was changed and undone is as it was."""
+    changed = [store.changed_fids(layer, later - 1, later) for later in _lasting_after(store, number)]
+    again = np.intersect1d(np.array(fids, dtype=np.int64), np.concatenate([np.empty(0, dtype=np.int64), *changed]))
     ids: dict[int, str] = {}
     for recorded in (
         number,

@@ -110,15 +110,19 @@ class Against(RuleBasedStateMachine):
         state.touched = set()
         return state
 
-    def _standing(self) -> list[Shown]:
-        """Return what versions say that are not reverted."""
+    def _standing_numbers(self) -> list[int]:
+        """Return the versions that are not reverted, the newest first."""
         reverted: set[int] = set()
-        shown = []
+        numbers = []
         for number in range(len(self.states) - 1, 0, -1):
             if number not in reverted:
-                shown.append(self.states[number].shown)
+                numbers.append(number)
                 reverted |= {self.reverts[number]} if number in self.reverts else set()
-        return [one for one in shown if one is not None]
+        return numbers
+
+    def _standing(self) -> list[Shown]:
+        """Return what versions say that are not reverted."""
+        return [shown for number in self._standing_numbers() if (shown := self.states[number].shown) is not None]
 
     def _keep(self, state: State, made: bool) -> None:
         assert made == bool(state.touched), (state.touched, made)
@@ -208,7 +212,7 @@ class Against(RuleBasedStateMachine):
             return
         number = data.draw(st.integers(1, newest))
         undone = self.states[number].touched
-        again = set().union(*(one.touched for one in self.states[number + 1 :])) & undone
+        again = set().union(*(self.states[later].touched for later in self._lasting_after(number))) & undone
         again = again or self._late_and_ended_by(number)
         try:
             version = commit(self.store, revert(self.store, number, author="planner"))
@@ -228,6 +232,11 @@ class Against(RuleBasedStateMachine):
         state.shown = Shown(9999, frozenset(undone))
         self.reverts[len(self.states)] = number
         self._keep(state, version.made)
+
+    def _lasting_after(self, number: int) -> list[int]:
+        """Return the later versions that stand, without those that undo another later one."""
+        later = self._standing_numbers()
+        return [one for one in later if one > number and self.reverts.get(one, 0) <= number]
 
     def _late_and_ended_by(self, version: int) -> set[str]:
         """Return numbers that came late and whose end is that which a version made."""

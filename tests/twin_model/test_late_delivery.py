@@ -137,6 +137,8 @@ def test_a_late_survey_is_tied_to_what_follows_it_and_can_be_taken_back(store: S
     recorded = View(parse_instant("2006-01-01")[0], younger.number)
     assert len(store.features(FeatureQuery("pipe_line", view=recorded))) == 6, "what was recorded stays as it was"
     verify(store)
+    commit(store, revert(store, younger.number, author="tester"))
+    assert [state(store, "P1", 0.0, day) for day in DAYS] == [[]] * len(DAYS)
 
 
 def test_what_another_project_shows_no_more_stands_and_is_counted(store: Store) -> None:
