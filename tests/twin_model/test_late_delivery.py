@@ -219,7 +219,7 @@ def test_three_surveys_of_a_random_network_make_one_town_in_whatever_order_they_
     random = np.random.default_rng(seed)
     networks = [network(random, 6)]
     for number in range(2):
-        networks.append(renamed(edited(networks[-1], random)[0], f"-{number}"))
+        networks.append(renamed(edited(networks[-1], random)[0], number))
     surveys = [frames(each, random) for each in networks]
     for number, order in enumerate(ORDERS):
         for turn in order:
@@ -232,12 +232,12 @@ def test_three_surveys_of_a_random_network_make_one_town_in_whatever_order_they_
     verify(store)
 
 
-def renamed(net: Network, suffix: str) -> Network:
+def renamed(net: Network, number: int) -> Network:
     """Return a network whose new points have names of their own and lie where no later ones do."""
-    new = {name: f"{name}{suffix}" for name in ("MID", "N1", "N2")}
+    new = {name: f"{name}-{number}" for name in ("MID", "N1", "N2")}
     points = {new.get(name, name): place for name, place in net.points.items()}
     for name in (new["N1"], new["N2"]):
         index, x, y = points[name]
-        points[name] = (index, x, y - 50.0 * (1 + len(suffix)))
+        points[name] = (index, x, y - 50.0 * (1 + number))
     lines = [(new.get(a, a), new.get(b, b), size, status) for a, b, size, status in net.lines]
     return Network(points, lines, net.project)
