@@ -71,7 +71,9 @@ class Outcome:
     `version` is None with an `error` where it was refused, and where it was only looked at; `already` is the version that
     brought in the same source before; `seconds` is what reading and committing took. `kinds` counts by layer what happened
     to networks (`plan.KINDS`), in a dry run too; `kept_columns` are those that the source lacks and of which the town knows
-    values; `others` counts by layer what lies in its sight, is lacking and stays, for another project or source brought it.
+    values; `others` counts by layer what lies in its sight, is lacking and stays, for another project or source brought it;
+    of a source that came late `ended_since` counts by layer what younger deliveries saw no more, `outlasting` what they do not
+    show and nevertheless stands.
     `shapes` are geometries of what was read, in the storage CRS, where they were asked for: not more than a drawing can
     show, the others are counted.
     """
@@ -85,6 +87,8 @@ class Outcome:
     kinds: dict[str, dict[str, int]] = field(default_factory=dict)
     kept_columns: dict[str, list[str]] = field(default_factory=dict)
     others: dict[str, int] = field(default_factory=dict)
+    ended_since: dict[str, int] = field(default_factory=dict)
+    outlasting: dict[str, int] = field(default_factory=dict)
     ids: dict[str, dict[str, list[str]]] = field(default_factory=dict)
     error: TwinError | None = None
     already: int | None = None
@@ -107,6 +111,8 @@ class Outcome:
         self.kinds = {name: dict(each.kinds) for name, each in layers.items() if each.kinds}
         self.kept_columns = {name: list(each.kept_columns) for name, each in layers.items() if each.kept_columns}
         self.others = {name: each.others for name, each in layers.items() if each.others}
+        self.ended_since = {name: each.ended_since for name, each in layers.items() if each.ended_since}
+        self.outlasting = {name: each.outlasting for name, each in layers.items() if each.outlasting}
 
 
 @dataclass(frozen=True)

@@ -120,3 +120,42 @@ def street(count: int, **columns: Any) -> Frames:
     keys = [f"{a}~{b}" for a, b in itertools.pairwise(names)]
     lines = gpd.GeoDataFrame({"segment_key": keys, "width_mm": 200.0} | common, geometry=axes, crs=CRS)
     return {"pipe_point": points, "pipe_line": lines}
+
+
+def merged(frames: Frames) -> Frames:
+    """Return a street of which the second and third line are one."""
+    lines = frames["pipe_line"]
+    axis = shapely.LineString([lines.geometry[1].coords[0], lines.geometry[2].coords[-1]])
+    whole = lines.iloc[[1]].assign(segment_key="RQ1~RQ3").set_geometry([axis], crs=CRS)
+    return {
+        "pipe_point": frames["pipe_point"].drop(index=2),
+        "pipe_line": gpd.pd.concat([lines.drop(index=[1, 2]), whole], ignore_index=True),
+    }
+
+
+def laid_anew(frames: Frames) -> Frames:
+    """Return a street whose pipes lie in the same trench and end elsewhere."""
+    x = [500_000.0, 500_050.0, 500_096.0, 500_140.0]
+    axes = [shapely.LineString([(a, 3_886_000.0), (b, 3_886_000.0)]) for a, b in itertools.pairwise(x)]
+    lines = frames["pipe_line"].iloc[:3].assign(segment_key=["N0~N1", "N1~N2", "N2~N3"]).set_geometry(axes, crs=CRS)
+    points = frames["pipe_point"].iloc[:4].assign(survey_no=["N0", "N1", "N2", "N3"])
+    return {"pipe_point": points.set_geometry(shapely.points(x, 3_886_000.0), crs=CRS), "pipe_line": lines}
+
+
+def edited(net: Network, random: np.random.Generator) -> tuple[Network, dict[str, int]]:
+    """Return a network with a line moved, one split, one removed, one new and one abandoned, and the kinds of its lines."""
+    after = net.copy()
+    moved, split, gone, abandoned = (after.lines[n] for n in random.permutation(4 * (len(net.lines) // 4))[:4])
+    for name in moved[:2]:
+        index, x, y = after.points[name]
+        after.points[name] = (index, x, y + 1.0)
+    neighbours = sum(bool({a, b} & set(moved[:2])) and (a, b) not in (gone[:2], split[:2]) for a, b, _, _ in net.lines)
+    after.lines = [line for line in after.lines if line not in (split, gone)]
+    index, x, y = after.points[split[0]]
+    _, x2, y2 = after.points[split[1]]
+    after.points["MID"] = (index, (x + x2) / 2, (y + y2) / 2)
+    after.lines += [(split[0], "MID", *split[2:]), ("MID", split[1], *split[2:])]
+    after.lines = [(*line[:3], "1") if line[:2] == abandoned[:2] else line for line in after.lines]
+    after.points |= {"N1": (0, x, 3_885_900.0), "N2": (0, x + 25.0, 3_885_900.0)}
+    after.lines.append(("N1", "N2", 100.0, "0"))
+    return after, {"moved": neighbours, "split": 1, "abandoned": 1, "new": 1}

@@ -260,8 +260,9 @@ class Touched:
     """What a version changed in one layer: numbers and the box of old and new geometry.
 
     `kinds` counts what happened to a network (`plan.KINDS`), `kept_columns` are those that the delivery lacked, `others`
-    counts what other projects or sources brought and the delivery, which could have seen it, lacked: they are there of a
-    version that was just made.
+    counts what other projects or sources brought and the delivery, which could have seen it, lacked. Of a delivery that came
+    late, `ended_since` counts what younger ones saw no more, `outlasting` what they do not show and nevertheless stands. These
+    are there of a version that was just made.
     """
 
     inserted: int = 0
@@ -272,6 +273,8 @@ class Touched:
     kinds: Mapping[str, int] = field(default_factory=dict)
     kept_columns: tuple[str, ...] = ()
     others: int = 0
+    outlasting: int = 0
+    ended_since: int = 0
 
     @property
     def changed(self) -> int:

@@ -22,7 +22,15 @@ from twin_model.changeset import Source
 from twin_model.layer import Layer
 from twin_model.store.base import ChangesetRecord, Store
 
-__all__ = ["archived_files", "is_same", "layer_digest", "same_version", "version_with_same_source", "with_layers"]
+__all__ = [
+    "archived_files",
+    "is_same",
+    "layer_digest",
+    "same_version",
+    "standing",
+    "version_with_same_source",
+    "with_layers",
+]
 
 _LAYER, _LEFT_OUT = "layer:", "left_out"
 _ARCHIVED = ("mapping/", "table/")
@@ -76,7 +84,7 @@ def same_version(history: Iterable[ChangesetRecord], source: Source, catalogue: 
     A source has its name besides its bytes, for names say what a table holds. A reverted version does not count, nor does
     one after which the same file came with another content: the file that says again what it said before is news.
     """
-    of_file = [record for record in _standing(history) if record.source == source.name]
+    of_file = [record for record in standing(history) if record.source == source.name]
     for place, record in enumerate(of_file):
         if record.sha256 == source.sha256 and is_same(record.identity, source.identity, catalogue):
             later = (each for each in of_file[:place] if not record.delivery or each.delivery != record.delivery)
@@ -84,7 +92,7 @@ def same_version(history: Iterable[ChangesetRecord], source: Source, catalogue: 
     return None
 
 
-def _standing(history: Iterable[ChangesetRecord]) -> list[ChangesetRecord]:
+def standing(history: Iterable[ChangesetRecord]) -> list[ChangesetRecord]:
     """Return the changesets that were not reverted, newest first; a revert that was reverted itself reverts nothing."""
     reverted: set[int] = set()
     standing = []

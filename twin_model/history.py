@@ -15,6 +15,7 @@ import pandas as pd
 
 from twin_model.audit import Audit, verify
 from twin_model.changeset import Changeset
+from twin_model.delivery_identity import standing
 from twin_model.errors import QueryRefused, VersionConflict
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import read_attributes
@@ -223,6 +224,7 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
     if not any(restored.values()) and not described:
         raise QueryRefused("store.nothing_to_revert", version=number)
     later = {layer: _changed_again(store, layer, fids, number) for layer, fids in restored.items()}
+    later |= {layer: ids for layer, ids in _ended_by(store, undone).items() if not later.get(layer)}
     if any(later.values()):
         shown = {layer: ids[:20] for layer, ids in later.items() if ids}
         raise VersionConflict("store.reverted_conflict", version=number, features=shown)
@@ -237,6 +239,20 @@ def revert(store: Store, number: int, *, author: str, reason: str = "") -> Chang
         since_recorded=True,
         counts={"reverts": number, **described},
     )
+
+
+def _ended_by(store: Store, undone: ChangesetRecord) -> dict[str, list[str]]:
+    """Return by layer the features of deliveries that came late and ended by a version: these are to be undone first."""
+    ended: dict[str, list[str]] = {}
+    for record in standing(store.changesets()):
+        if undone.number not in record.counts.get("ended_by", ()):
+            continue
+        for layer in store.changes(record.number):
+            fids = tuple(store.changed_fids(layer, record.number - 1, record.number).tolist())
+            query = FeatureQuery(layer, view=View(_ALWAYS), fids=fids, fields=(), geometry=False)
+            frame = store.features(query)
+            ended[layer] = frame.index[(frame["valid_to"] == undone.effective).to_numpy()].tolist()
+    return ended
 
 
 def _described_back(store: Store, undone: ChangesetRecord) -> dict[str, Any]:
@@ -258,9 +274,16 @@ def _described_back(store: Store, undone: ChangesetRecord) -> dict[str, Any]:
     return {"described": {"layer": layer, "before": after, "after": before}}
 
 
+def _lasting_after(store: Store, number: int) -> list[int]:
+    """Return the later versions that stand, without those that undo another later one."""
+    lasting = (record for record in standing(store.changesets()) if record.number > number)
+    return [record.number for record in lasting if record.counts.get("reverts", 0) <= number]
+
+
 def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int) -> list[str]:
-    """Return the ids of those features that versions after `number` have changed."""
-    again = np.intersect1d(np.array(fids, dtype=np.int64), store.changed_fids(layer, number, store.version()))
+    """Return the ids of those features that versions after `number` have changed; what was changed and undone is as it was."""
+    changed = [store.changed_fids(layer, later - 1, later) for later in _lasting_after(store, number)]
+    again = np.intersect1d(np.array(fids, dtype=np.int64), np.concatenate([np.empty(0, dtype=np.int64), *changed]))
     ids: dict[int, str] = {}
     for recorded in (
         number,

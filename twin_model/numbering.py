@@ -21,7 +21,7 @@ from twin_model.rows.columns import plain_values
 from twin_model.rows.content import words_of
 from twin_model.store.base import DeliveredState, FeatureQuery, Store
 from twin_model.temporal import ALWAYS
-from twin_model.view import View
+from twin_model.view import NOW, View
 
 __all__ = ["Matches", "believed_numbers", "features_by_number", "find_by_exported_ids"]
 
@@ -58,25 +58,35 @@ class Matches:
         return np.where(self.same, UNCHANGED, self.fids)
 
 
-def features_by_number(store: Store, layer: Layer, known: DeliveredState, delivered: list[Delivered]) -> Matches:
-    """Find rows by the id they carry, then by a number a feature once had; one that ended begins again."""
-    index = pd.Index(known.ids)
+def features_by_number(
+    store: Store,
+    layer: Layer,
+    known: DeliveredState,
+    delivered: list[Delivered],
+    view: View = NOW,
+) -> Matches:
+    """Find rows by the id they carry, then by a number a feature once had; one that ended begins again.
+
+    Places are compared with those that a view shows.
+    """
+    numbered = np.array([name is not None for name in known.ids.tolist()], dtype=bool)
+    fids_by_id = pd.Series(known.fids[numbered], index=pd.Index(known.ids[numbered], dtype=object))
     parts = [Matches.of(no_fids(), np.empty(0, dtype=bool))]
     for delivery in delivered:
         rows = delivery.rows()
-        fids = _fids(store, layer, known, index, rows)
+        fids = _fids(store, layer, fids_by_id, rows)
         matches = Matches.of(fids, (known.contents_of(fids) == words_of(rows.content)).all(axis=1))
         if layer.is_network:
-            _doubt(store, layer, rows, matches)
+            _doubt(store, layer, rows, matches, view)
         parts.append(matches)
     names = ("fids", "same", "doubted", "official", "gaps")
     return Matches(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
-def _fids(store: Store, layer: Layer, known: DeliveredState, index: "pd.Index[Any]", rows: Rows) -> NDArray[np.int64]:
-    at = index.get_indexer(pd.Index(rows.ids))
+def _fids(store: Store, layer: Layer, fids_by_id: "pd.Series[int]", rows: Rows) -> NDArray[np.int64]:
+    at = fids_by_id.index.get_indexer(pd.Index(rows.ids, dtype=object))
     has_feature = (at >= 0) & np.array([each is not None for each in rows.ids], dtype=bool)
-    fids = np.where(has_feature, known.fids[at] if len(known.fids) else 0, NEW)
+    fids = np.where(has_feature, fids_by_id.to_numpy()[at] if len(fids_by_id) else 0, NEW)
     unknown = [row for row in np.flatnonzero(~has_feature).tolist() if rows.ids[row] is not None]
     once = store.fids_of_past_ids(layer.id, [rows.ids[row] for row in unknown]) if unknown else {}
     taken = set(fids.tolist())
@@ -88,14 +98,14 @@ def _fids(store: Store, layer: Layer, known: DeliveredState, index: "pd.Index[An
     return fids
 
 
-def _doubt(store: Store, layer: Layer, rows: Rows, matches: Matches) -> None:
+def _doubt(store: Store, layer: Layer, rows: Rows, matches: Matches, view: View) -> None:
     """Doubt the numbers of rows that lie elsewhere than the features they name; `matches` is filled in."""
     named = [plain_values(rows.columns[name]) for name in layer.projects if name in rows.columns]
     matches.official = np.array([all(key) for key in zip(*named, strict=True)] if named else [False] * len(rows))
     numbered = np.flatnonzero((matches.fids > 0) & ~matches.same)
     for start in range(0, len(numbered), _AT_ONCE):
         chosen = numbered[start : start + _AT_ONCE]
-        gaps = _gaps(layer, rows.take(chosen).geometry(), _places(store, layer, matches.fids[chosen]))
+        gaps = _gaps(layer, rows.take(chosen).geometry(), _places(store, layer, matches.fids[chosen], view))
         apart = gaps > 2 * layer.plan_error
         far = chosen[apart]
         matches.gaps[far] = gaps[apart]
@@ -103,13 +113,13 @@ def _doubt(store: Store, layer: Layer, rows: Rows, matches: Matches) -> None:
         matches.fids[far] = NEW
 
 
-def _places(store: Store, layer: Layer, fids: NDArray[np.int64]) -> NDArray[Any]:
-    """Return the geometries of features, of one that has ended the last it had."""
+def _places(store: Store, layer: Layer, fids: NDArray[np.int64], view: View) -> NDArray[Any]:
+    """Return the geometries of features as a view shows them, else as they are now, of one that has ended the last it had."""
     query = FeatureQuery(layer.id, fields=(), fids=tuple(fids.tolist()))
     shapes: dict[int, Any] = {}
-    for view in (View(), View(ALWAYS)):
+    for each in dict.fromkeys((view, NOW, View(ALWAYS))):
         missing = [fid for fid in fids.tolist() if fid not in shapes]
-        frame = store.features(query.with_(view=view, fids=tuple(missing))) if missing else None
+        frame = store.features(query.with_(view=each, fids=tuple(missing))) if missing else None
         if frame is not None:
             shapes |= dict(zip(frame["fid"].tolist(), frame.geometry.tolist(), strict=True))
     return np.array([*(shapes.get(fid) for fid in fids.tolist()), None], dtype=object)[:-1]

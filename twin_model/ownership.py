@@ -16,11 +16,25 @@ from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
 from twin_model.rows.columns import plain_values
 from twin_model.store.base import FeatureQuery, Provenance
+from twin_model.view import NOW, View
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
 
-__all__ = ["Contents", "LayerContents", "Predecessor", "covers", "former_classes", "own_features", "predecessors"]
+__all__ = [
+    "Contents",
+    "LayerContents",
+    "Predecessor",
+    "Project",
+    "columns_of",
+    "covers",
+    "former_classes",
+    "is_of_projects",
+    "nearly_all",
+    "own_features",
+    "predecessors",
+    "projects_of",
+]
 
 _NEARLY_ALL = 0.8
 """A delivery that shows this share of what another brought takes its place: a part of it, or its neighbour, does not."""
@@ -65,7 +79,7 @@ class Contents:
             if part.layer == layer.id:
                 rows = part.rows()
                 classes |= set(class_keys(layer, rows.columns, len(rows)))
-                projects |= set(_projects(layer, rows.columns, len(rows)))
+                projects |= set(projects_of(layer, rows.columns, len(rows)))
                 boxes.append(rows.bounds[np.isfinite(rows.bounds).all(axis=1)])
         bounds = np.concatenate(boxes)
         box = None
@@ -75,19 +89,24 @@ class Contents:
         return LayerContents(frozenset(classes), frozenset(projects), box)
 
 
-def _projects(layer: Layer, columns: Mapping[str, Any], rows: int) -> list[Project]:
+def projects_of(layer: Layer, columns: Mapping[str, Any], rows: int) -> list[Project]:
+    """Return the project of each row."""
     absent = [None] * rows
     named = [plain_values(columns[name]) if name in columns else absent for name in layer.projects]
     return [tuple(value or None for value in key) for key in zip(*named, strict=True)] if named else [()] * rows
 
 
-def _columns_of(
-    store: "Store", layer: Layer, fids: NDArray[np.int64], fields: tuple[str, ...]
+def columns_of(
+    store: "Store",
+    layer: Layer,
+    fids: NDArray[np.int64],
+    fields: tuple[str, ...],
+    view: View = NOW,
 ) -> Iterator[Mapping[str, list[Any]]]:
-    """Yield some fields of features by column, `fid` among them."""
+    """Yield some fields of features, as a view shows them, by column, `fid` among them."""
     for start in range(0, len(fids), _AT_ONCE):
         chosen = tuple(fids[start : start + _AT_ONCE].tolist())
-        names, rows = store.rows(FeatureQuery(layer.id, fids=chosen, fields=fields, geometry=False))
+        names, rows = store.rows(FeatureQuery(layer.id, view=view, fids=chosen, fields=fields, geometry=False))
         yield {name: [row[n] for row in rows] for n, name in enumerate(names)}
 
 
@@ -98,6 +117,14 @@ def covers(classes: frozenset[ClassKey], key: ClassKey) -> bool:
     )
 
 
+def is_of_projects(project: Project, projects: frozenset[Project], *, same_name: bool = False) -> bool:
+    """Say whether a project is one of a delivery's; under the same name what names none is of any."""
+    if not same_name:
+        return project in projects
+    unnamed = tuple(None for _ in project)
+    return project in projects or unnamed in projects or project == unnamed
+
+
 def own_features(
     store: "Store",
     layer: Layer,
@@ -105,27 +132,27 @@ def own_features(
     contents: Contents,
     fids: NDArray[np.int64],
     before: Callable[[], frozenset[Predecessor]] | None = None,
+    view: View = NOW,
 ) -> NDArray[np.bool_]:
     """Say which features are of a delivery's project, and came under its name or with one of the deliveries `before`.
 
     What names no project is of any where the name is the same; else it is of those that name none either. Without
     `before` all of its project are its own.
     """
-    projects, origins = contents.of(layer).projects, store.provenance(layer.id)
+    projects, origins = contents.of(layer).projects, store.provenance(layer.id, ended=not view.is_now)
     concerned = np.isin(origins.fids, fids)
     known = dict(zip(origins.fids[concerned].tolist(), origins.scopes[concerned].tolist(), strict=True))
-    unnamed = tuple(None for _ in layer.projects)
 
     def is_own(fid: int, project: Project, key: ClassKey) -> bool:
         name = known.get(fid, "")
         if name == changeset.scope.name:
-            return project in projects or unnamed in projects or project == unnamed
-        return project in projects and (before is None or (name, key) in before())
+            return is_of_projects(project, projects, same_name=True)
+        return is_of_projects(project, projects) and (before is None or (name, key) in before())
 
     own: dict[int, bool] = {}
-    for columns in _columns_of(store, layer, fids, (*layer.projects, *layer.classes)):
+    for columns in columns_of(store, layer, fids, (*layer.projects, *layer.classes), view):
         rows = len(columns["fid"])
-        named = zip(columns["fid"], _projects(layer, columns, rows), class_keys(layer, columns, rows), strict=True)
+        named = zip(columns["fid"], projects_of(layer, columns, rows), class_keys(layer, columns, rows), strict=True)
         own |= {fid: is_own(fid, project, key) for fid, project, key in named}
     return np.array([own[fid] for fid in fids.tolist()], dtype=bool)
 
@@ -147,6 +174,11 @@ def predecessors(
         concerned = of_series & np.isin(origins.scopes, list(set(origins.scopes[is_shown].tolist())))
         brought.update(_brought(store, layer, origins, concerned))
         shown.update(_brought(store, layer, origins, is_shown))
+    return nearly_all(shown, brought)
+
+
+def nearly_all(shown: Counter[Predecessor], brought: Counter[Predecessor]) -> frozenset[Predecessor]:
+    """Return the deliveries, with classes, of which so many features are shown that what shows them takes their place."""
     whole: Counter[str] = Counter()
     for each, count in shown.items():
         whole[each[0]] += count
@@ -160,15 +192,15 @@ def predecessors(
 def _brought(store: "Store", layer: Layer, origins: Provenance, chosen: NDArray[np.bool_]) -> Iterator[Predecessor]:
     """Yield the delivery and the class of some features."""
     names = dict(zip(origins.fids[chosen].tolist(), origins.scopes[chosen].tolist(), strict=True))
-    for columns in _columns_of(store, layer, origins.fids[chosen], layer.classes):
+    for columns in columns_of(store, layer, origins.fids[chosen], layer.classes):
         keys = class_keys(layer, columns, len(columns["fid"]))
         yield from ((names[fid], key) for fid, key in zip(columns["fid"], keys, strict=True))
 
 
-def former_classes(store: "Store", layer: Layer, matched: NDArray[np.int64]) -> frozenset[ClassKey]:
+def former_classes(store: "Store", layer: Layer, matched: NDArray[np.int64], view: View = NOW) -> frozenset[ClassKey]:
     """Return the classes that a delivery's known features have: it covers those too, whatever it calls them."""
     return frozenset(
         key
-        for columns in _columns_of(store, layer, matched, layer.classes)
+        for columns in columns_of(store, layer, matched, layer.classes, view)
         for key in class_keys(layer, columns, len(columns["fid"]))
     )

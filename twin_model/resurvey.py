@@ -17,7 +17,8 @@ from twin_model.layer import Layer
 from twin_model.numbering import Matches
 from twin_model.ownership import Contents, own_features
 from twin_model.plan import NEW, PlannedLink, no_fids
-from twin_model.store.base import DeliveredState, FeatureQuery
+from twin_model.store.base import FeatureQuery
+from twin_model.view import NOW, View
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 __all__ = [
     "MOVED_BY",
     "Shapes",
+    "delivered_shapes",
     "found_elsewhere",
+    "known_shapes",
     "moved_features",
     "reclassed_features",
     "split_and_merged",
@@ -128,19 +131,25 @@ def _paired(
 
 
 def split_and_merged_features(
-    store: "Store", layer: Layer, changeset: Changeset, matches: Matches, known: DeliveredState
+    store: "Store",
+    layer: Layer,
+    changeset: Changeset,
+    begin: NDArray[np.bool_],
+    free: NDArray[np.int64],
+    view: View = NOW,
 ) -> tuple[PlannedLink, ...]:
-    """Return links from features of the delivery's own project, or its own name, to rows that are parts or wholes of them."""
+    """Return links from features of the delivery's own project, or its own name, to rows that are parts or wholes of them.
+
+    Rows of which `begin` is true are new to the town; `free` are the fids of features, as a view shows them, that no row is.
+    """
     delivered = [part for part in changeset.delivered if part.layer == layer.id]
-    begin = ~np.isin(matches.fids, known.fids)  # what has ended and begins again is as new here as what never was
-    new = _rows_of(layer, delivered, begin)
-    free = np.setdiff1d(known.fids, matches.fids)
+    new = delivered_shapes(layer, delivered, begin)
     if layer.dimension != 1 or not len(new.keys) or not len(free):
         return ()
-    near = _known_shapes(store, layer, free, new, 2 * layer.plan_error)
+    near = known_shapes(store, layer, free, new, 2 * layer.plan_error, view)
     if not len(near.keys):
         return ()
-    own = own_features(store, layer, changeset, Contents(changeset), near.keys)
+    own = own_features(store, layer, changeset, Contents(changeset), near.keys, view=view)
     return split_and_merged(layer, new, near.take(own))
 
 
@@ -151,14 +160,15 @@ def found_elsewhere(
     matches: Matches,
     links: tuple[PlannedLink, ...],
     ended: NDArray[np.int64],
+    view: View = NOW,
 ) -> NDArray[np.int64]:
-    """Return which features that would end do end: the others have moved, or are of another class; `matches` is filled in."""
+    """Return which features, as a view shows them, that would end do end: the others have moved, or are of another class; `matches` is filled in."""
     is_new = matches.fids == NEW
     is_new[[link.row for link in links]] = False
-    new = _rows_of(layer, delivered, is_new)
+    new = delivered_shapes(layer, delivered, is_new)
     if not len(new.keys):
         return ended
-    gone = _known_shapes(store, layer, ended, new, MOVED_BY)
+    gone = known_shapes(store, layer, ended, new, MOVED_BY, view)
     for pair in (reclassed_features, moved_features):
         rows = pair(layer, new, gone)
         for row, fid in rows.items():
@@ -169,7 +179,7 @@ def found_elsewhere(
     return np.setdiff1d(ended, matches.fids)
 
 
-def _rows_of(layer: Layer, delivered: list[Delivered], wanted: NDArray[np.bool_]) -> Shapes:
+def delivered_shapes(layer: Layer, delivered: list[Delivered], wanted: NDArray[np.bool_]) -> Shapes:
     """Return those of the wanted rows that have a place."""
     keys, shapes, classes, sizes, start = [], [], [], [np.empty((0, len(layer.sizes)))], 0
     for part in delivered:
@@ -187,13 +197,20 @@ def _rows_of(layer: Layer, delivered: list[Delivered], wanted: NDArray[np.bool_]
     return rows_found.take(~shapely.is_missing(geometry))
 
 
-def _known_shapes(store: "Store", layer: Layer, fids: NDArray[np.int64], new: Shapes, reach: float) -> Shapes:
-    """Return those of some features that have a place near new rows."""
+def known_shapes(
+    store: "Store",
+    layer: Layer,
+    fids: NDArray[np.int64],
+    new: Shapes,
+    reach: float,
+    view: View = NOW,
+) -> Shapes:
+    """Return those of some features that have a place near new rows, as a view shows them."""
     west, south, east, north = shapely.total_bounds(new.geometry).tolist()
     box = (west - reach, south - reach, east + reach, north + reach)
     fields = (*layer.classes, *layer.sizes)
     parts = []
-    for frame in store.frames(FeatureQuery(layer.id, bbox=box, fields=fields)):
+    for frame in store.frames(FeatureQuery(layer.id, view=view, bbox=box, fields=fields)):
         frame = frame[np.isin(frame["fid"].to_numpy(), fids)]
         near = np.unique(
             shapely.STRtree(new.geometry).query(frame.geometry.to_numpy(), predicate="dwithin", distance=reach)[0]

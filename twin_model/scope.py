@@ -20,16 +20,17 @@ from twin_model.identity import ClassKey, class_keys
 from twin_model.layer import Layer
 from twin_model.ownership import Contents, Predecessor, covers, former_classes, own_features
 from twin_model.store.base import DeliveredState, FeatureQuery, Provenance
+from twin_model.view import NOW, View
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
 
-__all__ = ["SIGHT", "Removals", "removals"]
+__all__ = ["NEIGHBOURHOOD", "SIGHT", "Removals", "mostly_within", "removals"]
 
 SIGHT = 10.0
 """Metres around the lines of a survey within which it would have shown another; of a sheet's edge, where it may not."""
 
-_NEIGHBOURHOOD = 50.0
+NEIGHBOURHOOD = 50.0
 """The same around areas and points, of what came under the same name: a partial export ends nothing far from it."""
 
 _MOST_OF = 0.5
@@ -56,8 +57,9 @@ def removals(
     shown: NDArray[np.int64],
     contents: Contents,
     before: Callable[[], frozenset[Predecessor]],
+    view: View = NOW,
 ) -> Removals:
-    """Return what becomes of the current features that a delivery with those of `there` lacks.
+    """Return what becomes of the `known` features, as a view shows them, that a delivery with those of `shown` lacks.
 
     `before` names the deliveries whose place it takes (`ownership.predecessors`).
     """
@@ -67,14 +69,14 @@ def removals(
         return Removals(seen=len(shown))
     own = of_others = np.empty(0, dtype=np.int64)
     if scope.reach in ("seen", "sheet"):
-        origins = store.provenance(layer.id)
+        origins = store.provenance(layer.id, ended=not view.is_now)
         under_its_name = origins.scopes == scope.name
         own = np.intersect1d(missing, origins.fids[under_its_name & (origins.series == scope.series)])
         of_others = origins.fids[~under_its_name]
         missing = np.intersect1d(missing, origins.fids[_of_source(layer, changeset, origins)])
-    ended = visible = _visible(store, layer, changeset, contents, missing, shown, of_others)
+    ended = visible = _visible(store, layer, changeset, contents, missing, shown, of_others, view)
     if layer.is_network and scope.reach == "seen" and len(visible):
-        ended = visible[own_features(store, layer, changeset, contents, visible, before)]
+        ended = visible[own_features(store, layer, changeset, contents, visible, before, view)]
     return Removals(ended, len(shown) + len(ended), len(np.setdiff1d(own, ended)), len(visible) - len(ended))
 
 
@@ -95,6 +97,7 @@ def _visible(
     missing: NDArray[np.int64],
     matched: NDArray[np.int64],
     of_others: NDArray[np.int64],
+    view: View,
 ) -> NDArray[np.int64]:
     """Return those of some missing features that are of a class the delivery has and lie where it looked.
 
@@ -106,11 +109,11 @@ def _visible(
     box = scope.area.bounds if scope.area is not None and scope.reach in ("seen", "area") else None
     if box is None and scope.reach == "seen" and layer.is_network:
         box = _box_of(store, contents)
-    for frame in store.frames(FeatureQuery(layer.id, bbox=box, fields=layer.classes)):
+    for frame in store.frames(FeatureQuery(layer.id, view=view, bbox=box, fields=layer.classes)):
         here = np.isin(frame["fid"].to_numpy(), missing)
         if layer.is_network and here.any():
             if classes is None:
-                classes = contents.of(layer).classes | former_classes(store, layer, matched)
+                classes = contents.of(layer).classes | former_classes(store, layer, matched, view)
             keys = class_keys(layer, frame.iloc[np.flatnonzero(here)], int(here.sum()))
             covered = {key: covers(classes, key) for key in set(keys)}
             here[here] = [covered[key] for key in keys]
@@ -139,9 +142,9 @@ def _looked_at(
     if area is not None:
         areas = np.full(len(geometry), area, dtype=object)
         areas[foreign] = shapely.buffer(area, -SIGHT)
-        return _mostly_within(layer, geometry, areas)
+        return mostly_within(layer, geometry, areas)
     near: list[list[Any]] = [[] for _ in geometry]
-    sight = SIGHT if layer.is_network else _NEIGHBOURHOOD
+    sight = SIGHT if layer.is_network else NEIGHBOURHOOD
     present = np.flatnonzero(~shapely.is_missing(geometry))
     for part in changeset.delivered:
         other = store.catalogue[part.layer]
@@ -153,10 +156,11 @@ def _looked_at(
             near[present[mine]].append(shown[theirs])
     areas = np.array([shapely.buffer(shapely.union_all(shapes), sight) for shapes in near], dtype=object)
     placeless = shapely.is_missing(geometry) & (not layer.is_network)
-    return np.asarray(_mostly_within(layer, geometry, areas) | placeless, dtype=bool)
+    return np.asarray(mostly_within(layer, geometry, areas) | placeless, dtype=bool)
 
 
-def _mostly_within(layer: Layer, geometry: NDArray[Any], areas: NDArray[Any]) -> NDArray[np.bool_]:
+def mostly_within(layer: Layer, geometry: NDArray[Any], areas: NDArray[Any]) -> NDArray[np.bool_]:
+    """Say which geometries lie within areas, lines and polygons with at least half of what they are."""
     inside = shapely.covers(areas, geometry)
     if layer.dimension == 0:
         return np.asarray(inside, dtype=bool)

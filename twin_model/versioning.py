@@ -7,7 +7,7 @@ and where a number is new by place; a layer whose identity is "match" finds them
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import chain
@@ -18,24 +18,27 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from twin_model.aftermath import aftermath
 from twin_model.changeset import Changeset, Delivered, Rows, Version
 from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.finding_plan import finding_plan
+from twin_model.ground import beginnings
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
+from twin_model.late_delivery import LateRows, concerns, known_then, shown_until, younger_deliveries
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.numbering import Matches, believed_numbers, features_by_number, find_by_exported_ids
 from twin_model.ownership import Contents, Predecessor, predecessors
-from twin_model.plan import KINDS, NEW, UNCHANGED, LayerPlan, PlannedLink, Progress, no_fids, unwatched
+from twin_model.plan import KINDS, NEW, UNCHANGED, LatePlan, LayerPlan, PlannedLink, Progress, no_fids, unwatched
 from twin_model.resurvey import found_elsewhere, split_and_merged_features
 from twin_model.rows.content import row_contents, words_of
 from twin_model.rows.partial_content import are_alike, are_partial
-from twin_model.scope import Removals, removals
+from twin_model.scope import removals
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
 from twin_model.store.digests import parts_digest
 from twin_model.store.frames import not_ended
 from twin_model.temporal import ALWAYS
-from twin_model.view import View
+from twin_model.view import NOW, View
 
 __all__ = ["MOST_REMOVALS", "commit", "plan_changeset", "touched_ids"]
 
@@ -124,6 +127,7 @@ def plan_changeset(
             plans |= {} if plan is None else {layer_id: plan}
             continue
         comparisons[layer_id] = _comparison(store, layer, changeset, delivered, known, progress)
+    _settle_late(store, changeset, comparisons)
     contents = Contents(changeset)
     matched = {name: each.accounted for name, each in comparisons.items() if each.layer.is_network}
     before = cache(lambda: predecessors(store, changeset, matched))
@@ -141,9 +145,35 @@ class _Comparison:
     layer: Layer
     delivered: list[Delivered]
     known: DeliveredState
-    late: bool
     matches: Matches
     links: tuple[PlannedLink, ...] = ()
+    late: LateRows | None = None
+
+    @property
+    def begin(self) -> NDArray[np.bool_]:
+        """Which rows are new to the town on the delivery's day; what has ended and begins again is as new as what never was."""
+        return ~np.isin(self.matches.fids, self.known.fids if self.late is None else self.late.shown_before)
+
+    @property
+    def missing(self) -> DeliveredState:
+        """What is known of the features that the delivery may end."""
+        if self.late is None:
+            return self.known
+        return DeliveredState.of(self.late.missed, {}, no_fids(), b"")
+
+    @property
+    def free(self) -> NDArray[np.int64]:
+        """The fids of features that no row is and of which the delivery may say that they are no more."""
+        return np.setdiff1d(self.missing.fids, self.matches.fids)
+
+    def view(self, changeset: Changeset) -> View:
+        """Return how those were when the delivery was true."""
+        return NOW if self.late is None else View(changeset.effective)
+
+    @property
+    def shown(self) -> NDArray[np.int64]:
+        """The fids of known features that are delivered, in rising order."""
+        return np.unique(self.matches.fids[self.matches.fids > 0])
 
     @property
     def accounted(self) -> NDArray[np.int64]:
@@ -163,16 +193,47 @@ def _comparison(
     """Compare what is delivered of a layer with what the store knows of it."""
     if changeset.source is None:
         known = _as_it_is_now(store, layer, known)
-    late = _is_late(store, layer, changeset)
-    comparison = _Comparison(layer, delivered, known, late, _compared(store, layer, delivered, known, progress))
+    if _is_late(store, layer, changeset):
+        comparison = _late_comparison(store, layer, changeset, delivered, known, progress)
+    else:
+        views = ((NOW, known.fids),)
+        comparison = _Comparison(layer, delivered, known, _compared(store, layer, delivered, known, views, progress))
     if layer.id in changeset.exported and layer.identity_field is None:
         find_by_exported_ids(store, layer, known, delivered, comparison.matches)
-    if layer.is_network and not late:
-        comparison.links = split_and_merged_features(store, layer, changeset, comparison.matches, known)
+    if layer.is_network:
+        begin, free, view = comparison.begin, comparison.free, comparison.view(changeset)
+        comparison.links = split_and_merged_features(store, layer, changeset, begin, free, view)
     if (comparison.matches.doubted > 0).any():
         origins = store.provenance(layer.id)
         believed_numbers(comparison.matches, origins.fids[origins.scopes == changeset.scope.name], comparison.links)
     return comparison
+
+
+def _late_comparison(
+    store: Store,
+    layer: Layer,
+    changeset: Changeset,
+    delivered: list[Delivered],
+    known: DeliveredState,
+    progress: Progress,
+) -> _Comparison:
+    """Compare a late delivery with what stands on its day or later: first with what holds on the day."""
+    then = known_then(store, layer, known, changeset.effective)
+    views = then.views(changeset.effective)
+    comparison = _Comparison(
+        layer, delivered, then.state, _compared(store, layer, delivered, then.state, views, progress)
+    )
+    shown_before = shown_until(store, layer.id, changeset.effective)
+    missed = then.missed(store, layer.id, shown_before, changeset.effective)
+    comparison.late = LateRows(layer, delivered, comparison.matches, then.after, shown_before, missed)
+    return comparison
+
+
+def _settle_late(store: Store, changeset: Changeset, comparisons: Mapping[str, _Comparison]) -> None:
+    """Work out what became of the rows of layers for which the delivery comes late."""
+    late = [comparison.late for comparison in comparisons.values() if comparison.late is not None]
+    if late:
+        aftermath(store, changeset, late, younger_deliveries(store, changeset))
 
 
 def _planned(
@@ -184,14 +245,16 @@ def _planned(
 ) -> LayerPlan:
     """Return the plan of a layer: what else the delivery lacks, ends; what it shows elsewhere, has moved."""
     layer, matches, links = comparison.layer, comparison.matches, comparison.links
-    gone = Removals()
-    if not comparison.late:
-        gone = removals(store, layer, changeset, comparison.known, comparison.accounted, contents, before)
+    view, missing = comparison.view(changeset), comparison.missing
+    gone = removals(store, layer, changeset, missing, comparison.accounted, contents, before, view)
     ended = gone.ended
     if layer.is_network and len(ended):
-        ended = found_elsewhere(store, layer, comparison.delivered, matches, links, ended)
+        ended = found_elsewhere(store, layer, comparison.delivered, matches, links, ended, view)
     kinds, kept_columns = _fill_in(store, changeset, comparison)
     replaced = np.unique(np.array([link.from_fid for link in links], dtype=np.int64))
+    ended = np.union1d(ended, replaced)
+    since = beginnings(store, layer, changeset.effective, comparison.delivered, comparison.begin, ended, matches.fids)
+    late = LatePlan() if comparison.late is None else comparison.late.plan(store, ended)
     linked = {link.row for link in links}
     renumbered = np.flatnonzero((matches.doubted > 0) & (matches.fids == NEW))
     if layer.id in changeset.exported and layer.identity_field is None:
@@ -205,7 +268,7 @@ def _planned(
     return LayerPlan(
         layer.id,
         matches.decisions,
-        np.union1d(ended, replaced),
+        np.setdiff1d(ended, late.ended_earlier),
         gone.seen,
         gone.kept,
         others=gone.others,
@@ -213,35 +276,41 @@ def _planned(
         kinds={kind: kinds[kind] for kind in KINDS if kinds[kind]},
         kept_columns=kept_columns,
         renumbered=renumbered,
+        since=since,
+        shown=comparison.shown,
+        late=late,
     )
 
 
 def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tuple[Counter[str], tuple[str, ...]]:
     """Compare what updates would say with what holds; return the kinds of those that differ, and columns that stay as they are.
 
-    What a late delivery says is compared with what held on its day. The comparison is filled in.
+    What a late delivery says is compared with what held on its day, and so is what it says of a feature that has ended.
+    The comparison is filled in.
     """
     layer, matches = comparison.layer, comparison.matches
     kinds: Counter[str] = Counter()
     columns: set[str] = set()
-    view = View(changeset.effective) if comparison.late else View()
+    late, then = comparison.late is not None, View(changeset.effective)
     for part, delivery in _parts_of(comparison.delivered):
         same, fids = matches.same[part], matches.fids[part]
-        all_of_them = comparison.late or changeset.blank  # what the last delivery said is not what held on another day
+        standing = np.isin(fids, comparison.known.fids) & (not late)
+        all_of_them = late or changeset.blank  # what the last delivery said is not what held on another day
         waiting = np.flatnonzero(fids > 0) if all_of_them else np.flatnonzero((fids > 0) & ~same)
-        if not len(waiting):
-            continue
-        rows = delivery.rows()
-        whole = changeset.source is None
-        lacking = not whole and _lacks_columns(layer, rows)
-        follows = layer.id in changeset.follows_edits
-        partial = are_partial(comparison.known.contents_of(fids[waiting]), words_of(rows.content[waiting])).any()
-        if not (layer.is_network or lacking or comparison.late or changeset.blank or follows or partial):
-            continue
-        compared = compare_with_known(store, layer, rows.take(waiting), fids[waiting], view, whole=whole)
-        same[waiting] = compared.same
-        kinds += compared.kinds
-        columns |= compared.kept_columns
+        for view, chosen in ((NOW, waiting[standing[waiting]]), (then, waiting[~standing[waiting]])):
+            if not len(chosen):
+                continue
+            rows = delivery.rows()
+            whole = changeset.source is None
+            lacking = not whole and _lacks_columns(layer, rows)
+            follows = layer.id in changeset.follows_edits
+            partial = are_partial(comparison.known.contents_of(fids[chosen]), words_of(rows.content[chosen])).any()
+            if view is NOW and not (layer.is_network or lacking or changeset.blank or follows or partial):
+                continue
+            compared = compare_with_known(store, layer, rows.take(chosen), fids[chosen], view, whole=whole)
+            same[chosen] = compared.same
+            kinds += compared.kinds
+            columns |= compared.kept_columns
     fields = [name for name in layer.field_names if name in columns]
     return kinds, (*fields, *sorted(columns.difference(fields)))
 
@@ -279,9 +348,8 @@ def _edited_fids(store: Store, layer: str) -> NDArray[np.int64]:
 
 
 def _is_late(store: Store, layer: Layer, changeset: Changeset) -> bool:
-    """Say whether the layer has had a delivery since of a later day: that one has seen more, so this one ends nothing."""
-    later = (one for one in store.changesets() if one.effective > changeset.effective and one.sha256)
-    return any(layer.id in store.changes(one.number) for one in later)
+    """Say whether the layer has had a delivery since of a later day: that one has seen more (`late_delivery`)."""
+    return any(concerns(store, one.record, layer.id) for one in younger_deliveries(store, changeset))
 
 
 def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:
@@ -296,17 +364,23 @@ def touched_ids(store: Store, plan: LayerPlan) -> dict[str, list[str]]:
 
 
 def _compared(
-    store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState, progress: Progress
+    store: Store,
+    layer: Layer,
+    delivered: list[Delivered],
+    known: DeliveredState,
+    views: Sequence[tuple[View, NDArray[np.int64]]],
+    progress: Progress,
 ) -> Matches:
+    """Find which features rows are; `views` say with which state which of them are compared by place, one after the other."""
     if layer.identity_field is not None:
-        matches = features_by_number(store, layer, known, delivered)
+        matches = features_by_number(store, layer, known, delivered, views[0][0])
     else:
         content = words_of(chain.from_iterable(one.contents for one in delivered))
         fids = _by_content(known, content)
         matches = Matches.of(fids, (fids > 0) & (known.contents_of(fids) == content).all(axis=1))
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
-        free = known.fids[~np.isin(known.fids, matches.fids)]
-        _match_by_place(store, layer, delivered, matches, free, progress)
+        for view, fids in views:
+            _match_by_place(store, layer, delivered, matches, np.setdiff1d(fids, matches.fids), view, progress)
     return matches
 
 
@@ -382,6 +456,7 @@ def _match_by_place(
     delivered: list[Delivered],
     matches: Matches,
     free: NDArray[np.int64],
+    view: View,
     progress: Progress,
 ) -> None:
     """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
@@ -396,7 +471,7 @@ def _match_by_place(
         done += len(strip)
         reach = 2 * layer.plan_error
         sides = None if len(strips) == 1 else (west[strip].min() - reach, east[strip].max() + reach)
-        near = _free_features(store, layer, free, sides)
+        near = _free_features(store, layer, free, sides, view)
         taken = np.sort(left[strip])
         for part, delivery in _parts_of(delivered):
             group = taken[np.searchsorted(taken, part.start) : np.searchsorted(taken, part.stop)]
@@ -423,16 +498,15 @@ def _unmatched_rows(
 
 
 def _free_features(
-    store: Store, layer: Layer, free: NDArray[np.int64], sides: tuple[float, float] | None
+    store: Store, layer: Layer, free: NDArray[np.int64], sides: tuple[float, float] | None, view: View
 ) -> gpd.GeoDataFrame:
     """Return the features that are still free, all of them or those between two meridians of the town's grid."""
+    query = FeatureQuery(layer.id, view=view, fields=(*layer.classes, *layer.sizes))
     if sides is None:
-        return store.features(FeatureQuery(layer.id, fields=(*layer.classes, *layer.sizes), fids=tuple(free.tolist())))
-    extent = store.summary(layer.id).extent
+        return store.features(query.with_(fids=tuple(free.tolist())))
+    extent = store.summary(layer.id, view).extent
     south, north = (extent[1], extent[3]) if extent else (0.0, 0.0)
-    query = FeatureQuery(
-        layer.id, fields=(*layer.classes, *layer.sizes), bbox=(float(sides[0]), south, float(sides[1]), north)
-    )
+    query = query.with_(bbox=(float(sides[0]), south, float(sides[1]), north))
     frames = [frame[np.isin(frame["fid"].to_numpy(), free)] for frame in store.frames(query)]
     return gpd.GeoDataFrame(pd.concat(frames)) if frames else store.features(query.with_(limit=0))
 

@@ -17,7 +17,7 @@ from twin_model.filter.expression import Logical
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.temporal import Instant, Interval
 
-__all__ = ["OPEN", "Policy", "View", "withholding"]
+__all__ = ["NOW", "OPEN", "Policy", "View", "withholding"]
 
 
 @dataclass(frozen=True)
@@ -132,3 +132,7 @@ class View:
     @property
     def is_now(self) -> bool:
         return self.datetime is None and self.recorded is None
+
+
+NOW = View()
+"""The town as it is now, as it is known now, all of it."""

@@ -176,9 +176,8 @@ def _record(store: Store, changeset: ChangesetRecord) -> dict[str, Any]:
         }
         for layer, t in store.changes(changeset.number).items()
     }
-    counts = {
-        name: value for name, value in changeset.counts.items() if name not in ("content", "read_as", "described")
-    }
+    hidden = ("content", "read_as", "described", "shown")
+    counts = {name: value for name, value in changeset.counts.items() if name not in hidden}
     return {
         "number": changeset.number, "recorded": changeset.recorded, "effective": changeset.effective, "author": changeset.author, "reason": changeset.reason,
         "source": changeset.source, "sha256": changeset.sha256, "counts": counts, "changes": changes, "identity": changeset.identity, "previous": changeset.previous, "hash": changeset.hash,

@@ -399,6 +399,8 @@ def _remarks(outcome: Outcome, context: CommandContext) -> list[str]:
         remarks.append(context.say("cli.kept_columns", name=_name(context, layer), columns=names))
     for layer, count in outcome.others.items():
         remarks.append(context.say("cli.others_stay", name=_name(context, layer), count=count))
+    for key, counts_by_layer in (("cli.ended_since", outcome.ended_since), ("cli.outlasting", outcome.outlasting)):
+        remarks += [context.say(key, name=_name(context, name), count=n) for name, n in counts_by_layer.items()]
     return ["  " + remark for remark in remarks]
 
 
@@ -422,6 +424,8 @@ def _as_dict(outcome: Outcome, context: CommandContext) -> dict[str, Any]:
         "kinds": outcome.kinds,
         "kept_columns": outcome.kept_columns,
         "others": outcome.others,
+        "ended_since": outcome.ended_since,
+        "outlasting": outcome.outlasting,
         "error": error.text(context.lang) if error else None,
         "rule": error.rule_id if error else None,
         "changes": {layer: {name: getattr(changes, name) for name in counts} for layer, changes in touched.items()},

@@ -39,19 +39,32 @@ Segment = tuple[int, int | None, str]
 """Year from, year to (None: still), value."""
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a version says: of what year, with which numbers; an edit has no `ends`, a delivery has, if it ends what it lacks. `ended_by` are the
+    versions by which numbers of one that came late have ended."""
+
+    year: int
+    numbers: frozenset[str]
+    ends: bool | None = None
+    version: int = 0
+    ended_by: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class State:
     """What is believed at one version: of each feature its segments, and what was last delivered of it."""
 
     segments: dict[str, list[Segment]] = field(default_factory=dict)
     parts: dict[str, str] = field(default_factory=dict)
-    delivered: list[int] = field(default_factory=list)
+    shown: Shown | None = None
     touched: set[str] = field(default_factory=set)
 
-    def put(self, number: str, value: str, year: int) -> None:
+    def put(self, number: str, value: str, year: int, until: int | None = None) -> None:
         before = self.segments.get(number, [])
         later = [one for one in before if one[0] > year]
-        end = min((one[0] for one in later), default=None)
+        ends = [one[0] for one in later] + [b for a, b, _ in before if a <= year and b is not None and b > year]
+        end = min([*ends, *([] if until is None else [until])], default=None)
         self.segments[number] = sorted([*_cut(before, year), (year, end, value), *later], key=lambda one: one[0])
         self.touched.add(number)
 
@@ -63,7 +76,8 @@ class State:
         return [number for number, segments in self.segments.items() if segments and segments[-1][1] is None]
 
     def knows(self, number: str, value: str, day: int | None) -> bool:
-        """Say whether a delivery of a network says nothing new: what was last delivered, or what holds now or on its late day."""
+        """Say whether a delivery of a network says nothing new: what was last delivered, or what holds now; on its day
+        where it is late or the thing has ended."""
         if day is not None:
             return self.value(number, day) == value
         return number in self.alive() and value in (self.parts.get(number), self.segments[number][-1][2])
@@ -96,6 +110,20 @@ class Against(RuleBasedStateMachine):
         state.touched = set()
         return state
 
+    def _standing_numbers(self) -> list[int]:
+        """Return the versions that are not reverted, the newest first."""
+        reverted: set[int] = set()
+        numbers = []
+        for number in range(len(self.states) - 1, 0, -1):
+            if number not in reverted:
+                numbers.append(number)
+                reverted |= {self.reverts[number]} if number in self.reverts else set()
+        return numbers
+
+    def _standing(self) -> list[Shown]:
+        """Return what versions say that are not reverted."""
+        return [shown for number in self._standing_numbers() if (shown := self.states[number].shown) is not None]
+
     def _keep(self, state: State, made: bool) -> None:
         assert made == bool(state.touched), (state.touched, made)
         if made:
@@ -115,20 +143,36 @@ class Against(RuleBasedStateMachine):
             version = commit(
                 self.store, draft.to_changeset(author="office", reason="d", reach=reach, accept_removals=True)
             )
-        state, late = self._next(), any(one > year for one in self.now.delivered)
+        state = self._next()
+        state.shown = shown = Shown(year, frozenset(said), reach == "layer", len(self.states))
+        younger = [one for one in self._standing() if one.year > year and one.ends is not None]
+        younger.sort(key=lambda one: (one.year, one.version))
         for number, value in said.items():
-            if state.knows(number, value, year if late else None):
+            if state.knows(number, value, year if younger or number not in state.alive() else None):
                 continue
+            lasting = all(b is not None and b <= year for _, b, _ in state.segments.get(number, []))
+            ending = [one for one in younger if one.ends and number not in one.numbers] if lasting else []
+            if ending:
+                shown.ended_by[number] = ending[0].version
             newest = all(a <= year for a, _, _ in state.segments.get(number, []))
-            state.put(number, value, year)
+            state.put(number, value, year, ending[0].year if ending else None)
             if newest:
                 state.parts[number] = value
-        for number in self.now.alive() if reach == "layer" and not late else ():
-            if number not in said:
-                state.end(number, year)
-        if state.touched:
-            state.delivered.append(year)
+        for number in self._ended(said, year, late=bool(younger)) if reach == "layer" else ():
+            state.end(number, year)
         self._keep(state, version.made)
+
+    def _ended(self, said: dict[str, str], year: int, *, late: bool) -> list[str]:
+        """Return what a delivery of the whole layer ends: of what stands; if it is late, of what stands in its year what was
+        shown by then and of which no later version says anything."""
+        if not late:
+            return [number for number in self.now.alive() if number not in said]
+        by_then, later = (
+            set().union(*(one.numbers for one in self._standing() if (one.year > year) == after))
+            for after in (False, True)
+        )
+        standing = [number for number in self.now.segments if self.now.value(number, year) is not None]
+        return [number for number in standing if number not in said and number in by_then - later]
 
     @rule(number=st.sampled_from(NUMBERS), value=VALUES, year=YEARS)
     def edit(self, number: str, value: str, year: int) -> None:
@@ -142,6 +186,7 @@ class Against(RuleBasedStateMachine):
             Changeset("planner", "e", _day(year), (Delivered(LAYER, lambda: rows, 1),), edit=True, base=base),
         )
         state = self._next()
+        state.shown = Shown(year, frozenset([number]))
         last = state.segments.get(number, [])
         if not (number in state.alive() and last[-1][2] == value):
             state.put(number, value, year)
@@ -156,6 +201,7 @@ class Against(RuleBasedStateMachine):
             Changeset("planner", "gone", _day(year), terminated={LAYER: (_id(number),)}, edit=True),
         )
         state = self._next()
+        state.shown = Shown(year, frozenset([number]))
         state.end(number, year)
         self._keep(state, version.made)
 
@@ -166,7 +212,8 @@ class Against(RuleBasedStateMachine):
             return
         number = data.draw(st.integers(1, newest))
         undone = self.states[number].touched
-        again = set().union(*(one.touched for one in self.states[number + 1 :])) & undone
+        again = set().union(*(self.states[later].touched for later in self._lasting_after(number))) & undone
+        again = again or self._late_and_ended_by(number)
         try:
             version = commit(self.store, revert(self.store, number, author="planner"))
         except VersionConflict as conflict:
@@ -182,7 +229,20 @@ class Against(RuleBasedStateMachine):
             state.parts.pop(one, None)
             state.parts |= {one: before.parts[one]} if one in before.parts else {}
             state.touched.add(one)
+        state.shown = Shown(9999, frozenset(undone))
+        self.reverts[len(self.states)] = number
         self._keep(state, version.made)
+
+    def _lasting_after(self, number: int) -> list[int]:
+        """Return the later versions that stand, without those that undo another later one."""
+        later = self._standing_numbers()
+        return [one for one in later if one > number and self.reverts.get(one, 0) <= number]
+
+    def _late_and_ended_by(self, version: int) -> set[str]:
+        """Return numbers that came late and whose end is that which a version made."""
+        shown = self.states[version].shown
+        ended = {n for one in self._standing() for n, number in one.ended_by.items() if number == version}
+        return {n for n in ended if self.now.segments[n] and shown and self.now.segments[n][-1][1] == shown.year}
 
     @rule(year=YEARS, data=st.data())
     def look(self, year: int, data: Any) -> None:

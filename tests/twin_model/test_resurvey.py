@@ -2,13 +2,11 @@
 
 import itertools
 
-import geopandas as gpd
 import numpy as np
 import pytest
-import shapely
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from surveyed_networks import CRS, Frames, Network, Office, frames, network, street
+from surveyed_networks import Frames, Office, edited, frames, merged, network, street
 
 from twin_model.history import predecessors_of, revert
 from twin_model.plan import LayerPlan
@@ -82,25 +80,6 @@ def test_a_survey_in_two_files_ends_nothing_of_the_other_file(office: Office, se
         assert {layer: changed(plans, layer) for layer in LAYERS} == dict.fromkeys(LAYERS, (0, 0))
 
 
-def edited(net: Network, random: np.random.Generator) -> tuple[Network, dict[str, int]]:
-    """Return a network with a line moved, one split, one removed, one new and one abandoned, and the kinds of its lines."""
-    after = net.copy()
-    moved, split, gone, abandoned = (after.lines[n] for n in random.permutation(4 * (len(net.lines) // 4))[:4])
-    for name in moved[:2]:
-        index, x, y = after.points[name]
-        after.points[name] = (index, x, y + 1.0)
-    neighbours = sum(bool({a, b} & set(moved[:2])) and (a, b) not in (gone[:2], split[:2]) for a, b, _, _ in net.lines)
-    after.lines = [line for line in after.lines if line not in (split, gone)]
-    index, x, y = after.points[split[0]]
-    _, x2, y2 = after.points[split[1]]
-    after.points["MID"] = (index, (x + x2) / 2, (y + y2) / 2)
-    after.lines += [(split[0], "MID", *split[2:]), ("MID", split[1], *split[2:])]
-    after.lines = [(*line[:3], "1") if line[:2] == abandoned[:2] else line for line in after.lines]
-    after.points |= {"N1": (0, x, 3_885_900.0), "N2": (0, x + 25.0, 3_885_900.0)}
-    after.lines.append(("N1", "N2", 100.0, "0"))
-    return after, {"moved": neighbours, "split": 1, "abandoned": 1, "new": 1}
-
-
 def check_edits(office: Office, seed: int, size: int, *, renumbered: bool) -> None:
     random = np.random.default_rng(seed)
     net = network(random, size, east=(office.day * 10_000.0) % 400_000)
@@ -126,21 +105,6 @@ def test_edits_of_a_network_are_exactly_those_changes_named_by_kind(
 def test_many_networks_and_edits(office: Office, seed: int) -> None:
     check_nothing_new(office, seed, 6)
     check_edits(office, seed, 6, renumbered=bool(seed % 2))
-
-
-def merged(frames: Frames) -> Frames:
-    """Return a street of which the second and third line are one."""
-    lines = frames["pipe_line"]
-    whole = (
-        lines.iloc[[1]]
-        .assign(segment_key="RQ1~RQ3")
-        .set_geometry([shapely.LineString([lines.geometry[1].coords[0], lines.geometry[2].coords[-1]])], crs=CRS)
-    )
-    rest = lines.drop(index=[1, 2])
-    return {
-        "pipe_point": frames["pipe_point"].drop(index=2),
-        "pipe_line": gpd.pd.concat([rest, whole], ignore_index=True),
-    }
 
 
 def test_merged_lines_are_linked_to_what_follows_them_and_a_revert_unties_them(office: Office) -> None:

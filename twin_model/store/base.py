@@ -128,7 +128,7 @@ def _nobody(count: int) -> NDArray[Any]:
 
 @dataclass(frozen=True)
 class Provenance:
-    """With what the layer's current features were last delivered: sheet or source, and map scale; parallel arrays."""
+    """With what features of a layer were last delivered: sheet or source, and map scale; parallel arrays."""
 
     fids: NDArray[np.int64]
     scopes: NDArray[Any]
@@ -257,8 +257,10 @@ class StoreWrites(Protocol):
         """Return what the layer's current features are and were delivered as."""
         ...
 
-    def provenance(self, layer: str) -> Provenance:
-        """Return with what the layer's current features were delivered; those that an edit made are not among them."""
+    def provenance(self, layer: str, *, ended: bool = False) -> Provenance:
+        """Return with what the layer's current features were delivered, with `ended` those too that have ended since.
+
+        Features that an edit made are not among them."""
         ...
 
     def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:

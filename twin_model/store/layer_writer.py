@@ -22,7 +22,7 @@ from twin_model.rows.partial_content import partial_contents
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
-from twin_model.store.timeline import Row, Steps, boundaries, current_of, ended, stated, steps
+from twin_model.store.timeline import Row, Steps, as_seen, begun, boundaries, current_of, ended, stated, steps
 from twin_model.temporal import Instant
 
 __all__ = [
@@ -102,7 +102,8 @@ class Writing:
 class LayerWriter(ABC):
     """Writes the rows of one layer within an open transaction and remembers what it touched.
 
-    `reserved` are ids that rows still to come are given by hand: none of them is minted before.
+    `reserved` are ids that rows still to come are given by hand: none of them is minted before. `shown_on` are, where a
+    delivery comes late, the days of the deliveries that showed a feature, by fid: what they said goes on from there.
     """
 
     def __init__(self, layer: Layer, writing: Writing) -> None:
@@ -110,6 +111,7 @@ class LayerWriter(ABC):
         self.inserted = self.updated = self.terminated = self.unchanged = 0
         self.tick: Callable[[int], None] = lambda rows: None
         self._new_fids: list[NDArray[np.int64]] = []
+        self.shown_on: Mapping[int, Sequence[Instant]] = {}
         self.reserved: set[str] = set()
         self._began_empty = False
         self._boxes: list[NDArray[np.float64]] = []
@@ -117,35 +119,64 @@ class LayerWriter(ABC):
 
     # --- what happens
 
-    def write(self, rows: Rows, decisions: NDArray[np.int64]) -> None:
-        """Write delivered rows: new ones (0), new states of known ones (their fid); leave out those without change (-1)."""
+    def write(self, rows: Rows, decisions: NDArray[np.int64], until: NDArray[Any] | None = None) -> None:
+        """Write delivered rows: new ones (0), new states of known ones (their fid); leave out those without change (-1).
+
+        Rows that have an instant in `until` are true up to it; None is open.
+        """
         self.unchanged += int((decisions == -1).sum())
+        ends = np.full(len(rows), None, dtype=object) if until is None else until
         new = rows.take(decisions == 0) if (decisions != 0).any() else rows
         if len(new):
-            self._insert(new)
+            self._insert(new, ends[decisions == 0])
         updates = np.flatnonzero(decisions > 0)
         order = updates[np.argsort(decisions[updates], kind="stable")]
         for start in range(0, len(order), _FOLLOWED_AT_ONCE):
             chosen = order[start : start + _FOLLOWED_AT_ONCE]
-            self._update(rows.take(chosen), decisions[chosen])
+            self._update(rows.take(chosen), decisions[chosen], ends[chosen])
 
-    def _insert(self, rows: Rows) -> None:
+    def _insert(self, rows: Rows, until: NDArray[Any]) -> None:
         first = self.take_fids(len(rows))
         self._began_empty = self._began_empty or first == 1
         fids = np.arange(first, first + len(rows), dtype=np.int64)
         self._new_fids.append(fids)
         columns = self._columns(rows, fids, [None] * len(rows))
+        self._deliver(fids, rows)
+        self.inserted += len(rows)
+        self.tick(len(rows))
+        lasting = np.array([end is None for end in until.tolist()], dtype=bool)
+        if not lasting.all():
+            self._insert_ended(of_places(columns, np.flatnonzero(~lasting).tolist()), until[~lasting].tolist())
+            columns = of_places(columns, np.flatnonzero(lasting).tolist())
+            rows, fids = rows.take(lasting), fids[lasting]
+        if len(rows):
+            self._insert_lasting(rows, fids, columns)
+
+    def _insert_ended(self, columns: Columns, until: list[Instant]) -> None:
+        """Write new features that have ended since."""
+        todo = Steps()
+        for values, end in zip(zip(*columns.values(), strict=True), until, strict=True):
+            row = dict(zip(columns, values, strict=True)) | {"_row": None, "valid_to": end}
+            if row["valid_from"] >= end:
+                row |= {"valid_from": self.writing.effective, "valid_precision": None}
+            self._change([], [row], todo)
+        self._apply(todo)
+
+    def _insert_lasting(self, rows: Rows, fids: NDArray[np.int64], columns: dict[str, list[Any]]) -> None:
+        """Write new features that have no end."""
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
         contents = words_of(rows.content.tolist())
-        self._deliver(fids, rows)
         self._written += _total(row_words(fids, contents, columns))
         ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
-        self.inserted += len(rows)
-        self.tick(len(rows))
+
+    @property
+    def new_fids(self) -> NDArray[np.int64]:
+        """The fids of the new features, in the order in which they were written."""
+        return np.concatenate([no_fids(), *self._new_fids])
 
     def _columns(self, rows: Rows, fids: NDArray[np.int64], known_ids: Sequence[str | None]) -> dict[str, list[Any]]:
         """Return values by column of `row_columns`; an id is the known one, the delivered one, or minted from the fid."""
@@ -185,11 +216,11 @@ class LayerWriter(ABC):
                 taken = taken | self.ids_in_use([minted[row]])
         return minted
 
-    def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
+    def _update(self, rows: Rows, fids: NDArray[np.int64], until: NDArray[Any]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later; fids rise."""
         others = ~self._follow(rows, fids)
         for batch in _batches(np.flatnonzero(others).tolist()):
-            self._restate(rows.take(np.array(batch)), fids[batch])
+            self._restate(rows.take(np.array(batch)), fids[batch], until[batch])
 
     def _follow(self, rows: Rows, fids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Give a new state to those features whose current row it follows at once (`succession`); say which they are."""
@@ -198,6 +229,7 @@ class LayerWriter(ABC):
         begun = self._beginnings(rows.take(at), before)
         once = np.searchsorted(fids, before["fid"], side="right") - at == 1
         chosen = once & followed_at_once(before, begun["valid_from"], self.writing.version, self.writing.moment)
+        chosen &= ~np.isin(np.array(before["fid"], dtype=np.int64), [*self.shown_on])
         followed = np.zeros(len(fids), dtype=bool)
         followed[at[chosen]] = True
         if followed.any():
@@ -244,9 +276,9 @@ class LayerWriter(ABC):
         self.updated += len(fids)
         self.tick(len(fids))
 
-    def _restate(self, rows: Rows, fids: NDArray[np.int64]) -> None:
+    def _restate(self, rows: Rows, fids: NDArray[np.int64], until: NDArray[Any]) -> None:
         """Give features a new state somewhere in their timelines."""
-        timelines = self._until_now(fids.tolist())
+        timelines, seen = self._timelines_to_restate(fids.tolist())
         former = self.timelines([fid for fid in fids.tolist() if fid not in timelines], "whole")
         known_ids = [str((timelines.get(fid) or former[fid])[0]["id"]) for fid in fids.tolist()]
         columns = self._columns(rows, fids, known_ids)
@@ -256,9 +288,9 @@ class LayerWriter(ABC):
         names, todo = tuple(columns), Steps()
         newest: list[bool] = []
         states: list[Row] = []
-        for values in zip(*columns.values(), strict=True):
+        for values, end in zip(zip(*columns.values(), strict=True), until.tolist(), strict=True):
             state = dict(zip(names, values, strict=True))
-            before = timelines.get(state["fid"], [])
+            before = seen.get(state["fid"], [])
             state |= self._since(state, before)
             held = _held_at(before or former[state["fid"]], state["valid_from"])
             more = {name: held[name] for name in untold}
@@ -271,7 +303,8 @@ class LayerWriter(ABC):
             state |= more
             states.append(state)
             newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
-            self._change(before, stated(before, state, self.writing.version), todo)
+            after_it = stated(before, state, self.writing.version, end)
+            self._change(timelines.get(state["fid"], []), after_it, todo)
         self._apply(todo)
         after = {name: [state[name] for state in states] for name in (*untold, ATTRIBUTES)}
         self._deliver(fids[newest], self._with_marks(rows, after).take(np.array(newest)), again=True)
@@ -347,6 +380,16 @@ class LayerWriter(ABC):
             partial |= np.array([held != delivered for held, delivered in pairs])
         return partial
 
+    def _timelines_to_restate(self, fids: list[int]) -> tuple[dict[int, list[Row]], dict[int, list[Row]]]:
+        """Return timelines as they are recorded, and as far as their states had been seen when they began (`as_seen`)."""
+        if not self.shown_on:
+            timelines = self._until_now(fids)
+            return timelines, timelines
+        timelines = self.timelines(fids, "believed")
+        at, version = self.writing.effective, self.writing.version
+        seen = {fid: as_seen(rows, self.shown_on.get(fid, ()), at, version) for fid, rows in timelines.items()}
+        return timelines, seen
+
     def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
         """Return the timelines of features as far as a change from the changeset's instant on can touch them.
 
@@ -364,7 +407,8 @@ class LayerWriter(ABC):
     def _since(self, state: Row, before: list[Row]) -> Row:
         """Return since when a state is true: a date of its own that says when the thing began is not that of a later
         change of it, which took effect when the delivery was true."""
-        began = [row["valid_from"] for row in before]
+        effective = self.writing.effective
+        began = [row["valid_from"] for row in before if not self.shown_on or row["valid_from"] <= effective]
         if began and state["valid_from"] <= max(began):
             return {"valid_from": self.writing.effective, "valid_precision": None}
         return {}
@@ -390,13 +434,25 @@ class LayerWriter(ABC):
             self._apply(todo)
             self.tick(len(batch))
 
+    def begin(self, instants: Mapping[int, Instant]) -> None:
+        """Have features, by fid, begin at an instant: they are absent before it."""
+        for batch in _batches(instants):
+            todo = Steps()
+            for fid, before in self.timelines(batch, "believed").items():
+                after = begun(before, instants[fid], self.writing.version)
+                if any(row is not was for row, was in zip(after, before, strict=False)) or len(after) < len(before):
+                    self._change(before, after, todo)
+                    self.updated += 1
+            self._apply(todo)
+            self.tick(len(batch))
+
     def link(self, plan: LayerPlan) -> None:
         """Keep the links of a plan: which written features follow which others, and which ones go by another's id too."""
         if plan.joined:
             self.keep_aliases([(former_id, stays) for _, former_id, _, stays in plan.joined])
             self.keep_links([(kind, ends, stays) for kind, _, ends, stays in plan.joined])
-        if plan.links:
-            self.keep_links(plan.linked_fids(np.concatenate([no_fids(), *self._new_fids])))
+        if plan.links or plan.late.links:
+            self.keep_links(plan.linked_fids(self.new_fids))
 
     def restore(self, fids: Iterable[int], version: int) -> None:
         """Believe again what was recorded of features as of a version, what had been delivered of them by then and what

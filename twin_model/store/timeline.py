@@ -20,6 +20,8 @@ __all__ = [
     "Place",
     "Row",
     "Steps",
+    "as_seen",
+    "begun",
     "boundaries",
     "current_of",
     "differing",
@@ -89,15 +91,49 @@ def differing(replaced: Iterable[tuple[Row, Row]], columns: Sequence[str]) -> Ma
     return found
 
 
-def stated(timeline: list[Row], state: Row, version: int) -> list[Row]:
-    """Return the timeline with a state from its `valid_from` on, up to the next state recorded for later."""
+def stated(timeline: list[Row], state: Row, version: int, until: Instant | None = None) -> list[Row]:
+    """Return the timeline with a state from its `valid_from` on, up to the next state or end recorded for later, or `until`."""
     since = state["valid_from"]
-    later = [row["valid_from"] for row in timeline if row["valid_from"] > since]
+    later = [row for row in timeline if row["valid_from"] > since]
+    ends = [row["valid_from"] for row in later] + ([until] if until is not None else [])
+    ends += [row["valid_to"] for row in timeline if row["valid_from"] <= since < (row["valid_to"] or since)]
+    return [*_before(timeline, since, version), state | {"valid_to": min(ends, default=None)}, *later]
+
+
+def begun(timeline: list[Row], at: Instant, version: int) -> list[Row]:
+    """Return the timeline that starts at an instant: nothing is true of the feature before it."""
     return [
-        *_before(timeline, since, version),
-        state | {"valid_to": min(later, default=None)},
-        *(row for row in timeline if row["valid_from"] > since),
+        row if row["valid_from"] >= at else row | {"valid_from": at, "valid_precision": None, "version_from": version}
+        for row in timeline
+        if row["valid_to"] is None or row["valid_to"] > at
     ]
+
+
+def as_seen(timeline: list[Row], shown_on: Sequence[Instant], at: Instant, version: int) -> list[Row]:
+    """Return the timeline as it was known at an instant: what was first shown later begins when it was shown.
+
+    `shown_on` are the instants at which the feature was shown. A date of its own may have a state begin long before it was
+    surveyed; what an older survey saw then goes before.
+    """
+    starts = [_seen_since(row, shown_on, at) for row in timeline]
+    seen = []
+    for n, row in enumerate(timeline):
+        follows = n + 1 < len(timeline) and row["valid_to"] == timeline[n + 1]["valid_from"]
+        end = starts[n + 1] if follows else row["valid_to"]
+        if (starts[n], end) == (row["valid_from"], row["valid_to"]):
+            seen.append(row)
+        elif end is None or end > starts[n]:
+            precision = row["valid_precision"] if starts[n] == row["valid_from"] else None
+            changed = {"valid_from": starts[n], "valid_to": end, "valid_precision": precision, "version_from": version}
+            seen.append(row | changed)
+    return seen
+
+
+def _seen_since(row: Row, shown_on: Sequence[Instant], at: Instant) -> Instant:
+    """Return the beginning of a state, of one that was first shown after an instant the first at which it was."""
+    begun, end = row["valid_from"], row["valid_to"]
+    shown: Instant = min((day for day in shown_on if begun <= day and (end is None or day < end)), default=begun)
+    return shown if shown > at else begun
 
 
 def ended(timeline: list[Row], at: Instant, version: int) -> list[Row]:

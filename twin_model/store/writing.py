@@ -13,11 +13,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Touched, Version
 from twin_model.errors import VersionConflict
 from twin_model.plan import UNCHANGED, LayerPlan, Progress, unwatched
+from twin_model.shown_features import shown_record
 from twin_model.store.digests import RULE
 from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
@@ -90,10 +92,13 @@ def write_changeset(
             continue
         rows, start = delivery.rows(), position[delivery.layer]
         plan = plans[delivery.layer]
-        writers[delivery.layer].write(plan.rows_to_write(rows, start), plan.decisions[start : start + len(rows)])
+        decisions, until = plan.decisions[start : start + len(rows)], plan.ends(start, len(rows))
+        writers[delivery.layer].shown_on = plan.late.shown_on
+        writers[delivery.layer].write(plan.rows_to_write(rows, start), decisions, until)
         position[delivery.layer] = start + len(rows)
     for name, plan in plans.items():
-        writers[name].end(plan.ended.tolist())
+        writers[name].end([*plan.ended.tolist(), *plan.late.ended_earlier])
+        writers[name].begin(plan.late.begun)
         writers[name].link(plan)
     for name, current in ending.items():
         writers[name].end(current)
@@ -102,7 +107,8 @@ def write_changeset(
     transaction.keep_blobs(changeset.blobs())
     progress("index", 0, 0)
     finished = {name: writer.finish() for name, writer in writers.items()}
-    line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()}, plans)
+    shown = {name: np.union1d(plan.shown, writers[name].new_fids) for name, plan in plans.items() if name != "finding"}
+    line = _line(changeset, writing, {name: digest for name, (_, digest) in finished.items()}, plans, shown)
     digest = chain_hash(previous, line)
     transaction.record({**line, "previous": previous, "hash": digest})
     touched = {name: _as_planned(touched, plans.get(name)) for name, (touched, _) in finished.items()}
@@ -200,16 +206,30 @@ def moment_after(recorded: Instant | None) -> Instant:
 def _as_planned(touched: Touched, plan: LayerPlan | None) -> Touched:
     if plan is None:
         return touched
-    return replace(touched, kinds=plan.kinds, kept_columns=plan.kept_columns, others=plan.others)
+    return replace(
+        touched,
+        kinds=plan.kinds,
+        kept_columns=plan.kept_columns,
+        others=plan.others,
+        outlasting=plan.outlasting,
+        ended_since=plan.ended_since,
+    )
 
 
 def _line(
-    changeset: Changeset, writing: Writing, digests: Mapping[str, str], plans: Mapping[str, LayerPlan]
+    changeset: Changeset,
+    writing: Writing,
+    digests: Mapping[str, str],
+    plans: Mapping[str, LayerPlan],
+    shown: Mapping[str, NDArray[np.int64]],
 ) -> dict[str, Any]:
     source = changeset.source
     kinds = {name: dict(plan.kinds) for name, plan in plans.items() if plan.kinds}
     lacking = {name: list(plan.kept_columns) for name, plan in plans.items() if plan.kept_columns}
-    noted = ({"kinds": kinds} if kinds else {}) | ({"kept_columns": lacking} if lacking else {})
+    noted: dict[str, Any] = ({"kinds": kinds} if kinds else {}) | ({"kept_columns": lacking} if lacking else {})
+    ended_by = sorted(frozenset[int]().union(*(plan.late.ended_by for plan in plans.values())))
+    noted |= {"ended_by": ended_by} if ended_by else {}
+    noted |= {"shown": shown_record(changeset.scope, shown)} if source else {}
     return {
         "number": writing.version, "recorded": writing.moment, "effective": changeset.effective, "author": changeset.author,
         "reason": changeset.reason, "source": source.name if source else None, "sha256": source.sha256 if source else None,

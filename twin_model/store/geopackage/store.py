@@ -290,10 +290,11 @@ class GeoPackageStore(GeoPackageHistory):
         ids = dict(connection.execute(f"SELECT fid, id FROM {quoted(layer)}").fetchall()) if numbered else {}
         return DeliveredState.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
-    def provenance(self, layer: str) -> Provenance:
+    def provenance(self, layer: str, *, ended: bool = False) -> Provenance:
+        current = "" if ended else f" JOIN {quoted(layer)} m ON p.fid = m.fid"
         text = (
-            f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN vgpkg_twin_part p "
-            "ON p.layer = ? AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL"
+            f"SELECT p.fid, p.scope, p.series FROM vgpkg_twin_part p{current} "
+            "WHERE p.layer = ? AND p.part = 0 AND p.version_to IS NULL"
         )
         return Provenance.of(self._connection().execute(text, (layer,)).fetchall())
 

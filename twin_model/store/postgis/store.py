@@ -267,10 +267,11 @@ class PostgisStore(PostgisHistory):
             ids = dict(self._all(f"SELECT fid, id FROM {quoted(layer)}"))
         return DeliveredState.of(whole_numbers(fids), ids, *delivered(self._all, layer))
 
-    def provenance(self, layer: str) -> Provenance:
+    def provenance(self, layer: str, *, ended: bool = False) -> Provenance:
+        current = "" if ended else f" JOIN {quoted(layer)} m ON p.fid = m.fid"
         text = (
-            f"SELECT m.fid, p.scope, p.series FROM {quoted(layer)} m JOIN twin_parts p "
-            "ON p.layer = %s AND p.fid = m.fid AND p.part = 0 AND p.version_to IS NULL ORDER BY m.fid"
+            f"SELECT p.fid, p.scope, p.series FROM twin_parts p{current} "
+            "WHERE p.layer = %s AND p.part = 0 AND p.version_to IS NULL ORDER BY p.fid"
         )
         return Provenance.of(self._all(text, layer))
 
