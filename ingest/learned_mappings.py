@@ -8,6 +8,7 @@ was given, in `mappings/` of the town, with its forms at the end; edit it, or re
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ __all__ = ["has_learned", "learn", "learned_mapping"]
 _HEAD = (
     "\n# What this mapping was learned from: sources with these columns are read by it. Remove the file to forget it.\n"
 )
+_COMMENTS = re.compile(r"(?:\s*#.*\n)*\s*")
+_DRAFTED = " mapping check "
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class _Form:
 
 def learn(folder: Path, mapping: Mapping, outlines: Sequence[LayerOutline]) -> Path:
     """Keep a mapping for sources of the same form and return its file; one of that name is replaced."""
-    text = mapping.content.decode("utf-8").partition(_HEAD)[0].rstrip("\n") + "\n" + _HEAD
+    text = _without_head(mapping.content.decode("utf-8").partition(_HEAD)[0]).rstrip("\n") + "\n" + _HEAD
     for outline in outlines:
         text += f"[[form]]\nlayer = {_quoted(outline.name)}\n"
         if not outline.known_by_name:
@@ -47,6 +50,12 @@ def learn(folder: Path, mapping: Mapping, outlines: Sequence[LayerOutline]) -> P
     part.write_text(text, "utf-8")
     part.replace(path)
     return path
+
+
+def _without_head(text: str) -> str:
+    """Return a mapping without the head of a draft: it names the file that was drafted, and another one to write."""
+    head = _COMMENTS.match(text)
+    return text[head.end() :] if head is not None and _DRAFTED in head[0] else text
 
 
 def has_learned(folder: Path) -> bool:

@@ -39,6 +39,7 @@ _MOST_VALUES = 30
 """So many distinct values of a column are proposed as codes of a field that has codes."""
 
 _SHOWN = 4
+_FILE = "mapping.toml"
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,15 @@ def proposals(outline: LayerOutline, kind: str, catalogue: Catalogue) -> list[La
     return sorted(found, key=lambda proposal: -proposal.score)
 
 
-def mapping_draft(source: str, outlines: Sequence[LayerOutline], catalogue: Catalogue, lang: str) -> str:
+def mapping_draft(
+    source: str, outlines: Sequence[LayerOutline], catalogue: Catalogue, lang: str, file: str = ""
+) -> str:
     """Return the text of a mapping (TOML) for a source; it can be read as it is, and is meant to be edited.
 
-    For the tables of a survey it names their columns (`[options.survey_aliases]`)."""
-    lines = [comment("mapping_draft.head", lang, source=source, file=f"{source}.toml")]
+    For the tables of a survey it names their columns (`[options.survey_aliases]`). Its head says how it is used from
+    `file`, where it will be written; without one it says to save it first."""
+    lines = [] if file else [comment("mapping_draft.not_saved", lang, file=_FILE)]
+    lines.append(comment("mapping_draft.head", lang, source=source, file=file or _FILE))
     if not any(outline.crs for outline in outlines):
         lines += [comment("mapping_draft.no_crs", lang), '# crs = "EPSG:4548"']
     if any(outline.survey_role for outline in outlines):

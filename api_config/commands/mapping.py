@@ -38,7 +38,8 @@ def mapping_group(lang: str) -> click.Group:
     def draft(context: CommandContext, files: tuple[Path, ...], output: Path | None) -> None:
         with clean_stdout(), SourceReaders(HERE, len(files)) as readers:
             outlines = {path.name: readers.outline(_existing(path), ReadOptions()) for path in files}
-        texts = [mapping_draft(name, outline, _catalogue(context), lang) for name, outline in outlines.items()]
+        file = "" if output is None else str(output)
+        texts = [mapping_draft(name, outline, _catalogue(context), lang, file) for name, outline in outlines.items()]
         _write("\n".join(texts), output, context)
 
     @mapping.command("check", help=help_text("mapping_check", lang))

@@ -32,14 +32,14 @@ def test_a_model_without_place_is_told_with_its_size_and_the_command_that_places
     told = twin(town, "ingest", "office.ifc")
 
     assert "20.0 x 8.0 x 4.0 m, storeys: 1, elements: 2" in told
-    command = re.search(r"twin (place \S+ --at E,N,H --rotate 0)\n", told)
+    command = re.search(r"twin --town \S+ (place \S+ --at E,N,H --rotate 0)\n", told)
     assert command is not None
     words = shlex.split(command[1].replace("E,N,H", "618500,3886000,60"))
     placed = twin(town, *words)
     assert "Office stands at 618500.000, 3886000.000, 60.000" in placed
     assert "placed by hand" in twin(town, "place", "--list")
     assert "no change" in twin(town, "ingest", "office.ifc")
-    undo = re.search(r"twin (revert \d+)", placed)
+    undo = re.search(r"twin --town \S+ (revert \d+)", placed)
     assert undo is not None
     twin(town, *undo[1].split())
     assert "无可用定位" in twin(town, "place", lang="zh")
@@ -80,7 +80,7 @@ def test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_tol
     told = twin(town, "ingest", "office.ifc")
 
     assert "(version 2)" in placed
-    command = re.search(r"twin (place \S+ --remove)", told)
+    command = re.search(r"twin --town \S+ (place \S+ --remove)", told)
     assert command is not None
     assert "has no place any more" in twin(town, *command[1].split())
     assert "--remove" in twin(town, "place", "--help")

@@ -109,9 +109,16 @@ def test_a_draft_is_checked_and_delivered_as_it_is_and_learned_for_the_next_file
     followed = run_twin("--town", town, "ingest", following)
 
     assert drafted.returncode == 0 and mapping.exists(), drafted.stderr
+    head = mapping.read_text("utf-8").partition("\n\n")[0]
+    assert [line[2:] for line in head.splitlines() if line.startswith("# twin")] == [
+        f"twin --town {town} mapping check {houses} --mapping {mapping}",
+        f"twin --town {town} ingest {houses} --mapping {mapping}",
+    ]
+    kept = (town / "mappings" / "houses.toml").read_text("utf-8")
+    assert "# twin" not in kept and kept.lstrip().startswith(("#", "[[layer]]")) and "[[form]]" in kept
     assert again.returncode == 2 and "is there already" in again.stderr
     assert checked.returncode == 0 and "砼, 混, 砖" in checked.stdout and "stay in attributes: " in checked.stdout
-    assert alone.returncode == 2 and "twin mapping draft" in alone.stderr
+    assert alone.returncode == 2 and "mapping draft FILE" in alone.stderr
     assert "learned: mappings/houses.toml" in learned.stdout, learned.stderr
     assert "has learned for its form: houses.toml" in followed.stdout, followed.stderr
     with open_town(town) as opened:

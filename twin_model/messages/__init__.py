@@ -2,7 +2,8 @@
 
 A message has four parts: what happened, with which value, what was expected or nearest, what to do.
 The tables lie in `en/` and `zh/`, one file an area, one table in it named as the area; a test holds both equal.
-How a value is written stands in `values.py`, pieces of English that end up in Chinese in `fragments.toml`.
+How a value is written stands in `values.py`, pieces of English that end up in Chinese in `fragments.toml`, how a
+command is written that a message proposes in `command_lines.py`.
 Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/finding.py`).
 
     >>> render("layer.not_found", "en", {"name": "bulding", "nearest": ["building"]})
@@ -16,6 +17,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from twin_model.messages.command_lines import argument, in_town, pasted_template
 from twin_model.messages.values import converted, plain
 
 __all__ = ["LANGUAGES", "messages", "render"]
@@ -43,8 +45,10 @@ class _Words(Formatter):
         return kwargs.get(field_name), field_name
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
-        if conversion is None:
-            return plain(value, self._lang)
+        if conversion in ("p", "q") and isinstance(value, str):
+            return argument(value, conversion)
+        if conversion in (None, "p", "q"):
+            return plain(in_town(value) if isinstance(value, str) else value, self._lang)
         return converted(value, conversion, self._lang, self._layer)
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -60,4 +64,4 @@ def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
     template = messages(lang).get(rule)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"
-    return _Words(lang, values).vformat(template, (), values)
+    return _Words(lang, values).vformat(pasted_template(template), (), values)
