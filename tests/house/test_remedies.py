@@ -32,7 +32,7 @@ NO_REMEDIES = (
 """What names things, and lines to paste, which `test_cli` runs."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 FIELD = re.compile(r"\{(\w+)")
-CALL = re.compile(r"(?<![\w/.-])twin (?=--town|[a-z])([^。；，：“”（）\u4e00-\u9fff]*)")
+CALL = re.compile(r"(?<![\w/.-])twin (?=--town|[a-z])((?:(?! twin )[^。；，：“”（）\u4e00-\u9fff])*)")
 KEYS = re.compile(
     r"options\.(?:survey\.)?[a-z_]+(?=\W)|survey_aliases|cass_table|publish_underground = |closed = |\[\[layer\]\]"
     r"|(?:axes|offset|unit|units|anywhere|encoding|section) = "
@@ -60,6 +60,7 @@ PLACED_BY = f"{PLACING}test_points_and_an_outline_place_a_model_and_say_how_well
 TAKEN_BACK = f"{PLACING}test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_told"
 EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--accept-removals": (COVERS, "--accept-removals"),
+    "--anywhere": (f"{PLACING}test_what_is_called_wrongly_says_what_is_expected", "--anywhere"),
     "--at": (PLACED, "--at"),
     "--control": (PLACED_BY, "--control"),
     "--footprint": (PLACED_BY, "--footprint"),
@@ -222,7 +223,8 @@ def pasted(command: str, folder: Path) -> list[str]:
 
 def commands_of(text: str) -> list[str]:
     """Return the commands of a message that end their line or their sentence in it."""
-    return [line[line.index("twin --town") :] for line in text.splitlines() if "twin --town" in line]
+    calls = [part for line in text.splitlines() for part in re.split(r"(?=twin --town)", line)]
+    return [call for call in calls if call.startswith("twin --town")]
 
 
 def test_every_command_that_names_a_file_is_one_that_a_shell_takes_with_its_path_and_town(tmp_path: Path) -> None:
@@ -236,9 +238,9 @@ def test_every_command_that_names_a_file_is_one_that_a_shell_takes_with_its_path
         for lang in LANGUAGES:
             with pasted_as(line):
                 rendered = render(rule, lang, values)
-            for command in commands_of(rendered):
-                words = pasted(re.split(r"[，；。]|[.,;](?= |$)", command)[0], tmp_path)
-                assert words[:2] == ["--town", town] and {path, name} & set(words), (rule, lang, words)
+            calls = [pasted(re.split(r"[，；。]|[.,;](?= |$)", each)[0], tmp_path) for each in commands_of(rendered)]
+            assert calls and all(words[:2] == ["--town", town] for words in calls), (rule, lang, calls)
+            assert any({path, name} & set(words) for words in calls), (rule, lang, calls)
 
 
 def test_a_remedy_pasted_into_a_shell_works_for_a_path_with_a_space_and_a_parenthesis(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ _COMMAND = re.compile(
     r"(?<![\w/.-])twin (?=--town|[a-z])(?P<call>.*?)(?=(?<!\.\.)[.;,:)](?:\s|$)|[。；，：“”（）\n]|$)"
 )
 """A command in a template: it ends where its sentence does."""
-_PROPOSED = re.compile(r"(?:(?:^|[:：\n]|\b(?:with|Let|run|from)|用|执行|见|运行)\s*)$")
+_PROPOSED = re.compile(r"(?:(?:^|[:：;\n]|\b(?:with|Let|run|from)|用|执行|见|运行)\s*)$")
 """What stands before a command that is to be run; elsewhere one is only spoken of."""
 _FIELD = re.compile(r"(?<!\{)\{(\w+)(?:!\w)?\}(?!\})")
 _SAFE = re.compile(r"[\w@%+=:,./-]+", re.UNICODE)
