@@ -84,11 +84,13 @@ def mapping_draft(
     `file`, where it will be written; without one it says to save it first."""
     lines = [] if file else [comment("mapping_draft.not_saved", lang, file=_FILE)]
     lines.append(comment("mapping_draft.head", lang, source=source, file=file or _FILE))
-    if not any(outline.crs for outline in outlines):
+    if not any(outline.crs for outline in outlines if outline.rows):
         lines += [comment("mapping_draft.no_crs", lang), '# crs = "EPSG:4548"']
     if any(outline.survey_role for outline in outlines):
         return "\n".join([*lines, *aliases_draft(outlines, lang)]) + "\n"
     for outline in outlines:
+        if not outline.rows:
+            lines += ["", comment("mapping_draft.empty", lang, source_layer=outline.name)]
         for kind in outline.rows:
             lines += ["", *_entry(outline, kind, catalogue, lang)]
     return "\n".join(lines) + "\n"

@@ -356,7 +356,10 @@ def _line(one: Outcome, context: CommandContext) -> str:
     line = context.say(rule, source=one.source, kind=one.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
     learned = "" if one.learned is None else context.say("cli.mapping_learned", path=f"mappings/{one.learned.name}")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context), learned) if part)
+    rows = one.counts.get("left_out", 0)
+    left_out = context.say("cli.left_out", rows=rows) if rows else ""
+    parts = (line, comma.join(counted), left_out, _became(one, context), learned)
+    return semicolon.join(part for part in parts if part)
 
 
 def _became(one: Outcome, context: CommandContext) -> str:

@@ -27,8 +27,9 @@ def layers_with_crs(
     if len(lacking) == len(spatial):
         return found
     for name in lacking:
-        values = {"source_layer": name, "source": draft.source.name, "crs": draft.storage_crs}
-        draft.report(Finding("vector.layer_without_crs", "error", values=values))
+        rows = file.layer(name, "Unknown").features
+        values = {"source_layer": name, "source": draft.source.name, "crs": draft.storage_crs, "rows": rows}
+        draft.leave_out(Finding("vector.layer_without_crs", "error", place=name, values=values), rows)
     return [(name, geometry) for name, geometry in found if name not in lacking]
 
 

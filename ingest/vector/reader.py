@@ -19,7 +19,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.draft import FRAME_ROWS, Draft, ReadOptions
+from ingest.draft import FRAME_ROWS, Draft, ReadOptions, named_first
 from ingest.encoding import encoding_title
 from ingest.leftovers import leftover_attributes, nested_texts
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
@@ -53,6 +53,7 @@ _LENGTH_OF_HEAD = 512
 _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
+_ALWAYS_ALL_LAYERS = (".gpx",)
 _LOOKED_AT = 1_000
 _MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
 """What XML that is read, or named for what it is, has in its head."""
@@ -92,7 +93,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
-    found = layers_with_crs(file, file.names(), draft, options)
+    found = layers_with_crs(file, _with_rows(file, draft), draft, options)
     chosen = _chosen(found, path, draft, options)
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
     targets |= _own(file, found, chosen, draft, options)
@@ -113,6 +114,26 @@ def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions)
         raise SourceRefused("source.empty", source=draft.source.name)
     ensure_some_fit(draft)
     _report_encoding(file, draft)
+
+
+def _with_rows(file: VectorFile, draft: Draft) -> list[tuple[str, str | None]]:
+    """Return the layers that may hold something; the others are named, unless the format always has them or all are so."""
+    names = file.names()
+    empty = [name for name, geometry in names if _is_empty(file, name, geometry)] if len(names) > 1 else []
+    if len(empty) == len(names):
+        return names
+    shown = [name for name in empty if name not in NOT_OF_THE_TOWN]
+    if shown and not file.source.lower().endswith(_ALWAYS_ALL_LAYERS):
+        values = {"source": draft.source.name, "count": len(shown), "names": named_first(shown)}
+        draft.report(Finding("vector.layers_empty", "info", values=values))
+    return [each for each in names if each[0] not in empty]
+
+
+def _is_empty(file: VectorFile, name: str, geometry: str | None) -> bool:
+    try:
+        return file.layer(name, geometry).features == 0
+    except SourceRefused:
+        return False  # what cannot be read says so when it is read
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
@@ -213,13 +234,10 @@ def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[Layer
 
 
 def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> None:
-    if geometry is None:
-        rows = file.layer(name, None).features
-        values = {"source_layer": name, "source": draft.source.name, "rows": rows}
-        draft.report(Finding("vector.table_left_out", "info", values=values))
-        return
-    values = {"source_layer": name, "source": draft.source.name}
-    draft.report(Finding("vector.layer_left_out", "info", values=values))
+    rows = file.layer(name, geometry).features
+    rule = "vector.table_left_out" if geometry is None else "vector.layer_left_out"
+    values = {"source_layer": name, "source": draft.source.name, "rows": rows}
+    draft.leave_out(Finding(rule, "info", place=name, values=values), rows)
 
 
 def _read_or_leave(
@@ -254,7 +272,7 @@ def _read_or_leave(
 
 def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
     values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
-    draft.report(Finding("vector.layer_unreadable", "error", values=values))
+    draft.report(Finding("vector.layer_unreadable", "error", place=name, values=values))
 
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
