@@ -201,7 +201,7 @@ class Draft:
         """
         if frame.crs is None:
             crs = self.storage_crs
-            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], example=crs)
+            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], evidence="", example=crs)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]

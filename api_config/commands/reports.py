@@ -46,7 +46,8 @@ __all__ = [
 
 _FIRST_PLACES = 3
 _OF_LAYERS = (
-    "vector.layer_left_out", "vector.table_left_out", "vector.layer_without_crs", "vector.layer_unreadable",
+    "vector.layer_left_out", "vector.table_left_out", "vector.layer_without_crs", "vector.layer_without_crs_elsewhere",
+    "vector.layer_unreadable",
 )  # fmt: skip
 """Findings whose place is a layer: every one of them is named, because nothing of it was read."""
 

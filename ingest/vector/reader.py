@@ -26,7 +26,7 @@ from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.source_crs import source_crs
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
-from ingest.vector.declared_crs import declared_crs, layers_with_crs
+from ingest.vector.declared_crs import declared_crs, layers_with_crs, places_of
 from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
 from ingest.vector.kind import is_file_geodatabase
 from ingest.vector.opening import opened_vector
@@ -54,7 +54,6 @@ _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
 _ALWAYS_ALL_LAYERS = (".gpx",)
-_LOOKED_AT = 1_000
 _MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
 """What XML that is read, or named for what it is, has in its head."""
 
@@ -417,13 +416,4 @@ def _report_encoding(file: VectorFile, draft: Draft) -> None:
 
 def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
     """Return the system of a layer (`ingest/source_crs.py`)."""
-    return source_crs(draft, options, lambda: _places(first, draft), declared=declared_crs(layer.crs))
-
-
-def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x, y of the middles of the first geometries of a batch, read as the mapping says they are meant."""
-    rows = np.flatnonzero(batch.wkb.sizes > 0)[:_LOOKED_AT]
-    shapes = np.asarray(shapely.from_wkb(batch.wkb.objects(rows), on_invalid="ignore"), dtype=object)
-    bounds = shapely.bounds(draft.coordinates.read(shapes))
-    bounds = bounds[np.isfinite(bounds).all(axis=1)]
-    return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+    return source_crs(draft, options, lambda: places_of(first, draft), declared=declared_crs(layer.crs))
