@@ -58,10 +58,19 @@ class _Words(Formatter):
             return str(value)
 
 
+def _is_minority(values: Mapping[str, Any]) -> bool:
+    count, total = values.get("count"), values.get("total")
+    return isinstance(count, int) and isinstance(total, int) and 0 < 2 * count <= total
+
+
 def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
     """Return the message of `rule` with `values` filled in, an error among them in the same language; an unknown rule
-    shows its id and values."""
-    template = messages(lang).get(rule)
+    shows its id and values.
+
+    Where `values` speak of the lesser part of a source (`count` of `total`), a rule may have other words, `<rule>_minority`: what
+    mends a whole source would spoil the rest of this one.
+    """
+    template = messages(lang).get(f"{rule}_minority" if _is_minority(values) else rule) or messages(lang).get(rule)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"
     return _Words(lang, values).vformat(pasted_template(template), (), values)
