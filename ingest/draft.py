@@ -271,7 +271,7 @@ class Draft:
         placed = iter(self._placed(elsewhere))
         noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
         if self.coordinates.grid is not None:  # a record as read beside its place in the town would tell the parameters
-            noticed = [replace(one, point=None) if one.raw is not None else one for one in noticed]
+            noticed = [replace(finding, point=None) if finding.raw is not None else finding for finding in noticed]
         return noticed + self._fitting.unplaced.findings
 
     def take_coordinates(self) -> Coordinates:
@@ -385,8 +385,10 @@ class Draft:
 
     def _identity(self) -> dict[str, str]:
         """Return the source's identity with the layers that were used, and the names that found none."""
-        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
-        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        layers = {*self.counts.features, *(finding.layer for finding, _ in self._found if finding.layer)}
+        left_out = (
+            finding.values["source_layer"] for finding, _ in self._found if finding.rule == "vector.layer_left_out"
+        )
         return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))
 
     def _filled_rows(self, frame: SpooledFrame, blank: tuple[str, ...]) -> Rows:

@@ -177,8 +177,8 @@ class Changeset:
         """Return what is delivered, findings among it: they are features of a layer like others, made rows once."""
         if not self.findings:
             return self.delivered
-        found = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
-        return (*self.delivered, found)
+        findings = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
+        return (*self.delivered, findings)
 
 
 def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
@@ -188,12 +188,13 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     its file, rows and handles are called (`twin_model/finding.py`).
     """
     source = changeset.source.name if changeset.source else ""
-    records = [_finding_record(one, source) for one in changeset.findings]
+    records = [_finding_record(finding, source) for finding in changeset.findings]
     keys = _keys(changeset, source)
     points = np.array(
-        [None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object
+        [None if finding.point is None else shapely.Point(finding.point) for finding in changeset.findings],
+        dtype=object,
     )
-    columns = {name: np.array([one.get(name) for one in records], dtype=object) for name in layer.field_names}
+    columns = {name: np.array([record.get(name) for record in records], dtype=object) for name in layer.field_names}
     columns["finding_key"] = keys
     empty = np.full(len(points), None, dtype=object)
     return Rows(
@@ -208,16 +209,16 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     )
 
 
-def _finding_record(one: Finding, source: str) -> dict[str, Any]:
+def _finding_record(finding: Finding, source: str) -> dict[str, Any]:
     return {
-        "rule": one.rule,
-        "severity": one.severity,
-        "layer": one.layer,
-        "feature_id": one.feature_id,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "feature_id": finding.feature_id,
         "source": source,
-        "place": one.place or None,
-        "details": orjson.dumps(dict(one.values), default=str).decode(),
-        "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(),
+        "place": finding.place or None,
+        "details": orjson.dumps(dict(finding.values), default=str).decode(),
+        "raw": None if finding.raw is None else orjson.dumps(dict(finding.raw), default=str).decode(),
         "status": "open",
     }
 

@@ -291,15 +291,15 @@ def _compared(
     store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState, progress: Progress
 ) -> Matches:
     if layer.identity_field is not None:
-        found = features_by_number(store, layer, known, delivered)
+        matches = features_by_number(store, layer, known, delivered)
     else:
         content = words_of(chain.from_iterable(one.contents for one in delivered))
         fids = _by_content(known, content)
-        found = Matches.of(fids, (fids > 0) & (known.contents_of(fids) == content).all(axis=1))
+        matches = Matches.of(fids, (fids > 0) & (known.contents_of(fids) == content).all(axis=1))
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
-        free = known.fids[~np.isin(known.fids, found.fids)]
-        _match_by_place(store, layer, delivered, found, free, progress)
-    return found
+        free = known.fids[~np.isin(known.fids, matches.fids)]
+        _match_by_place(store, layer, delivered, matches, free, progress)
+    return matches
 
 
 def _parts_of(delivered: list[Delivered]) -> Iterator[tuple[slice, Delivered]]:
@@ -372,13 +372,13 @@ def _match_by_place(
     store: Store,
     layer: Layer,
     delivered: list[Delivered],
-    found: Matches,
+    matches: Matches,
     free: NDArray[np.int64],
     progress: Progress,
 ) -> None:
     """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
     west to east, so that memory holds what is left in one of them, in whatever order the rows were delivered."""
-    left, west, east = _unmatched_rows(delivered, found)
+    left, west, east = _unmatched_rows(delivered, matches)
     if not len(free) or not len(left):
         return
     strips = np.array_split(np.argsort(west, kind="stable"), -(-max(len(left), len(free)) // _AT_ONCE))
@@ -390,23 +390,23 @@ def _match_by_place(
         sides = None if len(strips) == 1 else (west[strip].min() - reach, east[strip].max() + reach)
         near = _free_features(store, layer, free, sides)
         taken = np.sort(left[strip])
-        for part, one in _parts_of(delivered):
+        for part, delivery in _parts_of(delivered):
             group = taken[np.searchsorted(taken, part.start) : np.searchsorted(taken, part.stop)]
             if len(group) and len(near):
-                found.fids[group] = _match(layer, one.rows().take(group - part.start), near)
-                near = near[~np.isin(near["fid"].to_numpy(), found.fids[group])]
-        free = np.setdiff1d(free, found.fids[left[strip]])
+                matches.fids[group] = _match(layer, delivery.rows().take(group - part.start), near)
+                near = near[~np.isin(near["fid"].to_numpy(), matches.fids[group])]
+        free = np.setdiff1d(free, matches.fids[left[strip]])
 
 
 def _unmatched_rows(
-    delivered: list[Delivered], found: Matches
+    delivered: list[Delivered], matches: Matches
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the positions of rows with a geometry that are nothing known yet, and where each begins and ends."""
     positions, boxes = [np.empty(0, dtype=np.int64)], [np.empty((0, 4))]
-    for part, one in _parts_of(delivered):
-        rows = np.flatnonzero(found.fids[part] == NEW)
+    for part, delivery in _parts_of(delivered):
+        rows = np.flatnonzero(matches.fids[part] == NEW)
         if len(rows):
-            bounds = one.rows().bounds[rows]
+            bounds = delivery.rows().bounds[rows]
             there = np.isfinite(bounds[:, 0])
             positions.append(rows[there] + part.start)
             boxes.append(bounds[there])

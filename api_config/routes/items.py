@@ -196,10 +196,10 @@ def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any
     """Return rows and GeoJSON of the state that the cursor will name, also where a commit came between the two."""
     encoded: FeatureCache = call.request.app.state.feature_cache
     store = call.town.store
-    found = encoded.page(store, asked.layer, asked.query, asked.crs)
+    page = encoded.page(store, asked.layer, asked.query, asked.crs)
     if asked.query.view.recorded is None and store.version() != asked.version:
-        found = encoded.page(store, asked.layer, _as_of(asked.query, asked.version), asked.crs)
-    return found
+        page = encoded.page(store, asked.layer, _as_of(asked.query, asked.version), asked.crs)
+    return page
 
 
 def _page(call: Call, asked: Asked) -> bytes:
@@ -270,8 +270,8 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
-    kept = {name: value for name, value in call.params.items() if name not in changes}
-    return urlencode(kept | changes)
+    params = {name: value for name, value in call.params.items() if name not in changes}
+    return urlencode(params | changes)
 
 
 def _checksum(call: Call) -> bytes:
@@ -301,10 +301,10 @@ def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
     authority, _, code = (
         (":".join(part for part in written.groups() if part) if written else "").upper().rpartition(":")
     )
-    found = f"{authority or 'OGC'}:{code}"
-    if found not in offered:
-        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(one) for one in offered])
-    return found
+    asked_code = f"{authority or 'OGC'}:{code}"
+    if asked_code not in offered:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(each) for each in offered])
+    return asked_code
 
 
 def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:

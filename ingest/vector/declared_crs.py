@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
 from ingest.place import likely_systems
-from ingest.vector.file import Batch, VectorFile
+from ingest.vector.file import VectorFile
+from ingest.vector.source_layer import Batch
 from twin_model.crs import crs_code
 from twin_model.errors import CrsRefused, SourceRefused
 from twin_model.finding import Finding
@@ -25,18 +26,18 @@ _LOOKED_AT = 1_000
 
 
 def layers_with_crs(
-    file: VectorFile, found: list[tuple[str, str | None]], draft: Draft, options: ReadOptions
+    file: VectorFile, layers: list[tuple[str, str | None]], draft: Draft, options: ReadOptions
 ) -> list[tuple[str, str | None]]:
     """Return the layers that can be placed; one without a system is left out with an error where others have theirs.
 
     A file of which no layer has one is refused when it is read.
     """
-    spatial = [name for name, geometry in found if geometry is not None]
+    spatial = [name for name, geometry in layers if geometry is not None]
     if options.crs or (options.mapping and options.mapping.crs) or len(spatial) < 2:
-        return found
+        return layers
     lacking = [name for name in spatial if _lacks_crs(file, name)]
     if len(lacking) == len(spatial):
-        return found
+        return layers
     for name in lacking:
         layer = file.layer(name, "Unknown")
         with closing(file.batches(layer, [], _LOOKED_AT)) as batches:
@@ -49,7 +50,7 @@ def layers_with_crs(
         rule = "vector.layer_without_crs" if likely else "vector.layer_without_crs_elsewhere"
         values |= {"crs": likely[0]} if likely else {}
         draft.leave_out(Finding(rule, "error", place=name, values=values), layer.features)
-    return [(name, geometry) for name, geometry in found if name not in lacking]
+    return [(name, geometry) for name, geometry in layers if name not in lacking]
 
 
 def _lacks_crs(file: VectorFile, name: str) -> bool:

@@ -16,7 +16,8 @@ from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping, TableJoin, value_text
 from ingest.outline import SAMPLED_ROWS, ColumnOutline, shown_values
 from ingest.tables import read_tables
-from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.file import VectorFile
+from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.table_features import typed_column
 from twin_model.catalogue.layer_from_source import SourceColumn
 from twin_model.errors import SourceRefused

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 import geopandas as gpd
 import shapely
+from message_areas import NAMING_AREAS
 from source_trees import tree_of
 from twin_command import run_twin
 
@@ -18,18 +19,6 @@ from twin_model.messages import LANGUAGES, messages, render
 from twin_model.messages.command_lines import CommandLine, pasted_as
 
 ROOT = Path(__file__).resolve().parents[2]
-NO_REMEDIES = (
-    "help.",
-    "usage.",
-    "http_title.",
-    "link.",
-    "parameter.",
-    "rule_area.",
-    "shown.",
-    "report.",
-    "pipe_table.",
-)
-"""What names things, and lines to paste, which `test_cli` runs."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 FIELD = re.compile(r"\{(\w+)")
 CALL = re.compile(r"(?<![\w/.-])twin (?=--town|[a-z])((?:(?! twin )[^。；，：“”（）\u4e00-\u9fff])*)")
@@ -158,7 +147,7 @@ def _words(call: str) -> list[str]:
 def told() -> Iterator[tuple[str, str]]:
     for lang in LANGUAGES:
         for rule, text in messages(lang).items():
-            if not rule.startswith(NO_REMEDIES):
+            if not rule.startswith(NAMING_AREAS):
                 yield rule, text
 
 

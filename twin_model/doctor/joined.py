@@ -83,7 +83,7 @@ def _joined(layer: Layer, known: State, other: State, joined: JoinedStates) -> S
             joined.taken[name] += 1
         elif known[name] != other[name] and name not in ENDS:  # of numbers, those of the older one are meant to stay
             joined.differing[name] += 1
-    classes = finer_class(*(tuple(one[name] or None for name in layer.classes) for one in (known, other)))
+    classes = finer_class(*(tuple(row[name] or None for name in layer.classes) for row in (known, other)))
     for name, value in zip(layer.classes, classes, strict=True):
         joined.taken[name] += (known[name] or None) != value
         state[name] = value
@@ -101,7 +101,7 @@ def _joined(layer: Layer, known: State, other: State, joined: JoinedStates) -> S
 
 def _runs_against(known: State, other: State) -> bool:
     """Say whether a line runs the other way round than another at its place."""
-    first, second = (shapely.get_coordinates(shapely.from_wkb(one["geometry"])) for one in (known, other))
+    first, second = (shapely.get_coordinates(shapely.from_wkb(row["geometry"])) for row in (known, other))
     if len(first) < 2:
         return False
     along = np.hypot(*(first[0] - second[0])) + np.hypot(*(first[-1] - second[-1]))

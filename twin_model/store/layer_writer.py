@@ -141,7 +141,7 @@ class LayerWriter(ABC):
         contents = words_of(rows.content.tolist())
         self._deliver(fids, rows)
         self._written += _total(row_words(fids, contents, columns))
-        ahead = min((one for one in set(columns["valid_from"]) if one > self.writing.moment), default=None)
+        ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
         self.inserted += len(rows)
@@ -161,7 +161,7 @@ class LayerWriter(ABC):
             name: _plain(rows.columns[name]) if name in rows.columns else nothing
             for name in (*self.layer.stored_names, SEARCH_KEY)
         }
-        columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
+        columns["valid_from"] = [instant or self.writing.effective for instant in rows.valid_from.tolist()]
         columns["valid_to"] = [None] * len(rows)
         columns["valid_precision"] = rows.valid_precision.tolist()
         columns["version_from"] = [self.writing.version] * len(rows)
@@ -188,8 +188,8 @@ class LayerWriter(ABC):
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later; fids rise."""
         others = ~self._follow(rows, fids)
-        for some in _batches(np.flatnonzero(others).tolist()):
-            self._restate(rows.take(np.array(some)), fids[some])
+        for batch in _batches(np.flatnonzero(others).tolist()):
+            self._restate(rows.take(np.array(batch)), fids[batch])
 
     def _follow(self, rows: Rows, fids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Give a new state to those features whose current row it follows at once (`succession`); say which they are."""
@@ -202,7 +202,7 @@ class LayerWriter(ABC):
         followed[at[chosen]] = True
         if followed.any():
             new = rows.take(followed)
-            before, begun = (of_places(one, np.flatnonzero(chosen).tolist()) for one in (before, begun))
+            before, begun = (of_places(columns, np.flatnonzero(chosen).tolist()) for columns in (before, begun))
             new, raised = self._with_heights(new, before)
             untold = {name: before[name] for name in self._untold(new)}
             after = self._columns(new, fids[followed], before["id"]) | begun | untold
@@ -213,12 +213,14 @@ class LayerWriter(ABC):
 
     def _beginnings(self, rows: Rows, before: Columns) -> dict[str, list[Any]]:
         """Return since when new states of current rows are true, and how exactly that is known (`_since`)."""
-        own = [one or self.writing.effective for one in rows.valid_from.tolist()]
-        later = [one > begun for one, begun in zip(own, before["valid_from"], strict=True)]
+        own = [instant or self.writing.effective for instant in rows.valid_from.tolist()]
+        later = [instant > begun for instant, begun in zip(own, before["valid_from"], strict=True)]
         precision = rows.valid_precision.tolist()
         return {
-            "valid_from": [one if after else self.writing.effective for one, after in zip(own, later, strict=True)],
-            "valid_precision": [one if after else None for one, after in zip(precision, later, strict=True)],
+            "valid_from": [
+                instant if after else self.writing.effective for instant, after in zip(own, later, strict=True)
+            ],
+            "valid_precision": [each if after else None for each, after in zip(precision, later, strict=True)],
         }
 
     def _succeed(self, rows: Rows, both: Succession, *, raised: bool) -> None:
@@ -229,8 +231,8 @@ class LayerWriter(ABC):
             shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
             self._boxes += [self.boxes(shapes)] if shapes else []
         contents = words_of(rows.content.tolist())
-        said = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
-        self._written += _total(row_words(fids, said, both.after))
+        hashes = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
+        self._written += _total(row_words(fids, hashes, both.after))
         ending = both.ending(version)
         if ending["fid"]:
             ended_fids = np.array(ending["fid"], dtype=np.int64)
@@ -315,9 +317,9 @@ class LayerWriter(ABC):
         names = self.layer.classes
         if self.writing.edit or self.writing.whole or all(before[name] == after[name] for name in names):
             return {}
-        known, delivered = (zip(*(one[name] for name in names), strict=True) for one in (before, after))
+        known, delivered = (zip(*(state[name] for name in names), strict=True) for state in (before, after))
         finer = [finer_class(*pair) for pair in zip(known, delivered, strict=True)]
-        return {name: [one[n] for one in finer] for n, name in enumerate(names)}
+        return {name: [values[n] for values in finer] for n, name in enumerate(names)}
 
     def _keeps_more(self, rows: Rows, after: Columns) -> bool:
         """Say whether new states hold more than what was delivered of them: what is not there counts for nothing."""
@@ -380,13 +382,13 @@ class LayerWriter(ABC):
 
     def end(self, fids: Iterable[int]) -> None:
         """End features at the changeset's instant: they are true until then and absent after it."""
-        for some in _batches(fids):
+        for batch in _batches(fids):
             todo = Steps()
-            for before in self._until_now(some).values():
+            for before in self._until_now(batch).values():
                 self._change(before, ended(before, self.writing.effective, self.writing.version), todo)
                 self.terminated += 1
             self._apply(todo)
-            self.tick(len(some))
+            self.tick(len(batch))
 
     def link(self, plan: LayerPlan) -> None:
         """Keep the links of a plan: which written features follow which others, and which ones go by another's id too."""
@@ -399,20 +401,20 @@ class LayerWriter(ABC):
     def restore(self, fids: Iterable[int], version: int) -> None:
         """Believe again what was recorded of features as of a version, what had been delivered of them by then and what
         followed what: the delivery that is undone can come again."""
-        for some in _batches(fids):
-            self.restore_links(list(some), version)
+        for batch in _batches(fids):
+            self.restore_links(list(batch), version)
             todo = Steps()
-            for rows in self.timelines(some, "whole").values():
+            for rows in self.timelines(batch, "whole").values():
                 before = [row for row in rows if row["version_to"] is None]
                 after = [self._again(row) for row in rows if _recorded(row, version)]
-                was, becomes = (current_of(one, self.writing.moment) is not None for one in (before, after))
+                was, becomes = (current_of(state, self.writing.moment) is not None for state in (before, after))
                 self.inserted += becomes and not was
                 self.terminated += was and not becomes
                 self.updated += was == becomes
                 self._change(before, after, todo)
             self._apply(todo)
-            self.tick(len(some))
-            again = self.restore_parts(list(some), version)
+            self.tick(len(batch))
+            again = self.restore_parts(list(batch), version)
             if again:
                 fids_again = np.array([fid for fid, _ in again], dtype=np.int64)
                 contents = words_of([bytes(content) for _, content in again])
@@ -431,7 +433,7 @@ class LayerWriter(ABC):
 
     def _apply(self, todo: Steps) -> None:
         if self.layer.has_geometry:
-            shapes = {row["geom"] for row in (*todo.take, *(one.row for one in todo.put))} - {None}
+            shapes = {row["geom"] for row in (*todo.take, *(put.row for put in todo.put))} - {None}
             if shapes:
                 self._boxes.append(self.boxes(list(shapes)))
         version = self.writing.version
@@ -480,9 +482,9 @@ class LayerWriter(ABC):
 
     def settle(self) -> None:
         """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""
-        for some in _batches(self.overtaken()):
+        for batch in _batches(self.overtaken()):
             todo = Steps()
-            for rows in self.timelines(some, "believed").values():
+            for rows in self.timelines(batch, "believed").values():
                 self._change(rows, rows, todo)
             self.apply(todo)
 

@@ -154,7 +154,7 @@ class Dialect(ABC):
 def queryables(layer: Layer) -> Mapping[str, FieldType]:
     """Return what may be asked of a layer: its queryable fields, id, validity and geometry."""
     names: dict[str, FieldType] = {"id": "string"}
-    names |= {one.name: one.type for one in layer.fields if one.queryable}
+    names |= {field.name: field.type for field in layer.fields if field.queryable}
     names |= {"valid_from": "datetime", "valid_to": "datetime"}
     return names | ({"geometry": "geometry"} if layer.has_geometry else {})
 
@@ -258,7 +258,9 @@ class _Statement:
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(f"SELECT {inner} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
+        text = " UNION ALL ".join(
+            f"SELECT {inner} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
+        )
         if isinstance(query.view.datetime, Interval) and not query.states:
             text = self.dialect.latest(text)
         text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._keyset_history()}"
@@ -269,16 +271,18 @@ class _Statement:
         """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(f"SELECT {shown} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
+        text = " UNION ALL ".join(
+            f"SELECT {shown} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
+        )
         return text, self._order([], [quoted("fid")])
 
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:
         keys = zip(sorts, self.sorts, self.query.sort, strict=True)
         order = [
-            self.dialect.order(one, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
-            for one, name, key in keys
+            self.dialect.order(column, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
+            for column, name, key in keys
         ]
-        return order + [self.dialect.order(one, ascending=True, nullable=False) for one in last]
+        return order + [self.dialect.order(column, ascending=True, nullable=False) for column in last]
 
     def where(self, table: Table) -> str:
         parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
@@ -403,7 +407,7 @@ class _Statement:
             equal.append(f"{column} {self.dialect.same} {{}}")
             bound.append(value)
         alternatives.append(self._bound(" AND ".join([*equal, f"{fid} > {{}}"]), *bound, last_fid))
-        return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+        return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"
 
 
 def _after_in_column(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:
