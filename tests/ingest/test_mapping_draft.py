@@ -12,7 +12,8 @@ import shapely
 from twin_command import run_twin
 
 from ingest.draft import ReadOptions
-from ingest.mapping_draft import mapping_draft, proposals
+from ingest.layer_likeness import proposals
+from ingest.mapping_draft import mapping_draft
 from ingest.outline import ColumnOutline, LayerOutline
 from ingest.vector.outline import vector_outline
 from twin_model.catalogue import read_catalogue

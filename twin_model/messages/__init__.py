@@ -11,7 +11,7 @@ Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/fin
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
@@ -58,6 +58,14 @@ class _Words(Formatter):
             return str(value)
 
 
+def _variants(rule: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the rules whose words fit these values better, where there are such."""
+    if _is_minority(values):
+        yield f"{rule}_minority"
+    if values.get("nearest") == "":
+        yield f"{rule}_unlike"
+
+
 def _is_minority(values: Mapping[str, Any]) -> bool:
     count, total = values.get("count"), values.get("total")
     return isinstance(count, int) and isinstance(total, int) and 0 < 2 * count <= total
@@ -68,9 +76,10 @@ def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
     shows its id and values.
 
     Where `values` speak of the lesser part of a source (`count` of `total`), a rule may have other words, `<rule>_minority`: what
-    mends a whole source would spoil the rest of this one.
+    mends a whole source would spoil the rest of this one. Where `nearest` is empty there may be `<rule>_unlike`.
     """
-    template = messages(lang).get(f"{rule}_minority" if _is_minority(values) else rule) or messages(lang).get(rule)
+    templates = messages(lang)
+    template = next((templates[each] for each in (*_variants(rule, values), rule) if each in templates), None)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"
     return _Words(lang, values).vformat(pasted_template(template), (), values)
