@@ -61,7 +61,7 @@ class CommandContext:
         self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
 
     def print_error(self, error: TwinError) -> None:
-        self.err.print(error.text(self.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+        self.err.print(error.text(self.lang, "shell"), style="red", highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._town is not None:

@@ -39,7 +39,7 @@ from ingest.mapping import read_mapping
 from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
 from tiles.encodings.finding_report import row_dict
-from tiles.encodings.finding_rows import FindingRow
+from tiles.encodings.finding_rows import FindingRow, short_reason
 from twin_model.crs import crs_code
 from twin_model.errors import CalledWrongly
 from twin_model.local_grid import LOCAL
@@ -311,7 +311,8 @@ def _print_summary(outcomes: list[Outcome], context: CommandContext) -> None:
 def _to_do(outcome: Outcome, context: CommandContext) -> str:
     """Return in a few words what is to be done about a source; nothing where all is well."""
     if outcome.error is not None:
-        return context.say("cli.summary_refused")
+        reason = short_reason(outcome.error.text(context.lang), outcome.source, context.lang)
+        return context.say("cli.summary_refused", reason=reason)
     if outcome.already is not None:
         return context.say("cli.summary_already", version=outcome.already)
     quarantined = outcome.counts.get("quarantined", 0)

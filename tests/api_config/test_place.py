@@ -93,6 +93,7 @@ def test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_tol
 def test_what_is_called_wrongly_says_what_is_expected(town: Path) -> None:
     twin(town, "ingest", "office.ifc")
 
+    assert "List the versions with: twin --town" in twin(town, "revert", "99", code=2), "no Python in a shell"
     for words, told in (
         ("Office --at east,north", "is no place"),
         ("Office --point 0,0=618500,3886000", "1 control points do not fix a place"),
