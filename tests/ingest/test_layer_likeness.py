@@ -64,4 +64,4 @@ def test_a_finding_proposes_no_layer_where_none_is_near() -> None:
     for lang in ("en", "zh"):
         assert "--as building" in render("vector.own_layer", lang, values | {"nearest": "building"})
         alone = render("vector.own_layer", lang, values | {"nearest": ""})
-        assert "--as" not in alone and alone.endswith("twin mapping draft 宗地.shp")
+        assert "--as" not in alone and "twin mapping draft 宗地.shp" in alone
