@@ -115,7 +115,7 @@ def _layer_proposal(outline: LayerOutline, layer: Layer) -> LayerProposal:
     """Return how near a layer of ours is: by its names, and by how many of the source's columns it has a field for."""
     matched = _matched(outline.columns, layer)
     named = name_score(outline.name, layer)
-    sure = 0.0 if outline.known_by_name else sum(each.score for each in matched if each.score >= SURE)
+    sure = sum(each.score for each in matched if each.score >= SURE)
     return LayerProposal(layer, 0.6 * named + 0.4 * min(1.0, sure / _ENOUGH), tuple(matched))
 
 
