@@ -6,6 +6,7 @@ features are stored and every column of theirs is a field or in `attributes`; a 
     .venv/bin/python tests/first_try.py ../shared/realdata
 """
 
+import shutil
 import sys
 import tempfile
 import warnings
@@ -60,12 +61,17 @@ class Try:
 
 
 def first_tries(corpus: Path) -> Iterator[Try]:
-    """Try every readable file of a folder, each in a town of its own whose CRS is the file's where it has one."""
-    for path in sorted(path for path in corpus.rglob("*") if path.is_file()):
-        listed = _listed(path)
-        if listed is not None:
-            kind, columns = listed
-            yield _tried(path, kind, columns)
+    """Try every readable file of a folder, each in a town of its own whose CRS is the file's where it has one.
+
+    They are tried in a copy: GDAL, asked what it lists, writes notes (`.gfs`) beside a file.
+    """
+    with tempfile.TemporaryDirectory(prefix="twin-corpus-") as folder:
+        copy = shutil.copytree(corpus, Path(folder) / corpus.name)
+        for path in sorted(path for path in copy.rglob("*") if path.is_file()):
+            listed = _listed(path)
+            if listed is not None:
+                kind, columns = listed
+                yield _tried(path, kind, columns)
 
 
 def _listed(path: Path) -> tuple[str, frozenset[str]] | None:
