@@ -111,7 +111,8 @@ class Draft:
     A reader whose findings carry places before its first `add` sets `draft.crs` itself. `tick` is called with the number of records read since the last call; it shows progress and may raise to cancel.
     `ahead` is handed each layer's rows as they come (`twin_model.store.base.HeadStart.take`). `folder` is the draft's own.
     What has no date is true since `moment`, default now. A draft may be sent to another process: it leaves `tick`
-    and `ahead` behind, and its spool where it is. `seconds` is what reading took. A reader names in `follows_edits` the layers it read with what was edited since.
+    and `ahead` behind, and its spool where it is. `seconds` is what reading took. A reader names in `follows_edits` the layers it read with what was edited since,
+    in `exported` those whose rows came out of a town and name their features.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Draft:
         self.source = source
         self.catalogue = catalogue
         self.storage_crs = crs_code(storage_crs)
+        self.zone = zone
         self.effective = effective
         self.surveyed: Instant | None = None
         self._moment = moment or now()
@@ -131,6 +133,7 @@ class Draft:
         self.counts = Counts()
         self.seconds = 0.0
         self.follows_edits: tuple[str, ...] = ()
+        self.exported: tuple[str, ...] = ()
         self.crs: str | None = None
         self.details: dict[str, Any] = {}
         self._found: list[tuple[Finding, bool]] = []
@@ -223,8 +226,11 @@ class Draft:
             self._extent = joint_box(self._extent, fitted.rows.bounds)
             scope = self._scope()
             self._columns.setdefault(layer_id, FilledColumns()).add(fitted.rows)
-            self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=not self.described)
-            if self._ahead is not None and not self.described:
+            early = (
+                not self.described and layer_id not in self.exported
+            )  # ids of an export are looked at before they are used
+            self._spool.add(layer_id, fitted.rows, self._true_since(), scope, early=early)
+            if self._ahead is not None and early:
                 self._ahead(layer_id, fitted.rows, self._true_since, scope)
 
     def _true_since(self) -> Instant:
@@ -379,6 +385,7 @@ class Draft:
             scope=scope,
             accept_removals=accept_removals,
             follows_edits=self.follows_edits,
+            exported=self.exported,
             extent=self._extent,
             blank=blank,
         )

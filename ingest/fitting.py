@@ -266,7 +266,7 @@ class Fitting:
     def _identity(self, work: FittingRows, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
         if layer.identity_field is None:
-            return ids
+            return _texts(work.frame["id"]) if "id" in work.frame else ids
         absent = ids.copy()
         own, *prefixes = (values.get(name, absent) for name in (layer.identity_field, *layer.prefix))
         seen = self._seen.setdefault(layer.id, set())
@@ -317,6 +317,11 @@ def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:
     for row in np.flatnonzero(nth > 0):
         named[row] = None if named[row] is None else f"{named[row]}.{nth[row] + 1}"
     return named
+
+
+def _texts(column: Any) -> NDArray[Any]:
+    """Return the ids that rows of an export name, None where one is new."""
+    return np.array([*(None if is_absent(value) else str(value) for value in column.tolist()), None], dtype=object)[:-1]
 
 
 def _attributes(column: NDArray[Any]) -> NDArray[Any]:

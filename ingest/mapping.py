@@ -167,6 +167,19 @@ class LayerMapping:
         sources = {ours: _among(wanted, available) for ours, wanted in self.fields.items()}
         return {ours: theirs for ours, theirs in sources.items() if theirs is not None}
 
+    def columns_of_fields(self, names: Sequence[str], available: Sequence[str]) -> dict[str, str]:
+        """Return field of a layer -> the source column that feeds it: as the entry says, else the one that is called as the field.
+
+        A field for which the entry names no column at all (`()`) is fed by none.
+        """
+        given = self.source_fields(available)
+        own = LayerMapping((), self.to, {name: (name,) for name in names if self.fields.get(name) != ()})
+        called = own.source_fields(available)
+        used = set(given.values())
+        return {
+            name: column for name, column in called.items() if name not in self.fields or column not in used
+        } | given
+
     def dated_by(self, available: Sequence[str]) -> str | None:
         """Return the source column that says since when a row is true, None where the mapping or the source has none."""
         return _among((self.valid_from,), available) if self.valid_from else None

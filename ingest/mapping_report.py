@@ -15,7 +15,6 @@ from ingest.draft import Draft
 from ingest.mapping import LayerMapping, Mapping
 from ingest.outline import LayerOutline
 from ingest.vector.table_join import columns_of_table, joined_name
-from twin_model.layer import Layer
 
 __all__ = ["FieldReport", "LayerReport", "mapping_report"]
 
@@ -115,7 +114,7 @@ def _layer_report(
 ) -> LayerReport:
     layer = draft.catalogue[entry.to]
     columns = {column.name: column for column in outline.columns}
-    sources = _own_names(layer, entry).source_fields(list(columns)) | entry.source_fields(list(columns))
+    sources = entry.columns_of_fields(layer.field_names, list(columns))
     after = values.get(layer.id, {})
     fields = []
     for field in layer.fields:
@@ -138,11 +137,6 @@ def _survey_report(outline: LayerOutline, draft: Draft, values: dict[str, dict[s
     fields = tuple(FieldReport(name, column, columns[column], after.get(name, ())) for column, name in known.items())
     unused = tuple((column, shown) for column, shown in columns.items() if column not in known)
     return LayerReport(outline.name, target, draft.counts.features.get(target, 0), fields, unused)
-
-
-def _own_names(layer: Layer, entry: LayerMapping) -> LayerMapping:
-    """Return the entry by which columns that are called as our fields feed them."""
-    return LayerMapping((), layer.id, {name: (name,) for name in layer.field_names if name not in entry.fields})
 
 
 def _values_of(draft: Draft) -> dict[str, dict[str, tuple[str, ...]]]:

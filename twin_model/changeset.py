@@ -150,7 +150,8 @@ class Changeset:
     delivered. A delivery by which more than a tenth of what it could have
     seen would vanish is refused unless `accept_removals`. A column that a delivery lacks keeps what is known, unless it is
     among `blank`. Layers of `follows_edits` were read with what was edited since (a model with the place
-    it was given by hand): a row that says what holds on the day is no change.
+    it was given by hand): a row that says what holds on the day is no change. Rows of `exported` layers came out of a town: they
+    name the features that they were, and so are found again where they have moved.
     """
 
     author: str
@@ -170,6 +171,7 @@ class Changeset:
     restored_to: int = 0
     since_recorded: bool = False
     follows_edits: tuple[str, ...] = ()
+    exported: tuple[str, ...] = ()
     blank: tuple[str, ...] = ()
     extent: Box | None = None
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Rows
 from twin_model.identity import are_compatible, class_keys, finer_class, line_gaps
-from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.rows.attributes import attribute_names, with_known_attributes
 from twin_model.rows.content import row_contents
 from twin_model.rows.known_heights import with_known_heights
@@ -67,7 +67,8 @@ def _filled(layer: Layer, rows: Rows) -> Rows:
 
 
 def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], comparison: Comparison) -> None:
-    names = [name for name in (*layer.field_names, ATTRIBUTES) if name in held]
+    held = _with_new_columns(rows, held)
+    names = [name for name in held if name in rows.columns or name in layer.field_names or name == ATTRIBUTES]
     lacking = [name for name in names if name not in rows.columns]
     becomes = {name: held[name] if name in lacking else rows.columns[name].tolist() for name in names}
     comparison.kept_columns |= _kept_columns(lacking, rows, held)
@@ -86,6 +87,12 @@ def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], 
         contradicts = {pair: not are_compatible(*pair) for pair in finer}
         reclassed = np.array([contradicts[pair] for pair in keys], dtype=bool)
         comparison.kinds.update(_kinds(layer, rows, held, becomes, reclassed, np.flatnonzero(~same)))
+
+
+def _with_new_columns(rows: Rows, held: Columns) -> Columns:
+    """Return known features with the columns that a layer gains by this very delivery: they hold nothing there yet."""
+    nothing: list[Any] = [None] * len(rows)
+    return {**held, **{name: nothing for name in rows.columns if name not in held and name != SEARCH_KEY}}
 
 
 def _kept_columns(lacking: list[str], rows: Rows, held: Columns) -> set[str]:

@@ -23,7 +23,7 @@ from twin_model.store.base import DeliveredState, FeatureQuery, Store
 from twin_model.temporal import ALWAYS
 from twin_model.view import View
 
-__all__ = ["Matches", "believed_numbers", "features_by_number"]
+__all__ = ["Matches", "believed_numbers", "features_by_number", "find_by_exported_ids"]
 
 NEARBY = 10.0
 """A number is believed within so many metres whoever gave it."""
@@ -143,3 +143,28 @@ def believed_numbers(matches: Matches, own: NDArray[np.int64], links: tuple[Plan
         if believed and fid not in taken:
             matches.fids[row] = fid
             taken.add(fid)
+
+
+def find_by_exported_ids(
+    store: Store, layer: Layer, known: DeliveredState, delivered: list[Delivered], matches: Matches
+) -> None:
+    """Find rows of an export that lie elsewhere now by the ids they name; `matches` is filled in.
+
+    Ids of another town are none of ours: they are believed where most of the rows that were found otherwise name the features
+    they are.
+    """
+    named = np.concatenate([np.empty(0, dtype=object), *(one.rows().ids for one in delivered)])
+    found, new = np.flatnonzero(matches.fids > 0)[:_AT_ONCE], np.flatnonzero(matches.fids == NEW)
+    wanted = {named[row] for row in new.tolist() if named[row] is not None}
+    if not wanted:
+        return
+    ids = store.features(FeatureQuery(layer.id, fields=(), geometry=False, fids=tuple(matches.fids[found].tolist())))
+    names = dict(zip(ids["fid"].tolist(), ids.index.tolist(), strict=True))
+    agreeing = sum(names.get(int(matches.fids[row])) == named[row] for row in found.tolist())
+    if 2 * agreeing <= len(found):
+        return
+    free = np.setdiff1d(known.fids, matches.fids)
+    features = store.features(FeatureQuery(layer.id, fields=(), geometry=False, ids=tuple(sorted(wanted))))
+    fids = {name: fid for name, fid in zip(features.index, features["fid"].tolist(), strict=True) if fid in free}
+    for row in new.tolist():
+        matches.fids[row] = fids.pop(named[row], NEW)

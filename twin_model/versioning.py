@@ -24,7 +24,7 @@ from twin_model.finding_plan import finding_plan
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
 from twin_model.layer import ATTRIBUTES, Layer
-from twin_model.numbering import Matches, believed_numbers, features_by_number
+from twin_model.numbering import Matches, believed_numbers, features_by_number, find_by_exported_ids
 from twin_model.ownership import Contents, Predecessor, predecessors
 from twin_model.plan import KINDS, NEW, UNCHANGED, LayerPlan, PlannedLink, Progress, no_fids, unwatched
 from twin_model.resurvey import found_elsewhere, split_and_merged_features
@@ -110,7 +110,9 @@ def plan_changeset(
     for layer_id in dict.fromkeys([*(one.layer for one in deliveries), *mending]):
         delivered = [one for one in deliveries if one.layer == layer_id]
         if layer_id not in store.catalogue:
-            plans[layer_id] = LayerPlan(layer_id, np.full(sum(one.count for one in delivered), NEW, dtype=np.int64))
+            rows = np.arange(sum(one.count for one in delivered))
+            renumbered = rows if layer_id in changeset.exported else no_fids()
+            plans[layer_id] = LayerPlan(layer_id, np.full(len(rows), NEW, dtype=np.int64), renumbered=renumbered)
             continue
         layer = store.catalogue[layer_id]
         if changeset.edit:
@@ -163,6 +165,8 @@ def _comparison(
         known = _as_it_is_now(store, layer, known)
     late = _is_late(store, layer, changeset)
     comparison = _Comparison(layer, delivered, known, late, _compared(store, layer, delivered, known, progress))
+    if layer.id in changeset.exported and layer.identity_field is None:
+        find_by_exported_ids(store, layer, known, delivered, comparison.matches)
     if layer.is_network and not late:
         comparison.links = split_and_merged_features(store, layer, changeset, comparison.matches, known)
     if (comparison.matches.doubted > 0).any():
@@ -190,6 +194,10 @@ def _planned(
     replaced = np.unique(np.array([link.from_fid for link in links], dtype=np.int64))
     linked = {link.row for link in links}
     renumbered = np.flatnonzero((matches.doubted > 0) & (matches.fids == NEW))
+    if layer.id in changeset.exported and layer.identity_field is None:
+        renumbered = np.arange(
+            len(matches.fids)
+        )  # the ids of an export only find features: new ones get ids of this town
     if layer.is_network:
         kinds["split"] = len({link.from_fid for link in links if link.kind == "split"})
         kinds["merged"] = len({link.row for link in links if link.kind == "merged"})

@@ -131,7 +131,10 @@ def export_command(lang: str) -> click.Command:
         )
         findings: list[Finding] = []
         frames = context.town.store.frames(query)
-        written = write_frames(frames, described, file, crs=target, day=datetime or "", report=findings.append)
+        zone = context.town.settings.timezone
+        written = write_frames(
+            frames, described, file, crs=target, day=datetime or "", zone=zone, report=findings.append
+        )
         context.tell("cli.exported", written=written, path=str(file))
         for finding in findings:
             context.tell(finding.rule, layer=finding.layer, path=str(file), **finding.values)

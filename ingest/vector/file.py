@@ -72,6 +72,7 @@ class VectorFile:
             self._read_mapinfo_as_bytes()
         self._written = {} if table is None else numbers_as_written(table)
         self._several = False
+        self._layers: dict[tuple[str, str | None], SourceLayer] = {}
         self._virtual: tempfile.TemporaryDirectory[str] | None = None
         self._restores_index = path.suffix.lower() == ".shp" and not index_is_whole(path)
         if self._restores_index:
@@ -150,7 +151,15 @@ class VectorFile:
         raise SourceRefused("source.empty", source=self.source) from refusal
 
     def layer(self, name: str, geometry: str | None) -> SourceLayer:
-        """Return what a layer holds; one of a geometry type pyogrio has no name for is read through a virtual layer."""
+        """Return what a layer holds; one of a geometry type pyogrio has no name for is read through a virtual layer.
+
+        It is opened once: of some formats GDAL reads the whole file for that.
+        """
+        if (name, geometry) not in self._layers:
+            self._layers[name, geometry] = self._opened(name, geometry)
+        return self._layers[name, geometry]
+
+    def _opened(self, name: str, geometry: str | None) -> SourceLayer:
         address = str(self.path)
         with self._gdal():
             try:

@@ -5,8 +5,9 @@ What a description becomes in the catalogue stands in `twin_model/catalogue/laye
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,10 @@ from ingest.own_layer import own_target
 from ingest.vector.file import VectorFile
 from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.source_notes import SourceNotes, notes_of
+from ingest.vector.town_export import town_columns
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
 from twin_model.geometry_kind import LAYER_GEOMETRIES, dimension_of
-from twin_model.layer import FieldType
+from twin_model.layer import ATTRIBUTES, FieldType, Layer
 
 __all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets", "source_columns"]
 
@@ -53,19 +55,34 @@ class _Contents:
     identities: dict[str, set[Any]] = field(default_factory=dict)
 
 
-def own_targets(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> Targets:
+def own_targets(
+    file: VectorFile, name: str, geometry: str | None, draft: Draft, exported: Layer | None = None
+) -> Targets:
     """Describe one source layer to the draft and return how its rows are read; nothing for a table without a number.
 
-    A layer with points, lines and areas becomes one of each.
+    A layer with points, lines and areas becomes one of each. `exported` is the layer of the town's own that it was exported from.
     """
     layer = file.layer(name, geometry)
-    columns = source_columns(file, layer)
+    columns = _without_system(source_columns(file, layer), town_columns(file, layer))
     contents = _looked_into(file, layer, columns)
+    layer_id = exported.id if exported is not None else None
     if geometry is None:
-        return {-1: own_target(_described(file, layer, columns, -1, contents), draft)} if contents.identities else {}
+        table = replace(_described(file, layer, columns, -1, contents), layer=layer_id)
+        return {-1: own_target(table, draft)} if contents.identities or layer_id else {}
     dimensions = sorted(contents.rows)
-    parts = [_described(file, layer, columns, each, contents, part=len(dimensions) > 1) for each in dimensions]
+    parts = [
+        replace(_described(file, layer, columns, each, contents, part=len(dimensions) > 1), layer=layer_id)
+        for each in dimensions
+    ]
     return {each: own_target(part, draft) for each, part in zip(dimensions, parts, strict=True)}
+
+
+def _without_system(columns: list[SourceColumn], of_the_town: tuple[str, ...]) -> list[SourceColumn]:
+    """Return the columns of an export that were fields; those of any other file as they are."""
+    if not of_the_town:
+        return columns
+    plain = (each for each in columns if each.name not in of_the_town)
+    return [each for each in plain if each.name != ATTRIBUTES and not each.name.startswith(f"{ATTRIBUTES}.")]
 
 
 def dimensions_of(batch: Batch) -> NDArray[np.int64]:
@@ -171,4 +188,11 @@ def _described(
         title=notes_of(file, layer.name).title,
         identity=next(iter(contents.identities), None),
         part=_PARTS[dimension] if part else "",
+        values=partial(_values, file, layer),
     )
+
+
+def _values(file: VectorFile, layer: SourceLayer, column: str) -> Iterator[NDArray[Any]]:
+    """Yield the values of a column, some thousand rows at a time: the layer is read once more."""
+    for batch in file.batches(layer, [column], FRAME_ROWS):
+        yield batch.columns[column]

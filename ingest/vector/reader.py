@@ -8,7 +8,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 import itertools
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,16 @@ from ingest.vector.target_geometry import (
     entries_of_dimension,
     entries_of_geometry,
     layers_like,
+)
+from ingest.vector.town_export import (
+    attribute_name,
+    exported_layer,
+    exported_mapping,
+    report_cut_attributes,
+    report_ended,
+    report_export,
+    town_columns,
+    with_object,
 )
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -96,9 +106,14 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
     layers = layers_with_crs(file, _with_rows(file, draft), draft, options)
-    chosen = _chosen(layers, path, draft, options)
+    exported = _exported(file, layers, draft) if _takes_own(options) else {}
+    chosen = {name: entries for name, entries in _chosen(layers, path, draft, options).items() if name not in exported}
+    of_the_house = {name: ours for name, ours in exported.items() if not ours.delivered_as}
+    chosen |= {
+        name: [exported_mapping(file.layer(name, dict(layers)[name]), of_the_house[name])] for name in of_the_house
+    }
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
-    targets |= _own(file, layers, chosen, draft, options)
+    targets |= _own(file, layers, chosen, draft, options, exported)
     if not targets:
         rows = sum(file.layer(name, geometry).features for name, geometry in layers)
         rule = "vector.only_tables" if rows else "source.empty"
@@ -136,6 +151,16 @@ def _is_empty(file: VectorFile, name: str, geometry: str | None) -> bool:
         return file.layer(name, geometry).features == 0
     except SourceRefused:
         return False  # what cannot be read says so when it is read
+
+
+def _exported(file: VectorFile, found: list[tuple[str, str | None]], draft: Draft) -> dict[str, Layer]:
+    """Return source layer -> the layer of the town that it was exported from, of those that `twin export` wrote."""
+    exported = {}
+    for name, geometry in found:
+        with suppress(SourceRefused):  # a layer that cannot be opened is told of where it is read
+            layer = file.layer(name, geometry)
+            exported[name] = exported_layer(file, layer, draft) if town_columns(file, layer) else None
+    return {name: ours for name, ours in exported.items() if ours is not None}
 
 
 def _ensure_shapefile(path: Path, draft: Draft) -> None:
@@ -195,6 +220,7 @@ def _own(
     chosen: Map[str, list[LayerMapping]],
     draft: Draft,
     options: ReadOptions,
+    exported: Map[str, Layer],
 ) -> dict[str, Targets]:
     """Describe the source layers that match none of ours to the draft; return how they are read."""
     if not _takes_own(options):
@@ -204,7 +230,7 @@ def _own(
         if name in chosen or name in NOT_OF_THE_TOWN:
             continue
         try:
-            targets |= {name: own} if (own := own_targets(file, name, geometry, draft)) else {}
+            targets |= {name: own} if (own := own_targets(file, name, geometry, draft, exported.get(name))) else {}
         except SourceRefused as refusal:
             if len(layers) == 1 or refusal.rule_id != "source.unreadable":
                 raise
@@ -255,6 +281,7 @@ def _read_or_leave(
     """Read one layer; one that cannot be opened is left out with a finding, so that the others still come in."""
     try:
         layer = file.layer(name, geometry)
+        of_the_town = town_columns(file, layer)
         joined = joined_layer(file, layer, list(targets.values()))
         batches = file.batches(layer, _wanted(layer), FRAME_ROWS)
         if joined is not None:
@@ -267,7 +294,7 @@ def _read_or_leave(
         return
     with closing(batches):  # who refuses the layer lets go of it: while GDAL has it open, it keeps its encoding for all
         if first is not None:
-            _read_layer(layer, first, batches, targets, draft, options)
+            _read_layer(layer, first, batches, targets, draft, options, of_the_town)
     if joined is not None:
         joined.report(draft)
 
@@ -279,9 +306,7 @@ def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
     """Return our field -> the source's: by the mapping, else by our own name (in any case, whole or cut)."""
-    own = LayerMapping((), ours.id, {name: (name,) for name in ours.field_names if name not in target.fields})
-    available = list(layer.fields)
-    mapped = own.source_fields(available) | target.source_fields(available)
+    mapped = target.columns_of_fields(ours.field_names, list(layer.fields))
     return {field: source for field, source in mapped.items() if ours.field_of(field)}
 
 
@@ -291,10 +316,16 @@ def _wanted(layer: SourceLayer) -> list[str]:
 
 
 def _read_layer(
-    layer: SourceLayer, first: Batch, others: Iterator[Batch], targets: Targets, draft: Draft, options: ReadOptions
+    layer: SourceLayer,
+    first: Batch,
+    others: Iterator[Batch],
+    targets: Targets,
+    draft: Draft,
+    options: ReadOptions,
+    of_the_town: tuple[str, ...],
 ) -> None:
     crs = draft.storage_crs if layer.geometry is None and layer.crs is None else _crs(layer, first, draft, options)
-    readings = [_Reading(layer, target, draft) for target in targets.values()]
+    readings = [_Reading(layer, target, draft, of_the_town) for target in targets.values()]
     not_taken = 0
     for batch in itertools.chain([first], others):
         for number, part in routed(batch, [reading.route for reading in readings]):
@@ -309,17 +340,25 @@ def _read_layer(
 
 
 class _Reading:
-    """How rows of a source layer become features of one of ours."""
+    """How rows of a source layer become features of one of ours; `of_the_town` are the town's own columns of an export."""
 
-    def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft) -> None:
+    def __init__(self, layer: SourceLayer, target: LayerMapping, draft: Draft, of_the_town: tuple[str, ...]) -> None:
         self.ours, self.target, self.draft = draft.catalogue[target.to], target, draft
         self.fields, self.dated = _fields(layer, target, self.ours), target.dated_by(list(layer.fields))
         self.route = Route(layer, target, self.ours)
         kinds = list(zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True))
-        used = {*self.fields.values(), self.dated}
+        self.is_export = bool(of_the_town)
+        if self.is_export:
+            self.dated = self.dated or "valid_from"
+            report_export(layer, self.ours, of_the_town, draft)
+            draft.exported = (*draft.exported, self.ours.id)
+            draft.follows_edits = (*draft.follows_edits, self.ours.id)
+        used = {*self.fields.values(), self.dated, *of_the_town}
         self.nested = [name for name, kind, _ in kinds if kind.endswith("List") or kind == "OFTBinary"]
         self.leftover = {name: (kind, subtype) for name, kind, subtype in kinds if name not in used}
-        if self.leftover:
+        for name in report_cut_attributes(layer, self.ours, self.leftover, draft) if self.is_export else ():
+            del self.leftover[name]
+        if self.leftover and not self.is_export:
             draft.report_attributes(self.ours.id, list(self.leftover), layer.name)
 
     def _attributes(self, batch: Batch) -> NDArray[Any]:
@@ -331,7 +370,12 @@ class _Reading:
         json = [
             name for name, (kind, subtype) in self.leftover.items() if subtype == "OFSTJSON" or kind.endswith("List")
         ]
-        return leftover_attributes(columns, len(batch), json_columns=json)
+        if not self.is_export:
+            return leftover_attributes(columns, len(batch), json_columns=json)
+        objects = columns.pop(ATTRIBUTES, None)
+        columns = {attribute_name(name): column for name, column in columns.items()}
+        attributes = leftover_attributes(columns, len(batch), json_columns=[attribute_name(name) for name in json])
+        return attributes if objects is None else with_object(attributes, objects)
 
     def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
@@ -344,6 +388,9 @@ class _Reading:
         content["place"] = batch.fids
         if self.leftover:
             content[ATTRIBUTES] = self._attributes(batch)
+        if self.is_export:
+            content["id"] = batch.columns["id"]
+            report_ended(batch, ours, draft)
         _report_texts(batch, draft, ours)
         _add(ours, content, batch, crs, draft)
 

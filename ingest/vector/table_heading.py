@@ -17,7 +17,9 @@ _NUMBER = re.compile(r"[+-]?[\d.,]+%?")
 _FEWEST_HEADS = 2
 _MOST_ROWS_ABOVE = 2
 _STATEMENT = re.compile(r"[:：]")
-_SUM = re.compile(r"((合计|总计|小计|共计|累计|汇总)[数值]?(?![\u4e00-\u9fff])|(sub-?|grand)?totals?\b|sum\b)", re.IGNORECASE)
+_SUM = re.compile(
+    r"((合计|总计|小计|共计|累计|汇总)[数值]?(?![\u4e00-\u9fff])|(sub-?|grand)?totals?\b|sum\b)", re.IGNORECASE
+)
 _CAPTION = re.compile(
     r"(制表|填表|制图|测量|探测|作业|检查|校核|复核|审核|审定|单位|日期|注|备注|说明|notes?|remarks?)[^:：]{0,4}[:：]",
     re.IGNORECASE,

@@ -59,6 +59,10 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--remove": (TAKEN_BACK, "--remove"),
     "--rotate": (PLACED_BY, "--rotate"),
     "twin place": (PLACED, "place"),
+    "twin export": (
+        "tests/ingest/test_town_export.py::test_an_attribute_that_a_shapefile_would_cut_is_edited_in_a_geopackage",
+        '"export"',
+    ),
     "twin revert": (f"{COMMANDS}test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again", "revert"),
     "--again": ("tests/api_config/test_cli.py::test_the_same_file_again_is_no_change_in_either_language", "--again"),
     "--apply": (MENDED, "--apply"),

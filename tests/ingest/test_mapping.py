@@ -30,6 +30,18 @@ def test_a_field_takes_the_first_of_its_names_that_is_there_in_any_case() -> Non
     assert entry.source_fields(["Name", "id"]) == {"name": "Name"}
 
 
+def test_a_column_that_is_called_as_a_field_feeds_it_where_the_entry_finds_no_other() -> None:
+    entry = LayerMapping(("*",), "building", fields={"storeys_below": ("地下层数",), "name": ("usage",), "code": ()})
+    names = ["storeys_below", "name", "usage", "code", "height"]
+
+    assert entry.columns_of_fields(names, ["storeys_below", "code", "Height"]) == {
+        "storeys_below": "storeys_below",
+        "height": "Height",
+    }
+    assert entry.columns_of_fields(names, ["地下层数", "storeys_below"]) == {"storeys_below": "地下层数"}
+    assert entry.columns_of_fields(["name", "usage"], ["usage"]) == {"name": "usage", "usage": "usage"}
+
+
 @pytest.mark.parametrize(
     ("full", "cut"),
     [("地上总建筑层数", "地上总建筑"), ("地上总建筑层数", "地上总"), ("foundation_depth", "foundation")],

@@ -2,6 +2,7 @@
 
 from twin_model.catalogue import layer_of
 from twin_model.catalogue.layer_from_source import (
+    AddedFields,
     SourceColumn,
     SourceDescription,
     added_fields,
@@ -43,9 +44,22 @@ def test_new_columns_are_added_whole_numbers_widened_and_contradictions_are_none
         own, [SourceColumn("n", "number"), SourceColumn("text", "integer"), SourceColumn("N", "string")]
     )
 
-    assert added is not None and {name: spec["type"] for name, spec in added.items()} == {
+    assert added is not None and {name: spec["type"] for name, spec in added.table.items()} == {
         "n": "number",
         "N_2": "string",
     }
+    assert added.fields == {"n": "n", "text": "text"} and added.widened == {"n": "number"}
     assert added_fields(own, [SourceColumn("day", "string")]) is None
-    assert added_fields(own, []) == {}
+    assert added_fields(own, []) == AddedFields()
+
+
+def test_where_types_differ_the_values_decide() -> None:
+    own = layer(SourceColumn("n", "integer"), SourceColumn("登记日期", "date"))
+    columns = [SourceColumn("n", "number"), SourceColumn("登记日", "string")]
+
+    whole = added_fields(own, columns, lambda held, column: None)
+    broken = added_fields(own, columns, lambda held, column: 1.5 if held.name == "n" else "无")
+
+    assert whole == AddedFields({}, {"n": "n", "登记日": "登记日期"})
+    assert broken is not None and broken.widened == {"n": 1.5}
+    assert set(broken.table) == {"n", "登记日"}, "a cut name whose values do not fit is another column"

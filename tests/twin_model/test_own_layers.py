@@ -14,6 +14,8 @@ import shapely
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
 from ingest.mapping import Mapping
+from tiles.encodings.files import write_frames
+from twin_model.store.base import FeatureQuery
 from twin_model.town import Town, init_town
 
 CRS = "EPSG:4548"
@@ -68,6 +70,22 @@ def test_a_file_becomes_a_layer_with_all_its_columns_and_comes_again_as_a_differ
     assert town.features("zd", where="用途 = '住'").index.tolist() == frame.index.tolist()[:1]
     assert [one.rule for one in first.findings if one.layer == "zd"] == ["vector.own_layer"]
     assert "vector.own_layer" not in [one.rule for one in again.findings]
+
+
+@pytest.mark.parametrize("day", ["2026-01-01", "2020-01-01"], ids=["newer", "late"])
+def test_a_column_that_comes_while_another_is_missing_brings_its_values(town: Town, tmp_path: Path, day: str) -> None:
+    """Renamed by the office, `OWNER` is called `持有人`: the values of the new column are an update, those of the old stay."""
+    path = tmp_path / "宗地.gpkg"
+    delivered(town, written(parcels(), path, layer="宗地"), effective="2024-01-01T00:00:00Z")
+    frame = parcels(BZ=[7, None, 8]).rename(columns={"OWNER": "持有人"}).drop(columns="面积")
+
+    renamed = delivered(town, written(frame, path, layer="宗地"), effective=f"{day}T00:00:00Z")
+
+    assert changes(renamed, "zd") == (0, 3, 0, 0)
+    then = town.features("zd", at=f"{day}T12:00:00Z")
+    assert then["持有人"].tolist()[:2] == ["Li", "Wang"] and then["BZ"].tolist()[::2] == [7, 8]
+    assert renamed.kept_columns.get("zd", []) == (["OWNER", "面积"] if day > "2024" else [])
+    assert town.features("zd")["OWNER"].tolist()[:2] == ["Li", "Wang"]
 
 
 def test_points_lines_and_areas_of_one_file_become_a_layer_each_in_one_version(town: Town, tmp_path: Path) -> None:
@@ -186,3 +204,55 @@ def test_a_mapping_that_names_options_only_leaves_a_file_its_own_layer(town: Tow
 
     assert refused.error is not None and "anywhere = true" in refused.error.text("en")
     assert changes(outcome, "zd") == (3, 0, 0, 0)
+
+
+def test_the_same_columns_of_another_program_are_the_same_columns(town: Town, tmp_path: Path) -> None:
+    """GBK holds names that UTF-8 cuts; a file geodatabase has no days, a shapefile neither truth values nor times."""
+    days = pd.Series(pd.to_datetime(["2024-01-05", "2024-02-29", None]))
+    frame = parcels(地块编号=["a", "b", "c"]).drop(columns="n")
+    frame = frame.assign(登记日期=["2024-01-05", "2024-02-29", None], 更新=days + pd.Timedelta("8h"))
+    frame = frame.assign(是否征收=pd.array([True, False, None], dtype="boolean"))
+    first = delivered(town, written(frame, tmp_path / "宗地.geojson"))
+    kinds = {field.name: field.type for field in town.catalogue["zd"].fields}
+    texts = {"是否征收": [1, 0, None], "更新": ["2024-01-05 08:00:00", "2024/02/29 08:00", None]}
+
+    in_utf8 = delivered(town, written(frame.assign(**texts), tmp_path / "宗地.shp"))
+    with_times = delivered(town, written(frame.assign(登记日期=days), tmp_path / "宗地.fgb", layer="宗地"))
+    lower_case = delivered(town, written(frame.rename(columns=str.lower), tmp_path / "b.gpkg", layer="宗地"))
+
+    for outcome in (in_utf8, with_times, lower_case):
+        assert changes(outcome, "zd") == (0, 0, 0, 3)
+    assert changes(first, "zd") == (3, 0, 0, 0) and {"boolean", "date", "datetime"} < set(kinds.values())
+    assert {field.name: field.type for field in town.catalogue["zd"].fields} == kinds
+    renamed = [each.values["columns"] for each in in_utf8.findings if each.rule == "vector.columns_known"]
+    assert renamed == [["地块编 = 地块编号", "登记日 = 登记日期", "是否征 = 是否征收"]]
+
+
+def test_an_edited_export_moves_its_features_and_adds_the_copied_one(town: Town, tmp_path: Path) -> None:
+    delivered(town, written(parcels(), tmp_path / "宗地.gpkg"))
+    frames = town.store.frames(FeatureQuery("zd"))
+    write_frames(frames, town.catalogue["zd"], tmp_path / "zd.gpkg", crs=CRS, zone="Asia/Shanghai")
+    frame = gpd.read_file(tmp_path / "zd.gpkg").iloc[[0, 1, 2, 2]].reset_index(drop=True)
+    moved = frame.geometry.where(~frame.index.isin([0, 3]), frame.translate(0, 500))
+
+    outcome = delivered(town, written(frame.set_geometry(moved), tmp_path / "edited.gpkg"))
+
+    assert changes(outcome, "zd") == (1, 1, 0, 2)
+    features = town.features("zd")
+    assert sorted(features.index) == ["zd.1", "zd.2", "zd.3", "zd.4"]
+    assert features.geometry.loc["zd.1"].bounds[1] == NORTH + 500 and features["n"].loc["zd.1"] == 2**53 + 1
+
+
+def test_whole_numbers_become_numbers_only_where_a_value_needs_it_and_that_is_said(town: Town, tmp_path: Path) -> None:
+    path = tmp_path / "parcels.gpkg"
+    delivered(town, written(parcels(n=[1, 2, 3]), path))
+
+    same = delivered(town, written(parcels(n=[1.0, 2.0, 3.0]), path))
+    unchanged = town.catalogue["parcels"].field_of("n")
+    other = delivered(town, written(parcels(n=[1.0, 2.5, None]), path))
+    widened = town.catalogue["parcels"].field_of("n")
+
+    assert changes(same, "parcels") == (0, 0, 0, 3) and unchanged and unchanged.type == "integer"
+    assert changes(other, "parcels") == (0, 2, 0, 1) and widened and widened.type == "number"
+    said = [each.values["value"] for each in other.findings if each.rule == "vector.field_widened"]
+    assert said == ["2.5"] and not [each for each in same.findings if each.rule == "vector.field_widened"]

@@ -1,5 +1,6 @@
 """Frames -> a file: GeoJSON, GeoPackage, FlatGeobuf, shapefile, CSV, by its ending. The file appears whole or not at all."""
 
+import re
 import shutil
 import tempfile
 import warnings
@@ -14,7 +15,8 @@ import pandas as pd
 import pyogrio
 import shapely
 
-from tiles.encodings.geojson import DEGREE_DECIMALS, METRE_DECIMALS, encode_features, geometry_fragments
+from tiles.encodings.geojson import encode_features, geometry_fragments
+from tiles.encodings.local_times import with_local_texts, with_local_times
 from tiles.encodings.shapefile import fitted_table, write_names
 from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
@@ -36,6 +38,13 @@ ENDINGS = {
 }
 
 
+_WITH_TIMES = ("GPKG", "FlatGeobuf")
+"""Formats with a type for times."""
+
+_FILE_DEGREE_DECIMALS, _FILE_METRE_DECIMALS = 11, 6
+"""What comes back from a file lies where it lay: a micrometre is far below the tolerance of every layer."""
+
+
 def write_frames(
     frames: Iterator[gpd.GeoDataFrame],
     layer: Layer,
@@ -43,10 +52,12 @@ def write_frames(
     *,
     crs: str,
     day: str = "",
+    zone: str | None = None,
     report: Callable[[Finding], None] | None = None,
 ) -> int:
     """Write frames in the storage CRS to a file in `crs` and return the number of features.
 
+    Instants are those of a time zone, a type for times where the format has one; without a `zone` they are texts in UTC.
     `report` receives what the format cannot hold; short names of a shapefile also stand in `NAME.fields.csv` beside it.
     QueryRefused `query.nothing_to_export` names `day` where there is no feature; GeoJSON may be empty.
 
@@ -57,12 +68,16 @@ def write_frames(
     if driver is None:
         raise QueryRefused("query.format", value=file.suffix, nearest=sorted(ENDINGS))
     file.parent.mkdir(parents=True, exist_ok=True)
+    if zone is not None:
+        frames = (with_local_texts(frame, layer, zone) for frame in frames)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
         part = Path(folder) / file.name
         if driver == "GeoJSON":
             rows = _write_geojson(frames, part, crs)
         else:
             table = _table(frames, layer, crs, day)
+            if zone is not None and driver in _WITH_TIMES:
+                table = with_local_times(table, layer)
             rows = len(table)
             for finding in _write_gdal(table, layer, part, driver, crs):
                 if report is not None:
@@ -81,7 +96,9 @@ def _write_geojson(frames: Iterator[gpd.GeoDataFrame], part: Path, crs: str) -> 
         for frame in frames:
             if not len(frame):
                 continue
-            shapes = geometry_fragments(frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy")
+            shapes = geometry_fragments(
+                frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy", decimals=_file_decimals(crs)
+            )
             records = [_with_object(record) for record in records_of(frame.drop(columns="fid"))]
             encoded = encode_features(frame.index.tolist(), records, shapes)
             out.write((b",\n" if rows else b"\n") + encoded[1:-1])
@@ -104,6 +121,10 @@ def _urn(crs: str) -> str:
     return f"urn:ogc:def:crs:EPSG::{number}"
 
 
+def _file_decimals(crs: str) -> int:
+    return _FILE_METRE_DECIMALS if is_projected(crs) else _FILE_DEGREE_DECIMALS
+
+
 def _table(frames: Iterator[gpd.GeoDataFrame], layer: Layer, crs: str, day: str) -> gpd.GeoDataFrame:
     """Return frames as one table in `crs` with a column for each attribute."""
     moved = [_moved(frame, crs) for frame in frames]
@@ -115,13 +136,15 @@ def _table(frames: Iterator[gpd.GeoDataFrame], layer: Layer, crs: str, day: str)
 def _write_gdal(table: gpd.GeoDataFrame, layer: Layer, part: Path, driver: str, crs: str) -> list[Finding]:
     """Write a table and return what the format could not hold of it."""
     if driver == "CSV":
-        _write_csv(table, part, METRE_DECIMALS if is_projected(crs) else DEGREE_DECIMALS)
+        _write_csv(table, part, _file_decimals(crs))
         return []
     table = table.drop(columns=["fid"]) if driver != "GPKG" else table
     options: dict[str, Any] = {}
     findings: list[Finding] = []
     if driver == "GPKG":
         options = {"dataset_options": {"VERSION": "1.3"}}  # the version of our store; older programs warn of newer ones
+        if layer.has_geometry:  # by way of Arrow days are of the type for days
+            options |= {"use_arrow": True, "geometry_type": re.sub("Z$", " Z", layer.geometry)}
     if driver == "ESRI Shapefile":
         options = {"encoding": "UTF-8"}
         fitted = fitted_table(table)

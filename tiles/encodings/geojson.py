@@ -9,7 +9,7 @@ finite, goes through shapely as everything does in `geometry_fragments`. Both gi
 
 import struct
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -35,14 +35,21 @@ _Z_CODE = 1_000
 
 
 def geometry_fragments(
-    geometry: NDArray[Any], source_crs: str, target_crs: str, *, axis_order: AxisOrder = "authority"
+    geometry: NDArray[Any],
+    source_crs: str,
+    target_crs: str,
+    *,
+    axis_order: AxisOrder = "authority",
+    decimals: int | None = None,
 ) -> list[bytes]:
     """Return the GeoJSON of each geometry in another CRS; None gives `null`, and so does what is nowhere in it.
 
-    The axes stand in the order of the CRS's authority, as OGC API wants it, or x, y as files of a GIS have them.
+    The axes stand in the order of the CRS's authority, as OGC API wants it, or x, y as files of a GIS have them. `decimals` are
+    those of x and y, without them millimetres.
     """
     moved = placed_geometries(transform_geometries(geometry, source_crs, target_crs))
     writing = _Writing.of(target_crs, axis_order)
+    writing = writing if decimals is None else replace(writing, decimals=decimals)
     if shapely.has_z(moved).any():
         flat = ~shapely.has_z(moved)
         tidied = shapely.transform(moved, writing.tidy, include_z=True)

@@ -7,15 +7,26 @@ What comes again is compared with what is there: `added_fields`. A layer that an
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from numpy.typing import NDArray
+
 from twin_model.catalogue.ascii_name import ascii_name
+from twin_model.catalogue.known_columns import known_columns
 from twin_model.catalogue.layer_from_frame import field_name_of, is_layer_id
 from twin_model.layer import Field, FieldType, Layer
 
-__all__ = ["SourceColumn", "SourceDescription", "added_fields", "fields_of_columns", "table_of_source"]
+__all__ = [
+    "AddedFields",
+    "Misfit",
+    "SourceColumn",
+    "SourceDescription",
+    "added_fields",
+    "fields_of_columns",
+    "table_of_source",
+]
 
 _MOST_BYTES = 60
 """So long may a field's name be in UTF-8, with room for a number behind it; PostgreSQL takes 63."""
@@ -58,7 +69,8 @@ class SourceColumn:
 class SourceDescription:
     """A source layer as a layer of the town's own: `geometry` is that of `Layer`, `identity` a column or None.
 
-    `part` tells layers apart that are made of one source layer with points, lines and areas ("points", ...).
+    `part` tells layers apart that are made of one source layer with points, lines and areas ("points", ...). `values` yields
+    those of a column, where they can be had. `layer` is the one that the source was exported from.
     """
 
     name: str
@@ -68,11 +80,29 @@ class SourceDescription:
     title: str = ""
     identity: str | None = None
     part: str = ""
+    values: Callable[[str], Iterable[NDArray[Any]]] | None = None
+    layer: str | None = None
 
     @property
     def delivered_as(self) -> str:
         """By what the layer is found when the source comes again."""
         return f"{self.name}/{self.part}" if self.part else self.name
+
+
+Misfit = Callable[[Field, SourceColumn], Any]
+"""Returns a value of a column that cannot be read as a field's type, None where all can."""
+
+
+@dataclass(frozen=True)
+class AddedFields:
+    """What a layer gains by a source: a `table` of fields, new or with another type; `fields` are column -> field of those known.
+
+    `widened` are fields of whole numbers that become numbers -> a value that needs it.
+    """
+
+    table: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, str] = field(default_factory=dict)
+    widened: Mapping[str, Any] = field(default_factory=dict)
 
 
 def table_of_source(described: SourceDescription, taken: Collection[str]) -> tuple[str, dict[str, Any]]:
@@ -110,29 +140,49 @@ def fields_of_columns(columns: Sequence[SourceColumn]) -> dict[str, SourceColumn
     return fields
 
 
-def added_fields(layer: Layer, columns: Sequence[SourceColumn]) -> dict[str, Any] | None:
+def added_fields(
+    layer: Layer,
+    columns: Sequence[SourceColumn],
+    misfit: Misfit | None = None,
+    known: Mapping[str, Field] | None = None,
+) -> AddedFields | None:
     """Return what a layer's table gains by the columns of a source that comes again; None where their types contradict.
 
-    Whole numbers become numbers where the source has fractions; a field of texts takes anything.
+    A file says less of types than a layer does: a shapefile has neither truth values nor times, a file geodatabase no days. Where types
+    differ the values decide (`misfit`); without them the types do. Whole numbers become numbers where a value has a fraction; a field
+    of texts takes anything. A column whose name is cut is that field only if it fits. `known` are the columns that are fields already.
     """
-    known = {alias: each for each in layer.fields for alias in (each.name, *each.aliases)}
-    changed: dict[str, Any] = {}
+    known = known_columns(layer, [column.name for column in columns]) if known is None else known
+    fields, table, widened = dict[str, Field](), dict[str, Any](), dict[str, Any]()
     for column in columns:
         held = known.get(column.name)
-        if held is None:
+        value = None if held is None else _misfit(held, column, misfit)
+        if held is None or (value is not None and not _is_named(held, column)):
             continue
-        if (held.type, column.type) == ("integer", "number"):
-            changed[held.name] = {**_spec_of(held), "type": "number"}
-        elif held.type not in (column.type, "string") and (held.type, column.type) != ("number", "integer"):
+        if value is not None and (held.type, column.type) != ("integer", "number"):
             return None
-    unknown = [column for column in columns if column.name not in known]
+        fields[column.name] = held
+        if value is not None:
+            table[held.name], widened[held.name] = {**_spec_of(held), "type": "number"}, value
+    unknown = [column for column in columns if column.name not in fields]
     named = {name.lower() for name in layer.field_names}
     for name, column in fields_of_columns(unknown).items():
-        if len(layer.fields) + len(changed) < _MOST_FIELDS:
+        if len(layer.fields) + len(table) < _MOST_FIELDS:
             free = next(each for each in _numbered(name) if each.lower() not in named)
-            changed[free] = column.spec
+            table[free] = column.spec
             named.add(free.lower())
-    return changed
+    return AddedFields(table, {column: field.name for column, field in fields.items()}, widened)
+
+
+def _misfit(held: Field, column: SourceColumn, misfit: Misfit | None) -> Any:
+    """Return a value of a column that is none of a field's type, None where all are."""
+    if held.type in (column.type, "string") or (held.type, column.type) == ("number", "integer"):
+        return None
+    return column.type if misfit is None else misfit(held, column)
+
+
+def _is_named(held: Field, column: SourceColumn) -> bool:
+    return column.name in (held.name, *held.aliases)
 
 
 def _spec_of(held: Field) -> dict[str, Any]:
