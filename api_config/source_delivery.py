@@ -317,6 +317,7 @@ class SourceInspection:
                 if self._with_shapes:
                     outcome.keep_shapes(draft)
                 draft.ensure_placed()
+                draft.ensure_some_stored()
         return outcome
 
     def cancel(self) -> None:

@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from twin_model.errors import SourceRefused
 
-__all__ = ["is_archive", "member_names", "unpack"]
+__all__ = ["ensure_whole_archive", "is_archive", "member_names", "unpack"]
 
 MOST_MIB = 4096
 MOST_RATIO = 200
 _SMALL_MIB = 16
+_START = b"PK\x03\x04"
 _UTF8_FLAG = 0x800
 _DAMAGE = (zlib.error, lzma.LZMAError)
 
@@ -30,12 +31,21 @@ def member_names(path: Path) -> list[str]:
         return []
 
 
+def ensure_whole_archive(path: Path) -> None:
+    """Refuse a file that begins as an archive but has no directory at its end: it is cut off."""
+    with path.open("rb") as file:
+        begins_so = file.read(4) == _START
+    if begins_so and not zipfile.is_zipfile(path):
+        raise SourceRefused("source.archive_cut", source=path.name)
+
+
 def unpack(path: Path, folder: Path) -> Path:
     """Unpack an archive into `folder` and return it.
 
     Refused before anything is written: more than 4 GiB, more than 200 times its own size (beyond 16 MiB), paths that
     lead out. Names without the UTF-8 flag are read as GBK, as Chinese Windows writes them, unless they are UTF-8.
     """
+    ensure_whole_archive(path)
     try:
         with zipfile.ZipFile(path) as archive:
             members = [entry for entry in archive.infolist() if not entry.is_dir()]

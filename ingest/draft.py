@@ -292,6 +292,14 @@ class Draft:
         """Refuse a source most of which is not where its CRS puts it: `SourceRefused` with the likely cause."""
         self._fitting.unplaced.ensure_few()
 
+    def ensure_some_stored(self) -> None:
+        """Refuse a source of which every row that was meant to be stored is set aside."""
+        counts, aside = self.counts, (one for one in self.findings if one.raw is not None)
+        first = next(aside, None) if counts.quarantined and not counts.stored else None
+        if first is not None:
+            values = {"source": self.source.name, "count": counts.quarantined, "place": first.place}
+            raise SourceRefused("source.nothing_readable", **values)
+
     def _placed(self, findings: list[Finding]) -> list[Finding]:
         """Bring the places a reader named, in the source's CRS, to the storage CRS; one without a place there loses it."""
         points = np.array([one.point or (np.nan, np.nan) for one in findings], dtype=np.float64).reshape(-1, 2)
@@ -358,6 +366,7 @@ class Draft:
         say that there is nothing: fields, `attributes.NAME`, a NAME that is no field of the layer, all `attributes`.
         """
         self.ensure_placed()
+        self.ensure_some_stored()
         scope = self._scope()
         scope = replace(scope, reach=reach, area=area if reach == "area" else scope.area)
         effective = self._true_since()

@@ -3,6 +3,7 @@
 What is safe is repaired and said; what cannot be used is set aside with the record as it was read.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -240,14 +241,7 @@ class Fitting:
         raw = work.frame[field.name].to_numpy()
         raw = raw if raw.dtype.kind in "fiub" else work.frame[field.name].to_numpy(dtype=object)
         column, wrong = typed(raw, field, self._zone)
-        work.report(
-            "value.unreadable",
-            (r for r in wrong if work.keep[r]),
-            "warning",
-            field=lambda r: field.name,
-            value=lambda r: str(raw[r])[:80],
-            expected=lambda r: field.format.upper() or field.type,
-        )
+        _report_unread(work, field.name, field.format.upper() or field.type, (r for r in wrong if work.keep[r]), raw)
         self._report_rounded(work, field, [row for row in rounded_rows(raw, field) if work.keep[row]], raw)
         return column
 
@@ -298,6 +292,11 @@ class Fitting:
             return instants, precisions
         codes, distinct = coded(given)
         read = np.array([*(self._instant(value) for value in distinct), (None, None)], dtype=object)
+        if "valid_from" in work.frame:  # a field of the layer is read, and reported, with the others
+            unread = np.array(
+                [value[0] is None and not is_absent(day) for value, day in zip(read, [*distinct, None], strict=True)]
+            )
+            _report_unread(work, "valid_from", "date", np.flatnonzero(unread[codes] & work.keep).tolist(), given)
         return read[codes, 0], read[codes, 1]
 
     def _instant(self, value: Any) -> tuple[str | None, str | None]:
@@ -307,6 +306,17 @@ class Fitting:
             return parse_instant(date_text(value), self._zone)
         except QueryRefused:
             return None, None
+
+
+def _report_unread(work: FittingRows, name: str, expected: str, rows: Iterable[int], raw: NDArray[Any]) -> None:
+    work.report(
+        "value.unreadable",
+        rows,
+        "warning",
+        field=lambda r: name,
+        value=lambda r: str(raw[r])[:80],
+        expected=lambda r: expected,
+    )
 
 
 def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 
+from ingest.archive import ensure_whole_archive
 from ingest.draft import Draft, ReadOptions
 from ingest.dxf import READER as DXF
 from ingest.epanet import READER as EPANET
@@ -154,10 +155,15 @@ def _reader_that_refuses(path: Path) -> Reader:
     by_suffix = next((reader for reader in READERS if reader.goes_by(named) and reader is not SURVEY), None)
     if by_suffix is not None:
         return by_suffix
-    if suffix == ".xlsx":
+    if suffix == ".zip":
+        ensure_whole_archive(path)
+    if suffix in (".csv", ".xlsx"):
         from ingest.tables import read_tables
 
-        read_tables(path, limit=1)  # one that cannot be opened says why
+        tables = read_tables(path, limit=20)  # one that cannot be opened says why
+        heading = next((row for table in tables for row in table.rows if sum(map(bool, row)) > 1), None)
+        if heading is not None:
+            raise SourceRefused("source.table_without_place", source=path.name, found=list(filter(None, heading))[:12])
     with path.open("rb") as file:
         raise SourceRefused("source.unknown_kind", source=path.name, found=file.read(16))
 

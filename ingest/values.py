@@ -5,6 +5,7 @@ Columns that already have the type pass whole; others are read once per distinct
 """
 
 import math
+import re
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -14,6 +15,7 @@ import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
+from ingest.angle_text import degrees_of_text
 from ingest.number_text import comma_of, is_no_value, read_number, whole_number
 from twin_model.errors import TwinError
 from twin_model.layer import Field
@@ -28,6 +30,7 @@ _MOST_EXACT = 2**53
 _LEAST, _MOST = -(2**63), 2**63 - 1
 """The whole numbers a store holds."""
 
+_MOMENT = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})(?:T|\s+)(\d{1,2}):(\d\d.*)")
 _WHOLE = {int, bool, type(None)}
 _NUMERIC = ("integer", "number")
 
@@ -143,6 +146,9 @@ def _number_reader(field: Field, distinct: NDArray[Any]) -> Callable[[Any], Any]
     def number(value: Any) -> float | None:
         if isinstance(value, str) and is_no_value(value):
             return None
+        angle = degrees_of_text(value) if field.unit == "deg" and isinstance(value, str) else None
+        if angle is not None:
+            return angle
         read = float(read_number(value, unit=field.unit, comma=comma) if isinstance(value, str) else value)
         if not math.isfinite(read):
             raise ValueError(value)
@@ -181,7 +187,12 @@ def date_text(value: Any) -> str:
         return value.isoformat()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value) if "T" in str(value) else str(value).strip().replace("/", "-")
+    text = str(value).strip()
+    moment = _MOMENT.fullmatch(text)
+    if moment is None:
+        return text if "T" in text else text.replace("/", "-")
+    year, month, day, hour, rest = moment.groups()
+    return f"{year}-{month:0>2}-{day:0>2}T{hour:0>2}:{rest}"
 
 
 def _day(value: Any, zone: str) -> str:

@@ -91,13 +91,14 @@ def _read_note(notes: SheetNotes, text: Record) -> None:
 
 
 def _survey_date(words: str) -> str | None:
-    """Return the date a text gives to the survey ("2024-03", "2024-03-18", "2024"); years of standards
-    are none."""
+    """Return the date a text gives to the survey ("2024-03", "2024-03-18", "2024"); years of standards are none.
+
+    A day that does not exist is one too: as the sheet's date it is named and left empty.
+    """
     if _NO_DATE.search(words) or not _SURVEY_WORDS.search(words):
         return None
     if day := _DAY.search(words):
-        text = "-".join(part.zfill(2) for part in day.groups() if part)
-        return text if _is_date(text) else None
+        return "-".join(part.zfill(2) for part in day.groups() if part)
     year = _YEAR.search(words)
     return year[1] if year else None
 
@@ -130,7 +131,7 @@ def deliver_sheet(
     neatline, records = inner_neatline(frame, notes.scale)
     number = _number(drawing, notes, neatline)
     used = len(notes.used) + records
-    if notes.surveyed is not None:
+    if notes.surveyed is not None and _is_date(notes.surveyed):
         drawing.draft.surveyed = parse_instant(notes.surveyed)[0]
     part = surveyed_part(content, notes.scale or 1000, neatline) if number else None
     if part is None:

@@ -41,6 +41,6 @@ READER = Reader(
     ),
     files=vector_files,
     load=_functions,
-    version=3,
+    version=4,
     tables=("vector.toml",),
 )

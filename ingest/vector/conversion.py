@@ -15,6 +15,7 @@ import numpy as np
 from pyogrio import write_dataframe
 
 from ingest.vector.json_features import read_json
+from ingest.vector.json_numbers import copy_with_exact_numbers
 from ingest.vector.kml_features import read_kml
 from ingest.vector.layer_rows import LayerRows
 from ingest.vector.table_features import read_table
@@ -32,7 +33,7 @@ _OWN_COLUMNS = {"FID": "twin_fid", "GEOMETRY_NAME": "twin_geometry"}
 
 @dataclass(frozen=True)
 class ConvertedSource:
-    """A GeoPackage of ours with the rows of a source, what was noticed while they were read, and how many were no features."""
+    """A file of ours with the rows of a source, what was noticed while they were read, and how many were no features."""
 
     path: Path
     findings: tuple[Finding, ...]
@@ -40,11 +41,13 @@ class ConvertedSource:
 
 
 def converted(path: Path, source: str, folder: Path, encoding: str | None) -> ConvertedSource | None:
-    """Return a GeoPackage in `folder` with the rows of a source; None for a source GDAL is to read."""
+    """Return a GeoPackage in `folder` with the rows of a source, a copy of GeoJSON with numbers beyond GDAL's; None for a
+    source that GDAL is to read as it is."""
     read = _READERS.get(path.suffix.lower())
     contents = read(path, source, encoding) if read is not None and path.is_file() else None
     if contents is None:
-        return None
+        exact = copy_with_exact_numbers(path, source, folder)
+        return None if exact is None else ConvertedSource(exact[0], (exact[1],))
     target = folder / f"{path.stem}.gpkg"
     for name, (shapes, columns) in contents.layers.items():
         _write(target, name, shapes, columns, contents.crs)

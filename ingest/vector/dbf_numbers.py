@@ -1,7 +1,8 @@
-"""Numbers of a shapefile's table that GDAL reads as others: with decimal commas, with more digits than a float holds, or none.
+"""Numbers and days of a shapefile's table that GDAL reads as others: with decimal commas, with too many digits, or none.
 
-GDAL reads `1,25` as 1, `abc` as 0 and whole numbers of 19 digits and more as floats, without a word. Such columns are
-taken from the table as they stand there; what the texts mean is read in `ingest/number_text.py`.
+GDAL reads `1,25` as 1, `abc` as 0, whole numbers of 19 digits and more as floats and 20230229 as the first of March, without a
+word. Such columns are taken from the table as they stand there; what the texts mean is read in `ingest/number_text.py` and
+`ingest/values.py`.
 """
 
 import struct
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["numbers_as_written"]
+__all__ = ["days_as_written", "numbers_as_written"]
 
 _ROWS = 2_000
 """So many records are looked at at once: they stay in the processor's cache."""
@@ -19,6 +20,7 @@ _LONGEST_WHOLE = 18
 """Whole numbers of more digits are floats to GDAL."""
 
 _USUAL = b"0123456789 .+-eE\x00"
+_PARTS_OF_DAY = ((slice(0, 4), 4), (slice(4, 6), 2), (slice(6, 8), 2))
 _FILL = b"*"
 """What a number is filled with that is NULL, or does not fit its column."""
 
@@ -36,7 +38,7 @@ def numbers_as_written(table: Path) -> dict[str, NDArray[Any]]:
     Values are whole numbers where all are such of at most 64 bits, else texts; None where a record has none. A table whose
     head makes no sense gives nothing: what is wrong with it is said by who reads it.
     """
-    columns, rows = _number_columns(table)
+    columns, rows = _columns(table, b"NF")
     odd: set[_Column] = set()
     for at in range(0, len(rows), _ROWS):
         part = np.asarray(rows[at : at + _ROWS])
@@ -44,8 +46,38 @@ def numbers_as_written(table: Path) -> dict[str, NDArray[Any]]:
     return {column.name: _values(_cells(rows, column)) for column in columns if column in odd}
 
 
-def _number_columns(table: Path) -> tuple[list[_Column], NDArray[Any]]:
-    """Return the columns of numbers, and the records as rows of bytes."""
+def days_as_written(table: Path) -> dict[str, NDArray[Any]]:
+    """Return the columns of a `.dbf` with a day that does not exist: name (in ISO 8859-1) -> texts by record, None for none."""
+    columns, rows = _columns(table, b"D")
+    odd = [column for column in columns if not _are_days(_cells(rows, column)).all()]
+    return {column.name: _day_texts(_cells(rows, column)) for column in odd}
+
+
+def _are_days(cells: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return whether each cell is a day as YYYYMMDD, or blank as GDAL takes it: blanks, or 0 for each digit."""
+    blank = np.asarray(np.isin(cells, np.frombuffer(b" 0\x00", dtype=np.uint8)).all(axis=1))
+    if cells.shape[1] != 8:
+        return blank
+    digits = cells.astype(np.int64) - ord("0")
+    year, month, day = (digits[:, part] @ (10 ** np.arange(width)[::-1]) for part, width in _PARTS_OF_DAY)
+    whole = ((digits >= 0) & (digits <= 9)).all(axis=1) & (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
+    months = (np.where(whole, (year - 1970) * 12 + month - 1, 0)).astype("datetime64[M]")
+    length = ((months + 1).astype("datetime64[D]") - months.astype("datetime64[D]")).astype(np.int64)
+    return np.asarray(blank | (whole & (day <= length)))
+
+
+def _day_texts(cells: NDArray[Any]) -> NDArray[Any]:
+    """Return days as ISO texts, other cells as they stand there, None for blank ones."""
+    texts = [_text(cell) for cell in cells]
+    days = [
+        f"{text[:4]}-{text[4:6]}-{text[6:]}" if text and is_day else text
+        for text, is_day in zip(texts, _are_days(cells), strict=True)
+    ]
+    return np.array([*(day if day and day.strip("0-") else None for day in days), None], dtype=object)[:-1]
+
+
+def _columns(table: Path, kinds: bytes) -> tuple[list[_Column], NDArray[Any]]:
+    """Return the columns of some types, and the records as rows of bytes."""
     nothing: tuple[list[_Column], NDArray[Any]] = [], np.empty((0, 0), dtype=np.uint8)
     with table.open("rb") as file:
         head = file.read(32)
@@ -58,7 +90,7 @@ def _number_columns(table: Path) -> tuple[list[_Column], NDArray[Any]]:
         descriptor = descriptors[at : at + 32]
         if descriptor[0] == 0x0D:
             break
-        if descriptor[11:12] in b"NF":
+        if descriptor[11:12] in kinds:
             name = descriptor[:11].split(b"\x00")[0].strip().decode("latin-1")
             columns.append(_Column(name, start, descriptor[16], descriptor[17]))
         start += descriptor[16]

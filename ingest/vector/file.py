@@ -22,7 +22,7 @@ from pyogrio.errors import GeometryError
 from pyogrio.raw import read as read_raw
 from pyogrio.util import vsi_path
 
-from ingest.vector.dbf_numbers import numbers_as_written
+from ingest.vector.dbf_numbers import days_as_written, numbers_as_written
 from ingest.vector.dbf_text import AS_BYTES, Texts, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
 from ingest.vector.gdal_settings import in_our_words
@@ -32,6 +32,15 @@ from ingest.vector.mapinfo_text import copy_as_bytes, mapinfo_encoding
 from ingest.vector.shapefile_index import beside, index_is_whole
 from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
+from ingest.vector.written_days import (
+    OddDays,
+    day_columns,
+    may_be_odd,
+    odd_days_of_database,
+    read_days,
+    time_columns,
+    with_odd_days,
+)
 from twin_model.errors import SourceRefused
 from twin_model.geometry_kind import GEOMETRY_KINDS
 from twin_model.rows.packed_wkb import PackedWkb
@@ -49,15 +58,15 @@ class VectorFile:
 
     `encoding` is that of its texts where they are bytes to us, `declared` whether the file says so, `contradicted` what it says
     where its bytes are something else, `otherwise` how many texts were read in which other encoding. `renamed` holds layer and our name of each column whose name
-    another of its layer has -> that name.
+    another of its layer has -> that name. `as_texts` makes all columns of GML texts.
     """
 
-    def __init__(self, path: Path, source: str, encoding: str | None = None) -> None:
+    def __init__(self, path: Path, source: str, encoding: str | None = None, *, as_texts: bool = False) -> None:
         if path.is_file() and path.stat().st_size == 0:
             raise SourceRefused("vector.zero_bytes", source=source)
         self.drivers = ensure_vector_kind(path, source)
         self.path, self.source = self._path_for_gdal(path), source
-        self.encoding, self.declared = encoding, True
+        self.encoding, self.declared, self._has_texts_only = encoding, True, as_texts
         self.otherwise: Counter[str] = Counter()
         self.contradicted: str | None = None
         self.renamed: dict[tuple[str, str], str] = {}
@@ -70,7 +79,8 @@ class VectorFile:
         self._is_shapefile = self._as_bytes = table is not None
         if path.suffix.lower() in {".mif", ".tab"}:
             self._read_mapinfo_as_bytes()
-        self._written = {} if table is None else numbers_as_written(table)
+        self._written = {} if table is None else numbers_as_written(table) | days_as_written(table)
+        self._odd_days: dict[str, OddDays] = {}
         self._several = False
         self._layers: dict[tuple[str, str | None], SourceLayer] = {}
         self._virtual: tempfile.TemporaryDirectory[str] | None = None
@@ -244,7 +254,7 @@ class VectorFile:
 
     def _read(self, layer: SourceLayer, wanted: list[str], start: int, rows: int) -> Streamed:
         names = None if layer.has_repeated_names else wanted  # GDAL gives the first of two columns for the name of both
-        with self._gdal():
+        with self._gdal(reads_rows=True):
             about, fids, wkb, values = self._read_texts(layer, names, start, rows)
         shapes = None if wkb is None else PackedWkb.of(wkb)
         own = about["fields"].tolist() if names is not None else list(layer.fields)
@@ -256,15 +266,35 @@ class VectorFile:
         once_more = layer.name in self._as_bytes_too
         for encoding in [AS_BYTES] if once_more else [self._said_to_gdal(), AS_BYTES]:
             try:
-                read: tuple[Any, ...] = read_raw(layer.address, layer=layer.name, columns=names, skip_features=start, max_features=rows,
-                                                 return_fids=True, encoding=encoding, datetime_as_string=True)  # fmt: skip
+                return self._read_rows(layer, names, start, rows, encoding)
             except UnicodeDecodeError:
                 if encoding == AS_BYTES:
                     raise
                 self._as_bytes_too.add(layer.name)
-            else:
-                return read
         raise AssertionError
+
+    def _read_rows(
+        self, layer: SourceLayer, names: list[str] | None, start: int, rows: int, encoding: str | None
+    ) -> tuple[Any, ...]:
+        """Return what pyogrio reads; columns of days as texts where it refuses all rows for a day that does not exist."""
+
+        def read(columns: list[str] | None) -> tuple[Any, ...]:
+            whole: tuple[Any, ...] = read_raw(layer.address, layer=layer.name, columns=columns, skip_features=start,
+                                              max_features=rows, return_fids=True, encoding=encoding, datetime_as_string=True)  # fmt: skip
+            return whole
+
+        days = [] if layer.has_repeated_names else [day for day in day_columns(layer.about) if day in (names or [day])]
+        try:
+            return read(names)
+        except UnicodeDecodeError:
+            raise
+        except ValueError:
+            if not days:
+                raise
+        others = [name for name in names or layer.about["fields"].tolist() if name not in days]
+        about, fids, wkb, values = read(others)
+        texts = read_days(layer.address, layer.name, days, start, rows)
+        return about | {"fields": np.array([*about["fields"], *days], dtype=object)}, fids, wkb, [*values, *texts]
 
     def _whole_columns(
         self, layer: SourceLayer, columns: dict[str, NDArray[Any]], fids: NDArray[np.int64], start: int
@@ -293,7 +323,7 @@ class VectorFile:
         if layer.has_repeated_names:
             raise Unstreamable
         streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
-        with self._gdal():  # the file is opened with the first batch
+        with self._gdal(reads_rows=True):  # the file is opened with the first batch
             first = next(streamed, None)
         return itertools.chain(() if first is None else (first,), streamed)
 
@@ -311,16 +341,27 @@ class VectorFile:
     def _batch(self, layer: SourceLayer, read: Streamed) -> Batch:
         columns: dict[str, NDArray[Any]] = {}
         unread: dict[str, NDArray[np.bool_]] = {}
+        times = set() if layer.has_repeated_names else time_columns(layer.about)
         for gdal, column in read.columns.items():
             name = gdal if layer.has_repeated_names else layer.names[gdal]
             texts = self._as_texts(layer, column)
             columns[name] = texts.values
             self.otherwise.update(texts.otherwise)
             unread |= {name: texts.unread} if texts.unread.any() else {}
+            if gdal in times and may_be_odd(column):
+                columns[name] = with_odd_days(columns[name], read.fids, self._odd_days_of(layer).get(gdal, {}))
             if gdal in self._written and not layer.has_repeated_names:
                 columns[name] = self._written[gdal][read.fids]
         wkb = PackedWkb.of(np.full(len(read), None, dtype=object)) if read.wkb is None else read.wkb
         return Batch(read.fids, wkb, columns, unread, "" if layer.alone else layer.name)
+
+    def _odd_days_of(self, layer: SourceLayer) -> OddDays:
+        """Return the odd days of a layer of a database, asked for once; of other files nothing."""
+        if layer.name not in self._odd_days:
+            is_database = layer.about["driver"] in ("GPKG", "SQLite")
+            odd = odd_days_of_database(self.path, layer.name, layer.about) if is_database else {}
+            self._odd_days[layer.name] = odd
+        return self._odd_days[layer.name]
 
     def _as_texts(self, layer: SourceLayer, column: Column) -> Texts:
         """Return a column with its texts decoded where they came as bytes."""
@@ -334,9 +375,10 @@ class VectorFile:
             return decoded(column, "utf-8", (self.encoding or "gb18030", "gb18030"))
         return Texts(column, np.zeros(len(column), dtype=bool))
 
-    def _gdal(self) -> AbstractContextManager[None]:
+    def _gdal(self, *, reads_rows: bool = False) -> AbstractContextManager[None]:
         """Return a block in which GDAL is as a source wants it, and what it says becomes a refusal."""
-        return in_our_words(self.path, self.source, restores_index=self._restores_index)
+        restores, texts = self._restores_index, self._has_texts_only
+        return in_our_words(self.path, self.source, restores_index=restores, reads_rows=reads_rows, as_texts=texts)
 
 
 def _objects(numbers: NDArray[Any]) -> NDArray[Any]:

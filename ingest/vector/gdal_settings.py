@@ -18,6 +18,7 @@ __all__ = ["in_our_words"]
 _GDAL = {
     "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
     "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+    "GPX_ELE_AS_25D": "YES",
     "GML_DOWNLOAD_SCHEMA": "NO",
     "GML_REGISTRY": os.devnull,  # GDAL's own names addresses of schemas
     "GML_SKIP_RESOLVE_ELEMS": "ALL",
@@ -26,6 +27,8 @@ _GDAL = {
     "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
     "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
 }
+_DAYS_AS_TEXTS = "OGR_GEOJSON_DATE_AS_STRING"
+_GML_TYPES = "GML_FIELDTYPES"
 _OFFLINE = {
     "GDAL_HTTP_PROXY": "none://source",
     "GDAL_HTTPS_PROXY": "none://source",
@@ -35,19 +38,27 @@ _OFFLINE = {
 
 
 @contextmanager
-def in_our_words(path: Path, source: str, *, restores_index: bool = False) -> Iterator[None]:
-    """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
+def in_our_words(
+    path: Path, source: str, *, restores_index: bool = False, reads_rows: bool = False, as_texts: bool = False
+) -> Iterator[None]:
+    """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight.
+
+    Rows of GeoJSON are read with their days as texts; what the columns are is asked without, for then GDAL knows their types.
+    With `as_texts` all columns of GML are texts.
+    """
     before = {name: _set_by_caller(name) for name in _OFFLINE}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            restore = "YES" if restores_index else None
-            pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | {"SHAPE_RESTORE_SHX": restore})
+            own = {"SHAPE_RESTORE_SHX": restores_index, _DAYS_AS_TEXTS: reads_rows}
+            types = {_GML_TYPES: "ALWAYS_STRING" if as_texts else None}
+            switches = {name: "YES" if on else None for name, on in own.items()}
+            pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | types | switches)
             yield
     except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
         raise _refusal(str(error), path, source) from error
     finally:
-        pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None} | before)
+        pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None, _DAYS_AS_TEXTS: None, _GML_TYPES: None} | before)
 
 
 def _refusal(cause: str, path: Path, source: str) -> SourceRefused:

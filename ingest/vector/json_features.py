@@ -85,8 +85,11 @@ def _own_system(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _date(value: Any) -> Any:
-    """Return a date that is given in milliseconds since 1970 as text."""
-    return (_EPOCH + timedelta(milliseconds=value)).isoformat() if isinstance(value, int | float) else value
+    """Return a date that is given in milliseconds since 1970 as text, a number beyond the calendar as it stands."""
+    try:
+        return (_EPOCH + timedelta(milliseconds=value)).isoformat() if isinstance(value, int | float) else value
+    except OverflowError:
+        return str(value)
 
 
 def _esri_shape(geometry: dict[str, Any] | None) -> Any:

@@ -142,5 +142,12 @@ def _together(shapes: list[Any]) -> Any:
     ]
     if len(flat) < 2:
         return flat[0] if flat else None
+    if any(shape.has_z for shape in flat):  # beside a height, a part without one would get 0
+        flat = [shape if shape.has_z else _with_unknown_heights(shape) for shape in flat]
     kinds = {shape.geom_type for shape in flat}
     return (_MULTI[kinds.pop()] if len(kinds) == 1 else shapely.geometrycollections)(flat)
+
+
+def _with_unknown_heights(shape: Any) -> Any:
+    high = shapely.force_3d(shape)
+    return shapely.transform(high, lambda xyz: xyz * [1, 1, np.nan], include_z=True)

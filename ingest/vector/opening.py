@@ -9,6 +9,7 @@ from pathlib import Path
 from ingest.draft import ReadOptions
 from ingest.vector.conversion import converted
 from ingest.vector.file import VectorFile
+from ingest.vector.gml_numbers import long_numbers_of_gml
 from ingest.vector.kind import tables_together
 from twin_model.finding import Finding
 
@@ -35,8 +36,7 @@ def opened_vector(path: Path, source: str, options: ReadOptions) -> Iterator[Ope
     with tempfile.TemporaryDirectory(prefix="twin-converted-") as folder:
         path = tables_together(path, Path(folder))
         conversion = converted(path, source, Path(folder), encoding)
-        file = VectorFile(conversion.path if conversion else path, source, encoding)
-        if conversion:
-            yield OpenedVector(path, file, conversion.findings, conversion.decoration)
-        else:
-            yield OpenedVector(path, file, ())
+        numbers = long_numbers_of_gml(path, source)
+        file = VectorFile(conversion.path if conversion else path, source, encoding, as_texts=numbers is not None)
+        findings = (*(conversion.findings if conversion else ()), *([] if numbers is None else [numbers]))
+        yield OpenedVector(path, file, findings, conversion.decoration if conversion else 0)

@@ -1,15 +1,15 @@
 """The outline of a vector file: layers, kinds of geometry, columns with some of their values; nothing is stored."""
 
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
-
-import numpy as np
 
 from ingest.draft import ReadOptions
 from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline, shown_values
 from ingest.vector.file import VectorFile
+from ingest.vector.geometry_parts import rows_by_dimension
 from ingest.vector.opening import opened_vector
-from ingest.vector.own_layers import NOT_OF_THE_TOWN, dimensions_of, source_columns
+from ingest.vector.own_layers import NOT_OF_THE_TOWN, source_columns
 from ingest.vector.source_layer import Batch, SourceLayer
 from twin_model.geometry_kind import GEOMETRY_KINDS
 
@@ -41,13 +41,11 @@ def _rows(file: VectorFile, layer: SourceLayer, sample: Batch) -> dict[str, int]
     """Return the rows of each kind of geometry; a layer with one kind in its sample is taken to have that alone."""
     if layer.geometry is None:
         return {"": layer.features}
-    kinds = np.unique(dimensions_of(sample))
-    if layer.geometry != "Unknown" and len(kinds[kinds >= 0]) == 1:
-        return {_KINDS[int(kinds[kinds >= 0][0])]: layer.features}
-    counts: dict[str, int] = {}
+    kinds = [each for each in rows_by_dimension(sample) if each >= 0]
+    if layer.geometry != "Unknown" and len(kinds) == 1:
+        return {_KINDS[kinds[0]]: layer.features}
+    counts: Counter[str] = Counter()
     with closing(file.batches(layer, [], 50_000)) as batches:
         for batch in batches:
-            for dimension, count in zip(*np.unique(dimensions_of(batch), return_counts=True), strict=True):
-                kind = _KINDS[int(dimension)]
-                counts[kind] = counts.get(kind, 0) + int(count)
-    return {kind: count for kind, count in counts.items() if kind} or counts
+            counts.update({_KINDS[dimension]: rows for dimension, rows in rows_by_dimension(batch).items()})
+    return {kind: count for kind, count in counts.items() if kind} or dict(counts)

@@ -6,6 +6,7 @@ What a description becomes in the catalogue stands in `twin_model/catalogue/laye
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping
 from ingest.own_layer import own_target
 from ingest.vector.file import VectorFile
+from ingest.vector.geometry_parts import dimensions_of, have_heights, mixed_collections
 from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.source_notes import SourceNotes, notes_of
 from ingest.vector.town_export import town_columns
@@ -25,7 +27,7 @@ from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescripti
 from twin_model.geometry_kind import LAYER_GEOMETRIES, dimension_of
 from twin_model.layer import ATTRIBUTES, FieldType, Layer
 
-__all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets", "source_columns"]
+__all__ = ["NOT_OF_THE_TOWN", "Targets", "own_targets", "source_columns"]
 
 Targets = Mapping[int, LayerMapping]
 """Dimension of a geometry -> how rows of it are read; -1 stands for rows without geometry, which go to the first."""
@@ -42,8 +44,9 @@ _TYPES: Mapping[str, FieldType] = {"OFTInteger": "integer", "OFTInteger64": "int
 _GEOMETRIES = (*LAYER_GEOMETRIES, "None")
 """By dimension, -1 is the last."""
 _PARTS = {0: "points", 1: "lines", 2: "areas"}
-_DIMENSIONS = {0: (1, 4), 1: (2, 5, 8, 9, 11, 13), 2: (3, 6, 10, 12, 14, 15, 16, 17)}
-"""Dimension -> numbers of WKB types (OGC 06-103r4, table 7)."""
+_SAMPLED_ROWS = 10_000
+_FLAT_AS_DECLARED = {"ESRI Shapefile", "FlatGeobuf", "GeoJSON", "MapInfo File", "OpenFileGDB"}
+"""Drivers that give no row a height where the layer declares none; a GeoPackage may hold what it does not declare."""
 
 
 @dataclass
@@ -53,6 +56,11 @@ class _Contents:
     rows: dict[int, int] = field(default_factory=dict)
     high: dict[int, int] = field(default_factory=dict)
     identities: dict[str, set[Any]] = field(default_factory=dict)
+
+    def add(self, dimension: int, rows: int, high: int) -> None:
+        """Count rows of a dimension, and how many of them have heights."""
+        self.rows[dimension] = self.rows.get(dimension, 0) + rows
+        self.high[dimension] = self.high.get(dimension, 0) + high
 
 
 def own_targets(
@@ -85,30 +93,6 @@ def _without_system(columns: list[SourceColumn], of_the_town: tuple[str, ...]) -
     return [each for each in plain if each.name != ATTRIBUTES and not each.name.startswith(f"{ATTRIBUTES}.")]
 
 
-def dimensions_of(batch: Batch) -> NDArray[np.int64]:
-    """Return the dimension of each geometry of a batch, -1 where there is none; of a collection that of its largest part."""
-    dimensions = np.full(len(batch), -1, dtype=np.int64)
-    rows = np.flatnonzero(batch.wkb.sizes >= 5)
-    kinds = _kinds(batch, rows)[0]
-    for dimension, numbers in _DIMENSIONS.items():
-        dimensions[rows[np.isin(kinds, numbers)]] = dimension
-    others = rows[(dimensions[rows] == -1)]
-    shapes = shapely.from_wkb(batch.wkb.objects(others), on_invalid="ignore")
-    dimensions[others] = shapely.get_dimensions(shapes)
-    return dimensions
-
-
-def _kinds(batch: Batch, rows: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
-    """Return the number of each geometry's WKB type without its dimensions, and whether it has heights."""
-    heads = batch.wkb.part(rows, 0, 5)
-    little = heads[:, 0] == 1
-    numbers = np.where(little, heads[:, 1:].copy().view("<u4").ravel(), heads[:, 1:].copy().view(">u4").ravel())
-    numbers = numbers.astype(np.int64)
-    plain = (numbers & 0xFFFF) % 1_000
-    thousands = (numbers & 0xFFFF) // 1_000
-    return plain, (numbers & 0x80000000 > 0) | (thousands == 1) | (thousands == 3)
-
-
 def source_columns(file: VectorFile, layer: SourceLayer) -> list[SourceColumn]:
     """Return what a file says of the columns of a layer: types, titles, coded values."""
     about, notes = layer.about, notes_of(file, layer.name)
@@ -128,15 +112,25 @@ def _looked_into(file: VectorFile, layer: SourceLayer, columns: Sequence[SourceC
     pattern = _GLOBAL if layer.geometry is not None else _IN_TABLES
     wanted = [each.name for each in columns if pattern.fullmatch(each.name) and each.type in ("string", "integer")]
     declared, has_heights = _declared(layer.geometry)
+    has_heights &= (
+        layer.about["driver"] != "GPX"
+    )  # declared with heights as it is asked for them, whether it has any or not
     contents = _Contents(identities={name: set() for name in wanted})
     if declared is not None:
         contents.rows[declared], contents.high[declared] = layer.features, layer.features * has_heights
-        if not wanted:
-            return contents
-    for batch in file.batches(layer, wanted, FRAME_ROWS):
-        if declared is None:
-            _count(contents, batch)
-        _keep_unique(contents, batch)
+    counts_rows = declared is None or (
+        declared >= 0 and not has_heights and layer.about["driver"] not in _FLAT_AS_DECLARED
+    )
+    if not (wanted or counts_rows):
+        return contents
+    is_sample = not wanted and declared is not None and layer.about["driver"] != "GPX"
+    with closing(file.batches(layer, wanted, _SAMPLED_ROWS if is_sample else FRAME_ROWS)) as batches:
+        for batch in batches:
+            if counts_rows:
+                _count(contents, batch, declared)
+            _keep_unique(contents, batch)
+            if is_sample:  # a declaration is rarely wrong; heights that come later are named when they are read
+                break
     return contents
 
 
@@ -147,15 +141,21 @@ def _declared(geometry: str | None) -> tuple[int | None, bool]:
     return dimension_of(geometry), geometry.endswith(" Z") or "3D " in geometry
 
 
-def _count(contents: _Contents, batch: Batch) -> None:
+def _count(contents: _Contents, batch: Batch, declared: int | None) -> None:
+    """Count rows and heights of each dimension; a collection counts for each dimension that it holds parts of."""
+    high = have_heights(batch)
+    if declared is not None:
+        contents.high[declared] += int(high.sum())
+        return
     dimensions = dimensions_of(batch)
-    rows = np.flatnonzero(batch.wkb.sizes >= 5)
-    high = np.zeros(len(batch), dtype=bool)
-    high[rows] = _kinds(batch, rows)[1]
+    collections = mixed_collections(batch)
+    dimensions[list(collections)] = -1
     for dimension in np.unique(dimensions[dimensions >= 0]).tolist():
         chosen = dimensions == dimension
-        contents.rows[dimension] = contents.rows.get(dimension, 0) + int(chosen.sum())
-        contents.high[dimension] = contents.high.get(dimension, 0) + int(high[chosen].sum())
+        contents.add(dimension, int(chosen.sum()), int(high[chosen].sum()))
+    for parts in collections.values():
+        for dimension, shapes in parts.items():
+            contents.add(dimension, 1, int(np.isfinite(shapely.get_coordinates(shapes, include_z=True)[:, 2]).any()))
 
 
 def _keep_unique(contents: _Contents, batch: Batch) -> None:
@@ -178,8 +178,7 @@ def _described(
     *,
     part: bool = False,
 ) -> SourceDescription:
-    rows, high = contents.rows.get(dimension, 0), contents.high.get(dimension, 0)
-    heights = "Z" if rows and rows == high and dimension >= 0 else ""
+    heights = "Z" if contents.high.get(dimension, 0) and dimension >= 0 else ""
     return SourceDescription(
         name=layer.name,
         source=file.source,

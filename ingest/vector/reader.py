@@ -6,6 +6,7 @@ mapping and our own layer names are tried, and a source layer that matches none 
 """
 
 import itertools
+import re
 from collections.abc import Iterator
 from collections.abc import Mapping as Map
 from contextlib import closing, suppress
@@ -28,6 +29,7 @@ from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
 from ingest.vector.declared_crs import declared_crs, layers_with_crs, places_of
 from ingest.vector.file import VectorFile
+from ingest.vector.geometry_parts import have_heights
 from ingest.vector.kind import is_file_geodatabase
 from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
@@ -66,6 +68,7 @@ _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
 _ALWAYS_ALL_LAYERS = (".gpx",)
+_DAY = re.compile(r"\d{4}([-/])\d\d\1\d\d(?!\d)")
 _MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
 """What XML that is read, or named for what it is, has in its head."""
 
@@ -328,11 +331,13 @@ def _read_layer(
     readings = [_Reading(layer, target, draft, of_the_town) for target in targets.values()]
     not_taken = 0
     for batch in itertools.chain([first], others):
-        for number, part in routed(batch, [reading.route for reading in readings]):
-            if number is None:
-                not_taken += len(part)
+        for part in routed(batch, [reading.route for reading in readings]):
+            if part.route is None:
+                not_taken += part.records
             else:
-                readings[number].add(part, crs, options)
+                readings[part.route].add(part.batch, crs, options, repeated=len(part.batch) - part.records)
+    for reading in readings:
+        reading.report_heights(layer.name)
     if not_taken:
         draft.decorate(not_taken)
         values = {"source_layer": layer.name, "source": draft.source.name, "rows": not_taken}
@@ -348,6 +353,7 @@ class _Reading:
         self.route = Route(layer, target, self.ours)
         kinds = list(zip(layer.fields, layer.about["ogr_types"], layer.about["ogr_subtypes"], strict=True))
         self.is_export = bool(of_the_town)
+        self.high = 0
         if self.is_export:
             self.dated = self.dated or "valid_from"
             report_export(layer, self.ours, of_the_town, draft)
@@ -377,7 +383,8 @@ class _Reading:
         attributes = leftover_attributes(columns, len(batch), json_columns=[attribute_name(name) for name in json])
         return attributes if objects is None else with_object(attributes, objects)
 
-    def add(self, batch: Batch, crs: str, options: ReadOptions) -> None:
+    def add(self, batch: Batch, crs: str, options: ReadOptions, *, repeated: int) -> None:
+        """Add rows to the draft; so many of them as are `repeated` are parts of rows that another layer counts."""
         ours, target, fields, dated, draft = self.ours, self.target, self.fields, self.dated, self.draft
         if self.nested:
             plain = {name: nested_texts(batch.columns[name]) for name in self.nested}
@@ -386,13 +393,26 @@ class _Reading:
         if dated:
             content["valid_from"] = batch.columns[dated]
         content["place"] = batch.fids
+        if ours.delivered_as and ours.has_geometry and not ours.has_z:
+            self.high += int(have_heights(batch).sum())
         if self.leftover:
             content[ATTRIBUTES] = self._attributes(batch)
         if self.is_export:
             content["id"] = batch.columns["id"]
             report_ended(batch, ours, draft)
         _report_texts(batch, draft, ours)
-        _add(ours, content, batch, crs, draft)
+        _add(ours, content, batch, crs, draft, repeated)
+
+    def report_heights(self, name: str) -> None:
+        """Say that rows had heights which their layer of the town's own does not hold."""
+        if self.high:
+            values = {
+                "source_layer": name,
+                "source": self.draft.source.name,
+                "own_layer": self.ours.id,
+                "rows": self.high,
+            }
+            self.draft.report(Finding("vector.heights_left_out", "warning", layer=self.ours.id, values=values))
 
 
 def _truths(column: NDArray[Any]) -> NDArray[Any]:
@@ -404,13 +424,14 @@ def _truths(column: NDArray[Any]) -> NDArray[Any]:
 
 
 def _days(column: NDArray[Any]) -> NDArray[Any]:
-    """Return dates as ISO text, whichever way GDAL wrote them."""
+    """Return dates as ISO text, whichever way GDAL wrote them; a text that is no date stays as it is written."""
     codes, distinct = coded(column)
-    days = [*(str(value)[:10].replace("/", "-") for value in distinct), None]
+    texts = [str(value) for value in distinct]
+    days = [*(text[:10].replace("/", "-") if _DAY.match(text) else text for text in texts), None]
     return np.array(days, dtype=object)[codes]
 
 
-def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft) -> None:
+def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Draft, repeated: int) -> None:
     """Add a batch; a row whose geometry is no geometry at all is set aside with its values."""
     runs = no_runs(ours.dimension) if ours.has_z or not ours.has_geometry else read_runs(batch.wkb, ours.dimension)
     others = np.ones(len(batch), dtype=bool)
@@ -427,7 +448,8 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
     columns = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
     frame = gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
-    draft.add(ours.id, frame, runs=runs.restricted_to(np.flatnonzero(~broken)))
+    records = len(frame) - repeated
+    draft.add(ours.id, frame, records=records, runs=runs.restricted_to(np.flatnonzero(~broken)))
 
 
 def _report_texts(batch: Batch, draft: Draft, ours: Layer) -> None:

@@ -1,16 +1,17 @@
 """Rows of CSV and Excel tables that carry their place: X and Y, longitude and latitude, or WKT."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.number_text import comma_of, numbers_of_texts
+from ingest.angle_text import degrees_of_text
+from ingest.number_text import comma_of, is_no_value, numbers_of_texts
 from ingest.tables import TextTable, is_table_file, read_tables
 from ingest.vector.layer_rows import LayerRows, Rows
 from ingest.vector.table_heading import TableHeading, is_caption, joined_heading
@@ -55,6 +56,7 @@ _NORTH = (
     "纵坐标",
     "北",
 )
+_AXES: tuple[Literal["east", "north"], ...] = ("east", "north")
 _WKT = ("wkt", "geom", "geometry", "thegeom", "shape", "几何", "图形")
 _WKT_START = re.compile(
     r"\s*(SRID=\d+;)?\s*(MULTI)?(POINT|LINESTRING|POLYGON|GEOMETRYCOLLECTION)\s*(Z|M|ZM)?\s*\(", re.I
@@ -85,25 +87,28 @@ def read_table(path: Path, source: str, encoding: str | None) -> LayerRows | Non
             row, places = heading
             layer = table.name if len(tables) > 1 else path.stem
             joined = joined_heading(table.rows, row, places)
-            rows, captions = _without_captions(table, joined, places)
+            rows, numbers, captions = _without_captions(table, joined, places)
             names, decoration = joined.names, decoration + len(captions)
             findings += _notes(joined, captions, source, layer)
             cells = {
                 name or f"column_{n + 1}": [cell[n] if n < len(cell) else "" for cell in rows]
                 for n, name in enumerate(names)
             }
-            shapes = _shapes(
-                [[cell[n] if n < len(cell) else "" for cell in rows] for n in places], layer, source, findings
-            )
+            texts = [[cell[n] if n < len(cell) else "" for cell in rows] for n in places]
+            shapes = _shapes(texts, layer, source, findings)
+            shown = {names[n]: cells for n, cells in zip(places, texts, strict=True)}
+            findings += _unread(shown, shapes, numbers, source, table.name)
             layers[layer] = shapes, {name: typed_column(values) for name, values in cells.items()}
+    _ensure_some_place(layers, findings)
     return LayerRows(layers, None, findings, decoration) if layers else None
 
 
 def _without_captions(
     table: TextTable, heading: TableHeading, places: tuple[int, ...]
-) -> tuple[list[list[str]], list[tuple[int, str]]]:
-    """Return the rows that are features, and of the others their numbers in the file and their first texts."""
+) -> tuple[list[list[str]], list[int], list[tuple[int, str]]]:
+    """Return the rows that are features with their numbers in the file, and of the others numbers and first texts."""
     rows: list[list[str]] = []
+    numbers: list[int] = []
     captions: list[tuple[int, str]] = []
     above = table.rows[: heading.rows]
     for row, number in zip(table.rows[heading.rows :], table.numbers[heading.rows :], strict=True):
@@ -111,7 +116,8 @@ def _without_captions(
             captions.append((number, next(cell for cell in row if cell)))
         else:
             rows.append(row)
-    return rows, captions
+            numbers.append(number)
+    return rows, numbers, captions
 
 
 def _notes(heading: TableHeading, captions: list[tuple[int, str]], source: str, layer: str) -> list[Finding]:
@@ -148,7 +154,7 @@ def _shapes(cells: list[list[str]], layer: str, source: str, findings: list[Find
     if len(cells) == 1:
         texts = [re.sub(r"^\s*SRID=\d+;", "", text) for text in cells[0]]
         return [shapely.from_wkt(text, on_invalid="ignore") if _WKT_START.match(text) else None for text in texts]
-    x, y = (numbers_of_texts(texts, comma=comma_of(texts))[0] for texts in cells)
+    x, y = (_numbers(texts, axis) for texts, axis in zip(cells, _AXES, strict=True))
     if _is_north_first(x, y):
         findings.append(Finding("vector.table_north_first", "info", values={"source": source, "source_layer": layer}))
         x, y = y, x
@@ -156,6 +162,37 @@ def _shapes(cells: list[list[str]], layer: str, source: str, findings: list[Find
     shapes = np.full(len(x), None, dtype=object)
     shapes[known] = shapely.points(x[known], y[known])
     return shapes.tolist()
+
+
+def _numbers(texts: list[str], axis: Literal["east", "north"]) -> NDArray[np.float64]:
+    """Return coordinates as numbers, NaN where there is none; what is no number may be an angle."""
+    numbers, wrong = numbers_of_texts(texts, comma=comma_of(texts))
+    angles = [degrees_of_text(texts[row], axis) for row in np.flatnonzero(wrong).tolist()]
+    numbers[wrong] = np.array(angles, dtype=np.float64)
+    return numbers
+
+
+def _unread(
+    texts: Mapping[str, list[str]], shapes: list[Any], numbers: list[int], source: str, layer: str
+) -> list[Finding]:
+    """Return what is said of rows whose place is given but not understood: how many, and what stands in the first.
+
+    `texts` are the columns of the place by name, `numbers` those of the rows in the file.
+    """
+    given = [not all(map(is_no_value, cells)) for cells in zip(*texts.values(), strict=True)]
+    rows = [n for n, shape in enumerate(shapes) if shape is None and given[n]]
+    if not rows:
+        return []
+    shown = [f"{name} = {cells[rows[0]][:40]}" for name, cells in texts.items()]
+    values = {"source": source, "source_layer": layer, "count": len(rows), "total": len(shapes), "found": shown}
+    return [Finding("vector.coordinates_unread", "warning", place=f"row {numbers[rows[0]]}", values=values)]
+
+
+def _ensure_some_place(layers: Mapping[str, Rows], findings: list[Finding]) -> None:
+    """Refuse a table none of whose rows has a place, where that is because its coordinates were not understood."""
+    unread = next((finding for finding in findings if finding.rule == "vector.coordinates_unread"), None)
+    if unread is not None and all(shape is None for shapes, _ in layers.values() for shape in shapes):
+        raise SourceRefused("vector.no_coordinates_read", place=unread.place, **unread.values)
 
 
 def _is_north_first(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:

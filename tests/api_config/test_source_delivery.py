@@ -17,7 +17,7 @@ from api_config.source_delivery import NoProgress, SourceDelivery
 from ingest.draft import ReadOptions
 from ingest.reading import HERE, ReadLimits, SourceReaders
 from twin_model.errors import SourceRefused
-from twin_model.town import Town, init_town
+from twin_model.town import Town, init_town, open_town
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_000.0, 3_885_000.0
@@ -157,3 +157,20 @@ def test_files_of_a_folder_that_no_reader_goes_by_are_said_by_ending(tmp_path: P
     assert ".docx 2 (notes/第二页.DOCX, notes/说明.docx)" in english.stderr and ".tif 1 (scan.tif)" in english.stderr
     assert "qix" not in english.stderr and "hidden" not in english.stderr
     assert "有 3 个文件未读取" in chinese.stderr
+
+
+def test_a_source_of_which_no_row_can_be_read_is_refused_and_makes_no_version(tmp_path: Path) -> None:
+    lamps = tmp_path / "lamps.geojson"
+    shape = '{"type": "LineString", "coordinates": [[118.3, 35.1]]}'
+    lamps.write_text(f'{{"type": "Feature", "properties": {{}}, "geometry": {shape}}}', "utf-8")
+    town = tmp_path / "town"
+    init_town(town, name="新城", crs=CRS).store.close()
+
+    delivered, checked = (run_twin("--town", town, command, lamps) for command in ("ingest", "check"))
+
+    assert (delivered.returncode, checked.returncode) == (1, 1)
+    assert "No row of lamps.geojson could be read (1 in all, the first at fid 0)" in delivered.stderr
+    assert "010200000001000000" in checked.stdout
+    after = open_town(town)
+    assert after.store.changesets() == []
+    after.store.close()

@@ -58,6 +58,7 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--point": (TAKEN_BACK, "--point"),
     "--remove": (TAKEN_BACK, "--remove"),
     "--rotate": (PLACED_BY, "--rotate"),
+    "twin check": ("tests/api_config/test_source_delivery.py::test_a_source_of_which_no_row_can_be_read_is_refused_and_makes_no_version", "check"),
     "twin place": (PLACED, "place"),
     "twin export": (
         "tests/ingest/test_town_export.py::test_an_attribute_that_a_shapefile_would_cut_is_edited_in_a_geopackage",

@@ -495,6 +495,19 @@ def test_the_frame_gives_the_sheet_and_its_survey_date(tmp_path: Path) -> None:
     assert found.balanced
 
 
+def test_a_survey_date_that_does_not_exist_is_named_and_is_none(tmp_path: Path) -> None:
+    def draw(drawing: Cass) -> None:
+        draw_sheet(drawing)
+        (day,) = (each for each in drawing.space.query("TEXT") if "数字化" in each.dxf.text)
+        day.dxf.text = "2023年2月30日数字化成图"
+
+    found = read(drawn(tmp_path / "a.dxf", draw))
+
+    (unread,) = (each for each in found.findings if each.rule == "value.unreadable")
+    assert (unread.values["field"], unread.values["value"]) == ("surveyed", "2023-02-30")
+    assert found.surveyed is None and found["map_sheet"].surveyed.isna().all()
+
+
 def test_neighbours_in_the_table_of_adjoining_sheets_are_not_the_sheet_and_a_wrong_number_is_a_finding(
     tmp_path: Path,
 ) -> None:

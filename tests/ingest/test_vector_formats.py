@@ -140,6 +140,27 @@ def test_x_to_the_north_is_told_by_its_numbers_and_said(tmp_path: Path) -> None:
     assert "vector.table_north_first" not in east.rules
 
 
+def test_degrees_minutes_and_seconds_are_read_and_what_is_not_understood_is_named(tmp_path: Path) -> None:
+    rows = (
+        "a,118°18′36″,35°06′36″",
+        "b,118-18-36,35-06-36",
+        "c,E118:18:36,35:06:36N",
+        "d,118.31,35.11",
+        "e,见图,35.11",
+        "f,,",
+        "g,-,无",
+    )
+    (tmp_path / "wells.csv").write_text("\n".join(("编号,经度,纬度", *rows)), "utf-8")
+
+    reading = VectorReading(tmp_path / "wells.csv", crs="EPSG:4490")
+
+    points = reading.layers["wells"].geometry
+    assert len({shapely.to_wkt(point, rounding_precision=3) for point in points[:4]}) == 1
+    assert [point is None for point in points] == [False] * 4 + [True] * 3
+    finding = reading.finding("vector.coordinates_unread")
+    assert (finding.place, finding.values["count"], finding.values["found"][0]) == ("row 6", 1, "经度 = 见图")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "rule"),
     [
@@ -150,6 +171,10 @@ def test_x_to_the_north_is_told_by_its_numbers_and_said(tmp_path: Path) -> None:
         ("v8.dgn", "\u00d0\u00cf\u0011\u00e0\u00a1\u00b1\u001a\u00e1", "vector.dgn_v8"),
         ("empty.kml", '<kml xmlns="http://www.opengis.net/kml/2.2"/>', "source.empty"),
         ("heading.csv", "name,x,y\n", "source.empty"),
+        ("map.csv", "name,经度,纬度\na,见图,见图\n", "vector.no_coordinates_read"),
+        ("sensors.csv", "name,value\na,1\n", "source.table_without_place"),
+        ("cut.kmz", "PK\x03\x04", "source.archive_cut"),
+        ("cut.zip", "PK\x03\x04", "source.archive_cut"),
     ],
     ids=lambda value: str(value)[:20],
 )  # fmt: skip
