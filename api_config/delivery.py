@@ -13,11 +13,19 @@ from itertools import islice
 from pathlib import Path
 
 from api_config.blank_columns import ensure_columns
-from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, SourceDelivery, SourceInspection
+from api_config.source_delivery import (
+    Delivery,
+    NoProgress,
+    Outcome,
+    Reporter,
+    SourceDelivery,
+    SourceInspection,
+    town_place,
+)
 from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits
-from ingest.place import TownPlace, place_of
+from ingest.place import TownPlace
 from ingest.readers import ensure_inside, ensure_kind, files_passed_over, find_sources
 from ingest.reading import HERE, ReadLimits, SourceReaders
 from ingest.source_crs import with_local_grid
@@ -105,7 +113,7 @@ def inspect(
     `with_shapes` keeps what was read for a map.
     """
     options = with_local_grid(options, town.path / "private" if town else None)
-    place = place_of(town.store, town.settings.height_datum) if town else TownPlace(options.crs or "EPSG:4548")
+    place = town_place(town) if town else TownPlace(options.crs or "EPSG:4548")
     catalogue = town.catalogue if town else read_catalogue()
     _ensure_answerable(options, catalogue)
     if town:

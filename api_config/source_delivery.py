@@ -27,13 +27,14 @@ from twin_model.changeset import Changeset, ScopeKind, Source, Touched, Version
 from twin_model.delivery_identity import version_with_same_source, with_layers
 from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
+from twin_model.local_grid import read_grids
 from twin_model.plan import LayerPlan
 from twin_model.sources import SourceCopy, copy_to_read, is_kept, keep_content, source_copy
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import plan_changeset, touched_ids
 
-__all__ = ["Delivery", "NoProgress", "Outcome", "Reporter", "SourceDelivery", "SourceInspection"]
+__all__ = ["Delivery", "NoProgress", "Outcome", "Reporter", "SourceDelivery", "SourceInspection", "town_place"]
 
 _MOST_SHAPES = 20_000
 """So many geometries of one source are kept for a map."""
@@ -166,7 +167,7 @@ class SourceDelivery:
             self._copy = self._open.enter_context(_source_copy(town, self._source, self.path, reader, delivery))
             folder = self._open.enter_context(_spool_folder(town))
             request = read_request(
-                self._copy.path, reader, self._source, self._options, self._catalogue, _place(town), folder
+                self._copy.path, reader, self._source, self._options, self._catalogue, town_place(town), folder
             )
             request = replace(request, zone=town.settings.timezone)
             self._reading = self._open.enter_context(self._readers.begin(request))
@@ -343,8 +344,10 @@ def read_request(
     return ReadRequest(path, reader.name, source, options, catalogue, place.crs, folder, place=place)
 
 
-def _place(town: Town) -> TownPlace:
-    return place_of(town.store, town.settings.height_datum)
+def town_place(town: Town) -> TownPlace:
+    """Return where a town is, with its local grids."""
+    place = place_of(town.store, town.settings.height_datum)
+    return replace(place, grids=read_grids(town.path / "private"))
 
 
 def _basis(town: Town, reader: Reader, options: ReadOptions, delivery: Delivery) -> ReadingBasis:

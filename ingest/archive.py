@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from twin_model.errors import SourceRefused
 
-__all__ = ["ensure_whole_archive", "is_archive", "unpack"]
+__all__ = ["ensure_whole_archive", "is_archive", "member_names", "unpack"]
 
 MOST_MIB = 4096
 MOST_RATIO = 200
@@ -20,6 +20,15 @@ _DAMAGE = (zlib.error, lzma.LZMAError)
 
 def is_archive(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() == ".zip" and zipfile.is_zipfile(path)
+
+
+def member_names(path: Path) -> list[str]:
+    """Return the names of an archive's files without their folders; none of one that cannot be read."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [PurePosixPath(_name(member).replace("\\", "/")).name for member in archive.infolist()]
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return []
 
 
 def ensure_whole_archive(path: Path) -> None:

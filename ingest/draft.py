@@ -40,13 +40,13 @@ from twin_model.local_grid import LocalGrid
 from twin_model.rows.coordinate_runs import CoordinateRuns
 from twin_model.temporal import Instant, now
 
-__all__ = ["FRAME_ROWS", "Draft", "ReadOptions"]
+__all__ = ["FRAME_ROWS", "Draft", "ReadOptions", "named_first"]
 
 FRAME_ROWS = 50_000
 """Frames are cut to this many rows, so that memory stays bounded whatever the size of the source."""
 
 _MOST_NAMED = 30
-"""So many columns a finding names."""
+"""So many columns or layers a finding names."""
 
 
 @dataclass(frozen=True)
@@ -76,14 +76,22 @@ class ReadOptions:
         return self.encoding or (ensure_encoding(str(named)) if named else None)
 
 
+def named_first(names: Sequence[str]) -> list[str]:
+    """Return as many names as a message can hold, "…" for the others."""
+    return [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
+
+
 @dataclass
 class Counts:
-    """read = stored + quarantined + decoration: every record of the source ends in exactly one of the three."""
+    """read = stored + quarantined + decoration: every record of the source ends in exactly one of the three.
+
+    `left_out` are the rows of layers that were not read at all; each of them has a finding."""
 
     read: int = 0
     stored: int = 0
     quarantined: int = 0
     decoration: int = 0
+    left_out: int = 0
     features: Counter[str] = field(default_factory=Counter)
 
     def to_dict(self) -> dict[str, Any]:
@@ -92,6 +100,7 @@ class Counts:
             "stored": self.stored,
             "quarantined": self.quarantined,
             "decoration": self.decoration,
+            **({"left_out": self.left_out} if self.left_out else {}),
             "features": dict(self.features),
         }
 
@@ -195,7 +204,7 @@ class Draft:
         """
         if frame.crs is None:
             crs = self.storage_crs
-            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], example=crs)
+            raise SourceRefused("source.no_crs", source=self.source.name, crs=crs, likely=[], evidence="", example=crs)
         self.crs = self.crs or crs_code(frame.crs)
         for start in range(0, len(frame), FRAME_ROWS):
             part = frame.iloc[start : start + FRAME_ROWS]
@@ -247,13 +256,18 @@ class Draft:
         """Note a finding about data that is stored all the same."""
         self._found.append((finding, False))
 
+    def leave_out(self, finding: Finding, rows: int) -> None:
+        """Note that a layer of the source is not read, and how many rows it has; the finding's place is the layer's name."""
+        self.counts.left_out += max(rows, 0)
+        self.report(finding)
+
     def report_attributes(self, layer_id: str, names: Sequence[str], source_layer: str) -> None:
         """Say once for each source layer which of its columns stay in `attributes`."""
         if (layer_id, source_layer) in self._told_of:
             return
         self._told_of.add((layer_id, source_layer))
-        shown = [*names[:_MOST_NAMED], *(["…"] if len(names) > _MOST_NAMED else [])]
-        values = {"source": self.source.name, "source_layer": source_layer, "count": len(names), "names": shown}
+        count, shown = len(names), named_first(names)
+        values = {"source": self.source.name, "source_layer": source_layer, "count": count, "names": shown}
         self.report(Finding("attributes.kept", "info", layer=layer_id, values=values))
 
     @property

@@ -8,6 +8,7 @@ was given, in `mappings/` of the town, with its forms at the end; edit it, or re
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,8 @@ __all__ = ["has_learned", "learn", "learned_mapping"]
 _HEAD = (
     "\n# What this mapping was learned from: sources with these columns are read by it. Remove the file to forget it.\n"
 )
+_COMMENTS = re.compile(r"(?:\s*#.*\n)*\s*")
+_DRAFTED = " mapping check "
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,8 @@ class _Form:
 
 def learn(folder: Path, mapping: Mapping, outlines: Sequence[LayerOutline]) -> Path:
     """Keep a mapping for sources of the same form and return its file; one of that name is replaced."""
-    text = mapping.content.decode("utf-8").partition(_HEAD)[0].rstrip("\n") + "\n" + _HEAD
-    for outline in outlines:
+    text = _without_head(mapping.content.decode("utf-8").partition(_HEAD)[0]).rstrip("\n") + "\n" + _HEAD
+    for outline in _with_rows(outlines):
         text += f"[[form]]\nlayer = {_quoted(outline.name)}\n"
         if not outline.known_by_name:
             text += f"columns = {_quoted([column.name for column in outline.columns])}\n"
@@ -47,6 +50,12 @@ def learn(folder: Path, mapping: Mapping, outlines: Sequence[LayerOutline]) -> P
     part.write_text(text, "utf-8")
     part.replace(path)
     return path
+
+
+def _without_head(text: str) -> str:
+    """Return a mapping without the head of a draft: it names the file that was drafted, and another one to write."""
+    head = _COMMENTS.match(text)
+    return text[head.end() :] if head is not None and _DRAFTED in head[0] else text
 
 
 def has_learned(folder: Path) -> bool:
@@ -62,13 +71,18 @@ def learned_mapping(folder: Path, outlines: Sequence[LayerOutline]) -> Mapping |
             _Form(form["layer"], frozenset(map(str.casefold, form["columns"])) if "columns" in form else None)
             for form in tomllib.loads(mapping.content.decode("utf-8")).get("form", [])
         ]
-        known = [(outline, _known(outline, forms)) for outline in outlines]
+        known = [(outline, _known(outline, forms)) for outline in _with_rows(outlines)]
         if not known or not all(name for _, name in known):
             continue
         if all(outline.name == name for outline, name in known):
             return mapping
         return replace(mapping, layers=tuple(entry for each in known for entry in _renamed(mapping, *each)))
     return None
+
+
+def _with_rows(outlines: Sequence[LayerOutline]) -> list[LayerOutline]:
+    """Return the layers that hold something: of an empty one nothing is read."""
+    return [outline for outline in outlines if outline.rows or outline.survey_role]
 
 
 def _known(outline: LayerOutline, forms: Sequence[_Form]) -> str:

@@ -5,7 +5,8 @@ report[0].fields[0].after                   # ("砖混",)
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,6 +14,7 @@ import pandas as pd
 from ingest.draft import Draft
 from ingest.mapping import LayerMapping, Mapping
 from ingest.outline import LayerOutline
+from ingest.vector.table_join import columns_of_table, joined_name
 
 __all__ = ["FieldReport", "LayerReport", "mapping_report"]
 
@@ -32,13 +34,23 @@ class FieldReport:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One source layer by one entry of a mapping: `kept` are columns that stay in `attributes`, with some values."""
+    """One source layer by one entry of a mapping: `kept` are columns that stay in `attributes`, with some values.
+
+    A layer that `is_empty` needs no entry; a table that is `joined_to` a layer has its columns there.
+    """
 
     source_layer: str
     target: str
     features: int
     fields: tuple[FieldReport, ...]
     kept: tuple[tuple[str, tuple[str, ...]], ...]
+    is_empty: bool = False
+    joined_to: str = ""
+
+    @property
+    def is_left_out(self) -> bool:
+        """Whether rows of the layer would be left out, because no entry takes them."""
+        return not (self.target or self.is_empty or self.joined_to)
 
     @property
     def missing(self) -> list[FieldReport]:
@@ -49,17 +61,52 @@ class LayerReport:
 def mapping_report(mapping: Mapping, outlines: Sequence[LayerOutline], draft: Draft) -> list[LayerReport]:
     """Return what became of each source layer that an entry takes; a layer that no entry takes has the target ""."""
     values = _values_of(draft)
+    joined = _joined_tables(mapping, outlines)
     reports = []
     for outline in outlines:
+        if not outline.rows and not outline.survey_role:
+            reports.append(LayerReport(outline.name, "", 0, (), (), is_empty=True))
+            continue
+        if outline.name in joined:
+            reports.append(LayerReport(outline.name, "", 0, (), (), joined_to=joined[outline.name]))
+            continue
         if outline.survey_role:
             reports.append(_survey_report(outline, draft, values))
             continue
         entries = [entry for entry in mapping.layers if outline.kinds_taken(entry)]
-        reports += [_layer_report(outline, entry, draft, values) for entry in entries]
+        reports += [_layer_report(_with_joined(outline, entry, outlines), entry, draft, values) for entry in entries]
         if not entries:
             unused = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns)
             reports.append(LayerReport(outline.name, "", 0, (), unused))
     return reports
+
+
+def _joined_tables(mapping: Mapping, outlines: Sequence[LayerOutline]) -> dict[str, str]:
+    """Return the tables of the source that entries join to a layer, with the name of the layer."""
+    return {
+        entry.join.table: outline.name
+        for outline in outlines
+        for entry in mapping.layers
+        if entry.join is not None and entry.join.file is None and outline.kinds_taken(entry)
+    }
+
+
+def _with_joined(outline: LayerOutline, entry: LayerMapping, outlines: Sequence[LayerOutline]) -> LayerOutline:
+    """Return a layer with the columns of the table that an entry joins to it, as its rows have them when they are read."""
+    join = entry.join
+    if join is None:
+        return outline
+    if join.file is not None:
+        table = columns_of_table(Path(join.file))
+    else:
+        table = next((each.columns for each in outlines if each.name == join.table), ())
+    own = {column.name for column in outline.columns}
+    joined = (
+        replace(column, column=replace(column.column, name=joined_name(join, column.name, own)))
+        for column in table
+        if column.name != join.key
+    )
+    return replace(outline, columns=(*outline.columns, *joined))
 
 
 def _layer_report(

@@ -38,7 +38,7 @@ class LayerOutline:
 
     `crs` is "" where the source states none. `name` is what `from` of a mapping is compared with; `parts` are how it names
     one kind of geometry, where that is not `NAME|KIND`. `known_by_name` where columns tell nothing: a drawing's layers.
-    A table of a survey has a `survey_role` ("point", "line", "half", "sheet") and the columns that are `understood` -> field.
+    `rows` is empty for a layer that holds none. A table of a survey has a `survey_role` ("point", "line", "half", "sheet") and the columns that are `understood` -> field.
     """
 
     name: str

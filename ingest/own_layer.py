@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 
 from ingest.draft import Draft
+from ingest.layer_likeness import nearest_layer
 from ingest.mapping import LayerMapping
-from ingest.suggestion import fitting_layers
+from ingest.outline import ColumnOutline, LayerOutline
 from ingest.values import is_absent, typed
-from twin_model.catalogue import Catalogue, layer_of
+from twin_model.catalogue import layer_of
 from twin_model.catalogue.known_columns import known_columns
 from twin_model.catalogue.layer_from_source import (
     AddedFields,
@@ -129,14 +130,7 @@ def _report(described: SourceDescription, layer: Layer, draft: Draft) -> None:
 
 
 def _nearest(described: SourceDescription, draft: Draft) -> str:
-    """Return the layer of ours that fits its geometry, its name and most of its columns, to show how --as is written."""
-    names = {column.name.lower() for column in described.columns}
-    ours = Catalogue({layer.id: layer for layer in draft.catalogue if not layer.delivered_as})
-    dimension = layer_of("any", {"geometry": described.geometry}).dimension
-    fitting = fitting_layers(ours, {dimension}, [described.name])
-    known = {each: sum(bool(_words(field) & names) for field in ours[each].fields) for each in fitting}
-    return max(known, key=lambda each: known[each], default="building")
-
-
-def _words(field: Field) -> set[str]:
-    return {word.lower() for word in (field.name, field.title.zh, field.title.en, *field.aliases) if word}
+    """Return the layer of the house that is near by its name or columns, "" where none is: to show how --as is written."""
+    kind = described.geometry.removesuffix("Z").removeprefix("Multi").removeprefix("None")
+    columns = tuple(ColumnOutline(column) for column in described.columns)
+    return nearest_layer(LayerOutline(described.name, {kind: 1}, columns=columns), kind, draft.catalogue)

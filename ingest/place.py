@@ -6,6 +6,7 @@ zone, degrees for metres, another unit; or they are numbers of a local grid. A c
 What a person answers stands in `ingest/coordinates.py`; how causes become findings or a refusal in `ingest/unplaced.py`.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,7 @@ from twin_model.crs import (
     transform_xy,
 )
 from twin_model.errors import CrsRefused
+from twin_model.local_grid import LocalGrid
 from twin_model.store.base import Store
 
 __all__ = [
@@ -33,8 +35,10 @@ __all__ = [
     "causes_of",
     "far_from_town",
     "fit_better",
+    "fitting_grids",
     "have_no_place",
     "lie_in_town",
+    "likely_cause",
     "likely_systems",
     "may_lie_elsewhere",
     "place_of",
@@ -50,6 +54,8 @@ _NEAR_DEGREES = 0.5
 _FAR_DEGREES = 1.0
 _LOCAL_METRES = 1_000_000.0
 """Coordinates of a local grid are smaller than this; so near to the equator no zone of China is used."""
+_OF_ONE_GRID = 100_000.0
+"""Metres: a local grid is that of one town, and its control points lie there."""
 _LOOKED_AT = 500
 _FAMILIES = (
     (range(4534, 4555), range(4513, 4534)),  # CGCS2000, 3-degree zones: without and with the zone's number
@@ -65,13 +71,14 @@ class TownPlace:
     """Where a town is: its storage CRS and the box of what it holds, in degrees; None where it holds nothing yet.
 
     `is_real` is False where a source is only looked at without a town: then numbers of a local grid are warned of.
-    `height_datum` is what the town's heights are called, empty where nobody says.
+    `height_datum` is what the town's heights are called, empty where nobody says. `grids` are its local grids.
     """
 
     crs: str
     box: Box | None = None
     is_real: bool = False
     height_datum: str = ""
+    grids: tuple[LocalGrid, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,6 +189,26 @@ def likely_systems(x: Floats, y: Floats, town: TownPlace) -> list[str]:
         [system for system in systems if 2 * int(_inside(x, y, system, area).sum()) > len(x)] for area in _areas(town)
     )
     return next(filter(None, fitting), [])
+
+
+def fitting_grids(x: Floats, y: Floats, town: TownPlace) -> list[str]:
+    """Return the names of the town's local grids in which most places lie in the town, near what the grid was fitted to."""
+    names = []
+    for grid in town.grids if len(x) else ():
+        near = np.ones(len(x), dtype=bool)
+        if grid.model != "bursa":  # whose origin is geocentric
+            near = np.hypot(x - grid.origin[0], y - grid.origin[1]) < _OF_ONE_GRID
+        east, north = grid.to_target(x, y)
+        if 2 * int((near & lie_in_town(east, north, grid.target_crs, town)).sum()) > len(x):
+            names.append(grid.name)
+    return names
+
+
+def likely_cause(x: Floats, y: Floats, town: TownPlace) -> Cause | None:
+    """Return why most places are not in the town in its own system, None where they are or nothing is likely."""
+    counts = Counter(causes_of(x, y, crs_code(town.crs), town))
+    cause, count = counts.most_common(1)[0] if counts else (None, 0)
+    return cause if 2 * count > len(x) else None
 
 
 def have_no_place(x: Floats, y: Floats, crs: str) -> Mask:

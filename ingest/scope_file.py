@@ -48,7 +48,9 @@ def _areas(path: Path, storage_crs: str, crs: str | None) -> Iterator[BaseGeomet
         for batch in file.batches(layer, [], FRAME_ROWS) if geometry is not None else ():
             declared = layer.crs or crs
             if declared is None:
-                raise CalledWrongly("source.no_crs", source=path.name, crs=storage_crs, likely=[], example=storage_crs)
+                raise CalledWrongly(
+                    "source.no_crs", source=path.name, crs=storage_crs, likely=[], evidence="", example=storage_crs
+                )
             shapes = shapely.make_valid(np.asarray(shapely.from_wkb(batch.wkb.objects()), dtype=object))
             moved = transform_geometries(shapes, crs_code(declared), storage_crs)
             yield shapely.union_all(moved[shapely.get_dimensions(moved) == 2])

@@ -14,13 +14,16 @@ from numpy.typing import NDArray
 
 from ingest.draft import Draft, ReadOptions
 from ingest.margin_text import Margin, codes_of, contradicts
-from ingest.place import fit_better, lie_in_town, likely_systems
+from ingest.place import fit_better, fitting_grids, lie_in_town, likely_cause, likely_systems
 from twin_model.crs import crs_code, same_crs, title_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.local_grid import LOCAL, read_grid
 
 __all__ = ["no_crs", "source_crs", "with_local_grid"]
+
+_RULES = {"geometry.axes_swapped": "source.no_crs_swapped", "geometry.wrong_unit": "source.no_crs_unit"}
+"""The refusal of a source without CRS whose numbers lie in the town once they are read another way."""
 
 Places = Callable[[], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
@@ -73,11 +76,25 @@ def _ensure_agreement(draft: Draft, options: ReadOptions, crs: str, margin: Marg
 
 
 def no_crs(draft: Draft, places: Places, margin: Margin | None = None) -> SourceRefused:
-    """Return the refusal of a source without CRS: the town's, those that the numbers fit, what the margin says."""
-    likely, named = likely_systems(*places(), draft.town), codes_of(margin) if margin else []
-    agreed = [code for code in named if code in likely] or named or likely or [draft.storage_crs]
+    """Return the refusal of a source without CRS: the town's, those that the numbers fit, what the margin says.
+
+    Where they fit none, the refusal says what would bring them into the town, and proposes no system that does not.
+    """
+    x, y = places()
+    named = codes_of(margin) if margin else []
+    likely = likely_systems(x, y, draft.town) or [f"{LOCAL}{name}" for name in fitting_grids(x, y, draft.town)]
+    evidence = Finding("source.margin_says", values={"margin": margin.quoted}) if margin and margin.quoted else ""
     values: dict[str, Any] = {"source": draft.source.name, "crs": draft.storage_crs, "likely": likely}
-    return SourceRefused("source.no_crs", **values, evidence=margin and margin.quoted, example=agreed[0])
+    values["evidence"] = evidence
+    agreed = [code for code in named if code in likely] or named or likely
+    if agreed or not len(x):
+        return SourceRefused("source.no_crs", **values, example=[*agreed, draft.storage_crs][0])
+    cause = likely_cause(x, y, draft.town)
+    rule = "source.no_crs_elsewhere" if cause is None else _RULES.get(cause.rule, "source.no_crs_elsewhere")
+    values |= {"x": round(float(x[0]), 3), "y": round(float(y[0]), 3)}
+    if cause is not None:
+        values |= {"likely": cause.crs, "unit": cause.unit}
+    return SourceRefused(rule, **values)
 
 
 def with_local_grid(options: ReadOptions, private: Path | None) -> ReadOptions:

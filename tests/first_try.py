@@ -113,7 +113,7 @@ def _tried(path: Path, kind: str, columns: frozenset[str]) -> Try:
         town = init_town(Path(folder) / "town", name="试", crs=_crs_of(path))
         try:
             outcome, remedy = _outcome(town, path, ReadOptions()), ""
-            if outcome.error is not None and outcome.error.rule_id == "source.no_crs":
+            if outcome.error is not None and outcome.error.rule_id.startswith("source.no_crs"):
                 outcome, remedy = _outcome(town, path, ReadOptions(crs=CRS)), "--crs"
             if outcome.error is not None and outcome.error.rule_id.startswith("geometry."):
                 outcome, remedy = _outcome(town, path, ReadOptions(crs=CRS, mapping=ANYWHERE)), "anywhere"

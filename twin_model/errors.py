@@ -24,7 +24,7 @@ class TwinError(Exception):
         """Return the four-part message in `lang` ("zh" or "en").
 
         `door` is where it is read: "http" takes the words of `<rule>_http` where a rule has some, because a client
-        of the service cannot run our commands; "python" those of `<rule>_python`, for a notebook.
+        of the service cannot run our commands; "python" those of `<rule>_python`, for a notebook; "shell" the rule's own.
         """
         own = f"{self.rule_id}_{door or self.door}"
         return render(own if own in messages("en") else self.rule_id, lang, self.values)

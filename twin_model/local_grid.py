@@ -13,6 +13,7 @@ findings show them. Where control points are read and checked stands in `ingest/
 import re
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import combinations
@@ -27,7 +28,18 @@ from twin_model.crs import crs_code, from_geocentric, to_geocentric
 from twin_model.errors import CalledWrongly
 from twin_model.toml_text import toml_text
 
-__all__ = ["LOCAL", "MODELS", "Control", "GridFit", "LocalGrid", "Model", "fit_grid", "read_grid", "write_grid"]
+__all__ = [
+    "LOCAL",
+    "MODELS",
+    "Control",
+    "GridFit",
+    "LocalGrid",
+    "Model",
+    "fit_grid",
+    "read_grid",
+    "read_grids",
+    "write_grid",
+]
 
 Floats = NDArray[np.float64]
 Model = Literal["similarity", "affine", "bursa"]
@@ -273,6 +285,15 @@ def read_grid(folder: Path | None, crs: str) -> LocalGrid:
         return _grid_of(tomllib.loads(path.read_text("utf-8")))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CalledWrongly("georeference.damaged", name=name, path=path.name) from error
+
+
+def read_grids(folder: Path | None) -> tuple[LocalGrid, ...]:
+    """Return the grids of a town's `private/` folder by name; a file that is damaged is none."""
+    grids = []
+    for path in sorted(folder.glob("local-*.toml")) if folder else ():
+        with suppress(CalledWrongly):
+            grids.append(read_grid(folder, path.stem.removeprefix("local-")))
+    return tuple(grids)
 
 
 def _grid_of(table: dict[str, Any]) -> LocalGrid:

@@ -16,9 +16,11 @@ import click
 import orjson
 from rich.console import Console
 
+from api_config.commands.typed_line import typed_line
 from api_config.settings import Settings
 from twin_model.errors import CalledWrongly, NotFound, TwinError
 from twin_model.messages import render
+from twin_model.messages.command_lines import pasted_as
 from twin_model.town import Town, open_quietly
 
 __all__ = ["CommandContext", "clean_stdout", "command", "help_text"]
@@ -59,7 +61,7 @@ class CommandContext:
         self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
 
     def print_error(self, error: TwinError) -> None:
-        self.err.print(error.text(self.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+        self.err.print(error.text(self.lang, "shell"), style="red", highlight=False, markup=False, soft_wrap=True)
 
     def close(self) -> None:
         if self._town is not None:
@@ -96,25 +98,32 @@ def command(function: Callable[..., int | None]) -> Callable[..., None]:
     @click.pass_obj
     @wraps(function)
     def run(context: CommandContext, *args: Any, **kwargs: Any) -> None:
-        try:
-            code = function(context, *args, **kwargs) or 0
-        except (CalledWrongly, NotFound) as error:
-            context.print_error(error)
-            code = 2
-        except TwinError as error:
-            context.print_error(error)
-            code = 1
-        except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-            code = 0
-        except Exception:
-            context.err.print(_unforeseen(context.lang), style="red", highlight=False, markup=False, soft_wrap=True)
-            code = 1
-        except KeyboardInterrupt:
-            context.err.print(context.say("cli.stopped"))
-            code = 130
-        finally:
-            context.close()
-        raise SystemExit(code)
+        with pasted_as(typed_line(click.get_current_context())):
+            raise SystemExit(_exit_code(context, function, args, kwargs))
 
     return run
+
+
+def _exit_code(
+    context: CommandContext, function: Callable[..., int | None], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> int:
+    """Run a verb and return its exit code; whatever goes wrong is a sentence."""
+    try:
+        return function(context, *args, **kwargs) or 0
+    except (CalledWrongly, NotFound) as error:
+        context.print_error(error)
+        return 2
+    except TwinError as error:
+        context.print_error(error)
+        return 1
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception:
+        context.err.print(_unforeseen(context.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        context.err.print(context.say("cli.stopped"))
+        return 130
+    finally:
+        context.close()

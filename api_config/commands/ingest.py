@@ -39,7 +39,7 @@ from ingest.mapping import read_mapping
 from ingest.reading import ReadLimits
 from ingest.scope_file import read_scope
 from tiles.encodings.finding_report import row_dict
-from tiles.encodings.finding_rows import FindingRow
+from tiles.encodings.finding_rows import FindingRow, short_reason
 from twin_model.crs import crs_code
 from twin_model.errors import CalledWrongly
 from twin_model.local_grid import LOCAL
@@ -311,7 +311,8 @@ def _print_summary(outcomes: list[Outcome], context: CommandContext) -> None:
 def _to_do(outcome: Outcome, context: CommandContext) -> str:
     """Return in a few words what is to be done about a source; nothing where all is well."""
     if outcome.error is not None:
-        return context.say("cli.summary_refused")
+        reason = short_reason(outcome.error.text(context.lang), outcome.source, context.lang)
+        return context.say("cli.summary_refused", reason=reason)
     if outcome.already is not None:
         return context.say("cli.summary_already", version=outcome.already)
     quarantined = outcome.counts.get("quarantined", 0)
@@ -358,7 +359,10 @@ def _line(outcome: Outcome, context: CommandContext) -> str:
     learned = (
         "" if outcome.learned is None else context.say("cli.mapping_learned", path=f"mappings/{outcome.learned.name}")
     )
-    return semicolon.join(part for part in (line, comma.join(counted), _became(outcome, context), learned) if part)
+    rows = outcome.counts.get("left_out", 0)
+    left_out = context.say("cli.left_out", rows=rows) if rows else ""
+    parts = (line, comma.join(counted), left_out, _became(outcome, context), learned)
+    return semicolon.join(part for part in parts if part)
 
 
 def _became(outcome: Outcome, context: CommandContext) -> str:

@@ -38,7 +38,8 @@ def mapping_group(lang: str) -> click.Group:
     def draft(context: CommandContext, files: tuple[Path, ...], output: Path | None) -> None:
         with clean_stdout(), SourceReaders(HERE, len(files)) as readers:
             outlines = {path.name: readers.outline(_existing(path), ReadOptions()) for path in files}
-        texts = [mapping_draft(name, outline, _catalogue(context), lang) for name, outline in outlines.items()]
+        file = "" if output is None else str(output)
+        texts = [mapping_draft(name, outline, _catalogue(context), lang, file) for name, outline in outlines.items()]
         _write("\n".join(texts), output, context)
 
     @mapping.command("check", help=help_text("mapping_check", lang))
@@ -61,7 +62,7 @@ def mapping_group(lang: str) -> click.Group:
         else:
             for report in reports:
                 _print_report(report, context)
-        return int(any(report.missing or not report.target for report in reports))
+        return int(any(report.missing or report.is_left_out for report in reports))
 
     return mapping
 
@@ -105,7 +106,8 @@ def _reports(context: CommandContext, path: Path, options: ReadOptions) -> list[
 
 def _print_report(report: LayerReport, context: CommandContext) -> None:
     if not report.target:
-        context.tell("cli.mapping_unmapped", source_layer=report.source_layer)
+        rule = "empty" if report.is_empty else "joined" if report.joined_to else "unmapped"
+        context.tell(f"cli.mapping_{rule}", source_layer=report.source_layer, layer=report.joined_to)
         return
     layer = _catalogue(context)[report.target]
     title = context.say(
@@ -143,6 +145,8 @@ def _as_dict(report: LayerReport) -> dict[str, Any]:
         "source_layer": report.source_layer,
         "target": report.target or None,
         "features": report.features,
+        "empty": report.is_empty,
+        "joined_to": report.joined_to or None,
         "fields": [
             {
                 "field": each.field,

@@ -12,6 +12,8 @@ from rich.table import Table
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from api_config.settings import user_name
+from ingest.model_place import ensure_in_town
+from ingest.place import place_of
 from ingest.scope_file import read_scope
 from twin_model.desk.model_places import Placed
 from twin_model.errors import CalledWrongly
@@ -32,6 +34,7 @@ def place_command(lang: str) -> click.Command:
     @click.option("--point", "points", multiple=True, metavar="X,Y[,Z]=E,N[,H]", help=help_text("place_point", lang))
     @click.option("--footprint", metavar="ID|FILE", help=help_text("place_footprint", lang))
     @click.option("--height", type=float, metavar="H", help=help_text("place_height", lang))
+    @click.option("--anywhere", is_flag=True, help=help_text("place_anywhere", lang))
     @click.option("--remove", is_flag=True, help=help_text("place_remove", lang))
     @click.option("--list", "as_list", is_flag=True, help=help_text("place_list", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
@@ -46,6 +49,7 @@ def place_command(lang: str) -> click.Command:
         points: tuple[str, ...],
         footprint: str | None,
         crs: str | None,
+        anywhere: bool,
         as_list: bool,
         reason: str,
         as_json: bool,
@@ -54,10 +58,15 @@ def place_command(lang: str) -> click.Command:
         if as_list or model is None:
             _list(context, as_json=as_json)
             return
+        position = None if at is None else _numbers(at, (_PLANE, _SPACE))
+        pairs = [*(_pair(text) for text in points), *(_control_points(control) if control else ())]
+        if not anywhere:
+            places = [target for _, target in pairs] if position is None else [position]
+            ensure_in_town(places, crs, place_of(context.town.store))
         placed = context.town.place_model(
             model,
-            at=None if at is None else _numbers(at, (_PLANE, _SPACE)),
-            points=[*(_pair(text) for text in points), *(_control_points(control) if control else ())],
+            at=position,
+            points=pairs,
             footprint=None if footprint is None else _footprint(context, footprint, crs),
             crs=crs,
             reason=reason or context.say("cli.placed_reason"),

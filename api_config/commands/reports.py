@@ -45,6 +45,11 @@ __all__ = [
 ]
 
 _FIRST_PLACES = 3
+_OF_LAYERS = (
+    "vector.layer_left_out", "vector.table_left_out", "vector.layer_without_crs", "vector.layer_without_crs_elsewhere",
+    "vector.layer_unreadable",
+)  # fmt: skip
+"""Findings whose place is a layer: every one of them is named, because nothing of it was read."""
 
 
 def report_option(lang: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -194,8 +199,9 @@ def group_lines(
             several = with_source and len({row.source for row in group}) > 1
             words = (f"{row.source} {place_in_words(row)}".strip() if several else place_in_words(row) for row in group)
             named = [place for place in dict.fromkeys(words) if place]
-            rule = "alike_more" if places is not None and len(named) > places else "alike"
-            values = {"count": len(group), "rule": first.rule, "places": named[:places]}
+            most = None if first.rule in _OF_LAYERS else places
+            rule = "alike_more" if most is not None and len(named) > most else "alike"
+            values = {"count": len(group), "rule": first.rule, "places": named[:most]}
             lines.append(f"        {render(f'report.{rule}', lang, values)}")
     return lines
 

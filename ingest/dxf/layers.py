@@ -26,8 +26,8 @@ from ingest.dxf.blocks import Blocks, bound_name, is_reference
 from ingest.dxf.drawing import Drawing, Geometries, chains, rings_to_polygons
 from ingest.dxf.record import Record
 from ingest.dxf.text_join import LABEL_FACTS, JoinedTexts, joined_texts
+from ingest.layer_likeness import fitting_layers
 from ingest.mapping import LayerMapping, Mapping, value_text
-from ingest.suggestion import fitting_layers
 from twin_model.errors import SourceRefused
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import attributes_text

@@ -19,7 +19,7 @@ import math
 import shlex
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path
@@ -55,6 +55,8 @@ Lines = list[tuple[Any, NDArray[np.float64] | None]]
 _BATCH = 5_000
 _NAME, _LONG_NAME, _PHASE = 2, 5, 6
 _SHOWN = 5
+_KNOWN_ELSEWHERE = ("ifc.conversion_elsewhere",)
+"""Findings that say in which system a model lies: to place it by hand would be another answer, and a wrong one."""
 
 
 def read_ifc(path: Path, draft: Draft, options: ReadOptions) -> None:
@@ -112,12 +114,18 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
         if options.grid is not None and placement.matrix is not None:
             draft.details["local_grid"] = options.crs_name
     else:
-        placement = _placed_by_hand(placing, key)
+        placement = _placed_by_hand(placing, key, draft, options)
         draft.follows_edits = ("bim_model", "bim_storey", "bim_space", "bim_element", "bim_alignment")
-    is_told_with_size = placement.kind == "none" and bool(products.features or products.alignments)
+    is_told_with_size = (
+        placement.kind == "none"
+        and bool(products.features or products.alignments)
+        and not any(finding.rule in _KNOWN_ELSEWHERE for finding in placement.findings)
+    )
     for finding in placement.findings:
         if not (is_told_with_size and finding.rule == "ifc.no_placement"):
-            draft.report(finding)
+            is_elsewhere = finding.rule in _KNOWN_ELSEWHERE
+            source = {"source": draft.source.name} if is_elsewhere else {}
+            draft.report(replace(finding, values={**finding.values, **source}))
     by_hand = None if placing is None else matrix_of(orjson.dumps(orjson.loads(placing)["matrix"]).decode())
     rows = ModelRows(key, products, outline.relations, placement.matrix, draft.storage_crs, outline.losses, by_hand)
     _add_shapes(rows, chain(() if first is None else (first,), shapes), draft)
@@ -138,10 +146,15 @@ def _read_model(file: IfcFile, outline: _Outline, draft: Draft, options: ReadOpt
         draft.report(Finding("ifc.further_shapes", "info", layer="bim_element", values=values))
 
 
-def _placed_by_hand(placing: str, key: str) -> Placement:
-    """Return the placement of a model that the town remembers as placed by hand."""
+def _placed_by_hand(placing: str, key: str, draft: Draft, options: ReadOptions) -> Placement:
+    """Return the placement of a model that the town remembers as placed by hand; a CRS that is named does nothing then."""
     values = {"model": key, "reason": orjson.loads(placing).get("reason")}
-    return Placement("placed", None, (Finding("ifc.placing_kept", "info", layer="bim_model", values=values),))
+    if options.crs is None:
+        finding = Finding("ifc.placing_kept", "info", layer="bim_model", values=values)
+    else:
+        values |= {"source": draft.source.name, "crs": options.crs_name or options.crs}
+        finding = Finding("ifc.placing_kept_not_crs", "warning", layer="bim_model", values=values)
+    return Placement("placed", None, (finding,))
 
 
 def _keep_local_shapes(local: LocalShapes, draft: Draft) -> str:

@@ -20,11 +20,11 @@ _KINDS = (*GEOMETRY_KINDS, "")
 
 
 def vector_outline(path: Path, options: ReadOptions) -> list[LayerOutline]:
-    """Return the layers of a file with at least one row; `SourceRefused` where GDAL cannot open it."""
+    """Return the layers of a file, those without a row with nothing but their name; `SourceRefused` where GDAL cannot open it."""
     with opened_vector(path, path.name, options) as opened:
         names = [each for each in opened.file.names() if each[0] not in NOT_OF_THE_TOWN]
         layers = [opened.file.layer(name, geometry) for name, geometry in names]
-        return [_outline(opened.file, layer) for layer in layers if layer.features]
+        return [_outline(opened.file, layer) if layer.features else LayerOutline(layer.name, {}) for layer in layers]
 
 
 def _outline(file: VectorFile, layer: SourceLayer) -> LayerOutline:

@@ -20,14 +20,14 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
-from ingest.draft import FRAME_ROWS, Draft, ReadOptions
+from ingest.draft import FRAME_ROWS, Draft, ReadOptions, named_first
 from ingest.encoding import encoding_title
 from ingest.leftovers import leftover_attributes, nested_texts
 from ingest.mapping import LayerMapping, Mapping, standard_mapping
 from ingest.source_crs import source_crs
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
-from ingest.vector.declared_crs import declared_crs, layers_with_crs
+from ingest.vector.declared_crs import declared_crs, layers_with_crs, places_of
 from ingest.vector.file import VectorFile
 from ingest.vector.geometry_parts import have_heights
 from ingest.vector.kind import is_file_geodatabase
@@ -67,7 +67,7 @@ _LENGTH_OF_HEAD = 512
 _ANY_LAYER = ("vector", "topography")
 """Words for `--as` that name no layer."""
 
-_LOOKED_AT = 1_000
+_ALWAYS_ALL_LAYERS = (".gpx",)
 _DAY = re.compile(r"\d{4}([-/])\d\d\1\d\d(?!\d)")
 _MARKS_OF_XML = (b"opengis.net/gml", b"FeatureCollection", b"opengis.net/citygml", b"<LandXML")
 """What XML that is read, or named for what it is, has in its head."""
@@ -108,7 +108,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
-    layers = layers_with_crs(file, file.names(), draft, options)
+    layers = layers_with_crs(file, _with_rows(file, draft), draft, options)
     exported = _exported(file, layers, draft) if _takes_own(options) else {}
     chosen = {name: entries for name, entries in _chosen(layers, path, draft, options).items() if name not in exported}
     of_the_house = {name: ours for name, ours in exported.items() if not ours.delivered_as}
@@ -134,6 +134,26 @@ def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions)
         raise SourceRefused("source.empty", source=draft.source.name)
     ensure_some_fit(draft)
     _report_encoding(file, draft)
+
+
+def _with_rows(file: VectorFile, draft: Draft) -> list[tuple[str, str | None]]:
+    """Return the layers that may hold something; the others are named, unless the format always has them or all are so."""
+    names = file.names()
+    empty = [name for name, geometry in names if _is_empty(file, name, geometry)] if len(names) > 1 else []
+    if len(empty) == len(names):
+        return names
+    shown = [name for name in empty if name not in NOT_OF_THE_TOWN]
+    if shown and not file.source.lower().endswith(_ALWAYS_ALL_LAYERS):
+        values = {"source": draft.source.name, "count": len(shown), "names": named_first(shown)}
+        draft.report(Finding("vector.layers_empty", "info", values=values))
+    return [each for each in names if each[0] not in empty]
+
+
+def _is_empty(file: VectorFile, name: str, geometry: str | None) -> bool:
+    try:
+        return file.layer(name, geometry).features == 0
+    except SourceRefused:
+        return False  # what cannot be read says so when it is read
 
 
 def _exported(file: VectorFile, found: list[tuple[str, str | None]], draft: Draft) -> dict[str, Layer]:
@@ -245,13 +265,10 @@ def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[Layer
 
 
 def _leave_out(file: VectorFile, name: str, geometry: str | None, draft: Draft) -> None:
-    if geometry is None:
-        rows = file.layer(name, None).features
-        values = {"source_layer": name, "source": draft.source.name, "rows": rows}
-        draft.report(Finding("vector.table_left_out", "info", values=values))
-        return
-    values = {"source_layer": name, "source": draft.source.name}
-    draft.report(Finding("vector.layer_left_out", "info", values=values))
+    rows = file.layer(name, geometry).features
+    rule = "vector.table_left_out" if geometry is None else "vector.layer_left_out"
+    values = {"source_layer": name, "source": draft.source.name, "rows": rows}
+    draft.leave_out(Finding(rule, "info", place=name, values=values), rows)
 
 
 def _read_or_leave(
@@ -287,7 +304,7 @@ def _read_or_leave(
 
 def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
     values = {"source_layer": name, "source": draft.source.name, "cause": refusal.values["cause"]}
-    draft.report(Finding("vector.layer_unreadable", "error", values=values))
+    draft.report(Finding("vector.layer_unreadable", "error", place=name, values=values))
 
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
@@ -471,13 +488,4 @@ def _report_encoding(file: VectorFile, draft: Draft) -> None:
 
 def _crs(layer: SourceLayer, first: Batch, draft: Draft, options: ReadOptions) -> str:
     """Return the system of a layer (`ingest/source_crs.py`)."""
-    return source_crs(draft, options, lambda: _places(first, draft), declared=declared_crs(layer.crs))
-
-
-def _places(batch: Batch, draft: Draft) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return x, y of the middles of the first geometries of a batch, read as the mapping says they are meant."""
-    rows = np.flatnonzero(batch.wkb.sizes > 0)[:_LOOKED_AT]
-    shapes = np.asarray(shapely.from_wkb(batch.wkb.objects(rows), on_invalid="ignore"), dtype=object)
-    bounds = shapely.bounds(draft.coordinates.read(shapes))
-    bounds = bounds[np.isfinite(bounds).all(axis=1)]
-    return (bounds[:, 0] + bounds[:, 2]) / 2, (bounds[:, 1] + bounds[:, 3]) / 2
+    return source_crs(draft, options, lambda: places_of(first, draft), declared=declared_crs(layer.crs))

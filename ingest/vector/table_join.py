@@ -3,7 +3,7 @@
 The table is one of the same file, or a CSV or workbook beside the mapping.
 """
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping, TableJoin, value_text
+from ingest.outline import SAMPLED_ROWS, ColumnOutline, shown_values
 from ingest.tables import read_tables
 from ingest.vector.file import VectorFile
 from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.table_features import typed_column
+from twin_model.catalogue.layer_from_source import SourceColumn
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.rows.columns import coded
 
-__all__ = ["JoinedLayer", "joined_layer", "tables_joined"]
+__all__ = ["JoinedLayer", "columns_of_table", "joined_layer", "joined_name", "tables_joined"]
 
 
 def tables_joined(entries: Sequence[LayerMapping]) -> set[str]:
@@ -97,8 +99,19 @@ def _join(file: VectorFile, layer: SourceLayer, join: TableJoin) -> _Join:
         if name not in available:
             raise _impossible(file, join, name, list(available))
     others = {name: column for name, column in columns.items() if name != join.key}
-    renamed = {f"{join.table}.{name}" if name in layer.fields else name: column for name, column in others.items()}
+    renamed = {joined_name(join, name, layer.fields): column for name, column in others.items()}
     return _Join(join.table, join.on, columns[join.key], renamed)
+
+
+def joined_name(join: TableJoin, column: str, own: Collection[str]) -> str:
+    """Return what a column of a table is called where it is joined: with the table's name where the layer has one so named."""
+    return f"{join.table}.{column}" if column in own else column
+
+
+def columns_of_table(path: Path) -> tuple[ColumnOutline, ...]:
+    """Return the columns of a table beside a mapping with some of their values."""
+    columns = {name: column[:SAMPLED_ROWS].tolist() for name, column in _columns_of_file(path).items()}
+    return tuple(ColumnOutline(SourceColumn(name, "string"), shown_values(values)) for name, values in columns.items())
 
 
 def _impossible(file: VectorFile, join: TableJoin, missing: str, available: list[str]) -> SourceRefused:

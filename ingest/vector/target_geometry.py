@@ -1,10 +1,11 @@
 """Whether source layers have the geometry of the layers they are to go to, and which layers fit where they have not."""
 
 import re
+from pathlib import Path
 
 from ingest.draft import Draft
+from ingest.layer_likeness import FIT, fitting_layers, name_score
 from ingest.mapping import LayerMapping, standard_mapping
-from ingest.suggestion import fitting_layers
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.geometry_kind import dimension_of
@@ -26,8 +27,11 @@ def ensure_some_fit(draft: Draft) -> None:
     dimensions = {dimension for kind in kinds if (dimension := dimension_of(kind)) is not None}
     layer = str(rows[0].layer)
     values = {"found": kinds, "layer": layer, "expected": draft.catalogue[layer].geometry}
-    nearest = fitting_layers(draft.catalogue, dimensions, [layer, draft.source.name])
-    raise SourceRefused("vector.wrong_geometry", source=draft.source.name, **values, nearest=nearest, to=nearest[0])
+    names = [layer, Path(draft.source.name).stem]
+    nearest = fitting_layers(draft.catalogue, dimensions, names)
+    like = [each for each in nearest if max(name_score(name, draft.catalogue[each]) for name in names) >= FIT]
+    to = next(iter(like), "LAYER")
+    raise SourceRefused("vector.wrong_geometry", source=draft.source.name, **values, nearest=nearest, to=to)
 
 
 def entries_of_geometry(

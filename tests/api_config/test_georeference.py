@@ -191,4 +191,4 @@ def test_a_mapping_may_name_the_grid_and_a_grid_that_is_not_there_is_refused(run
     refused = run("check", survey, "--crs", "local:sorth")
 
     assert (read.exit_code, refused.exit_code) == (0, 2)
-    assert "Known: north." in refused.stderr and "twin georeference" in refused.stderr
+    assert "Known: north." in refused.stderr and " georeference --control" in refused.stderr

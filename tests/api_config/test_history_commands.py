@@ -143,7 +143,7 @@ def test_the_chain_is_proved_and_a_broken_link_named(town: Path) -> None:
     connection.close()
 
     text = twin(town, "audit", "verify", code=1)
-    assert "does not verify at version 1" in text and "twin restore" in text
+    assert "does not verify at version 1" in text and " restore FILE" in text
 
 
 def test_sources_that_are_missing_or_differ_are_named_until_they_are_delivered_again(

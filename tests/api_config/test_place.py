@@ -32,14 +32,14 @@ def test_a_model_without_place_is_told_with_its_size_and_the_command_that_places
     told = twin(town, "ingest", "office.ifc")
 
     assert "20.0 x 8.0 x 4.0 m, storeys: 1, elements: 2" in told
-    command = re.search(r"twin (place \S+ --at E,N,H --rotate 0)\n", told)
+    command = re.search(r"twin --town \S+ (place \S+ --at E,N,H --rotate 0)\n", told)
     assert command is not None
     words = shlex.split(command[1].replace("E,N,H", "618500,3886000,60"))
     placed = twin(town, *words)
     assert "Office stands at 618500.000, 3886000.000, 60.000" in placed
     assert "placed by hand" in twin(town, "place", "--list")
     assert "no change" in twin(town, "ingest", "office.ifc")
-    undo = re.search(r"twin (revert \d+)", placed)
+    undo = re.search(r"twin --town \S+ (revert \d+)", placed)
     assert undo is not None
     twin(town, *undo[1].split())
     assert "无可用定位" in twin(town, "place", lang="zh")
@@ -79,8 +79,12 @@ def test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_tol
 
     told = twin(town, "ingest", "office.ifc")
 
+    named = twin(town, "ingest", "office.ifc", "--crs", "EPSG:4548", "--crs-wins", "--again")
+    both = re.search(r"twin --town \S+ place \S+ --remove; twin --town \S+ (ingest office.ifc .*--again)", named)
+    assert both is not None, named
+    assert both[1].split() == ["ingest", "office.ifc", "--crs", "EPSG:4548", "--crs-wins", "--again"]
     assert "(version 2)" in placed
-    command = re.search(r"twin (place \S+ --remove)", told)
+    command = re.search(r"twin --town \S+ (place \S+ --remove)", told)
     assert command is not None
     assert "has no place any more" in twin(town, *command[1].split())
     assert "--remove" in twin(town, "place", "--help")
@@ -89,14 +93,18 @@ def test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_tol
 def test_what_is_called_wrongly_says_what_is_expected(town: Path) -> None:
     twin(town, "ingest", "office.ifc")
 
+    assert "List the versions with: twin --town" in twin(town, "revert", "99", code=2), "no Python in a shell"
     for words, told in (
         ("Office --at east,north", "is no place"),
-        ("Office --point 0,0=1,1", "1 control points do not fix a place"),
+        ("Office --point 0,0=618500,3886000", "1 control points do not fix a place"),
         ("Office --control absent.csv", "absent.csv is no table of control points"),
-        ("Offices --at 1,2", "0 models are called 'Offices'"),
-        ("Office --remove --at 1,2", "exactly one way"),
+        ("Office --at 3886000,618500", "Give the east coordinate first: 618500,3886000 --crs EPSG:4548"),
+        ("Office --point 0,0=39618500,3886000 --point 20,0=39618520,3886000", "add --crs EPSG:4527"),
+        ("Offices --at 618500,3886000", "0 models are called 'Offices'"),
+        ("Office --remove --at 618500,3886000", "exactly one way"),
     ):
         assert told in twin(town, "place", *words.split(), code=2)
+    assert "stands at 3886000.000" in twin(town, "place", "Office", "--at", "3886000,618500", "--anywhere")
 
 
 def test_the_commands_of_the_page_about_placing_run_from_first_to_last(town: Path) -> None:

@@ -2,20 +2,26 @@
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
 import click
+import geopandas as gpd
+import shapely
 from message_areas import NAMING_AREAS
 from source_trees import tree_of
+from twin_command import run_twin
 
 from api_config.cli import make_cli
-from twin_model.messages import LANGUAGES, messages
+from twin_model.messages import LANGUAGES, messages, render
+from twin_model.messages.command_lines import CommandLine, pasted_as
 
 ROOT = Path(__file__).resolve().parents[2]
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
-CALL = re.compile(r"(?<![\w/.-])twin (?=--town|[a-z])([^。；，：“”（）\u4e00-\u9fff]*)")
+FIELD = re.compile(r"\{(\w+)")
+CALL = re.compile(r"(?<![\w/.-])twin (?=--town|[a-z])((?:(?! twin )[^。；，：“”（）\u4e00-\u9fff])*)")
 KEYS = re.compile(
     r"options\.(?:survey\.)?[a-z_]+(?=\W)|survey_aliases|cass_table|publish_underground = |closed = |\[\[layer\]\]"
     r"|(?:axes|offset|unit|units|anywhere|encoding|section) = "
@@ -43,6 +49,7 @@ PLACED_BY = f"{PLACING}test_points_and_an_outline_place_a_model_and_say_how_well
 TAKEN_BACK = f"{PLACING}test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_told"
 EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--accept-removals": (COVERS, "--accept-removals"),
+    "--anywhere": (f"{PLACING}test_what_is_called_wrongly_says_what_is_expected", "--anywhere"),
     "--at": (PLACED, "--at"),
     "--control": (PLACED_BY, "--control"),
     "--footprint": (PLACED_BY, "--footprint"),
@@ -199,3 +206,51 @@ def test_every_remedy_that_a_message_names_is_executed_by_a_test() -> None:
         file, name = test.split("::")
         assert name in functions(file), f"{remedy}: {test} is not there"
         assert word in functions(file)[name], f"{remedy}: {test} does not name {word}"
+
+
+def pasted(command: str, folder: Path) -> list[str]:
+    """Return the words that a shell makes of a pasted command, behind `twin`."""
+    script = "twin() { printf '%s\\n' \"$@\"; }\n" + command
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=folder, check=True)
+    return done.stdout.splitlines()
+
+
+def commands_of(text: str) -> list[str]:
+    """Return the commands of a message that end their line or their sentence in it."""
+    calls = [part for line in text.splitlines() for part in re.split(r"(?=twin --town)", line)]
+    return [call for call in calls if call.startswith("twin --town")]
+
+
+def test_every_command_that_names_a_file_is_one_that_a_shell_takes_with_its_path_and_town(tmp_path: Path) -> None:
+    name, path, town = "房屋 (2) $a'b.shp", "in/sp ace/房屋 (2) $a'b.shp", "my town"
+    line = CommandLine(town, "ingest", {}, {name: path}.get)
+    rules = [(rule, text) for rule, text in messages("en").items() if re.search(r"twin [a-z ]+\{source\}", text)]
+
+    assert len(rules) > 8, rules
+    for rule, text in rules:
+        values = dict.fromkeys(FIELD.findall(text), "x") | {"source": name}
+        for lang in LANGUAGES:
+            with pasted_as(line):
+                rendered = render(rule, lang, values)
+            calls = [pasted(re.split(r"[，；。]|[.,;](?= |$)", each)[0], tmp_path) for each in commands_of(rendered)]
+            assert calls and all(words[:2] == ["--town", town] for words in calls), (rule, lang, calls)
+            assert any({path, name} & set(words) for words in calls), (rule, lang, calls)
+
+
+def test_a_remedy_pasted_into_a_shell_works_for_a_path_with_a_space_and_a_parenthesis(tmp_path: Path) -> None:
+    """The file states no CRS, is refused with a command, and that command looks at it or reads it."""
+    (tmp_path / "sp ace").mkdir()
+    lamps = gpd.GeoDataFrame({"编号": ["L1"]}, geometry=[shapely.Point(618_500, 3_886_000)])
+    lamps.to_file(tmp_path / "sp ace" / "路灯 (2).gpkg", layer="路灯")
+    run_twin("--town", "my town", "init", "--name", "试", "--crs", "EPSG:4548", folder=tmp_path)
+
+    for verb, lang in (("check", "en"), ("ingest", "zh"), ("ingest", "en")):
+        source = "sp ace" if lang == "zh" else "sp ace/路灯 (2).gpkg"
+        refused = run_twin("--town", "my town", verb, source, folder=tmp_path, environment={"TWIN_LANG": lang})
+        (command,) = commands_of(refused.stderr)
+        words = pasted(command, tmp_path)
+
+        done = run_twin(*words, folder=tmp_path)
+
+        assert refused.returncode == 1 and words[2] == verb, refused.stderr
+        assert done.returncode == 0 and "路灯 (2).gpkg" in done.stdout, done.stdout + done.stderr

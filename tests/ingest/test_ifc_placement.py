@@ -447,7 +447,9 @@ def test_a_conversion_with_the_number_of_its_zone_is_named_and_placed_where_crs_
     read, remedied = Read(path), Read(path, ReadOptions(crs="EPSG:4527", crs_wins=True))
 
     assert read.model["placement"] == "none"
-    assert all("--crs EPSG:4527 --crs-wins" in words for words in read.texts["ifc.conversion_elsewhere"])
+    remedy = "twin ingest zone.ifc --crs EPSG:4527 --crs-wins"
+    assert all(remedy in words for words in read.texts["ifc.conversion_elsewhere"])
+    assert "ifc.unplaced" not in read.rules, "a second remedy would put it by hand where it does not belong"
     assert same_points(remedied.corners(), box_by_hand(), 1e-3)
 
 

@@ -1,15 +1,19 @@
 """A drafted mapping names what is nearest, fits the geometry, can be read as it is, and a check shows what it makes."""
 
+import json
 import tomllib
 from pathlib import Path
 
 import geopandas as gpd
+import pandas as pd
+import pyogrio
 import pytest
 import shapely
 from twin_command import run_twin
 
 from ingest.draft import ReadOptions
-from ingest.mapping_draft import mapping_draft, proposals
+from ingest.layer_likeness import proposals
+from ingest.mapping_draft import mapping_draft
 from ingest.outline import ColumnOutline, LayerOutline
 from ingest.vector.outline import vector_outline
 from twin_model.catalogue import read_catalogue
@@ -109,9 +113,16 @@ def test_a_draft_is_checked_and_delivered_as_it_is_and_learned_for_the_next_file
     followed = run_twin("--town", town, "ingest", following)
 
     assert drafted.returncode == 0 and mapping.exists(), drafted.stderr
+    head = mapping.read_text("utf-8").partition("\n\n")[0]
+    assert [line[2:] for line in head.splitlines() if line.startswith("# twin")] == [
+        f"twin --town {town} mapping check {houses} --mapping {mapping}",
+        f"twin --town {town} ingest {houses} --mapping {mapping}",
+    ]
+    kept = (town / "mappings" / "houses.toml").read_text("utf-8")
+    assert "# twin" not in kept and kept.lstrip().startswith(("#", "[[layer]]")) and "[[form]]" in kept
     assert again.returncode == 2 and "is there already" in again.stderr
     assert checked.returncode == 0 and "砼, 混, 砖" in checked.stdout and "stay in attributes: " in checked.stdout
-    assert alone.returncode == 2 and "twin mapping draft" in alone.stderr
+    assert alone.returncode == 2 and "mapping draft FILE" in alone.stderr
     assert "learned: mappings/houses.toml" in learned.stdout, learned.stderr
     assert "has learned for its form: houses.toml" in followed.stdout, followed.stderr
     with open_town(town) as opened:
@@ -132,3 +143,32 @@ def test_a_check_names_columns_that_the_mapping_looks_for_in_vain_and_layers_it_
 
     assert checked.returncode == 1 and "none of JIEGOU" in checked.stdout
     assert refused.returncode == 1 and "FW_M" in refused.stdout + refused.stderr
+
+
+def test_a_table_that_is_joined_and_a_layer_without_rows_need_no_entry(tmp_path: Path) -> None:
+    path, mapping, beside = tmp_path / "multi.gpkg", tmp_path / "m.toml", tmp_path / "beside.toml"
+    shapes = [shapely.box(618_500 + 20 * n, 3_886_000, 618_510 + 20 * n, 3_886_010) for n in range(2)]
+    parcels = gpd.GeoDataFrame({"NO": ["1", "2"]}, geometry=shapes, crs="EPSG:4548")
+    parcels.to_file(path, layer="parcels", engine="pyogrio")
+    parcels.iloc[:0].to_file(path, layer="nothing", engine="pyogrio")
+    owners = pd.DataFrame({"NO": ["1", "2"], "OWNER": ["甲", "乙"]})
+    pyogrio.write_dataframe(owners, path, layer="owners")
+    owners.to_csv(tmp_path / "owners.csv", index=False)
+    entry = '[[layer]]\nfrom = "parcels"\nto = "land_use"\nfields = {{ name = "OWNER" }}\njoin = {{ table = "{}", on = "NO" }}\n'
+    mapping.write_text(entry.format("owners"), "utf-8")
+    beside.write_text(entry.format("owners.csv"), "utf-8")
+
+    checked = run_twin("mapping", "check", path, "--mapping", mapping)
+    with_file = run_twin("mapping", "check", path, "--mapping", beside, "--json")
+    drafted = run_twin("mapping", "draft", path)
+
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert "甲, 乙" in checked.stdout and "none of OWNER" not in checked.stdout
+    assert "owners: its columns are joined to parcels" in checked.stdout and "nothing: holds no rows" in checked.stdout
+    assert [report["joined_to"] or report["target"] for report in json.loads(with_file.stdout)] == [
+        "land_use",
+        None,
+        None,
+    ]
+    assert '"column": "OWNER"' in with_file.stdout
+    assert "# nothing: holds no rows" in drafted.stdout

@@ -1,6 +1,7 @@
 """Which CRS a source is read in: what it states, what the caller names, and who wins; nothing is guessed."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import geopandas as gpd
 import pytest
 import shapely
 
+from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
+from ingest.mapping import Mapping
 from ingest.place import TownPlace
 from ingest.readers import reader_of
 from twin_model.box import Box
@@ -17,6 +20,7 @@ from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.local_grid import LocalGrid
 
 CATALOGUE = read_catalogue()
 EAST, NORTH = 400_000.0, 3_885_900.0
@@ -27,7 +31,8 @@ def draft_of(path: Path, box: Box | None = None, **options: Any) -> tuple[list[F
     """Return findings, details of the changeset and geometries of a file, in a town stored in EPSG:4549."""
     asked = ReadOptions(kind="street_lamp", **options)
     place = TownPlace("EPSG:4549", box, is_real=True)
-    with Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs=place.crs, town=place) as draft:
+    meant = coordinates_of(asked.mapping)
+    with Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs=place.crs, town=place, coordinates=meant) as draft:
         reader_of(path, asked).read(path, draft, asked)
         changeset = draft.to_changeset(author="test", reason="test")
         return list(changeset.findings), dict(changeset.counts), next(draft.frames())[1].geometry
@@ -69,19 +74,60 @@ def survey(path: Path, east: float) -> Path:
 def test_a_source_without_crs_is_refused_with_the_systems_that_its_numbers_fit(
     make: Callable[[Path, float], Path], name: str, tmp_path: Path
 ) -> None:
-    for east, likely in ((EAST, "EPSG:4549"), (EAST + 40e6, "EPSG:4528"), (1.0, None)):
+    for east, likely in ((EAST, "EPSG:4549"), (EAST + 40e6, "EPSG:4528")):
         path = make(tmp_path / f"{east:.0f}{name}", east)
 
         with pytest.raises(SourceRefused) as refusal:
             draft_of(path)
 
         assert refusal.value.rule_id == "source.no_crs"
-        assert refusal.value.values["likely"][:1] == ([likely] if likely else [])
+        assert refusal.value.values["likely"][:1] == [likely]
         for text in (str(refusal.value), refusal.value.text("zh")):
-            assert text.rstrip(".").endswith(f"twin ingest {path.name} --crs {likely or 'EPSG:4549'}")
-            assert "EPSG:4548" not in text
-        if likely and not name.startswith("JS"):
+            assert text.rstrip(".").endswith(f"twin ingest {path.name} --crs {likely}")
+            assert "EPSG:4548" not in text and "margin" not in text and "注记" not in text
+        if not name.startswith("JS"):
             assert len(draft_of(path, crs=likely)[2]) >= 1, "the remedy works"
+
+    path = make(tmp_path / f"local{name}", 1.0)
+    with pytest.raises(SourceRefused) as refusal:
+        draft_of(path)
+    assert refusal.value.rule_id == "source.no_crs_elsewhere"
+    for text in (str(refusal.value), refusal.value.text("zh")):
+        assert "--crs EPSG" not in text and "georeference --control" in text and "offset = [" in text
+
+
+def test_a_source_without_crs_whose_numbers_fit_another_way_names_it_and_the_remedy_reads_it(tmp_path: Path) -> None:
+    for factor, swapped, rule, option in (
+        (1.0, True, "source.no_crs_swapped", {"axes": "north_east"}),
+        (1000.0, False, "source.no_crs_unit", {"unit": "mm"}),
+    ):
+        east, north = EAST * factor, NORTH * factor
+        at = [[north, east]] if swapped else [[east, north]]
+        path = tmp_path / f"{rule}.shp"
+        gpd.GeoDataFrame(geometry=shapely.points(at)).to_file(path, engine="pyogrio")
+        remedy = Mapping("remedy", (), options={"coordinates": option})
+
+        with pytest.raises(SourceRefused) as refusal:
+            draft_of(path)
+
+        assert (refusal.value.rule_id, refusal.value.values["likely"]) == (rule, "EPSG:4549")
+        assert str(next(iter(option.values()))) in str(refusal.value)
+        assert draft_of(path, crs="EPSG:4549", mapping=remedy)[2].x[0] == pytest.approx(EAST)
+
+
+def test_a_source_without_crs_is_proposed_the_local_grid_in_which_its_numbers_lie(tmp_path: Path) -> None:
+    grid = LocalGrid("north", "similarity", "EPSG:4549", "", (500.0, 800.0), (1.0, 0.0, EAST, NORTH))
+    far = replace(grid, name="far", origin=(900_000.0, 800.0))
+    place = TownPlace("EPSG:4549", is_real=True, grids=(far, grid))
+    path = tmp_path / "local.shp"
+    gpd.GeoDataFrame(geometry=shapely.points([[510.0, 790.0]])).to_file(path, engine="pyogrio")
+
+    draft = Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs=place.crs, town=place)
+    with draft, pytest.raises(SourceRefused) as refusal:
+        reader_of(path, ReadOptions()).read(path, draft, ReadOptions(kind="street_lamp"))
+
+    assert refusal.value.values["likely"] == ["local:north"]
+    assert str(refusal.value).endswith("twin ingest local.shp --crs local:north")
 
 
 def test_what_a_file_states_holds_against_crs_until_crs_wins(tmp_path: Path) -> None:

@@ -438,13 +438,16 @@ def test_layers_that_a_mapping_does_not_name_and_tables_are_left_out_and_said(tm
     buildings().to_file(path, layer="房屋", engine="pyogrio")
     buildings().to_file(path, layer="mystery", engine="pyogrio")
     pyogrio.write_dataframe(pd.DataFrame({"a": [1, 2]}), path, layer="owners")
+    buildings().iloc[:0].to_file(path, layer="empty", engine="pyogrio")
 
     read = reading(path, mapping=standard_mapping("vector"))
 
     assert read.counts.to_dict()["features"] == {"building": 3}
-    assert {one.rule: one.values["source_layer"] for one in read.findings} == {
+    assert read.counts.to_dict()["left_out"] == 5, "three rows of mystery and two of owners"
+    assert {one.rule: one.place or one.values["names"] for one in read.findings} == {
         "vector.layer_left_out": "mystery",
         "vector.table_left_out": "owners",
+        "vector.layers_empty": ["empty"],
     }
 
 

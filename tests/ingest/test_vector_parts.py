@@ -63,7 +63,8 @@ def test_a_layer_without_system_is_left_out_where_others_have_theirs(tmp_path: P
     reading, named = VectorReading(path), VectorReading(path, crs=CRS)
 
     assert reading.numbers == {"building": 3}
-    assert reading.finding("vector.layer_without_crs").values["source_layer"] == "房屋"
+    assert reading.finding("vector.layer_without_crs").place == "房屋"
+    assert reading.counts.left_out == reading.finding("vector.layer_without_crs").values["rows"] > 0
     assert "--crs" in reading.finding("vector.layer_without_crs").text("zh")
     assert named.numbers == {"building": 6}
 

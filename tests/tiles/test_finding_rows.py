@@ -9,6 +9,7 @@ from tiles.encodings.finding_rows import (
     error_class,
     row_of,
     rule_title,
+    short_reason,
     split_remedy,
 )
 from tiles.encodings.finding_rows import _classes as classes
@@ -41,12 +42,23 @@ def test_a_remedy_is_the_last_sentence_of_a_message() -> None:
         "survey.line_repeated", place="WSLine row 3", values={"start": "A", "end": "B", "first": "WSLine row 2"}
     ).text("zh")
 
-    assert split_remedy(zh, "zh")[1] == "如为另一段管线，请改正点号。"
+    assert split_remedy(zh, "zh")[1] == "请删除该行；如为另一段管线，请改正点号。"
     assert split_remedy("A is lost. Expected 1.5 m. Measure it again.", "en") == (
         "A is lost. Expected 1.5 m.",
         "Measure it again.",
     )
     assert split_remedy("Only this", "en") == ("Only this", "")
+    assert split_remedy("基准不同。请索取成果；或用控制点求定参数。", "zh")[1] == "请索取成果；或用控制点求定参数。"
+    assert split_remedy("不是数值，按空值处理；请改正。", "zh") == ("不是数值，按空值处理；", "请改正。")
+
+
+def test_a_reason_in_a_table_is_the_first_sentence_without_the_name_of_the_file() -> None:
+    for lang in ("en", "zh"):
+        text = Finding("source.empty", values={"source": "a (1).csv"}).text(lang)
+        reason = short_reason(text, "a (1).csv", lang)
+
+        assert reason and "a (1).csv" not in reason and len(reason) <= 60 and reason[-1] not in ".。"
+    assert short_reason("x" * 200, "a.csv", "en").endswith("…")
 
 
 def test_a_place_is_told_by_the_sheet_it_lies_on_unless_the_finding_names_one() -> None:

@@ -80,6 +80,27 @@ def test_every_class_of_error_has_words() -> None:
     assert own <= set(RULES)
 
 
+def test_what_mends_a_whole_source_is_not_said_of_a_few_of_its_rows() -> None:
+    """The others are right: to swap the axes of all, or to read all in another system, would misplace them."""
+    rules = [rule.removesuffix("_minority") for rule in RULES if rule.endswith("_minority")]
+    blanks = {
+        "source": "a.csv",
+        "x": 1,
+        "y": 2,
+        "crs": "EPSG:4548",
+        "likely": "EPSG:4527",
+        "unit": "mm",
+        "number": "J1",
+    }
+
+    assert len(rules) == 9
+    for rule in rules:
+        for lang, other in (("en", "Correct th"), ("zh", "改正")):
+            few, most = (render(rule, lang, {**blanks, "count": count, "total": 4}) for count in (2, 3))
+            assert other in few and other not in most, (rule, lang)
+            assert "options" not in few and "read the file with" not in few, (rule, lang)
+
+
 def with_blanks(rule: str, lang: str) -> str:
     """Return the text of a rule with an x for each value."""
     return render(rule, lang, dict.fromkeys(named_values(messages(lang)[rule]), "x"))

@@ -183,6 +183,7 @@ def test_a_table_with_a_number_becomes_a_layer_without_geometry_and_one_without_
     path = written(parcels(), tmp_path / "parcels.gpkg", layer="parcels")
     pyogrio.write_dataframe(pd.DataFrame({"owner_id": [1, 2], "tel": ["5", "6"]}), path, layer="owners")
     pyogrio.write_dataframe(pd.DataFrame({"remark": ["x", "x"]}), path, layer="remarks")
+    parcels().iloc[:0].to_file(path, layer="nothing", engine="pyogrio")
 
     outcome = delivered(town, path)
 
@@ -190,6 +191,7 @@ def test_a_table_with_a_number_becomes_a_layer_without_geometry_and_one_without_
     assert town.features("owners").index.tolist() == ["1", "2"]
     left_out = [one.values["source_layer"] for one in outcome.findings if one.rule == "vector.table_left_out"]
     assert left_out == ["remarks"]
+    assert "nothing" not in town.catalogue, "an empty layer makes no layer"
 
 
 def test_a_mapping_that_names_options_only_leaves_a_file_its_own_layer(town: Town, tmp_path: Path) -> None:

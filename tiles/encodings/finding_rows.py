@@ -34,12 +34,16 @@ __all__ = [
     "row_of",
     "rows_of_frame",
     "rule_title",
+    "short_reason",
     "split_remedy",
 ]
 
 SEVERITIES: tuple[Severity, ...] = ("error", "warning", "info")
 """The worst first."""
-_SENTENCE = {"zh": re.compile(r"(?<=[。；！？])"), "en": re.compile(r"(?<=[.;!?]) (?=[A-Z0-9{\-])")}
+_SENTENCE = {"zh": re.compile(r"(?<=[。！？])"), "en": re.compile(r"(?<=[.!?]) (?=[A-Z0-9{\-])")}
+_CLAUSE = {"zh": re.compile(r"(?<=；)"), "en": re.compile(r"(?<=;) ")}
+"""Where a message of one sentence is divided: what is to be done stands behind the last semicolon."""
+_LONGEST_REASON = 60
 
 
 @dataclass(frozen=True)
@@ -200,13 +204,29 @@ def rule_title(rule: str, lang: str) -> str:
     return f"{render(area, lang, {})}（{rule}）" if lang == "zh" and area in messages(lang) else rule
 
 
+def short_reason(text: str, source: str, lang: str) -> str:
+    """Return the first sentence of a refusal without the name of its file, as short as a table needs it.
+
+    >>> short_reason("a.shp does not state its system. Name it: twin ingest a.shp --crs EPSG:4548", "a.shp", "en")
+    'does not state its system'
+    """
+    first = _parts(_SENTENCE, text, lang)[0].strip().removeprefix(source).strip(" .。，：,:")
+    return first if len(first) <= _LONGEST_REASON else f"{first[: _LONGEST_REASON - 1]}…"
+
+
+def _parts(pattern: Mapping[str, re.Pattern[str]], text: str, lang: str) -> list[str]:
+    return [part for part in pattern.get(lang, pattern["en"]).split(text) if part.strip()] or [text]
+
+
 def split_remedy(text: str, lang: str) -> tuple[str, str]:
     """Return what a message says happened, and its last sentence, which says what to do; that is "" where it has one.
 
     >>> split_remedy("点 W3 与 W1 的点号重复。请为其中之一改号。", "zh")
     ('点 W3 与 W1 的点号重复。', '请为其中之一改号。')
     """
-    sentences = [part for part in _SENTENCE.get(lang, _SENTENCE["en"]).split(text) if part.strip()]
+    sentences = _parts(_SENTENCE, text, lang)
+    if len(sentences) < 2:
+        sentences = _parts(_CLAUSE, text, lang)
     if len(sentences) < 2:
         return text, ""
     return ("" if lang == "zh" else " ").join(sentences[:-1]).strip(), sentences[-1].strip()

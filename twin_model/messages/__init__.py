@@ -2,7 +2,8 @@
 
 A message has four parts: what happened, with which value, what was expected or nearest, what to do.
 The tables lie in `en/` and `zh/`, one file an area, one table in it named as the area; a test holds both equal.
-How a value is written stands in `values.py`, pieces of English that end up in Chinese in `fragments.toml`.
+How a value is written stands in `values.py`, pieces of English that end up in Chinese in `fragments.toml`, how a
+command is written that a message proposes in `command_lines.py`.
 Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/finding.py`).
 
     >>> render("layer.not_found", "en", {"name": "bulding", "nearest": ["building"]})
@@ -10,12 +11,13 @@ Not here: what an error or a finding is (`twin_model/errors.py`, `twin_model/fin
 """
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from twin_model.messages.command_lines import argument, in_town, pasted_template
 from twin_model.messages.fragments import cause_in_chinese
 from twin_model.messages.values import converted, plain
 
@@ -51,8 +53,10 @@ class _Words(Formatter):
         return cause_in_chinese(value) if self._lang == "zh" and isinstance(value, str) else value
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
-        if conversion is None:
-            return plain(value, self._lang)
+        if conversion in ("p", "q") and isinstance(value, str):
+            return argument(value, conversion)
+        if conversion in (None, "p", "q"):
+            return plain(in_town(value) if isinstance(value, str) else value, self._lang)
         return converted(value, conversion, self._lang, self._layer)
 
     def format_field(self, value: Any, format_spec: str) -> str:
@@ -62,10 +66,28 @@ class _Words(Formatter):
             return str(value)
 
 
+def _variants(rule: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the rules whose words fit these values better, where there are such."""
+    if _is_minority(values):
+        yield f"{rule}_minority"
+    if values.get("nearest") == "":
+        yield f"{rule}_unlike"
+
+
+def _is_minority(values: Mapping[str, Any]) -> bool:
+    count, total = values.get("count"), values.get("total")
+    return isinstance(count, int) and isinstance(total, int) and 0 < 2 * count <= total
+
+
 def render(rule: str, lang: str, values: Mapping[str, Any]) -> str:
     """Return the message of `rule` with `values` filled in, an error among them in the same language; an unknown rule
-    shows its id and values."""
-    template = messages(lang).get(rule)
+    shows its id and values.
+
+    Where `values` speak of the lesser part of a source (`count` of `total`), a rule may have other words, `<rule>_minority`: what
+    mends a whole source would spoil the rest of this one. Where `nearest` is empty there may be `<rule>_unlike`.
+    """
+    templates = messages(lang)
+    template = next((templates[each] for each in (*_variants(rule, values), rule) if each in templates), None)
     if template is None:
         return f"{rule}: {', '.join(f'{k}={v!r}' for k, v in values.items())}"
-    return _Words(lang, values).vformat(template, (), values)
+    return _Words(lang, values).vformat(pasted_template(template), (), values)
