@@ -28,6 +28,7 @@ from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
 from api_config.web.feature_cache import FeatureCache
+from api_config.web.lanes import Lanes
 from api_config.web.problems import problem_of, refusal, unforeseen
 from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
@@ -37,7 +38,6 @@ from twin_model.town_catalogue import CatalogueWatch
 __all__ = ["app_from_environment", "make_app"]
 
 LOGGER = logging.getLogger("twin")
-_THREADS = 4
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -48,8 +48,8 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
+        app.state.lanes.close()
         app.state.service.town.store.close()
 
     app = Starlette(
@@ -62,6 +62,7 @@ def make_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.state.lanes = Lanes(request_seconds=settings.request_seconds)
     _furnish(app, town, settings)
     return app
 

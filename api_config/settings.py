@@ -26,6 +26,9 @@ class Settings:
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
     filter_length: int = _setting(16_384, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
+    request_seconds: float = _setting(
+        30.0, "TWIN_REQUEST_SECONDS", "每次请求的时限（秒）", "longest time to answer a request in, seconds"
+    )
     feature_cache_mib: int = _setting(
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
@@ -59,7 +62,7 @@ class Settings:
 
 _KINDS: dict[str, Any] = {
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "cache_mib": int,
+    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
 }  # fmt: skip
 

@@ -1,11 +1,10 @@
-"""Answers: validators, caching headers and compression, off the event loop where it takes time."""
+"""Answers: validators, caching headers and compression."""
 
 import gzip
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
-import anyio.to_thread
 import brotli
 import orjson
 import zstandard
@@ -35,7 +34,7 @@ def not_modified(request: Request, etag: str) -> Response | None:
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
 
 
-async def answer(request: Request, body: bytes, media_type: str, *, etag: str | None = None, max_age: int = 0, headers: dict[str, str] | None = None,
+def answer(request: Request, body: bytes, media_type: str, *, etag: str | None = None, max_age: int = 0, headers: dict[str, str] | None = None,
                  status: int = 200) -> Response:  # fmt: skip
     """Return a response, compressed as the client likes; `Vary` names everything the body depends on.
 
@@ -53,15 +52,13 @@ async def answer(request: Request, body: bytes, media_type: str, *, etag: str | 
     out["ETag"] = etag
     coding = _coding(request.headers.get("accept-encoding", ""))
     if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
-        body = await anyio.to_thread.run_sync(_compress, coding, body)
+        body = _compress(coding, body)
         out["Content-Encoding"] = coding
     return Response(body, status, out, media_type=media_type)
 
 
-async def answer_json(
-    request: Request, content: Any, *, media_type: str = "application/json", **options: Any
-) -> Response:
-    return await answer(request, orjson.dumps(content), media_type, **options)
+def answer_json(request: Request, content: Any, *, media_type: str = "application/json", **options: Any) -> Response:
+    return answer(request, orjson.dumps(content), media_type, **options)
 
 
 def _coding(accepted: str) -> str | None:

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api_config.web.lanes import LaneFull, TookTooLong
 from twin_model.errors import (
     AccessRefused,
     CalledWrongly,
@@ -24,6 +25,7 @@ __all__ = ["problem", "problem_of", "refusal", "unforeseen"]
 
 LOGGER = logging.getLogger("twin")
 _VARY = "Accept, Accept-Language"
+_AGAIN_SECONDS = 2
 _RULES = {404: "http.not_here", 405: "http.no_method"}
 _CODES = {404: "NotFound", 405: "NotAllowed"}
 
@@ -33,6 +35,8 @@ _STATUS: tuple[tuple[type[TwinError], HTTPStatus, str], ...] = (
     (CalledWrongly, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (SourceRefused, HTTPStatus.UNPROCESSABLE_ENTITY, "InvalidParameterValue"),
     (VersionConflict, HTTPStatus.CONFLICT, "Conflict"),
+    (LaneFull, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
+    (TookTooLong, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
 )
 """The one table from class of error to status; the first that fits counts."""
@@ -46,7 +50,8 @@ def problem_of(error: TwinError, lang: str, instance: str) -> Response:
     )
     if isinstance(error, AccessRefused):
         LOGGER.info("%s: %s", instance, error)
-    return problem(status, code, error.text(lang, door="http"), instance, lang=lang, rule=error.rule_id)
+    again = {"Retry-After": str(_AGAIN_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(status, code, error.text(lang, door="http"), instance, lang=lang, rule=error.rule_id, headers=again)
 
 
 def refusal(status: int, lang: str, request: Request, headers: Mapping[str, str] | None = None) -> Response:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
+from twin_model.deadline import is_over
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
@@ -44,6 +45,9 @@ from twin_model.view import View
 __all__ = ["GeoPackageStore"]
 
 _BUSY_SECONDS = 60
+_STEPS_BETWEEN_LOOKS = 2_000
+"""So many steps of a statement are some tens of microseconds, a spatial comparison apart."""
+
 _CHECKPOINT_PAGES = 8_000
 """So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
 some size would stop for the disk."""
@@ -148,6 +152,7 @@ class GeoPackageStore(GeoPackageHistory):
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         register_functions(connection)
+        connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
         return connection
 
     def _meta(self) -> dict[str, str]:
