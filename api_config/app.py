@@ -142,11 +142,11 @@ def _readable(request: Request, problem: Response) -> Response:
     first = request.headers.get("accept", "").split(",")[0].strip()
     if call.params.get("f", first) not in {"html", "text/html"}:
         return problem
-    kept = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
+    headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
     return Response(
         problem_page(call, orjson.loads(bytes(problem.body))),
         problem.status_code,
-        kept,
+        headers,
         "text/html; charset=utf-8",
     )
 

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 
+from api_config.blank_columns import ensure_columns
 from api_config.source_delivery import Delivery, NoProgress, Outcome, Reporter, SourceDelivery, SourceInspection
 from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
@@ -36,7 +36,7 @@ def deliver(
     With `limits.jobs` sources are read ahead in children; they are committed in the order they are found in.
     """
     _ensure_answerable(delivery.options, town.catalogue)
-    delivery = replace(delivery, blank=_fields_named(delivery.blank, town.catalogue))
+    ensure_columns(delivery.blank, town)
     if delivery.learn and delivery.options.mapping is None:
         raise CalledWrongly("mapping.nothing_to_learn")
     options = with_local_grid(delivery.options, town.path / "private")
@@ -137,16 +137,6 @@ def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:
     ensure_kind(options.kind, catalogue)
     if options.mapping is not None:
         ensure_fits(options.mapping, catalogue)
-
-
-def _fields_named(words: tuple[str, ...], catalogue: Catalogue) -> tuple[str, ...]:
-    """Return the fields that words name, by name or title; a word that names none is refused with the nearest."""
-    fields = [each for layer in catalogue for each in layer.fields]
-    names = {word: each.name for each in fields for word in (each.title.en, each.title.zh, each.name)}
-    for word in words:
-        if word not in names:
-            raise CalledWrongly("source.no_such_column", value=word, nearest=get_close_matches(word, names, 3, 0.5))
-    return tuple(dict.fromkeys(names[word] for word in words))
 
 
 def _sources(paths: list[Path], stack: ExitStack, reporter: Reporter) -> Iterator["Path | Outcome"]:

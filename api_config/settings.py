@@ -70,11 +70,11 @@ _KINDS: dict[str, Any] = {
 def settings_from(environment: Mapping[str, str], **given: Any) -> Settings:
     """Return the settings: what was given, else the environment's variable, else the default."""
     values: dict[str, Any] = {}
-    for one in fields(Settings):
-        raw = given.get(one.name)
-        raw = environment.get(one.metadata["variable"]) if raw is None else raw
+    for setting in fields(Settings):
+        raw = given.get(setting.name)
+        raw = environment.get(setting.metadata["variable"]) if raw is None else raw
         if raw not in (None, ""):
-            values[one.name] = _KINDS.get(one.name, str)(raw)
+            values[setting.name] = _KINDS.get(setting.name, str)(raw)
     return Settings(**values)
 
 

@@ -114,7 +114,7 @@ class Delivery:
     """How sources are to be read: as what, with which mapping and CRS, true since when, by whom.
 
     `reach` is the scope of the sources, "area" that inside `area` in the storage CRS: features in it that they no longer
-    contain are ended. A column that a source lacks keeps what is known, unless it is among the fields of `blank`. With `again`
+    contain are ended. A column that a source lacks keeps what is known, unless it is one of `blank` (`blank_columns`). With `again`
     a source is read once more though the same delivery was read before; with `fail_fast` nothing is read after a source that
     was refused. With `learn` the mapping is kept in the town for sources of the same form, which are then read by it where
     nobody says how they are to be read. `with_shapes` keeps what was read for a map.

@@ -29,7 +29,7 @@ def unpack(path: Path, folder: Path) -> Path:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = [one for one in archive.infolist() if not one.is_dir()]
+            members = [entry for entry in archive.infolist() if not entry.is_dir()]
             _ensure_modest(path, members)
             places = [_place(path, member) for member in members]
             for member, place in zip(members, places, strict=True):
@@ -41,7 +41,7 @@ def unpack(path: Path, folder: Path) -> Path:
 
 
 def _ensure_modest(path: Path, members: list[zipfile.ZipInfo]) -> None:
-    size = sum(one.file_size for one in members)
+    size = sum(member.file_size for member in members)
     ratio = size / max(path.stat().st_size, 1)
     if size > MOST_MIB * 2**20 or (ratio > MOST_RATIO and size > _SMALL_MIB * 2**20):
         raise SourceRefused(

@@ -19,13 +19,14 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
+from ingest.number_text import METRES
 from twin_model.errors import CatalogueError
 from twin_model.local_grid import LocalGrid
 
 __all__ = ["AS_THEY_ARE", "UNITS", "Coordinates", "coordinates_of"]
 
 Floats = NDArray[np.float64]
-UNITS = {"mm": 0.001, "cm": 0.01, "m": 1.0, "km": 1000.0, "ft": 0.3048}
+UNITS = {unit: float(METRES[unit]) for unit in ("mm", "cm", "m", "km")} | {"ft": 0.3048}
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def coordinates_of(mapping: Any, grid: LocalGrid | None = None) -> Coordinates:
         and isinstance(table.get("anywhere", False), bool)
         and isinstance(offset, list)
         and len(offset) == 2
-        and all(type(one) in (int, float) for one in offset)
+        and all(type(value) in (int, float) for value in offset)
     )
     if not sound:
         raise CatalogueError(

@@ -20,11 +20,11 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
 from ingest.encoding import ensure_encoding
+from ingest.filled_columns import BlankColumns, FilledColumns
 from ingest.fitting import Fitted, Fitting
 from ingest.place import TownPlace
 from ingest.spool import Spool, SpooledFrame
@@ -257,7 +257,7 @@ class Draft:
         placed = iter(self._placed(elsewhere))
         noticed = [one if in_storage else next(placed) for one, in_storage in self._found]
         if self.coordinates.grid is not None:  # a record as read beside its place in the town would tell the parameters
-            noticed = [replace(one, point=None) if one.raw is not None else one for one in noticed]
+            noticed = [replace(finding, point=None) if finding.raw is not None else finding for finding in noticed]
         return noticed + self._fitting.unplaced.findings
 
     def take_coordinates(self) -> Coordinates:
@@ -335,7 +335,7 @@ class Draft:
 
         `reach` says what the delivery could have seen and therefore ends (`changeset.Scope`); with "area", inside
         `area` in the storage CRS. Columns that the source lacks, or leaves empty throughout, say nothing; those of `blank`
-        say that there is nothing.
+        say that there is nothing: fields, `attributes.NAME`, a NAME that is no field of the layer, all `attributes`.
         """
         self.ensure_placed()
         scope = self._scope()
@@ -353,7 +353,7 @@ class Draft:
             delivered=tuple(
                 Delivered(
                     frame.layer,
-                    partial(self._filled_rows, frame, self._blank_fields(frame.layer, blank)),
+                    partial(self._filled_rows, frame, blank),
                     len(frame.content),
                     frame.content,
                 )
@@ -371,36 +371,12 @@ class Draft:
 
     def _identity(self) -> dict[str, str]:
         """Return the source's identity with the layers that were used, and the names that found none."""
-        layers = {*self.counts.features, *(one.layer for one, _ in self._found if one.layer)}
-        left_out = (one.values["source_layer"] for one, _ in self._found if one.rule == "vector.layer_left_out")
+        layers = {*self.counts.features, *(finding.layer for finding, _ in self._found if finding.layer)}
+        left_out = (
+            finding.values["source_layer"] for finding, _ in self._found if finding.rule == "vector.layer_left_out"
+        )
         return with_layers(self.source.identity, self.catalogue, sorted(layers), map(str, left_out))
-
-    def _blank_fields(self, layer_id: str, blank: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(name for name in blank if self.catalogue[layer_id].field_of(name) is not None)
 
     def _filled_rows(self, frame: SpooledFrame, blank: tuple[str, ...]) -> Rows:
         """Return rows of the spool with the columns that the source fills in, and empty ones of `blank`."""
-        return self._columns[frame.layer].of(frame.rows(), blank)
-
-
-@dataclass
-class FilledColumns:
-    """Which columns of a layer a source fills in: one that it lacks, or leaves empty throughout, says nothing."""
-
-    names: set[str] = field(default_factory=set)
-
-    def add(self, rows: Rows) -> None:
-        """Take note of the columns of rows in which there is something."""
-        self.names |= {name for name, column in rows.columns.items() if name not in self.names and _has_values(column)}
-
-    def of(self, rows: Rows, blank: tuple[str, ...]) -> Rows:
-        """Return rows with the columns that the whole source fills in, and empty ones of `blank`."""
-        columns = {name: column for name, column in rows.columns.items() if name in self.names}
-        empty = np.full(len(rows), None, dtype=object)
-        return replace(rows, columns=dict.fromkeys(blank, empty) | columns)
-
-
-def _has_values(column: NDArray[Any]) -> bool:
-    if column.dtype.kind == "f":
-        return bool(np.isfinite(column).any())
-    return column.dtype != object or any(value is not None for value in column)
+        return self._columns[frame.layer].of(frame.rows(), BlankColumns.of(self.catalogue[frame.layer], blank))

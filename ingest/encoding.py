@@ -37,12 +37,12 @@ def python_encoding(declared: str) -> str | None:
     latin = re.fullmatch(r"(?:iso)?8859(1?\d)", text)
     for name in ({"65001": "utf-8"}.get(text, text), f"cp{text}", f"iso8859-{latin[1]}" if latin else ""):
         try:
-            found = codecs.lookup(name).name
+            encoding = codecs.lookup(name).name
         except (LookupError, ValueError):
             continue
-        if found.startswith(("utf-16", "utf-32")):
+        if encoding.startswith(("utf-16", "utf-32")):
             return None
-        return "gb18030" if found in _CHINESE else found
+        return "gb18030" if encoding in _CHINESE else encoding
     return None
 
 
@@ -61,7 +61,7 @@ def likely_encoding(sample: bytes) -> str | None:
         return None
     text = sample.decode("utf-8", "replace")
     unread = text.count("\ufffd")
-    if sum(not one.isascii() for one in text) - unread > 4 * unread:
+    if sum(not character.isascii() for character in text) - unread > 4 * unread:
         return "utf-8"
     single = len(re.findall(rb"[\x80-\xff]", _PAIR.sub(b"", sample)))
     common = len(_COMMON_PAIR.findall(sample))

@@ -133,7 +133,8 @@ def read_epanet(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _places(sections: Sections) -> tuple[Floats, Floats]:
     """Return x and y of all nodes that have them."""
-    xy = np.array([(one.number(1), one.number(2)) for one in sections["COORDINATES"]], dtype=np.float64).reshape(-1, 2)
+    pairs = [(entry.number(1), entry.number(2)) for entry in sections["COORDINATES"]]
+    xy = np.array(pairs, dtype=np.float64).reshape(-1, 2)
     return xy[:, 0], xy[:, 1]
 
 
@@ -170,8 +171,8 @@ def _ensure_epanet(text: str, name: str) -> None:
     if swmm:
         raise SourceRefused("epanet.swmm", source=name, section=swmm[1].upper())
     if not _OWN.search(text):
-        found = re.findall(r"^\s*(\[[^\]\n]{1,30}\]?)", text, re.M)[:8]
-        raise SourceRefused("epanet.not_epanet", source=name, found=found or [text.strip().splitlines()[0][:60]])
+        sections = re.findall(r"^\s*(\[[^\]\n]{1,30}\]?)", text, re.M)[:8]
+        raise SourceRefused("epanet.not_epanet", source=name, found=sections or [text.strip().splitlines()[0][:60]])
 
 
 def _sections(text: str, draft: Draft) -> dict[str, list[Entry]]:
@@ -185,7 +186,7 @@ def _sections(text: str, draft: Draft) -> dict[str, list[Entry]]:
         stripped = said.strip()
         if stripped.startswith("["):
             word = stripped.strip("[] ").upper()
-            current = next((one for one in _READ if len(word) >= 4 and one[:4] == word[:4]), "")
+            current = next((name for name in _READ if len(word) >= 4 and name[:4] == word[:4]), "")
         elif stripped and current:
             lines.append((InpLine(current, number, stripped), comment.strip()))
     decimal = ensure_one_comma([line for line, _ in lines], draft.source.name)
@@ -210,15 +211,15 @@ def _ensure_located(sections: Sections, name: str) -> None:
 
 def _units(entries: Sequence[Entry], draft: Draft) -> _Units:
     """Return the units; EPANET's own default, GPM, where the file names none, and that is said."""
-    said = next((entry.token(1).upper() for entry in entries if entry.token(0).upper() == "UNITS"), "")
-    if said and said not in _US_UNITS | _SI_UNITS:
+    unit_name = next((entry.token(1).upper() for entry in entries if entry.token(0).upper() == "UNITS"), "")
+    if unit_name and unit_name not in _US_UNITS | _SI_UNITS:
         raise SourceRefused(
-            "epanet.units", source=draft.source.name, units=said, expected=sorted(_US_UNITS | _SI_UNITS)
+            "epanet.units", source=draft.source.name, units=unit_name, expected=sorted(_US_UNITS | _SI_UNITS)
         )
-    if not said:
+    if not unit_name:
         draft.report(Finding("epanet.units_assumed", "warning", values={"source": draft.source.name}))
-    us = not said or said in _US_UNITS
-    return _Units(said or "GPM", _FOOT if us else 1.0, _INCH_MM if us else 1.0)
+    us = not unit_name or unit_name in _US_UNITS
+    return _Units(unit_name or "GPM", _FOOT if us else 1.0, _INCH_MM if us else 1.0)
 
 
 def _read_nodes(sections: Sections, units: _Units, project: str, crs: str, draft: Draft) -> dict[str, _Node]:
@@ -254,12 +255,12 @@ def _tags(entries: Sequence[Entry]) -> dict[tuple[str, str], str]:
 
 def _attributes(entry: Entry, section: str, tags: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """Return what a model says of a node or link and no field takes, its tag too; numbers as numbers."""
-    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for index, name in _KEPT.get(section, ()):
         number = entry.number(index)
-        said |= {name: number if np.isfinite(number) else entry.token(index)} if entry.token(index) else {}
+        attributes |= {name: number if np.isfinite(number) else entry.token(index)} if entry.token(index) else {}
     tag = tags.get(("NODE" if section in _NODES else "LINK", entry.token(0)))
-    return said | ({"tag": tag} if tag else {})
+    return attributes | ({"tag": tag} if tag else {})
 
 
 def _points(at: Floats) -> NDArray[Any]:

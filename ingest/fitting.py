@@ -3,10 +3,7 @@
 What is safe is repaired and said; what cannot be used is set aside with the record as it was read.
 """
 
-import math
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import Any
 
 import geopandas as gpd
@@ -15,6 +12,8 @@ import shapely
 from numpy.typing import NDArray
 
 from ingest.coordinates import AS_THEY_ARE, Coordinates
+from ingest.fitting_rows import FittingRows, raw_record
+from ingest.geometry_repair import are_finite, give_type_of_layer, repair, single_parts
 from ingest.place import Cause, TownPlace, causes_of, far_from_town, have_no_place, may_lie_elsewhere
 from ingest.unplaced import Unplaced
 from ingest.values import date_text, is_absent, rounded_rows, typed
@@ -35,13 +34,9 @@ from twin_model.temporal import parse_instant
 
 __all__ = ["Fitted", "Fitting"]
 
-Geometries = NDArray[Any]
-Mask = NDArray[np.bool_]
 _SPECIAL = ("place", "valid_from", "valid_precision", "id", "geometry")
 _MOST_HEIGHTS = 100_000
 """So many heights of frames before are kept to compare others with."""
-_LINEAR_RING, _POLYGON, _COLLECTION = 2, 3, 7
-"""Type numbers of shapely."""
 
 
 @dataclass
@@ -52,62 +47,6 @@ class Fitted:
     findings: list[Finding]
     records: int
     quarantined: int
-
-
-@dataclass
-class _Work:
-    """The rows of one frame while they are made to fit; `keep` marks those still to be stored.
-
-    CoordinateRuns stand beside the frame as they were `read`; those that are `plain` need no fitting, the others join `geometry`.
-    """
-
-    layer: Layer
-    frame: gpd.GeoDataFrame
-    geometry: Geometries
-    keep: Mask
-    source_crs: str
-    read: CoordinateRuns
-    plain: CoordinateRuns
-    findings: list[Finding] = field(default_factory=list)
-    moved: bool = False
-
-    def place(self, row: int) -> str:
-        words, places = self._places
-        return words.format(places[row])
-
-    @cached_property
-    def _places(self) -> tuple[str, list[Any]]:
-        if "place" not in self.frame:
-            return "row {}", self.frame.index.tolist()
-        return str(self.frame.attrs.get("place", "{}")), self.frame["place"].tolist()
-
-    def report(self, rule: str, rows: Iterable[int], severity: Any = "warning", **values: Callable[[int], Any]) -> None:
-        for row in rows:
-            self.findings.append(self._finding(rule, row, severity, {k: v(row) for k, v in values.items()}, raw=False))
-
-    def set_aside(self, rule: str, mask: Mask, **values: Callable[[int], Any]) -> None:
-        for row in np.flatnonzero(mask & self.keep):
-            shown = {k: v(int(row)) for k, v in values.items()}
-            self.findings.append(self._finding(rule, int(row), "error", shown, raw=True))
-        self.keep &= ~mask
-
-    def _finding(self, rule: str, row: int, severity: Any, values: dict[str, Any], *, raw: bool) -> Finding:
-        shape = self.geometry[row] if self.geometry[row] is not None else self.plain.geometry(row)
-        return Finding(
-            rule,
-            severity,
-            layer=self.layer.id,
-            place=self.place(row),
-            point=_point(shape) if self.moved else None,
-            values=values,
-            raw=self.record(row) if raw else None,
-        )
-
-    def record(self, row: int) -> dict[str, Any]:
-        record = dict(self.frame.iloc[row])
-        if "geometry" in record and record["geometry"] is None:
-            record["geometry"] = self.read.geometry(row)
-        return _raw(record)
 
 
 class Fitting:
@@ -141,35 +80,43 @@ class Fitting:
         unknown = set(frame.columns) - set(layer.field_names) - {*_SPECIAL, ATTRIBUTES}
         if unknown:
             raise ValueError(f"{layer.id} has no fields {sorted(unknown)}")
-        frame = frame.reset_index(drop=True)
+        work = self._work(layer, frame.reset_index(drop=True), runs if runs is not None else no_runs(layer.dimension))
+        self._fit_geometry(work)
+        self._warn_outside(work)
+        if layer.id in GROUND_LAYERS:
+            self._report_heights(work)
+        values = {field.name: self._values(work, field) for field in layer.fields if field.name in work.frame}
+        if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
+            values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
+        rows = self._rows(work, values)
+        return Fitted(rows, work.findings, len(frame), len(frame) - int(work.keep.sum()))
+
+    def _work(self, layer: Layer, frame: gpd.GeoDataFrame, runs: CoordinateRuns) -> FittingRows:
+        """Return the rows of a frame with their coordinates read as they are meant."""
         geometry = np.array(frame.geometry.to_numpy(), dtype=object)
-        runs = runs if runs is not None else no_runs(layer.dimension)
         if not self.coordinates.change_nothing:
             geometry[runs.rows], runs = runs.geometries(), no_runs(layer.dimension)
             geometry = self.coordinates.read(geometry)
         plain = valid_runs(runs, crs_code(frame.crs), self._crs)
-        work = _Work(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain)
         others = runs.take(~np.isin(runs.rows, plain.rows))
         geometry[others.rows] = others.geometries()
-        self._fit_geometry(work, runs)
-        self._warn_outside(work)
-        if layer.id in GROUND_LAYERS:
-            self._report_heights(work)
-        values = {one.name: self._values(work, one) for one in layer.fields if one.name in work.frame}
-        if ATTRIBUTES in frame and frame[ATTRIBUTES].notna().any():
-            values[ATTRIBUTES] = _attributes(frame[ATTRIBUTES].to_numpy(dtype=object))
+        return FittingRows(layer, frame, geometry, np.ones(len(frame), dtype=bool), crs_code(frame.crs), runs, plain)
+
+    def _rows(self, work: FittingRows, values: dict[str, NDArray[Any]]) -> Rows:
+        """Return the rows that stay, those of several parts split where the layer holds single geometries."""
+        layer = work.layer
         ids = self._identity(work, values)
         valid_from, precision = self._validity(work, values)
-        kept = np.flatnonzero(work.keep)
-        geometry, origin = _split(layer, work.geometry[kept])
-        chosen = kept[origin]
+        stored = np.flatnonzero(work.keep)
+        geometry, origin = single_parts(layer, work.geometry[stored])
+        chosen = stored[origin]
         runs = work.plain.restricted_to(chosen)
         columns = {name: column[chosen] for name, column in values.items()}
         bounds = shapely.bounds(geometry)
         bounds[runs.rows] = runs.bounds
         shapes = RowGeometry(layer_wkb(layer, geometry), runs, layer.is_multi)
-        rows = Rows(
-            ids=_numbered(ids[kept], origin),
+        return Rows(
+            ids=_numbered(ids[stored], origin),
             shapes=shapes,
             bounds=bounds,
             columns=columns,
@@ -178,32 +125,31 @@ class Fitting:
             min_zoom=min_zoom(layer, bounds, self._crs),
             content=content_hashes(layer, geometry, columns, runs),
         )
-        return Fitted(rows, work.findings, len(frame), len(frame) - len(kept))
 
-    def _fit_geometry(self, work: _Work, runs: CoordinateRuns) -> None:
+    def _fit_geometry(self, work: FittingRows) -> None:
         layer = work.layer
         if not layer.has_geometry:
             work.geometry = np.full(len(work.frame), None, dtype=object)
             return
         work.set_aside(
             "geometry.not_finite",
-            ~_finite(work.geometry),
+            ~are_finite(work.geometry),
             geometry=lambda r: shapely.to_wkt(work.geometry[r])[:120],
         )
         work.geometry[shapely.is_empty(work.geometry)] = None
-        self._set_aside_unplaced(work, runs)
+        self._set_aside_unplaced(work)
         self._move(work)
         missing = shapely.is_missing(work.geometry) & work.keep
         missing[work.plain.rows] = False
         if not layer.geometry_optional:
             work.report("geometry.missing", np.flatnonzero(missing).tolist())
-        _repair(work)
-        _coerce(work)
+        repair(work)
+        give_type_of_layer(work)
 
-    def _set_aside_unplaced(self, work: _Work, runs: CoordinateRuns) -> None:
+    def _set_aside_unplaced(self, work: FittingRows) -> None:
         """Set aside what is not where its CRS puts it; one finding a cause and source says so (`unplaced`)."""
         bounds = shapely.bounds(work.geometry)
-        bounds[runs.rows] = runs.bounds
+        bounds[work.read.rows] = work.read.bounds
         rows = np.flatnonzero(work.keep & np.isfinite(bounds).all(axis=1))
         self._unplaced.total += len(rows)
         whole = np.r_[bounds[rows, :2].min(axis=0, initial=np.inf), bounds[rows, 2:].max(axis=0, initial=-np.inf)]
@@ -213,7 +159,7 @@ class Fitting:
         x, y = (west + east) / 2, (south + north) / 2
         causes = [None] * len(rows) if self.coordinates.anywhere else causes_of(x, y, work.source_crs, self._town)
         nowhere = have_no_place(west, south, work.source_crs) | have_no_place(east, north, work.source_crs)
-        for n in np.flatnonzero(nowhere | np.array([one is not None for one in causes])).tolist():
+        for n in np.flatnonzero(nowhere | np.array([cause is not None for cause in causes])).tolist():
             cause = causes[n] or Cause("geometry.outside_crs", work.source_crs)
             row = int(rows[n])
             self._unplaced.add(cause, work.layer.id, work.place(row), (x[n], y[n]), work.source_crs, work.record(row))
@@ -223,12 +169,12 @@ class Fitting:
     def unplaced(self) -> "Unplaced":
         return self._unplaced
 
-    def _move(self, work: _Work) -> None:
+    def _move(self, work: FittingRows) -> None:
         usable = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry))
         moved = transform_geometries(work.geometry[usable], work.source_crs, self._crs)
         before = work.geometry.copy()
         work.geometry[usable] = moved
-        for row in usable[~_finite(moved)].tolist():
+        for row in usable[~are_finite(moved)].tolist():
             x, y = shapely.get_coordinates(before[row])[0].tolist()
             cause = Cause("geometry.outside_storage", self._crs)
             self._unplaced.add(
@@ -237,12 +183,12 @@ class Fitting:
                 work.place(row),
                 (x, y),
                 work.source_crs,
-                _raw(dict(work.frame.iloc[row])),
+                raw_record(dict(work.frame.iloc[row])),
             )
             work.keep[row] = False
         work.moved = True
 
-    def _warn_outside(self, work: _Work) -> None:
+    def _warn_outside(self, work: FittingRows) -> None:
         """Say once per source that something lies outside the CRS's area of use or far from the town; it is stored."""
         area = area_of_use(self._crs)
         if "outside" in self._said or not work.keep.any():
@@ -262,7 +208,7 @@ class Fitting:
         first = int(far[0])
         values = {
             "count": len(far),
-            "bounds": [round(float(one), 4) for one in (lon.min(), lat.min(), lon.max(), lat.max())],
+            "bounds": [round(float(degrees), 4) for degrees in (lon.min(), lat.min(), lon.max(), lat.max())],
             "crs": self._crs,
             "area": [round(v, 2) for v in area or (-180, -90, 180, 90)],
         }
@@ -273,7 +219,7 @@ class Fitting:
         place = work.place(int(rows[first]))
         work.findings.append(Finding(rule, "warning", layer=work.layer.id, place=place, point=point, values=values))
 
-    def _report_heights(self, work: _Work) -> None:
+    def _report_heights(self, work: FittingRows) -> None:
         """Report heights that those around them, in this frame and those before, make unlikely; they are stored."""
         rows = np.flatnonzero(work.keep & ~shapely.is_missing(work.geometry) & shapely.has_z(work.geometry))
         around = unlikely_heights(work.geometry[rows], self._heights)
@@ -289,34 +235,34 @@ class Fitting:
             highest=lambda r: round(float(around.highest[numbered[r]]), 2),
         )
 
-    def _values(self, work: _Work, one: Field) -> NDArray[Any]:
-        raw = work.frame[one.name].to_numpy()
-        raw = raw if raw.dtype.kind in "fiub" else work.frame[one.name].to_numpy(dtype=object)
-        column, wrong = typed(raw, one, self._zone)
+    def _values(self, work: FittingRows, field: Field) -> NDArray[Any]:
+        raw = work.frame[field.name].to_numpy()
+        raw = raw if raw.dtype.kind in "fiub" else work.frame[field.name].to_numpy(dtype=object)
+        column, wrong = typed(raw, field, self._zone)
         work.report(
             "value.unreadable",
             (r for r in wrong if work.keep[r]),
             "warning",
-            field=lambda r: one.name,
+            field=lambda r: field.name,
             value=lambda r: str(raw[r])[:80],
-            expected=lambda r: one.format.upper() or one.type,
+            expected=lambda r: field.format.upper() or field.type,
         )
-        self._report_rounded(work, one, [row for row in rounded_rows(raw, one) if work.keep[row]], raw)
+        self._report_rounded(work, field, [row for row in rounded_rows(raw, field) if work.keep[row]], raw)
         return column
 
-    def _report_rounded(self, work: _Work, one: Field, rows: list[int], raw: NDArray[Any]) -> None:
+    def _report_rounded(self, work: FittingRows, field: Field, rows: list[int], raw: NDArray[Any]) -> None:
         """Say once per column that whole numbers had more digits than a float holds, with the first of them."""
         if rows:
             work.report(
                 "value.rounded",
                 rows[:1],
                 "warning",
-                field=lambda r: one.name,
+                field=lambda r: field.name,
                 value=lambda r: str(int(raw[r])),
                 count=lambda r: len(rows),
             )
 
-    def _identity(self, work: _Work, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    def _identity(self, work: FittingRows, values: dict[str, NDArray[Any]]) -> NDArray[Any]:
         layer, ids = work.layer, np.full(len(work.frame), None, dtype=object)
         if layer.identity_field is None:
             return ids
@@ -340,7 +286,7 @@ class Fitting:
         work.set_aside("identity.duplicate", duplicate, id=lambda r: ids[r], field=lambda r: layer.identity_field)
         return ids
 
-    def _validity(self, work: _Work, values: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _validity(self, work: FittingRows, values: dict[str, NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return instant and precision from the row's own `valid_from`, else the layer's date field, else None."""
         instants, precisions = (np.full(len(work.frame), None, dtype=object) for _ in range(2))
         given = work.frame["valid_from"].to_numpy(dtype=object) if "valid_from" in work.frame else None
@@ -362,125 +308,6 @@ class Fitting:
             return None, None
 
 
-def _attributes(column: NDArray[Any]) -> NDArray[Any]:
-    """Return attributes as they are stored; a reader gives dicts, or texts that are so already."""
-    if not any(isinstance(value, dict) for value in column.tolist()):
-        return column
-    return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]
-
-
-def _finite(geometry: Geometries) -> Mask:
-    """Return which geometries have only finite x, y (missing ones count as finite)."""
-    coordinates, index = shapely.get_coordinates(geometry, return_index=True)
-    bad = ~np.isfinite(coordinates).all(axis=1)
-    finite = np.ones(len(geometry), dtype=bool)
-    finite[index[bad]] = False
-    return finite
-
-
-def _repair(work: _Work) -> None:
-    """Make invalid areas valid, keep their polygons; say what was wrong. What leaves no polygon is set aside."""
-    if work.layer.dimension < 1:
-        return
-    wrong = work.keep & ~shapely.is_missing(work.geometry) & ~shapely.is_valid(work.geometry)
-    wrong &= (shapely.get_dimensions(work.geometry) == work.layer.dimension) | (
-        shapely.get_type_id(work.geometry) == _COLLECTION
-    )
-    rows = np.flatnonzero(wrong)
-    if not len(rows):
-        return
-    reasons = dict(zip(rows.tolist(), shapely.is_valid_reason(work.geometry[rows]), strict=True))
-    repaired = np.empty(len(rows), dtype=object)
-    repaired[:] = [_of_dimension(shapely.make_valid(g), work.layer.dimension) for g in work.geometry[rows]]
-    gone = np.zeros(len(work.keep), dtype=bool)
-    gone[rows] = shapely.is_missing(repaired) | shapely.is_empty(repaired)
-    rule = "geometry.beyond_repair" if work.layer.dimension == 2 else "vector.line_without_length"
-    work.set_aside(rule, gone, reason=lambda r: reasons[r])
-    good = ~gone[rows]
-    work.geometry[rows[good]] = repaired[good]
-    work.report("geometry.repaired", rows[good].tolist(), "warning", reason=lambda r: reasons[r])
-
-
-def _of_dimension(geometry: Any, dimension: int) -> Any:
-    """Return the parts of a geometry that have the wanted dimension, as one geometry, or None."""
-    parts = _parts(geometry)
-    wanted = parts[shapely.get_dimensions(parts) == dimension]
-    if not len(wanted):
-        return None
-    if len(wanted) == 1:
-        return wanted[0]
-    return (shapely.multipoints, shapely.multilinestrings, shapely.union_all)[dimension](wanted)
-
-
-def _parts(geometry: Any) -> Geometries:
-    """Return the single geometries of a multi or a collection, however deeply it is nested; empty ones left out."""
-    parts = np.asarray(shapely.get_parts(geometry), dtype=object)
-    while (shapely.get_type_id(parts) > _POLYGON).any():
-        parts = np.asarray(shapely.get_parts(parts), dtype=object)
-    return np.asarray(parts[~shapely.is_empty(parts)], dtype=object)
-
-
-def _coerce(work: _Work) -> None:
-    """Give every geometry its layer's type: single or multi, Z kept or dropped; set aside another dimension."""
-    layer = work.layer
-    present = ~shapely.is_missing(work.geometry)
-    _unpack_collections(work)
-    dimensions = np.where(present, shapely.get_dimensions(work.geometry), layer.dimension)
-    rings_as_lines = present & (shapely.get_type_id(work.geometry) == _LINEAR_RING)
-    work.geometry[rings_as_lines] = (
-        shapely.linestrings_from_rings(work.geometry[rings_as_lines])
-        if hasattr(shapely, "linestrings_from_rings")
-        else np.array([shapely.LineString(g.coords) for g in work.geometry[rings_as_lines]], dtype=object)
-    )
-    work.set_aside(
-        "geometry.wrong_type",
-        dimensions != layer.dimension,
-        expected=lambda r: layer.geometry,
-        found=lambda r: work.geometry[r].geom_type if work.geometry[r] is not None else "-",
-    )
-    rows = np.flatnonzero(present & work.keep)
-    if not layer.has_z:
-        high = rows[shapely.has_z(work.geometry[rows])]
-        work.geometry[high] = shapely.force_2d(work.geometry[high])
-    else:
-        _drop_unknown_z(work, rows)
-
-
-def _unpack_collections(work: _Work) -> None:
-    """Take from each collection the parts its layer holds, and say which others it held; one without such stays whole."""
-    others: dict[int, list[str]] = {}
-    for row in np.flatnonzero(work.keep & (shapely.get_type_id(work.geometry) == _COLLECTION)).tolist():
-        parts = _parts(work.geometry[row])
-        fitting = shapely.get_dimensions(parts) == work.layer.dimension
-        if not fitting.any():
-            continue
-        work.geometry[row] = _of_dimension(work.geometry[row], work.layer.dimension)
-        others |= {} if fitting.all() else {row: sorted({one.geom_type for one in parts[~fitting]})}
-    work.report("vector.parts_left_out", others, found=lambda r: others[r], expected=lambda r: work.layer.geometry)
-
-
-def _drop_unknown_z(work: _Work, rows: NDArray[np.intp]) -> None:
-    """A height that is not a number is no height: such a geometry is kept flat, and said so."""
-    coordinates, index = shapely.get_coordinates(work.geometry[rows], include_z=True, return_index=True)
-    bad = np.unique(index[~np.isfinite(coordinates[:, 2])])
-    bad = bad[shapely.has_z(work.geometry[rows[bad]])]
-    work.geometry[rows[bad]] = shapely.force_2d(work.geometry[rows[bad]])
-    work.report("geometry.height_unknown", rows[bad].tolist(), "info")
-
-
-def _split(layer: Layer, geometry: Geometries) -> tuple[Geometries, NDArray[np.intp]]:
-    """Return the geometries of a layer of single ones with each part on its own, and from which row each comes."""
-    rows = np.arange(len(geometry))
-    if layer.is_multi or layer.dimension < 0 or not len(geometry) or not (shapely.get_type_id(geometry) >= 4).any():
-        return geometry, rows
-    parts, origin = shapely.get_parts(geometry, return_index=True)
-    without = np.flatnonzero(shapely.is_missing(geometry))
-    origin = np.concatenate((origin, without))
-    parts = np.concatenate((parts, np.full(len(without), None, dtype=object)))
-    order = np.argsort(origin, kind="stable")
-    return parts[order], origin[order]
-
-
 def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:
     """Return ids for split features: the first part keeps the id, the others add their number."""
     first = np.r_[True, np.diff(origin) > 0] if len(origin) else np.empty(0, dtype=bool)
@@ -491,16 +318,8 @@ def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:
     return named
 
 
-def _point(geometry: Any) -> tuple[float, float] | None:
-    if geometry is None or geometry.is_empty:
-        return None
-    point = (
-        geometry.representative_point() if geometry.geom_type in {"Point", "LineString"} else geometry.envelope.centroid
-    )
-    return (point.x, point.y) if math.isfinite(point.x) and math.isfinite(point.y) else None
-
-
-def _raw(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record as it was read, as plain JSON values; geometry as WKT."""
-    return {name: value.wkt if hasattr(value, "wkt") else None if is_absent(value) else value if isinstance(value, int | float | str | bool) else str(value)
-            for name, value in record.items()}  # fmt: skip
+def _attributes(column: NDArray[Any]) -> NDArray[Any]:
+    """Return attributes as they are stored; a reader gives dicts, or texts that are so already."""
+    if not any(isinstance(value, dict) for value in column.tolist()):
+        return column
+    return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]

@@ -16,6 +16,7 @@ import orjson
 from numpy.typing import NDArray
 
 from ingest.values import is_absent
+from twin_model.rows.attributes import read_json
 from twin_model.rows.columns import coded
 
 __all__ = ["leftover_attributes", "nested_texts"]
@@ -74,9 +75,10 @@ def _member(key: str, value: Any, is_json: bool) -> str:
         return ""
     if is_json and isinstance(value, str):
         try:
-            return key + _written(orjson.loads(value))
-        except orjson.JSONDecodeError:
-            pass
+            meant = read_json(value)
+        except ValueError:
+            return key + _written(value)
+        return "" if meant is None else key + _written(meant)
     return key + _written(value)
 
 

@@ -49,15 +49,16 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from ingest.name_likeness import cut_names
 from twin_model.catalogue import Catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CatalogueError
+from twin_model.geometry_kind import GEOMETRY_KINDS
 from twin_model.local_grid import LOCAL
 from twin_model.sources import digest_of
 
 __all__ = [
     "ALL_KINDS",
-    "GEOMETRY_KINDS",
     "MAPPINGS",
     "OPTION_KEYS",
     "LayerMapping",
@@ -97,10 +98,8 @@ OPTION_KEYS = frozenset(
 """What may stand under `[options]`, each with its example in `docs/mappings.md`."""
 
 
-GEOMETRY_KINDS = ("Point", "LineString", "Polygon")
-"""How `from` names the points, lines and areas of a source layer, single or multi: `"roads|LineString"`."""
-
 ALL_KINDS = frozenset(range(len(GEOMETRY_KINDS)))
+"""The dimensions of geometry; `from` names the points, lines and areas of a source layer by kind: `"roads|LineString"`."""
 
 
 @dataclass(frozen=True)
@@ -165,8 +164,8 @@ class LayerMapping:
 
     def source_fields(self, available: Sequence[str]) -> dict[str, str]:
         """Return our field -> the source column that feeds it, of the columns there are (names cut to ten bytes too)."""
-        found = {ours: _among(wanted, available) for ours, wanted in self.fields.items()}
-        return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+        sources = {ours: _among(wanted, available) for ours, wanted in self.fields.items()}
+        return {ours: theirs for ours, theirs in sources.items() if theirs is not None}
 
     def dated_by(self, available: Sequence[str]) -> str | None:
         """Return the source column that says since when a row is true, None where the mapping or the source has none."""
@@ -192,14 +191,8 @@ def _among(wanted: Sequence[str], available: Sequence[str]) -> str | None:
         return exact
     by_name = {name.strip().lower(): name for name in available}
     whole = next((by_name[name.lower()] for name in wanted if name.lower() in by_name), None)
-    cut = (by_name[one] for name in wanted for one in _cut(name) if one in by_name)
-    return whole or next(cut, None)
-
-
-def _cut(name: str) -> tuple[str, ...]:
-    """Return a name as a shapefile cuts it: ten bytes of GBK, or of UTF-8."""
-    encoded = ((name.encode(one, "ignore")[:10], one) for one in ("gbk", "utf-8"))
-    return tuple(text.decode(one, "ignore").lower() for text, one in encoded)
+    cut = (written.lower() for name in wanted for written in cut_names(name))
+    return whole or next((by_name[written] for written in cut if written in by_name), None)
 
 
 @dataclass(frozen=True)
@@ -221,7 +214,7 @@ class Mapping:
         return [entry for entry in self.layers if entry.fits(source_layer) or entry.kinds_of(source_layer) != ALL_KINDS]
 
     def layer_for(self, source_layer: str) -> LayerMapping | None:
-        return next((one for one in self.layers if one.fits(source_layer)), None)
+        return next((layer for layer in self.layers if layer.fits(source_layer)), None)
 
 
 def read_mapping(path: Path) -> Mapping:

@@ -17,11 +17,11 @@ from ingest.number_text import NotANumber, is_no_value, read_number
 from ingest.outline import ColumnOutline, LayerOutline
 from ingest.survey.aliases_draft import aliases_draft, comment
 from twin_model.catalogue import Catalogue
+from twin_model.geometry_kind import dimension_of
 from twin_model.layer import Field, Layer
 
 __all__ = ["FieldProposal", "LayerProposal", "mapping_draft", "proposals"]
 
-_DIMENSIONS = {"Point": 0, "LineString": 1, "Polygon": 2, "": -1}
 _SURE = 0.6
 """From here on a column is proposed; below it is only named in a comment."""
 
@@ -61,7 +61,7 @@ class LayerProposal:
 
 def proposals(outline: LayerOutline, kind: str, catalogue: Catalogue) -> list[LayerProposal]:
     """Return the layers of ours that hold a kind of geometry, the nearest first; never one of another dimension."""
-    dimension = _DIMENSIONS[kind]
+    dimension = dimension_of(kind)
     fitting = [
         layer
         for layer in catalogue
@@ -70,8 +70,8 @@ def proposals(outline: LayerOutline, kind: str, catalogue: Catalogue) -> list[La
         and not layer.dropped
         and (layer.dimension == dimension if kind else not layer.has_geometry)
     ]
-    found = [_layer_proposal(outline, layer) for layer in fitting]
-    return sorted(found, key=lambda proposal: -proposal.score)
+    layers = [_layer_proposal(outline, layer) for layer in fitting]
+    return sorted(layers, key=lambda proposal: -proposal.score)
 
 
 def mapping_draft(source: str, outlines: Sequence[LayerOutline], catalogue: Catalogue, lang: str) -> str:

@@ -58,8 +58,8 @@ def mapping_report(mapping: Mapping, outlines: Sequence[LayerOutline], draft: Dr
         entries = [entry for entry in mapping.layers if outline.kinds_taken(entry)]
         reports += [_layer_report(outline, entry, draft, values) for entry in entries]
         if not entries:
-            kept = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns)
-            reports.append(LayerReport(outline.name, "", 0, (), kept))
+            unused = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns)
+            reports.append(LayerReport(outline.name, "", 0, (), unused))
     return reports
 
 
@@ -78,8 +78,8 @@ def _layer_report(
             before = columns[column].values[:_SHOWN] if column else ()
             fields.append(FieldReport(field.name, column, before, after.get(field.name, ()), wanted))
     used = {*sources.values(), entry.dated_by(list(columns))}
-    kept = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns if column.name not in used)
-    return LayerReport(outline.name, layer.id, draft.counts.features.get(layer.id, 0), tuple(fields), kept)
+    unused = tuple((column.name, column.values[:_SHOWN]) for column in outline.columns if column.name not in used)
+    return LayerReport(outline.name, layer.id, draft.counts.features.get(layer.id, 0), tuple(fields), unused)
 
 
 def _survey_report(outline: LayerOutline, draft: Draft, values: dict[str, dict[str, tuple[str, ...]]]) -> LayerReport:
@@ -89,8 +89,8 @@ def _survey_report(outline: LayerOutline, draft: Draft, values: dict[str, dict[s
     after = values.get(target, {})
     known = {column: name for column, name in outline.understood.items() if column in columns}
     fields = tuple(FieldReport(name, column, columns[column], after.get(name, ())) for column, name in known.items())
-    kept = tuple((column, shown) for column, shown in columns.items() if column not in known)
-    return LayerReport(outline.name, target, draft.counts.features.get(target, 0), fields, kept)
+    unused = tuple((column, shown) for column, shown in columns.items() if column not in known)
+    return LayerReport(outline.name, target, draft.counts.features.get(target, 0), fields, unused)
 
 
 def _own_names(layer: Layer, entry: LayerMapping) -> LayerMapping:

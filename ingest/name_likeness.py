@@ -10,7 +10,7 @@ from difflib import SequenceMatcher
 
 from twin_model.catalogue.ascii_name import ascii_name
 
-__all__ = ["likeness"]
+__all__ = ["cut_names", "likeness"]
 
 _CUT_AT = 10
 """Bytes that a shapefile leaves of a name."""
@@ -25,8 +25,8 @@ _UNIT = re.compile(r"[\s_]*[(（\[/].*$")
 def likeness(name: str, words: Collection[str]) -> float:
     """Return 0 (nothing in common) to 1 (the same) for a name and the word that it is most like."""
     scores = [_likeness(_plain(name), _plain(word)) for word in words if word]
-    cut = 0.9 if len(name) >= 2 and any(name.casefold() in _cut(word.casefold()) for word in words) else 0.0
-    return max([cut, *scores])
+    is_cut = len(name) >= 2 and any(_is_cut(name.casefold(), word.casefold()) for word in words)
+    return max([0.9 if is_cut else 0.0, *scores])
 
 
 def _plain(name: str) -> str:
@@ -47,10 +47,15 @@ def _likeness(name: str, word: str) -> float:
     return 0.8 * nearness if nearness >= _NEARLY and len(shorter) >= 4 else 0.0
 
 
-def _cut(word: str) -> tuple[str, ...]:
-    """Return a word as a shapefile cuts it: ten bytes of GBK, or of UTF-8."""
-    return tuple(
-        word.encode(encoding, "ignore")[:_CUT_AT].decode(encoding, "ignore")
-        for encoding in ("gbk", "utf-8")
-        if len(word.encode(encoding, "ignore")) > _CUT_AT
-    )
+def cut_names(name: str) -> tuple[str, ...]:
+    """Return a name as a shapefile cuts it: ten bytes of GBK, or of UTF-8; a short one stays as it is.
+
+    >>> cut_names("房屋建筑面积")
+    ('房屋建筑面', '房屋建')
+    """
+    encodings = ("gbk", "utf-8")
+    return tuple(name.encode(each, "ignore")[:_CUT_AT].decode(each, "ignore") for each in encodings)
+
+
+def _is_cut(name: str, word: str) -> bool:
+    return name != word and name in cut_names(word)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "LENGTHS",
+    "METRES",
     "Comma",
     "NotANumber",
     "comma_of",
@@ -31,9 +31,8 @@ Comma = Literal["decimal", "thousands", "unknown"]
 """What the comma of `1,234` means, as the other values of its column tell."""
 
 _NO_VALUE = {"", "-", "--", "---", "/", "//", "\\", "无", "无值", "空", "空值", "null", "none", "nan", "n/a", "na", "<null>", "(null)", "<空>", "nil", "nodata"}  # fmt: skip
-_METRES = {"mm": "0.001", "cm": "0.01", "dm": "0.1", "m": "1", "km": "1000"}
-LENGTHS = tuple(_METRES)
-"""Units of length that are known."""
+METRES = {"mm": "0.001", "cm": "0.01", "dm": "0.1", "m": "1", "km": "1000"}
+"""Units of length that are known -> metres, as they are written."""
 
 _OTHER = {"kv": "kV", "v": "V", "mpa": "MPa", "kpa": "kPa", "pa": "Pa", "m2": "m2", "deg": "deg"}
 _WORDS = {"毫米": "mm", "厘米": "cm", "公分": "cm", "分米": "dm", "米": "m", "公尺": "m", "千米": "km", "公里": "km", "千伏": "kv", "伏": "v",
@@ -145,9 +144,9 @@ def factor_between(written_in: str, unit: str) -> Decimal:
     """Return what a number in one unit is to be multiplied with to be in another. Raises `NotANumber` for unlike units."""
     if written_in == unit or (written_in, unit) == (_COUNT, ""):
         return Decimal(1)
-    if written_in not in _METRES or unit not in _METRES:
+    if written_in not in METRES or unit not in METRES:
         raise NotANumber(f"{written_in} -> {unit}")
-    return Decimal(_METRES[written_in]) / Decimal(_METRES[unit])
+    return Decimal(METRES[written_in]) / Decimal(METRES[unit])
 
 
 @lru_cache(maxsize=1024)
@@ -157,7 +156,7 @@ def unit_of_word(word: str) -> str | None:
         return _COUNT
     plain = _plain_form(word).lower()
     plain = _WORDS.get(word.strip(), _WORDS.get(plain, plain))
-    return plain if plain in _METRES else _OTHER.get(plain)
+    return plain if plain in METRES else _OTHER.get(plain)
 
 
 def _written(text: str, comma: Comma) -> WrittenNumber:

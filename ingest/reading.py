@@ -130,16 +130,16 @@ class _ChildReading(Reading):
         spool, records = Spool(self.request.folder), 0
         while True:
             try:
-                told = self._records.get(timeout=_LISTENING)
+                count = self._records.get(timeout=_LISTENING)
             except queue.Empty:
-                told = records
+                count = records
             if ahead is not None:
                 for frame in filter(attrgetter("early"), spool.grow()):
                     ahead(frame.layer, frame.rows(), partial(str, frame.since), frame.scope)
-            if told is None:
+            if count is None:
                 return _result(self._future, self.request.source.name, self._limits)
-            tick(told - records)
-            records = told
+            tick(count - records)
+            records = count
 
     def cancel(self) -> None:
         if not self._future.done():

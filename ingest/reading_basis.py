@@ -65,12 +65,12 @@ def _told(options: ReadOptions, others: Map[str, Any]) -> list[tuple[str, Any]]:
 
     How models were placed by hand is the town's own: it makes no source another one.
     """
-    said = {
+    unusual = {
         field.name: getattr(options, field.name)
         for field in fields(options)
         if field.name not in ("mapping", "placings") and getattr(options, field.name) != field.default
     }
-    return sorted((said | {name: value for name, value in others.items() if value is not None}).items())
+    return sorted((unusual | {name: value for name, value in others.items() if value is not None}).items())
 
 
 @cache

@@ -18,18 +18,18 @@ __all__ = ["WORDS", "read_scope"]
 WORDS: tuple[ScopeKind, ...] = ("seen", "sheet", "layer")
 
 
-def read_scope(said: str, *, storage_crs: str, crs: str | None = None) -> tuple[ScopeKind, BaseGeometry | None]:
+def read_scope(scope: str, *, storage_crs: str, crs: str | None = None) -> tuple[ScopeKind, BaseGeometry | None]:
     """Return what a delivery could have seen: one of `WORDS`, or "area" with the union of a file's polygons.
 
     The polygon comes in the storage CRS; `crs` is that of a file which does not say its own. Raises `CalledWrongly`
     for what is neither a word nor a file with an area in it.
     """
     for word in WORDS:
-        if said == word:
+        if scope == word:
             return word, None
-    path = Path(said)
+    path = Path(scope)
     if not path.is_file():
-        raise CalledWrongly("source.unknown_scope", value=said, expected=[*WORDS, "FILE"])
+        raise CalledWrongly("source.unknown_scope", value=scope, expected=[*WORDS, "FILE"])
     try:
         parts = list(_areas(path, storage_crs, crs))
     except SourceRefused as error:

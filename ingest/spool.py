@@ -126,9 +126,9 @@ def read_rows(path: Path, content: Array) -> Rows:
         bounds, min_zoom, packed, places, *run = (_read(file) for _ in range(8))
         columns = {name: _read_column(file, len(content)) for name in head["columns"]}
     shapes = RowGeometry(PackedWkb(packed, places).objects(), CoordinateRuns(head["dimension"], *run), head["multi"])
-    named = {name: columns.pop(name) for name in _COLUMNS}
+    ids, valid_from, valid_precision = (columns.pop(name) for name in _COLUMNS)
     fields = {name.removeprefix("column "): column for name, column in columns.items()}
-    return Rows(shapes=shapes, bounds=bounds, columns=fields, min_zoom=min_zoom, content=content, **named)
+    return Rows(ids, shapes, bounds, fields, valid_from, valid_precision, min_zoom, content)
 
 
 def _write_column(file: BinaryIO, column: Array) -> None:

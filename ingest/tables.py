@@ -126,7 +126,7 @@ def _ensure_unpackable(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as package:
             names, size = set(package.namelist()), sum(entry.file_size for entry in package.infolist())
-            declaring = next((one for one in names if _declares(package, one)), None)
+            declaring = next((name for name in names if _declares(package, name)), None)
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError, OSError) as error:
         raise SourceRefused("survey.damaged_workbook", source=path.name, cause=_cause(error)) from error
     if declaring is not None:
@@ -255,5 +255,5 @@ def _separator(text: str) -> str:
 
 
 def _table(name: str, file: str, rows: Iterable[list[str]]) -> TextTable:
-    kept = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
-    return TextTable(name, file, [row for _, row in kept], [number for number, _ in kept])
+    filled = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    return TextTable(name, file, [row for _, row in filled], [number for number, _ in filled])

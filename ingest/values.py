@@ -32,34 +32,34 @@ _WHOLE = {int, bool, type(None)}
 _NUMERIC = ("integer", "number")
 
 
-def typed(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
+def typed(raw: NDArray[Any], field: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
     """Return a column in the field's type, NULL (None, or NaN among numbers) where absent, and the rows not read.
 
     Numbers come as float64, whole numbers to their last digit as int64 where none is missing, all else as objects.
     """
-    if one.type == "string" and not one.format and raw.dtype == object:
+    if field.type == "string" and not field.format and raw.dtype == object:
         return _texts(raw), []
-    if one.type == "number" and raw.dtype.kind in "fiu":
+    if field.type == "number" and raw.dtype.kind in "fiu":
         numbers = raw.astype(np.float64)
         wrong = np.flatnonzero(np.isinf(numbers)).tolist()
         numbers[wrong] = np.nan
         return numbers, wrong
-    if one.type == "integer" and raw.dtype.kind in "iu" and (raw.dtype.kind == "i" or not (raw > _MOST).any()):
+    if field.type == "integer" and raw.dtype.kind in "iu" and (raw.dtype.kind == "i" or not (raw > _MOST).any()):
         return raw.astype(np.int64), []
-    if one.type == "number" and raw.dtype == object and set(map(type, raw.tolist())) <= _WHOLE:
+    if field.type == "number" and raw.dtype == object and set(map(type, raw.tolist())) <= _WHOLE:
         return np.array([math.nan if value is None else value for value in raw.tolist()], dtype=np.float64), []
-    return _each_once(raw, one, zone)
+    return _each_once(raw, field, zone)
 
 
-def rounded_rows(raw: NDArray[Any], one: Field) -> list[int]:
+def rounded_rows(raw: NDArray[Any], field: Field) -> list[int]:
     """Return rows of whole numbers with more digits than a float holds, where they came as floats or become some."""
-    if raw.dtype.kind == "f" and one.type != "number":
+    if raw.dtype.kind == "f" and field.type != "number":
         return np.flatnonzero(np.isfinite(raw) & (np.abs(raw) > _MOST_EXACT) & (raw == np.trunc(raw))).tolist()
-    if raw.dtype.kind in "iu" and one.type == "number":
+    if raw.dtype.kind in "iu" and field.type == "number":
         return [
             row for row in np.flatnonzero(np.abs(raw) > _MOST_EXACT).tolist() if int(float(raw[row])) != int(raw[row])
         ]
-    lossy = int if one.type == "number" else float
+    lossy = int if field.type == "number" else float
     if raw.dtype != object or lossy not in set(map(type, values := raw.tolist())):
         return []
     return [row for row, value in enumerate(values) if type(value) is lossy and _loses(value, lossy)]
@@ -85,10 +85,10 @@ def _trimmed(values: NDArray[Any]) -> list[str | None]:
     return [_text(value) for value in values]
 
 
-def _each_once(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
+def _each_once(raw: NDArray[Any], field: Field, zone: str) -> tuple[NDArray[Any], list[int]]:
     """Read every distinct value once and spread the results."""
     codes, distinct = coded(raw)
-    read = _number_reader(one, distinct) if one.type in _NUMERIC else _reader(one, zone)
+    read = _number_reader(field, distinct) if field.type in _NUMERIC else _reader(field, zone)
     results = np.full(len(distinct) + 1, None, dtype=object)
     unread = np.zeros(len(distinct) + 1, dtype=bool)
     for position, value in enumerate(distinct):
@@ -99,18 +99,18 @@ def _each_once(raw: NDArray[Any], one: Field, zone: str) -> tuple[NDArray[Any], 
         except (ValueError, TypeError, OverflowError, TwinError):
             unread[position] = True
     column = results[codes]
-    if one.type == "number":
+    if field.type == "number":
         column = np.array([math.nan if v is None else v for v in column], dtype=np.float64)
     return column, np.flatnonzero(unread[codes]).tolist()
 
 
-def _reader(one: Field, zone: str) -> Callable[[Any], Any]:
+def _reader(field: Field, zone: str) -> Callable[[Any], Any]:
     simple: dict[str, Callable[[Any], Any]] = {"string": _text, "boolean": _boolean}
-    if one.format == "json":
+    if field.format == "json":
         return _json
-    if one.type in simple:
-        return simple[one.type]
-    if one.type == "date":
+    if field.type in simple:
+        return simple[field.type]
+    if field.type == "date":
         return lambda value: _day(value, zone)
     return lambda value: parse_instant(date_text(value), zone)[0]
 
@@ -125,7 +125,7 @@ def is_absent(value: Any) -> bool:
     )
 
 
-def _number_reader(one: Field, distinct: NDArray[Any]) -> Callable[[Any], Any]:
+def _number_reader(field: Field, distinct: NDArray[Any]) -> Callable[[Any], Any]:
     """Return what reads a value of a column as a number in the field's unit; all its texts tell what a comma means."""
     comma = comma_of(value for value in distinct if isinstance(value, str))
 
@@ -143,12 +143,12 @@ def _number_reader(one: Field, distinct: NDArray[Any]) -> Callable[[Any], Any]:
     def number(value: Any) -> float | None:
         if isinstance(value, str) and is_no_value(value):
             return None
-        read = float(read_number(value, unit=one.unit, comma=comma) if isinstance(value, str) else value)
+        read = float(read_number(value, unit=field.unit, comma=comma) if isinstance(value, str) else value)
         if not math.isfinite(read):
             raise ValueError(value)
         return read
 
-    return integer if one.type == "integer" else number
+    return integer if field.type == "integer" else number
 
 
 def _text(value: Any) -> str | None:

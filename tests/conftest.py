@@ -76,6 +76,12 @@ def realdata() -> Path:
     return REALDATA
 
 
+@pytest.fixture(params=["geopackage", "postgis"])
+def location(request: pytest.FixtureRequest) -> str:
+    """Where a store is to be; a server is started only where one is asked for."""
+    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("postgis_url"))
+
+
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """The path of a real Chromium."""

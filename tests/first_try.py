@@ -13,10 +13,14 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ezdxf
+import geopandas as gpd
 import pyogrio
 from ezdxf.lldxf.const import DXFError
+from pyogrio.errors import DataLayerError, DataSourceError
+from shapely.errors import ShapelyError
 
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
@@ -34,6 +38,8 @@ BROKEN = "made to be wrong"
 """Files of the folder `bad/.../bad`: each shows one fault, and many have no geometry that could be read."""
 
 _LEFT_OUT = ("layer_styles", "qgis_projects")
+_UNREADABLE = (DataSourceError, DataLayerError, UnicodeDecodeError)
+"""What pyogrio raises of a file that is damaged or none of its kinds, of a geometry it has no type for, of broken texts."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ def _listed(path: Path) -> tuple[str, frozenset[str]] | None:
                 if geometry is not None and name not in _LEFT_OUT and about["features"]:
                     features += about["features"]
                     columns |= _filled(path, name)
-        except Exception:
+        except _UNREADABLE:
             return None
     return (path.suffix.lower().lstrip("."), frozenset(columns)) if features else None
 
@@ -125,11 +131,21 @@ def _crs_of(path: Path) -> str:
         warnings.simplefilter("ignore")
         try:
             frame = pyogrio.read_dataframe(path, max_features=1)
-            crs = frame.crs if frame.crs is None or frame.crs.is_projected else frame.estimate_utm_crs()
-            code = crs.to_epsg() if crs is not None else None
-        except Exception:
+        except (*_UNREADABLE, ShapelyError):
             return CRS
+        crs = _projected(frame) if isinstance(frame, gpd.GeoDataFrame) else None
+    code = crs.to_epsg() if crs is not None else None
     return f"EPSG:{code}" if code else CRS
+
+
+def _projected(frame: gpd.GeoDataFrame) -> Any:
+    """Return the CRS of a frame, or the UTM zone it lies in; None where it has neither."""
+    if frame.crs is None or frame.crs.is_projected:
+        return frame.crs
+    try:
+        return frame.estimate_utm_crs()
+    except (RuntimeError, ValueError):  # numbers that no zone has, or none at all
+        return None
 
 
 def _found_columns(town: Town) -> set[str]:

@@ -12,11 +12,26 @@ from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.finding import Finding
 
-__all__ = ["CRS", "EAST", "NORTH", "VectorReading"]
+__all__ = ["CRS", "EAST", "NORTH", "DraftContent", "VectorReading"]
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
 """A place in the town, in `CRS`."""
+
+
+class DraftContent:
+    """What a draft held after reading: frames with their layers, counts and findings."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.counts, self.findings = draft.counts, draft.findings
+        self.frames = list(draft.frames())
+
+    @property
+    def rules(self) -> list[str]:
+        return [finding.rule for finding in self.findings]
+
+    def frame(self, layer: str) -> gpd.GeoDataFrame:
+        return pd.concat([frame for name, frame in self.frames if name == layer], ignore_index=True)
 
 
 class VectorReading:

@@ -248,7 +248,7 @@ def _polygons(
 
 
 def _split(points: Floats, owner: NDArray[np.intp], count: int) -> list[Any]:
-    return [one.tolist() for one in np.split(points, np.searchsorted(owner, np.arange(1, count)))[:count]]
+    return [path.tolist() for path in np.split(points, np.searchsorted(owner, np.arange(1, count)))[:count]]
 
 
 def _solids_layer(

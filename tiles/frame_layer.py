@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 
 from tiles.solids import feature_colors
 from tiles.symbology import NO, YES
-from twin_model.layer import Field, FieldType, GeometryType, Layer, Text
+from twin_model.geometry_kind import LAYER_GEOMETRIES
+from twin_model.layer import Field, FieldType, Layer, Text
 
 __all__ = ["SYSTEM_COLUMNS", "layer_of_frame", "records_of", "with_columns"]
 
 SYSTEM_COLUMNS = ("fid", "valid_from", "valid_to", "version", "attributes", "search_key")
 """Columns that `Town.features` adds to a layer's own."""
 
-_GEOMETRIES: tuple[GeometryType, ...] = ("Point", "MultiLineString", "MultiPolygon")
 _LABELLED = 6
 """How many properties a label has."""
 _RAISED = {"kind": "extrude", "height": "height", "base": "base_elevation"}
@@ -46,7 +46,7 @@ def layer_of_frame(name: str, frame: gpd.GeoDataFrame, *, title: str = "", color
         description=Text(),
         cim_class="results",
         cim_level="",
-        geometry=_GEOMETRIES[dimension],
+        geometry=LAYER_GEOMETRIES[dimension],
         identity="match",
         fields=(),
         style={"color": color, "line_color": "#6b6459" if dimension == 2 else color, "opacity": 0.85, "line_width": 2},

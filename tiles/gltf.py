@@ -190,7 +190,7 @@ def _encode(
     for group in shared:
         nodes.append(_instanced_node(writer, group, len(meshes), table_number))
         meshes.append({"primitives": [_primitive(writer, part) for part in _by_opacity(group.mesh)]})
-    document["materials"] = _materials(material, [primitive for one in meshes for primitive in one["primitives"]])
+    document["materials"] = _materials(material, [primitive for each in meshes for primitive in each["primitives"]])
     document |= {"scenes": [{"nodes": list(range(len(nodes)))}], "nodes": nodes, "meshes": meshes}
     return writer.to_glb(document | _extension_names(bool(table_number), not mesh.is_empty, bool(shared)))
 

@@ -123,7 +123,7 @@ class Solids:
             name: frame[name].to_numpy(dtype=object) for name in names
         }
         types = {"id": PropertyType.STRING} | {
-            name: _PROPERTY_TYPE[one.type] for name in names if (one := self.layer.field_of(name))
+            name: _PROPERTY_TYPE[field.type] for name in names if (field := self.layer.field_of(name))
         }
         for name, never in (("valid_from", NO_INT32), ("valid_to", LAST_INT32)):
             properties[name] = _days(frame[name].to_numpy(dtype=object), self.zone, never)
@@ -271,7 +271,7 @@ def _rgba(color: str) -> tuple[int, int, int, int]:
 def _days(instants: NDArray[Any], zone: str, never: int) -> NDArray[np.int32]:
     """Return the local days of instants, counted from 1970-01-01; `never` where open."""
     numbers, distinct = pd.factorize(instants)
-    days = np.array([*(local_day_number(one, zone) for one in distinct), never], dtype=np.int32)
+    days = np.array([*(local_day_number(instant, zone) for instant in distinct), never], dtype=np.int32)
     return days[numbers]
 
 

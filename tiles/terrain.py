@@ -96,8 +96,8 @@ def is_available(bounds: Box, z: int, x: int, y: int, max_zoom: int) -> bool:
     """Say whether `layer_json` of the same town promises this tile; a service answers 404 where not."""
     if not 0 <= z <= max_zoom:
         return False
-    there = _available(bounds, z)
-    return there["startX"] <= x <= there["endX"] and there["startY"] <= y <= there["endY"]
+    available = _available(bounds, z)
+    return available["startX"] <= x <= available["endX"] and available["startY"] <= y <= available["endY"]
 
 
 def _available(bounds: Box, z: int) -> dict[str, int]:

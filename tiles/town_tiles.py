@@ -178,8 +178,8 @@ class TownTiles:
             node,
             to_lonlat=lonlat_of(self.town.store.crs),
             height_offset=self.town.settings.height_offset,
-            content_uri=lambda one: f"{up}content/{one.key}/{tree.names[one.key]}.glb{query}",
-            external_uri=lambda one: f"{up}{one.key}/tileset.json{query}",
+            content_uri=lambda tile: f"{up}content/{tile.key}/{tree.names[tile.key]}.glb{query}",
+            external_uri=lambda tile: f"{up}{tile.key}/tileset.json{query}",
         )
 
     def content(self, layer: Layer, view: View, key: str, name: str) -> bytes:
@@ -196,7 +196,7 @@ class TownTiles:
         """Return the tree that has this content; a name of an earlier or of no state is refused."""
         tree = self.tree(layer, view)
         if tree.names.get(key) != name:
-            example = next((f"{one}/{named}" for one, named in tree.names.items() if one == key), "-")
+            example = next((f"{tile_key}/{named}" for tile_key, named in tree.names.items() if tile_key == key), "-")
             raise NotFound("feature.not_found", id=f"{key}/{name}"[:100], layer=layer.id, example=example)
         return tree
 
@@ -234,7 +234,7 @@ def _states_of(frame: gpd.GeoDataFrame) -> NDArray[np.int64]:
 
 def _milliseconds(instants: "pd.Series[str]") -> NDArray[np.int64]:
     """Return instants as milliseconds since 1970-01-01, the least number where open."""
-    texts = [one.removesuffix("Z") if isinstance(one, str) else "NaT" for one in instants]
+    texts = [instant.removesuffix("Z") if isinstance(instant, str) else "NaT" for instant in instants]
     return np.array(texts, dtype="datetime64[ms]").astype(np.int64)
 
 

@@ -5,7 +5,6 @@ while others read and write: the store is copied as it is at one moment. It hold
 that folder.
 """
 
-import json
 import re
 import tempfile
 import tomllib
@@ -20,6 +19,7 @@ from twin_model.history import verify
 from twin_model.replacement import exclusive, members_of, replace_members, staging_folder
 from twin_model.store.opening import restore_store
 from twin_model.temporal import now
+from twin_model.toml_text import toml_text
 from twin_model.town import Town, open_town
 
 __all__ = ["Backup", "backup_town", "restore_town"]
@@ -141,9 +141,9 @@ def _settle_store(source: Path, stage: Path, server: str | None) -> str:
     target = _target_of(source, stage / STORE, location, server)
     if location == target:
         return ""
-    moved = _STORE_LINE.sub(lambda line: f"store = {json.dumps(target, ensure_ascii=False)}", text)
+    moved = _STORE_LINE.sub(lambda line: f"store = {toml_text(target)}", text)
     if "store" not in table:
-        moved = f"store = {json.dumps(target, ensure_ascii=False)}\n{text}"
+        moved = f"store = {toml_text(target)}\n{text}"
     with suppress(ValueError):
         if tomllib.loads(moved) == table | {"store": target}:
             settings.write_text(moved, "utf-8")

@@ -46,7 +46,9 @@ class Rows:
     """Features of one layer ready to be stored, column by column; geometry is in the storage CRS.
 
     `ids` hold None where an id is to be found or minted; `valid_from` None where the changeset's instant holds; `columns`
-    may lack fields of the layer: a new feature has no value there, one that an edit changes keeps its own;
+    may lack fields of the layer: a new feature has no value there, one that an edit changes keeps its own.
+    So it is with the keys of `attributes`: `attribute_names` are those of which the source says something in any row, a
+    known feature keeps what it has under others; None says that rows have all their attributes;
     `bounds` (n, 4) are NaN without geometry; `content` are 16-byte hashes of what the features say.
     """
 
@@ -58,6 +60,7 @@ class Rows:
     valid_precision: NDArray[Any]
     min_zoom: NDArray[np.int16]
     content: NDArray[Any]
+    attribute_names: frozenset[str] | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -65,7 +68,7 @@ class Rows:
     def take(self, chosen: NDArray[Any]) -> "Rows":
         """Return the rows of a mask or of row numbers."""
         return Rows(self.ids[chosen], self.shapes.take(chosen), self.bounds[chosen], {name: column[chosen] for name, column in self.columns.items()},
-                    self.valid_from[chosen], self.valid_precision[chosen], self.min_zoom[chosen], self.content[chosen])  # fmt: skip
+                    self.valid_from[chosen], self.valid_precision[chosen], self.min_zoom[chosen], self.content[chosen], self.attribute_names)  # fmt: skip
 
     @property
     def wkb(self) -> NDArray[Any]:
@@ -174,8 +177,8 @@ class Changeset:
         """Return what is delivered, findings among it: they are features of a layer like others, made rows once."""
         if not self.findings:
             return self.delivered
-        found = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
-        return (*self.delivered, found)
+        findings = Delivered("finding", cache(lambda: finding_rows(catalogue["finding"], self)), len(self.findings))
+        return (*self.delivered, findings)
 
 
 def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
@@ -185,12 +188,13 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     its file, rows and handles are called (`twin_model/finding.py`).
     """
     source = changeset.source.name if changeset.source else ""
-    records = [_finding_record(one, source) for one in changeset.findings]
+    records = [_finding_record(finding, source) for finding in changeset.findings]
     keys = _keys(changeset, source)
     points = np.array(
-        [None if one.point is None else shapely.Point(one.point) for one in changeset.findings], dtype=object
+        [None if finding.point is None else shapely.Point(finding.point) for finding in changeset.findings],
+        dtype=object,
     )
-    columns = {name: np.array([one.get(name) for one in records], dtype=object) for name in layer.field_names}
+    columns = {name: np.array([record.get(name) for record in records], dtype=object) for name in layer.field_names}
     columns["finding_key"] = keys
     empty = np.full(len(points), None, dtype=object)
     return Rows(
@@ -205,16 +209,16 @@ def finding_rows(layer: Layer, changeset: Changeset) -> Rows:
     )
 
 
-def _finding_record(one: Finding, source: str) -> dict[str, Any]:
+def _finding_record(finding: Finding, source: str) -> dict[str, Any]:
     return {
-        "rule": one.rule,
-        "severity": one.severity,
-        "layer": one.layer,
-        "feature_id": one.feature_id,
+        "rule": finding.rule,
+        "severity": finding.severity,
+        "layer": finding.layer,
+        "feature_id": finding.feature_id,
         "source": source,
-        "place": one.place or None,
-        "details": orjson.dumps(dict(one.values), default=str).decode(),
-        "raw": None if one.raw is None else orjson.dumps(dict(one.raw), default=str).decode(),
+        "place": finding.place or None,
+        "details": orjson.dumps(dict(finding.values), default=str).decode(),
+        "raw": None if finding.raw is None else orjson.dumps(dict(finding.raw), default=str).decode(),
         "status": "open",
     }
 

@@ -96,14 +96,14 @@ def _code_of(text: str) -> str:
         text = ":".join((text.split(":")[4], text.split(":")[-1]))
     if text.upper() in {CRS84, "CRS84", "OGC:CRS84H"}:
         return CRS84
-    found = _crs(text)
-    if not (found.is_geographic or found.is_projected):
+    system = _crs(text)
+    if not (system.is_geographic or system.is_projected):
         raise CrsRefused("crs.unknown", crs=text, nearest=["EPSG:4548"], example="EPSG:4548")
-    own = found.to_json_dict().get("id")
+    own = system.to_json_dict().get("id")
     if own is not None:  # its own code first: 4509 and 4548 are equal in everything but name
         return f"{own['authority']}:{own['code']}"
-    authority = found.to_authority(min_confidence=70)
-    return f"{authority[0]}:{authority[1]}" if authority else str(found.to_wkt())
+    authority = system.to_authority(min_confidence=70)
+    return f"{authority[0]}:{authority[1]}" if authority else str(system.to_wkt())
 
 
 def epsg_of(crs: Any) -> int | None:
@@ -177,7 +177,7 @@ def datum_of(crs: Any) -> str:
 def central_meridian(crs: Any) -> float | None:
     """Return the degrees of a projected system's central meridian, None where it has none."""
     operation = _crs(crs_code(crs)).coordinate_operation
-    named = {one.name: one.value for one in operation.params} if operation is not None else {}
+    named = {parameter.name: parameter.value for parameter in operation.params} if operation is not None else {}
     degrees = named.get("Longitude of natural origin")
     return None if degrees is None else float(degrees)
 
@@ -185,7 +185,7 @@ def central_meridian(crs: Any) -> float | None:
 def _datum(code: str) -> str:
     geodetic = _crs(code).geodetic_crs
     name = geodetic.datum.name if geodetic is not None and geodetic.datum is not None else ""
-    return "CGCS2000/WGS 84" if any(name.startswith(one) for one in _ONE_DATUM) else name
+    return "CGCS2000/WGS 84" if any(name.startswith(prefix) for prefix in _ONE_DATUM) else name
 
 
 def _steps(source: str, target: str) -> list[Callable[..., Any]]:
@@ -198,16 +198,16 @@ def _steps(source: str, target: str) -> list[Callable[..., Any]]:
     if _datum(source) != _datum(target):
         _ensure_sanctioned(source, target)
     try:
-        one = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
+        transformer = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
     except pyproj.exceptions.ProjError as error:
         raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target)) from error
-    return [one.transform]
+    return [transformer.transform]
 
 
 def _ensure_sanctioned(source: str, target: str) -> None:
     """Refuse the datums whose parameters are the town's own, even where PROJ would pick some by area."""
     named = (_crs(source).geodetic_crs, _crs(target).geodetic_crs)
-    if any(own in (one.name if one else "") for one in named for own in _TOWN_PARAMETERS_ONLY):
+    if any(own in (crs.name if crs else "") for crs in named for own in _TOWN_PARAMETERS_ONLY):
         raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
 
 

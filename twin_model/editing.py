@@ -55,7 +55,7 @@ def rows_of(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str, *, zone: st
 
 def _ensure_columns(layer: Layer, frame: gpd.GeoDataFrame) -> None:
     known = (*layer.field_names, ATTRIBUTES, frame.geometry.name)
-    unknown = [str(one) for one in frame.columns if one not in known]
+    unknown = [str(column) for column in frame.columns if column not in known]
     if unknown:
         raise EditRefused("edit.unknown_field", layer=layer.id, found=unknown, expected=layer.field_names)
 
@@ -105,8 +105,8 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
     geometry = np.array(
         transform_geometries(np.array(frame.geometry.to_numpy(), dtype=object), frame.crs, storage_crs), dtype=object
     )
-    there = ~shapely.is_missing(geometry)
-    wrong = there & (
+    present = ~shapely.is_missing(geometry)
+    wrong = present & (
         ~np.isin(shapely.get_type_id(geometry), _TYPES_OF[layer.dimension])
         | ((shapely.get_num_geometries(geometry) > 1) & (not layer.is_multi))
         | ~shapely.is_valid(geometry)
@@ -121,7 +121,7 @@ def _geometry(layer: Layer, frame: gpd.GeoDataFrame, storage_crs: str) -> NDArra
             expected=layer.geometry,
             found=_fault(geometry[row]),
         )
-    flat = _lacks_heights(geometry) if layer.has_z else there
+    flat = _lacks_heights(geometry) if layer.has_z else present
     geometry[flat] = shapely.force_2d(geometry[flat])
     return geometry
 
@@ -141,21 +141,21 @@ def _fault(geometry: Any) -> str:
     return geometry.geom_type if geometry.is_valid else f"{geometry.geom_type}: {shapely.is_valid_reason(geometry)}"
 
 
-def _column(layer: Layer, one: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:
+def _column(layer: Layer, field: Field, frame: gpd.GeoDataFrame, zone: str) -> NDArray[Any]:
     values: list[Any] = []
-    for name, value in frame[one.name].items():
+    for name, value in frame[field.name].items():
         try:
-            values.append(None if _is_absent(value) else _READERS[one.format or one.type](value, zone))
+            values.append(None if _is_absent(value) else _READERS[field.format or field.type](value, zone))
         except (TypeError, ValueError, OverflowError) as error:
             raise EditRefused(
                 "edit.value",
                 layer=layer.id,
                 row=str(name),
-                field=one.name,
+                field=field.name,
                 value=repr(value)[:80] if isinstance(value, str) and not is_storable(value) else str(value)[:80],
-                expected=one.format.upper() or one.type,
+                expected=field.format.upper() or field.type,
             ) from error
-    if one.type == "number":
+    if field.type == "number":
         return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
     return np.array([*values, None], dtype=object)[:-1]
 

@@ -75,18 +75,18 @@ def _decisions(
 
 
 def _delivered_findings(layer: Layer, delivered: list[Delivered]) -> list[FindingSubject]:
-    found: list[FindingSubject] = []
-    for one in delivered:
-        rows = one.rows()
+    subjects: list[FindingSubject] = []
+    for delivery in delivered:
+        rows = delivery.rows()
         columns = {name: rows.columns[name].tolist() for name in layer.field_names} | {"geometry": rows.wkb.tolist()}
         for values in zip(*columns.values(), strict=True):
-            found.append(subject_of(len(found), dict(zip(columns, values, strict=True))))
-    return found
+            subjects.append(subject_of(len(subjects), dict(zip(columns, values, strict=True))))
+    return subjects
 
 
 def _by_key(store: "Store", layer: Layer, known: DeliveredState, delivered: list[Delivered]) -> NDArray[np.int64]:
     """Return the fid of the finding of each delivered key, open or mended, 0 for none."""
-    keys: list[str] = [key for one in delivered for key in one.rows().ids.tolist()]
+    keys: list[str] = [key for delivery in delivered for key in delivery.rows().ids.tolist()]
     current = dict(zip(known.ids.tolist(), known.fids.tolist(), strict=True))
     fids = np.array([current.get(key, NEW) for key in keys], dtype=np.int64)
     unknown = np.flatnonzero(fids == NEW).tolist()
@@ -109,8 +109,8 @@ def _open_findings(store: "Store", layer: Layer, changeset: Changeset, fids: NDA
     of_sheet = of_sheet if scope.name else no_fids()
     rows: dict[int, dict[str, Any]] = {}
     for query in _queries(layer, changeset, np.union1d(of_sheet, fids[fids > 0])):
-        names, found = store.rows(query)
-        rows |= {values["fid"]: values for values in (dict(zip(names, row, strict=True)) for row in found)}
+        names, values_of_rows = store.rows(query)
+        rows |= {values["fid"]: values for values in (dict(zip(names, row, strict=True)) for row in values_of_rows)}
     is_near, same_sheet = _Neighbourhood(store, changeset), set(of_sheet.tolist())
     subjects = []
     for fid, values in sorted(rows.items()):
@@ -122,7 +122,7 @@ def _open_findings(store: "Store", layer: Layer, changeset: Changeset, fids: NDA
 
 def _queries(layer: Layer, changeset: Changeset, fids: NDArray[np.int64]) -> list[FeatureQuery]:
     extent, parts = _looked_at_box(changeset), np.array_split(fids, -(-len(fids) // _AT_ONCE)) if len(fids) else []
-    layers = sorted({one.layer for one in changeset.delivered})
+    layers = sorted({delivery.layer for delivery in changeset.delivered})
     of_layers: list[Expression] = [Comparison("=", Property("layer"), Constant(name)) for name in layers]
     of_features: list[Expression] = [Logical("and", (each, Not(IsNull(Property("feature_id"))))) for each in of_layers]
     conditions: list[Expression] = [
@@ -162,8 +162,8 @@ def _extent(changeset: Changeset) -> Box | None:
     if changeset.extent is not None:
         return changeset.extent
     box: Box | None = None
-    for one in changeset.delivered:
-        box = joint_box(box, one.rows().bounds)
+    for delivery in changeset.delivered:
+        box = joint_box(box, delivery.rows().bounds)
     return box
 
 
@@ -216,7 +216,7 @@ class _Shown:
 
     def has_id(self, layer: str | None, feature_id: str) -> bool:
         if layer not in self._ids:
-            rows = (one.rows() for one in self._changeset.delivered if one.layer == layer)
+            rows = (delivery.rows() for delivery in self._changeset.delivered if delivery.layer == layer)
             self._ids[layer] = {each for part in rows for each in part.ids.tolist() if each is not None}
         return feature_id in self._ids[layer]
 
@@ -226,7 +226,9 @@ class _Shown:
         All findings are looked at when one is first asked for.
         """
         if (layer, distance) not in self._near:
-            parts = [one.rows().geometry() for one in self._changeset.delivered if layer in (None, one.layer)]
+            parts = [
+                delivery.rows().geometry() for delivery in self._changeset.delivered if layer in (None, delivery.layer)
+            ]
             shapes = np.concatenate([np.empty(0, dtype=object), *parts])
             tree = shapely.STRtree(shapes[~shapely.is_missing(shapes)])
             rows, _ = tree.query_nearest(self._points, max_distance=distance, all_matches=False)
@@ -245,7 +247,7 @@ def _is_mended(finding: FindingSubject, changeset: Changeset, shown: _Shown, *, 
     scope, point = changeset.scope, finding.point
     if finding.feature_id is not None and shown.has_id(finding.layer, finding.feature_id):
         return True
-    if scope.reach == "layer" and finding.layer in {one.layer for one in changeset.delivered}:
+    if scope.reach == "layer" and finding.layer in {delivery.layer for delivery in changeset.delivered}:
         return True
     if point is None:
         return finding.is_here

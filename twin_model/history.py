@@ -52,13 +52,13 @@ def history(store: Store, layer: str | None = None, limit: int | None = None) ->
     if layer is None:
         return store.changesets(limit)
     name = store.catalogue[layer].id
-    found = [
-        one
-        for one in store.changesets()
-        if (name in store.changes(one.number) and store.changes(one.number)[name].changed)
-        or one.counts.get("described", {}).get("layer") == name
+    changesets = [
+        changeset
+        for changeset in store.changesets()
+        if (name in store.changes(changeset.number) and store.changes(changeset.number)[name].changed)
+        or changeset.counts.get("described", {}).get("layer") == name
     ]
-    return found[:limit]
+    return changesets[:limit]
 
 
 def changeset_of(store: Store, number: int) -> ChangesetRecord:
@@ -66,7 +66,7 @@ def changeset_of(store: Store, number: int) -> ChangesetRecord:
     if number < 1:
         raise QueryRefused("store.unknown_version", value=number, found=store.version())
     store.ensure_version(number)
-    return next(one for one in store.changesets() if one.number == number)
+    return next(changeset for changeset in store.changesets() if changeset.number == number)
 
 
 class Predecessors(NamedTuple):
@@ -270,6 +270,6 @@ def _changed_again(store: Store, layer: str, fids: tuple[int, ...], number: int)
         left = [fid for fid in again.tolist() if fid not in ids]
         for start in range(0, len(left), _AT_ONCE):
             some, view = tuple(left[start : start + _AT_ONCE]), View(_ALWAYS, recorded)
-            found = store.features(FeatureQuery(layer, view=view, fids=some, fields=(), geometry=False))
-            ids |= dict(zip(found["fid"].tolist(), found.index.tolist(), strict=True))
+            features = store.features(FeatureQuery(layer, view=view, fids=some, fields=(), geometry=False))
+            ids |= dict(zip(features["fid"].tolist(), features.index.tolist(), strict=True))
     return [ids[fid] for fid in again.tolist()]

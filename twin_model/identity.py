@@ -115,7 +115,7 @@ def tiers(
     """
     distinct = {key: n for n, key in enumerate(dict.fromkeys([*ours.classes, *theirs.classes]))}
     fits = np.array([[2 if a == b else int(any_class or are_compatible(a, b)) for b in distinct] for a in distinct])
-    codes = [np.array([distinct[key] for key in one.classes], dtype=np.intp) for one in (ours, theirs)]
+    codes = [np.array([distinct[key] for key in shapes.classes], dtype=np.intp) for shapes in (ours, theirs)]
     rank = fits[codes[0][pairs[0]], codes[1][pairs[1]]] if len(pairs[0]) else np.empty(0, dtype=np.int64)
     a, b = ours.sizes[pairs[0]], theirs.sizes[pairs[1]]
     with np.errstate(invalid="ignore"):
@@ -224,18 +224,18 @@ def best_pairs(pairs: Pairs, score: NDArray[np.float64], tier: NDArray[np.int64]
 def _candidates(new: NDArray[Any], known: NDArray[Any], reach: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     tree = shapely.STRtree(known)
     usable = np.flatnonzero(~shapely.is_missing(new))
-    found = tree.query(new[usable], predicate="dwithin", distance=reach)
-    return usable[found[0]], found[1]
+    pairs = tree.query(new[usable], predicate="dwithin", distance=reach)
+    return usable[pairs[0]], pairs[1]
 
 
 def _overlapping(new: NDArray[Any], known: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the pairs of areas whose boxes have enough in common for the areas to be the same: what they share is no
     larger than what their boxes share, and their union no smaller than the larger of them."""
     usable = np.flatnonzero(~shapely.is_missing(new))
-    found = shapely.STRtree(known).query(new[usable])
-    ours, theirs = usable[found[0]], found[1]
-    one, other = shapely.bounds(new)[ours], shapely.bounds(known)[theirs]
-    sides = np.minimum(one[:, 2:], other[:, 2:]) - np.maximum(one[:, :2], other[:, :2])
+    pairs = shapely.STRtree(known).query(new[usable])
+    ours, theirs = usable[pairs[0]], pairs[1]
+    our_bounds, their_bounds = shapely.bounds(new)[ours], shapely.bounds(known)[theirs]
+    sides = np.minimum(our_bounds[:, 2:], their_bounds[:, 2:]) - np.maximum(our_bounds[:, :2], their_bounds[:, :2])
     larger = np.maximum(shapely.area(new)[ours], shapely.area(known)[theirs])
     enough = np.maximum(sides, 0.0).prod(axis=1) >= (OVERLAP - 1e-9) * larger
     return ours[enough], theirs[enough]

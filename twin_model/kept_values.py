@@ -1,8 +1,8 @@
-"""What a delivery leaves as it is known: columns that it lacks, and classes that it names less finely.
+"""What a delivery leaves as it is known: columns and attributes that it lacks, and classes that it names less finely.
 
-Absent is not empty. A delivery is therefore compared with what its features would then say, and where that is what they
-say now it is no change. The same is done as rows are written (`twin_model/store/layer_writer.py`). Here, too, one counts
-what happened to the features of a network.
+Absent is not empty, and each name in `attributes` is a column like others. A delivery is therefore compared with what
+its features would then say, and where that is what they say now it is no change. The same is done as rows are written
+(`twin_model/store/layer_writer.py`). Here, too, one counts what happened to the features of a network.
 """
 
 from collections import Counter
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from twin_model.changeset import Rows
 from twin_model.identity import are_compatible, class_keys, finer_class, line_gaps
 from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.rows.attributes import attribute_names, with_known_attributes
 from twin_model.rows.content import row_contents
 from twin_model.rows.known_heights import with_known_heights
 from twin_model.store.base import FeatureQuery, Store
@@ -32,7 +33,10 @@ _AT_ONCE = 4_000
 
 @dataclass
 class Comparison:
-    """What updates of known features come to: which say nothing else, how they are counted, which columns were kept."""
+    """What updates of known features come to: which say nothing else, how they are counted, which columns were kept.
+
+    A kept attribute is called `attributes.NAME`.
+    """
 
     same: NDArray[np.bool_]
     kinds: Counter[str] = field(default_factory=Counter)
@@ -66,7 +70,9 @@ def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], 
     names = [name for name in (*layer.field_names, ATTRIBUTES) if name in held]
     lacking = [name for name in names if name not in rows.columns]
     becomes = {name: held[name] if name in lacking else rows.columns[name].tolist() for name in names}
-    comparison.kept_columns |= {name for name in lacking if any(value is not None for value in held[name])}
+    comparison.kept_columns |= _kept_columns(lacking, rows, held)
+    if ATTRIBUTES in becomes and rows.attribute_names is not None:
+        becomes[ATTRIBUTES] = with_known_attributes(becomes[ATTRIBUTES], held[ATTRIBUTES], rows.attribute_names)
     keys = list(zip(*(class_keys(layer, columns, len(rows)) for columns in (held, becomes)), strict=True))
     finer = {pair: finer_class(*pair) for pair in set(keys)}
     becomes |= {name: [finer[pair][n] for pair in keys] for n, name in enumerate(layer.classes)}
@@ -80,6 +86,15 @@ def _compare(layer: Layer, rows: Rows, held: Columns, places: NDArray[np.intp], 
         contradicts = {pair: not are_compatible(*pair) for pair in finer}
         reclassed = np.array([contradicts[pair] for pair in keys], dtype=bool)
         comparison.kinds.update(_kinds(layer, rows, held, becomes, reclassed, np.flatnonzero(~same)))
+
+
+def _kept_columns(lacking: list[str], rows: Rows, held: Columns) -> set[str]:
+    """Return the fields that rows lack, and the attributes as `attributes.NAME`, of which features have values."""
+    fields = {name for name in lacking if name != ATTRIBUTES and any(value is not None for value in held[name])}
+    if ATTRIBUTES not in held or (ATTRIBUTES not in lacking and rows.attribute_names is None):
+        return fields
+    others = attribute_names(held[ATTRIBUTES]) - (rows.attribute_names or frozenset())
+    return fields | {f"{ATTRIBUTES}.{name}" for name in others}
 
 
 def _kinds(

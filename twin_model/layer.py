@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from twin_model.geometry_kind import GeometryType, dimension_of
 from twin_model.markup import listed_short, panel, rows_table
 
 __all__ = ["ATTRIBUTES", "SEARCH_KEY", "Field", "FieldType", "Layer", "Text", "ZoomRule"]
@@ -15,17 +16,6 @@ SEARCH_KEY = "search_key"
 """The column of every layer for the folded texts by which a feature is searched."""
 
 FieldType = Literal["string", "integer", "number", "boolean", "date", "datetime"]
-GeometryType = Literal[
-    "Point",
-    "PointZ",
-    "MultiLineString",
-    "LineString",
-    "LineStringZ",
-    "MultiLineStringZ",
-    "MultiPolygon",
-    "MultiPolygonZ",
-    "None",
-]
 
 
 @dataclass(frozen=True)
@@ -158,8 +148,8 @@ class Layer:
     @property
     def dimension(self) -> int:
         """0 for points, 1 for lines, 2 for areas, -1 without geometry."""
-        flat = self.geometry.removesuffix("Z").removeprefix("Multi")
-        return {"Point": 0, "LineString": 1, "Polygon": 2}.get(flat, -1)
+        dimension = dimension_of(self.geometry)
+        return -1 if dimension is None else dimension
 
     @property
     def is_network(self) -> bool:
@@ -177,7 +167,7 @@ class Layer:
 
     @property
     def field_names(self) -> tuple[str, ...]:
-        return tuple(one.name for one in self.fields)
+        return tuple(each.name for each in self.fields)
 
     @property
     def stored_names(self) -> tuple[str, ...]:
@@ -190,7 +180,7 @@ class Layer:
         return next((str(properties[name]) for name in names), str(feature_id))
 
     def field_of(self, name: str) -> Field | None:
-        return next((one for one in self.fields if one.name == name), None)
+        return next((each for each in self.fields if each.name == name), None)
 
     def column_of(self, name: str) -> Field | None:
         """Return the field, or former field, that a column of the store holds."""

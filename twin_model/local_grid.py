@@ -10,7 +10,6 @@ The parameters are the town's own and secret: they lie in `private/local-NAME.to
 findings show them. Where control points are read and checked stands in `ingest/control_points.py`.
 """
 
-import json
 import re
 import tomllib
 from collections.abc import Callable, Iterator
@@ -26,6 +25,7 @@ from numpy.typing import NDArray
 
 from twin_model.crs import crs_code, from_geocentric, to_geocentric
 from twin_model.errors import CalledWrongly
+from twin_model.toml_text import toml_text
 
 __all__ = ["LOCAL", "MODELS", "Control", "GridFit", "LocalGrid", "Model", "fit_grid", "read_grid", "write_grid"]
 
@@ -247,7 +247,7 @@ def write_grid(folder: Path, fit: GridFit) -> Path:
     lines = [
         "# 地方独立坐标转换参数，属受控成果，请勿外传。",
         "# Transformation parameters of a local grid: keep them secret. Written by: twin georeference",
-        *(f"{key} = {json.dumps(getattr(grid, key))}" for key in ("name", "model", "target_crs", "source_crs")),
+        *(f"{key} = {toml_text(getattr(grid, key))}" for key in ("name", "model", "target_crs", "source_crs")),
         f"origin = {[*grid.origin]!r}",
         f"parameters = {[*grid.parameters]!r}",
         f"points = {len(fit.residuals)}",

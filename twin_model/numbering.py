@@ -62,8 +62,8 @@ def features_by_number(store: Store, layer: Layer, known: DeliveredState, delive
     """Find rows by the id they carry, then by a number a feature once had; one that ended begins again."""
     index = pd.Index(known.ids)
     parts = [Matches.of(no_fids(), np.empty(0, dtype=bool))]
-    for one in delivered:
-        rows = one.rows()
+    for delivery in delivered:
+        rows = delivery.rows()
         fids = _fids(store, layer, known, index, rows)
         matches = Matches.of(fids, (known.contents_of(fids) == words_of(rows.content)).all(axis=1))
         if layer.is_network:

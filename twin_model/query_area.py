@@ -135,7 +135,7 @@ def filter_in_storage_crs(expression: Expression, crs: str, storage_crs: str, ex
     if isinstance(expression, Not):
         return Not(filter_in_storage_crs(expression.argument, crs, storage_crs, extent))
     if isinstance(expression, Logical):
-        moved = tuple(filter_in_storage_crs(one, crs, storage_crs, extent) for one in expression.arguments)
+        moved = tuple(filter_in_storage_crs(argument, crs, storage_crs, extent) for argument in expression.arguments)
         return replace(expression, arguments=moved)
     if not isinstance(expression, Spatial):
         return expression

@@ -90,11 +90,11 @@ def _groups(
     """Return for each whole the parts that make it, two at least; a part makes one whole only."""
     groups: dict[int, list[int]] = {}
     used: set[int] = set()
-    for one in np.unique(wholes).tolist():
-        members = [n for n in np.unique(parts[wholes == one]).tolist() if n not in used]
+    for row in np.unique(wholes).tolist():
+        members = [n for n in np.unique(parts[wholes == row]).tolist() if n not in used]
         lengths = shapely.length(part[members]).sum() if members else 0.0
-        if len(members) > 1 and abs(lengths - whole[one].length) <= _SAME_LENGTH * whole[one].length:
-            groups[one] = members
+        if len(members) > 1 and abs(lengths - whole[row].length) <= _SAME_LENGTH * whole[row].length:
+            groups[row] = members
             used |= set(members)
     return groups
 

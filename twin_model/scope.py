@@ -53,7 +53,7 @@ def removals(
     layer: Layer,
     changeset: Changeset,
     known: DeliveredState,
-    there: NDArray[np.int64],
+    shown: NDArray[np.int64],
     contents: Contents,
     before: Callable[[], frozenset[Predecessor]],
 ) -> Removals:
@@ -62,9 +62,9 @@ def removals(
     `before` names the deliveries whose place it takes (`ownership.predecessors`).
     """
     scope = changeset.scope
-    missing = known.fids[~np.isin(known.fids, there)]
+    missing = known.fids[~np.isin(known.fids, shown)]
     if scope.reach == "nothing" or not len(missing):
-        return Removals(seen=len(there))
+        return Removals(seen=len(shown))
     own = of_others = np.empty(0, dtype=np.int64)
     if scope.reach in ("seen", "sheet"):
         origins = store.provenance(layer.id)
@@ -72,19 +72,19 @@ def removals(
         own = np.intersect1d(missing, origins.fids[under_its_name & (origins.series == scope.series)])
         of_others = origins.fids[~under_its_name]
         missing = np.intersect1d(missing, origins.fids[_of_source(layer, changeset, origins)])
-    ended = visible = _visible(store, layer, changeset, contents, missing, there, of_others)
+    ended = visible = _visible(store, layer, changeset, contents, missing, shown, of_others)
     if layer.is_network and scope.reach == "seen" and len(visible):
         ended = visible[own_features(store, layer, changeset, contents, visible, before)]
-    return Removals(ended, len(there) + len(ended), len(np.setdiff1d(own, ended)), len(visible) - len(ended))
+    return Removals(ended, len(shown) + len(ended), len(np.setdiff1d(own, ended)), len(visible) - len(ended))
 
 
 def _of_source(layer: Layer, changeset: Changeset, origins: Provenance) -> NDArray[np.bool_]:
     """Say which features came from where this delivery may end something: its scale, and its name where no place says more."""
     scope = changeset.scope
-    kept = origins.series == scope.series
+    same_series = origins.series == scope.series
     if scope.reach == "sheet" or (scope.area is None and not layer.is_network):
-        kept &= origins.scopes == scope.name
-    return np.asarray(kept, dtype=bool)
+        same_series &= origins.scopes == scope.name
+    return np.asarray(same_series, dtype=bool)
 
 
 def _visible(
@@ -102,7 +102,7 @@ def _visible(
     """
     scope = changeset.scope
     classes: frozenset[ClassKey] | None = None
-    found = [np.empty(0, dtype=np.int64)]
+    fids = [np.empty(0, dtype=np.int64)]
     box = scope.area.bounds if scope.area is not None and scope.reach in ("seen", "area") else None
     if box is None and scope.reach == "seen" and layer.is_network:
         box = _box_of(store, contents)
@@ -117,8 +117,8 @@ def _visible(
         if scope.reach in ("seen", "area"):
             foreign = np.isin(frame["fid"].to_numpy()[here], of_others)
             here[here] = _looked_at(store, layer, changeset, frame.geometry.to_numpy()[here], foreign)
-        found.append(frame["fid"].to_numpy()[here])
-    return np.concatenate(found)
+        fids.append(frame["fid"].to_numpy()[here])
+    return np.concatenate(fids)
 
 
 def _box_of(store: "Store", contents: Contents) -> Box | None:
@@ -142,15 +142,15 @@ def _looked_at(
         return _mostly_within(layer, geometry, areas)
     near: list[list[Any]] = [[] for _ in geometry]
     sight = SIGHT if layer.is_network else _NEIGHBOURHOOD
-    there = np.flatnonzero(~shapely.is_missing(geometry))
-    for one in changeset.delivered:
-        other = store.catalogue[one.layer]
-        if one.layer != layer.id and not (layer.is_network and other.is_network):
+    present = np.flatnonzero(~shapely.is_missing(geometry))
+    for part in changeset.delivered:
+        other = store.catalogue[part.layer]
+        if part.layer != layer.id and not (layer.is_network and other.is_network):
             continue
-        shown = one.rows().geometry()
-        pairs = shapely.STRtree(shown).query(geometry[there], predicate="dwithin", distance=sight)
+        shown = part.rows().geometry()
+        pairs = shapely.STRtree(shown).query(geometry[present], predicate="dwithin", distance=sight)
         for mine, theirs in zip(*pairs, strict=True):
-            near[there[mine]].append(shown[theirs])
+            near[present[mine]].append(shown[theirs])
     areas = np.array([shapely.buffer(shapely.union_all(shapes), sight) for shapes in near], dtype=object)
     placeless = shapely.is_missing(geometry) & (not layer.is_network)
     return np.asarray(_mostly_within(layer, geometry, areas) | placeless, dtype=bool)

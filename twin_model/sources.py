@@ -172,8 +172,8 @@ def verify_sources(folder: Path, changesets: Iterable[ChangesetRecord]) -> Sourc
     or differs."""
     versions: dict[tuple[str, str], list[int]] = {}
     for record in sorted(changesets, key=lambda record: record.number):
-        kept = {record.sha256: record.source} if record.sha256 else {}
-        for digest, name in (kept | archived_files(record.identity)).items():
+        files = {record.sha256: record.source} if record.sha256 else {}
+        for digest, name in (files | archived_files(record.identity)).items():
             versions.setdefault((digest, name), []).append(record.number)
     whole = 0
     missing: dict[str, list[int]] = {}

@@ -107,8 +107,8 @@ class CatalogueReading:
 
     def put_back(self, former: Catalogue) -> None:
         """Let layers that were left out be what they were before."""
-        kept = {name: former.layers[name] for name in self.left_out if name in former}
-        self.catalogue = Catalogue({**self.catalogue.layers, **kept})
+        restored = {name: former.layers[name] for name in self.left_out if name in former}
+        self.catalogue = Catalogue({**self.catalogue.layers, **restored})
 
 
 def read_town_catalogue(folder: Path, settings: TownSettings) -> CatalogueReading:
@@ -242,19 +242,19 @@ def commit_described(
             raise CatalogueError("town_catalogue.not_writable", **values) from error
     described = [each.for_store() for each in descriptions]
     version = commit(store, changeset, described=described, progress=progress)
-    for description, told in zip(descriptions, described, strict=True):
-        _place_and_forget(store, folder, description, told, version.number)
+    for description, stored in zip(descriptions, described, strict=True):
+        _place_and_forget(store, folder, description, stored, version.number)
     return version
 
 
-def _place_and_forget(store: Store, folder: Path, description: Description, told: Described, version: int) -> None:
+def _place_and_forget(store: Store, folder: Path, description: Description, stored: Described, version: int) -> None:
     """Put the file of a committed layer in its place; where that fails, the next one to open the town does it."""
     layer, path = description.layer.id, folder / f"{description.layer.id}.toml"
     try:
         with _alone(folder):
             _place(path, layer, description.table, description.gone)
             with suppress(StoreError):  # a busy store: the next one to open the town finds the file in its place
-                store.forget_description(layer, told.table)
+                store.forget_description(layer, stored.table)
     except OSError as error:
         values = {"layer": layer, "version": version, "path": str(path), "cause": str(error)}
         warnings.warn(render("town_catalogue.not_placed", "en", values), stacklevel=5)
@@ -269,10 +269,10 @@ def complete_descriptions(store: Store, folder: Path) -> None:
         for remnant in folder.glob(".*.part"):
             remnant.unlink(missing_ok=True)
         for layer, text in store.descriptions().items():
-            path, said = folder / f"{layer}.toml", json.loads(text)
-            table, gone, there = said["table"], set(said["gone"]), read_table(path, layer)
-            is_placed = set(table["fields"]) <= set(there.get("fields", ())) and not gone & set(there["fields"])
-            if not is_placed or there.get("dropped") != table.get("dropped"):
+            path, description = folder / f"{layer}.toml", json.loads(text)
+            table, gone, placed = description["table"], set(description["gone"]), read_table(path, layer)
+            is_placed = set(table["fields"]) <= set(placed.get("fields", ())) and not gone & set(placed["fields"])
+            if not is_placed or placed.get("dropped") != table.get("dropped"):
                 _place(path, layer, table, gone)
             store.forget_description(layer, text)
 

@@ -3,7 +3,6 @@
 How a town is opened and asked stands in `twin_model/town.py`.
 """
 
-import json
 import math
 import tomllib
 from collections.abc import Callable, Mapping
@@ -19,6 +18,7 @@ from twin_model.crs import (
 )
 from twin_model.errors import CalledWrongly, CatalogueError, TownNotFound
 from twin_model.layer import Text
+from twin_model.toml_text import toml_text
 
 __all__ = ["TOWN_FILE", "TownSettings", "ensure_known_layers", "read_settings", "settings_text"]
 
@@ -105,7 +105,7 @@ def _metres(value: Any) -> float:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
-    return tuple(_kind(str)(one) for one in _kind(list)(value))
+    return tuple(_kind(str)(text) for text in _kind(list)(value))
 
 
 def _time_zone(value: Any) -> str:
@@ -127,20 +127,17 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
         "a table of layers and numbers",
         lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()},
     ),
-    "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(one) for one in _kind(list)(value))),
+    "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(table) for table in _kind(list)(value))),
 }
 """What each key of `town.toml` expects, in words and as its reader."""
 
 
 def settings_text(name: str, crs: str, store: str) -> str:
-    def shown(text: str) -> str:
-        return json.dumps(text, ensure_ascii=False)  # TOML's basic strings have the escapes of JSON
-
     return f"""# 城市库设置：名称、坐标系、高程；未写的项取默认值（见说明书“城市库文件夹”）。
 # The town. Names, storage CRS and heights; everything else has a default (see README, The town's folder).
-name = {{ zh = {shown(name)}, en = {shown(name)} }}    # 名称 name
-crs = {shown(crs)}             # 数据库坐标系，建库后不可更改 storage CRS, fixed once the store is made
-store = {shown(store)}          # 数据库：文件或 PostgreSQL 地址 store: a file or a PostgreSQL address
+name = {{ zh = {toml_text(name)}, en = {toml_text(name)} }}    # 名称 name
+crs = {toml_text(crs)}             # 数据库坐标系，建库后不可更改 storage CRS, fixed once the store is made
+store = {toml_text(store)}          # 数据库：文件或 PostgreSQL 地址 store: a file or a PostgreSQL address
 timezone = "Asia/Shanghai"     # 时区 time zone
 height_datum = "1985国家高程基准"    # 高程基准 height datum
 height_offset = 0.0            # 高程异常（米），输出到三维地球时加到高程上 added to every height that leaves for a globe

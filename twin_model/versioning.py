@@ -23,12 +23,13 @@ from twin_model.errors import FeatureNotFound, RemovalsRefused
 from twin_model.finding_plan import finding_plan
 from twin_model.identity import Traits, match_by_place
 from twin_model.kept_values import compare_with_known
-from twin_model.layer import Layer
+from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.numbering import Matches, believed_numbers, features_by_number
 from twin_model.ownership import Contents, Predecessor, predecessors
 from twin_model.plan import KINDS, NEW, UNCHANGED, LayerPlan, PlannedLink, Progress, no_fids, unwatched
 from twin_model.resurvey import found_elsewhere, split_and_merged_features
 from twin_model.rows.content import row_contents, words_of
+from twin_model.rows.partial_content import are_alike, are_partial
 from twin_model.scope import Removals, removals
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Store
 from twin_model.store.digests import parts_digest
@@ -218,20 +219,29 @@ def _fill_in(store: Store, changeset: Changeset, comparison: _Comparison) -> tup
     view = View(changeset.effective) if comparison.late else View()
     for part, delivery in _parts_of(comparison.delivered):
         same, fids = matches.same[part], matches.fids[part]
-        waiting = np.flatnonzero((fids > 0) & ~same) if not changeset.blank else np.flatnonzero(fids > 0)
+        all_of_them = comparison.late or changeset.blank  # what the last delivery said is not what held on another day
+        waiting = np.flatnonzero(fids > 0) if all_of_them else np.flatnonzero((fids > 0) & ~same)
         if not len(waiting):
             continue
         rows = delivery.rows()
         whole = changeset.source is None
-        lacking = not whole and any(name not in rows.columns for name in layer.field_names)
+        lacking = not whole and _lacks_columns(layer, rows)
         follows = layer.id in changeset.follows_edits
-        if not (layer.is_network or lacking or comparison.late or changeset.blank or follows):
+        partial = are_partial(comparison.known.contents_of(fids[waiting]), words_of(rows.content[waiting])).any()
+        if not (layer.is_network or lacking or comparison.late or changeset.blank or follows or partial):
             continue
         compared = compare_with_known(store, layer, rows.take(waiting), fids[waiting], view, whole=whole)
         same[waiting] = compared.same
         kinds += compared.kinds
         columns |= compared.kept_columns
-    return kinds, tuple(name for name in layer.field_names if name in columns)
+    fields = [name for name in layer.field_names if name in columns]
+    return kinds, (*fields, *sorted(columns.difference(fields)))
+
+
+def _lacks_columns(layer: Layer, rows: Rows) -> bool:
+    """Say whether a known feature may keep a field or an attribute of which rows say nothing."""
+    says_all = rows.attribute_names is None and ATTRIBUTES in rows.columns
+    return not says_all or any(name not in rows.columns for name in layer.field_names)
 
 
 def _as_it_is_now(store: Store, layer: Layer, known: DeliveredState) -> DeliveredState:
@@ -281,14 +291,15 @@ def _compared(
     store: Store, layer: Layer, delivered: list[Delivered], known: DeliveredState, progress: Progress
 ) -> Matches:
     if layer.identity_field is not None:
-        found = features_by_number(store, layer, known, delivered)
+        matches = features_by_number(store, layer, known, delivered)
     else:
-        fids = _by_content(known, words_of(chain.from_iterable(one.contents for one in delivered)))
-        found = Matches.of(fids, fids > 0)
+        content = words_of(chain.from_iterable(one.contents for one in delivered))
+        fids = _by_content(known, content)
+        matches = Matches.of(fids, (fids > 0) & (known.contents_of(fids) == content).all(axis=1))
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):
-        free = known.fids[~np.isin(known.fids, found.fids)]
-        _match_by_place(store, layer, delivered, found, free, progress)
-    return found
+        free = known.fids[~np.isin(known.fids, matches.fids)]
+        _match_by_place(store, layer, delivered, matches, free, progress)
+    return matches
 
 
 def _parts_of(delivered: list[Delivered]) -> Iterator[tuple[slice, Delivered]]:
@@ -302,7 +313,7 @@ def _by_content(known: DeliveredState, content: NDArray[np.uint64]) -> NDArray[n
     """Return for each delivered hash (n, 2) the fid of a feature of which the same was delivered, 0 for none.
 
     One to one: the second row that says a thing is the second feature that said it. Hashes are found by their first
-    word, which is as good as random, and compared by both.
+    word, which is as good as random, and compared by both; one that says only part is found too (`partial_content`).
     """
     fids = np.zeros(len(content), dtype=np.int64)
     if not len(known.fids):
@@ -314,7 +325,7 @@ def _by_content(known: DeliveredState, content: NDArray[np.uint64]) -> NDArray[n
     inside = at < len(there)
     ours, wanted, at = ours[inside], wanted[inside], at[inside]
     theirs, there = theirs[at], there[at]
-    same = (wanted == there) & (content[ours, 1] == known.contents[theirs, 1])
+    same = are_alike(content[ours], known.contents[theirs])
     fids[ours[same]] = known.fids[theirs[same]]
     return fids
 
@@ -361,13 +372,13 @@ def _match_by_place(
     store: Store,
     layer: Layer,
     delivered: list[Delivered],
-    found: Matches,
+    matches: Matches,
     free: NDArray[np.int64],
     progress: Progress,
 ) -> None:
     """Match by place what nothing else was found for; `found` is filled in. The town is gone through in strips from
     west to east, so that memory holds what is left in one of them, in whatever order the rows were delivered."""
-    left, west, east = _unmatched_rows(delivered, found)
+    left, west, east = _unmatched_rows(delivered, matches)
     if not len(free) or not len(left):
         return
     strips = np.array_split(np.argsort(west, kind="stable"), -(-max(len(left), len(free)) // _AT_ONCE))
@@ -379,23 +390,23 @@ def _match_by_place(
         sides = None if len(strips) == 1 else (west[strip].min() - reach, east[strip].max() + reach)
         near = _free_features(store, layer, free, sides)
         taken = np.sort(left[strip])
-        for part, one in _parts_of(delivered):
+        for part, delivery in _parts_of(delivered):
             group = taken[np.searchsorted(taken, part.start) : np.searchsorted(taken, part.stop)]
             if len(group) and len(near):
-                found.fids[group] = _match(layer, one.rows().take(group - part.start), near)
-                near = near[~np.isin(near["fid"].to_numpy(), found.fids[group])]
-        free = np.setdiff1d(free, found.fids[left[strip]])
+                matches.fids[group] = _match(layer, delivery.rows().take(group - part.start), near)
+                near = near[~np.isin(near["fid"].to_numpy(), matches.fids[group])]
+        free = np.setdiff1d(free, matches.fids[left[strip]])
 
 
 def _unmatched_rows(
-    delivered: list[Delivered], found: Matches
+    delivered: list[Delivered], matches: Matches
 ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
     """Return the positions of rows with a geometry that are nothing known yet, and where each begins and ends."""
     positions, boxes = [np.empty(0, dtype=np.int64)], [np.empty((0, 4))]
-    for part, one in _parts_of(delivered):
-        rows = np.flatnonzero(found.fids[part] == NEW)
+    for part, delivery in _parts_of(delivered):
+        rows = np.flatnonzero(matches.fids[part] == NEW)
         if len(rows):
-            bounds = one.rows().bounds[rows]
+            bounds = delivery.rows().bounds[rows]
             there = np.isfinite(bounds[:, 0])
             positions.append(rows[there] + part.start)
             boxes.append(bounds[there])

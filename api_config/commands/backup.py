@@ -23,8 +23,8 @@ def backup_command(lang: str) -> click.Command:
         with progress_bar(context) as progress:
             task = progress.add_task("", total=None)
             made = backup_town(context.town, file, lambda name: progress.update(task, description=name))
-        told = context.say("cli.backed_up", path=str(file), version=made.version, size=made.size)
-        _tell(context, made, told, as_json=as_json)
+        sentence = context.say("cli.backed_up", path=str(file), version=made.version, size=made.size)
+        _tell(context, made, sentence, as_json=as_json)
 
     return backup
 
@@ -47,8 +47,8 @@ def restore_command(lang: str) -> click.Command:
                 server=server,
                 tick=lambda name: progress.update(task, description=name),
             )
-        told = context.say("cli.restored", path=str(folder), version=made.version)
-        _tell(context, made, told, as_json=as_json)
+        sentence = context.say("cli.restored", path=str(folder), version=made.version)
+        _tell(context, made, sentence, as_json=as_json)
         if not as_json:
             _tell_places(context, made)
 
@@ -62,13 +62,13 @@ def _tell_places(context: CommandContext, made: Backup) -> None:
             context.tell(rule, path=str(place))
 
 
-def _tell(context: CommandContext, made: Backup, told: str, *, as_json: bool) -> None:
+def _tell(context: CommandContext, made: Backup, sentence: str, *, as_json: bool) -> None:
     if as_json:
         places = {"replaced": made.replaced, "store_before": made.store_before}
         content = {"version": made.version, "hash": made.hash, "made": made.made, "bytes": made.size}
         context.json(content | {key: place for key, place in places.items() if place})
     else:
-        context.out.print(told, highlight=False, markup=False, soft_wrap=True)
+        context.out.print(sentence, highlight=False, markup=False, soft_wrap=True)
 
 
 def copy_command(lang: str) -> click.Command:

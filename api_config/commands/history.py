@@ -39,11 +39,11 @@ def history_command(lang: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def show_history(context: CommandContext, layer: str | None, limit: int, as_json: bool) -> None:
-        found = [_record(context.town.store, one) for one in history(context.town.store, layer, limit)]
+        records = [_record(context.town.store, changeset) for changeset in history(context.town.store, layer, limit)]
         if as_json:
-            context.json(found)
+            context.json(records)
             return
-        context.out.print(_table(found, layer, context.town.settings.timezone, context))
+        context.out.print(_table(records, layer, context.town.settings.timezone, context))
 
     return show_history
 
@@ -57,7 +57,7 @@ def show_command(lang: str) -> click.Command:
         record = _record(context.town.store, changeset_of(context.town.store, number))
         followed = predecessors_of(context.town.store, number)
         if as_json:
-            context.json(record | {"links": [one._asdict() for one in followed]})
+            context.json(record | {"links": [link._asdict() for link in followed]})
             return
         for key in ("number", "recorded", "effective", "author", "reason", "source", "sha256", "hash"):
             value = record[key] or "-"
@@ -66,9 +66,9 @@ def show_command(lang: str) -> click.Command:
         for key in ("crs_wins", "local_grid"):
             if record["counts"].get(key):
                 context.tell("cli.pair", name=context.say(f"cli.history_{key}"), value=record["counts"][key])
-        for layer, one in record["changes"].items():
+        for layer, counts in record["changes"].items():
             name = context.town.catalogue[layer].name_in(context.lang)
-            line = "  " + context.say("cli.pair", name=name, value=_counted(one, context))
+            line = "  " + context.say("cli.pair", name=name, value=_counted(counts, context))
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
         for each in followed[:_SHOWN]:
             context.tell(f"cli.follows_{each.kind}", id=each.id, former=each.former_ids)
@@ -87,18 +87,20 @@ def diff_command(lang: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def diff(context: CommandContext, before: int, after: int, layer: str, geojson: Path | None, as_json: bool) -> None:
-        found = difference(context.town.store, layer, before, after)
+        differences = difference(context.town.store, layer, before, after)
         if geojson is not None:
-            write_differences(found, geojson)
+            write_differences(differences, geojson)
         if as_json:
             columns = ["id", "change", "fields", "before", "after"]
-            context.json(found.reset_index()[columns].to_dict("records"))
+            context.json(differences.reset_index()[columns].to_dict("records"))
             return
         described = context.town.catalogue[layer]
-        for name, row in found.head(_SHOWN).iterrows():
+        for name, row in differences.head(_SHOWN).iterrows():
             line = f"{context.say('cli.' + row['change']):<9} {name}  {_changed(row, described, context)}"
             context.out.print(line, highlight=False, markup=False, soft_wrap=True)
-        counts = [f"{context.say(f'cli.{name}')} {count}" for name, count in found["change"].value_counts().items()]
+        counts = [
+            f"{context.say(f'cli.{name}')} {count}" for name, count in differences["change"].value_counts().items()
+        ]
         changes = (
             context.say("cli.no_difference")
             if not counts
@@ -125,7 +127,7 @@ def revert_command(lang: str) -> click.Command:
         if as_json:
             context.json(_record(store, changeset_of(store, version.number)))
             return
-        changed = sum(one.changed for one in version.touched.values())
+        changed = sum(changes.changed for changes in version.touched.values())
         context.tell("cli.reverted", version=version.number, number=number, features=changed)
 
     return undo
@@ -162,7 +164,7 @@ def audit_group(lang: str) -> click.Group:
     return audit
 
 
-def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
+def _record(store: Store, changeset: ChangesetRecord) -> dict[str, Any]:
     """Return a changeset as `--json` answers it."""
     changes = {
         layer: {
@@ -172,12 +174,14 @@ def _record(store: Store, one: ChangesetRecord) -> dict[str, Any]:
             "unchanged": t.unchanged,
             "extent": list(t.box) if t.box else None,
         }
-        for layer, t in store.changes(one.number).items()
+        for layer, t in store.changes(changeset.number).items()
     }
-    counts = {name: value for name, value in one.counts.items() if name not in ("content", "read_as", "described")}
+    counts = {
+        name: value for name, value in changeset.counts.items() if name not in ("content", "read_as", "described")
+    }
     return {
-        "number": one.number, "recorded": one.recorded, "effective": one.effective, "author": one.author, "reason": one.reason,
-        "source": one.source, "sha256": one.sha256, "counts": counts, "changes": changes, "identity": one.identity, "previous": one.previous, "hash": one.hash,
+        "number": changeset.number, "recorded": changeset.recorded, "effective": changeset.effective, "author": changeset.author, "reason": changeset.reason,
+        "source": changeset.source, "sha256": changeset.sha256, "counts": counts, "changes": changes, "identity": changeset.identity, "previous": changeset.previous, "hash": changeset.hash,
     }  # fmt: skip
 
 
@@ -190,12 +194,12 @@ def _table(records: list[dict[str, Any]], layer: str | None, zone: str, context:
         table.add_column(name, no_wrap=True)
     for name in heads[4:]:
         table.add_column(name, overflow="fold")
-    for one in records:
-        times = (local_time(one[name], zone) for name in ("recorded", "effective"))
-        counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(one, layer), strict=True) if n)
-        why = ("：" if context.lang == "zh" else ": ").join(filter(None, (one["author"], one["reason"])))
-        why += _kinds(one, layer, context)
-        table.add_row(str(one["number"]), *times, counted or "-", escape(one["source"] or "-"), escape(why))
+    for record in records:
+        times = (local_time(record[name], zone) for name in ("recorded", "effective"))
+        counted = " ".join(f"{sign}{n:,}" for sign, n in zip("+~-", _sums(record, layer), strict=True) if n)
+        why = ("：" if context.lang == "zh" else ": ").join(filter(None, (record["author"], record["reason"])))
+        why += _kinds(record, layer, context)
+        table.add_row(str(record["number"]), *times, counted or "-", escape(record["source"] or "-"), escape(why))
     return table
 
 
@@ -211,15 +215,15 @@ def _kinds(record: dict[str, Any], layer: str | None, context: CommandContext) -
 
 
 def _sums(record: dict[str, Any], layer: str | None) -> list[int]:
-    changes = [one for name, one in record["changes"].items() if (name == layer if layer else name != "finding")]
-    return [sum(one[name] for one in changes) for name in ("inserted", "updated", "terminated")]
+    changes = [change for name, change in record["changes"].items() if (name == layer if layer else name != "finding")]
+    return [sum(change[name] for change in changes) for name in ("inserted", "updated", "terminated")]
 
 
-def _counted(one: dict[str, Any], context: CommandContext) -> str:
+def _counted(changes: dict[str, Any], context: CommandContext) -> str:
     counts = (", " if context.lang == "en" else "，").join(
-        f"{context.say(f'cli.{key}')} {value:,}" for key, value in one.items() if key != "extent" and value
+        f"{context.say(f'cli.{key}')} {value:,}" for key, value in changes.items() if key != "extent" and value
     )
-    extent = "" if one["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in one["extent"]) + "]"
+    extent = "" if changes["extent"] is None else "  [" + ", ".join(f"{value:.1f}" for value in changes["extent"]) + "]"
     return counts + extent
 
 
@@ -227,7 +231,7 @@ def _changed(row: Any, layer: Layer, context: CommandContext) -> str:
     """Return what differs in one feature: old and new values, geometry by name."""
     if row["before"] is None or row["after"] is None:
         return ""
-    fields = {one.name: one for one in layer.fields}
+    fields = {field.name: field for field in layer.fields}
     shown = [
         context.say(
             "cli.changed_value",

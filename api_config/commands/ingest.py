@@ -254,8 +254,8 @@ def _limits(settings: Settings, *, jobs: int | None, memory: int | None, seconds
 
 def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:
     """0 done, also with findings; 1 when a file was refused, or under `--strict` when a finding is an error."""
-    refused = any(one.error is not None for one in outcomes)
-    errors = any(finding.severity == "error" for one in outcomes for finding in one.findings)
+    refused = any(outcome.error is not None for outcome in outcomes)
+    errors = any(finding.severity == "error" for outcome in outcomes for finding in outcome.findings)
     return int(refused or (strict and errors))
 
 
@@ -264,16 +264,16 @@ def print_outcomes(
 ) -> None:
     """Print what became of each source, in their order; with `reported` a report lists every finding."""
     if as_json:
-        context.json([_as_dict(one, context) for one in outcomes])
+        context.json([_as_dict(outcome, context) for outcome in outcomes])
         return
-    for one in outcomes:
-        if one.error is not None:
+    for outcome in outcomes:
+        if outcome.error is not None:
             context.out.file.flush()  # a refusal stands among the results in their order, where both go to one place
-            context.print_error(one.error)
+            context.print_error(outcome.error)
         else:
-            for line in (_line(one, context), *_remarks(one, context)):
+            for line in (_line(outcome, context), *_remarks(outcome, context)):
                 context.out.print(line, highlight=False, markup=False, soft_wrap=True)
-        _print_findings(context, one, reported=reported)
+        _print_findings(context, outcome, reported=reported)
     if len(outcomes) >= _SUMMED_UP:
         _print_summary(outcomes, context)
 
@@ -318,16 +318,16 @@ def _to_do(outcome: Outcome, context: CommandContext) -> str:
     return context.say("cli.summary_correct", quarantined=quarantined) if quarantined else ""
 
 
-def _print_findings(context: CommandContext, one: Outcome, *, reported: bool) -> None:
+def _print_findings(context: CommandContext, outcome: Outcome, *, reported: bool) -> None:
     """Print the findings, those of one rule together, and where each of them is listed."""
-    rows = _finding_rows(context, one)
+    rows = _finding_rows(context, outcome)
     answers = [row for row in rows if row.rule in _MADE_A_LAYER]
     others = [row for row in rows if row.rule not in _MADE_A_LAYER]
     for line in group_lines(answers, context.lang) + group_lines(others, context.lang):
         context.out.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
     if not reported and _are_grouped(rows):
-        stored = one.version is not None and one.version.made
-        values = {"source": one.source, "count": len(rows)}
+        stored = outcome.version is not None and outcome.version.made
+        values = {"source": outcome.source, "count": len(rows)}
         context.out.print(
             "  " + context.say("report.all_stored" if stored else "report.all_checked", **values),
             highlight=False,
@@ -336,9 +336,9 @@ def _print_findings(context: CommandContext, one: Outcome, *, reported: bool) ->
         )
 
 
-def _finding_rows(context: CommandContext, one: Outcome) -> list[FindingRow]:
+def _finding_rows(context: CommandContext, outcome: Outcome) -> list[FindingRow]:
     """Return the findings of a source without its refusal, which is told by itself."""
-    return outcome_rows(context, one)[int(one.error is not None) :]
+    return outcome_rows(context, outcome)[int(outcome.error is not None) :]
 
 
 def _are_grouped(rows: list[FindingRow]) -> bool:
@@ -346,40 +346,42 @@ def _are_grouped(rows: list[FindingRow]) -> bool:
     return max(Counter((row.severity, row.rule, row.layer) for row in rows).values(), default=0) > 1
 
 
-def _line(one: Outcome, context: CommandContext) -> str:
+def _line(outcome: Outcome, context: CommandContext) -> str:
     """Return what became of a source, in one line."""
-    if one.already is not None and not one.planned:
-        return context.say("cli.unchanged_source", source=one.source, version=one.already)
-    numbers = {k: one.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
-    counted = [f"{_name(context, name)} {count}" for name, count in one.counts.get("features", {}).items() if count]
-    rule = "cli.source_line" if one.version is not None else "cli.checked_line"
-    line = context.say(rule, source=one.source, kind=one.kind, **numbers)
+    if outcome.already is not None and not outcome.planned:
+        return context.say("cli.unchanged_source", source=outcome.source, version=outcome.already)
+    numbers = {k: outcome.counts.get(k, 0) for k in ("read", "stored", "quarantined", "decoration")}
+    counted = [f"{_name(context, name)} {count}" for name, count in outcome.counts.get("features", {}).items() if count]
+    rule = "cli.source_line" if outcome.version is not None else "cli.checked_line"
+    line = context.say(rule, source=outcome.source, kind=outcome.kind, **numbers)
     comma, semicolon = ("、", "；") if context.lang == "zh" else (", ", "; ")
-    learned = "" if one.learned is None else context.say("cli.mapping_learned", path=f"mappings/{one.learned.name}")
-    return semicolon.join(part for part in (line, comma.join(counted), _became(one, context), learned) if part)
+    learned = (
+        "" if outcome.learned is None else context.say("cli.mapping_learned", path=f"mappings/{outcome.learned.name}")
+    )
+    return semicolon.join(part for part in (line, comma.join(counted), _became(outcome, context), learned) if part)
 
 
-def _became(one: Outcome, context: CommandContext) -> str:
+def _became(outcome: Outcome, context: CommandContext) -> str:
     """Return which version it made, or in a dry run what it would change."""
-    if one.version is not None and one.version.made:
-        changed = [t for name, t in one.version.touched.items() if name != "finding"]
+    if outcome.version is not None and outcome.version.made:
+        changed = [t for name, t in outcome.version.touched.items() if name != "finding"]
         inserted, updated, ended = (
             sum(getattr(t, name) for t in changed) for name in ("inserted", "updated", "terminated")
         )
         return context.say(
-            "cli.version_made", version=one.version.number, inserted=inserted, updated=updated, ended=ended
+            "cli.version_made", version=outcome.version.number, inserted=inserted, updated=updated, ended=ended
         )
-    if one.version is not None:
+    if outcome.version is not None:
         return context.say("cli.no_change")
     planned = [
         f"{_name(context, name)} "
         + " ".join(f"{context.say(f'cli.{kind}')} {count}" for kind, count in counts.items() if count)
-        for name, counts in one.planned.items()
+        for name, counts in outcome.planned.items()
         if any(counts.values())
     ]
     if not planned:
         return ""
-    hint = context.say("cli.kept_hint") if any(counts["kept"] for counts in one.planned.values()) else ""
+    hint = context.say("cli.kept_hint") if any(counts["kept"] for counts in outcome.planned.values()) else ""
     return context.say("cli.dry_run", planned=planned) + hint
 
 
@@ -405,13 +407,23 @@ def _name(context: CommandContext, layer: str) -> str:
     return layer_namer(context)(layer)
 
 
-def _as_dict(one: Outcome, context: CommandContext) -> dict[str, Any]:
-    lang = context.lang
-    findings = _finding_rows(context, one)
+def _as_dict(outcome: Outcome, context: CommandContext) -> dict[str, Any]:
+    version, error = outcome.version, outcome.error
+    counts = ("inserted", "updated", "terminated", "unchanged")
+    touched = version.touched if version else {}
     return {
-        "source": one.source, "kind": one.kind, "version": one.version.number if one.version and one.version.made else None,
-        "already": one.already, "counts": one.counts, "planned": one.planned, "ids": one.ids, "kinds": one.kinds, "kept_columns": one.kept_columns, "others": one.others, "error": one.error.text(lang) if one.error else None, "rule": one.error.rule_id if one.error else None,
-        "changes": {name: {"inserted": t.inserted, "updated": t.updated, "terminated": t.terminated, "unchanged": t.unchanged}
-                    for name, t in (one.version.touched.items() if one.version else ())},
-        "findings": [row_dict(row) for row in findings],
-    }  # fmt: skip
+        "source": outcome.source,
+        "kind": outcome.kind,
+        "version": version.number if version and version.made else None,
+        "already": outcome.already,
+        "counts": outcome.counts,
+        "planned": outcome.planned,
+        "ids": outcome.ids,
+        "kinds": outcome.kinds,
+        "kept_columns": outcome.kept_columns,
+        "others": outcome.others,
+        "error": error.text(context.lang) if error else None,
+        "rule": error.rule_id if error else None,
+        "changes": {layer: {name: getattr(changes, name) for name in counts} for layer, changes in touched.items()},
+        "findings": [row_dict(row) for row in _finding_rows(context, outcome)],
+    }

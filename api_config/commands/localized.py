@@ -54,7 +54,7 @@ class _Chinese(click.Command):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("options_metavar", _said("options_metavar"))
         super().__init__(*args, **kwargs)
-        self.params = [_in_chinese(one) for one in self.params]
+        self.params = [_in_chinese(param) for param in self.params]
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         pieces = " ".join(self.collect_usage_pieces(ctx))
@@ -74,7 +74,7 @@ class _Chinese(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
-        records = [one for one in (option.get_help_record(ctx) for option in options) if one]
+        records = [record for record in (option.get_help_record(ctx) for option in options) if record]
         _write_rows(formatter, _said("options"), [(_named(left), _noted(right)) for left, right in records])
         if isinstance(self, click.Group):
             self.format_commands(ctx, formatter)
@@ -164,7 +164,7 @@ def _in_chinese(param: click.Parameter) -> click.Parameter:
 def _named(left: str) -> str:
     """Return an option's names with the kind of its value in Chinese."""
     words = left.split(" ")
-    return " ".join(_METAVARS.get(one, one) for one in words).replace("整数 RANGE", "整数")
+    return " ".join(_METAVARS.get(word, word) for word in words).replace("整数 RANGE", "整数")
 
 
 def _noted(right: str) -> str:

@@ -116,12 +116,14 @@ class Bridge:
     def collections(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
         title = partial(_title, lang)
         answer = self._ask(core.describe_collections, base, lang, policy, "/collections")
-        answer["collections"] = [self._collection(one, base, lang, policy) for one in answer["collections"]]
+        answer["collections"] = [
+            self._collection(collection, base, lang, policy) for collection in answer["collections"]
+        ]
         answer["links"] = [
             _link(f"{base}/collections", "self", "application/json", title("self")),
             _link(f"{base}/collections?f=html", "alternate", "text/html", title("page")),
         ]
-        answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
+        answer["crs"] = [uri_of(crs) for crs in crs_list(self._town)]
         return answer
 
     def collection(self, layer: Layer, base: str, lang: str, policy: Policy) -> dict[str, Any]:
@@ -177,7 +179,7 @@ class Bridge:
             ]
         answer["links"] = links
         answer["itemType"] = "feature"
-        answer["crs"] = [uri_of(one) for one in crs_list(self._town)]
+        answer["crs"] = [uri_of(crs) for crs in crs_list(self._town)]
         answer["storageCrs"] = uri_of(self._town.store.crs)
         answer["extent"]["spatial"] = {
             "bbox": [extent_of(self._town, layer, policy)],

@@ -49,20 +49,20 @@ def _cql2_json(node: Any) -> Any:
         box = {"bbox": [node.minx, node.miny, node.maxx, node.maxy]}
         return {"op": "s_intersects", "args": [_cql2_json(node.lhs), box]}
     if isinstance(node, ast.Between | ast.Like | ast.In | ast.IsNull):
-        found = _predicate(node)
-        return {"op": "not", "args": [found]} if node.not_ else found
+        predicate = _predicate(node)
+        return {"op": "not", "args": [predicate]} if node.not_ else predicate
     return _literal(node)
 
 
 def _operation(operator: str, *arguments: Any) -> dict[str, Any]:
-    return {"op": operator, "args": [_cql2_json(one) for one in arguments]}
+    return {"op": operator, "args": [_cql2_json(argument) for argument in arguments]}
 
 
 def _predicate(node: Any) -> dict[str, Any]:
     if isinstance(node, ast.Between):
         return _operation("between", node.lhs, node.low, node.high)
     if isinstance(node, ast.In):
-        return {"op": "in", "args": [_cql2_json(node.lhs), [_cql2_json(one) for one in node.sub_nodes]]}
+        return {"op": "in", "args": [_cql2_json(node.lhs), [_cql2_json(item) for item in node.sub_nodes]]}
     if isinstance(node, ast.IsNull):
         return _operation("isNull", node.lhs)
     value, pattern = _cql2_json(node.lhs), node.pattern

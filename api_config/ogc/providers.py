@@ -51,7 +51,8 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         if not self._known_fields:
             formats = {"date": {"format": "date"}, "datetime": {"format": "date-time"}}
             self._known_fields = {
-                one.name: {"type": _JSON_TYPES[one.type], **formats.get(one.type, {})} for one in self._layer.fields
+                field.name: {"type": _JSON_TYPES[field.type], **formats.get(field.type, {})}
+                for field in self._layer.fields
             }
         self._fields = self._known_fields
         return self._known_fields
@@ -74,10 +75,10 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         }
 
     def get(self, identifier: str, **_: Any) -> dict[str, Any]:
-        found = self._features(FeatureQuery(self._layer.id, view=View(policy=self._policy), ids=(identifier,)))
-        if not found:
+        features = self._features(FeatureQuery(self._layer.id, view=View(policy=self._policy), ids=(identifier,)))
+        if not features:
             raise ProviderItemNotFoundError(f"item {identifier} not found")
-        return found[0]
+        return features[0]
 
     def _query(
         self,
@@ -109,7 +110,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
             text=q,
             where_crs=store.crs,
             where=None if where is None else filter_in_storage_crs(where, CRS84, store.crs, extent),
-            sort=tuple(SortKey(one["property"], one.get("order", "+") != "-") for one in sortby or ()),
+            sort=tuple(SortKey(key["property"], key.get("order", "+") != "-") for key in sortby or ()),
             fields=tuple(fields) if fields else None,
             geometry=not skip_geometry,
         )

@@ -72,7 +72,7 @@ def _texts(zh: str, en: str, stock: bool) -> Any:
 
 def _resource(town: Town, layer: Layer, policy: Policy, stock: bool) -> dict[str, Any]:
     storage = uri_of("OGC:CRS84" if stock else town.store.crs)
-    crs = [uri_of("OGC:CRS84")] if stock else [uri_of(one) for one in crs_list(town)]
+    crs = [uri_of("OGC:CRS84")] if stock else [uri_of(each) for each in crs_list(town)]
     return {
         "type": "collection", "title": _texts(layer.title.zh, layer.title.en, stock),
         "description": _texts(layer.description.zh, layer.description.en, stock),

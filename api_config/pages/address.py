@@ -24,9 +24,9 @@ class PageAddress:
 
     def page(self, *parts: str, **query: str) -> str:
         """Return the path of a page; a language chosen by the reader is kept, parts are quoted."""
-        kept = {"lang": self.params["lang"]} if "lang" in self.params else {}
+        language = {"lang": self.params["lang"]} if "lang" in self.params else {}
         path = self.root + "/" + "/".join(quote(str(part), safe=":") for part in parts)
-        return path + ("?" + urlencode(kept | query) if kept or query else "")
+        return path + ("?" + urlencode(language | query) if language or query else "")
 
     def data(self, *parts: str, **query: str) -> str:
         """Return the whole address of a document for other programs."""
@@ -35,8 +35,8 @@ class PageAddress:
 
     def query(self, *without: str, **changes: str) -> str:
         """Return this page with other parameters, relative to itself; paging begins anew."""
-        kept = {name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}}
-        return "?" + urlencode(kept | changes)
+        others = {name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}}
+        return "?" + urlencode(others | changes)
 
     def again(self, **changes: str) -> str:
         """Return this very page, as far as the reader has paged, in another form or language."""

@@ -63,18 +63,18 @@ def draw_map(
     The map shows `extent`, else the features of the last collection, with a margin as a share of their size.
     None where there is neither.
     """
-    shapes = [_geometries(call, one.document["features"][:_DRAWN]) for one in drawn]
+    shapes = [_geometries(call, collection.document["features"][:_DRAWN]) for collection in drawn]
     bounds = extent or _bounds(np.concatenate(shapes[-1:] or [np.empty(0, dtype=object)]))
     if bounds is None:
         return None
     frame = frame_of(bounds, width, margin)
     groups = [
         group
-        for one, geometries in zip(drawn, shapes, strict=True)
-        for group in _shape_groups(call, one, geometries, frame)
+        for collection, geometries in zip(drawn, shapes, strict=True)
+        for group in _shape_groups(call, collection, geometries, frame)
     ]
     town = call.town.extent(policy=call.policy)
-    drawn_count = sum(min(len(one.document["features"]), _DRAWN) for one in drawn)
+    drawn_count = sum(min(len(collection.document["features"]), _DRAWN) for collection in drawn)
     return {
         "frame": frame,
         "groups": groups,
@@ -86,13 +86,13 @@ def draw_map(
         "scale": scale_bar(frame),
         "locator": locator(town, frame) if locate and town else None,
         "count": drawn_count,
-        "cut": any(len(one.document["features"]) > _DRAWN for one in drawn),
+        "cut": any(len(collection.document["features"]) > _DRAWN for collection in drawn),
     }
 
 
 def _geometries(call: Call, features: Sequence[Document]) -> NDArray[Any]:
     """Return the features' geometries in longitude, latitude, whatever `crs` the page was asked for in."""
-    texts = [orjson.dumps(one["geometry"]).decode() if one.get("geometry") else None for one in features]
+    texts = [orjson.dumps(feature["geometry"]).decode() if feature.get("geometry") else None for feature in features]
     geometries: NDArray[Any] = shapely.force_2d(
         shapely.from_geojson(np.array(texts, dtype=object), on_invalid="ignore")
     )
@@ -113,13 +113,13 @@ def _bounds(geometries: NDArray[Any]) -> Box | None:
     return west, south, east, north
 
 
-def _shape_groups(call: Call, one: Drawn, geometries: NDArray[Any], frame: PlanFrame) -> list[dict[str, Any]]:
+def _shape_groups(call: Call, collection: Drawn, geometries: NDArray[Any], frame: PlanFrame) -> list[dict[str, Any]]:
     """Return the shapes of a layer, those of one colour together."""
     pixels = shapely.simplify(shapely.transform(geometries, frame.xy), 0.25)
-    address, by, colors = address_of(call), one.layer.style.get("by"), one.layer.style.get("colors", {})
+    address, by, colors = address_of(call), collection.layer.style.get("by"), collection.layer.style.get("colors", {})
     groups: dict[str, dict[str, Any]] = {}
     for feature, shape, text in zip(
-        one.document["features"], pixels, shapely.to_wkt(pixels, rounding_precision=1), strict=False
+        collection.document["features"], pixels, shapely.to_wkt(pixels, rounding_precision=1), strict=False
     ):
         if shape is None or shape.is_empty:
             continue
@@ -127,36 +127,42 @@ def _shape_groups(call: Call, one: Drawn, geometries: NDArray[Any], frame: PlanF
         group = groups.setdefault(
             key or "",
             {
-                "layer": one.layer,
+                "layer": collection.layer,
                 "key": key,
                 "by": by,
-                "muted": one.muted,
+                "muted": collection.muted,
                 "shapes": [],
-                **presentation(one.layer, colors.get(key) if key else None),
+                **presentation(collection.layer, colors.get(key) if key else None),
             },
         )
         name = feature.get("id")
         href = (
-            address.page("collections", one.layer.id, "items", str(name)) if one.linked and name is not None else None
+            address.page("collections", collection.layer.id, "items", str(name))
+            if collection.linked and name is not None
+            else None
         )
         group["shapes"].append(
-            {"d": svg_path(text), "title": feature_title(one.layer, feature), "id": name, "href": href}
+            {"d": svg_path(text), "title": feature_title(collection.layer, feature), "id": name, "href": href}
         )
     return list(groups.values())
 
 
 def _legend(call: Call, groups: Iterable[Mapping[str, Any]]) -> list[tuple[str, str]]:
     """Return colour and meaning of each colour on the map, in the reader's language."""
-    found: dict[tuple[str, str], None] = {}
+    meanings: dict[tuple[str, str], None] = {}
     for group in groups:
         layer, key = group["layer"], group["key"]
-        one = layer.field_of(group["by"]) if group["by"] else None
+        field = layer.field_of(group["by"]) if group["by"] else None
         title = (
-            layer.title(call.lang) if key is None else one.codes[key](call.lang) if one and key in one.codes else key
+            layer.title(call.lang)
+            if key is None
+            else field.codes[key](call.lang)
+            if field and key in field.codes
+            else key
         )
         if not group["muted"]:
-            found[(group["swatch"], title)] = None
-    return list(found)
+            meanings[(group["swatch"], title)] = None
+    return list(meanings)
 
 
 def center(call: Call, plan: Mapping[str, Any] | None) -> dict[str, float] | None:

@@ -138,8 +138,8 @@ def api_page(call: Call, document: Document) -> bytes:
         for method, operation in methods.items():
             if method not in {"get", "post", "put", "patch", "delete", "head", "options"}:
                 continue
-            one = _operation(path, method, operation, shared)
-            tags.setdefault((operation.get("tags") or ["server"])[0], []).append(one)
+            entry = _operation(path, method, operation, shared)
+            tags.setdefault((operation.get("tags") or ["server"])[0], []).append(entry)
     described = {tag["name"]: tag.get("description", "") for tag in document.get("tags", ())}
     return render_page(call, "api", document=document, tags=tags, described=described, shared=shared)
 
@@ -176,10 +176,10 @@ def _groups(call: Call, collections: Iterable[Document]) -> list[tuple[str, list
     layers = {layer.id: layer for layer in call.layers}
     pairs = [(layers[each["id"]], each) for each in collections if each["id"] in layers]
     pairs.sort(key=lambda pair: not pair[1].get("x-features"))
-    found = [
+    groups = [
         (text(call.lang), [pair for pair in pairs if pair[0].cim_class == name]) for name, text in CIM_CLASSES.items()
     ]
-    return [(title, members) for title, members in found if members]
+    return [(title, members) for title, members in groups if members]
 
 
 def _example_layer(groups: Sequence[tuple[str, Sequence[tuple[Layer, Document]]]]) -> str:
@@ -200,9 +200,13 @@ def _extent_of(document: Document) -> Box | None:
 def _columns(layer: Layer, features: Sequence[Document]) -> list[Field]:
     """Return the fields worth a column: those with a value on this page, plain ones, the first few."""
     filled = {
-        name for one in features for name, value in (one.get("properties") or {}).items() if value not in (None, "")
+        name
+        for feature in features
+        for name, value in (feature.get("properties") or {}).items()
+        if value not in (None, "")
     }
-    return [one for one in layer.fields if one.name in filled and one.format != "json" and one.queryable][:_COLUMNS]
+    shown = [field for field in layer.fields if field.name in filled and field.format != "json" and field.queryable]
+    return shown[:_COLUMNS]
 
 
 def _order(call: Call) -> dict[str, str]:
@@ -213,28 +217,28 @@ def _order(call: Call) -> dict[str, str]:
 
 def _next_query(document: Document) -> str | None:
     """Return the query of the next page, to be followed from this very address."""
-    href = next((one["href"] for one in document.get("links", ()) if one.get("rel") == "next"), None)
+    href = next((link["href"] for link in document.get("links", ()) if link.get("rel") == "next"), None)
     return None if href is None else "?" + urlsplit(href).query
 
 
 def _filter_examples(layer: Layer, features: Sequence[Document]) -> list[str]:
     """Return up to three CQL2 filters that fit the values on this page: a number, a code, a beginning."""
-    found: dict[str, str] = {}
-    for one in layer.fields:
-        values = [v for f in features if (v := (f.get("properties") or {}).get(one.name)) not in (None, "")]
-        if not values or not one.queryable or one.format == "json":
+    examples: dict[str, str] = {}
+    for field in layer.fields:
+        values = [v for f in features if (v := (f.get("properties") or {}).get(field.name)) not in (None, "")]
+        if not values or not field.queryable or field.format == "json":
             continue
-        if one.type in ("integer", "number"):
+        if field.type in ("integer", "number"):
             middle = sorted(values)[len(values) // 2]
-            found.setdefault("number", f"{one.name} >= {number(middle)}")
-        elif one.type == "string" and one.codes:
-            found.setdefault("code", f"{one.name} = {_literal(values[0])}")
-        elif one.type == "string" and one.name in layer.label:
-            found.setdefault(
+            examples.setdefault("number", f"{field.name} >= {number(middle)}")
+        elif field.type == "string" and field.codes:
+            examples.setdefault("code", f"{field.name} = {_literal(values[0])}")
+        elif field.type == "string" and field.name in layer.label:
+            examples.setdefault(
                 "text",
-                f"{one.name} LIKE {_literal(str(values[0])[:2].replace('%', '').replace('_', '') + '%')}",
+                f"{field.name} LIKE {_literal(str(values[0])[:2].replace('%', '').replace('_', '') + '%')}",
             )
-    return [found[kind] for kind in ("number", "code", "text") if kind in found]
+    return [examples[kind] for kind in ("number", "code", "text") if kind in examples]
 
 
 def _literal(text: object) -> str:
@@ -244,12 +248,12 @@ def _literal(text: object) -> str:
 def _operation(path: str, method: str, operation: Document, shared: Mapping[str, Any]) -> dict[str, Any]:
     """Return an operation as the page lists it; parameters that many share are only named."""
     names, own = [], []
-    for one in operation.get("parameters", ()):
-        reference = str(one.get("$ref", "")).rpartition("/")[2]
+    for parameter in operation.get("parameters", ()):
+        reference = str(parameter.get("$ref", "")).rpartition("/")[2]
         if reference and reference in shared:
             names.append(reference)
         elif not reference:
-            own.append(one)
+            own.append(parameter)
     return {
         "path": path,
         "method": method,

@@ -45,7 +45,7 @@ from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs,
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import has_begun, state_of
-from twin_model.store.select import has_attributes, queryables
+from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
@@ -193,10 +193,10 @@ def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any
     """Return rows and GeoJSON of the state that the cursor will name, also where a commit came between the two."""
     encoded: FeatureCache = call.request.app.state.feature_cache
     store = call.town.store
-    found = encoded.page(store, asked.layer, asked.query, asked.crs)
+    page = encoded.page(store, asked.layer, asked.query, asked.crs)
     if asked.query.view.recorded is None and store.version() != asked.version:
-        found = encoded.page(store, asked.layer, _as_of(asked.query, asked.version), asked.crs)
-    return found
+        page = encoded.page(store, asked.layer, _as_of(asked.query, asked.version), asked.crs)
+    return page
 
 
 def _page(call: Call, asked: Asked) -> bytes:
@@ -267,8 +267,8 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
-    kept = {name: value for name, value in call.params.items() if name not in changes}
-    return urlencode(kept | changes)
+    params = {name: value for name, value in call.params.items() if name not in changes}
+    return urlencode(params | changes)
 
 
 def _checksum(call: Call) -> bytes:
@@ -298,10 +298,10 @@ def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
     authority, _, code = (
         (":".join(part for part in written.groups() if part) if written else "").upper().rpartition(":")
     )
-    found = f"{authority or 'OGC'}:{code}"
-    if found not in offered:
-        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(one) for one in offered])
-    return found
+    asked_code = f"{authority or 'OGC'}:{code}"
+    if asked_code not in offered:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(each) for each in offered])
+    return asked_code
 
 
 def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
@@ -359,6 +359,7 @@ def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:
         return ()
     keys = tuple(SortKey(part.strip().lstrip("+-"), not part.strip().startswith("-")) for part in value.split(","))
     for key in keys:
+        ensure_sorts(layer, key.name)
         _ensure_property(layer, key.name, tuple(sortables(layer)))
     if len({key.name for key in keys}) < len(keys):
         raise QueryRefused("query.refused", cause=f"sortby={value[:100]}", expected="sortby=+a,-b")

@@ -52,8 +52,8 @@ def tile(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        there = _row_count(call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
-        return _tile_answer(request, b" " * there, etag, 0)
+        rows = _row_count(call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
+        return _tile_answer(request, b" " * rows, etag, 0)
     data, dropped = encode_layer_tile(call, layer, grid, (z, row, col), view)
     return _tile_answer(request, data, etag, dropped)
 
@@ -113,12 +113,12 @@ def encode_layer_tile(
     box = _storage_box(call, layer, grid, z, row, col)
     if not layer.has_geometry or box == _NOWHERE:
         return b"", 0
-    names = tuple(one.name for one in layer.fields if one.format != "json" and one.queryable)
+    names = tuple(field.name for field in layer.fields if field.format != "json" and field.queryable)
     query = FeatureQuery(layer.id, view=view, bbox=box, fields=names, max_zoom=_drawn_zoom(layer, grid, z))
     columns, rows = call.town.store.rows(query)
     if not rows:
         return b"", 0
-    by_name = {name: [one[n] for one in rows] for n, name in enumerate(columns)}
+    by_name = {name: [values[n] for values in rows] for n, name in enumerate(columns)}
     stored = from_wkb(np.array(by_name["geometry"], dtype=object))
     geometry = placed_geometries(transform_geometries(stored, call.town.store.crs, grid.epsg))
     properties: dict[str, Any] = {"id": by_name["id"]} | {name: np.array(by_name[name], dtype=object) for name in names}
@@ -159,12 +159,12 @@ def tileset(request: Request) -> Response:
     grid = tile_matrix_set(request.path_params["tms"])
     extent = transform_bounds(tuple(extent_of(call.town, layer, call.policy)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
     limits = [
-        one
-        for one in (grid.limits(extent, z) for z in range(max(0, layer.zoom.start + 1 - grid.root_width), 21))
-        if one is not None
+        limit
+        for limit in (grid.limits(extent, z) for z in range(max(0, layer.zoom.start + 1 - grid.root_width), 21))
+        if limit is not None
     ]
     body = _tileset(call, layer, grid, f"{call.base}/collections/{layer.id}/tiles") | {
-        "tileMatrixSetLimits": [one.to_dict() for one in limits]
+        "tileMatrixSetLimits": [limit.to_dict() for limit in limits]
     }
     return answer_json(request, body)
 

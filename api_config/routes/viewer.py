@@ -57,7 +57,7 @@ def _config(call: Call) -> dict[str, Any]:
             "height_offset": settings.height_offset,
             "center": [(west + east) / 2, (south + north) / 2, ground + settings.height_offset],
         },
-        "time": _time([one for one in times.values() if one is not None], timeline.today),
+        "time": _time([layer_time for layer_time in times.values() if layer_time is not None], timeline.today),
         "layers": [_layer(call, layer, times[layer.id]) for layer in layers],
         "terrain": "/terrain" if open_ground else None,
         "scenes": [_scene(scene, closed) for scene in settings.scenes],
@@ -77,9 +77,9 @@ def _scene(scene: Mapping[str, Any], closed: frozenset[str]) -> dict[str, Any]:
 
 def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
     """Return the days a time slider goes from and to, and those on which something begins or ends (see `few`)."""
-    changes = frozenset[int]().union(*(one.changes for one in times))
-    told = dates({today, *changes})
-    return {"first": told[0], "last": told[-1], "today": dates([today])[0], "changes": few(dates(changes))}
+    changes = frozenset[int]().union(*(layer_time.changes for layer_time in times))
+    days = dates({today, *changes})
+    return {"first": days[0], "last": days[-1], "today": dates([today])[0], "changes": few(dates(changes))}
 
 
 def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
@@ -93,8 +93,8 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "label": [name for name in layer.label if layer.field_of(name)],
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
-        "fields": [{"name": one.name, "type": one.type, "format": one.format, "unit": one.unit, "title": _both(one.title),
-                    "codes": {code: _both(words) for code, words in one.codes.items()}} for one in layer.fields],
+        "fields": [{"name": field.name, "type": field.type, "format": field.format, "unit": field.unit, "title": _both(field.title),
+                    "codes": {code: _both(words) for code, words in field.codes.items()}} for field in layer.fields],
         "mvt": f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}" if layer.has_geometry else None,
         "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and time else None,
         "time": {"steady": time.is_steady(timeline.today)} if time else None,

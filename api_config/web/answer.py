@@ -28,7 +28,7 @@ def not_modified(request: Request, etag: str) -> Response | None:
     """Return 304 when the client holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
     held = request.headers.get("if-none-match")
     if held is None or not any(
-        one.strip().removeprefix("W/") in {etag.removeprefix("W/"), "*"} for one in held.split(",")
+        tag.strip().removeprefix("W/") in {etag.removeprefix("W/"), "*"} for tag in held.split(",")
     ):
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})

@@ -69,18 +69,18 @@ class Timeline:
         return LayerTime(self._days(begins), self._days(ends)) if begins else None
 
     def _days(self, instants: set[str]) -> frozenset[int]:
-        return frozenset(local_day_number(one, self._town.settings.timezone) for one in instants)
+        return frozenset(local_day_number(instant, self._town.settings.timezone) for instant in instants)
 
 
 def dates(days: Iterable[int]) -> list[str]:
     """Return days as dates, earliest first."""
-    return [(date(1970, 1, 1) + timedelta(days=one)).isoformat() for one in sorted(days)]
+    return [(date(1970, 1, 1) + timedelta(days=day)).isoformat() for day in sorted(days)]
 
 
 def few(changes: list[str]) -> list[str]:
     """Return dates as they are if they are few, else the first days of their months or years."""
     for kept, rest in ((10, ""), (7, "-01"), (4, "-01-01")):
-        rounded = sorted({one[:kept] + rest for one in changes})
+        rounded = sorted({day[:kept] + rest for day in changes})
         if len(rounded) <= _MOST:
             break
     return rounded

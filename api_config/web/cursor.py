@@ -38,15 +38,15 @@ class Cursor:
             version, *after = orjson.loads(raw[len(checksum) :])
         except (binascii.Error, ValueError, TypeError) as error:
             raise QueryRefused("query.cursor") from error
-        whole = [one for one in (version, *after) if isinstance(one, int)]
+        whole = [value for value in (version, *after) if isinstance(value, int)]
         if (
             raw[: len(checksum)] != checksum
             or type(version) is not int
             or not 0 <= version <= newest
             or len(after) != keys + 1
             or type(after[-1]) is not int
-            or not all(one is None or isinstance(one, (str, int, float)) for one in after)
-            or any(abs(one) >= 2**63 for one in whole)
+            or not all(value is None or isinstance(value, (str, int, float)) for value in after)
+            or any(abs(number) >= 2**63 for number in whole)
         ):
             raise QueryRefused("query.cursor")
         return cls(version, tuple(after))

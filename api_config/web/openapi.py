@@ -70,8 +70,8 @@ _PROBLEM = {"description": "problem", "content": {"application/problem+json": {"
 
 def titles_of(layer: Layer, name: str) -> tuple[str, str]:
     """Return the titles of a field in both languages, the name where it is none."""
-    one = layer.field_of(name)
-    return (one.title.zh, one.title.en) if one is not None else (name, name)
+    field = layer.field_of(name)
+    return (field.title.zh, field.title.en) if field is not None else (name, name)
 
 
 def path_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
@@ -82,15 +82,15 @@ def path_parameter(name: str, schema: dict[str, Any]) -> dict[str, Any]:
 def add_parameters(path: dict[str, Any], *parameters: dict[str, Any]) -> None:
     """Give an operation more parameters; one with a place in its path can be missing there."""
     path["get"]["parameters"] += parameters
-    if any(one["in"] == "path" for one in parameters):
+    if any(parameter["in"] == "path" for parameter in parameters):
         path["get"]["responses"]["404"] = _PROBLEM
 
 
 def require_parameter(path: dict[str, Any], name: str) -> None:
     """Make one of an operation's parameters a required one."""
     path["get"]["parameters"] = [
-        PARAMETERS[name] | {"required": True} if one == {"$ref": f"#/components/parameters/{name}"} else one
-        for one in path["get"]["parameters"]
+        PARAMETERS[name] | {"required": True} if parameter == {"$ref": f"#/components/parameters/{name}"} else parameter
+        for parameter in path["get"]["parameters"]
     ]
 
 

@@ -45,8 +45,8 @@ def property_reader(layer: Layer, columns: tuple[str, ...]) -> Callable[[tuple[A
 
 
 def _kind(layer: Layer, name: str) -> str:
-    one = layer.field_of(name)
-    return "" if one is None else "json" if one.format == "json" else one.type
+    field = layer.field_of(name)
+    return "" if field is None else "json" if field.format == "json" else field.type
 
 
 def properties_of(layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:

@@ -39,7 +39,7 @@ _GEOMETRY = {
 def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     """Return the schema of the layer's features."""
     properties = {"id": {"type": "string", "x-ogc-role": "id", "readOnly": True}} | {
-        one.name: _field(one, lang) for one in layer.fields
+        field.name: _field(field, lang) for field in layer.fields
     }
     properties |= {
         name: {"type": "string", "format": "date-time", "readOnly": True} for name in ("valid_from", "valid_to")
@@ -56,8 +56,8 @@ def feature_schema(layer: Layer, base: str, lang: str) -> dict[str, Any]:
     A date may be a year or a month, so it is a plain text; a whole number of a result, or of a layer of the town's own, may need more than the 32 bits that
     GDAL gives an integer, so it is a number.
     """
-    said = schema_of(layer, base, lang)["properties"]
-    properties = {name: said[name] for name in said if name not in ("id", "geometry")}
+    described = schema_of(layer, base, lang)["properties"]
+    properties = {name: described[name] for name in described if name not in ("id", "geometry")}
     for field in layer.fields:
         if field.type == "date":
             properties[field.name] = {"title": field.title(lang), "type": "string"}
@@ -116,18 +116,18 @@ def _document(layer: Layer, base: str, lang: str, name: str, properties: dict[st
 
 
 def _named(layer: Layer, name: str, kind: str, lang: str) -> dict[str, Any]:
-    one = layer.field_of(name)
-    return _field(one, lang) if one is not None else {"title": name, **_TYPES[kind]}
+    field = layer.field_of(name)
+    return _field(field, lang) if field is not None else {"title": name, **_TYPES[kind]}
 
 
-def _field(one: Field, lang: str) -> dict[str, Any]:
-    schema: dict[str, Any] = {"title": one.title(lang), **_TYPES[one.type]}
-    if one.format == "json":
-        schema = {"title": one.title(lang)}
-    if one.unit:
-        schema["x-ogc-unit"] = one.unit
-    if one.codes:
-        schema["oneOf"] = [{"const": code, "title": words(lang)} for code, words in one.codes.items()]
+def _field(field: Field, lang: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"title": field.title(lang), **_TYPES[field.type]}
+    if field.format == "json":
+        schema = {"title": field.title(lang)}
+    if field.unit:
+        schema["x-ogc-unit"] = field.unit
+    if field.codes:
+        schema["oneOf"] = [{"const": code, "title": words(lang)} for code, words in field.codes.items()]
     return schema
 
 

@@ -64,11 +64,11 @@ def read_label(text: str) -> Label | None:
     words = unicodedata.normalize("NFKC", text).translate(_DASHES).replace(" ", "")
     if COURTYARD in words:
         return Label(courtyard=True)
-    found = _LABEL.match(words)
-    if not words or found is None:
+    label = _LABEL.match(words)
+    if not words or label is None:
         return None
-    structure = found["structure"]
-    above, below = (int(found[key]) if found[key] else None for key in ("above", "below"))
+    structure = label["structure"]
+    above, below = (int(label[key]) if label[key] else None for key in ("above", "below"))
     if above is not None and not 0 < above <= _MOST_STOREYS:
         return None
     if structure is None and above is None and below is None:
@@ -89,10 +89,10 @@ class _Ring:
 
     @property
     def is_open_to_sky(self) -> bool:
-        return any(one.courtyard for one in self.labels) or not self.labels
+        return any(label.courtyard for label in self.labels) or not self.labels
 
     def said(self, what: str) -> list[str | int]:
-        return list(dict.fromkeys(v for one in self.labels if (v := getattr(one, what)) is not None))
+        return list(dict.fromkeys(v for label in self.labels if (v := getattr(label, what)) is not None))
 
 
 def deliver_buildings(
@@ -110,12 +110,12 @@ def deliver_buildings(
     if not rings:
         return list(texts)
     polygons = _valid(rings_to_polygons([record for record, _ in rings]))
-    found = [_Ring(record, code) for record, code in rings]
+    outlines = [_Ring(record, code) for record, code in rings]
     areas = shapely.area(polygons)
     tree = shapely.STRtree(polygons)
-    left = _absorb(drawing, found, polygons, areas, tree, texts)
-    _mark_courtyards(found, polygons, areas, tree)
-    _deliver(drawing, found, _with_holes(found, polygons), storey_height)
+    left = _absorb(drawing, outlines, polygons, areas, tree, texts)
+    _mark_courtyards(outlines, polygons, areas, tree)
+    _deliver(drawing, outlines, _with_holes(outlines, polygons), storey_height)
     return left
 
 
@@ -185,7 +185,7 @@ def _homes(areas: NDArray[np.float64], tree: shapely.STRtree, texts: Sequence[Re
     home = np.full(len(texts), -1, dtype=np.intp)
     if not texts:
         return home
-    points = shapely.points(np.array([one.xyz[0, :2] for one in texts]))
+    points = shapely.points(np.array([text.xyz[0, :2] for text in texts]))
     text_rows, ring_rows = tree.query(points, predicate="intersects")
     order = np.lexsort((areas[ring_rows], text_rows))[::-1]
     home[text_rows[order]] = ring_rows[order]
@@ -220,7 +220,7 @@ def _mark_courtyards(
     parent[inner[order]] = outer[order]
     for row in np.flatnonzero(parent >= 0).tolist():
         around = rings[parent[row]]
-        same = rings[row].record.code == around.record.code or any(one.courtyard for one in rings[row].labels)
+        same = rings[row].record.code == around.record.code or any(label.courtyard for label in rings[row].labels)
         if same and rings[row].is_open_to_sky:
             rings[row].hole_of = int(parent[row])
 

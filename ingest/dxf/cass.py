@@ -58,10 +58,10 @@ class _Sorted:
 def deliver_cass(drawing: Drawing, records: Iterable[Record], settings: CassSettings, *, scale: float | None) -> None:
     """Store what a CASS drawing holds; `scale` is the denominator the drawing's header names, if any."""
     sorted_ = _sort(drawing, records, read_cass_table(settings.table))
-    notes = read_notes([one for one in sorted_.frame if one.form == "text"], scale)
+    notes = read_notes([record for record in sorted_.frame if record.form == "text"], scale)
     if scale and notes.scale and round(scale) != notes.scale:
         drawing.note("dxf.scale_disagrees", "warning", layer="map_sheet", text=notes.scale, header=round(scale))
-    content = [one.xyz for rows in sorted_.coded.values() for one, _ in rows]
+    content = [record.xyz for rows in sorted_.coded.values() for record, _ in rows]
     texts = _rings_first(drawing, sorted_, settings.storey_height)
     _deliver_annotations(drawing, texts, sorted_.coded.pop("annotation", []))
     contours = _lines(drawing, "contour", sorted_.coded.pop("contour", []))[0]
@@ -109,82 +109,82 @@ def _is_feature(part: Record, code_of_reference: str | None) -> bool:
 
 def _sort(drawing: Drawing, records: Iterable[Record], table: CassTable) -> _Sorted:
     """Put each record where it belongs; decoration and what cannot be used is dealt with here."""
-    found = _Sorted()
+    sorted_records = _Sorted()
     for record in records:
         code = record.code
         if code is None and record.form == "point" and record.name.upper() == SPOT_BLOCK:
             code = SPOT_CODE
         if code is None:
-            _sort_uncoded(drawing, found, record)
+            _sort_uncoded(drawing, sorted_records, record)
         else:
-            _sort_coded(drawing, found, record, code, table)
-    return found
+            _sort_coded(drawing, sorted_records, record, code, table)
+    return sorted_records
 
 
-def _sort_uncoded(drawing: Drawing, found: _Sorted, record: Record) -> None:
+def _sort_uncoded(drawing: Drawing, sorted_records: _Sorted, record: Record) -> None:
     layer = record.layer.upper()
     if layer == FRAME_LAYER and record.form in ("ring", "line", "text"):
-        found.frame.append(record)
+        sorted_records.frame.append(record)
     elif record.form == "text" and record.text and (layer == NOTE_LAYER or layer not in _NO_LABELS):
-        found.texts.append(record)
+        sorted_records.texts.append(record)
     else:
         drawing.pass_over("dxf.decoration", record.layer)
 
 
-def _sort_coded(drawing: Drawing, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
+def _sort_coded(drawing: Drawing, sorted_records: _Sorted, record: Record, code: str, table: CassTable) -> None:
     if record.form in ("none", "broken"):
         rule = "dxf.broken_entity" if record.form == "broken" else "dxf.unsupported_entity"
         drawing.set_aside(rule, record, type=record.type, cause=record.text, code=code)
         return
     if record.form == "text":
-        _sort_text(drawing, found, record, code, table)
+        _sort_text(drawing, sorted_records, record, code, table)
         return
     row = table.lookup(code, _GEOMETRY[record.form])
     if row is None:
         drawing.set_aside("dxf.unknown_code", record, code=code, type=record.type, source_layer=record.layer)
     elif record.layer.upper() == FRAME_LAYER and not row.layer:
-        found.frame.append(record)
+        sorted_records.frame.append(record)
     elif not row.layer:
         drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     else:
         shown = "code" in drawing.draft.catalogue[row.layer].field_names
         if row.is_family or (row.uncertain and shown):
-            found.uncertain.setdefault(code, record)
-        found.coded[row.layer].append((record, row))
+            sorted_records.uncertain.setdefault(code, record)
+        sorted_records.coded[row.layer].append((record, row))
 
 
-def _sort_text(drawing: Drawing, found: _Sorted, record: Record, code: str, table: CassTable) -> None:
+def _sort_text(drawing: Drawing, sorted_records: _Sorted, record: Record, code: str, table: CassTable) -> None:
     """A coded text belongs to its building, to the sheet's margin, or is an annotation of its own."""
     base, _, part = code.partition("-")
     row = table.lookup(code, "text") or table.lookup(base, "polygon")
     if not record.text:
         drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     elif record.layer.upper() == FRAME_LAYER:
-        found.frame.append(record)
+        sorted_records.frame.append(record)
     elif row is not None and row.layer == "building" and (part or read_label(record.text)):
-        found.texts.append(record)
+        sorted_records.texts.append(record)
     elif row is not None and not row.layer:
         drawing.pass_over("dxf.decoration", f"{record.layer} {code}")
     else:
-        found.coded["annotation"].append((record, row or CassCode(code, "annotation", "注记")))
+        sorted_records.coded["annotation"].append((record, row or CassCode(code, "annotation", "注记")))
 
 
-def _rings_first(drawing: Drawing, found: _Sorted, storey_height: float) -> list[Record]:
+def _rings_first(drawing: Drawing, sorted_records: _Sorted, storey_height: float) -> list[Record]:
     """Store the buildings, return the texts that were not theirs."""
-    rings = _closed_rings(drawing, "building", found.coded.pop("building", []))
-    return deliver_buildings(drawing, rings, found.texts, storey_height=storey_height)
+    rings = _closed_rings(drawing, "building", sorted_records.coded.pop("building", []))
+    return deliver_buildings(drawing, rings, sorted_records.texts, storey_height=storey_height)
 
 
 def _closed_rings(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> list[tuple[Record, CassCode]]:
     """Return the rows whose outline closes; symbols inside areas are decoration, open outlines are set
     aside."""
-    kept = []
+    closed = []
     for record, row in rows:
         if record.form == "point":
             drawing.pass_over("dxf.symbol_in_area", f"{record.layer} {record.code}")
         elif _ensure_closed(drawing, layer, record):
-            kept.append((record, row))
-    return kept
+            closed.append((record, row))
+    return closed
 
 
 def _ensure_closed(drawing: Drawing, layer: str, record: Record) -> bool:
@@ -248,11 +248,11 @@ def _deliver_plain(drawing: Drawing, layer: Layer, rows: list[tuple[Record, Cass
     columns: dict[str, Any] = {
         "kind": [row.kind for _, row in kept],
         "code": [row.gb_code for _, row in kept],
-        "place": [one.place for one in records],
+        "place": [record.place for record in records],
         ATTRIBUTES: attributes_of(records),
     }
     if layer.has_z and layer.dimension == 0:
-        columns["elevation"] = [float(one.xyz[0, 2]) or None for one in records]
+        columns["elevation"] = [float(record.xyz[0, 2]) or None for record in records]
     drawing.add(layer.id, geometry, columns)
 
 
@@ -295,5 +295,5 @@ def _lines(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) ->
 
 
 def _areas(drawing: Drawing, layer: str, rows: list[tuple[Record, CassCode]]) -> Kept:
-    kept = _closed_rings(drawing, layer, rows)
-    return kept, rings_to_polygons([record for record, _ in kept])
+    closed = _closed_rings(drawing, layer, rows)
+    return closed, rings_to_polygons([record for record, _ in closed])

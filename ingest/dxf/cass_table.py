@@ -47,14 +47,14 @@ class CassTable:
     def lookup(self, code: str, geometry: str) -> CassCode | None:
         """Return the row for a code drawn as "point", "polyline", "polygon" or "text"; None where nothing
         fits."""
-        found = self.codes.get(code)
-        if found is not None:
-            return found
-        fitting = [one for one in self.families if code.startswith(one.code[:-1])]
-        exact = [one for one in fitting if one.geometry in ("", geometry)]
+        exact_row = self.codes.get(code)
+        if exact_row is not None:
+            return exact_row
+        fitting = [family for family in self.families if code.startswith(family.code[:-1])]
+        exact = [row for row in fitting if row.geometry in ("", geometry)]
         if not exact and geometry == "polygon":
-            exact = [one for one in fitting if one.geometry == "polyline"]
-        best = max(exact, key=lambda one: len(one.code), default=None)
+            exact = [row for row in fitting if row.geometry == "polyline"]
+        best = max(exact, key=lambda row: len(row.code), default=None)
         if best is None or code not in self.names:
             return best
         return CassCode(code, best.layer, self.names[code], geometry, best.gb_code, best.structure, True, "office")
@@ -63,10 +63,10 @@ class CassTable:
         """Return this table with rows laid over it; a family given again replaces the one of the same
         geometry."""
         new = list(rows)
-        codes = self.codes | {one.code: one for one in new if not one.is_family}
-        given = {(one.code, one.geometry) for one in new if one.is_family}
-        kept = [one for one in self.families if (one.code, one.geometry) not in given]
-        return CassTable(codes, [one for one in new if one.is_family] + kept, self.names)
+        codes = self.codes | {row.code: row for row in new if not row.is_family}
+        given = {(row.code, row.geometry) for row in new if row.is_family}
+        families = [family for family in self.families if (family.code, family.geometry) not in given]
+        return CassTable(codes, [row for row in new if row.is_family] + families, self.names)
 
     def with_names(self, names: dict[str, str]) -> "CassTable":
         """Return this table with the office's names of codes (WORK.DEF) as kinds."""
@@ -106,8 +106,8 @@ def _lines(path: Path) -> list[str]:
     raise SourceRefused("dxf.table_unreadable", path=path.name, cause="its text is neither UTF-8 nor GBK")
 
 
-def _ensure_any(found: object, path: Path) -> None:
-    if not found:
+def _ensure_any(rows: object, path: Path) -> None:
+    if not rows:
         raise SourceRefused("dxf.table_unreadable", path=path.name, cause="it holds no line with a code")
 
 

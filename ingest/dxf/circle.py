@@ -58,9 +58,9 @@ def centre_in_block(entities: Iterable[Any], centre_of: Callable[[Any], Floats |
     drawn = list(islice((each for each in entities if each.dxftype() not in _WORDS), _MOST_CIRCLES + 1))
     if not 0 < len(drawn) <= _MOST_CIRCLES:
         return None
-    centres = [centre_of(one) for one in drawn]
+    centres = [centre_of(circle) for circle in drawn]
     first = centres[0]
-    if first is None or any(one is None or np.abs(one - first).max() > 1e-9 for one in centres[1:]):
+    if first is None or any(centre is None or np.abs(centre - first).max() > 1e-9 for centre in centres[1:]):
         return None
     return first
 

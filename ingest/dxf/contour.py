@@ -56,7 +56,7 @@ def deliver_contours(drawing: Drawing, coded: Coded, *, interval: float | None =
         "elevation": heights,
         "kind": [row.kind for _, row in coded],
         "code": [row.gb_code for _, row in coded],
-        "place": [one.place for one in records],
+        "place": [line.place for line in records],
         ATTRIBUTES: attributes_of(records),
     }
     drawing.add("contour", chains(records, with_z=True), columns)
@@ -100,8 +100,8 @@ def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
     if not coded:
         return
     records = [record for record, _ in coded]
-    xyz = np.concatenate([one.xyz for one in records])
-    labels = np.array([_label(one) for one in records])
+    xyz = np.concatenate([record.xyz for record in records])
+    labels = np.array([_label(record) for record in records])
     off = np.flatnonzero(np.abs(labels - xyz[:, 2]) > LABEL_TOLERANCE + 1e-6)
     for row in off.tolist():
         drawing.note(
@@ -116,7 +116,7 @@ def deliver_spot_heights(drawing: Drawing, coded: Coded) -> None:
     columns: Columns = {
         "elevation": np.round(xyz[:, 2], 4),
         "code": [row.gb_code for _, row in coded],
-        "place": [one.place for one in records],
+        "place": [record.place for record in records],
         ATTRIBUTES: attributes_of(records),
     }
     drawing.add("spot_height", np.asarray(shapely.points(xyz), dtype=object), columns)

@@ -47,13 +47,13 @@ class Drawing:
         if not len(geometry):
             return
         known = {*self.draft.catalogue[layer].field_names, "place", "valid_from", ATTRIBUTES}
-        kept = {name: values for name, values in columns.items() if name in known}
+        taken = {name: values for name, values in columns.items() if name in known}
         extra = 0 if records is None else records - len(geometry)
         for start in range(0, len(geometry), FRAME_ROWS):
             part = slice(start, start + FRAME_ROWS)
             rows = geometry[part]
             frame = gpd.GeoDataFrame(
-                {name: values[part] for name, values in kept.items()},
+                {name: values[part] for name, values in taken.items()},
                 geometry=gpd.array.from_shapely(rows),
                 crs=self.crs,
             )
@@ -99,8 +99,8 @@ def chains(records: Sequence[Record], *, with_z: bool = False) -> Geometries:
     """Return the vertices of records as LineStrings, in order; each needs at least two."""
     if not records:
         return np.empty(0, dtype=object)
-    sizes = [len(one.xyz) for one in records]
-    coordinates = np.concatenate([one.xyz for one in records])
+    sizes = [len(record.xyz) for record in records]
+    coordinates = np.concatenate([record.xyz for record in records])
     indices = np.repeat(np.arange(len(records)), sizes)
     return np.asarray(shapely.linestrings(coordinates[:, : 3 if with_z else 2], indices=indices), dtype=object)
 
@@ -109,8 +109,8 @@ def rings_to_polygons(records: Sequence[Record]) -> Geometries:
     """Return closed records as Polygons; of hatches inner rings are holes by the even-odd rule."""
     if not records:
         return np.empty(0, dtype=object)
-    sizes = [len(one.xyz) for one in records]
-    coordinates = np.concatenate([one.xyz for one in records])[:, :2]
+    sizes = [len(record.xyz) for record in records]
+    coordinates = np.concatenate([record.xyz for record in records])[:, :2]
     rings = shapely.linearrings(coordinates, indices=np.repeat(np.arange(len(records)), sizes))
     polygons = np.asarray(shapely.polygons(rings), dtype=object)
     for row, one in enumerate(records):

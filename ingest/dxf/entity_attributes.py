@@ -20,26 +20,26 @@ _POINTS = (1010, 1011, 1012, 1013)
 def entity_attributes(entity: Any, encoding: str) -> dict[str, Any] | None:
     """Return linetype, thickness, hyperlink and `xdata.APPLICATION` of an entity, where it has any of its own."""
     own = vars(entity.dxf)
-    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     linetype = own.get("linetype", "")
     if linetype.upper() not in _OF_LAYER:
-        said["linetype"] = decoded_name(linetype, encoding)
+        attributes["linetype"] = decoded_name(linetype, encoding)
     if own.get("thickness"):
-        said["thickness"] = float(own["thickness"])
+        attributes["thickness"] = float(own["thickness"])
     if entity.xdata is not None:
-        said |= _of_applications(entity.xdata.data, encoding)
-    return said or None
+        attributes |= _of_applications(entity.xdata.data, encoding)
+    return attributes or None
 
 
 def _of_applications(data: Mapping[str, Iterable[Any]], encoding: str) -> dict[str, Any]:
-    said: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for application, tags in data.items():
         values = [value for tag in tags if (value := _value(tag, encoding)) is not None]
         if application.upper() == _LINK:
-            said |= {"hyperlink": values[0]} if values else {}
+            attributes |= {"hyperlink": values[0]} if values else {}
         elif values:
-            said[f"xdata.{decoded_name(application, encoding)}"] = values[0] if len(values) == 1 else values
-    return said
+            attributes[f"xdata.{decoded_name(application, encoding)}"] = values[0] if len(values) == 1 else values
+    return attributes
 
 
 def _value(tag: Any, encoding: str) -> Any:

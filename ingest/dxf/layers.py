@@ -172,26 +172,26 @@ def deliver_records(
     """Store the records of one entry; return those of `texts` that lie in none of its areas."""
     layer = drawing.draft.catalogue[entry.to]
     shape = {0: _point, 1: _line, 2: _area}[layer.dimension]
-    kept: list[Record] = []
+    drawn: list[Record] = []
     shapes: list[Any] = []
     inside = [record for record in rows if record.form == "text"] if layer.dimension == 2 else []
     for record in rows:
         geometry = None if inside and record.form == "text" else _shape(drawing, layer, record, blocks, shape)
         if geometry is not None:
-            kept.append(record)
+            drawn.append(record)
             shapes.append(geometry)
     joined = joined_texts(shapes, inside + texts)
     for record in inside:
         if id(record) not in joined.taken:
             drawing.pass_over("dxf.no_shape_for_layer", f"{record.layer} {record.type}")
     left = [record for record in texts if id(record) not in joined.taken]
-    if not kept:
+    if not drawn:
         return left
     geometry = np.array(shapes, dtype=object)
     if drawing.metres != 1.0:
         geometry = shapely.transform(geometry, lambda xyz: xyz * drawing.metres, include_z=layer.has_z)
-    columns = _columns(drawing, layer, kept, joined, entry, drawing.metres, blocks)
-    drawing.add(layer.id, geometry, columns, records=len(kept) + len(joined.taken))
+    columns = _columns(drawing, layer, drawn, joined, entry, drawing.metres, blocks)
+    drawing.add(layer.id, geometry, columns, records=len(drawn) + len(joined.taken))
     return left
 
 
@@ -244,8 +244,8 @@ def _area(record: Record, blocks: Blocks) -> Any:
     if record.form in ("ring", "rings"):
         return rings_to_polygons([record])[0] if len(record.xyz) >= 4 else None
     drawn = _drawn(record, blocks)
-    rings = [one for one in drawn if one.form in ("ring", "rings") and len(one.xyz) >= 4]
-    open_lines = chains([one for one in drawn if one.form == "line"])
+    rings = [entity for entity in drawn if entity.form in ("ring", "rings") and len(entity.xyz) >= 4]
+    open_lines = chains([entity for entity in drawn if entity.form == "line"])
     areas = np.concatenate((shapely.make_valid(rings_to_polygons(rings)), _closed_areas(open_lines)))
     return shapely.union_all(areas) if len(areas) else None
 
@@ -255,7 +255,8 @@ def _closed_areas(lines: Geometries) -> Geometries:
     if not len(lines):
         return np.empty(0, dtype=object)
     snapped = shapely.set_precision(lines, 0.001)
-    return np.asarray(shapely.get_parts(shapely.polygonize([one for one in snapped if not one.is_empty])), dtype=object)
+    areas = shapely.polygonize([line for line in snapped if not line.is_empty])
+    return np.asarray(shapely.get_parts(areas), dtype=object)
 
 
 def _drawn(record: Record, blocks: Blocks) -> list[Record]:
@@ -292,9 +293,9 @@ def _columns(
     columns |= {name: [value] * len(rows) for name, value in entry.constants.items()}
     dated = entry.dated_by(available)
     used = {*sources.values(), dated, *(() if not layer.has_z else ("elevation",))}
-    said = [_leftover(record, row, used) for record, row in zip(records, rows, strict=True)]
-    columns[ATTRIBUTES] = [attributes_text(each) for each in said]
-    names = {name for each in said for name in each} - set(_BUILT_IN)
+    attributes = [_leftover(record, row, used) for record, row in zip(records, rows, strict=True)]
+    columns[ATTRIBUTES] = [attributes_text(each) for each in attributes]
+    names = {name for each in attributes for name in each} - set(_BUILT_IN)
     if names:
         drawing.draft.report_attributes(layer.id, sorted(names), records[0].layer)
     if dated is not None:
@@ -304,8 +305,8 @@ def _columns(
 
 def _leftover(record: Record, facts: dict[str, Any], used: Collection[str | None]) -> dict[str, Any]:
     """Return what an entity says and no field takes: all of its facts but its type, and a rotation or size only where it has one."""
-    kept = {name: value for name, value in facts.items() if name not in used and name not in _NOT_KEPT and value}
-    return kept | (record.extra or {})
+    attributes = {name: value for name, value in facts.items() if name not in used and name not in _NOT_KEPT and value}
+    return attributes | (record.extra or {})
 
 
 def facts_of(record: Record, metres: float, blocks: Blocks) -> dict[str, Any]:

@@ -9,15 +9,18 @@ from ingest.draft import ReadOptions
 from ingest.dxf.blocks import Blocks
 from ingest.dxf.document import garbage_later, open_drawing
 from ingest.dxf.layers import facts_of
+from ingest.dxf.own_layers import FORMS
 from ingest.dxf.reader import SAGITTA
 from ingest.dxf.record import Record
 from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline, shown_values
 from twin_model.catalogue.layer_from_source import SourceColumn
 from twin_model.errors import SourceRefused
+from twin_model.geometry_kind import GEOMETRY_KINDS
 
 __all__ = ["dxf_outline"]
 
-_KINDS = {"point": "Point", "text": "Point", "line": "LineString", "ring": "Polygon", "rings": "Polygon"}
+_KINDS = {form: kind for kind, forms in zip(GEOMETRY_KINDS, FORMS.values(), strict=True) for form in forms}
+"""Form of an entity -> kind of geometry."""
 _SAID_BY_NAME = ("layer", "type")
 _NUMBERS = ("rotation", "size", "elevation")
 

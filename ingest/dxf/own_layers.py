@@ -16,11 +16,12 @@ from ingest.dxf.record import Record
 from ingest.own_layer import own_target
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
 from twin_model.errors import SourceRefused
+from twin_model.geometry_kind import LAYER_GEOMETRIES
 
-__all__ = ["deliver_own_layers"]
+__all__ = ["FORMS", "deliver_own_layers"]
 
-_FORMS = {"points": ("point", "text"), "lines": ("line",), "areas": ("ring", "rings")}
-_GEOMETRIES = {"points": "Point", "lines": "MultiLineString", "areas": "MultiPolygon"}
+FORMS = {"points": ("point", "text"), "lines": ("line",), "areas": ("ring", "rings")}
+_GEOMETRIES = dict(zip(FORMS, LAYER_GEOMETRIES, strict=True))
 _DRAWN = ("line", "ring", "rings")
 _TITLES = {
     "text": "文字",
@@ -45,7 +46,7 @@ def deliver_own_layers(drawing: Drawing, records: Sequence[Record], blocks: Bloc
     Raises SourceRefused `source.empty` where nothing has a shape.
     """
     opened = _opened(records, blocks)
-    groups = {part: [record for record in opened if record.form in forms] for part, forms in _FORMS.items()}
+    groups = {part: [record for record in opened if record.form in forms] for part, forms in FORMS.items()}
     if not any(groups.values()):
         raise SourceRefused("source.empty", source=drawing.draft.source.name)
     targets = {

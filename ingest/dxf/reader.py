@@ -82,7 +82,7 @@ def _read_drawing(document: Any, drawing: Drawing, options: ReadOptions) -> None
     if "closing_gap" in settings:
         drawing.closing_gap = _positive("closing_gap", settings["closing_gap"])
     _ensure_unit(settings, options)
-    may_be_cass = any(one.dxf.name.upper() == "SOUTH" for one in document.appids)
+    may_be_cass = any(application.dxf.name.upper() == "SOUTH" for application in document.appids)
     metres = 1.0 if may_be_cass else _metres(document, drawing.crs, settings)
     blocks = Blocks(document, SAGITTA / metres, drawing.draft.source.name)
     records = _without_other_drawings(drawing, blocks)

@@ -96,12 +96,12 @@ def attributes_of(records: Iterable[Record]) -> list[str | None]:
 
 
 def _leftover(record: Record) -> dict[str, Any]:
-    said: dict[str, Any] = {"layer": record.layer}
+    attributes: dict[str, Any] = {"layer": record.layer}
     if record.color not in (BY_LAYER, BY_BLOCK):
-        said["color"] = record.color
+        attributes["color"] = record.color
     if record.name:
-        said["block"] = record.name
-    return said | (record.attributes or {}) | (record.extra or {})
+        attributes["block"] = record.name
+    return attributes | (record.attributes or {}) | (record.extra or {})
 
 
 def read_record(entity: Any, sagitta: float, encoding: str, number: int = 0) -> Record:
@@ -248,7 +248,9 @@ def _insert(record: Record, entity: Any, sagitta: float, encoding: str) -> None:
     record.rotation = attributes.get("rotation", 0.0)
     record.entity = entity
     if entity.attribs:
-        record.attributes = {decoded_name(one.dxf.tag, encoding): _words(one, encoding) for one in entity.attribs}
+        record.attributes = {
+            decoded_name(attribute.dxf.tag, encoding): _words(attribute, encoding) for attribute in entity.attribs
+        }
 
 
 def _words(attribute: Any, encoding: str) -> str:

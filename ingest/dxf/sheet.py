@@ -63,9 +63,11 @@ def read_notes(texts: Sequence[Record], drawn_scale: float | None) -> SheetNotes
     notes.numbers = [text for text in texts if is_number(text.text)]
     if notes.scale is None and drawn_scale is not None and round(drawn_scale) in _SCALES:
         notes.scale = round(drawn_scale)
-    titles = [one for one in texts if one.number not in notes.used and _is_title(one.text) and not is_number(one.text)]
+    titles = [
+        text for text in texts if text.number not in notes.used and _is_title(text.text) and not is_number(text.text)
+    ]
     if titles:
-        best = max(titles, key=lambda one: one.size)
+        best = max(titles, key=lambda title: title.size)
         notes.title = best.text
         notes.used.add(best.number)
     return notes
@@ -163,18 +165,28 @@ def _number(drawing: Drawing, notes: SheetNotes, neatline: Any) -> str | None:
     """Return the sheet's number; a finding says where it is not the one on the margin, or that there was none."""
     bounds = None if neatline is None else neatline.bounds
     standard = neatline is not None and notes.scale is not None and _is_sheet(neatline, (notes.scale,))
-    found = find_number(notes.numbers, bounds, notes.scale, standard=standard)
-    if found.text is not None:
-        notes.used.add(found.text.number)
-    if found.text is None and found.written is not None:
+    sheet_number = find_number(notes.numbers, bounds, notes.scale, standard=standard)
+    if sheet_number.text is not None:
+        notes.used.add(sheet_number.text.number)
+    if sheet_number.text is None and sheet_number.written is not None:
         drawing.note(
-            "dxf.sheet_number_overruled", "warning", layer="map_sheet", number=found.number, text=found.written
+            "dxf.sheet_number_overruled",
+            "warning",
+            layer="map_sheet",
+            number=sheet_number.number,
+            text=sheet_number.written,
         )
-    elif found.text is None and found.number is not None:
-        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=found.number)
-    elif found.written is not None:
-        drawing.note("dxf.sheet_number_unlike", "warning", layer="map_sheet", number=found.number, text=found.written)
-    return found.number
+    elif sheet_number.text is None and sheet_number.number is not None:
+        drawing.note("dxf.sheet_number_derived", "info", layer="map_sheet", number=sheet_number.number)
+    elif sheet_number.written is not None:
+        drawing.note(
+            "dxf.sheet_number_unlike",
+            "warning",
+            layer="map_sheet",
+            number=sheet_number.number,
+            text=sheet_number.written,
+        )
+    return sheet_number.number
 
 
 def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int]:
@@ -183,19 +195,27 @@ def inner_neatline(frame: Sequence[Record], scale: int | None) -> tuple[Any, int
     Of the upright rectangles on TK it is the one of a standard sheet size; else the smaller of two nested
     ones, else the only one that holds a sheet.
     """
-    boxes = [(one, shapely.Polygon(one.xyz[:, :2])) for one in frame if one.form == "ring" and len(one.xyz) >= 5]
-    boxes = [(one, ring) for one, ring in boxes if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area]
-    found = _best_box([ring for _, ring in boxes], scale)
-    if found is not None:
-        return found, 1
-    lines = [one.xyz[:, :2] for one in frame if one.form == "line"]
+    boxes = [
+        (record, shapely.Polygon(record.xyz[:, :2]))
+        for record in frame
+        if record.form == "ring" and len(record.xyz) >= 5
+    ]
+    boxes = [
+        (record, ring) for record, ring in boxes if ring.is_valid and ring.area > 0.999 * shapely.envelope(ring).area
+    ]
+    neatline = _best_box([ring for _, ring in boxes], scale)
+    if neatline is not None:
+        return neatline, 1
+    lines = [record.xyz[:, :2] for record in frame if record.form == "line"]
     drawn = shapely.polygonize([shapely.LineString(xy) for xy in lines]) if lines else None
-    rings = [one for one in shapely.get_parts(drawn) if one.area > 0.999 * shapely.envelope(one).area] if drawn else []
-    found = _best_box(rings, scale)
-    if found is None:
+    rings = (
+        [ring for ring in shapely.get_parts(drawn) if ring.area > 0.999 * shapely.envelope(ring).area] if drawn else []
+    )
+    neatline = _best_box(rings, scale)
+    if neatline is None:
         return None, 0
-    edge = found.boundary.buffer(0.001)
-    return found, sum(bool(edge.covers(shapely.LineString(xy))) for xy in lines)
+    edge = neatline.boundary.buffer(0.001)
+    return neatline, sum(bool(edge.covers(shapely.LineString(xy))) for xy in lines)
 
 
 def _best_box(rings: list[Any], scale: int | None) -> Any:
@@ -205,9 +225,11 @@ def _best_box(rings: list[Any], scale: int | None) -> Any:
     for ring in rings:
         if _is_sheet(ring, scales):
             return ring
-    largest = max(rings, key=lambda one: one.area)
-    nested = [one for one in rings if one is not largest and largest.contains(one) and one.area > 0.5 * largest.area]
-    return max(nested, key=lambda one: one.area, default=largest)
+    largest = max(rings, key=shapely.area)
+    nested = [
+        ring for ring in rings if ring is not largest and largest.contains(ring) and ring.area > 0.5 * largest.area
+    ]
+    return max(nested, key=shapely.area, default=largest)
 
 
 def _is_sheet(ring: Any, scales: tuple[int, ...]) -> bool:

@@ -62,19 +62,19 @@ def _from_parameters(alignment: Any, unit: float, angle: float) -> Float64 | Non
         return None
     along: list[float] = [0.0]
     points: list[Float64] = []
-    for one in _parameters(horizontal):
-        length = float(one.SegmentLength) * unit
-        if one.PredefinedType not in _TRANSITIONS:
+    for segment in _parameters(horizontal):
+        length = float(segment.SegmentLength) * unit
+        if segment.PredefinedType not in _TRANSITIONS:
             return None
         if length <= 0.0:
             continue
-        start = np.array(one.StartPoint.Coordinates[:2], dtype=np.float64) * unit
+        start = np.array(segment.StartPoint.Coordinates[:2], dtype=np.float64) * unit
         bends = [
             1.0 / (radius * unit) if radius else 0.0
-            for radius in (one.StartRadiusOfCurvature, one.EndRadiusOfCurvature)
+            for radius in (segment.StartRadiusOfCurvature, segment.EndRadiusOfCurvature)
         ]
         found = horizontal_points(
-            start, float(one.StartDirection) * angle, (bends[0], bends[1]), length, one.PredefinedType
+            start, float(segment.StartDirection) * angle, (bends[0], bends[1]), length, segment.PredefinedType
         )
         distances = along[-1] + np.linspace(0.0, length, len(found))
         points.append(found if not points else found[1:])
@@ -170,7 +170,7 @@ def _axis_items(alignment: Any) -> Iterator[Any]:
 
 
 def _polyline(item: Any, unit: float) -> Float64 | None:
-    points = [one.Coordinates for one in item.Points] if item.is_a("IfcPolyline") else None
+    points = [point.Coordinates for point in item.Points] if item.is_a("IfcPolyline") else None
     if points is None and item.is_a("IfcIndexedPolyCurve") and not item.Segments:
         points = item.Points.CoordList
     if not points:
@@ -184,11 +184,14 @@ def _offset_curve(model: Any, curve: Any, unit: float, depth: int) -> Float64 | 
     """Return the line of an IfcOffsetCurveByDistances; None where its basis curve cannot be made."""
     basis = _polyline(curve.BasisCurve, unit)
     if basis is None:
-        owner = next((one for one in model.by_type("IfcAlignment") if curve.BasisCurve in _axis_items(one)), None)
+        owner = next(
+            (alignment for alignment in model.by_type("IfcAlignment") if curve.BasisCurve in _axis_items(alignment)),
+            None,
+        )
         basis = alignment_line(model, owner, depth + 1) if owner is not None else None
     if basis is None:
         return None
-    offsets = np.array([_offset(one, unit) for one in curve.OffsetValues], dtype=np.float64)
+    offsets = np.array([_offset(value, unit) for value in curve.OffsetValues], dtype=np.float64)
     return offset_line(basis, offsets[np.argsort(offsets[:, 0], kind="stable")])
 
 

@@ -115,15 +115,15 @@ def _unpacked(path: Path, name: str, folder: Path) -> Path:
 
 
 def _only_ifc(archive: zipfile.ZipFile, name: str) -> zipfile.ZipInfo:
-    members = [one for one in archive.infolist() if not one.is_dir()]
-    found = [one for one in members if one.filename.lower().endswith(".ifc")]
-    if not found and any(one.filename.lower().endswith(".ifcxml") for one in members):
+    members = [member for member in archive.infolist() if not member.is_dir()]
+    models = [member for member in members if member.filename.lower().endswith(".ifc")]
+    if not models and any(member.filename.lower().endswith(".ifcxml") for member in members):
         raise SourceRefused("ifc.xml", source=name)
-    if len(found) != 1:
+    if len(models) != 1:
         raise SourceRefused(
-            "ifc.zip_members", source=name, count=len(found), members=[one.filename for one in members[:10]]
+            "ifc.zip_members", source=name, count=len(models), members=[member.filename for member in members[:10]]
         )
-    return found[0]
+    return models[0]
 
 
 def _copy_at_most(packed: Any, file: Any, most: int, name: str) -> None:

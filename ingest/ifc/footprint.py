@@ -71,7 +71,7 @@ def placed_footprints(areas: NDArray[Any], matrices: Float64, bottoms: Float64) 
     turned = np.einsum("nij,nj->ni", matrices[index, :2, :2], xy) + matrices[index, :2, 3]
     flat = shapely.set_coordinates(areas.copy(), turned)
     multi = np.array(
-        [one if one.geom_type == "MultiPolygon" else shapely.multipolygons([one]) for one in flat],
+        [shape if shape.geom_type == "MultiPolygon" else shapely.multipolygons([shape]) for shape in flat],
         dtype=object,
     )
     return np.asarray(shapely.force_3d(multi, bottoms), dtype=object)

@@ -81,7 +81,7 @@ class Georeference:
         reached = {
             "50": bool(self.conversions),
             "40": turned or not np.allclose(self.context, np.eye(4)),
-            "30": any(abs(one) > 0 for one in self.site),
+            "30": any(abs(coordinate) > 0 for coordinate in self.site),
             "20": self.latitude is not None,
             "10": self.has_address,
         }
@@ -122,7 +122,7 @@ def georeference_of(model: Any, project: Any, losses: Losses) -> Georeference:
 def _project_unit(model: Any, project: Any) -> tuple[float, bool]:
     """Return metres per project length unit, and whether the project names it."""
     units = project.UnitsInContext.Units if project.UnitsInContext else ()
-    lengths = [one for one in units if attribute(one, "UnitType") == "LENGTHUNIT"]
+    lengths = [unit for unit in units if attribute(unit, "UnitType") == "LENGTHUNIT"]
     if not lengths:
         return 1.0, False
     return _metres(lengths[0]) or 1.0, True
@@ -145,8 +145,8 @@ def _angle(parts: tuple[int, ...] | None) -> tuple[float | None, bool]:
         return None, False
     padded = (*parts, 0, 0, 0)[:4]
     size = abs(padded[0]) + abs(padded[1]) / 60 + (abs(padded[2]) + abs(padded[3]) / _MICRO) / 3600
-    signs = {one > 0 for one in padded if one}
-    first = next((one for one in padded if one), 0)
+    signs = {part > 0 for part in padded if part}
+    first = next((part for part in padded if part), 0)
     return (-size if first < 0 else size), len(signs) > 1
 
 
@@ -166,7 +166,7 @@ def _context(model: Any, unit: float) -> tuple[Float64, tuple[float, float] | No
 
 def _model_context(model: Any) -> Any:
     contexts = model.by_type("IfcGeometricRepresentationContext", include_subtypes=False)
-    return next((one for one in contexts if one.ContextType == "Model"), contexts[0] if contexts else None)
+    return next((context for context in contexts if context.ContextType == "Model"), contexts[0] if contexts else None)
 
 
 def _site_position(site: Any, unit: float) -> tuple[float, float, float]:
@@ -179,8 +179,10 @@ def _site_position(site: Any, unit: float) -> tuple[float, float, float]:
 
 
 def _has_address(model: Any, sites: list[Any]) -> bool:
-    holders = [one.SiteAddress for one in sites] + [one.BuildingAddress for one in model.by_type("IfcBuilding")]
-    return any(one is not None and (one.AddressLines or one.Town or one.PostalCode) for one in holders)
+    holders = [place.SiteAddress for place in sites] + [place.BuildingAddress for place in model.by_type("IfcBuilding")]
+    return any(
+        address is not None and (address.AddressLines or address.Town or address.PostalCode) for address in holders
+    )
 
 
 def _conversions(model: Any, project: Any, losses: Losses) -> tuple[Conversion, ...]:
@@ -190,26 +192,31 @@ def _conversions(model: Any, project: Any, losses: Losses) -> tuple[Conversion, 
         return losses.attempt("ifc.place_lost", holders[0], read, ())
     operations = model.by_type("IfcCoordinateOperation")
     read_operations = [
-        losses.attempt("ifc.place_lost", one, partial(_from_operation, one, losses), None) for one in operations
+        losses.attempt("ifc.place_lost", operation, partial(_from_operation, operation, losses), None)
+        for operation in operations
     ]
-    return tuple(one for one in read_operations if one is not None)
+    return tuple(conversion for conversion in read_operations if conversion is not None)
 
 
-def _from_operation(one: Any, losses: Losses) -> Conversion | None:
+def _from_operation(operation: Any, losses: Losses) -> Conversion | None:
     """Return the conversion of an IfcMapConversion (scaled or not) or IfcRigidOperation; of angles, None."""
-    target = one.TargetCRS
+    target = operation.TargetCRS
     crs, well_known_text = _crs_words(target)
     unit = _metres(attribute(target, "MapUnit") if target is not None else None)
-    if one.is_a("IfcRigidOperation"):
-        return _from_rigid(one, losses, crs, well_known_text, unit)
-    factors = (one.FactorX, one.FactorY, one.FactorZ) if one.is_a("IfcMapConversionScaled") else (1.0, 1.0, 1.0)
+    if operation.is_a("IfcRigidOperation"):
+        return _from_rigid(operation, losses, crs, well_known_text, unit)
+    factors = (
+        (operation.FactorX, operation.FactorY, operation.FactorZ)
+        if operation.is_a("IfcMapConversionScaled")
+        else (1.0, 1.0, 1.0)
+    )
     conversion = Conversion(
-        one.is_a(),
-        float(one.Eastings or 0.0),
-        float(one.Northings or 0.0),
-        float(one.OrthogonalHeight or 0.0),
-        x_axis=_x_axis(one.XAxisAbscissa, one.XAxisOrdinate),
-        scale=None if one.Scale is None else float(one.Scale),
+        operation.is_a(),
+        float(operation.Eastings or 0.0),
+        float(operation.Northings or 0.0),
+        float(operation.OrthogonalHeight or 0.0),
+        x_axis=_x_axis(operation.XAxisAbscissa, operation.XAxisOrdinate),
+        scale=None if operation.Scale is None else float(operation.Scale),
         factors=(float(factors[0]), float(factors[1]), float(factors[2])),
         crs=crs,
         well_known_text=well_known_text,
@@ -218,17 +225,21 @@ def _from_operation(one: Any, losses: Losses) -> Conversion | None:
     return _finite(conversion)
 
 
-def _from_rigid(one: Any, losses: Losses, crs: str, well_known_text: str, unit: float | None) -> Conversion | None:
+def _from_rigid(
+    operation: Any, losses: Losses, crs: str, well_known_text: str, unit: float | None
+) -> Conversion | None:
     """Return the conversion of an IfcRigidOperation by lengths; a bare number is a length, as its CRS is a projected one."""
-    pair = (one.FirstCoordinate, one.SecondCoordinate)
-    if any(isinstance(value, int | float) for value in pair) and one.TargetCRS.is_a("IfcProjectedCRS"):
-        losses.add("ifc.bare_number", one)
-    elif not one.FirstCoordinate.is_a("IfcLengthMeasure"):
-        losses.add("ifc.geographic_place", one)
+    pair = (operation.FirstCoordinate, operation.SecondCoordinate)
+    if any(isinstance(value, int | float) for value in pair) and operation.TargetCRS.is_a("IfcProjectedCRS"):
+        losses.add("ifc.bare_number", operation)
+    elif not operation.FirstCoordinate.is_a("IfcLengthMeasure"):
+        losses.add("ifc.geographic_place", operation)
         return None
     first, second = (float(value if isinstance(value, int | float) else value.wrappedValue) for value in pair)
-    height = float(one.Height or 0.0)
-    conversion = Conversion(one.is_a(), first, second, height, crs=crs, well_known_text=well_known_text, map_unit=unit)
+    height = float(operation.Height or 0.0)
+    conversion = Conversion(
+        operation.is_a(), first, second, height, crs=crs, well_known_text=well_known_text, map_unit=unit
+    )
     return _finite(conversion)
 
 
@@ -250,7 +261,7 @@ def _crs_words(target: Any) -> tuple[str, str]:
     """Return the name of a CRS and the well-known text attached to it (IFC4X3), "" for what it lacks."""
     if target is None:
         return "", ""
-    texts = [str(one.WellKnownText) for one in attribute(target, "WellKnownText") or ()]
+    texts = [str(text.WellKnownText) for text in attribute(target, "WellKnownText") or ()]
     return str(target.Name or "").strip(), (texts[0] if texts else "")
 
 
@@ -279,15 +290,19 @@ def _from_property_sets(project: Any, sites: list[Any]) -> tuple[Conversion, ...
 
 def _property_sets(holder: Any) -> dict[str, dict[str, Any]]:
     """Return the single values of an object's property sets, names in lower case."""
-    found: dict[str, dict[str, Any]] = {}
+    property_sets: dict[str, dict[str, Any]] = {}
     for relation in holder.IsDefinedBy or ():
         definition = relation.RelatingPropertyDefinition if relation.is_a("IfcRelDefinesByProperties") else None
         if definition is not None and definition.is_a("IfcPropertySet"):
             singles = [
-                one for one in definition.HasProperties or () if one.is_a("IfcPropertySingleValue") and one.NominalValue
+                value
+                for value in definition.HasProperties or ()
+                if value.is_a("IfcPropertySingleValue") and value.NominalValue
             ]
-            found[str(definition.Name).lower()] = {str(one.Name).lower(): _unwrapped(one[2]) for one in singles}
-    return found
+            property_sets[str(definition.Name).lower()] = {
+                str(value.Name).lower(): _unwrapped(value[2]) for value in singles
+            }
+    return property_sets
 
 
 def _unwrapped(value: Any) -> Any:

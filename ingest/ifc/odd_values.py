@@ -16,6 +16,8 @@ import ifcopenshell
 import numpy as np
 from numpy.typing import NDArray
 
+from ingest.ifc.syntax import Numbers, numbers_at, text_for_numbers
+
 __all__ = ["OddValue", "odd_values", "with_odd_values_unset"]
 
 Fault = Literal["star", "reference", "value", "count", "number"]
@@ -27,14 +29,11 @@ _NO_NUMBER = re.compile(
 _STATEMENT = re.compile(rb"#(\d+)\s*=\s*(\w+)\s*\(((?:[^';]|'[^']*')*)\)\s*;")
 _TOKEN = re.compile(rb"'[^']*'|[(),]|[^'(),]+")
 _CHUNK = 1 << 24
-_MOST_DIGITS = 18
 _MOST_ATTRIBUTES = 128
-_HASH, _STAR, _COMMA, _OPEN, _CLOSE, _ZERO, _NINE = b"#*,()09"
+_HASH, _STAR, _COMMA, _OPEN, _CLOSE = b"#*,()"
 _UNSET = 0
 _KINDS = ("", "reference", "text", "number", "word", "unset", "list", "typed", "bits")
 """What a value begins with says what it is; "" is none of them."""
-
-Numbers = NDArray[np.int64]
 
 
 def _kind_of_letter() -> NDArray[np.int64]:
@@ -111,7 +110,7 @@ class _Table:
         return np.where(self.numbers[at] == numbers, self.classes[at], _UNSET)
 
     def odd_values(self, chunk: bytes) -> Iterator[OddValue]:
-        text = np.frombuffer(chunk + b" " * (_MOST_DIGITS + 1), np.uint8)
+        text = text_for_numbers(chunk)
         opens, commas = text == _OPEN, text == _COMMA
         depth = np.cumsum(opens.astype(np.int32) - (text == _CLOSE), dtype=np.int32)
         outer = np.flatnonzero((text == _HASH) & (depth == 0))
@@ -119,7 +118,7 @@ class _Table:
             return
         commas &= depth == 1
         counted = np.cumsum(commas, dtype=np.int32)
-        instances = _digits(text, outer + 1)
+        instances, _ = numbers_at(text, outer + 1)
 
         def values(at: NDArray[Any], held: Numbers) -> _Values:
             owner = np.searchsorted(outer, at) - 1
@@ -133,7 +132,7 @@ class _Table:
         counts = (counted[ends] - counted[outer]).astype(np.int64) + 1
         yield from self._odd(_Values(instances, np.zeros_like(counts), counts), "count", self._has_attributes)
         at = np.flatnonzero((text == _HASH) & (depth > 0))
-        targets = _digits(text, at + 1)
+        targets, _ = numbers_at(text, at + 1)
         yield from self._odd(values(at, self.class_of(targets)), "reference", self._may_refer, targets)
         at = np.flatnonzero((text == _STAR) & (depth > 0))
         yield from self._odd(values(at, np.zeros(len(at), np.int64)), "star", self._is_derived)
@@ -179,19 +178,6 @@ class _Table:
             return False
         declared = entity.all_attributes()
         return attribute < len(declared) and _accepts(declared[attribute].type_of_attribute(), target)
-
-
-def _digits(text: NDArray[np.uint8], at: NDArray[Any]) -> Numbers:
-    """Return the numbers that begin at positions of a text."""
-    numbers = np.zeros(len(at), np.int64)
-    for _ in range(_MOST_DIGITS):
-        digit = text[at]
-        reading = (digit >= _ZERO) & (digit <= _NINE)
-        if not reading.any():
-            break
-        numbers = np.where(reading, numbers * 10 + (digit.astype(np.int64) - _ZERO), numbers)
-        at = at + reading
-    return numbers
 
 
 @cache

@@ -27,8 +27,9 @@ def missed_by_openings(model: Any, products: Sequence[Any], kernel: str) -> list
     pierced = [product for product in products if openings[product.id()]]
     if not pierced:
         return []
-    boxes = _boxes(model, [*pierced, *(one for found in openings.values() for one in found)], kernel)
-    return [one for one in pierced if _is_missed(one.id(), [each.id() for each in openings[one.id()]], boxes)]
+    boxes = _boxes(model, [*pierced, *(opening for of_element in openings.values() for opening in of_element)], kernel)
+    numbers = {element.id(): [opening.id() for opening in openings[element.id()]] for element in pierced}
+    return [element for element in pierced if _is_missed(element.id(), numbers[element.id()], boxes)]
 
 
 def _openings_of(product: Any, depth: int = 0) -> Iterator[Any]:

@@ -200,16 +200,16 @@ def _by_identity(
     """A conversion by (0, 0) places only a model whose own coordinates are those of the CRS."""
     if math.hypot(at[0], at[1]) > _MAP_SIZED and system.inside(at[0], at[1]):
         return Placement("map_conversion", _to_storage(np.eye(4), system, storage_crs, at), tuple(findings))
-    found = Finding("ifc.identity_conversion", "warning", values={"crs": system.crs, "level": reference.level})
-    return Placement("none", None, (*findings, found))
+    finding = Finding("ifc.identity_conversion", "warning", values={"crs": system.crs, "level": reference.level})
+    return Placement("none", None, (*findings, finding))
 
 
 def _known_crs(name: str) -> str | None:
     """Return the code of a CRS by EPSG code, bare number, name or well-known text; None where it is not known."""
-    for one in (name, f"EPSG:{name}" if name.isdigit() else "", name.replace("_", " ")):
-        if one:
+    for candidate in (name, f"EPSG:{name}" if name.isdigit() else "", name.replace("_", " ")):
+        if candidate:
             try:
-                return crs_code(one)
+                return crs_code(candidate)
             except CrsRefused:
                 continue
     return None
@@ -223,21 +223,21 @@ def _map_unit(
     Files with millimetres and a map unit of metres (or the reverse) are common: the CRS's area of use decides. None where
     no unit brings the model into it.
     """
-    said = conversion.map_unit if conversion.map_unit is not None else reference.unit
-    candidates = dict.fromkeys((said, _axis_unit(system.crs), reference.unit, 1.0))
+    map_unit = conversion.map_unit if conversion.map_unit is not None else reference.unit
+    candidates = dict.fromkeys((map_unit, _axis_unit(system.crs), reference.unit, 1.0))
     for unit in candidates:
         x, y = (np.array([conversion.east, conversion.north]) * unit + _turned(conversion.x_axis, at)) / _axis_unit(
             system.crs
         )
         if system.inside(float(x), float(y)):
             values = {
-                "said": said,
+                "said": map_unit,
                 "used": unit,
                 "east": conversion.east,
                 "north": conversion.north,
                 "crs": system.crs,
             }
-            return unit, [] if unit == said else [Finding("ifc.map_unit", "warning", values=values)]
+            return unit, [] if unit == map_unit else [Finding("ifc.map_unit", "warning", values=values)]
     return None, []
 
 
@@ -313,7 +313,7 @@ def _to_storage(matrix: Float64, system: _MapSystem, storage_crs: str, at: Float
 
 def _inside(crs: str, x: float, y: float, *, margin: float) -> bool:
     """Say whether x, y of a projected system lie in its area of use, widened by `margin` degrees."""
-    lon, lat = (float(one[0]) for one in lonlat_of(crs)(np.array([x]), np.array([y])))
+    lon, lat = (float(degrees[0]) for degrees in lonlat_of(crs)(np.array([x]), np.array([y])))
     if not (math.isfinite(lon) and math.isfinite(lat)):
         return False
     area = area_of_use(crs)
@@ -327,7 +327,9 @@ def _differing(conversions: tuple[Conversion, ...]) -> list[Finding]:
     """Return a finding where a model's conversions (one per context) do not say the same."""
     if len(set(conversions)) < 2:
         return []
-    shown = [f"{one.east:g} {one.north:g} {one.height:g}" for one in dict.fromkeys(conversions)]
+    shown = [
+        f"{conversion.east:g} {conversion.north:g} {conversion.height:g}" for conversion in dict.fromkeys(conversions)
+    ]
     return [Finding("ifc.conversions_differ", "warning", values={"count": len(set(conversions)), "conversions": shown})]
 
 
@@ -351,7 +353,7 @@ def _far_from_site(reference: Georeference, matrix: Float64, storage_crs: str, a
     if reference.latitude is None or reference.longitude is None:
         return []
     placed = matrix @ np.append(at, 1.0)
-    lon, lat = (float(one[0]) for one in lonlat_of(storage_crs)(placed[:1], placed[1:2]))
+    lon, lat = (float(degrees[0]) for degrees in lonlat_of(storage_crs)(placed[:1], placed[1:2]))
     distance = _distance(lon, lat, reference.longitude, reference.latitude)
     if not distance > _SITE_TOLERANCE:
         return []

@@ -31,7 +31,7 @@ class Products:
 
     @property
     def with_body(self) -> tuple[Any, ...]:
-        return tuple(one for one in self.features if one.Representation is not None)
+        return tuple(feature for feature in self.features if feature.Representation is not None)
 
     def layer_of(self, product: Any) -> str:
         return "bim_space" if _sort_of(product, lambda name: bool(product.is_a(name))) == "space" else "bim_element"
@@ -52,7 +52,7 @@ def mend_products(model: Any, losses: Losses) -> None:
 
 def _unusable(placements: list[Any]) -> set[int]:
     """Return the numbers of placements that lead round in a circle, or by a step that cannot be read."""
-    parents = {one.id(): _parent_of(one) for one in placements}
+    parents = {placement.id(): _parent_of(placement) for placement in placements}
     usable: dict[int, bool] = {_ORIGIN: True, _NOWHERE: False}
     for number in parents:
         way: dict[int, None] = {}

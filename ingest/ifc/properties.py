@@ -33,14 +33,14 @@ class PropertySets:
         kind = self._relations.type_of.get(number)
         inherited: Iterable[Any] = () if kind is None else self._inherited(kind)
         definitions = [*inherited, *self._relations.definitions.get(number, ())]
-        key = tuple(one.id() for one in definitions)
+        key = tuple(definition.id() for definition in definitions)
         if key not in self._encoded:
             self._encoded[key] = self._encode(definitions)
         return self._encoded[key]
 
     def _inherited(self, kind: Any) -> tuple[Any, ...]:
         def read() -> tuple[Any, ...]:
-            return tuple(one for one in attribute(kind, "HasPropertySets") or () if one.id())
+            return tuple(definition for definition in attribute(kind, "HasPropertySets") or () if definition.id())
 
         return self._losses.attempt("ifc.properties_lost", kind, read, ())
 
@@ -80,24 +80,26 @@ class PropertySets:
                 self._losses.add("ifc.properties_lost", part)
         return values
 
-    def _property(self, one: Any) -> Any:
+    def _property(self, entity: Any) -> Any:
         """Return the value of a property; attributes by position (0 name, 2 value), as names cost five times as much."""
-        kind = one.is_a()
+        kind = entity.is_a()
         if kind in _PLAIN_PROPERTIES:
-            return _plain(one[2])
+            return _plain(entity[2])
         if kind == "IfcPropertyBoundedValue":
-            return {"lower": _plain(one.LowerBoundValue), "upper": _plain(one.UpperBoundValue)}
+            return {"lower": _plain(entity.LowerBoundValue), "upper": _plain(entity.UpperBoundValue)}
         if kind == "IfcPropertyTableValue":
-            return {"defining": _plain(one.DefiningValues), "defined": _plain(one.DefinedValues)}
+            return {"defining": _plain(entity.DefiningValues), "defined": _plain(entity.DefinedValues)}
         if kind == "IfcComplexProperty":
-            return self._each(one.HasProperties, self._property)
+            return self._each(entity.HasProperties, self._property)
         if kind != "IfcPropertyReferenceValue":
             raise TypeError(f"{kind} is no property")
-        return _plain(one.PropertyReference)
+        return _plain(entity.PropertyReference)
 
-    def _quantity(self, one: Any) -> Any:
+    def _quantity(self, entity: Any) -> Any:
         return (
-            _plain(one[3]) if one.is_a("IfcPhysicalSimpleQuantity") else self._each(one.HasQuantities, self._quantity)
+            _plain(entity[3])
+            if entity.is_a("IfcPhysicalSimpleQuantity")
+            else self._each(entity.HasQuantities, self._quantity)
         )
 
 
@@ -106,4 +108,4 @@ def _plain(value: Any) -> Any:
     if isinstance(value, ifcopenshell.entity_instance):
         value = cast(Any, value)
         return _plain(value[0]) if value.id() == 0 else str(attribute(value, "Name") or value.is_a())
-    return [_plain(one) for one in value] if isinstance(value, tuple) else value
+    return [_plain(part) for part in value] if isinstance(value, tuple) else value

@@ -92,8 +92,8 @@ def _outline_of(model: Any, draft: Draft, losses: Losses) -> _Outline:
     reference = georeference_of(model, project, losses)
     relations = read_relations(model, losses)
     lines = [
-        (one, losses.attempt("ifc.axis_lost", one, partial(alignment_line, model, one), None))
-        for one in products.alignments
+        (alignment, losses.attempt("ifc.axis_lost", alignment, partial(alignment_line, model, alignment), None))
+        for alignment in products.alignments
     ]
     return _Outline(project, products, reference, relations, lines, losses)
 
@@ -183,7 +183,7 @@ def _decorate(products: Products, draft: Draft) -> None:
     """Count what is no feature of its own, and list it by class."""
     draft.decorate(len(products.others))
     if products.others:
-        kinds = Counter(one.is_a() for one in products.others)
+        kinds = Counter(product.is_a() for product in products.others)
         values = {"count": kinds.total(), "kinds": _kinds(kinds)}
         draft.report(Finding("ifc.decoration", "info", layer="bim_model", values=values))
 
@@ -218,32 +218,32 @@ def _add_shapes(rows: ModelRows, shapes: Iterator[Shape], draft: Draft) -> None:
 
 def _add_shapeless(rows: ModelRows, products: Products, draft: Draft) -> None:
     """Store the features no shape came for; one that has a representation is a finding of its own."""
-    missing = [one for one in products.features if one.id() not in rows.shaped]
+    missing = [feature for feature in products.features if feature.id() not in rows.shaped]
     for start in range(0, len(missing), _BATCH):
         for layer, frame in rows.without_shape(missing[start : start + _BATCH]):
             draft.add(layer, frame)
-    for one in missing:
-        if one.Representation is not None:
-            values = {"ifc_class": one.is_a(), "name": one.Name, "representations": _representations(one)}
-            draft.report(Finding("ifc.no_shape", "warning", layer=products.layer_of(one), place=one.GlobalId or "",
-                                 feature_id=f"{rows.model_key}.{one.GlobalId}", values=values))  # fmt: skip
+    for product in missing:
+        if product.Representation is not None:
+            values = {"ifc_class": product.is_a(), "name": product.Name, "representations": _representations(product)}
+            draft.report(Finding("ifc.no_shape", "warning", layer=products.layer_of(product), place=product.GlobalId or "",
+                                 feature_id=f"{rows.model_key}.{product.GlobalId}", values=values))  # fmt: skip
 
 
 def _representations(product: Any) -> list[str]:
     representation = product.Representation
-    found = (
+    shapes = (
         attribute(representation, "Representations") if isinstance(representation, ifcopenshell.entity_instance) else ()
     )
-    return [f"{one.RepresentationIdentifier or '-'}/{one.RepresentationType or '-'}" for one in found or ()]
+    return [f"{shape.RepresentationIdentifier or '-'}/{shape.RepresentationType or '-'}" for shape in shapes or ()]
 
 
 def _add_alignments(rows: ModelRows, lines: Lines, draft: Draft) -> None:
     if lines:
         draft.add("bim_alignment", rows.of_alignments(lines))
-    for one, line in lines:
+    for axis, line in lines:
         if line is None:
-            draft.report(Finding("ifc.no_axis", "warning", layer="bim_alignment", place=one.GlobalId or "",
-                                 feature_id=f"{rows.model_key}.{one.GlobalId}", values={"name": one.Name}))  # fmt: skip
+            draft.report(Finding("ifc.no_axis", "warning", layer="bim_alignment", place=axis.GlobalId or "",
+                                 feature_id=f"{rows.model_key}.{axis.GlobalId}", values={"name": axis.Name}))  # fmt: skip
 
 
 def _add_storeys(rows: ModelRows, products: Products, draft: Draft) -> None:
@@ -261,7 +261,7 @@ def _model_row(file: IfcFile, outline: _Outline, rows: ModelRows, placement: Pla
         "georeference": outline.reference.level,
         "elements": len(products.elements),
         "storeys": len(products.storeys),
-        "without_shape": sum(one.id() not in rows.shaped for one in products.elements),
+        "without_shape": sum(product.id() not in rows.shaped for product in products.elements),
         "stage": text(project, _PHASE),
         "authoring_tool": f"{text(tools[0], 2) or ''} {text(tools[0], 1) or ''}".strip() or None if tools else None,
     }
@@ -271,16 +271,18 @@ def _report_whole(rows: ModelRows, products: Products, draft: Draft) -> None:
     """Report what concerns many elements at once: how many and the first of them."""
     if not products.features and not products.alignments:
         draft.report(Finding("ifc.empty", "warning", layer="bim_model", place=rows.model_key))
-    bare = [one for one in products.elements if one.Representation is None]
-    no_storey = [one for one in products.elements if one.id() in rows.storeyless] if products.storeys else []
-    thin = [one for one in products.features if one.id() in rows.widened]
+    bare = [element for element in products.elements if element.Representation is None]
+    no_storey = (
+        [element for element in products.elements if element.id() in rows.storeyless] if products.storeys else []
+    )
+    thin = [feature for feature in products.features if feature.id() in rows.widened]
     for rule, found in (
         ("ifc.without_representation", bare),
         ("ifc.no_storey", no_storey),
         ("ifc.thin_footprint", thin),
     ):
         if found:
-            shown = [f"{one.is_a()} {one.GlobalId}" for one in found[:_SHOWN]]
+            shown = [f"{product.is_a()} {product.GlobalId}" for product in found[:_SHOWN]]
             draft.report(Finding(rule, "info", layer="bim_element", values={"count": len(found), "elements": shown}))
     if products.elements and not products.storeys:
         draft.report(Finding("ifc.no_storeys", "warning", layer="bim_storey", place=rows.model_key))

@@ -55,7 +55,7 @@ def read_relations(model: Any, losses: Losses) -> Relations:
 
 
 def _numbers(things: Iterable[Any] | None) -> list[int]:
-    return [one.id() for one in things or ()]
+    return [thing.id() for thing in things or ()]
 
 
 def _read_void(relations: Relations, relation: Any) -> None:
@@ -103,11 +103,11 @@ _READERS: dict[str, Callable[[Relations, Any], None]] = {
 """How each kind of relation is read; the parent that is read last holds."""
 
 
-def _of_class(thing: Any, name: str) -> Any:
+def _of_class(entity: Any, name: str) -> Any:
     """Return an entity that is of a class; TypeError for one that is not."""
-    if not thing.is_a(name):
-        raise TypeError(f"{thing.is_a()} is no {name}")
-    return thing
+    if not entity.is_a(name):
+        raise TypeError(f"{entity.is_a()} is no {name}")
+    return entity
 
 
 def _definitions(definition: Any) -> Iterator[Any]:
@@ -133,7 +133,7 @@ def _material_names(material: Any) -> Iterator[str]:
     elif material.is_a("IfcMaterialProfileSetUsage"):
         yield from _material_names(material.ForProfileSet)
     elif material.is_a("IfcMaterialList"):
-        yield from (str(one.Name or "") for one in material.Materials)
+        yield from (str(layer.Name or "") for layer in material.Materials)
     else:
         for parts in ("MaterialLayers", "MaterialProfiles", "MaterialConstituents"):
             for part in attribute(material, parts) or ():

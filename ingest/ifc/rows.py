@@ -59,11 +59,13 @@ class ModelRows:
         self.widened: set[int] = set()
         self.storeyless: set[int] = set()
         self._products = products
-        self._by_number = {one.id(): one for one in products.features}
-        self._spaces = {one.id() for one in products.spaces}
-        self._storeys = {one.id(): one for one in products.storeys}
+        self._by_number = {feature.id(): feature for feature in products.features}
+        self._spaces = {space.id() for space in products.spaces}
+        self._storeys = {storey.id(): storey for storey in products.storeys}
         self._losses = losses
-        self._storey_names = {one.id(): (losses.text(one, 2), losses.text(one, 0)) for one in products.storeys}
+        self._storey_names = {
+            storey.id(): (losses.text(storey, 2), losses.text(storey, 0)) for storey in products.storeys
+        }
         self._relations = relations
         self._properties = PropertySets(relations, losses)
         self._placed = matrix is not None
@@ -76,10 +78,10 @@ class ModelRows:
 
     def of_shapes(self, batch: Sequence[Shape]) -> Frames:
         """Yield frames of spaces and elements that have shapes."""
-        frames = self._matrix @ np.array([one.frame for one in batch])
-        heights = np.array([(one.footprint.bottom, one.footprint.top) for one in batch])
+        frames = self._matrix @ np.array([each.frame for each in batch])
+        heights = np.array([(each.footprint.bottom, each.footprint.top) for each in batch])
         bottoms, tops = (frames[:, 2, 2] * heights[:, at] + frames[:, 2, 3] for at in (0, 1))
-        areas = np.array([one.footprint.area for one in batch], dtype=object)
+        areas = np.array([each.footprint.area for each in batch], dtype=object)
         geometry = placed_footprints(areas, frames, bottoms)
         rows = []
         for shape, bottom, top in zip(batch, bottoms, tops, strict=True):
@@ -87,14 +89,14 @@ class ModelRows:
             row |= {"bottom": float(bottom), "top": float(top), "mesh": shape.mesh, "color": shape.color}
             row["matrix"] = matrix_text(self._matrix @ shape.matrix)
             rows.append(row)
-        self.shaped.update(one.product for one in batch)
-        self.widened.update(one.product for one in batch if one.footprint.widened)
+        self.shaped.update(each.product for each in batch)
+        self.widened.update(each.product for each in batch if each.footprint.widened)
         self._grow_hulls(rows, geometry)
         yield from self._frames(rows, geometry)
 
     def without_shape(self, products: Sequence[Any]) -> Frames:
         """Yield frames of spaces and elements for which there is no shape; their geometry is NULL."""
-        rows = [self._row(one) for one in products]
+        rows = [self._row(product) for product in products]
         yield from self._frames(rows, np.full(len(rows), None, dtype=object))
 
     def _row(self, product: Any) -> dict[str, Any]:
@@ -158,8 +160,8 @@ class ModelRows:
     def _grow_hulls(self, rows: list[dict[str, Any]], geometry: NDArray[Any]) -> None:
         """Widen the hulls of storeys and of the whole model by the footprints of a batch."""
         of_storey = np.array([_WHOLE if row["storey_number"] is None else row["storey_number"] for row in rows])
-        found = [int(at) for at in np.unique(of_storey) if at != _WHOLE]
-        self._grow([*found, _WHOLE], [*(geometry[of_storey == at] for at in found), geometry])
+        storeys_at = [int(at) for at in np.unique(of_storey) if at != _WHOLE]
+        self._grow([*storeys_at, _WHOLE], [*(geometry[of_storey == at] for at in storeys_at), geometry])
 
     def _grow(self, numbers: Sequence[int], shapes: Sequence[NDArray[Any]]) -> None:
         for at, some in zip(numbers, shapes, strict=True):
@@ -176,20 +178,22 @@ class ModelRows:
         """Return the storeys: outline of what they hold, at the height of their placement; numbered 1, 2, … and -1, -2, …"""
         storeys = self._products.storeys
         attempt = self._losses.attempt
-        local = [attempt("ifc.value_lost", one, partial(self._local_height, one), (0.0, 0.0)) for one in storeys]
+        local = [
+            attempt("ifc.value_lost", storey, partial(self._local_height, storey), (0.0, 0.0)) for storey in storeys
+        ]
         numbers = _storey_numbers([above for _, above in local])
         heights = [float(self._matrix[2, 2] * z + self._matrix[2, 3]) for z, _ in local]
         columns: dict[str, list[Any]] = {
-            "place": [self._storey_names[one.id()][1] or f"#{one.id()}" for one in storeys],
-            "global_id": [self._storey_names[one.id()][1] for one in storeys],
+            "place": [self._storey_names[storey.id()][1] or f"#{storey.id()}" for storey in storeys],
+            "global_id": [self._storey_names[storey.id()][1] for storey in storeys],
             "model": [self.model_key] * len(storeys),
-            "name": [self._storey_names[one.id()][0] or self._text(one, "LongName") for one in storeys],
+            "name": [self._storey_names[storey.id()][0] or self._text(storey, "LongName") for storey in storeys],
             "elevation": heights,
             "number": numbers,
-            "elements": [self._counts[one.id()] for one in storeys],
+            "elements": [self._counts[storey.id()] for storey in storeys],
         }
         outlines = np.empty(len(storeys), dtype=object)
-        outlines[:] = [self._outline(one.id(), height) for one, height in zip(storeys, heights, strict=True)]
+        outlines[:] = [self._outline(storey.id(), height) for storey, height in zip(storeys, heights, strict=True)]
         return self._frame("bim_storey", columns, outlines)
 
     def _local_height(self, storey: Any) -> tuple[float, float]:
@@ -215,10 +219,10 @@ class ModelRows:
         ]
         self._grow([_WHOLE], [geometry[~shapely.is_missing(geometry)]])
         columns: dict[str, list[Any]] = {
-            "place": [self._losses.text(one, 0) or f"#{one.id()}" for one, _ in lines],
-            "global_id": [self._losses.text(one, 0) for one, _ in lines],
+            "place": [self._losses.text(alignment, 0) or f"#{alignment.id()}" for alignment, _ in lines],
+            "global_id": [self._losses.text(alignment, 0) for alignment, _ in lines],
             "model": [self.model_key] * len(lines),
-            "name": [self._losses.text(one, 2) for one, _ in lines],
+            "name": [self._losses.text(alignment, 2) for alignment, _ in lines],
         }
         return self._frame("bim_alignment", columns, geometry)
 

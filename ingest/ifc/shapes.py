@@ -71,8 +71,8 @@ def read_shapes(
     empty = make.take_empty()
     missed = _missed(model, empty)
     yield from make.shapes(KERNEL, missed, cut=False)
-    done = {one.id() for one in missed} - {one.id() for one in make.take_empty()}
-    yield from make.shapes(SECOND_KERNEL, [one for one in empty if one.id() not in done])
+    done = {product.id() for product in missed} - {product.id() for product in make.take_empty()}
+    yield from make.shapes(SECOND_KERNEL, [product for product in empty if product.id() not in done])
 
 
 def _missed(model: Any, products: Sequence[Any]) -> list[Any]:
@@ -95,7 +95,7 @@ class _Maker:
 
     def take_empty(self) -> list[Any]:
         """Return the products that came empty since this was last asked."""
-        empty, self._empty = [one for number, one in self._empty.items() if number not in self._made], {}
+        empty, self._empty = [product for number, product in self._empty.items() if number not in self._made], {}
         return empty
 
     def shapes(self, kernel: str, products: Sequence[Any], *, cut: bool = True) -> Iterator[Shape]:
@@ -107,7 +107,7 @@ class _Maker:
         passed: set[int] = set()
         with contextlib.suppress(RuntimeError):
             yield from self._pass(kernel, products, cut, passed)
-        left = [one for one in products if one.id() not in passed]
+        left = [product for product in products if product.id() not in passed]
         if len(left) > 1:
             yield from self.shapes(kernel, left[: len(left) // 2], cut=cut)
             yield from self.shapes(kernel, left[len(left) // 2 :], cut=cut)
@@ -137,7 +137,7 @@ class _Maker:
         if number in self._made or context == BODY:
             return number in self._made
         shapes = self._model.by_id(number).Representation.Representations or ()
-        return any(one.RepresentationIdentifier == BODY for one in shapes)
+        return any(shape.RepresentationIdentifier == BODY for shape in shapes)
 
 
 def _settings(*, cut: bool) -> Any:
@@ -151,17 +151,17 @@ def _settings(*, cut: bool) -> Any:
 
 def _shape(element: Any, known: dict[str, _Kept], keep_blob: Callable[[str, bytes], None]) -> Shape | None:
     geometry = element.geometry
-    kept = known.get(geometry.id)
-    if kept is None:
-        kept = known[geometry.id] = _keep(geometry, keep_blob)
-    if kept.footprint is None:
+    stored = known.get(geometry.id)
+    if stored is None:
+        stored = known[geometry.id] = _keep(geometry, keep_blob)
+    if stored.footprint is None:
         return None
     matrix = np.frombuffer(element.transformation_buffer).reshape(4, 4).T
     if is_upright(matrix):
-        return Shape(element.id, kept.mesh, matrix, kept.color, kept.footprint, matrix)
+        return Shape(element.id, stored.mesh, matrix, stored.color, stored.footprint, matrix)
     vertices, triangles = _arrays(geometry)
     tilted = footprint_of(vertices @ matrix[:3, :3].T + matrix[:3, 3], triangles)
-    return Shape(element.id, kept.mesh, matrix, kept.color, tilted, np.eye(4))
+    return Shape(element.id, stored.mesh, matrix, stored.color, tilted, np.eye(4))
 
 
 def is_upright(matrix: Float64) -> bool:

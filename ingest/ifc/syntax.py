@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
-__all__ = ["Outline", "check_syntax", "outline_of"]
+__all__ = ["Numbers", "Outline", "check_syntax", "numbers_at", "outline_of", "text_for_numbers"]
 
 _STRING_OR_COMMENT = re.compile(rb"'[^'\\]*(?:\\(?:S\\.)?[^'\\]*)*'|/\*.*?\*/", re.DOTALL)
 _HEADER_ENTITY = re.compile(rb"(?:^|;)([A-Z_]+)\(")
@@ -72,9 +72,20 @@ def check_syntax(outline: Outline, name: str) -> tuple[list[Finding], Numbers]:
 
 def _numbers(data: bytes) -> tuple[Numbers, Numbers]:
     """Return the numbers of instances in order of definition, and all numbers referred to (digit by digit, vectorised)."""
-    text = np.frombuffer(data + b" " * (_MOST_DIGITS + 1), np.uint8)
-    at = np.flatnonzero(text == _HASH) + 1
-    numbers, reading = np.zeros(len(at), np.int64), np.ones(len(at), dtype=bool)
+    text = text_for_numbers(data)
+    numbers, ends = numbers_at(text, np.flatnonzero(text == _HASH) + 1)
+    defining = text[ends] == _EQUALS
+    return numbers[defining], numbers[~defining]
+
+
+def text_for_numbers(data: bytes) -> NDArray[np.uint8]:
+    """Return bytes as an array with blanks after the last, so that a number that ends the data is read like any other."""
+    return np.frombuffer(data + b" " * (_MOST_DIGITS + 1), np.uint8)
+
+
+def numbers_at(text: NDArray[np.uint8], starts: NDArray[np.intp]) -> tuple[Numbers, NDArray[np.intp]]:
+    """Return the numbers that begin at positions of a text of `text_for_numbers`, and where each ends; 0 where none begins."""
+    numbers, at = np.zeros(len(starts), np.int64), starts
     for _ in range(_MOST_DIGITS):
         digit = text[at]
         reading = (digit >= _ZERO) & (digit <= _NINE)
@@ -82,8 +93,7 @@ def _numbers(data: bytes) -> tuple[Numbers, Numbers]:
             break
         numbers = np.where(reading, numbers * 10 + (digit.astype(np.int64) - _ZERO), numbers)
         at = at + reading
-    defining = text[at] == _EQUALS
-    return numbers[defining], numbers[~defining]
+    return numbers, at
 
 
 def _ensure_whole(outline: Outline, defined: Numbers, name: str) -> None:
@@ -110,7 +120,7 @@ def _ensure_unambiguous(outline: Outline, defined: Numbers, name: str) -> None:
 
 
 def _shown(numbers: Numbers) -> list[str]:
-    return [f"#{one}" for one in numbers[:_SHOWN]]
+    return [f"#{number}" for number in numbers[:_SHOWN]]
 
 
 def _instance_at(data: bytes, at: int) -> str:
@@ -134,8 +144,8 @@ def _semicolons(outline: Outline) -> list[Finding]:
 
 
 def _header_entries(outline: Outline) -> list[Finding]:
-    found = {one.decode() for one in _HEADER_ENTITY.findall(outline.header)}
-    foreign = sorted(found - _STANDARD_HEADER)
+    names = {name.decode() for name in _HEADER_ENTITY.findall(outline.header)}
+    foreign = sorted(names - _STANDARD_HEADER)
     return [Finding("ifc.header_entry", "warning", place="HEADER", values={"entries": foreign})] if foreign else []
 
 

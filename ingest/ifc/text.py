@@ -83,8 +83,8 @@ def _odd_findings(words: dict[OddValue, str]) -> list[Finding]:
 
 def schema_of(head: bytes) -> str:
     """Return the schema the first bytes of a STEP file name, "" where they name none."""
-    found = _FILE_SCHEMA.search(head[:_HEAD_BYTES]) if _ISO in head[:256] else None
-    return found.group(1).decode("ascii", "replace").strip().upper() if found else ""
+    schema = _FILE_SCHEMA.search(head[:_HEAD_BYTES]) if _ISO in head[:256] else None
+    return schema.group(1).decode("ascii", "replace").strip().upper() if schema else ""
 
 
 def _schema(text: bytes, name: str) -> tuple[str, str]:
@@ -100,12 +100,12 @@ def _schema(text: bytes, name: str) -> tuple[str, str]:
 
 def _escaped(text: bytes, encoding: str | None) -> tuple[bytes, str]:
     """Return a file with raw letters escaped, and the encoding they were read in: as named, else UTF-8, GBK or Latin-1."""
-    for one in (encoding, *_ENCODINGS) if encoding else _ENCODINGS:
+    for name in (encoding, *_ENCODINGS) if encoding else _ENCODINGS:
         try:
-            words = text.decode(one)
+            words = text.decode(name)
         except (UnicodeDecodeError, LookupError):
             continue
-        return _escape(words), one
+        return _escape(words), name
     return _escape(text.decode("latin-1")), "latin-1"
 
 

@@ -54,7 +54,7 @@ def numbers_as_typed(tables: Sequence[SurveyTable], draft: Draft) -> NumberTable
     for text in typed:
         for key in _keys(text):
             alike[key].append(text)
-    rows = [list(map(list, one.table.rows)) for one in tables]
+    rows = [list(map(list, survey_table.table.rows)) for survey_table in tables]
     restored: Counter[int] = Counter()
     first: dict[int, tuple[str, str, str]] = {}
     lost: dict[str, str] = {}
@@ -76,26 +76,30 @@ def numbers_as_typed(tables: Sequence[SurveyTable], draft: Draft) -> NumberTable
         name = tables[table].table.name
         about: dict[str, Any] = {"table": name, "count": restored[table], "shown": shown, "number": number}
         draft.report(Finding("survey.numbers_restored", "info", place=place, values=about))
-    given_back = [replace(one, table=replace(one.table, rows=rows[n])) for n, one in enumerate(tables)]
+    given_back = [
+        replace(survey_table, table=replace(survey_table.table, rows=rows[n])) for n, survey_table in enumerate(tables)
+    ]
     return NumberTables(given_back, lost)
 
 
 def _altered_cells(tables: Sequence[SurveyTable]) -> Iterator[_Cell]:
-    for table, one in enumerate(tables):
-        columns = {one.heading.columns[name] for name in _NUMBERS if name in one.heading.columns}
-        for (row, column), altered in one.table.altered.items():
-            if column in columns and row >= one.heading.rows:
-                yield _Cell(table, row, column, altered)
+    for number, survey_table in enumerate(tables):
+        columns = {survey_table.heading.columns[name] for name in _NUMBERS if name in survey_table.heading.columns}
+        for (row, column), altered in survey_table.table.altered.items():
+            if column in columns and row >= survey_table.heading.rows:
+                yield _Cell(number, row, column, altered)
 
 
 def _typed_numbers(tables: Sequence[SurveyTable], cells: Sequence[_Cell]) -> list[str]:
     """Return every number that stands as text in a column of numbers, each once."""
     changed = {(cell.table, cell.row, cell.column) for cell in cells}
     typed: dict[str, None] = {}
-    for table, one in enumerate(tables):
-        columns = [one.heading.columns[name] for name in _NUMBERS if name in one.heading.columns]
-        for row, texts in enumerate(one.table.rows[one.heading.rows :], one.heading.rows):
-            typed |= {texts[c]: None for c in columns if c < len(texts) and (table, row, c) not in changed and texts[c]}
+    for number, survey_table in enumerate(tables):
+        columns = [survey_table.heading.columns[name] for name in _NUMBERS if name in survey_table.heading.columns]
+        for row, texts in enumerate(survey_table.table.rows[survey_table.heading.rows :], survey_table.heading.rows):
+            typed |= {
+                texts[c]: None for c in columns if c < len(texts) and (number, row, c) not in changed and texts[c]
+            }
     return list(typed)
 
 
@@ -160,5 +164,5 @@ def _likely(altered: AlteredCell) -> list[str]:
 
 
 def _place(tables: Sequence[SurveyTable], cell: _Cell) -> str:
-    one = tables[cell.table].table
-    return f"{one.name} row {one.numbers[cell.row]}"
+    table = tables[cell.table].table
+    return f"{table.name} row {table.numbers[cell.row]}"

@@ -24,23 +24,23 @@ def survey_files(path: Path, vocabulary: Vocabulary) -> tuple[Path, ...]:
     kind.
     """
     if path.is_dir():
-        found = tuple(sorted(one for one in path.iterdir() if one.is_file() and is_table_file(one)))
-        if not found:
+        files = tuple(sorted(file for file in path.iterdir() if file.is_file() and is_table_file(file)))
+        if not files:
             raise SourceRefused(
-                "survey.empty_folder", source=path.name, found=sorted(one.name for one in path.iterdir())[:5]
+                "survey.empty_folder", source=path.name, found=sorted(file.name for file in path.iterdir())[:5]
             )
-        return found
+        return files
     if path.suffix.lower() not in _TEXT_SUFFIXES or not path.is_file():
         return (path,)
     stem, kind = _split_name(path.stem, vocabulary)
     wanted = {"point": "line", "line": "point"}.get(kind)
     partners = [
-        one
-        for one in path.parent.iterdir()
+        file
+        for file in path.parent.iterdir()
         if wanted
-        and one.suffix.lower() in _TEXT_SUFFIXES
-        and is_table_file(one)
-        and _split_name(one.stem, vocabulary) == (stem, wanted)
+        and file.suffix.lower() in _TEXT_SUFFIXES
+        and is_table_file(file)
+        and _split_name(file.stem, vocabulary) == (stem, wanted)
     ]
     return tuple(sorted((path, *partners)))
 
@@ -54,9 +54,9 @@ def class_of_name(name: str, vocabulary: Vocabulary) -> PipeClass:
     stem, _ = _split_name(name, vocabulary)
     parts = [part for part in _SEPARATORS.split(stem) if part]
     for part in (*reversed(parts), "".join(parts)):
-        found = vocabulary.pipe_class(part)
-        if found.major:
-            return found
+        named = vocabulary.pipe_class(part)
+        if named.major:
+            return named
     return PipeClass()
 
 

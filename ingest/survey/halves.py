@@ -87,17 +87,17 @@ def points_of_sheet(rows: SurveyRows) -> SurveyRows:
         distance=None,
     )
     _report_moved(rows, first)
-    told = rows.frame.replace("", None).groupby(group).first().fillna("")
+    ends = rows.frame.replace("", None).groupby(group).first().fillna("")
     leading = np.unique(first)
-    told[["table", "row"]] = rows.frame[["table", "row"]].to_numpy()[leading]
-    told[["table", "row"]] = told[["table", "row"]].astype(int)
-    return SurveyRows("pipe_point", rows.tables, told.reset_index(drop=True), alone[leading], rows.draft)
+    ends[["table", "row"]] = rows.frame[["table", "row"]].to_numpy()[leading]
+    ends[["table", "row"]] = ends[["table", "row"]].astype(int)
+    return SurveyRows("pipe_point", rows.tables, ends.reset_index(drop=True), alone[leading], rows.draft)
 
 
 def _report_moved(rows: SurveyRows, first: Indices) -> None:
     """Report a point whose rows give it different coordinates or ground."""
     for name in ("x", "y", "ground_elevation"):
-        said = rows.text(name)
+        texts = rows.text(name)
         value = numbers_of(rows, name, quiet=True)
         differs = np.abs(value - value[first]) > _SAME_PLACE
         rows.report(
@@ -105,8 +105,8 @@ def _report_moved(rows: SurveyRows, first: Indices) -> None:
             differs,
             number=rows.text("survey_no"),
             field=name,
-            one=said[first],
-            other=said,
+            one=texts[first],
+            other=texts,
             first=lambda r: rows.place(int(first[r])),
         )
 
@@ -129,9 +129,9 @@ def lines_of_halves(rows: SurveyRows) -> SurveyRows:
     rows.set_aside("survey.line_to_itself", number == connected, number=number)
     pair, forward, likeness = _keys_of(rows)
     _set_aside_repeated(rows, pair, forward)
-    kept = np.flatnonzero(rows.keep)
-    one, other = _matched(pair[kept], forward[kept], likeness[kept])
-    one, other = kept[one], np.where(other < 0, -1, kept[other])
+    rows_left = np.flatnonzero(rows.keep)
+    one, other = _matched(pair[rows_left], forward[rows_left], likeness[rows_left])
+    one, other = rows_left[one], np.where(other < 0, -1, rows_left[other])
     order = np.argsort(one, kind="stable")
     lines = _merged(rows, one[order], other[order])
     _report_halves(rows, lines, one[order], other[order])
@@ -152,8 +152,8 @@ def _keys_of(rows: SurveyRows) -> tuple[Texts, Mask, Texts]:
 
 def _set_aside_repeated(rows: SurveyRows, pair: Texts, forward: Mask) -> None:
     """Set aside a half that is told twice from the same end with the same words."""
-    said = [rows.text(name) for name in (*_COMPARED, *_END_FIELDS)]
-    whole = pd.Series(joined_keys((pair, forward.astype(str).astype(object), *said)))
+    texts = [rows.text(name) for name in (*_COMPARED, *_END_FIELDS)]
+    whole = pd.Series(joined_keys((pair, forward.astype(str).astype(object), *texts)))
     kept = whole[rows.keep]
     repeated = np.asarray(kept[kept.duplicated()].index)
     rows.set_aside(
@@ -172,9 +172,9 @@ def _matched(pair: Texts, forward: Mask, likeness: Texts) -> tuple[Indices, Indi
     matches: list[pd.DataFrame] = []
     for keys in (["pair", "like"], ["pair"]):
         left["rank"] = left.groupby([*keys, "forward"]).cumcount()
-        found = left[left["forward"]].merge(left[~left["forward"]], on=[*keys, "rank"], suffixes=("_a", "_b"))
-        matches.append(found[["index_a", "index_b"]])
-        left = left[~left["index"].isin(found["index_a"]) & ~left["index"].isin(found["index_b"])].copy()
+        pairs = left[left["forward"]].merge(left[~left["forward"]], on=[*keys, "rank"], suffixes=("_a", "_b"))
+        matches.append(pairs[["index_a", "index_b"]])
+        left = left[~left["index"].isin(pairs["index_a"]) & ~left["index"].isin(pairs["index_b"])].copy()
     both = pd.concat(matches).to_numpy(dtype=np.intp).reshape(-1, 2)
     alone = left["index"].to_numpy(dtype=np.intp)
     return np.concatenate((both.min(axis=1), alone)), np.concatenate(

@@ -164,12 +164,12 @@ def _matched(candidates: list[list[str]], aliases: Mapping[str, tuple[str, ...]]
         for name in names:
             for form in _forms(name):
                 by_name.setdefault(form, column)
-    found: dict[str, int] = {}
+    columns: dict[str, int] = {}
     for name, wanted in aliases.items():
         hit = next((by_name[form] for alias in wanted for form in _forms(alias)[:1] if form in by_name), None)
-        if hit is not None and hit not in found.values():
-            found[name] = hit
-    return found | _matched_cut(candidates, aliases, found)
+        if hit is not None and hit not in columns.values():
+            columns[name] = hit
+    return columns | _matched_cut(candidates, aliases, columns)
 
 
 @lru_cache(maxsize=4096)

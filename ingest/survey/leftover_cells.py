@@ -27,11 +27,11 @@ _NOT_STORED = ("data_source",)
 def attributes_of_rows(rows: SurveyRows) -> NDArray[Any]:
     """Return the attributes of each row as JSON text, None where there are none; says once a table which columns they are."""
     texts = np.full(len(rows.frame), None, dtype=object)
-    by_table = [_attributes_of_table(one) for one in rows.tables]
-    for number, one in enumerate(rows.tables):
-        names = [name for name, _ in _leftover(one)]
+    by_table = [_attributes_of_table(survey_table) for survey_table in rows.tables]
+    for number, survey_table in enumerate(rows.tables):
+        names = [name for name, _ in _leftover(survey_table)]
         if names and (rows.frame["table"] == number).any():
-            rows.draft.report_attributes(rows.layer, names, one.table.name)
+            rows.draft.report_attributes(rows.layer, names, survey_table.table.name)
     first = zip(rows.frame["table"].tolist(), rows.frame["row"].tolist(), strict=True)
     texts[:] = [by_table[table][row] for table, row in first]
     if "also_row" not in rows.frame:
@@ -43,30 +43,30 @@ def attributes_of_rows(rows: SurveyRows) -> NDArray[Any]:
     return texts
 
 
-def _leftover(one: SurveyTable) -> list[tuple[str, int]]:
+def _leftover(table: SurveyTable) -> list[tuple[str, int]]:
     """Return heading and position of the columns that feed no field; of headings that are alike the later ones are numbered."""
-    used = {column for field, column in one.heading.columns.items() if field not in _NOT_STORED}
+    used = {column for field, column in table.heading.columns.items() if field not in _NOT_STORED}
     names: dict[str, int] = {}
-    for column, title in enumerate(one.heading.titles):
+    for column, title in enumerate(table.heading.titles):
         if title and column not in used:
             free = next(each for each in (title, *(f"{title} {n}" for n in range(2, 999))) if each not in names)
             names[free] = column
     return list(names.items())
 
 
-def _attributes_of_table(one: SurveyTable) -> NDArray[Any]:
+def _attributes_of_table(table: SurveyTable) -> NDArray[Any]:
     """Return the attributes of every row of a table, title and heading rows too: rows are known by their number."""
-    cells, first = one.table.rows, one.heading.rows
+    cells, first = table.table.rows, table.heading.rows
     columns = {
         name: _typed([row[column] if column < len(row) else "" for row in cells], first)
-        for name, column in _leftover(one)
+        for name, column in _leftover(table)
     }
     return leftover_attributes(columns, len(cells))
 
 
 def _typed(cells: Sequence[str], first: int) -> NDArray[Any]:
-    said = [cell for cell in cells[first:] if cell]
-    are_numbers = bool(said) and all(_NUMBER.fullmatch(cell) for cell in said)
+    filled = [cell for cell in cells[first:] if cell]
+    are_numbers = bool(filled) and all(_NUMBER.fullmatch(cell) for cell in filled)
     read: list[Any] = [None] * first
     read += [
         (float(cell) if "." in cell else int(cell)) if are_numbers and cell else cell or None for cell in cells[first:]
@@ -74,9 +74,9 @@ def _typed(cells: Sequence[str], first: int) -> NDArray[Any]:
     return np.array([*read, None], dtype=object)[:-1]
 
 
-def _joined(one: str | None, other: str | None) -> str | None:
+def _joined(first: str | None, second: str | None) -> str | None:
     """Return what two rows say of one line: where they differ both, smaller first, whichever row came first."""
-    both = (read_attributes(one), read_attributes(other))
+    both = (read_attributes(first), read_attributes(second))
     joined: dict[str, Any] = {}
     for name in {*both[0], *both[1]}:
         values = [each[name] for each in both if name in each]

@@ -67,8 +67,8 @@ def read_lines(rows: SurveyRows, points: PointPlaces, crs: str, vocabulary: Voca
         return
     heights = _heights(lines, vocabulary)
     frame = _frame(lines, heights, crs, vocabulary)
-    kept = np.flatnonzero(rows.keep)
-    add_by_table(rows, "pipe_line", frame.iloc[kept], kept)
+    kept_rows = np.flatnonzero(rows.keep)
+    add_by_table(rows, "pipe_line", frame.iloc[kept_rows], kept_rows)
 
 
 def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _Lines:
@@ -87,7 +87,7 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
     a, b = (points.find(number, project, scope, major) for number in (start, end))
     rows.points = _middles(points, a, b)
     _set_aside_dangling(rows, points, (start, end), (a, b))
-    told = np.where(a >= 0, points.project[a], "") if len(points.number) else np.full(len(a), "", dtype=object)
+    delivered = np.where(a >= 0, points.project[a], "") if len(points.number) else np.full(len(a), "", dtype=object)
     burial = rows.text("burial_method")
     reference = [
         vocabulary.depth_reference(PipeClass(m, s), w) for m, s, w in zip(major, rows.text("sub"), burial, strict=True)
@@ -104,7 +104,7 @@ def _located(rows: SurveyRows, points: PointPlaces, vocabulary: Vocabulary) -> _
         points,
         a,
         b,
-        np.where(project == "", told, project).astype(object),
+        np.where(project == "", delivered, project).astype(object),
         np.array(reference, dtype=object),
     )
 
@@ -125,7 +125,7 @@ def _places(points: PointPlaces, index: NDArray[np.intp]) -> Floats:
 
 
 def _set_aside_dangling(
-    rows: SurveyRows, points: PointPlaces, numbers: tuple[Texts, Texts], found: tuple[Any, Any]
+    rows: SurveyRows, points: PointPlaces, numbers: tuple[Texts, Texts], indices: tuple[Any, Any]
 ) -> None:
     """Set aside lines whose number is unknown (L01), stands for several points, or whose point could not be
     used."""
@@ -133,13 +133,13 @@ def _set_aside_dangling(
 
     def nearest_to(number: Texts, row: int) -> list[str]:
         if number[row] not in asked:
-            asked[number[row]] = points.nearest(number[row], said=len(asked))
+            asked[number[row]] = points.nearest(number[row], asked=len(asked))
         return asked[number[row]]
 
     usable = rows.keep.copy()
-    for number, index in zip(numbers, found, strict=True):
-        unusable = np.array([one in points.unusable for one in number], dtype=bool) & (index == -1)
-        changed = np.array([one in points.lost for one in number], dtype=bool) & (index == -1) & ~unusable
+    for number, index in zip(numbers, indices, strict=True):
+        unusable = np.array([name in points.unusable for name in number], dtype=bool) & (index == -1)
+        changed = np.array([name in points.lost for name in number], dtype=bool) & (index == -1) & ~unusable
         causes: tuple[tuple[str, NDArray[np.bool_], dict[str, Any]], ...] = (
             ("survey.line_lost_point", unusable, {}),
             ("survey.number_lost", changed, {"cell": lambda r, number=number: points.lost[number[r]]}),
@@ -189,9 +189,9 @@ def _pairs(lines: _Lines) -> Texts:
     """Return class and unordered pair of point numbers, "WS.W1~W2": the same whichever end was listed
     first."""
     start, end, scope = lines.rows.text("start_no"), lines.rows.text("end_no"), lines.rows.text("scope")
-    said = zip(scope.tolist(), start.tolist(), end.tolist(), strict=True)
+    triples = zip(scope.tolist(), start.tolist(), end.tolist(), strict=True)
     return np.array(
-        [f"{code}.{min(a, b)}~{max(a, b)}" if code else f"{min(a, b)}~{max(a, b)}" for code, a, b in said],
+        [f"{code}.{min(a, b)}~{max(a, b)}" if code else f"{min(a, b)}~{max(a, b)}" for code, a, b in triples],
         dtype=object,
     )
 
@@ -205,9 +205,9 @@ def _segment_keys(lines: _Lines) -> Texts:
     rows, keys = lines.rows, _pairs(lines)
     forward = rows.text("start_no") <= rows.text("end_no")
     names = ("section", "material", "burial_method", "owner", "pressure", "voltage", "cable_count", "hole_total")
-    told = {name: rows.text(name) for name in names} | _end_texts(rows, forward)
-    order = pd.DataFrame({"project": lines.project, "key": keys, **told, "keep": ~rows.keep}).sort_values(
-        ["keep", *told], kind="stable"
+    contents = {name: rows.text(name) for name in names} | _end_texts(rows, forward)
+    order = pd.DataFrame({"project": lines.project, "key": keys, **contents, "keep": ~rows.keep}).sort_values(
+        ["keep", *contents], kind="stable"
     )
     nth = order.groupby(["project", "key"]).cumcount().reindex(range(len(keys))).to_numpy()
     rows.report(
@@ -233,7 +233,7 @@ class _Heights:
 def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
     rows = lines.rows
     sections = [read_section(text) for text in rows.text("section")]
-    unread = np.array([one.text is not None and one.shape is None for one in sections], dtype=bool)
+    unread = np.array([section.text is not None and section.shape is None for section in sections], dtype=bool)
     unread &= ~_report_section_unit(rows, unread)
     rows.report(
         "survey.section_unreadable",
@@ -243,11 +243,11 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
         start=lines.rows.text("start_no"),
         end=lines.rows.text("end_no"),
     )
-    size = np.array([one.height_mm / 1000 if one.height_mm else np.nan for one in sections])
+    size = np.array([section.height_mm / 1000 if section.height_mm else np.nan for section in sections])
     limits = _limits(rows, vocabulary)
     told = [_told(lines, side, index) for side, index in (("start", lines.a), ("end", lines.b))]
     _ensure_depth_unit(rows, limits)
-    ends = [heights_of_end(one, size, limits) for one in told]
+    ends = [heights_of_end(delivered, size, limits) for delivered in told]
     for side, one, end in zip(("start", "end"), told, ends, strict=True):
         _report_end(lines, side, one, end, limits)
     return _Heights(ends[0], ends[1], (told[0].depth, told[1].depth), sections, size)
@@ -255,13 +255,13 @@ def _heights(lines: _Lines, vocabulary: Vocabulary) -> _Heights:
 
 def _report_section_unit(rows: SurveyRows, unread: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Report once a table most of whose sections look like metres (0.3); return the rows that this explains."""
-    said = rows.text("section")
+    sections = rows.text("section")
     size = numbers_of(rows, "section", quiet=True)
-    tables, explained = rows.frame["table"].to_numpy(dtype=int), np.zeros(len(said), dtype=bool)
+    tables, explained = rows.frame["table"].to_numpy(dtype=int), np.zeros(len(sections), dtype=bool)
     for table in np.unique(tables).tolist():
-        told = rows.keep & (tables == table) & (said != "")
-        small = told & unread & (size >= _LEAST_METRES) & (size < _MOST_METRES)
-        if small.sum() < 3 or 2 * small.sum() < told.sum():
+        measured = rows.keep & (tables == table) & (sections != "")
+        small = measured & unread & (size >= _LEAST_METRES) & (size < _MOST_METRES)
+        if small.sum() < 3 or 2 * small.sum() < measured.sum():
             continue
         explained |= small
         row = int(np.flatnonzero(small)[0])
@@ -270,9 +270,9 @@ def _report_section_unit(rows: SurveyRows, unread: NDArray[np.bool_]) -> NDArray
             "survey.section_unit",
             [row],
             count=int(small.sum()),
-            total=int(told.sum()),
+            total=int(measured.sum()),
             table=rows.tables[table].table.name,
-            value=said[row],
+            value=sections[row],
             column=heading.titles[heading.columns["section"]],
         )
     return explained
@@ -288,10 +288,10 @@ def _ensure_depth_unit(rows: SurveyRows, limits: Limits) -> None:
 
 def _limits(rows: SurveyRows, vocabulary: Vocabulary) -> Limits:
     classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
-    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
+    deepest = {name: vocabulary.maximum_depth(name) for name in set(classes)}
     above = set(vocabulary.rules["above_ground"]["words"])
     return Limits(
-        np.array([deepest[one] for one in classes]),
+        np.array([deepest[name] for name in classes]),
         np.array([word in above for word in rows.text("burial_method")], dtype=bool),
         float(vocabulary.rules["limits"]["elevation_tolerance"]),
     )
@@ -375,10 +375,10 @@ def _frame(lines: _Lines, heights: _Heights, crs: str, vocabulary: Vocabulary) -
     for name in ("crown", "axis", "invert"):
         columns |= {f"start_{name}": getattr(start, name), f"end_{name}": getattr(end, name)}
     columns |= {
-        "section": [one.text for one in heights.sections],
-        "section_shape": [one.shape for one in heights.sections],
-        "width_mm": [one.width_mm for one in heights.sections],
-        "height_mm": [one.height_mm for one in heights.sections],
+        "section": [section.text for section in heights.sections],
+        "section_shape": [section.shape for section in heights.sections],
+        "width_mm": [section.width_mm for section in heights.sections],
+        "height_mm": [section.height_mm for section in heights.sections],
         "depth_reference": lines.reference,
         "height_source": sources_of(start, end),
     }

@@ -65,7 +65,7 @@ class PointPlaces:
         Numbers are unique within one project and class: the same sub-class is looked at first, then the same
         class, then points or references of which no class or project is known.
         """
-        found = np.full(len(number), -1, dtype=np.intp)
+        index = np.full(len(number), -1, dtype=np.intp)
         levels = (
             ((self.project, self.scope, self.number), (project, scope, number)),
             ((self.project, self.major, self.number), (project, major, number)),
@@ -75,12 +75,12 @@ class PointPlaces:
             ((self.number,), (number,)),
         )
         for narrow, (keys, wanted) in zip((True, True, True, True, False, False), levels, strict=True):
-            open_rows = np.flatnonzero(found < 0)
+            open_rows = np.flatnonzero(index < 0)
             hits = _lookup(joined_keys(keys), joined_keys(tuple(part[open_rows] for part in wanted)))
             usable = (hits >= 0) & self._agree(hits, project[open_rows], major[open_rows])
-            found[open_rows[usable]] = hits[usable]
-            found[open_rows[(hits == -2) & (narrow | (major[open_rows] == ""))]] = -2
-        return found
+            index[open_rows[usable]] = hits[usable]
+            index[open_rows[(hits == -2) & (narrow | (major[open_rows] == ""))]] = -2
+        return index
 
     def _agree(self, hits: NDArray[np.intp], project: Texts, major: Texts) -> NDArray[np.bool_]:
         """Return where a point contradicts neither the project nor the class of the reference."""
@@ -101,10 +101,10 @@ class PointPlaces:
             lost={**self.lost, **other.lost},
         )
 
-    def nearest(self, number: str, *, said: int = 0) -> list[str]:
+    def nearest(self, number: str, *, asked: int = 0) -> list[str]:
         """Return the numbers most like one; empty after so many questions that the answers would cost too
         much."""
-        if said >= _NEAREST_SOUGHT:
+        if asked >= _NEAREST_SOUGHT:
             return []
         return get_close_matches(number, self.number.tolist(), 3, 0.0)
 
@@ -132,10 +132,10 @@ def read_points(rows: SurveyRows, crs: str, vocabulary: Vocabulary) -> PointPlac
     _report_values(rows, ground, vocabulary)
     unusable = frozenset(rows.text("survey_no")[~rows.keep].tolist())
     _store(rows, east, north, ground, project, crs, vocabulary)
-    kept = np.flatnonzero(rows.keep)
-    number, scope, major = (rows.text(name)[kept] for name in ("survey_no", "scope", "major"))
+    stored = np.flatnonzero(rows.keep)
+    number, scope, major = (rows.text(name)[stored] for name in ("survey_no", "scope", "major"))
     return PointPlaces(
-        number, project[kept], scope, major, east[kept], north[kept], ground[kept], unusable - set(number)
+        number, project[stored], scope, major, east[stored], north[stored], ground[stored], unusable - set(number)
     )
 
 
@@ -158,8 +158,8 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
         y=y,
     )
     keys = joined_keys((project, scope, number))
-    kept = np.flatnonzero(rows.keep)
-    first = pd.Series(kept, index=keys[kept])
+    stored = np.flatnonzero(rows.keep)
+    first = pd.Series(stored, index=keys[stored])
     first = first[~first.index.duplicated()]
     twin = first.reindex(keys, fill_value=-1).to_numpy()
     repeated = rows.keep & (twin >= 0) & (twin != np.arange(len(keys)))
@@ -175,20 +175,20 @@ def _set_aside_unusable(rows: SurveyRows, east: Floats, north: Floats, project: 
 
 def _set_aside_misplaced(rows: SurveyRows, east: Floats, north: Floats, crs: str) -> None:
     """Refuse a survey most of which lies elsewhere; set single such points aside. The rule is `ingest/place.py`."""
-    kept = np.flatnonzero(rows.keep)
+    kept_rows = np.flatnonzero(rows.keep)
     coordinates = rows.draft.coordinates
-    if coordinates.anywhere or not len(kept):
+    if coordinates.anywhere or not len(kept_rows):
         return
-    causes = causes_of(*coordinates.read_xy(east[kept], north[kept]), crs, rows.draft.town)
-    known = [(int(row), cause) for row, cause in zip(kept, causes, strict=True) if cause is not None]
+    causes = causes_of(*coordinates.read_xy(east[kept_rows], north[kept_rows]), crs, rows.draft.town)
+    known = [(int(row), cause) for row, cause in zip(kept_rows, causes, strict=True) if cause is not None]
     x, y, number = rows.text("x"), rows.text("y"), rows.text("survey_no")
     groups: dict[Cause, list[int]] = {}
     for row, cause in known:
         groups.setdefault(cause, []).append(row)
     for cause, group in sorted(groups.items(), key=lambda item: -len(item[1])):
         first = group[0]
-        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept)}
-        if 2 * len(known) > len(kept):
+        values = {"crs": crs, "likely": cause.crs, "unit": cause.unit, "total": len(kept_rows)}
+        if 2 * len(known) > len(kept_rows):
             raise SourceRefused(
                 _rule_of(cause),
                 source=rows.draft.source.name,
@@ -244,8 +244,8 @@ def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
     """Return the depths of wells; one that cannot be is reported and left empty, a table of such is refused."""
     depths = numbers_of(rows, "well_depth")
     classes = [PipeClass(major, sub) for major, sub in zip(rows.text("major"), rows.text("sub"), strict=True)]
-    deepest = {one: vocabulary.maximum_depth(one) for one in set(classes)}
-    maximum = np.array([deepest[one] for one in classes], dtype=np.float64)
+    deepest = {pipe_class: vocabulary.maximum_depth(pipe_class) for pipe_class in set(classes)}
+    maximum = np.array([deepest[pipe_class] for pipe_class in classes], dtype=np.float64)
     ensure_depth_unit(rows, ["well_depth"], [depths], maximum)
     impossible = ((depths > maximum) | (depths < 0)) & rows.keep
     number = rows.text("survey_no")
@@ -256,24 +256,24 @@ def _well_depths(rows: SurveyRows, vocabulary: Vocabulary) -> Floats:
 def _store(
     rows: SurveyRows, east: Floats, north: Floats, ground: Floats, project: Texts, crs: str, vocabulary: Vocabulary
 ) -> None:
-    kept = np.flatnonzero(rows.keep)
-    if not len(kept):
+    kept_rows = np.flatnonzero(rows.keep)
+    if not len(kept_rows):
         return
-    columns: dict[str, Any] = {name: rows.text(name)[kept] for name in _COPIED}
+    columns: dict[str, Any] = {name: rows.text(name)[kept_rows] for name in _COPIED}
     columns |= {
-        "project": project[kept],
-        "class": rows.text("major")[kept],
-        "subclass": rows.text("sub")[kept],
-        "ground_elevation": ground[kept],
-        "well_depth": _well_depths(rows, vocabulary)[kept],
-        "status": status_codes(rows, vocabulary)[kept],
-        "place": np.array(rows.places(), dtype=object)[kept],
+        "project": project[kept_rows],
+        "class": rows.text("major")[kept_rows],
+        "subclass": rows.text("sub")[kept_rows],
+        "ground_elevation": ground[kept_rows],
+        "well_depth": _well_depths(rows, vocabulary)[kept_rows],
+        "status": status_codes(rows, vocabulary)[kept_rows],
+        "place": np.array(rows.places(), dtype=object)[kept_rows],
     }
     if rows.own.any():  # rows of the one-sheet table that tell of a line too: the line keeps what no field takes
         attributes = attributes_of_rows(rows)
         attributes[~rows.own] = None
-        columns[ATTRIBUTES] = attributes[kept]
-    geometry = np.asarray(shapely.points(east[kept], north[kept]), dtype=object)
-    raised = np.flatnonzero(np.isfinite(ground[kept]))
-    geometry[raised] = shapely.points(east[kept][raised], north[kept][raised], ground[kept][raised])
-    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept)
+        columns[ATTRIBUTES] = attributes[kept_rows]
+    geometry = np.asarray(shapely.points(east[kept_rows], north[kept_rows]), dtype=object)
+    raised = np.flatnonzero(np.isfinite(ground[kept_rows]))
+    geometry[raised] = shapely.points(east[kept_rows][raised], north[kept_rows][raised], ground[kept_rows][raised])
+    add_by_table(rows, "pipe_point", gpd.GeoDataFrame(columns, geometry=geometry, crs=crs), kept_rows)

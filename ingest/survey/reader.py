@@ -80,7 +80,7 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
     tables = _tables(path, draft, options, vocabulary)
     as_typed = numbers_as_typed(tables, draft)
     tables = as_typed.tables
-    by_role = {role: [one for one in tables if one.role == role] for role in ("point", "line", "half", "sheet")}
+    by_role = {role: [table for table in tables if table.role == role] for role in ("point", "line", "half", "sheet")}
     rows = rows_of(by_role["point"], "pipe_point", draft, vocabulary)
     margin = margin_of(_titles(tables))
     crs = source_crs(draft, options, lambda: places_of(rows, vocabulary), margin=margin)
@@ -98,8 +98,8 @@ def read_survey(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 def _titles(tables: Sequence[SurveyTable]) -> Iterator[str]:
     """Yield the cells above and among the headings, where offices write the system of the coordinates."""
-    for one in tables:
-        for row in one.table.rows[: one.heading.rows]:
+    for survey_table in tables:
+        for row in survey_table.table.rows[: survey_table.heading.rows]:
             yield from filter(None, row)
 
 
@@ -125,7 +125,7 @@ def _ensure_points(points: PointPlaces, lines: list[SurveyTable], draft: Draft) 
 def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabulary) -> list[SurveyTable]:
     """Return the tables that are points or lines; their titles and headings, and other sheets, count as
     decoration."""
-    found: list[SurveyTable] = []
+    surveyed: list[SurveyTable] = []
     others: list[TextTable] = []
     tables = [
         table for file in survey_files(path, vocabulary) for table in read_tables(file, encoding=options.text_encoding)
@@ -137,40 +137,39 @@ def _tables(path: Path, draft: Draft, options: ReadOptions, vocabulary: Vocabula
             continue
         named = class_of_name(table.name, vocabulary)
         named = named if named.major else class_of_name(Path(table.file).stem, vocabulary)
-        found.append(SurveyTable(table, heading, named))
-    lists = [one for one in found if not one.heading.speaks_of_pipes and not one.named_class.major]
-    if len(lists) < len(found):
-        found = [one for one in found if one not in lists]
-        others += [one.table for one in lists]
-    _ensure_rows(found, others, draft)
-    for table in (one for one in others if one.rows):
-        draft.decorate(len(table.rows))
-        draft.report(
-            Finding(
-                "survey.table_ignored",
-                "info",
-                place=table.name,
-                values={"source": table.file, "table": table.name, "rows": len(table.rows)},
-            )
-        )
-    draft.decorate(sum(one.heading.rows for one in found))
-    for one in found:
-        _report_lost_digits(one, draft)
-    return found
+        surveyed.append(SurveyTable(table, heading, named))
+    lists = [table for table in surveyed if not table.heading.speaks_of_pipes and not table.named_class.major]
+    if len(lists) < len(surveyed):
+        surveyed = [table for table in surveyed if table not in lists]
+        others += [table.table for table in lists]
+    _ensure_rows(surveyed, others, draft)
+    _report_ignored(others, draft)
+    draft.decorate(sum(survey_table.heading.rows for survey_table in surveyed))
+    for survey_table in surveyed:
+        _report_lost_digits(survey_table, draft)
+    return surveyed
 
 
-def _report_lost_digits(one: SurveyTable, draft: Draft) -> None:
+def _report_ignored(tables: Sequence[TextTable], draft: Draft) -> None:
+    for table in tables:
+        if table.rows:
+            values = {"source": table.file, "table": table.name, "rows": len(table.rows)}
+            draft.decorate(len(table.rows))
+            draft.report(Finding("survey.table_ignored", "info", place=table.name, values=values))
+
+
+def _report_lost_digits(survey_table: SurveyTable, draft: Draft) -> None:
     """Say once for a table which of its numbers had more digits than a spreadsheet keeps."""
-    columns = set(one.heading.columns.values())
+    columns = set(survey_table.heading.columns.values())
     rounded = [
         (row, cell)
-        for (row, column), cell in one.table.altered.items()
-        if cell.kind == "rounded" and column in columns and row >= one.heading.rows
+        for (row, column), cell in survey_table.table.altered.items()
+        if cell.kind == "rounded" and column in columns and row >= survey_table.heading.rows
     ]
     if rounded:
         row, cell = rounded[0]
-        place = f"{one.table.name} row {one.table.numbers[row]}"
-        values = {"table": one.table.name, "count": len(rounded), "value": cell.shown}
+        place = f"{survey_table.table.name} row {survey_table.table.numbers[row]}"
+        values = {"table": survey_table.table.name, "count": len(rounded), "value": cell.shown}
         draft.report(Finding("survey.digits_lost", "warning", place=place, values=values))
 
 
@@ -185,12 +184,12 @@ def _heading_of(table: TextTable, vocabulary: Vocabulary, *, alone: bool) -> Hea
         return None
 
 
-def _ensure_rows(found: Sequence[SurveyTable], others: Sequence[TextTable], draft: Draft) -> None:
+def _ensure_rows(surveyed: Sequence[SurveyTable], others: Sequence[TextTable], draft: Draft) -> None:
     """Refuse a source without a heading, or with headings over nothing."""
     source = draft.source.name
-    if not found and not any(table.rows for table in others):
+    if not surveyed and not any(table.rows for table in others):
         raise SourceRefused("survey.no_rows", source=source, tables=[table.name for table in others])
-    if not found:
+    if not surveyed:
         first = next(table for table in others if table.rows)
         raise SourceRefused(
             "survey.no_heading",
@@ -198,17 +197,17 @@ def _ensure_rows(found: Sequence[SurveyTable], others: Sequence[TextTable], draf
             table=first.name,
             found=[cell for cell in first.rows[0] if cell][:12],
         )
-    if all(len(one.table.rows) <= one.heading.rows for one in found):
-        raise SourceRefused("survey.no_rows", source=source, tables=[one.table.name for one in found])
+    if all(len(table.table.rows) <= table.heading.rows for table in surveyed):
+        raise SourceRefused("survey.no_rows", source=source, tables=[table.table.name for table in surveyed])
 
 
 def _latest(tables: Sequence[SurveyTable]) -> Instant | None:
     """Return the latest survey date that stands in the tables and is not still to come, None where there is
     none."""
     instants: list[Instant] = []
-    for one in tables:
-        column = one.heading.columns.get("surveyed")
-        below = one.table.rows[one.heading.rows :] if column is not None else []
+    for table in tables:
+        column = table.heading.columns.get("surveyed")
+        below = table.table.rows[table.heading.rows :] if column is not None else []
         for text in {row[column] for row in below if column is not None and column < len(row) and row[column]}:
             try:
                 instants.append(parse_instant(text.replace("/", "-"))[0])

@@ -93,7 +93,7 @@ class SurveyRows:
 
     def has(self, name: str) -> Mask:
         """Return which rows stand in a table that has a column for the field."""
-        given = np.array([name in one.heading.columns for one in self.tables], dtype=bool)
+        given = np.array([name in table.heading.columns for table in self.tables], dtype=bool)
         return given[self.frame["table"].to_numpy(dtype=int)] if len(self.frame) else np.zeros(0, dtype=bool)
 
     def place(self, row: int) -> str:
@@ -118,9 +118,13 @@ class SurveyRows:
         return np.where(self.own, 1 + merged, 0)
 
     def _delivered(self, row: int) -> list[tuple[int, int]]:
-        one = self.frame.iloc[row]
-        first = (int(one["table"]), int(one["row"]))
-        return [first, (int(one["also_table"]), int(one["also_row"]))] if one.get("also_row", -1) >= 0 else [first]
+        values = self.frame.iloc[row]
+        first = (int(values["table"]), int(values["row"]))
+        return (
+            [first, (int(values["also_table"]), int(values["also_row"]))]
+            if values.get("also_row", -1) >= 0
+            else [first]
+        )
 
     def _raw(self, table: int, row: int) -> dict[str, str]:
         """Return a row as it was delivered: heading -> text; columns without a heading by their number."""
@@ -201,9 +205,9 @@ def rows_of(
     """Return the rows below the headings of some tables as one frame; captions and repeated headings are
     decoration."""
     parts = []
-    for number, one in enumerate(tables):
-        part = _text_frame(one, number, vocabulary)
-        decoration = _decoration(one, part, vocabulary)
+    for number, survey_table in enumerate(tables):
+        part = _text_frame(survey_table, number, vocabulary)
+        decoration = _decoration(survey_table, part, vocabulary)
         if own:
             draft.decorate(int(decoration.sum()))
         parts.append(part[~decoration])
@@ -242,34 +246,34 @@ def _without_divided(rows: SurveyRows) -> SurveyRows:
     return SurveyRows(rows.layer, rows.tables, rows.frame[left].reset_index(drop=True), rows.own[left], rows.draft)
 
 
-def _text_frame(one: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:
+def _text_frame(survey_table: SurveyTable, number: int, vocabulary: Vocabulary) -> pd.DataFrame:
     """Return the rows of a table as text by field; numbers that are not in our unit have theirs behind them."""
-    first = one.heading.rows
-    below = one.table.rows[first:]
+    first = survey_table.heading.rows
+    below = survey_table.table.rows[first:]
     columns: dict[str, Any] = {
         name: [row[column] if column < len(row) else "" for row in below]
-        for name, column in one.heading.columns.items()
+        for name, column in survey_table.heading.columns.items()
     }
     for name in columns:
-        unit = vocabulary.written_in(name, one.heading.units.get(name, ""))
+        unit = vocabulary.written_in(name, survey_table.heading.units.get(name, ""))
         if unit != UNITS.get(kind_of_number(name), unit):
             columns[name] = [f"{cell}{unit}" if cell[-1:].isdigit() else cell for cell in columns[name]]
     frame = pd.DataFrame(columns, dtype=object)
     return frame.assign(table=number, row=np.arange(first, first + len(below)))
 
 
-def _decoration(one: SurveyTable, frame: pd.DataFrame, vocabulary: Vocabulary) -> Mask:
+def _decoration(table: SurveyTable, frame: pd.DataFrame, vocabulary: Vocabulary) -> Mask:
     """Return which rows are captions ("制表：") or the heading once more, as at the top of each printed
     page."""
-    heading = {tuple(row) for row in one.table.rows[: one.heading.rows]}
+    heading = {tuple(row) for row in table.table.rows[: table.heading.rows]}
     begins = tuple(vocabulary.rules["captions"]["begins"])
     needed = [name for name in ("x", "y", "end_no", "connected_no") if name in frame]
-    found = np.zeros(len(frame), dtype=bool)
+    decoration = np.zeros(len(frame), dtype=bool)
     blank = (frame[needed] == "").all(axis=1).to_numpy()
     for n, row in enumerate(frame["row"].tolist()):
-        cells = one.table.rows[row]
-        found[n] = tuple(cells) in heading or (blank[n] and next((c for c in cells if c), "").startswith(begins))
-    return found
+        cells = table.table.rows[row]
+        decoration[n] = tuple(cells) in heading or (blank[n] and next((c for c in cells if c), "").startswith(begins))
+    return decoration
 
 
 def _with_class(frame: pd.DataFrame, tables: Sequence[SurveyTable], vocabulary: Vocabulary) -> pd.DataFrame:
@@ -277,13 +281,13 @@ def _with_class(frame: pd.DataFrame, tables: Sequence[SurveyTable], vocabulary: 
     code."""
     words = frame["class"].tolist() if "class" in frame else [""] * len(frame)
     codes = [code[:4] for code in frame["feature_code"]] if "feature_code" in frame else [""] * len(frame)
-    said = list(zip(frame["table"].tolist(), words, codes, strict=True))
+    triples = list(zip(frame["table"].tolist(), words, codes, strict=True))
     meant = {
         key: _narrowest(vocabulary.pipe_class(key[1]), tables[key[0]].named_class, _by_code(key[2], vocabulary))
-        for key in set(said)
+        for key in set(triples)
     }
-    major = np.array([meant[key].major for key in said], dtype=object)
-    sub = np.array([meant[key].sub for key in said], dtype=object)
+    major = np.array([meant[key].major for key in triples], dtype=object)
+    sub = np.array([meant[key].sub for key in triples], dtype=object)
     return frame.assign(major=major, sub=sub, scope=np.where(sub != "", sub, major).astype(object))
 
 
@@ -293,12 +297,13 @@ def _by_code(code: str, vocabulary: Vocabulary) -> PipeClass:
     return vocabulary.pipe_class(code) if code.isdigit() and code.startswith("5") else PipeClass()
 
 
-def _narrowest(*said: PipeClass) -> PipeClass:
+def _narrowest(*classes: PipeClass) -> PipeClass:
     """Return the first class said, with the sub-class of a later one that does not contradict it."""
-    known = [one for one in said if one.major]
+    known = [each for each in classes if each.major]
     if not known:
         return PipeClass()
-    return PipeClass(known[0].major, next((one.sub for one in known if one.sub and one.major == known[0].major), ""))
+    major = known[0].major
+    return PipeClass(major, next((each.sub for each in known if each.sub and each.major == major), ""))
 
 
 def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:
@@ -307,23 +312,23 @@ def numbers_of(rows: SurveyRows, name: str, *, quiet: bool = False) -> Floats:
 
     What a comma means in `1,250` is told by all numbers of the rows, which one office wrote.
     """
-    said = rows.text(name)
-    numbers, wrong = numbers_of_texts(said, unit=UNITS.get(kind_of_number(name), ""), comma=rows.comma)
+    texts = rows.text(name)
+    numbers, wrong = numbers_of_texts(texts, unit=UNITS.get(kind_of_number(name), ""), comma=rows.comma)
     if quiet:
         return numbers
-    rows.report("survey.number_unreadable", wrong & rows.keep, field=name, value=lambda r: str(said[r])[:60])
+    rows.report("survey.number_unreadable", wrong & rows.keep, field=name, value=lambda r: str(texts[r])[:60])
     return numbers
 
 
 def status_codes(rows: SurveyRows, vocabulary: Vocabulary) -> Texts:
     """Return the status as "0".."3", None where empty; a word nobody knows is reported and left out."""
-    said = rows.text("status")
-    codes = np.array([vocabulary.word("status", text) if text else None for text in said], dtype=object)
-    unknown = np.array([code is None for code in codes], dtype=bool) & (said != "") & rows.keep
+    status = rows.text("status")
+    codes = np.array([vocabulary.word("status", text) if text else None for text in status], dtype=object)
+    unknown = np.array([code is None for code in codes], dtype=bool) & (status != "") & rows.keep
     rows.report(
         "survey.status_unknown",
         unknown,
-        word=said,
+        word=status,
         expected=list(vocabulary.rules["status"])[:12],
     )
     return codes

@@ -34,7 +34,7 @@ class PipeSection:
     height_mm: float | None = None
 
 
-def read_section(said: str) -> PipeSection:
+def read_section(text: str) -> PipeSection:
     """Return what a section text means; a text that means no section is kept as said, without shape and size.
 
     >>> read_section("1200×800")
@@ -42,7 +42,7 @@ def read_section(said: str) -> PipeSection:
     """
     # NFKC leaves × and Φ alone; φ becomes Φ by upper().
     form = (
-        "".join(unicodedata.normalize("NFKC", said).upper().split())
+        "".join(unicodedata.normalize("NFKC", text).upper().split())
         .replace("✕", "X")
         .replace("╳", "X")
         .replace("乘", "X")
@@ -60,7 +60,7 @@ def read_section(said: str) -> PipeSection:
     size = _mm(pipe["size"], pipe["unit"]) if pipe and (pipe["mark"] or not box) else 0.0
     if pipe and _LEAST_MM <= size <= _MOST_MM:
         return PipeSection(_named(pipe["mark"], size), "round", size, size)
-    return PipeSection(said.strip())
+    return PipeSection(text.strip())
 
 
 def _mm(number: str, unit: str | None) -> float:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.draft import ReadOptions
-from ingest.number_text import LENGTHS
+from ingest.number_text import METRES
 from ingest.tables import read_tables
 from twin_model.errors import CatalogueError
 
@@ -61,33 +61,33 @@ class Vocabulary:
     def pipe_class(self, word: str) -> PipeClass:
         """Return the class a word means ("雨水", "YS", "DX", "5201..."); empty where it means none."""
         key = _class_key(word)
-        found = self.classes.get(key)
-        if found is None and key.isdigit() and len(key) >= 4:
-            found = self.classes.get(key[:4]) or self.classes.get(key[:2])
-        return found or PipeClass()
+        known = self.classes.get(key)
+        if known is None and key.isdigit() and len(key) >= 4:
+            known = self.classes.get(key[:4]) or self.classes.get(key[:2])
+        return known or PipeClass()
 
-    def depth_reference(self, one: PipeClass, burial: str) -> str:
+    def depth_reference(self, pipe_class: PipeClass, burial: str) -> str:
         """Return "top" or "invert": what depths of a class and burial method are measured to; "" where not
         known."""
         table = self.rules["depth_reference"]
         own = self.rules["burial_reference"].get(self.word("burial_method", burial) or normal_text(burial))
-        return str(own or table.get(one.sub) or table.get(one.major) or "")
+        return str(own or table.get(pipe_class.sub) or table.get(pipe_class.major) or "")
 
-    def maximum_depth(self, one: PipeClass) -> float:
+    def maximum_depth(self, pipe_class: PipeClass) -> float:
         table = self.rules["maximum_depth"]
-        return float(table.get(one.sub, table.get(one.major, max(table.values()))))
+        return float(table.get(pipe_class.sub, table.get(pipe_class.major, max(table.values()))))
 
     def written_in(self, name: str, heading: str) -> str:
         """Return the unit in which a field's numbers are written: by the mapping, else the heading's, else the usual one."""
         kind = kind_of_number(name)
         return str(self.rules["units"].get(kind) or heading or UNITS.get(kind, ""))
 
-    def word(self, table: str, said: str) -> str | None:
+    def word(self, table: str, text: str) -> str | None:
         """Return our word for what was said in one of the word tables ("status", "material", ...), None if
         not there."""
         words = self.rules[table]
-        found = words.get(said, words.get(normal_text(said)))
-        return None if found is None else str(found)
+        word = words.get(text, words.get(normal_text(text)))
+        return None if word is None else str(word)
 
 
 def kind_of_number(name: str) -> str:
@@ -115,10 +115,10 @@ def read_vocabulary(options: ReadOptions) -> Vocabulary:
     over = own.get("survey", {})
     rules = _laid_over(_read_toml("survey.toml"), {k: v for k, v in over.items() if k not in _FLAT_KEYS}, "survey")
     aliases = _laid_over(_read_toml("survey_aliases.toml"), own.get("survey_aliases", {}), "survey_aliases")
-    wrong = {kind: unit for kind, unit in rules["units"].items() if unit and unit not in LENGTHS}
+    wrong = {kind: unit for kind, unit in rules["units"].items() if unit and unit not in METRES}
     if wrong or set(rules["units"]) - set(UNITS):
         raise CatalogueError(
-            "mapping.invalid", path=options.mapping.name, key=f"survey.units = {rules['units']}", expected=LENGTHS
+            "mapping.invalid", path=options.mapping.name, key=f"survey.units = {rules['units']}", expected=tuple(METRES)
         )
     axes = str(over.get("axes", "north_east"))
     if axes not in {"north_east", "east_north"}:
@@ -158,9 +158,9 @@ def _class_key(word: str) -> str:
     return normal_text(word).upper().removesuffix("管线").removesuffix("管道").removesuffix("管")
 
 
-def _class_meant(said: str) -> PipeClass:
+def _class_meant(name: str) -> PipeClass:
     """Return the class that a mapping names: by a word the house knows ("YS", "雨水"), else as "PS.YS"."""
-    return _classes().get(_class_key(said)) or PipeClass(*said.split(".", 1))
+    return _classes().get(_class_key(name)) or PipeClass(*name.split(".", 1))
 
 
 def _classes() -> dict[str, PipeClass]:

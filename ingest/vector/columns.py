@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ingest.mapping import LayerMapping
 from ingest.values import typed
-from ingest.vector.file import Batch
+from ingest.vector.source_layer import Batch
 from twin_model.layer import Layer
 from twin_model.rows.columns import coded
 
@@ -40,7 +40,7 @@ def _translated(values: NDArray[Any], table: Any) -> NDArray[Any]:
         return values
     codes, distinct = coded(values)
     meant = np.empty(len(distinct) + 1, dtype=object)
-    meant[:-1], meant[-1] = [table.get(_key(one), one) for one in distinct], None
+    meant[:-1], meant[-1] = [table.get(_key(value), value) for value in distinct], None
     return np.asarray(meant[codes], dtype=object)
 
 
@@ -85,7 +85,7 @@ def _heights(layer: Layer, content: dict[str, Any], rows: int, storey_height: fl
 
 def _numbers(layer: Layer, content: dict[str, Any], name: str, rows: int) -> tuple[NDArray[np.float64], list[int]]:
     """Return a column as numbers in the unit of its field, NaN where absent, and the rows that are no number."""
-    one = layer.field_of(name)
-    if name not in content or one is None:
+    field = layer.field_of(name)
+    if name not in content or field is None:
         return np.full(rows, math.nan), []
-    return typed(np.asarray(content[name]), replace(one, type="number"), "")
+    return typed(np.asarray(content[name]), replace(field, type="number"), "")

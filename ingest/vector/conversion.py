@@ -74,9 +74,9 @@ def _write(
 
 def _free(name: str, taken: dict[str, Any]) -> str:
     """Return a column's name, with a number where another differs from it by its letters' case only: SQL knows no case."""
-    lower = {one.lower() for one in (*taken, *_OWN_COLUMNS.values())}
+    lower = {column.lower() for column in (*taken, *_OWN_COLUMNS.values())}
     names = (name or "column", *(f"{name}_{number}" for number in range(2, len(lower) + 3)))
-    return next(one for one in names if one.lower() not in lower)
+    return next(each for each in names if each.lower() not in lower)
 
 
 def _type_of(shapes: Any) -> str:

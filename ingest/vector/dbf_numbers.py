@@ -55,12 +55,13 @@ def _number_columns(table: Path) -> tuple[list[_Column], NDArray[Any]]:
         descriptors = file.read(max(first - 33, 0))
     columns, start = [], 1
     for at in range(0, len(descriptors) - 31, 32):
-        one = descriptors[at : at + 32]
-        if one[0] == 0x0D:
+        descriptor = descriptors[at : at + 32]
+        if descriptor[0] == 0x0D:
             break
-        if one[11:12] in b"NF":
-            columns.append(_Column(one[:11].split(b"\x00")[0].strip().decode("latin-1"), start, one[16], one[17]))
-        start += one[16]
+        if descriptor[11:12] in b"NF":
+            name = descriptor[:11].split(b"\x00")[0].strip().decode("latin-1")
+            columns.append(_Column(name, start, descriptor[16], descriptor[17]))
+        start += descriptor[16]
     count = min(count, (table.stat().st_size - first) // length if length else 0)
     if not columns or count <= 0 or start > length:
         return nothing
@@ -101,5 +102,5 @@ def _values(cells: NDArray[Any]) -> NDArray[Any]:
         numbers = [None if text is None else int(text) for text in texts]
     except ValueError:
         numbers = []
-    fitting = len(numbers) == len(texts) and all(one is None or -(2**63) <= one < 2**63 for one in numbers)
+    fitting = len(numbers) == len(texts) and all(number is None or -(2**63) <= number < 2**63 for number in numbers)
     return np.array([*(numbers if fitting else texts), None], dtype=object)[:-1]

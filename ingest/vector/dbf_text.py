@@ -80,9 +80,9 @@ def _sample(file: BinaryIO, header: bytes) -> bytes:
     runs = [run for name in names for run in _TEXT.findall(name)]
     size, seen = sum(map(len, runs)), 0
     while size < _SAMPLE and seen < _MOST_BYTES and (chunk := file.read(chunk_bytes)):
-        found = [] if chunk.isascii() else _TEXT.findall(chunk)
-        runs.extend(found)
-        size, seen = size + sum(map(len, found)), seen + len(chunk)
+        texts = [] if chunk.isascii() else _TEXT.findall(chunk)
+        runs.extend(texts)
+        size, seen = size + sum(map(len, texts)), seen + len(chunk)
     return b" ".join(runs)
 
 
@@ -126,7 +126,7 @@ def spread(codes: NDArray[np.intp], distinct: NDArray[Any], encoding: str, other
     if at_once is not None:
         texts[:-1] = at_once
         return Texts(texts[codes], np.zeros(len(codes), dtype=bool))
-    read = [decoded_text(one, encoding, others) if type(one) is str else (one, encoding) for one in distinct]
+    read = [decoded_text(text, encoding, others) if type(text) is str else (text, encoding) for text in distinct]
     texts[:-1] = [text for text, _ in read]
     used = np.array([*(name or "" for _, name in read), encoding], dtype=object)[codes]
     return Texts(texts[codes], used == "", Counter(used[(used != encoding) & (used != "")].tolist()))

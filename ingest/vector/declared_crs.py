@@ -14,22 +14,22 @@ _NO_SYSTEM = re.compile(r'^(LOCAL_CS|ENGCRS|ENGINEERINGCRS|\w+\["(undefined|unkn
 
 
 def layers_with_crs(
-    file: VectorFile, found: list[tuple[str, str | None]], draft: Draft, options: ReadOptions
+    file: VectorFile, layers: list[tuple[str, str | None]], draft: Draft, options: ReadOptions
 ) -> list[tuple[str, str | None]]:
     """Return the layers that can be placed; one without a system is left out with an error where others have theirs.
 
     A file of which no layer has one is refused when it is read.
     """
-    spatial = [name for name, geometry in found if geometry is not None]
+    spatial = [name for name, geometry in layers if geometry is not None]
     if options.crs or (options.mapping and options.mapping.crs) or len(spatial) < 2:
-        return found
+        return layers
     lacking = [name for name in spatial if _lacks_crs(file, name)]
     if len(lacking) == len(spatial):
-        return found
+        return layers
     for name in lacking:
         values = {"source_layer": name, "source": draft.source.name, "crs": draft.storage_crs}
         draft.report(Finding("vector.layer_without_crs", "error", values=values))
-    return [(name, geometry) for name, geometry in found if name not in lacking]
+    return [(name, geometry) for name, geometry in layers if name not in lacking]
 
 
 def _lacks_crs(file: VectorFile, name: str) -> bool:

@@ -3,18 +3,13 @@
 How rows become features of ours stands in `ingest/vector/reader.py`, the encoding of a shapefile's table in `ingest/vector/dbf_text.py`.
 """
 
-import contextlib
 import itertools
-import os
 import re
 import shutil
-import sqlite3
 import tempfile
-import warnings
 from collections import Counter
-from collections.abc import Generator, Iterator, Mapping
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -23,113 +18,30 @@ from xml.sax.saxutils import escape
 import numpy as np
 import pyogrio
 from numpy.typing import NDArray
-from pyogrio.errors import DataLayerError, DataSourceError, GeometryError
+from pyogrio.errors import GeometryError
 from pyogrio.raw import read as read_raw
 from pyogrio.util import vsi_path
 
 from ingest.vector.dbf_numbers import numbers_as_written
 from ingest.vector.dbf_text import AS_BYTES, Texts, decoded, decoded_text, encoding_of, spread
 from ingest.vector.files import vector_files
-from ingest.vector.kind import CUSTOMARY, ensure_vector_kind, not_recognised
+from ingest.vector.gdal_settings import in_our_words
+from ingest.vector.geopackage_tables import Table, geopackage_tables
+from ingest.vector.kind import CUSTOMARY, ensure_vector_kind
 from ingest.vector.mapinfo_text import copy_as_bytes, mapinfo_encoding
+from ingest.vector.shapefile_index import beside, index_is_whole
+from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.stream import Column, Streamed, TextColumn, Unstreamable, stream, whole_columns
 from twin_model.errors import SourceRefused
+from twin_model.geometry_kind import GEOMETRY_KINDS
 from twin_model.rows.packed_wkb import PackedWkb
 
-__all__ = ["Batch", "SourceLayer", "VectorFile", "beside", "index_is_whole"]
+__all__ = ["VectorFile"]
 
-_GDAL = {
-    "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
-    "OGR_SQLITE_LIST_ALL_TABLES": "NO",
-    "GML_DOWNLOAD_SCHEMA": "NO",
-    "GML_REGISTRY": os.devnull,  # GDAL's own names addresses of schemas
-    "GML_SKIP_RESOLVE_ELEMS": "ALL",
-    "GML_USE_SCHEMA_IMPORT": "NO",
-    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
-    "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
-    "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
-}
-_GEOMETRIES = {
-    one.upper(): one for one in ("Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon")
-}
+_BY_NAME = {name.upper(): name for kind in GEOMETRY_KINDS for name in (kind, f"Multi{kind}")}
+"""How a GeoPackage names a type of geometry -> how GDAL does."""
 _GPX_LAYERS = {"waypoints", "routes", "tracks"}
 _WHOLE = {"OFTInteger", "OFTInteger64"}
-_SHX_MAGIC, _LENGTH_OF_SHX_HEAD = b"\x00\x00\x27\x0a", 100
-_Table = tuple[str, str, str]
-_OFFLINE = {
-    "GDAL_HTTP_PROXY": "none://source",
-    "GDAL_HTTPS_PROXY": "none://source",
-    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
-}
-"""A proxy of no known kind: GDAL gives up before it connects. Only while a source is open: a notebook may read addresses."""
-
-
-@dataclass(frozen=True)
-class SourceLayer:
-    """A layer as the file has it; `geometry` None is a table. `fields` are our spelling -> GDAL's, `about` what it says."""
-
-    name: str
-    geometry: str | None
-    features: int
-    crs: str | None
-    fields: dict[str, str]
-    address: str
-    alone: bool = True
-    about: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def has_repeated_names(self) -> bool:
-        """Whether two columns have one name for GDAL."""
-        return len(set(self.fields.values())) < len(self.fields)
-
-    @cached_property
-    def names(self) -> dict[str, str]:
-        """GDAL's name of each column -> our spelling."""
-        return {gdal: ours for ours, gdal in self.fields.items()}
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Some rows of a layer: feature ids, WKB, columns, and which texts could not be read."""
-
-    fids: NDArray[np.int64]
-    wkb: PackedWkb
-    columns: dict[str, NDArray[Any]]
-    unread: dict[str, NDArray[np.bool_]]
-    layer: str = ""
-
-    def place(self, row: int) -> str:
-        """Return where a row stands: GDAL's feature id, with the layer's name where the file has several."""
-        return f"{self.layer} fid {self.fids[row]}".strip()
-
-    def __len__(self) -> int:
-        return len(self.fids)
-
-    def take(self, rows: NDArray[np.intp]) -> "Batch":
-        """Return some of the rows."""
-        columns = {name: column[rows] for name, column in self.columns.items()}
-        unread = {name: wrong[rows] for name, wrong in self.unread.items()}
-        wkb = PackedWkb.of(self.wkb.objects(rows))
-        return Batch(self.fids[rows], wkb, columns, unread, self.layer)
-
-
-def beside(path: Path, suffix: str) -> Path | None:
-    """Return the file of the same name with another suffix, in whatever case it is written."""
-    found = path.with_suffix(suffix)
-    if found.exists():
-        return found
-    return next((one for one in path.parent.iterdir() if one.stem == path.stem and one.suffix.lower() == suffix), None)
-
-
-def index_is_whole(path: Path) -> bool:
-    """Say whether a shapefile's index is there and as long as its head says (Esri 1998, "Organization of the Index File")."""
-    index = beside(path, ".shx")
-    if index is None:
-        return False
-    with index.open("rb") as file:
-        head = file.read(_LENGTH_OF_SHX_HEAD)
-    said = 2 * int.from_bytes(head[24:28], "big")
-    return len(head) == _LENGTH_OF_SHX_HEAD and head[:4] == _SHX_MAGIC and said == index.stat().st_size
 
 
 class VectorFile:
@@ -152,9 +64,9 @@ class VectorFile:
         self._as_bytes_too: set[str] = set()
         table = beside(path, ".dbf") if path.suffix.lower() == ".shp" else None
         if table is not None and encoding is None:
-            found = encoding_of(table, beside(path, ".cpg"))
-            self.encoding, self.declared = found.read_as, found.declared is not None
-            self.contradicted = found.declared if found.contradicts else None
+            encodings = encoding_of(table, beside(path, ".cpg"))
+            self.encoding, self.declared = encodings.read_as, encodings.declared is not None
+            self.contradicted = encodings.declared if encodings.contradicts else None
         self._is_shapefile = self._as_bytes = table is not None
         if path.suffix.lower() in {".mif", ".tab"}:
             self._read_mapinfo_as_bytes()
@@ -198,35 +110,35 @@ class VectorFile:
         """Go on with a copy without index: GDAL writes a new `.shx` beside the file (asked to restore, even where a
         whole one stands there), and a source's folder is not ours to change."""
         self._mended = tempfile.TemporaryDirectory(prefix="twin-shapefile-")
-        for part in (self.path, *(beside(self.path, one) for one in (".dbf", ".prj", ".cpg"))):
+        for part in (self.path, *(beside(self.path, suffix) for suffix in (".dbf", ".prj", ".cpg"))):
             if part is not None:
                 shutil.copyfile(part, Path(self._mended.name) / part.name)
         self.path = Path(self._mended.name) / self.path.name
 
     def names(self) -> list[tuple[str, str | None]]:
         """Return name and geometry type of every layer and table."""
-        found: list[tuple[str, str | None]]
+        layers: list[tuple[str, str | None]]
         try:
-            with self._in_our_words():
-                found = pyogrio.list_layers(str(self.path)).tolist()
+            with self._gdal():
+                layers = pyogrio.list_layers(str(self.path)).tolist()
         except SourceRefused as refusal:
-            tables = _geopackage_tables(self.path)
+            tables = geopackage_tables(self.path)
             if tables is None:
                 raise
-            found = self._without_gdal(tables, refusal)
+            layers = self._without_gdal(tables, refusal)
         if "GPX" in self.drivers:  # GDAL lists each vertex of a track once more as a point
-            found = [(name, kind) for name, kind in found if name in _GPX_LAYERS and self._rows_of(name)]
-        self._several = len(found) > 1
-        return [(str(name), None if kind is None else str(kind)) for name, kind in found]
+            layers = [(name, kind) for name, kind in layers if name in _GPX_LAYERS and self._rows_of(name)]
+        self._several = len(layers) > 1
+        return [(str(name), None if kind is None else str(kind)) for name, kind in layers]
 
     def _rows_of(self, layer: str) -> int:
-        with self._in_our_words():
+        with self._gdal():
             return int(self._info(str(self.path), layer)["features"])
 
-    def _without_gdal(self, tables: list[_Table], refusal: SourceRefused) -> list[tuple[str, str | None]]:
+    def _without_gdal(self, tables: list[Table], refusal: SourceRefused) -> list[tuple[str, str | None]]:
         """Return what a GeoPackage itself says it holds, where GDAL lists nothing: one layer it cannot take spoils all."""
         layers = [
-            (name, _GEOMETRIES.get(geometry, "Unknown") if kind == "features" else None)
+            (name, _BY_NAME.get(geometry, "Unknown") if kind == "features" else None)
             for name, kind, geometry in tables
             if kind in {"features", "attributes"}
         ]
@@ -240,7 +152,7 @@ class VectorFile:
     def layer(self, name: str, geometry: str | None) -> SourceLayer:
         """Return what a layer holds; one of a geometry type pyogrio has no name for is read through a virtual layer."""
         address = str(self.path)
-        with self._in_our_words():
+        with self._gdal():
             try:
                 about = self._info(address, name)
             except GeometryError:
@@ -258,8 +170,9 @@ class VectorFile:
         fields: dict[str, str] = {}
         for name in names:
             spelt = self._spelt(name)
-            free = (f"{spelt}_{number}" for number in itertools.count(2))
-            ours = spelt if spelt not in fields else next(one for one in free if one not in fields and one not in names)
+            numbered = (f"{spelt}_{number}" for number in itertools.count(2))
+            free = (each for each in numbered if each not in fields and each not in names)
+            ours = spelt if spelt not in fields else next(free)
             fields[ours] = name
             if ours != spelt:
                 self.renamed[layer, ours] = spelt
@@ -295,7 +208,7 @@ class VectorFile:
 
         They are streamed; those that cannot be are read, and what is wrong with them is said as reading says it.
         """
-        wanted = fields if layer.has_repeated_names else [layer.fields[one] for one in fields]
+        wanted = fields if layer.has_repeated_names else [layer.fields[field] for field in fields]
         start = 0
         try:
             for streamed in self._streamed(layer, wanted, rows):
@@ -322,7 +235,7 @@ class VectorFile:
 
     def _read(self, layer: SourceLayer, wanted: list[str], start: int, rows: int) -> Streamed:
         names = None if layer.has_repeated_names else wanted  # GDAL gives the first of two columns for the name of both
-        with self._in_our_words():
+        with self._gdal():
             about, fids, wkb, values = self._read_texts(layer, names, start, rows)
         shapes = None if wkb is None else PackedWkb.of(wkb)
         own = about["fields"].tolist() if names is not None else list(layer.fields)
@@ -360,7 +273,7 @@ class VectorFile:
             return {}
         if layer.has_repeated_names:
             return {name: _objects(columns[name]) for name in floats}
-        with self._in_our_words():
+        with self._gdal():
             try:
                 same, whole = whole_columns(layer.address, layer.name, floats, start, len(fids), self._said_to_gdal())
             except Unstreamable:
@@ -371,7 +284,7 @@ class VectorFile:
         if layer.has_repeated_names:
             raise Unstreamable
         streamed = stream(layer.address, layer.about, layer.name, wanted, rows, self._said_to_gdal())
-        with self._in_our_words():  # the file is opened with the first batch
+        with self._gdal():  # the file is opened with the first batch
             first = next(streamed, None)
         return itertools.chain(() if first is None else (first,), streamed)
 
@@ -412,27 +325,9 @@ class VectorFile:
             return decoded(column, "utf-8", (self.encoding or "gb18030", "gb18030"))
         return Texts(column, np.zeros(len(column), dtype=bool))
 
-    @contextlib.contextmanager
-    def _in_our_words(self) -> Iterator[None]:
-        """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
-        before = {name: _set_by_caller(name) for name in _OFFLINE}
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                restore = "YES" if self._restores_index else None
-                pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | {"SHAPE_RESTORE_SHX": restore})
-                yield
-        except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
-            raise self._refusal(str(error)) from error
-        finally:
-            pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None} | before)
-
-    def _refusal(self, cause: str) -> SourceRefused:
-        kind = self.path.suffix.lstrip(".").lower() or "vector"
-        if "not recognized as being in a supported" in cause:
-            return not_recognised(self.path, self.source)
-        words = re.sub(r"\s+", " ", cause.replace(f"{self.path.parent}/", "").strip("; "))[:200]
-        return SourceRefused("source.unreadable", source=self.source, kind=kind, cause=words.rstrip(". "))
+    def _gdal(self) -> AbstractContextManager[None]:
+        """Return a block in which GDAL is as a source wants it, and what it says becomes a refusal."""
+        return in_our_words(self.path, self.source, restores_index=self._restores_index)
 
 
 def _objects(numbers: NDArray[Any]) -> NDArray[Any]:
@@ -440,12 +335,6 @@ def _objects(numbers: NDArray[Any]) -> NDArray[Any]:
     return np.array([*(None if number != number else int(number) for number in numbers.tolist()), None], dtype=object)[
         :-1
     ]
-
-
-def _set_by_caller(option: str) -> str | None:
-    """Return what an option of GDAL's was set to by others than us."""
-    value = pyogrio.get_gdal_config_option(option)
-    return None if value is None or value == _OFFLINE[option] else str(value)
 
 
 def _name_of_link(part: Path, path: Path) -> str:
@@ -457,17 +346,3 @@ def _name_of_link(part: Path, path: Path) -> str:
 
 def _plain(name: str) -> str:
     return re.sub(r"[^\w.\- ]", "_", name)
-
-
-def _geopackage_tables(path: Path) -> list[_Table] | None:
-    """Return name, kind ("features", "attributes", ...) and geometry type of a GeoPackage's tables, None where it is none."""
-    address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
-    try:
-        with contextlib.closing(sqlite3.connect(address, uri=True)) as db:
-            tables = db.execute("SELECT table_name, data_type FROM gpkg_contents").fetchall()
-            spatial = any(kind == "features" for _, kind in tables)
-            types = db.execute("SELECT table_name, geometry_type_name FROM gpkg_geometry_columns") if spatial else ()
-            geometry = dict(types)
-    except (sqlite3.Error, UnicodeDecodeError):
-        return None
-    return [(name, kind, geometry.get(name, "")) for name, kind in tables if name != "ogr_empty_table"]

@@ -163,7 +163,7 @@ def _topo_shape(part: dict[str, Any], arcs: list[Any], transform: dict[str, Any]
         return shapely.Polygon(line(part["arcs"][0]), [line(numbers) for numbers in part["arcs"][1:]])
     if kind == "MultiPolygon":
         return shapely.multipolygons(
-            [shapely.Polygon(line(one[0]), [line(hole) for hole in one[1:]]) for one in part["arcs"]]
+            [shapely.Polygon(line(polygon[0]), [line(hole) for hole in polygon[1:]]) for polygon in part["arcs"]]
         )
     if kind == "GeometryCollection":
         return shapely.geometrycollections([_topo_shape(each, arcs, transform) for each in part["geometries"]])

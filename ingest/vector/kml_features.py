@@ -39,7 +39,9 @@ def read_kml(path: Path, source: str, encoding: str | None) -> LayerRows | None:
     if not packed:
         return _placemarks(path, path.stem, source)
     with tempfile.TemporaryDirectory(prefix="twin-kmz-") as folder:
-        documents = sorted(unpack(path, Path(folder)).rglob("*.kml"), key=lambda one: (one.name != "doc.kml", str(one)))
+        documents = sorted(
+            unpack(path, Path(folder)).rglob("*.kml"), key=lambda file: (file.name != "doc.kml", str(file))
+        )
         if not documents:
             raise SourceRefused("source.empty", source=source)
         return _placemarks(documents[0], path.stem, source)

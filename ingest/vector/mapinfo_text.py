@@ -76,9 +76,9 @@ def _sample(path: Path) -> bytes:
     runs: list[bytes] = []
     size = 0
     for chunk in _chunks(path):
-        found = [] if chunk.isascii() else _TEXT.findall(chunk)
-        runs += found
-        size += sum(map(len, found))
+        texts = [] if chunk.isascii() else _TEXT.findall(chunk)
+        runs += texts
+        size += sum(map(len, texts))
         if size >= _SAMPLE:
             break
     return b" ".join(runs)

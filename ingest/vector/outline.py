@@ -7,13 +7,16 @@ import numpy as np
 
 from ingest.draft import ReadOptions
 from ingest.outline import SAMPLED_ROWS, ColumnOutline, LayerOutline, shown_values
-from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.file import VectorFile
 from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, dimensions_of, source_columns
+from ingest.vector.source_layer import Batch, SourceLayer
+from twin_model.geometry_kind import GEOMETRY_KINDS
 
 __all__ = ["vector_outline"]
 
-_KINDS = {0: "Point", 1: "LineString", 2: "Polygon", -1: ""}
+_KINDS = (*GEOMETRY_KINDS, "")
+"""By dimension; the last, -1, is none."""
 
 
 def vector_outline(path: Path, options: ReadOptions) -> list[LayerOutline]:

@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping
 from ingest.own_layer import own_target
-from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.file import VectorFile
+from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.source_notes import SourceNotes, notes_of
 from twin_model.catalogue.layer_from_source import SourceColumn, SourceDescription
+from twin_model.geometry_kind import LAYER_GEOMETRIES, dimension_of
 from twin_model.layer import FieldType
 
 __all__ = ["NOT_OF_THE_TOWN", "Targets", "dimensions_of", "own_targets", "source_columns"]
@@ -35,7 +37,8 @@ _GLOBAL = re.compile(
 _IN_TABLES = re.compile(r"id|(.*_)?id|objectid|no|code|number|key|.*(编号|编码|代码|标识码|序号)", re.IGNORECASE)
 _TYPES: Mapping[str, FieldType] = {"OFTInteger": "integer", "OFTInteger64": "integer", "OFTReal": "number", "OFTDate": "date",
                                    "OFTDateTime": "datetime"}  # fmt: skip
-_GEOMETRIES = {0: "Point", 1: "MultiLineString", 2: "MultiPolygon", -1: "None"}
+_GEOMETRIES = (*LAYER_GEOMETRIES, "None")
+"""By dimension, -1 is the last."""
 _PARTS = {0: "points", 1: "lines", 2: "areas"}
 _DIMENSIONS = {0: (1, 4), 1: (2, 5, 8, 9, 11, 13), 2: (3, 6, 10, 12, 14, 15, 16, 17)}
 """Dimension -> numbers of WKB types (OGC 06-103r4, table 7)."""
@@ -124,9 +127,7 @@ def _declared(geometry: str | None) -> tuple[int | None, bool]:
     """Return the dimension that a layer's type of geometry says, None where it may be any, and whether it has heights."""
     if geometry is None:
         return -1, False
-    flat = re.sub(r"^(Measured )?(3D )?|( Z|M)$", "", geometry).removeprefix("Multi")
-    found = {"Point": 0, "LineString": 1, "Polygon": 2}.get(flat)
-    return found, geometry.endswith(" Z") or "3D " in geometry
+    return dimension_of(geometry), geometry.endswith(" Z") or "3D " in geometry
 
 
 def _count(contents: _Contents, batch: Batch) -> None:

@@ -27,15 +27,16 @@ from ingest.source_crs import source_crs
 from ingest.tables import is_table_file
 from ingest.vector.columns import columns_of
 from ingest.vector.declared_crs import declared_crs, layers_with_crs
-from ingest.vector.file import Batch, SourceLayer, VectorFile, beside, index_is_whole
+from ingest.vector.file import VectorFile
 from ingest.vector.kind import is_file_geodatabase
 from ingest.vector.opening import opened_vector
 from ingest.vector.own_layers import NOT_OF_THE_TOWN, Targets, own_targets
 from ingest.vector.routing import Route, routed
+from ingest.vector.shapefile_index import beside, index_is_whole
+from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.table_features import holds_coordinates
 from ingest.vector.table_join import joined_layer, tables_joined
 from ingest.vector.target_geometry import (
-    dimension_of,
     ensure_some_fit,
     entries_of_dimension,
     entries_of_geometry,
@@ -43,6 +44,7 @@ from ingest.vector.target_geometry import (
 )
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.geometry_kind import dimension_of
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.columns import coded
 from twin_model.rows.coordinate_runs import no_runs, read_runs
@@ -92,17 +94,17 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
 
 
 def _read_file(file: VectorFile, path: Path, draft: Draft, options: ReadOptions) -> None:
-    found = layers_with_crs(file, file.names(), draft, options)
-    chosen = _chosen(found, path, draft, options)
+    layers = layers_with_crs(file, file.names(), draft, options)
+    chosen = _chosen(layers, path, draft, options)
     targets: dict[str, Targets] = {name: dict(enumerate(entries)) for name, entries in chosen.items()}
-    targets |= _own(file, found, chosen, draft, options)
+    targets |= _own(file, layers, chosen, draft, options)
     if not targets:
-        rows = sum(file.layer(name, geometry).features for name, geometry in found)
+        rows = sum(file.layer(name, geometry).features for name, geometry in layers)
         rule = "vector.only_tables" if rows else "source.empty"
-        raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in found])
+        raise SourceRefused(rule, source=draft.source.name, found=[name for name, _ in layers])
     before = draft.counts.read
     joined = tables_joined([entry for entries in targets.values() for entry in entries.values()])
-    for name, geometry in found:
+    for name, geometry in layers:
         if name in joined:
             continue
         if targets.get(name):
@@ -133,29 +135,29 @@ def _ensure_shapefile(path: Path, draft: Draft) -> None:
 
 
 def _chosen(
-    found: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
+    layers: list[tuple[str, str | None]], path: Path, draft: Draft, options: ReadOptions
 ) -> dict[str, list[LayerMapping]]:
     """Return source layer -> how it is read, in order; refuse a file of which nothing has a place here."""
     source = draft.source.name
-    if not found:
+    if not layers:
         raise SourceRefused("source.empty", source=source)
-    stems = [path.stem] if len(found) == 1 else []
+    stems = [path.stem] if len(layers) == 1 else []
     targets = {
         name: _targets([name, *stems], draft, options)
-        for name, geometry in found
+        for name, geometry in layers
         if geometry is not None or _takes_tables(draft, options)
     }
     if not targets and not _takes_own(options):
-        raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in found])
+        raise SourceRefused("vector.only_tables", source=source, found=[name for name, _ in layers])
     if _takes_own(options):  # by its name alone a layer is not taken for one of another dimension
-        declared = {name: dimension_of(geometry) for name, geometry in found}
+        declared = {name: dimension_of(geometry) for name, geometry in layers}
         targets = {name: entries_of_geometry(name, entries, declared[name], draft) for name, entries in targets.items()}
     chosen = {name: entries for name, entries in targets.items() if entries}
     if options.kind in draft.catalogue.layers:
-        chosen = entries_of_dimension(chosen, dict(found), draft.catalogue[str(options.kind)].dimension)
+        chosen = entries_of_dimension(chosen, dict(layers), draft.catalogue[str(options.kind)].dimension)
     if not chosen and not _takes_own(options):
         raise SourceRefused(
-            "source.nothing_mapped", source=source, found=list(targets), nearest=layers_like(found, draft)
+            "source.nothing_mapped", source=source, found=list(targets), nearest=layers_like(layers, draft)
         )
     return chosen
 
@@ -168,7 +170,7 @@ def _takes_own(options: ReadOptions) -> bool:
 
 def _own(
     file: VectorFile,
-    found: list[tuple[str, str | None]],
+    layers: list[tuple[str, str | None]],
     chosen: Map[str, list[LayerMapping]],
     draft: Draft,
     options: ReadOptions,
@@ -177,13 +179,13 @@ def _own(
     if not _takes_own(options):
         return {}
     targets: dict[str, Targets] = {}
-    for name, geometry in found:
+    for name, geometry in layers:
         if name in chosen or name in NOT_OF_THE_TOWN:
             continue
         try:
             targets |= {name: own} if (own := own_targets(file, name, geometry, draft)) else {}
         except SourceRefused as refusal:
-            if len(found) == 1 or refusal.rule_id != "source.unreadable":
+            if len(layers) == 1 or refusal.rule_id != "source.unreadable":
                 raise
             _report_unreadable(name, refusal, draft)
     return targets
@@ -201,7 +203,7 @@ def _targets(names: list[str], draft: Draft, options: ReadOptions) -> list[Layer
     given = options.mapping is not None and options.mapping.layers
     mapping: Mapping = options.mapping if given else standard_mapping("vector")
     if options.kind in draft.catalogue.layers:
-        fitting = [one for one in (*mapping.layers, *standard_mapping("vector").layers) if one.to == options.kind]
+        fitting = [entry for entry in (*mapping.layers, *standard_mapping("vector").layers) if entry.to == options.kind]
         return [fitting[0] if fitting else LayerMapping(("*",), str(options.kind))]
     for name in names:
         entries = mapping.entries_for(name)
@@ -259,7 +261,7 @@ def _report_unreadable(name: str, refusal: SourceRefused, draft: Draft) -> None:
 
 def _fields(layer: SourceLayer, target: LayerMapping, ours: Layer) -> dict[str, str]:
     """Return our field -> the source's: by the mapping, else by our own name (in any case, whole or cut)."""
-    own = LayerMapping((), ours.id, {one: (one,) for one in ours.field_names if one not in target.fields})
+    own = LayerMapping((), ours.id, {name: (name,) for name in ours.field_names if name not in target.fields})
     available = list(layer.fields)
     mapped = own.source_fields(available) | target.source_fields(available)
     return {field: source for field, source in mapped.items() if ours.field_of(field)}
@@ -357,8 +359,8 @@ def _add(ours: Layer, content: dict[str, Any], batch: Batch, crs: str, draft: Dr
         draft.set_aside(Finding("vector.geometry_unreadable", "error", layer=ours.id, place=batch.place(row),
                                 values={"found": wkb.hex()[:18]}, raw=raw))  # fmt: skip
     # A series of objects stays one: pandas would make a text array of texts, and we objects of it again.
-    kept = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
-    frame = gpd.GeoDataFrame(kept, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
+    columns = {name: pd.Series(column[~broken], dtype=column.dtype, copy=False) for name, column in content.items()}
+    frame = gpd.GeoDataFrame(columns, geometry=gpd.array.from_shapely(shapes[~broken]), crs=crs)
     frame.attrs["place"] = f"{batch.layer} fid {{}}".strip()
     draft.add(ours.id, frame, runs=runs.restricted_to(np.flatnonzero(~broken)))
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.mapping import ALL_KINDS, LayerMapping
-from ingest.vector.file import Batch, SourceLayer
 from ingest.vector.own_layers import dimensions_of
+from ingest.vector.source_layer import Batch, SourceLayer
 from twin_model.layer import Layer
 from twin_model.rows.columns import coded
 

@@ -103,12 +103,12 @@ def _ensure_alike(about: Mapping[str, Any], fields: list[str]) -> None:
     """Refuse fields that Arrow has in another form, texts it would take for UTF-8 that are not, and layers whose rows are
     counted by walking them: that their stream ended too early could not be told."""
     kinds = {
-        one: (kind, subtype)
-        for one, kind, subtype in zip(about["fields"], about["ogr_types"], about["ogr_subtypes"], strict=True)
+        name: (kind, subtype)
+        for name, kind, subtype in zip(about["fields"], about["ogr_types"], about["ogr_subtypes"], strict=True)
     }
     if str(about["encoding"]).upper() != "UTF-8" or about["driver"] not in _COUNTED:
         raise Unstreamable
-    if any(kinds[one][0] not in _TYPES or kinds[one][1] == "OFSTJSON" for one in fields):
+    if any(kinds[name][0] not in _TYPES or kinds[name][1] == "OFSTJSON" for name in fields):
         raise Unstreamable
 
 

@@ -78,9 +78,9 @@ def read_table(path: Path, source: str, encoding: str | None) -> LayerRows | Non
     findings: list[Finding] = []
     tables = read_tables(path, encoding=encoding)
     for table in tables:
-        found = _heading(table)
-        if found is not None:
-            row, places = found
+        heading = _heading(table)
+        if heading is not None:
+            row, places = heading
             names, rows = table.rows[row], table.rows[row + 1 :]
             cells = {
                 name or f"column_{n + 1}": [cell[n] if n < len(cell) else "" for cell in rows]

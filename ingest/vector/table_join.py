@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from ingest.draft import FRAME_ROWS, Draft
 from ingest.mapping import LayerMapping, TableJoin, value_text
 from ingest.tables import read_tables
-from ingest.vector.file import Batch, SourceLayer, VectorFile
+from ingest.vector.file import VectorFile
+from ingest.vector.source_layer import Batch, SourceLayer
 from ingest.vector.table_features import typed_column
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding

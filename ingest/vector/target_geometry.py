@@ -7,25 +7,12 @@ from ingest.mapping import LayerMapping, standard_mapping
 from ingest.suggestion import fitting_layers
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
+from twin_model.geometry_kind import dimension_of
 
-__all__ = ["dimension_of", "ensure_some_fit", "entries_of_dimension", "entries_of_geometry", "layers_like"]
+__all__ = ["ensure_some_fit", "entries_of_dimension", "entries_of_geometry", "layers_like"]
 
 _STEM = re.compile("_(area|line|point)$")
 """What tells layers of the same things apart that are drawn otherwise."""
-
-_DIMENSIONS = {
-    "Point": 0,
-    "MultiPoint": 0,
-    "LineString": 1,
-    "MultiLineString": 1,
-    "Polygon": 2,
-    "MultiPolygon": 2,
-}
-
-
-def dimension_of(geometry: str | None) -> int | None:
-    """Return 0 for points, 1 for lines, 2 for areas, None where a layer holds anything."""
-    return _DIMENSIONS.get(str(geometry).removesuffix(" Z"))
 
 
 def ensure_some_fit(draft: Draft) -> None:
@@ -76,12 +63,12 @@ def entries_of_dimension(
     chosen: dict[str, list[LayerMapping]], geometry: dict[str, str | None], dimension: int
 ) -> dict[str, list[LayerMapping]]:
     """Return the layers whose geometry suits the layer the caller named, all of them where none does."""
-    suiting = {name: one for name, one in chosen.items() if dimension_of(geometry[name]) in (dimension, None)}
+    suiting = {name: entries for name, entries in chosen.items() if dimension_of(geometry[name]) in (dimension, None)}
     return suiting or chosen
 
 
-def layers_like(found: list[tuple[str, str | None]], draft: Draft) -> list[str]:
+def layers_like(layers: list[tuple[str, str | None]], draft: Draft) -> list[str]:
     """Return layers of ours that could take in what the file holds, by dimension and name."""
-    wanted = [dimension_of(geometry) for _, geometry in found if geometry is not None]
+    wanted = [dimension_of(geometry) for _, geometry in layers if geometry is not None]
     dimensions = set() if None in wanted else {dimension for dimension in wanted if dimension is not None}
-    return fitting_layers(draft.catalogue, dimensions, [name for name, _ in found])
+    return fitting_layers(draft.catalogue, dimensions, [name for name, _ in layers])

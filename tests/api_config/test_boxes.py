@@ -7,7 +7,6 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
-import pytest
 import shapely
 
 from twin_model.crs import transform_xy
@@ -15,11 +14,6 @@ from twin_model.town import init_town
 
 CRS, MIDDLE = "EPSG:4548", 117.0
 WEST, SOUTH, EAST, NORTH = 117.8, 35.0, 118.6, 35.2
-
-
-@pytest.fixture(params=["geopackage", "postgis"])
-def location(request: pytest.FixtureRequest) -> str:
-    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("postgis_url"))
 
 
 def places() -> tuple[gpd.GeoDataFrame, np.ndarray, np.ndarray]:

@@ -12,7 +12,6 @@ from twin_command import run_twin
 
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
-from twin_model.errors import CalledWrongly
 from twin_model.town import Town, init_town
 
 CRS = "EPSG:4548"
@@ -173,11 +172,3 @@ def test_what_happened_to_a_network_is_told_in_the_words_of_an_office(tmp_path: 
     assert "pipe_line: moved 1" in english and "管线段：移位 1" in chinese
     assert "pipe_line: kept: road_name, built" in english and "保留原值：道路名称、建设年代（日期）" in chinese
     assert "kept:" not in blank
-
-
-def test_a_column_that_no_layer_has_cannot_be_emptied(tmp_path: Path) -> None:
-    town = init_town(tmp_path / "town", name="t", crs=CRS)
-
-    with pytest.raises(CalledWrongly, match="road_nam.*road_name"):
-        deliver(town, [tmp_path], Delivery(blank=("road_nam",)))
-    town.store.close()

@@ -135,6 +135,7 @@ def test_the_nearest_name_is_offered(client: httpx.Client) -> None:
         f"{ITEMS}?limits=3": "limit",
         f"{ITEMS}?sortby=storey": "storeys",
         f"{ITEMS}?properties=hight": "height",
+        f"{ITEMS}?sortby=name,-attributes.STOREY": "/collections/building/sortables",
     }
 
     for address, nearest in wrong.items():

@@ -8,7 +8,6 @@ from typing import Any
 import geopandas as gpd
 import pandas as pd
 import pyogrio
-import pytest
 import shapely
 
 from api_config.delivery import Delivery, deliver
@@ -20,11 +19,6 @@ from twin_model.town import init_town
 FIRST = 12_345_678_901_234_801
 NUMBERS = [FIRST, FIRST + 1, None, FIRST + 2]
 EAST, NORTH = 617_000.0, 3_886_000.0
-
-
-@pytest.fixture(params=["geopackage", "postgis"])
-def location(request: pytest.FixtureRequest) -> str:
-    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("postgis_url"))
 
 
 def write(path: Path, numbers: list[int | None]) -> Path:

@@ -7,24 +7,13 @@ from functools import cache
 from pathlib import Path
 
 import click
+from message_areas import NAMING_AREAS
 from source_trees import tree_of
 
 from api_config.cli import make_cli
 from twin_model.messages import LANGUAGES, messages
 
 ROOT = Path(__file__).resolve().parents[2]
-NO_REMEDIES = (
-    "help.",
-    "usage.",
-    "http_title.",
-    "link.",
-    "parameter.",
-    "rule_area.",
-    "shown.",
-    "report.",
-    "pipe_table.",
-)
-"""What names things, and lines to paste, which `test_cli` runs."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 CALL = re.compile(r"(?<![\w/.-])twin (?=--town|[a-z])([^。；，：“”（）\u4e00-\u9fff]*)")
 KEYS = re.compile(
@@ -151,7 +140,7 @@ def _words(call: str) -> list[str]:
 def told() -> Iterator[tuple[str, str]]:
     for lang in LANGUAGES:
         for rule, text in messages(lang).items():
-            if not rule.startswith(NO_REMEDIES):
+            if not rule.startswith(NAMING_AREAS):
                 yield rule, text
 
 

@@ -16,6 +16,7 @@ import pytest
 import shapely
 from hypothesis import given
 from hypothesis import strategies as st
+from vector_readings import DraftContent
 
 from ingest.draft import Draft, ReadOptions
 from ingest.mapping import read_mapping, standard_mapping
@@ -24,7 +25,6 @@ from ingest.vector.reader import read_vector, recognises_vector
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CrsRefused, SourceRefused
-from twin_model.finding import Finding
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
@@ -32,26 +32,10 @@ FORMATS = {".shp": "ESRI Shapefile", ".gpkg": "GPKG", ".geojson": "GeoJSON", ".f
            ".tab": "MapInfo File", ".mif": "MapInfo File"}  # fmt: skip
 
 
-class Read:
-    """What a draft held after reading."""
-
-    def __init__(self, draft: Draft) -> None:
-        self.counts = draft.counts
-        self.findings: list[Finding] = draft.findings
-        self.frames = list(draft.frames())
-
-    @property
-    def rules(self) -> list[str]:
-        return [one.rule for one in self.findings]
-
-    def frame(self, layer: str) -> gpd.GeoDataFrame:
-        return pd.concat([frame for name, frame in self.frames if name == layer], ignore_index=True)
-
-
-def reading(path: Path, **options: Any) -> Read:
+def reading(path: Path, **options: Any) -> DraftContent:
     with Draft(Source(path.name, "0" * 64), read_catalogue(), storage_crs=CRS) as draft:
         read_vector(path, draft, ReadOptions(**options))
-        return Read(draft)
+        return DraftContent(draft)
 
 
 def square(number: int, size: float = 10.0) -> shapely.Polygon:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pyogrio
 import pytest
+from vector_readings import DraftContent
 
 from ingest.coordinates import Coordinates
 from ingest.draft import Draft, ReadOptions
@@ -14,28 +15,16 @@ from ingest.vector.reader import read_vector
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import SourceRefused, TwinError
-from twin_model.finding import Finding
 
 CATALOGUE = read_catalogue()
 
 
-class Read:
-    def __init__(self, draft: Draft) -> None:
-        self.counts = draft.counts
-        self.findings: list[Finding] = draft.findings
-        self.frames = list(draft.frames())
-
-    @property
-    def rules(self) -> set[str]:
-        return {one.rule for one in self.findings}
-
-
-def reading(path: Path, storage: str, options: ReadOptions) -> Read:
+def reading(path: Path, storage: str, options: ReadOptions) -> DraftContent:
     # Samples of formats: where they lie is not what is asked.
     anywhere = Coordinates(anywhere=True)
     with Draft(Source(path.name, "0" * 64), CATALOGUE, storage_crs=storage, coordinates=anywhere) as draft:
         read_vector(path, draft, options)
-        return Read(draft)
+        return DraftContent(draft)
 
 
 def features_of(path: Path, folder: Path, *, dimension: str) -> int:
@@ -54,7 +43,7 @@ def features_of(path: Path, folder: Path, *, dimension: str) -> int:
         return sum(int(pyogrio.read_info(path, layer=one, force_feature_count=True)["features"]) for one in layers)
 
 
-def assert_adds_up(read: Read) -> None:
+def assert_adds_up(read: DraftContent) -> None:
     """Every record is stored or set aside, and every one set aside has a finding with its raw content."""
     counts = read.counts
     assert counts.read == counts.stored + counts.quarantined + counts.decoration
@@ -116,7 +105,7 @@ def test_every_row_that_gdal_counts_is_stored_or_set_aside_with_its_reason(
 
     assert read.counts.read == features_of(path, tmp_path, dimension=dimension)
     assert read.counts.quarantined == aside
-    assert read.rules - _ELSEWHERE == rules
+    assert set(read.rules) - _ELSEWHERE == rules
     assert_adds_up(read)
     assert {one.name: one.stat().st_mtime_ns for one in path.parent.iterdir()} == delivered
 
@@ -266,7 +255,7 @@ def test_a_line_of_one_point_and_a_ring_left_open_end_aside_and_closed(realdata:
     short = reading(folder / "short-line.geojson", "EPSG:3857", ReadOptions(kind="road_line"))
     ring = reading(folder / "different-first-last.geojson", "EPSG:3857", ReadOptions(kind="building"))
 
-    assert short.rules == {"vector.geometry_unreadable"}
+    assert set(short.rules) == {"vector.geometry_unreadable"}
     stored = ring.frames[0][1].geometry.iloc[0]
     assert stored.is_valid
     assert stored.area > 0

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from mesh_edges import open_edges
 from numpy.typing import NDArray
 
 from tiles.extrude import extrude, footprint_rings, triangulate
@@ -25,16 +24,6 @@ def objects(*geometries: object) -> NDArray[np.object_]:
 
 def solid(polygon: object, base: float = 60.0, height: float = 10.0) -> TileMesh:
     return extrude(objects(polygon), np.array([base]), np.array([height]), floor=True)
-
-
-def open_edges(mesh: TileMesh) -> int:
-    """Count edges that are not walked once in each direction, vertices at one place being one."""
-    _, place = np.unique(np.round(mesh.positions, 6), axis=0, return_inverse=True)
-    corners = place.ravel()[mesh.triangles]
-    edges: Counter[tuple[int, int]] = Counter()
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        edges.update(zip(corners[:, a].tolist(), corners[:, b].tolist(), strict=True))
-    return sum(count != edges[(b, a)] for (a, b), count in edges.items())
 
 
 @st.composite

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numpy as np
 import pytest
 import shapely
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from mesh_edges import open_edges
 from numpy.typing import NDArray
 
 from tiles.mesh import TileMesh
@@ -26,16 +25,6 @@ def pipe(
 
 def polygon_area(sides: int, diameter: float) -> float:
     return float(0.5 * sides * np.sin(2 * np.pi / sides) * (diameter / 2) ** 2)
-
-
-def open_edges(mesh: TileMesh) -> int:
-    """Count edges that are not walked once in each direction, vertices at one place being one."""
-    _, place = np.unique(np.round(mesh.positions, 6), axis=0, return_inverse=True)
-    corners = place.ravel()[mesh.triangles]
-    edges: Counter[tuple[int, int]] = Counter()
-    for a, b in ((0, 1), (1, 2), (2, 0)):
-        edges.update(zip(corners[:, a].tolist(), corners[:, b].tolist(), strict=True))
-    return sum(count != edges[(b, a)] for (a, b), count in edges.items() if a != b)
 
 
 coordinate = st.floats(-200, 200)

@@ -16,12 +16,6 @@ from twin_model.store.opening import create_store, open_store
 CATALOGUE = read_catalogue().of_kind("feature")
 
 
-@pytest.fixture(params=["geopackage", "postgis"])
-def location(request: pytest.FixtureRequest) -> str:
-    """Where a store is to be; a server is started only where one is asked for."""
-    return "store.gpkg" if request.param == "geopackage" else str(request.getfixturevalue("postgis_url"))
-
-
 @pytest.fixture(scope="session")
 def empty_geopackage(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An empty store of the house's catalogue in EPSG:4548, to be copied: to make one anew costs a tenth of a second."""

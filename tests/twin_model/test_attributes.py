@@ -13,19 +13,25 @@ import shapely
 from api_config.delivery import Delivery, Outcome, deliver
 from ingest.draft import ReadOptions
 from tiles.encodings.files import write_frames
+from twin_model.audit import verify
+from twin_model.backup import backup_town, restore_town
 from twin_model.changeset import Version
-from twin_model.errors import CalledWrongly, EditRefused
+from twin_model.errors import CalledWrongly, EditRefused, QueryRefused
 from twin_model.filter import FilterError
 from twin_model.rows.attributes import attributes_text, read_attributes, with_flat_attributes
-from twin_model.store.base import FeatureQuery
+from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.copying import copy_store
 from twin_model.store.opening import create_store
-from twin_model.town import Town, init_town
+from twin_model.town import Town, init_town, open_town
 from twin_model.view import Policy, View
 
 CRS = "EPSG:4548"
 EAST, NORTH = 618_600.0, 3_885_800.0
 BIG = 2**53 + 1
+ODD = {
+    'a "b".c': BIG, "it's\\": -(2**63), "": 2**64 - 1, "产权 人\n": 2**64 + 1, "$.x[0]": [-(2**70) - 1, 0.1], "__proto__": {"": 2**63},
+    "\x00\U0001f600": 1e300, "x" * 300: True,
+}  # fmt: skip
 RULES = {
     "attributes.OWNER = 'Li'": [0],
     "attributes.OWNER IN ('Li', 'Wang')": [0, 1],
@@ -56,10 +62,10 @@ def houses(**columns: list[Any]) -> gpd.GeoDataFrame:
     return gpd.GeoDataFrame(given, geometry=squares, crs=CRS)
 
 
-def delivered(town: Town, folder: Path, frame: gpd.GeoDataFrame) -> Outcome:
+def delivered(town: Town, folder: Path, frame: gpd.GeoDataFrame, *, blank: tuple[str, ...] = ()) -> Outcome:
     path = folder / "houses.gpkg"
     frame.to_file(path, layer="houses", engine="pyogrio")
-    (outcome,) = deliver(town, [path], Delivery(options=ReadOptions(kind="building")))
+    (outcome,) = deliver(town, [path], Delivery(options=ReadOptions(kind="building"), blank=blank))
     assert outcome.error is None, outcome.error
     return outcome
 
@@ -108,6 +114,20 @@ def test_fields_name_attributes_as_columns(town: Town, tmp_path: Path) -> None:
     assert frame["attributes.OWNER"].tolist()[:2] == ["Li", "Wang"] and frame["attributes.RENT"].sum() == 103.5
 
 
+def test_an_attribute_is_refused_as_an_order_with_what_can_be_sorted(town: Town, tmp_path: Path) -> None:
+    delivered(town, tmp_path, houses())
+    name = "attributes.OWNER"
+
+    for ask in (
+        lambda: town.features("building", sort=f"-{name}"),
+        lambda: town.store.features(FeatureQuery("building", sort=(SortKey(name),))),
+    ):
+        with pytest.raises(QueryRefused, match=r"building cannot be sorted by 'attributes\.OWNER'.*nearest: name"):
+            ask()
+    frame = town.features("building", fields=[name]).sort_values(name, ascending=False)
+    assert frame[name].tolist()[:2] == ["Wang", "Li"]
+
+
 def test_a_changed_attribute_is_an_update_and_the_history_names_it(town: Town, tmp_path: Path) -> None:
     delivered(town, tmp_path, houses())
 
@@ -120,6 +140,23 @@ def test_a_changed_attribute_is_an_update_and_the_history_names_it(town: Town, t
     assert changed["fields"].tolist() == [["attributes.OWNER"]]
     assert changed["before"].tolist() == [{"attributes.OWNER": "Wang"}] and changed["after"].tolist() == [{"attributes.OWNER": "Zhao"}]  # fmt: skip
     assert town.features("building", as_known=1, fields="attributes.OWNER")["attributes.OWNER"].tolist()[1] == "Wang"
+
+
+def test_an_attribute_without_a_column_in_a_delivery_stays_until_it_is_emptied_by_its_name(
+    town: Town, tmp_path: Path
+) -> None:
+    odd = "产权人 (2020)"
+    delivered(town, tmp_path, houses())
+
+    kept = delivered(town, tmp_path, houses().drop(columns=["OWNER", odd]))
+    emptied = delivered(town, tmp_path, houses().drop(columns=["OWNER", odd]), blank=("OWNER", f"attributes.{odd}"))
+
+    assert kept.kept_columns["building"] == ["attributes.OWNER", f"attributes.{odd}"]
+    assert numbers(kept.version)[1] == 0 and numbers(emptied.version)[1] == 3
+    assert "building" not in emptied.kept_columns
+    assert town.features("building")["attributes"].tolist()[2] == {"NUMBER": 3}
+    with pytest.raises(CalledWrongly, match="'OWNRE' names no field"):
+        delivered(town, tmp_path, houses(), blank=("OWNRE",))
 
 
 def test_an_edit_takes_attributes_as_they_were_answered_and_refuses_what_is_no_object(
@@ -148,19 +185,27 @@ def test_a_looker_from_whom_attributes_are_hidden_neither_sees_nor_asks_them(tow
         town.store.features(FeatureQuery("building", view=view, where=parse_filter("attributes.OWNER = 'Li'")))
 
 
-def test_a_copy_of_the_store_has_them_and_its_history_proves(town: Town, tmp_path: Path) -> None:
-    from twin_model.audit import verify
-
+def test_a_copy_and_a_backup_have_them_to_the_last_digit_and_their_history_proves(
+    town: Town, location: str, tmp_path: Path
+) -> None:
     delivered(town, tmp_path, houses())
-    delivered(town, tmp_path, houses(OWNER=["Li", "Zhao", None]))
-
+    frame = town.features("building", fields=["attributes"])
+    town.edit("building", frame.assign(attributes=[ODD, None, {"OWNER": "Li"}]), reason="odd")
+    states = [FeatureQuery("building", view=View(recorded=state)) for state in (None, 1)]
+    texts = [town.store.features(query)["attributes"].tolist() for query in states]
+    server = None if location == "store.gpkg" else location
     other = create_store("copy.gpkg", town.store.catalogue, CRS, folder=tmp_path)
-    copy_store(town.store, other)
 
-    for state in (None, 1):
-        query = FeatureQuery("building", view=View(recorded=state))
-        assert other.features(query)["attributes"].tolist() == town.store.features(query)["attributes"].tolist()
-    assert verify(other).changesets == 2
+    copy_store(town.store, other)
+    backup_town(town, tmp_path / "town.zip")
+    town.store.close()
+    restore_town(tmp_path / "town.zip", town.path, replace=True, server=server)
+
+    with open_town(town.path) as restored:
+        for store in (other, restored.store):
+            assert [store.features(query)["attributes"].tolist() for query in states] == texts
+            assert verify(store).changesets == 2
+        assert repr(restored.features("building")["attributes"].tolist()[0]) == repr(dict(sorted(ODD.items())))
     other.close()
 
 
@@ -182,17 +227,37 @@ def test_exports_have_a_column_for_each_attribute_and_geojson_an_object(town: To
 
 def test_texts_are_the_same_for_the_same_whatever_the_order_and_nothing_is_none() -> None:
     assert (
-        attributes_text({"b": 1, "a": None, "c": {"y": 1, "x": [2**70]}})
-        == '{"b":1,"c":{"x":[1180591620717411303424],"y":1}}'
+        attributes_text({"b": 1, "a": None, "c": {"y": 1, "x": [2**70 + 1]}})
+        == '{"b":1,"c":{"x":[1180591620717411303425],"y":1}}'
     )
     assert attributes_text('{"b": 2, "a": 1}') == '{"a":1,"b":2}'
     assert attributes_text({}) is attributes_text(None) is attributes_text({"a": None}) is None
-    assert read_attributes('{"x":1180591620717411303424}') == {"x": 2**70}
+    assert read_attributes('{"x":1180591620717411303425}') == {"x": 2**70 + 1}
+    assert attributes_text({"x": 2**70 + 1, "面积": 0.5}) == '{"x":1180591620717411303425,"面积":0.5}'
 
 
 def test_an_attribute_that_is_called_as_a_field_gets_a_longer_name_in_a_table() -> None:
-    frame = gpd.GeoDataFrame({"name": ["A"], "attributes": ['{"Name":"a","x":[1,2]}']}, geometry=[None], crs=CRS)
+    text = attributes_text({"Name": "a", "NAME\n": "b", "": "c", "x": [1, 2]})
+    frame = gpd.GeoDataFrame({"name": ["A"], "attributes": [text]}, geometry=[None], crs=CRS)
 
     flat = with_flat_attributes(frame)
 
-    assert flat["attributes.Name"].tolist() == ["a"] and flat["x"].tolist() == ["[1,2]"]
+    assert flat.drop(columns="geometry").iloc[0].to_dict() == {
+        "name": "A", "attributes": "c", "attributes.NAME": "b", "attributes.attributes.Name": "a", "x": "[1,2]",
+    }  # fmt: skip
+
+
+def test_a_whole_number_keeps_every_digit_in_a_table_beside_whatever_stands() -> None:
+    big = 2**64 + 1
+    columns = {"whole": (BIG, 1), "beyond": (big, 1), "mixed": (BIG, 0.5), "nested": ([big], 1), "small": (3, 0.5)}
+    texts = [attributes_text({name: pair[row] for name, pair in columns.items()}) for row in (0, 1)]
+
+    flat = with_flat_attributes(gpd.GeoDataFrame({"attributes": texts}, geometry=[None, None], crs=CRS))
+
+    assert {name: flat[name].tolist() for name in columns} == {
+        "whole": [BIG, 1],
+        "beyond": [str(big), "1"],
+        "mixed": [str(BIG), "0.5"],
+        "nested": [f"[{big}]", "1"],
+        "small": [3.0, 0.5],
+    }

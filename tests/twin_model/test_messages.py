@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from message_areas import NAMING_AREAS
 from source_trees import tree_of
 
 from twin_model.errors import LayerNotFound, TwinError
@@ -19,19 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FOLDERS = ("twin_model", "ingest", "tiles", "api_config")
 RULES = sorted(messages("en"))
 AREAS = {rule.split(".")[0] for rule in RULES}
-OUTPUT = (
-    "help.",
-    "cli.",
-    "usage.",
-    "http_title.",
-    "link.",
-    "parameter.",
-    "rule_area.",
-    "shown.",
-    "report.",
-    "pipe_table.",
-    "mapping_draft.",
-)
+OUTPUT = (*NAMING_AREAS, "cli.", "mapping_draft.")
 """Areas of titles and of what commands and notebooks print: no messages of four parts."""
 VALUES = st.one_of(
     st.none(), st.integers(), st.floats(), st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.integers())

@@ -46,8 +46,8 @@ def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *
         rows = (
             _write_geojson(frames, part, crs) if driver == "GeoJSON" else _write_gdal(frames, layer, part, driver, crs)
         )
-        for one in Path(folder).iterdir():
-            shutil.move(str(one), file.parent / one.name)
+        for entry in Path(folder).iterdir():
+            shutil.move(str(entry), file.parent / entry.name)
     return rows
 
 

@@ -167,8 +167,8 @@ def _number(finding: Finding) -> str:
 
 
 def _sheet(finding: Finding, sheets: Sheets) -> str:
-    said = finding.values.get("sheet")
-    return said if isinstance(said, str) and said else sheets.at(finding.point)
+    sheet = finding.values.get("sheet")
+    return sheet if isinstance(sheet, str) and sheet else sheets.at(finding.point)
 
 
 @cache

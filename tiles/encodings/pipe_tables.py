@@ -23,6 +23,15 @@ from twin_model.store.frames import records_of
 
 __all__ = ["PipeTable", "TableHeading", "line_tables", "point_tables", "write_pipe_tables"]
 
+_COLUMNS_OF_BOTH: Mapping[str, tuple[str, float, str]] = {
+    "status": ("使用状态", 10, ""),
+    "owner": ("权属单位", 18, ""),
+    "built": ("建设年代", 12, ""),
+    "road_name": ("道路名称", 14, ""),
+    "surveyed": ("探测日期", 12, ""),
+    "note": ("备注", 18, ""),
+}
+"""What stands last in both tables: title, width and format by field."""
 _POINT_COLUMNS: Mapping[str, tuple[str, float, str]] = {
     "map_no": ("图上点号", 12, ""),
     "survey_no": ("物探点号", 14, ""),
@@ -34,12 +43,7 @@ _POINT_COLUMNS: Mapping[str, tuple[str, float, str]] = {
     "ground_elevation": ("地面高程", 11, "0.000"),
     "well_depth": ("井深", 8, "0.00"),
     "feature_code": ("要素代码", 12, ""),
-    "status": ("使用状态", 10, ""),
-    "owner": ("权属单位", 18, ""),
-    "built": ("建设年代", 12, ""),
-    "road_name": ("道路名称", 14, ""),
-    "surveyed": ("探测日期", 12, ""),
-    "note": ("备注", 18, ""),
+    **_COLUMNS_OF_BOTH,
 }
 _LINE_COLUMNS: Mapping[str, tuple[str, float, str]] = {
     "start_no": ("起点点号", 14, ""),
@@ -58,12 +62,7 @@ _LINE_COLUMNS: Mapping[str, tuple[str, float, str]] = {
     "cable_count": ("电缆条数", 9, "0"),
     "hole_total": ("总孔数", 8, "0"),
     "hole_used": ("已用孔数", 9, "0"),
-    "status": ("使用状态", 10, ""),
-    "owner": ("权属单位", 18, ""),
-    "built": ("建设年代", 12, ""),
-    "road_name": ("道路名称", 14, ""),
-    "surveyed": ("探测日期", 12, ""),
-    "note": ("备注", 18, ""),
+    **_COLUMNS_OF_BOTH,
 }
 _ALWAYS = frozenset({"survey_no", "feature", "appurtenance", "x", "y", "ground_elevation"}) | frozenset(
     {"start_no", "end_no", "start_depth", "end_depth", "section", "material"}

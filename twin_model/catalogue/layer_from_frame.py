@@ -6,7 +6,6 @@ layer_of("far", table)                                           # checked befor
 write_table(path, "far", table)
 """
 
-import json
 import re
 import tomllib
 import warnings
@@ -21,7 +20,9 @@ import shapely
 from twin_model.catalogue.frame_values import is_json
 from twin_model.catalogue.validation import is_reserved
 from twin_model.errors import CatalogueError, EditRefused
+from twin_model.geometry_kind import LAYER_GEOMETRIES
 from twin_model.messages import render
+from twin_model.toml_text import toml_text
 
 __all__ = [
     "ensure_writable",
@@ -41,7 +42,6 @@ _RESULT_MARK = "# What `town.commit` brought as"
 _SYSTEM = ("fid", "valid_from", "valid_to", "valid_precision", "version")
 _TYPES = {"integer": "integer", "boolean": "boolean", "floating": "number", "mixed-integer-float": "number", "decimal": "number",
           "datetime64": "datetime", "datetime": "datetime", "date": "date"}  # fmt: skip
-_DIMENSIONS = ("Point", "MultiLineString", "MultiPolygon")
 _LAYER_ID = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _OF_THE_CATALOGUE = ("codes",)
 """Tables of the catalogue that are no layers."""
@@ -179,10 +179,10 @@ def write_table(path: Path, layer_id: str, table: dict[str, Any]) -> None:
 
 def _write_part(path: Path, layer_id: str, table: dict[str, Any]) -> Path:
     lines = [f"{_RESULT_MARK} {layer_id}.", f"[{layer_id}]"]
-    lines += [f"{key} = {_toml(value)}" for key, value in table.items() if key != "fields"]
+    lines += [f"{key} = {toml_text(value)}" for key, value in table.items() if key != "fields"]
     lines += [
         f"[{layer_id}.fields]",
-        *(f"{_toml(name)} = {_toml(spec)}" for name, spec in table["fields"].items()),
+        *(f"{toml_text(name)} = {toml_text(spec)}" for name, spec in table["fields"].items()),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -225,15 +225,4 @@ def _geometry(layer_id: str, frame: gpd.GeoDataFrame) -> str:
     dimension = dimensions.pop()
     if dimension == 0 and (shapely.get_type_id(shapes) == 4).any():
         raise EditRefused("frame.many_points", layer=layer_id)
-    return _DIMENSIONS[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch("[A-Za-z0-9_-]+", key) else _toml(key)
-
-
-def _toml(value: Any) -> str:
-    """Return a value in TOML: its basic strings have the escapes of JSON."""
-    if isinstance(value, dict):
-        return f"{{ {', '.join(f'{_key(key)} = {_toml(each)}' for key, each in value.items())} }}"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return LAYER_GEOMETRIES[dimension] + ("Z" if bool(shapely.has_z(shapes).all()) else "")

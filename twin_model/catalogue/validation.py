@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
 from twin_model.errors import CatalogueError
-from twin_model.layer import Field, FieldType, GeometryType, Layer, Text
+from twin_model.geometry_kind import GeometryType
+from twin_model.layer import Field, FieldType, Layer, Text
 
 __all__ = ["CIM_CLASSES", "RESERVED", "ensure_table", "ensure_valid", "is_reserved"]
 
@@ -82,8 +83,8 @@ def ensure_valid(layer: Layer) -> None:
     _one_of(layer, "geometry", layer.geometry, get_args(GeometryType))
     if layer.tolerance <= 0 or layer.plan_error <= 0:
         raise CatalogueError(layer=layer.id, key="tolerance, plan_error", expected=["metres above 0"])
-    for one in layer.fields:
-        _ensure_field(layer, one)
+    for field in layer.fields:
+        _ensure_field(layer, field)
     _ensure_distinct(layer)
     _ensure_names(layer)
     _ensure_style(layer)
@@ -96,11 +97,11 @@ def _one_of(layer: Layer, key: str, value: Any, expected: Iterable[str]) -> None
         raise CatalogueError(layer=layer.id, key=f"{key} = {value!r}", expected=allowed)
 
 
-def _ensure_field(layer: Layer, one: Field) -> None:
-    if not one.name.isidentifier() or is_reserved(one.name):
-        raise CatalogueError(layer=layer.id, key=one.name, expected=["a name that is none of", *RESERVED])
-    _one_of(layer, f"{one.name}: type", one.type, get_args(FieldType))
-    _one_of(layer, f"{one.name}: format", one.format, ("", "json"))
+def _ensure_field(layer: Layer, field: Field) -> None:
+    if not field.name.isidentifier() or is_reserved(field.name):
+        raise CatalogueError(layer=layer.id, key=field.name, expected=["a name that is none of", *RESERVED])
+    _one_of(layer, f"{field.name}: type", field.type, get_args(FieldType))
+    _one_of(layer, f"{field.name}: format", field.format, ("", "json"))
 
 
 def _ensure_distinct(layer: Layer) -> None:
@@ -127,7 +128,7 @@ def _ensure_names(layer: Layer) -> None:
         for name in names:
             _one_of(layer, key, name, layer.field_names)
     if layer.valid_from_field is not None:
-        dates = [one.name for one in layer.fields if one.type in {"date", "datetime"}]
+        dates = [field.name for field in layer.fields if field.type in {"date", "datetime"}]
         _one_of(layer, "valid_from_field", layer.valid_from_field, dates)
 
 

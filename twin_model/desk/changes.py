@@ -191,8 +191,8 @@ def versions(store: Store, layer: Layer, feature_id: str, *, zone: str) -> gpd.G
     query = FeatureQuery(layer.id, view=View(ALWAYS), ids=(str(feature_id),), states=True)
     frame = store.features(query)
     if not len(frame):
-        some = store.features(FeatureQuery(layer.id, view=View(ALWAYS), fields=(), geometry=False, limit=1))
-        example = some.index[0] if len(some) else "-"
+        first = store.features(FeatureQuery(layer.id, view=View(ALWAYS), fields=(), geometry=False, limit=1))
+        example = first.index[0] if len(first) else "-"
         raise FeatureNotFound("changes.no_feature", id=str(feature_id)[:100], layer=layer.id, example=example)
     return typed(layer, frame.drop(columns="fid"), zone)
 

@@ -101,7 +101,7 @@ def _merged_columns(
     return columns, wkb, merges
 
 
-def _row_merge(name: str, said: Mapping[str, Any], sides: _Sides) -> _RowMerge:
+def _row_merge(name: str, row: Mapping[str, Any], sides: _Sides) -> _RowMerge:
     """Compare what a row says with its feature as it was read and as it is now, value by value."""
     merge = _RowMerge(name)
     then, now = sides.before.get(name), sides.after.get(name)
@@ -109,7 +109,7 @@ def _row_merge(name: str, said: Mapping[str, Any], sides: _Sides) -> _RowMerge:
         merge.conflicts += ["id"] if then is not None and then["fid"] in sides.foreign else []
         return merge
     is_foreign, then = now["fid"] in sides.foreign, then or {}
-    for each, value in said.items():
+    for each, value in row.items():
         if _is_same(then.get(each), now.get(each)):
             continue
         if _is_same(value, then.get(each)):
@@ -139,9 +139,9 @@ def _states(store: Store, layer: Layer, rows: Rows, view: View) -> dict[str, dic
     columns = {name: [record[place] for record in records] for place, name in enumerate(names)}
     shapes = row_contents(layer, columns, ())
     wkb = columns.get(_SHAPE, [None] * len(records))
-    kept = [name for name in names if name != _SHAPE]
+    fields = [name for name in names if name != _SHAPE]
     return {
-        columns["id"][row]: {name: columns[name][row] for name in kept} | {_SHAPE: shapes[row], "wkb": wkb[row]}
+        columns["id"][row]: {name: columns[name][row] for name in fields} | {_SHAPE: shapes[row], "wkb": wkb[row]}
         for row in range(len(records))
     }
 

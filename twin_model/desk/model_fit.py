@@ -56,21 +56,21 @@ def fit_points(
     all points have one, else 0. Raises `CalledWrongly` for fewer than two places, and where the distances between
     the points differ by more than 1 percent: then a unit or a point is wrong.
     """
-    here, there = (np.array([point[:2] for point in points], dtype=np.float64) for points in (local, target))
-    if len(here) < 2 or len(here) != len(there):
-        raise CalledWrongly("place.few_points", count=len(here))
-    centre, goal = here.mean(axis=0), there.mean(axis=0)
-    a, b = here - centre, there - goal
+    places, targets = (np.array([point[:2] for point in points], dtype=np.float64) for points in (local, target))
+    if len(places) < 2 or len(places) != len(targets):
+        raise CalledWrongly("place.few_points", count=len(places))
+    centre, goal = places.mean(axis=0), targets.mean(axis=0)
+    a, b = places - centre, targets - goal
     spread = float((a**2).sum())
     turn = math.atan2(float((a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]).sum()), float((a * b).sum()))
     scale = math.sqrt(float((b**2).sum()) / spread) if spread > 0 else 0.0
     if scale == 0.0:
-        raise CalledWrongly("place.same_points", count=len(here))
+        raise CalledWrongly("place.same_points", count=len(places))
     if abs(scale - 1.0) > _SCALE_TOLERANCE:
         raise _scale_refusal(scale)
     matrix = motion(0.0, 0.0, _height_of(local, target, height), math.degrees(turn))
     matrix[:2, 3] = goal - matrix[:2, :2] @ centre
-    off = here @ matrix[:2, :2].T + matrix[:2, 3] - there
+    off = places @ matrix[:2, :2].T + matrix[:2, 3] - targets
     return PointFit(matrix, tuple(float(each) for each in np.hypot(*off.T)), scale)
 
 
@@ -97,9 +97,12 @@ def fit_outline(outline: Any, target: Any, height: float) -> list[Candidate]:
     steps as long as more of them overlaps.
     """
     outline, target = shapely.force_2d(outline), shapely.force_2d(target)
-    here, there = (_axis_of(shapely.minimum_rotated_rectangle(each)) for each in (outline, target))
-    found = [_refined(outline, target, there - here + quarter, height) for quarter in (0.0, 90.0, 180.0, 270.0)]
-    return sorted(found, key=lambda each: -each.overlap)
+    direction, target_direction = (_axis_of(shapely.minimum_rotated_rectangle(each)) for each in (outline, target))
+    candidates = [
+        _refined(outline, target, target_direction - direction + quarter, height)
+        for quarter in (0.0, 90.0, 180.0, 270.0)
+    ]
+    return sorted(candidates, key=lambda each: -each.overlap)
 
 
 def _axis_of(rectangle: Any) -> float:

@@ -21,10 +21,10 @@ from twin_model.building.local_shapes import LocalShapes
 from twin_model.building.placing import motion, placed_columns, placed_geometry, rotation_of
 from twin_model.changeset import Changeset, Delivered, Version
 from twin_model.crs import crs_code, transform_xy
+from twin_model.desk.edited_frame import rows_in_parts
 from twin_model.desk.model_fit import Candidate, equally_good, fit_outline, fit_points
 from twin_model.desk.opened import OpenedTown
 from twin_model.desk.plain_errors import plainly
-from twin_model.desk.saving import rows_in_parts
 from twin_model.editing import ensure_text
 from twin_model.errors import CalledWrongly, FeatureNotFound
 from twin_model.filter.expression import Comparison, Constant, Property

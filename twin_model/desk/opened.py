@@ -145,11 +145,11 @@ class OpenedTown:
         """
         layers = [layer.id for layer in self.store.catalogue if policy.admits(layer.id)]
         extents = [seen_extent(self.store, layer, policy) for layer in layers]
-        boxes = [one for one in extents if one and placed_bounds(one, self.store.crs, CRS84)]
+        boxes = [extent for extent in extents if extent and placed_bounds(extent, self.store.crs, CRS84)]
         if not boxes:
             return None
-        west, south = (min(one[axis] for one in boxes) for axis in (0, 1))
-        east, north = (max(one[axis] for one in boxes) for axis in (2, 3))
+        west, south = (min(box[axis] for box in boxes) for axis in (0, 1))
+        east, north = (max(box[axis] for box in boxes) for axis in (2, 3))
         return placed_bounds((west, south, east, north), self.store.crs, crs)
 
 

@@ -28,6 +28,7 @@ from twin_model.filter.parsing import filter_tree
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import box_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey, StoreReads
+from twin_model.store.select import ensure_sorts
 from twin_model.temporal import ALWAYS, time_text
 from twin_model.view import View
 
@@ -158,6 +159,7 @@ def _sort_keys(layer: Layer, sort: Sequence[str] | str | None) -> tuple[SortKey,
         if not isinstance(name, str):
             raise QueryRefused("desk.no_field", layer=layer.id, name=repr(name)[:80], nearest=layer.field_names)
         plain = name.strip().lstrip("+-")
+        ensure_sorts(layer, plain, "desk.sort_by_attribute")
         known = plain if plain in _OURS_TO_SORT else field_named(layer, plain).name
         keys.append(SortKey(known, not name.strip().startswith("-")))
     return tuple(keys)

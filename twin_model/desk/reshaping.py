@@ -100,30 +100,30 @@ def redescribe(
     return _reshaping(layer, table, after, reason, author)
 
 
-def _words_of_field(layer: Layer, field: str, said: Any) -> dict[str, Any]:
+def _words_of_field(layer: Layer, field: str, wording: Any) -> dict[str, Any]:
     """Return what is said of a field; a code may be a number, its words are those of a title."""
-    if not isinstance(said, Mapping):
-        return _both(layer, field, said)
-    words = dict(said)
+    if not isinstance(wording, Mapping):
+        return _both(layer, field, wording)
+    words = dict(wording)
     codes = words.get("codes")
     if isinstance(codes, Mapping):
         words["codes"] = {str(code): _both(layer, f"{field}: {code!r}", text) for code, text in codes.items()}
     texts = [text for text in words.values() if isinstance(text, str)]
     if not all(map(is_storable, [*texts, *(words["codes"] if isinstance(codes, Mapping) else ())])):
-        raise EditRefused("edit.words", layer=layer.id, field=field, value=repr(said)[:80])
+        raise EditRefused("edit.words", layer=layer.id, field=field, value=repr(wording)[:80])
     return words
 
 
 def _both(layer: Layer, key: str, words: Any) -> dict[str, str]:
-    said = {"zh": words, "en": words} if isinstance(words, str) else words
+    texts = {"zh": words, "en": words} if isinstance(words, str) else words
     if (
-        not isinstance(said, Mapping)
-        or not said
-        or set(said) - {"zh", "en"}
-        or not all(isinstance(text, str) and text.strip() and is_storable(text) for text in said.values())
+        not isinstance(texts, Mapping)
+        or not texts
+        or set(texts) - {"zh", "en"}
+        or not all(isinstance(text, str) and text.strip() and is_storable(text) for text in texts.values())
     ):
         raise EditRefused("edit.words", layer=layer.id, field=key, value=repr(words)[:80])
-    return dict(said)
+    return dict(texts)
 
 
 def _reshaping(layer: Layer, before: Table, after: Table, reason: str, author: str, **more: Any) -> Reshaping:

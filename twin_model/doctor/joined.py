@@ -10,14 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import orjson
 import shapely
 
 from twin_model.changeset import Rows
 from twin_model.doctor.doubled import DoubledPairs
 from twin_model.identity import finer_class
 from twin_model.layer import ATTRIBUTES, Layer
-from twin_model.rows.attributes import read_attributes
+from twin_model.rows.attributes import attributes_text, read_attributes
 from twin_model.rows.content import content_hashes
 from twin_model.rows.geometry import min_zoom
 from twin_model.rows.known_heights import with_known_heights
@@ -84,13 +83,13 @@ def _joined(layer: Layer, known: State, other: State, joined: JoinedStates) -> S
             joined.taken[name] += 1
         elif known[name] != other[name] and name not in ENDS:  # of numbers, those of the older one are meant to stay
             joined.differing[name] += 1
-    classes = finer_class(*(tuple(one[name] or None for name in layer.classes) for one in (known, other)))
+    classes = finer_class(*(tuple(row[name] or None for name in layer.classes) for row in (known, other)))
     for name, value in zip(layer.classes, classes, strict=True):
         joined.taken[name] += (known[name] or None) != value
         state[name] = value
     attributes = read_attributes(other.get(ATTRIBUTES)) | read_attributes(known.get(ATTRIBUTES))
     if attributes != read_attributes(known.get(ATTRIBUTES)):
-        state[ATTRIBUTES] = orjson.dumps(attributes).decode()
+        state[ATTRIBUTES] = attributes_text(attributes)
         joined.taken[ATTRIBUTES] += 1
     if layer.keeps_heights:
         wkb, raised = with_known_heights(_objects([known["geometry"]]), [other["geometry"]], 2 * layer.plan_error)
@@ -102,7 +101,7 @@ def _joined(layer: Layer, known: State, other: State, joined: JoinedStates) -> S
 
 def _runs_against(known: State, other: State) -> bool:
     """Say whether a line runs the other way round than another at its place."""
-    first, second = (shapely.get_coordinates(shapely.from_wkb(one["geometry"])) for one in (known, other))
+    first, second = (shapely.get_coordinates(shapely.from_wkb(row["geometry"])) for row in (known, other))
     if len(first) < 2:
         return False
     along = np.hypot(*(first[0] - second[0])) + np.hypot(*(first[-1] - second[-1]))

@@ -106,9 +106,9 @@ class TypeMismatch(FilterError):
 def nearest_names(name: str, names: Iterable[str], *, count: int = 3) -> tuple[str, ...]:
     """Return the `names` most like `name`, best first; all of them when they are few and none is alike."""
     known = sorted(names)
-    folded = {one.casefold(): one for one in reversed(known)}
+    folded = {each.casefold(): each for each in reversed(known)}
     close = get_close_matches(name[:200].casefold(), folded, n=count, cutoff=0.5)
-    return tuple(folded[one] for one in close) or tuple(known if len(known) <= count else ())
+    return tuple(folded[each] for each in close) or tuple(known if len(known) <= count else ())
 
 
 def shown(value: Any, *, limit: int = 60) -> str:

@@ -212,6 +212,6 @@ def height(node: Node) -> int:
 def _children(node: Node) -> Iterator[Any]:
     for field in fields(node):
         value = getattr(node, field.name)
-        for one in value if isinstance(value, tuple) else (value,):
-            if isinstance(one, Node):
-                yield one
+        for child in value if isinstance(value, tuple) else (value,):
+            if isinstance(child, Node):
+                yield child

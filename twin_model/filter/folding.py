@@ -14,7 +14,7 @@ def folded(function: str, text: str) -> str:
 
 def without_accents(text: str) -> str:
     """Return `text` without the combining marks of U+0300 to U+036F: é becomes e, 高铁 stays."""
-    bare = (one for one in unicodedata.normalize("NFD", text) if not "\u0300" <= one <= "\u036f")
+    bare = (letter for letter in unicodedata.normalize("NFD", text) if not "\u0300" <= letter <= "\u036f")
     return unicodedata.normalize("NFC", "".join(bare))
 
 

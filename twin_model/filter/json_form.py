@@ -227,8 +227,8 @@ def _temporal(operator: str, arguments: list[Any]) -> Expression:
     right_needs = operator in INTERVAL_OPERATORS and operator != "contains"
     for operand, needs in ((left, left_needs), (right, right_needs)):
         if needs and not isinstance(operand, IntervalLiteral):
-            found = f"an instant in T_{operator.upper()}"
-            raise InvalidFilter(found=found, expected="INTERVAL(start, end), where '..' is an open end")
+            written = f"an instant in T_{operator.upper()}"
+            raise InvalidFilter(found=written, expected="INTERVAL(start, end), where '..' is an open end")
     return Temporal(operator, left, right)
 
 
@@ -315,6 +315,6 @@ def _number(value: float) -> int | float:
 
 def _clean_text(text: str) -> str:
     """Return `text` if a database can hold it: no NUL, no half of a surrogate pair."""
-    if "\x00" in text or (not text.isascii() and any(0xD800 <= ord(one) <= 0xDFFF for one in text)):
+    if "\x00" in text or (not text.isascii() and any(0xD800 <= ord(letter) <= 0xDFFF for letter in text)):
         raise InvalidLiteral(kind="text", text=shown(ascii(text)), expected="text without NUL or broken characters")
     return text

@@ -26,11 +26,11 @@ def to_like(pattern: str) -> str:
 def _pieces(pattern: str) -> Iterator[tuple[str, bool]]:
     """Yield each character to match with whether it is a wildcard."""
     characters = iter(pattern)
-    for one in characters:
-        if one == "\\":
+    for character in characters:
+        if character == "\\":
             yield next(characters, "\\"), False
         else:
-            yield one, one in "%_"
+            yield character, character in "%_"
 
 
 def _glob(character: str, is_wildcard: bool) -> str:

@@ -124,10 +124,10 @@ def _ensure_modest(tree: Any, max_length: int, nesting: int, max_depth: int) -> 
     """Measure a JSON value level by level, so that neither its depth nor its size can exhaust us."""
     level, size = [tree], 0
     for _ in range(nesting + 1):
-        size += sum(len(one) if isinstance(one, str) else 1 for one in level)
+        size += sum(len(node) if isinstance(node, str) else 1 for node in level)
         if size > max_length:
             raise FilterTooLong(length=size, limit=max_length, unit="values")
-        level = [child for one in level for child in _members(one)]
+        level = [child for node in level for child in _members(node)]
         if not level:
             return
     raise FilterTooDeep("filter.too_many_levels", limit=max_depth)

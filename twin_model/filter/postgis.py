@@ -64,7 +64,7 @@ class PostgisCompiler(Compiler):
         return filled(FOLDING[node.function], self.scalar(node.argument))
 
     def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
-        left, right = (filled("({})::double precision", one) for one in (left, right))
+        left, right = (filled("({})::double precision", side) for side in (left, right))
         return filled(ARITHMETIC.get(operator, f"({{}} {operator} {{}})"), left, right)
 
     def json_value(self, node: JsonValue) -> Fragment:

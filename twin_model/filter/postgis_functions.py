@@ -66,13 +66,14 @@ def create_functions() -> Iterator[str]:
 @cache
 def _casefold() -> str:
     """Return the statement of `twin_casefold`, made of this Python's own table of case foldings."""
-    folds = {one: one.casefold() for one in map(chr, range(0x80, sys.maxunicode + 1)) if one != one.casefold()}
-    single = {one: other for one, other in folds.items() if len(other) == 1}
+    letters = map(chr, range(0x80, sys.maxunicode + 1))
+    folds = {letter: letter.casefold() for letter in letters if letter != letter.casefold()}
+    single = {letter: other for letter, other in folds.items() if len(other) == 1}
     whole = f"translate(lower(t COLLATE \"C\"), '{''.join(single)}', '{''.join(single.values())}')"
-    for one, several in folds.items():
+    for letter, several in folds.items():
         if len(several) > 1:
-            whole = f"replace({whole}, '{one}', '{several}')"
-    return _CASEFOLD.format(ranges="".join(_ranges([ord(one) for one in folds])), whole=whole)
+            whole = f"replace({whole}, '{letter}', '{several}')"
+    return _CASEFOLD.format(ranges="".join(_ranges([ord(letter) for letter in folds])), whole=whole)
 
 
 def _ranges(points: list[int]) -> Iterator[str]:

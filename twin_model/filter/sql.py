@@ -133,7 +133,7 @@ class Compiler(ABC):
             case Boolean():
                 return truth(node.value)
             case Logical():
-                return joined(f" {node.operator.upper()} ", [self.condition(one) for one in node.arguments])
+                return joined(f" {node.operator.upper()} ", [self.condition(argument) for argument in node.arguments])
             case Not():
                 return filled("(NOT {})", self.condition(node.argument))
             case Comparison():
@@ -188,7 +188,7 @@ class Compiler(ABC):
             return filled(f"({{}} {operator} {{}})", column, day)
         if isinstance(right.value, datetime):
             return filled(f"({{}} {operator} {{}})", column, self.scalar(right))
-        first, following = (self.bind(self.instant(one)) for one in day_bounds(right.value, self.timezone))
+        first, following = (self.bind(self.instant(bound)) for bound in day_bounds(right.value, self.timezone))
         match operator:
             case "=":
                 return filled("({} >= {} AND {} < {})", column, first, column, following)
@@ -199,13 +199,13 @@ class Compiler(ABC):
         return filled(f"({{}} {'<' if operator == '<=' else '>='} {{}})", column, following)
 
     def _between(self, node: Between) -> Fragment:
-        if any(isinstance(one, Instant) for one in (node.value, node.lower, node.upper)):
+        if any(isinstance(part, Instant) for part in (node.value, node.lower, node.upper)):
             ends = (self.compare(">=", node.value, node.lower), self.compare("<=", node.value, node.upper))
             return filled("({} AND {})", *ends)
         return filled("({} BETWEEN {} AND {})", *map(self.scalar, (node.value, node.lower, node.upper)))
 
     def _in(self, node: In) -> Fragment:
-        if any(isinstance(one, Instant) for one in (node.value, *node.items)):
+        if any(isinstance(part, Instant) for part in (node.value, *node.items)):
             return joined(" OR ", [self.compare("=", node.value, item) for item in node.items])
         items = [self.scalar(item) for item in node.items]
         places = ", ".join("{}" for _ in items)
@@ -213,7 +213,9 @@ class Compiler(ABC):
 
     def _temporal(self, node: Temporal) -> Fragment:
         rules = TEMPORAL[node.operator]
-        conditions = [self._compare_ends(_end(node.left, one), op, _end(node.right, two)) for one, op, two in rules]
+        conditions = [
+            self._compare_ends(_end(node.left, left), op, _end(node.right, right)) for left, op, right in rules
+        ]
         return joined(" OR " if node.operator == "disjoint" else " AND ", conditions)
 
     def _compare_ends(
@@ -222,9 +224,9 @@ class Compiler(ABC):
         """Compare two ends of intervals, of which an open one is infinite."""
         if not isinstance(left, float) and not isinstance(right, float):
             return self.compare(operator, left, right)
-        one = left if isinstance(left, float) else 0.0
+        number = left if isinstance(left, float) else 0.0
         two = right if isinstance(right, float) else 0.0
-        result = _ordered(operator, one, two)
+        result = _ordered(operator, number, two)
         known = right if isinstance(left, float) else left
         if isinstance(known, Property):
             # Not simply true or false: of a feature without a date it is unknown, and a column tells by
@@ -240,8 +242,8 @@ def truth(value: bool) -> Fragment:
 
 def filled(template: str, *fragments: Fragment) -> Fragment:
     """Return `template` with `{}` replaced by the fragments, and their parameters in that order."""
-    text = template.format(*(one.text for one in fragments))
-    return Fragment(text, tuple(value for one in fragments for value in one.parameters))
+    text = template.format(*(fragment.text for fragment in fragments))
+    return Fragment(text, tuple(value for fragment in fragments for value in fragment.parameters))
 
 
 def joined(operator: str, fragments: Sequence[Fragment]) -> Fragment:
@@ -251,8 +253,8 @@ def joined(operator: str, fragments: Sequence[Fragment]) -> Fragment:
     while len(fragments) > TERMS_IN_A_ROW:
         starts = range(0, len(fragments), TERMS_IN_A_ROW)
         fragments = [joined(operator, fragments[start : start + TERMS_IN_A_ROW]) for start in starts]
-    parameters = tuple(value for one in fragments for value in one.parameters)
-    return Fragment(f"({operator.join(one.text for one in fragments)})", parameters)
+    parameters = tuple(value for fragment in fragments for value in fragment.parameters)
+    return Fragment(f"({operator.join(fragment.text for fragment in fragments)})", parameters)
 
 
 def _end(side: Property | Instant | IntervalLiteral, which: str) -> Property | Instant | float:

@@ -298,7 +298,7 @@ class _Groups:
             fail(self.source, bracket.start, expected, cause=error)
         line, column = int(place[1]), int(place[2])
         text = "".join(piece for piece, _ in bracket.pieces)
-        offset = sum(len(one) for one in text.split("\n")[: line - 1]) + line - 1 + column - 1 - bracket.is_array
+        offset = sum(len(row) for row in text.split("\n")[: line - 1]) + line - 1 + column - 1 - bracket.is_array
         fail(self.source, _source_position(bracket, offset, end), cause=error)
 
 
@@ -335,7 +335,7 @@ def _number(token: Token, *, is_coordinate: bool) -> str:
 
 
 def _has_control(text: str) -> bool:
-    return any(ord(one) < 32 or ord(one) == 127 for one in text)
+    return any(ord(letter) < 32 or ord(letter) == 127 for letter in text)
 
 
 def _source_position(bracket: Bracket, offset: int, end: int) -> int:

@@ -40,11 +40,11 @@ def in_chinese(text: str) -> str:
     fixed, patterns = _fragments()
     if text in fixed:
         return fixed[text]
-    if len(text) > 300 or not any("a" <= one <= "z" or "A" <= one <= "Z" for one in text):
+    if len(text) > 300 or not any("a" <= letter <= "z" or "A" <= letter <= "Z" for letter in text):
         return text
     for pattern, chinese in patterns:
         match = pattern.fullmatch(text)
         if match and all(part in fixed for name, part in match.groupdict().items() if name.startswith("piece_")):
-            said = {name: in_chinese(part) for name, part in match.groupdict().items()}
-            return chinese.format_map(said)
+            pieces = {name: in_chinese(part) for name, part in match.groupdict().items()}
+            return chinese.format_map(pieces)
     return text

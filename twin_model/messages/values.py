@@ -32,7 +32,7 @@ def plain(value: Any, lang: str) -> Any:
         colon, separator = ("：", "；") if lang == "zh" else (": ", "; ")
         return separator.join(f"{name}{colon}{plain(one, lang)}" for name, one in value.items()) or "-"
     if isinstance(value, list | tuple | set | frozenset | KeysView):
-        return _separator(lang).join(str(_member(one, lang)) for one in value) or "-"
+        return _separator(lang).join(str(_member(member, lang)) for member in value) or "-"
     if isinstance(value, float):
         return _rounded(value)
     if isinstance(value, bytes):
@@ -72,7 +72,7 @@ def converted(value: Any, conversion: str, lang: str, layer: str) -> Any:
     if conversion == "c" and (isinstance(value, str) and _SYSTEM.match(value)):
         return system_name(value, lang)
     if conversion == "w" and isinstance(value, list | tuple):
-        return _separator(lang).join(str(_titled(one, lang, layer)) for one in value) or "-"
+        return _separator(lang).join(str(_titled(item, lang, layer)) for item in value) or "-"
     return _titled(value, lang, layer)
 
 
@@ -83,9 +83,13 @@ def quoted(value: str | bytes, lang: str) -> str:
         return bytes(value).hex(" ").upper()  # type: ignore[arg-type]
     if lang != "zh":
         return repr(text)
-    return (
-        "“" + "".join(" " if one in "\r\n\t" else one if one.isprintable() else repr(one)[1:-1] for one in text) + "”"
-    )
+    return f"“{''.join(map(_printable, text))}”"
+
+
+def _printable(letter: str) -> str:
+    if letter in "\r\n\t":
+        return " "
+    return letter if letter.isprintable() else repr(letter)[1:-1]
 
 
 def _text_of(content: bytes) -> str | None:
@@ -96,7 +100,7 @@ def _text_of(content: bytes) -> str | None:
                 text = content[:end].decode(encoding)
             except UnicodeDecodeError:
                 continue
-            if all(one.isprintable() or one in "\r\n\t" for one in text):
+            if all(letter.isprintable() or letter in "\r\n\t" for letter in text):
                 return text
             return None
     return None
@@ -105,7 +109,7 @@ def _text_of(content: bytes) -> str | None:
 def _box(value: Any, lang: str) -> Any:
     """Return west, south, east, north of degrees as ranges."""
     try:
-        west, south, east, north = (float(one) for one in value)
+        west, south, east, north = (float(degrees) for degrees in value)
     except (TypeError, ValueError):
         return plain(value, lang)
     along = _range(west, east, "东经" if lang == "zh" else "E", "西经" if lang == "zh" else "W", lang)
@@ -115,7 +119,7 @@ def _box(value: Any, lang: str) -> Any:
 
 def _range(low: float, high: float, positive: str, negative: str, lang: str) -> str:
     side = positive if low >= 0 else negative
-    first, second = (f"{abs(one):.4f}".rstrip("0").rstrip(".") + "°" for one in (low, high))
+    first, second = (f"{abs(degrees):.4f}".rstrip("0").rstrip(".") + "°" for degrees in (low, high))
     same = positive if high >= 0 else negative
     if lang == "zh":
         return f"{side}{first}" + ("" if low == high else f"～{'' if same == side else same}{second}")

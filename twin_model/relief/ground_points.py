@@ -43,8 +43,8 @@ def ground_points(points: Float64, lines: NDArray[Any], *, most: int) -> GroundP
     if len(spots) + len(vertices) > most:
         share = most / (len(spots) + len(vertices))
         spots = spots[_evenly(len(spots), round(share * len(spots)))]
-        kept = _thinned(line, most - len(spots))
-        vertices, line = vertices[kept], line[kept]
+        thinned = _thinned(line, most - len(spots))
+        vertices, line = vertices[thinned], line[thinned]
     everything = np.concatenate([vertices, spots])
     owner = np.concatenate([line, np.full(len(spots), SPOT, np.intp)])
     return _merged(everything, owner, _chain(line))
@@ -115,9 +115,9 @@ def _without_bridges(first: Index, second: Index, owner: Index) -> tuple[Index, 
     mixed = np.flatnonzero((owner[first] != SPOT) & (owner[second] == SPOT))
     spot, at = np.unique(second[mixed], return_index=True)
     taken = np.isin(first, spot) | np.isin(second, spot)
-    kept = ~taken
-    kept[mixed[at]] = True
-    return first[kept], second[kept]
+    free = ~taken
+    free[mixed[at]] = True
+    return first[free], second[free]
 
 
 def _connected(n: int, first: Index, second: Index) -> Index:
@@ -130,13 +130,13 @@ def _connected(n: int, first: Index, second: Index) -> Index:
     return label
 
 
-def _numbered(xyz: Float64, label: Index, kept: Mask, edges: Index) -> GroundPoints:
+def _numbered(xyz: Float64, label: Index, stays: Mask, edges: Index) -> GroundPoints:
     """Number the places anew; a place lies where its first vertex lies, at the mean height of all."""
-    place, number = np.unique(label[kept], return_inverse=True)
+    place, number = np.unique(label[stays], return_inverse=True)
     new = np.full(len(xyz), -1, np.intp)
-    new[kept] = number
+    new[stays] = number
     vertices = xyz[place].copy()
-    vertices[:, 2] = np.bincount(number, xyz[kept, 2], len(place)) / np.bincount(number, minlength=len(place))
+    vertices[:, 2] = np.bincount(number, xyz[stays, 2], len(place)) / np.bincount(number, minlength=len(place))
     tied = np.sort(new[edges], axis=1)
     tied = tied[tied[:, 0] != tied[:, 1]]
     return GroundPoints(vertices, np.unique(tied, axis=0) if len(tied) else tied.reshape(0, 2))

@@ -42,14 +42,14 @@ class TriangleIndex:
     def find(self, x: Float64, y: Float64) -> tuple[Index, Float64]:
         """Return the triangle of each place, -1 where there is none, and its barycentric weights (n, 3)."""
         place = np.stack([x, y], axis=1) - self.origin
-        found = np.full(len(place), -1, np.intp)
+        triangle = np.full(len(place), -1, np.intp)
         weights = np.full((len(place), 3), np.nan)
         low, high = self._reach
         inside = np.flatnonzero((place >= low).all(axis=1) & (place <= high).all(axis=1))
         for start in range(0, len(inside), CHUNK):
-            some = inside[start : start + CHUNK]
-            found[some], weights[some] = self._find(place[some])
-        return found, weights
+            chunk = inside[start : start + CHUNK]
+            triangle[chunk], weights[chunk] = self._find(place[chunk])
+        return triangle, weights
 
     def _find(self, place: Float64) -> tuple[Index, Float64]:
         asked, candidate = self._candidates(place)

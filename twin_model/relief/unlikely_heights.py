@@ -104,8 +104,8 @@ def _cells(xyz: Float64, known: Float64, size: float) -> Iterator[tuple[NDArray[
     cells_of_known = _grouped(np.floor((known[:, :2] - origin) / size).astype(np.int64))
     for (column, row), rows in _grouped(np.floor((xyz[:, :2] - origin) / size).astype(np.int64)).items():
         near = [cells_of_known.get((column + i, row + j)) for i in (-1, 0, 1) for j in (-1, 0, 1)]
-        found = [one for one in near if one is not None]
-        heights = known[np.concatenate(found), 2] if found else known[:0, 2]
+        around = [rows_of_cell for rows_of_cell in near if rows_of_cell is not None]
+        heights = known[np.concatenate(around), 2] if around else known[:0, 2]
         yield rows, heights if len(heights) >= _FEWEST else known[:, 2]
 
 

@@ -31,8 +31,8 @@ def coded(column: NDArray[Any]) -> tuple[NDArray[np.intp], NDArray[Any]]:
 def _hardly_repeats(column: NDArray[Any]) -> bool:
     if column.dtype != object or len(column) < _LOOKED_AT:
         return False
-    some = column[:_LOOKED_AT].tolist()
-    if set(map(type, some)) != {str} or len(set(some)) < _HARDLY_REPEATS * len(some):
+    sample = column[:_LOOKED_AT].tolist()
+    if set(map(type, sample)) != {str} or len(set(sample)) < _HARDLY_REPEATS * len(sample):
         return False
     return set(map(type, column.tolist())) == {str}
 

@@ -187,12 +187,12 @@ def _texts(texts: NDArray[Any]) -> Words:
 
 def _geometries(layer: Layer, geometry: NDArray[Any]) -> list[Words]:
     """Return a word per geometry for each seed, 0 where there is none."""
-    there = np.flatnonzero(~shapely.is_missing(geometry)) if layer.has_geometry else np.empty(0, dtype=np.intp)
+    present = np.flatnonzero(~shapely.is_missing(geometry)) if layer.has_geometry else np.empty(0, dtype=np.intp)
     lanes = [np.zeros(len(geometry), dtype=np.uint64) for _ in _SEEDS]
-    if len(there):
-        _, coordinates, offsets = shapely.to_ragged_array(geometry[there], include_z=layer.has_z)
+    if len(present):
+        _, coordinates, offsets = shapely.to_ragged_array(geometry[present], include_z=layer.has_z)
         for lane, shapes in zip(lanes, _shapes(layer, tuple(coordinates.T), offsets), strict=True):
-            lane[there] = shapes
+            lane[present] = shapes
     return lanes
 
 

@@ -141,16 +141,16 @@ class CoordinateRuns:
         plain = np.zeros(len(self), dtype=bool)
         if not len(self):
             return plain
-        kept = np.r_[True, (np.diff(self.x) != 0) | (np.diff(self.y) != 0)]
-        kept[self.offsets[:-1]] = True
-        x, y = self.x[kept], self.y[kept]
-        corners = np.add.reduceat(kept, self.offsets[:-1], dtype=np.intp) - 1
+        changes = np.r_[True, (np.diff(self.x) != 0) | (np.diff(self.y) != 0)]
+        changes[self.offsets[:-1]] = True
+        x, y = self.x[changes], self.y[changes]
+        corners = np.add.reduceat(changes, self.offsets[:-1], dtype=np.intp) - 1
         starts = np.r_[0, np.cumsum(corners + 1)[:-1]]
         for edges in range(3, _MOST_EDGES + 1):
             chosen = np.flatnonzero(corners == edges)
-            for some in (chosen[n : n + _AT_ONCE] for n in range(0, len(chosen), _AT_ONCE)):
-                where = starts[some] + np.arange(edges)[:, None]
-                plain[some] = _are_plain(x[where], y[where])
+            for chunk in (chosen[n : n + _AT_ONCE] for n in range(0, len(chosen), _AT_ONCE)):
+                where = starts[chunk] + np.arange(edges)[:, None]
+                plain[chunk] = _are_plain(x[where], y[where])
         return plain
 
 
@@ -199,8 +199,8 @@ def read_runs(wkb: PackedWkb, dimension: int, *, multi: bool = False) -> Coordin
     rows = np.flatnonzero(wkb.sizes >= skip)
     heads = wkb.part(rows, 0, skip)
     alike = (heads[:, : len(head)] == np.frombuffer(head, dtype=np.uint8)).all(axis=1)
-    said = np.ascontiguousarray(heads[:, len(head) :]).view("<u4") if dimension else np.ones((len(rows), 1))
-    lengths = said.ravel().astype(np.intp)
+    counts = np.ascontiguousarray(heads[:, len(head) :]).view("<u4") if dimension else np.ones((len(rows), 1))
+    lengths = counts.ravel().astype(np.intp)
     whole = alike & (wkb.sizes[rows] == skip + 16 * lengths) & (lengths >= (1, 2, 4)[dimension])
     rows, lengths = rows[whole], lengths[whole]
     offsets = offsets_of(lengths)
@@ -221,4 +221,4 @@ def _head(dimension: int, length: int, *, multi: bool) -> bytes:
     """Return what stands in WKB before the coordinates: the multi geometry, its one part, the ring, their number."""
     kind, counts = dimension + 1, (1,) * (dimension - 1) + (length,) * (dimension > 0)
     numbers = [(kind + 3, 1)] * multi + [(kind, *counts)]
-    return b"".join(b"\x01" + np.array(one, dtype="<u4").tobytes() for one in numbers)
+    return b"".join(b"\x01" + np.array(number, dtype="<u4").tobytes() for number in numbers)

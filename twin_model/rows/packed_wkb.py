@@ -22,7 +22,7 @@ class PackedWkb:
     @classmethod
     def of(cls, wkb: Iterable[bytes | None]) -> "PackedWkb":
         """Return WKB given as bytes or None a row."""
-        given = [one or b"" for one in wkb]
+        given = [shape or b"" for shape in wkb]
         sizes = np.fromiter(map(len, given), dtype=np.int64, count=len(given))
         return cls(np.frombuffer(b"".join(given), dtype=np.uint8), offsets_of(sizes))
 

@@ -114,12 +114,12 @@ class DeliveredState:
 
     def contents_of(self, fids: NDArray[np.int64]) -> NDArray[np.uint64]:
         """Return the contents (n, 2) of features in any order, zeros for those that are not known."""
-        found = np.zeros((len(fids), 2), dtype=np.uint64)
+        words = np.zeros((len(fids), 2), dtype=np.uint64)
         at = np.searchsorted(self.fids, fids)
-        there = at < len(self.fids)
-        there[there] = self.fids[at[there]] == fids[there]
-        found[there] = self.contents[at[there]]
-        return found
+        within = at < len(self.fids)
+        within[within] = self.fids[at[within]] == fids[within]
+        words[within] = self.contents[at[within]]
+        return words
 
 
 def _nobody(count: int) -> NDArray[Any]:
@@ -168,8 +168,8 @@ class ChangesetRecord:
     @property
     def identity(self) -> dict[str, str]:
         """Digests of what decided how its source was read (`twin_model/delivery_identity.py`), empty where none were kept."""
-        found: dict[str, str] = orjson.loads(self.line.get("identity") or "{}")
-        return found
+        digests: dict[str, str] = orjson.loads(self.line.get("identity") or "{}")
+        return digests
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ def selection(catalogue: Catalogue, table: str, place: Callable[[str], str], sho
     if table in _COMMON:
         return f"SELECT {', '.join(columns)} FROM {place(table)}"
     layer = catalogue[table.partition(":")[2]]
-    listed = ", ".join(shown(layer, one) for one in columns)
+    listed = ", ".join(shown(layer, column) for column in columns)
     return f"SELECT {listed} FROM {place(table)} ORDER BY fid, valid_from"
 
 
@@ -131,7 +131,7 @@ def _compare_looks(source: Store, target: Store) -> int:
     for _ in range(_LOOKS if layers and newest else 0):
         layer, recorded = str(rng.choice(layers)), int(rng.integers(1, newest + 1))
         view = View(str(rng.choice(instants)), recorded)
-        ours, theirs = (one.features(FeatureQuery(layer, view=view, limit=2_000)) for one in (source, target))
+        ours, theirs = (store.features(FeatureQuery(layer, view=view, limit=2_000)) for store in (source, target))
         if not ours.drop(columns="geometry").equals(theirs.drop(columns="geometry")) or not _same_shapes(
             ours.geometry, theirs.geometry
         ):
@@ -150,4 +150,5 @@ def _same_shapes(ours: gpd.GeoSeries, theirs: gpd.GeoSeries) -> bool:
 
 
 def _instants(store: Store) -> list[Instant]:
-    return sorted({one.effective for one in store.changesets()} | {one.recorded for one in store.changesets()})
+    changesets = store.changesets()
+    return sorted({instant for changeset in changesets for instant in (changeset.effective, changeset.recorded)})

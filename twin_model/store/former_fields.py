@@ -144,12 +144,12 @@ def _kind(kind: FieldType) -> str:
     return "text" if kind in ("string", "date", "datetime") else kind
 
 
-def with_tolerances(catalogue: Catalogue, kept: Mapping[str, float]) -> Catalogue:
+def with_tolerances(catalogue: Catalogue, tolerances: Mapping[str, float]) -> Catalogue:
     """Return the catalogue in which each layer has the tolerance that what is stored of it was hashed with."""
     return Catalogue(
         {
-            layer.id: replace(layer, tolerance=kept[layer.id])
-            if kept.get(layer.id, layer.tolerance) != layer.tolerance
+            layer.id: replace(layer, tolerance=tolerances[layer.id])
+            if tolerances.get(layer.id, layer.tolerance) != layer.tolerance
             else layer
             for layer in catalogue
         }

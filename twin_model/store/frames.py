@@ -35,7 +35,7 @@ def to_frame(
     by_name = dict(zip(columns, ([row[n] for row in rows] for n in range(len(columns))), strict=True))
     wkb = by_name.pop("geometry", None)
     shown = shown_fields(layer, query)
-    types = _ALWAYS_THERE | {one.name: one.type for one in layer.fields if one.name in shown}
+    types = _ALWAYS_THERE | {field.name: field.type for field in layer.fields if field.name in shown}
     content = {name: _column(values, types.get(name)) for name, values in by_name.items()}
     if query.fields is None and not any(by_name.get(ATTRIBUTES, ())):
         content.pop(ATTRIBUTES, None)

@@ -15,8 +15,10 @@ from twin_model.changeset import Box, Rows, Scope, Touched
 from twin_model.identity import finer_class
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.plan import LayerPlan, no_fids
-from twin_model.rows.content import words_of
+from twin_model.rows.attributes import with_known_attributes
+from twin_model.rows.content import contents_from, words_of
 from twin_model.rows.known_heights import with_known_heights
+from twin_model.rows.partial_content import partial_contents
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
@@ -137,9 +139,9 @@ class LayerWriter(ABC):
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
         contents = words_of(rows.content.tolist())
-        self._deliver(fids, rows, contents)
+        self._deliver(fids, rows)
         self._written += _total(row_words(fids, contents, columns))
-        ahead = min((one for one in set(columns["valid_from"]) if one > self.writing.moment), default=None)
+        ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
         self.inserted += len(rows)
@@ -159,7 +161,7 @@ class LayerWriter(ABC):
             name: _plain(rows.columns[name]) if name in rows.columns else nothing
             for name in (*self.layer.stored_names, SEARCH_KEY)
         }
-        columns["valid_from"] = [one or self.writing.effective for one in rows.valid_from.tolist()]
+        columns["valid_from"] = [instant or self.writing.effective for instant in rows.valid_from.tolist()]
         columns["valid_to"] = [None] * len(rows)
         columns["valid_precision"] = rows.valid_precision.tolist()
         columns["version_from"] = [self.writing.version] * len(rows)
@@ -186,8 +188,8 @@ class LayerWriter(ABC):
     def _update(self, rows: Rows, fids: NDArray[np.int64]) -> None:
         """Give known features a new state from its instant on, up to the next state recorded for later; fids rise."""
         others = ~self._follow(rows, fids)
-        for some in _batches(np.flatnonzero(others).tolist()):
-            self._restate(rows.take(np.array(some)), fids[some])
+        for batch in _batches(np.flatnonzero(others).tolist()):
+            self._restate(rows.take(np.array(batch)), fids[batch])
 
     def _follow(self, rows: Rows, fids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Give a new state to those features whose current row it follows at once (`succession`); say which they are."""
@@ -200,22 +202,25 @@ class LayerWriter(ABC):
         followed[at[chosen]] = True
         if followed.any():
             new = rows.take(followed)
-            before, begun = (of_places(one, np.flatnonzero(chosen).tolist()) for one in (before, begun))
+            before, begun = (of_places(columns, np.flatnonzero(chosen).tolist()) for columns in (before, begun))
             new, raised = self._with_heights(new, before)
             untold = {name: before[name] for name in self._untold(new)}
             after = self._columns(new, fids[followed], before["id"]) | begun | untold
+            after |= self._with_attributes(new, before, after)
             after |= self._finer_classes(before, after)
             self._succeed(new, Succession(before, after), raised=raised)
         return followed
 
     def _beginnings(self, rows: Rows, before: Columns) -> dict[str, list[Any]]:
         """Return since when new states of current rows are true, and how exactly that is known (`_since`)."""
-        own = [one or self.writing.effective for one in rows.valid_from.tolist()]
-        later = [one > begun for one, begun in zip(own, before["valid_from"], strict=True)]
+        own = [instant or self.writing.effective for instant in rows.valid_from.tolist()]
+        later = [instant > begun for instant, begun in zip(own, before["valid_from"], strict=True)]
         precision = rows.valid_precision.tolist()
         return {
-            "valid_from": [one if after else self.writing.effective for one, after in zip(own, later, strict=True)],
-            "valid_precision": [one if after else None for one, after in zip(precision, later, strict=True)],
+            "valid_from": [
+                instant if after else self.writing.effective for instant, after in zip(own, later, strict=True)
+            ],
+            "valid_precision": [each if after else None for each, after in zip(precision, later, strict=True)],
         }
 
     def _succeed(self, rows: Rows, both: Succession, *, raised: bool) -> None:
@@ -226,15 +231,15 @@ class LayerWriter(ABC):
             shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
             self._boxes += [self.boxes(shapes)] if shapes else []
         contents = words_of(rows.content.tolist())
-        said = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
-        self._written += _total(row_words(fids, said, both.after))
+        hashes = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
+        self._written += _total(row_words(fids, hashes, both.after))
         ending = both.ending(version)
         if ending["fid"]:
             ended_fids = np.array(ending["fid"], dtype=np.int64)
             self._written += _total(row_words(ended_fids, self._contents(ending), ending))
         self._closed += _closing_total(both.before)
         self.succeed(both)
-        self._deliver(fids, rows, contents, again=True)
+        self._deliver(fids, self._with_marks(rows, both.after), again=True)
         self._keep_numbers(rows, both.before["id"], fids)
         self.updated += len(fids)
         self.tick(len(fids))
@@ -250,21 +255,26 @@ class LayerWriter(ABC):
         columns["_content"] = rows.content.tolist()
         names, todo = tuple(columns), Steps()
         newest: list[bool] = []
+        states: list[Row] = []
         for values in zip(*columns.values(), strict=True):
             state = dict(zip(names, values, strict=True))
             before = timelines.get(state["fid"], [])
             state |= self._since(state, before)
             held = _held_at(before or former[state["fid"]], state["valid_from"])
             more = {name: held[name] for name in untold}
+            more |= {
+                name: one[0] for name, one in self._with_attributes(rows, _as_columns(held), _as_columns(state)).items()
+            }
             more |= {name: one[0] for name, one in self._finer_classes(_as_columns(held), _as_columns(state)).items()}
             if any(state[name] != value for name, value in more.items()):
                 del state["_content"]
             state |= more
+            states.append(state)
             newest.append(all(row["valid_from"] <= state["valid_from"] for row in before))
             self._change(before, stated(before, state, self.writing.version), todo)
         self._apply(todo)
-        latest = rows.take(np.array(newest))
-        self._deliver(fids[newest], latest, words_of(latest.content.tolist()), again=True)
+        after = {name: [state[name] for state in states] for name in (*untold, ATTRIBUTES)}
+        self._deliver(fids[newest], self._with_marks(rows, after).take(np.array(newest)), again=True)
         self._keep_numbers(rows, known_ids, fids)
         self.updated += len(fids)
         self.tick(len(fids))
@@ -287,6 +297,13 @@ class LayerWriter(ABC):
         names = edited if self.writing.edit else (*self.layer.field_names, ATTRIBUTES)
         return tuple(name for name in names if name not in rows.columns)
 
+    def _with_attributes(self, rows: Rows, before: Columns, after: Columns) -> dict[str, list[Any]]:
+        """Return the column of attributes where rows say only some of them: known features keep the others."""
+        names = rows.attribute_names
+        if self.writing.edit or self.writing.whole or names is None or ATTRIBUTES not in rows.columns:
+            return {}
+        return {ATTRIBUTES: with_known_attributes(after[ATTRIBUTES], before[ATTRIBUTES], names)}
+
     def _with_heights(self, rows: Rows, before: Columns) -> tuple[Rows, bool]:
         """Return rows with the heights of the ones before them where they have none, and whether there are such."""
         layer, writing = self.layer, self.writing
@@ -300,15 +317,35 @@ class LayerWriter(ABC):
         names = self.layer.classes
         if self.writing.edit or self.writing.whole or all(before[name] == after[name] for name in names):
             return {}
-        known, delivered = (zip(*(one[name] for name in names), strict=True) for one in (before, after))
+        known, delivered = (zip(*(state[name] for name in names), strict=True) for state in (before, after))
         finer = [finer_class(*pair) for pair in zip(known, delivered, strict=True)]
-        return {name: [one[n] for one in finer] for n, name in enumerate(names)}
+        return {name: [values[n] for values in finer] for n, name in enumerate(names)}
 
     def _keeps_more(self, rows: Rows, after: Columns) -> bool:
         """Say whether new states hold more than what was delivered of them: what is not there counts for nothing."""
-        classes = ((after[name], _plain(rows.columns[name])) for name in self.layer.classes if name in rows.columns)
+        names = [name for name in (*self.layer.classes, ATTRIBUTES) if name in rows.columns]
         untold = (after[name] for name in self._untold(rows))
-        return any(values.count(None) < len(values) for values in untold) or any(a != b for a, b in classes)
+        return any(values.count(None) < len(values) for values in untold) or any(
+            after[name] != _plain(rows.columns[name]) for name in names
+        )
+
+    def _with_marks(self, rows: Rows, after: Columns) -> Rows:
+        """Return rows of which those that say only part of their new states are known by their hash (`partial_content`)."""
+        partial = np.zeros(0, dtype=bool) if self.writing.edit else self._partial(rows, after)
+        if not partial.any():
+            return rows
+        return replace(rows, content=contents_from(partial_contents(words_of(rows.content.tolist()), partial)))
+
+    def _partial(self, rows: Rows, after: Columns) -> NDArray[np.bool_]:
+        """Say which rows have no column for something that their new states hold."""
+        partial = np.zeros(len(rows), dtype=bool)
+        for name in self._untold(rows):
+            if after[name].count(None) < len(rows):
+                partial |= np.array([value is not None for value in after[name]])
+        if rows.attribute_names is not None and ATTRIBUTES in rows.columns:
+            pairs = zip(after[ATTRIBUTES], _plain(rows.columns[ATTRIBUTES]), strict=True)
+            partial |= np.array([held != delivered for held, delivered in pairs])
+        return partial
 
     def _until_now(self, fids: Sequence[int]) -> dict[int, list[Row]]:
         """Return the timelines of features as far as a change from the changeset's instant on can touch them.
@@ -332,27 +369,26 @@ class LayerWriter(ABC):
             return {"valid_from": self.writing.effective, "valid_precision": None}
         return {}
 
-    def _deliver(
-        self, fids: NDArray[np.int64], rows: Rows, contents: NDArray[np.uint64], *, again: bool = False
-    ) -> None:
+    def _deliver(self, fids: NDArray[np.int64], rows: Rows, *, again: bool = False) -> None:
         """Keep rows as parts, as they were last delivered; an edit delivers none, and what a late delivery puts between
         older and newer states takes no part's place."""
         if self.writing.edit:
             return
         if again:
             self.close_parts(fids.tolist())
-        self.keep_parts(fids.tolist(), rows.content.tolist())
-        self._delivered += _total(parts_words(fids, contents))
+        hashes = rows.content.tolist()
+        self.keep_parts(fids.tolist(), hashes)
+        self._delivered += _total(parts_words(fids, words_of(hashes)))
 
     def end(self, fids: Iterable[int]) -> None:
         """End features at the changeset's instant: they are true until then and absent after it."""
-        for some in _batches(fids):
+        for batch in _batches(fids):
             todo = Steps()
-            for before in self._until_now(some).values():
+            for before in self._until_now(batch).values():
                 self._change(before, ended(before, self.writing.effective, self.writing.version), todo)
                 self.terminated += 1
             self._apply(todo)
-            self.tick(len(some))
+            self.tick(len(batch))
 
     def link(self, plan: LayerPlan) -> None:
         """Keep the links of a plan: which written features follow which others, and which ones go by another's id too."""
@@ -365,20 +401,20 @@ class LayerWriter(ABC):
     def restore(self, fids: Iterable[int], version: int) -> None:
         """Believe again what was recorded of features as of a version, what had been delivered of them by then and what
         followed what: the delivery that is undone can come again."""
-        for some in _batches(fids):
-            self.restore_links(list(some), version)
+        for batch in _batches(fids):
+            self.restore_links(list(batch), version)
             todo = Steps()
-            for rows in self.timelines(some, "whole").values():
+            for rows in self.timelines(batch, "whole").values():
                 before = [row for row in rows if row["version_to"] is None]
                 after = [self._again(row) for row in rows if _recorded(row, version)]
-                was, becomes = (current_of(one, self.writing.moment) is not None for one in (before, after))
+                was, becomes = (current_of(state, self.writing.moment) is not None for state in (before, after))
                 self.inserted += becomes and not was
                 self.terminated += was and not becomes
                 self.updated += was == becomes
                 self._change(before, after, todo)
             self._apply(todo)
-            self.tick(len(some))
-            again = self.restore_parts(list(some), version)
+            self.tick(len(batch))
+            again = self.restore_parts(list(batch), version)
             if again:
                 fids_again = np.array([fid for fid, _ in again], dtype=np.int64)
                 contents = words_of([bytes(content) for _, content in again])
@@ -397,7 +433,7 @@ class LayerWriter(ABC):
 
     def _apply(self, todo: Steps) -> None:
         if self.layer.has_geometry:
-            shapes = {row["geom"] for row in (*todo.take, *(one.row for one in todo.put))} - {None}
+            shapes = {row["geom"] for row in (*todo.take, *(put.row for put in todo.put))} - {None}
             if shapes:
                 self._boxes.append(self.boxes(list(shapes)))
         version = self.writing.version
@@ -446,9 +482,9 @@ class LayerWriter(ABC):
 
     def settle(self) -> None:
         """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""
-        for some in _batches(self.overtaken()):
+        for batch in _batches(self.overtaken()):
             todo = Steps()
-            for rows in self.timelines(some, "believed").values():
+            for rows in self.timelines(batch, "believed").values():
                 self._change(rows, rows, todo)
             self.apply(todo)
 

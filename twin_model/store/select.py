@@ -28,7 +28,7 @@ from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.temporal import Interval
 
-__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
 
 Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
@@ -154,7 +154,7 @@ class Dialect(ABC):
 def queryables(layer: Layer) -> Mapping[str, FieldType]:
     """Return what may be asked of a layer: its queryable fields, id, validity and geometry."""
     names: dict[str, FieldType] = {"id": "string"}
-    names |= {one.name: one.type for one in layer.fields if one.queryable}
+    names |= {field.name: field.type for field in layer.fields if field.queryable}
     names |= {"valid_from": "datetime", "valid_to": "datetime"}
     return names | ({"geometry": "geometry"} if layer.has_geometry else {})
 
@@ -215,8 +215,17 @@ def _columns(dialect: Dialect, layer: Layer, query: FeatureQuery) -> dict[str, s
     return columns
 
 
+def ensure_sorts(layer: Layer, name: str, rule: str = "query.sort_by_attribute") -> None:
+    """Raise QueryRefused where a name to sort by is one in `attributes`: values there are of no one type."""
+    column, _, attribute = name.partition(".")
+    if column == ATTRIBUTES and layer.field_of(name) is None:
+        nearest = get_close_matches(attribute.lower(), layer.field_names, 3, 0.4) or layer.field_names[:5]
+        raise QueryRefused(rule, layer=layer.id, name=name[:100], nearest=nearest)
+
+
 def _sort_column(layer: Layer, key: SortKey) -> str:
     """Return the column of a sort key; one that is none of the layer's is refused."""
+    ensure_sorts(layer, key.name)
     name = "version_from" if key.name == "version" else key.name
     if name not in {"id", "valid_from", "valid_to", "version_from", "fid", *layer.field_names}:
         nearest = get_close_matches(name, layer.field_names, 3, 0.4) or layer.field_names[:5]
@@ -249,7 +258,9 @@ class _Statement:
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(f"SELECT {inner} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
+        text = " UNION ALL ".join(
+            f"SELECT {inner} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
+        )
         if isinstance(query.view.datetime, Interval) and not query.states:
             text = self.dialect.latest(text)
         text = f"SELECT {', '.join(quoted(name) for name in columns)} FROM ({text}) found{self._keyset_history()}"
@@ -260,16 +271,18 @@ class _Statement:
         """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         tables: tuple[Table, ...] = ("now", "history")
-        text = " UNION ALL ".join(f"SELECT {shown} FROM {self._table(one)} m WHERE {self.where(one)}" for one in tables)
+        text = " UNION ALL ".join(
+            f"SELECT {shown} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
+        )
         return text, self._order([], [quoted("fid")])
 
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:
         keys = zip(sorts, self.sorts, self.query.sort, strict=True)
         order = [
-            self.dialect.order(one, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
-            for one, name, key in keys
+            self.dialect.order(column, ascending=key.ascending, nullable=name not in _ALWAYS_THERE)
+            for column, name, key in keys
         ]
-        return order + [self.dialect.order(one, ascending=True, nullable=False) for one in last]
+        return order + [self.dialect.order(column, ascending=True, nullable=False) for column in last]
 
     def where(self, table: Table) -> str:
         parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
@@ -394,7 +407,7 @@ class _Statement:
             equal.append(f"{column} {self.dialect.same} {{}}")
             bound.append(value)
         alternatives.append(self._bound(" AND ".join([*equal, f"{fid} > {{}}"]), *bound, last_fid))
-        return "(" + " OR ".join(f"({one})" for one in alternatives) + ")"
+        return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"
 
 
 def _after_in_column(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:

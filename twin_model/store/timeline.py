@@ -147,4 +147,4 @@ def steps(before: list[Row], after: list[Row], moment: Instant, version: int) ->
 def boundaries(rows: Iterable[Row], moment: Instant) -> list[Instant]:
     """Return the instants still to come at which something of these rows begins or ends."""
     instants = (row[name] for row in rows for name in ("valid_from", "valid_to"))
-    return [one for one in instants if one is not None and one > moment]
+    return [instant for instant in instants if instant is not None and instant > moment]

@@ -69,7 +69,7 @@ def write_changeset(
     number, recorded, previous = transaction.last()
     moment = moment_after(recorded)
     if _changes_nothing(changeset, plans):
-        still = {name: _as_planned(Touched(unchanged=len(one.decisions)), one) for name, one in plans.items()}
+        still = {name: _as_planned(Touched(unchanged=len(plan.decisions)), plan) for name, plan in plans.items()}
         return Version(number, recorded or moment, still, made=False)
     if changeset.since_recorded:
         changeset = replace(changeset, effective=moment)
@@ -85,13 +85,13 @@ def write_changeset(
     _watch(writers, progress, _rows_to_write(changeset, plans))
     _reserve(changeset, writers)
     position = dict.fromkeys(plans, 0)
-    for one in changeset.deliveries(catalogue):
-        if one.layer in ahead or one.layer not in plans:  # nothing was delivered of a layer without a plan
+    for delivery in changeset.deliveries(catalogue):
+        if delivery.layer in ahead or delivery.layer not in plans:  # nothing was delivered of a layer without a plan
             continue
-        rows, start = one.rows(), position[one.layer]
-        plan = plans[one.layer]
-        writers[one.layer].write(plan.rows_to_write(rows, start), plan.decisions[start : start + len(rows)])
-        position[one.layer] = start + len(rows)
+        rows, start = delivery.rows(), position[delivery.layer]
+        plan = plans[delivery.layer]
+        writers[delivery.layer].write(plan.rows_to_write(rows, start), plan.decisions[start : start + len(rows)])
+        position[delivery.layer] = start + len(rows)
     for name, plan in plans.items():
         writers[name].end(plan.ended.tolist())
         writers[name].link(plan)
@@ -112,9 +112,9 @@ def write_changeset(
 def _reserve(changeset: Changeset, writers: Mapping[str, LayerWriter]) -> None:
     """Tell writers which ids an edit or a result gives by hand; a source numbers its features otherwise."""
     if changeset.source is None:
-        for one in changeset.delivered:
-            if one.layer in writers:
-                writers[one.layer].reserved |= {name for name in one.rows().ids.tolist() if name is not None}
+        for delivery in changeset.delivered:
+            if delivery.layer in writers:
+                writers[delivery.layer].reserved |= {name for name in delivery.rows().ids.tolist() if name is not None}
 
 
 def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bool:
@@ -123,12 +123,12 @@ def _changes_nothing(changeset: Changeset, plans: Mapping[str, LayerPlan]) -> bo
     if changeset.terminated or changeset.restored or (described and described["before"]):
         return False
     features = [one for name, one in plans.items() if name != "finding"]
-    if not features or not all(one.is_empty for one in features):
-        return not plans or all(one.is_empty for one in plans.values())
+    if not features or not all(part.is_empty for part in features):
+        return not plans or all(plan.is_empty for plan in plans.values())
     noticed = plans.get("finding")
     if noticed is None:
         return True
-    errors = np.array([one.severity == "error" for one in changeset.findings], dtype=bool)
+    errors = np.array([finding.severity == "error" for finding in changeset.findings], dtype=bool)
     stays = noticed.decisions == UNCHANGED
     return not len(noticed.ended) and bool((stays if noticed.quiet is None else stays | noticed.quiet)[errors].all())
 
@@ -184,9 +184,9 @@ def _ensure_fresh(
         if name in plans:
             fids += plans[name].decisions[plans[name].decisions > 0].tolist() + plans[name].ended.tolist()
         stale[name] += writer.changed_since(fids, changeset.base) if fids else []
-    found = {name: ids for name, ids in stale.items() if ids}
-    if found:
-        raise VersionConflict(base=changeset.base, found=newest, features=found)
+    stale_ids = {name: ids for name, ids in stale.items() if ids}
+    if stale_ids:
+        raise VersionConflict(base=changeset.base, found=newest, features=stale_ids)
 
 
 def moment_after(recorded: Instant | None) -> Instant:

@@ -28,7 +28,7 @@ def to_blobs(layer: Layer, wkb: NDArray[Any], bounds: NDArray[np.float64], srs_i
     """Return the blobs of ISO WKB (little endian) with bounds minx, miny, maxx, maxy (n, 4); None stays None."""
     if layer.dimension == 0:
         head = b"GP\x00" + bytes([_LITTLE_ENDIAN]) + struct.pack("<i", srs_id)
-        return [None if one is None else head + one for one in wkb]
+        return [None if shape is None else head + shape for shape in wkb]
     head = b"GP\x00" + bytes([_LITTLE_ENDIAN | _ENVELOPE_XY]) + struct.pack("<i", srs_id)
     heads = np.empty(len(wkb), dtype=[("head", "S8"), ("envelope", "<f8", 4)])
     heads["head"], heads["envelope"] = head, bounds[:, [0, 2, 1, 3]]
@@ -41,7 +41,7 @@ def to_blobs(layer: Layer, wkb: NDArray[Any], bounds: NDArray[np.float64], srs_i
 def bounds_of(layer: Layer, blobs: Sequence[bytes]) -> NDArray[np.float64]:
     """Return minx, miny, maxx, maxy (n, 4) of whole blobs: points from their WKB, all others from their envelopes."""
     if layer.dimension == 0:
-        points = np.array([np.frombuffer(one, "<f8", 2, 13) for one in blobs]).reshape(-1, 2)
+        points = np.array([np.frombuffer(blob, "<f8", 2, 13) for blob in blobs]).reshape(-1, 2)
         return np.hstack((points, points))
-    envelopes = np.frombuffer(b"".join(one[8:40] for one in blobs), "<f8").reshape(-1, 4)
+    envelopes = np.frombuffer(b"".join(blob[8:40] for blob in blobs), "<f8").reshape(-1, 4)
     return envelopes[:, [0, 2, 1, 3]]

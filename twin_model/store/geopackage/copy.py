@@ -49,10 +49,10 @@ def _place(table: str) -> str:
 def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column: geometry as ISO WKB, dates as texts (a column of SQLite's DATE has made a number
     of a bare year)."""
-    one = layer.column_of(column)
+    field = layer.column_of(column)
     if column == "geom":
         return f"substr(geom, {header_bytes(layer) + 1})"
-    if one is not None and one.type in ("date", "datetime"):
+    if field is not None and field.type in ("date", "datetime"):
         return f"CAST({quoted(column)} AS TEXT)"
     return quoted(column)
 
@@ -119,9 +119,9 @@ def _load_rows(
         start = connection.execute(f"SELECT coalesce(max(rowid), 0) FROM {table}").fetchone()[0] if past else 0
         connection.executemany(text, rows)
         numbered = [start + 1 + n for n in range(len(rows))] if past else [row[0] for row in rows]
-        there = [n for n, row in enumerate(rows) if position is not None and row[position] is not None]
-        keys += [numbered[n] for n in there]
-        blobs += [rows[n][position][:40] for n in there if position is not None]
+        filled = [n for n, row in enumerate(rows) if position is not None and row[position] is not None]
+        keys += [numbered[n] for n in filled]
+        blobs += [rows[n][position][:40] for n in filled if position is not None]
     if keys:
         tree = f"rtree_history_{layer.id}" if past else f"rtree_{layer.id}_geom"
         insert(connection, tree, np.array(keys, dtype=np.int64), bounds_of(layer, blobs))

@@ -70,13 +70,13 @@ STEPS: Mapping[int, Step] = {1: _scale_of_parts, 2: _content_by_name}
 """Format a store has -> what brings it to the next, given the catalogue and the storage CRS."""
 
 
-def backup_path(store: Path, found: int) -> Path:
+def backup_path(store: Path, number: int) -> Path:
     """Return where a store is copied before it is migrated."""
-    return store.parent / "backups" / f"{store.stem}-format-{found}{store.suffix}"
+    return store.parent / "backups" / f"{store.stem}-format-{number}{store.suffix}"
 
 
-def migrate(connection: sqlite3.Connection, found: int, catalogue: Catalogue, crs: str) -> None:
-    """Bring a store from format `found` to that of this program, within an open transaction."""
-    for number in range(found, FORMAT):
+def migrate(connection: sqlite3.Connection, stored: int, catalogue: Catalogue, crs: str) -> None:
+    """Bring a store from format `stored` to that of this program, within an open transaction."""
+    for number in range(stored, FORMAT):
         STEPS[number](connection, catalogue, crs)
     connection.execute("UPDATE vgpkg_twin_meta SET value = ? WHERE key = 'format'", (str(FORMAT),))

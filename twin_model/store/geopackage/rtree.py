@@ -173,8 +173,8 @@ def _write_level(
     columns = "(rowid, nodeno)" if depth == 0 else "(nodeno, parentnode)"
     ids = level["id"].astype(np.int64)
     order = np.argsort(ids, kind="stable")
-    for some in (order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)):
-        pairs = dict(zip(ids[some].tolist(), owners[some].tolist(), strict=True))
+    for chunk in (order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)):
+        pairs = dict(zip(ids[chunk].tolist(), owners[chunk].tolist(), strict=True))
         connection.execute(
             f'INSERT INTO "{table}_{below}" {columns} SELECT key, value FROM json_each(?)',
             (orjson.dumps(pairs, option=orjson.OPT_NON_STR_KEYS).decode(),),

@@ -142,16 +142,16 @@ def create_layer(connection: sqlite3.Connection, layer: Layer, crs: str) -> None
     keep_tolerance(connection, layer)
 
 
-def add_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
+def add_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> None:
     """Add a field that the catalogue has since gained."""
     for table in (layer.id, history_of(layer.id)):
-        connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}")
-    connection.execute(*_alias_row(layer, one))
+        connection.execute(f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(field.name)} {_SQL_TYPE[field.type]}")
+    connection.execute(*_alias_row(layer, field))
 
 
-def retype_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> None:
+def retype_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> None:
     """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
-    declared, column, spare = _SQL_TYPE[one.type], quoted(one.name), quoted(f"{one.name} retyped")
+    declared, column, spare = _SQL_TYPE[field.type], quoted(field.name), quoted(f"{field.name} retyped")
     for table in (quoted(layer.id), quoted(history_of(layer.id))):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {spare} {declared}")
         connection.execute(f"UPDATE {table} SET {spare} = {column} WHERE {column} IS NOT NULL")
@@ -159,9 +159,9 @@ def retype_field(connection: sqlite3.Connection, layer: Layer, one: Field) -> No
         connection.execute(f"ALTER TABLE {table} RENAME COLUMN {spare} TO {column}")
 
 
-def _is_empty(connection: sqlite3.Connection, layer: Layer, one: Field) -> bool:
+def _is_empty(connection: sqlite3.Connection, layer: Layer, field: Field) -> bool:
     texts = (
-        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(one.name)} IS NOT NULL LIMIT 1"
+        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(field.name)} IS NOT NULL LIMIT 1"
         for table in (layer.id, history_of(layer.id))
     )
     return all(connection.execute(text).fetchone() is None for text in texts)
@@ -310,8 +310,8 @@ def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
             number,
         ),
     )
-    for one in layer.fields:
-        connection.execute(*_alias_row(layer, one))
+    for field in layer.fields:
+        connection.execute(*_alias_row(layer, field))
     if not layer.has_geometry:
         return
     kind = layer.geometry.removesuffix("Z").upper()
@@ -330,7 +330,7 @@ def _describe(connection: sqlite3.Connection, layer: Layer, crs: str) -> None:
     )
 
 
-def _alias_row(layer: Layer, one: Field) -> tuple[str, tuple[str, ...]]:
-    unit = f" ({one.unit})" if one.unit else ""
+def _alias_row(layer: Layer, field: Field) -> tuple[str, tuple[str, ...]]:
+    unit = f" ({field.unit})" if field.unit else ""
     return ("INSERT INTO gpkg_data_columns (table_name, column_name, name, title, description) VALUES (?,?,?,?,?)",
-            (layer.id, one.name, one.title("zh") + unit, one.title("en") + unit, f"{one.title('zh')} / {one.title('en')}{unit}"))  # fmt: skip
+            (layer.id, field.name, field.title("zh") + unit, field.title("en") + unit, f"{field.title('zh')} / {field.title('en')}{unit}"))  # fmt: skip

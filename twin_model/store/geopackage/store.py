@@ -8,7 +8,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
-from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
+from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.select import Context, quoted, select
 from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
@@ -160,19 +160,19 @@ class GeoPackageStore(GeoPackageHistory):
             meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
             raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
-        found = int(meta["format"])
-        if found > gpkg_schema.FORMAT:
-            raise StoreTooNew(path=str(self._path), found=found, known=gpkg_schema.FORMAT)
-        if found < gpkg_schema.FORMAT:
-            self._migrate(found, meta["crs"])
+        stored = int(meta["format"])
+        if stored > gpkg_schema.FORMAT:
+            raise StoreTooNew(path=str(self._path), found=stored, known=gpkg_schema.FORMAT)
+        if stored < gpkg_schema.FORMAT:
+            self._migrate(stored, meta["crs"])
         return meta
 
-    def _migrate(self, found: int, crs: str) -> None:
+    def _migrate(self, stored: int, crs: str) -> None:
         """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
-        kept = backup_path(self._path, found)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        if not kept.exists():
-            self.backup(kept)
+        backup = backup_path(self._path, stored)
+        backup.parent.mkdir(parents=True, exist_ok=True)
+        if not backup.exists():
+            self.backup(backup)
         with self._writing() as connection:
             text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'format'"
             migrate(connection, int(connection.execute(text).fetchone()[0]), self._catalogue, crs)
@@ -311,10 +311,10 @@ class GeoPackageStore(GeoPackageHistory):
         return dict(self._connection().execute(text, (orjson.dumps(ids).decode(), layer)).fetchall())
 
     def blob(self, digest: str) -> bytes:
-        found = self.blobs([digest])
-        if digest not in found:
+        blobs = self.blobs([digest])
+        if digest not in blobs:
             raise StoreError("store.error", cause=f"blob {digest} is missing")
-        return found[digest]
+        return blobs[digest]
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]:
         rows = self._connection().execute(
@@ -337,23 +337,18 @@ class GeoPackageStore(GeoPackageHistory):
         described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        for _ in range(PLANS_AHEAD):
-            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
-            base = layer_versions(self._connection(), names)
-            plans = self._planned(plan, changeset, described)
-            with self._writing() as connection:
-                if layer_versions(connection, names) == base:
-                    layers, version = self._write(connection, changeset, plans, described, progress)
-                    break
-        else:
-            with self._writing() as connection:
-                plans = self._planned(plan, changeset, described)
-                layers, version = self._write(connection, changeset, plans, described, progress)
+        gaining = [each.layer for each in described]
+        layers, version = written_as_planned(
+            plan=lambda: plan(self._as_stored(gaining) if gaining else self, changeset),
+            basis=lambda connection: layer_versions(
+                connection, compared_layers(changeset, self._catalogue, [layer.id for layer in gaining])
+            ),
+            asking=lambda: nullcontext(self._connection()),
+            writing=self._writing,
+            write=lambda connection, plans: self._write(connection, changeset, plans, described, progress),
+        )
         self._learn(layers)
         return version
-
-    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
-        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
 
     def _write(
         self,

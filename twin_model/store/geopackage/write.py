@@ -101,9 +101,9 @@ class GeoPackageWriter(LayerWriter):
 
     def insert(self, columns: Mapping[str, list[Any]], bounds: NDArray[np.float64]) -> None:
         fids = columns["fid"]
-        said = {name: values for name, values in columns.items() if values.count(None) < len(values)}
-        same = _literals(said) if len(fids) >= _BULK else {}
-        bound = {name: values for name, values in said.items() if name not in same}
+        filled = {name: values for name, values in columns.items() if values.count(None) < len(values)}
+        same = _literals(filled) if len(fids) >= _BULK else {}
+        bound = {name: values for name, values in filled.items() if name not in same}
         text = (
             f"INSERT INTO {self._now} ({', '.join(map(quoted, (*bound, *same)))}) "
             f"VALUES ({', '.join([*'?' * len(bound), *same.values()])})"
@@ -111,8 +111,8 @@ class GeoPackageWriter(LayerWriter):
         with self._light(len(fids)):
             self._connection.executemany(text, zip(*bound.values(), strict=True))
         if self.layer.has_geometry:
-            there = np.isfinite(bounds[:, 0])
-            self._unindexed.append((np.array(fids, dtype=np.int64)[there], bounds[there]))
+            placed = np.isfinite(bounds[:, 0])
+            self._unindexed.append((np.array(fids, dtype=np.int64)[placed], bounds[placed]))
 
     @contextmanager
     def _light(self, rows: int) -> Iterator[None]:
@@ -128,8 +128,8 @@ class GeoPackageWriter(LayerWriter):
 
     def _index(self) -> None:
         """Put what came in bulk into the indexes; a thread packs the R-tree while SQLite sorts ids, which needs no Python."""
-        fids = np.concatenate([np.empty(0, dtype=np.int64), *(some for some, _ in self._unindexed)])
-        boxes = np.concatenate([np.empty((0, 4)), *(some for _, some in self._unindexed)])
+        fids = np.concatenate([np.empty(0, dtype=np.int64), *(numbers for numbers, _ in self._unindexed)])
+        boxes = np.concatenate([np.empty((0, 4)), *(bounds for _, bounds in self._unindexed)])
         rtree = f"rtree_{self.layer.id}_geom"
         packs = len(fids) > 0 and is_worth_packing(self._connection, rtree, len(fids))
         with ThreadPoolExecutor(1, "twin-packs-rtree") as packer:
@@ -201,9 +201,9 @@ class GeoPackageWriter(LayerWriter):
     def _boxes_of(self, shapes: list[Any]) -> NDArray[np.float64]:
         """Return the boxes (n, 4) of geometries, NaN where there is none."""
         boxes = np.full((len(shapes), 4), np.nan)
-        there = [place for place, shape in enumerate(shapes) if shape is not None]
-        if there:
-            boxes[there] = bounds_of(self.layer, [shapes[place] for place in there])
+        placed = [place for place, shape in enumerate(shapes) if shape is not None]
+        if placed:
+            boxes[placed] = bounds_of(self.layer, [shapes[place] for place in placed])
         return boxes
 
     def timelines(self, fids: Sequence[int], reach: TimelineExtent) -> dict[int, list[Row]]:
@@ -214,11 +214,11 @@ class GeoPackageWriter(LayerWriter):
         if reach != "current":
             believed = "" if reach == "whole" else " AND m.version_to IS NULL"
             text += f" UNION ALL SELECT m.row, m.version_to, {listed} FROM {self._past} m {chosen}{believed}"
-        names, found = ("_row", "version_to", *columns), defaultdict(list)
+        names, timelines = ("_row", "version_to", *columns), defaultdict(list)
         for values in self._connection.execute(text, (orjson.dumps(list(fids)).decode(),)):
             row = dict(zip(names, values, strict=True))
-            found[row["fid"]].append(row)
-        return {fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found}
+            timelines[row["fid"]].append(row)
+        return {fid: sorted(timelines[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in timelines}
 
     def apply(self, todo: Steps) -> None:
         """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs."""
@@ -230,7 +230,7 @@ class GeoPackageWriter(LayerWriter):
             self._take_out([(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past)
         for past in (False, True):
             self._put(
-                [one.row | {"version_to": one.version_to} for one in moves.put if one.current != past],
+                [put.row | {"version_to": put.version_to} for put in moves.put if put.current != past],
                 past=past,
             )
 

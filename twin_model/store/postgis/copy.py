@@ -62,10 +62,10 @@ def _place(table: str) -> str:
 
 def _shown(layer: Layer, column: str) -> str:
     """Return the expression of a column as the other store has it: geometry as ISO WKB, true and false as 1 and 0."""
-    one = layer.column_of(column)
+    field = layer.column_of(column)
     if column == "geom":
         return as_wkb(layer, "geom")
-    return f"{quoted(column)}::integer" if one is not None and one.type == "boolean" else quoted(column)
+    return f"{quoted(column)}::integer" if field is not None and field.type == "boolean" else quoted(column)
 
 
 def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iterator[PlainRows], crs: str) -> None:
@@ -134,10 +134,10 @@ def restore(url: str, archive: Path, *, replace: bool = False) -> None:
     """
     address = ServerAddress.read(url)
     listed = _run(address, "pg_restore", "--list", str(archive), offline=True)
-    found = re.search(r"^\d+;.* SCHEMA - (.+?) \S+$", listed, re.MULTILINE)
-    if found is None or found[1] != address.schema:
+    match = re.search(r"^\d+;.* SCHEMA - (.+?) \S+$", listed, re.MULTILINE)
+    if match is None or match[1] != address.schema:
         raise StoreError(
-            "store.other_schema", url=address.shown, found=found[1] if found else "-", expected=address.schema
+            "store.other_schema", url=address.shown, found=match[1] if match else "-", expected=address.schema
         )
     with connect(address) as connection, in_our_words(address), connection.transaction():
         _make_way(connection, address, replace=replace)
@@ -155,8 +155,8 @@ def _make_way(connection: Connection, address: ServerAddress, *, replace: bool) 
     if held is None:
         connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(name))
         return
-    kept = sql.Identifier(f"{address.schema[:40]}_{datetime.now(UTC):%Y%m%dT%H%M%S}")
-    connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name, kept))
+    spare = sql.Identifier(f"{address.schema[:40]}_{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name, spare))
 
 
 def _pattern(schema: str) -> str:
@@ -170,8 +170,8 @@ def _run(address: ServerAddress, name: str, *arguments: str, offline: bool = Fal
         command = [_program(name), *([] if offline else [f"--dbname={target}"]), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     if done.returncode:
-        told = done.stderr.strip().splitlines() or [f"{name}: {done.returncode}"]
-        raise StoreError("store.archive", program=name, cause=told[0], url=address.shown)
+        lines = done.stderr.strip().splitlines() or [f"{name}: {done.returncode}"]
+        raise StoreError("store.archive", program=name, cause=lines[0], url=address.shown)
     return done.stdout
 
 
@@ -191,9 +191,9 @@ def _target(address: ServerAddress) -> Iterator[str]:
 
 def _program(name: str) -> str:
     """Return the path of one of PostgreSQL's programs, that of the newest version where the path has none."""
-    folders = sorted(_LIBRARIES.glob("*/bin"), key=lambda one: (len(one.parent.name), one.parent.name))
-    found = [str(one / name) for one in folders if (one / name).is_file()]
-    program = shutil.which(name) or (found[-1] if found else None)
+    folders = sorted(_LIBRARIES.glob("*/bin"), key=lambda folder: (len(folder.parent.name), folder.parent.name))
+    programs = [str(folder / name) for folder in folders if (folder / name).is_file()]
+    program = shutil.which(name) or (programs[-1] if programs else None)
     if program is None:
         raise StoreError("store.no_program", program=name)
     return program

@@ -100,8 +100,8 @@ STEPS: Mapping[int, Step] = {1: _packed_parts, 2: _content_by_name}
 """Format a store has -> what brings it to the next, given the catalogue, the storage CRS and the town's address."""
 
 
-def migrate(connection: Connection, found: int, catalogue: Catalogue, crs: str, address: ServerAddress) -> None:
-    """Bring a store from format `found` to that of this program, within an open transaction."""
-    for number in range(found, FORMAT):
+def migrate(connection: Connection, stored: int, catalogue: Catalogue, crs: str, address: ServerAddress) -> None:
+    """Bring a store from format `stored` to that of this program, within an open transaction."""
+    for number in range(stored, FORMAT):
         STEPS[number](connection, catalogue, crs, address)
     connection.execute("UPDATE twin_meta SET value = %s WHERE key = 'format'", (str(FORMAT),))

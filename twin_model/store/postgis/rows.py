@@ -65,7 +65,7 @@ def _joined(fields: list[list[Bytes | pa.Array]], count: int) -> memoryview:
     """Return the rows made of pieces that stand side by side: bytes (n, width), or Arrow's binary of any length."""
     pieces: list[pa.Array] = []
     beside: list[Bytes] = [_big(np.full(count, len(fields)), ">i2")]
-    for piece in (one for field in fields for one in field):
+    for piece in (part for field in fields for part in field):
         if isinstance(piece, np.ndarray):
             beside.append(piece)
         else:
@@ -87,14 +87,14 @@ def _numbers(
         try:
             array = pa.array(column, kind)
         except (ValueError, TypeError):
-            array = pa.array([None if one is None or one != one else plain(one) for one in column], kind)
+            array = pa.array([None if value is None or value != value else plain(value) for value in column], kind)
         except OverflowError as error:
             raise errors.NumericValueOutOfRange(f"a number is too large: {error}") from error
-        there = array.is_valid().to_numpy(zero_copy_only=False)
+        present = array.is_valid().to_numpy(zero_copy_only=False)
         values = array.fill_null(plain(0)).to_numpy(zero_copy_only=False)
         if kind == pa.float64():
-            there &= ~np.isnan(values)
-        return _fields(there, np.where(there, width, -1), _big(values, form))
+            present &= ~np.isnan(values)
+        return _fields(present, np.where(present, width, -1), _big(values, form))
 
     return fields
 
@@ -103,7 +103,7 @@ def _texts(column: Column, srid: int) -> list[Bytes | pa.Array]:
     try:
         array = pa.array(column, pa.large_string())
     except TypeError:
-        texts = (one if one is None or type(one) is str else str(one) for one in column)
+        texts = (value if value is None or type(value) is str else str(value) for value in column)
         array = pa.array(list(texts), pa.large_string())
     return [_big(_lengths(array), ">i4"), array.fill_null("").view(_BYTES)]
 
@@ -115,33 +115,33 @@ def _bytes(column: Column, srid: int) -> list[Bytes | pa.Array]:
 
 def _geometries(column: Column, srid: int) -> list[Bytes | pa.Array]:
     array = pa.array(column, _BYTES)
-    lengths, there = _lengths(array), array.is_valid().to_numpy(zero_copy_only=False)
+    lengths, present = _lengths(array), array.is_valid().to_numpy(zero_copy_only=False)
     array = array.fill_null(b"")
     heads = np.zeros((len(array), 9), dtype=np.uint8)
-    heads[:, :5] = _heads(array, there)
+    heads[:, :5] = _heads(array, present)
     heads[:, 4] |= _HAS_SRID
     heads[:, 5:] = np.frombuffer(np.int32(srid).astype("<i4").tobytes(), np.uint8)
     return [
-        *_fields(there, np.where(there, lengths + 4, -1), heads),
+        *_fields(present, np.where(present, lengths + 4, -1), heads),
         pc.binary_replace_slice(array, 0, 5, b""),
     ]
 
 
-def _heads(array: pa.Array, there: NDArray[np.bool_]) -> Bytes:
+def _heads(array: pa.Array, present: NDArray[np.bool_]) -> Bytes:
     """Return byte order and type of geometries (n, 5), zeros where there is none; mostly they are all the same."""
-    first = array[int(there.argmax())].as_py()[:5]
-    if pc.starts_with(array, first).to_numpy(zero_copy_only=False)[there].all():
-        return np.frombuffer(first.ljust(5, b"\0"), np.uint8) * there[:, None]
+    first = array[int(present.argmax())].as_py()[:5]
+    if pc.starts_with(array, first).to_numpy(zero_copy_only=False)[present].all():
+        return np.frombuffer(first.ljust(5, b"\0"), np.uint8) * present[:, None]
     heads = np.zeros((len(array), 5), dtype=np.uint8)
-    heads[there] = _content(array)[_offsets(array)[:-1][there, None] + np.arange(5)]
+    heads[present] = _content(array)[_offsets(array)[:-1][present, None] + np.arange(5)]
     return heads
 
 
-def _fields(there: NDArray[np.bool_], lengths: NDArray[Any], content: Bytes) -> list[Bytes | pa.Array]:
+def _fields(present: NDArray[np.bool_], lengths: NDArray[Any], content: Bytes) -> list[Bytes | pa.Array]:
     """Return lengths and bytes (n, width) of fields; those that are NULL have none."""
-    if there.all():
+    if present.all():
         return [_big(lengths, ">i4"), content]
-    return [_big(lengths, ">i4"), _ragged(content, there)]
+    return [_big(lengths, ">i4"), _ragged(content, present)]
 
 
 def _big(values: NDArray[Any], form: str) -> Bytes:
@@ -149,13 +149,13 @@ def _big(values: NDArray[Any], form: str) -> Bytes:
     return np.ascontiguousarray(values.astype(form)).view(np.uint8).reshape(len(values), -1)
 
 
-def _ragged(content: Bytes, there: NDArray[np.bool_] | None = None) -> pa.Array:
+def _ragged(content: Bytes, present: NDArray[np.bool_] | None = None) -> pa.Array:
     """Return bytes (n, width) as Arrow's binary, empty where nothing is there."""
     count, width = content.shape
-    if there is None:
+    if present is None:
         offsets = np.arange(count + 1, dtype=np.int64) * width
     else:
-        offsets, content = np.concatenate(([0], np.cumsum(there * width))), content[there]
+        offsets, content = np.concatenate(([0], np.cumsum(present * width))), content[present]
     buffers = [None, pa.py_buffer(offsets.astype(np.int64)), pa.py_buffer(np.ascontiguousarray(content))]
     return pa.Array.from_buffers(_BYTES, count, buffers)
 

@@ -146,18 +146,18 @@ def pack_parts(connection: "psycopg.Connection[Any]") -> None:
     execute(connection, CREATE_PACKED + _guard("twin_packed_part"))
 
 
-def retype_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> None:
+def retype_field(connection: "psycopg.Connection[Any]", layer: Layer, field: Field) -> None:
     """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
-    declared, column = _SQL_TYPE[one.type], quoted(one.name)
+    declared, column = _SQL_TYPE[field.type], quoted(field.name)
     kind = declared.split(" COLLATE")[0]
     for table in (layer.id, history_of(layer.id)):
         text = f"ALTER TABLE {quoted(table)} ALTER COLUMN {column} TYPE {declared} USING {column}::text::{kind}"
         execute(connection, text)
 
 
-def _is_empty(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> bool:
+def _is_empty(connection: "psycopg.Connection[Any]", layer: Layer, field: Field) -> bool:
     texts = (
-        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(one.name)} IS NOT NULL LIMIT 1"
+        f"SELECT 1 FROM {quoted(table)} WHERE {quoted(field.name)} IS NOT NULL LIMIT 1"
         for table in (layer.id, history_of(layer.id))
     )
     return all(execute(connection, text).fetchone() is None for text in texts)
@@ -215,11 +215,11 @@ def create_layer(connection: "psycopg.Connection[Any]", layer: Layer, crs: str) 
     keep_tolerance(connection, layer)
 
 
-def add_field(connection: "psycopg.Connection[Any]", layer: Layer, one: Field) -> None:
+def add_field(connection: "psycopg.Connection[Any]", layer: Layer, field: Field) -> None:
     """Add a field that the catalogue has since gained."""
     for table in (layer.id, history_of(layer.id)):
-        execute(connection, f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(one.name)} {_SQL_TYPE[one.type]}")
-        execute(connection, _field_comment(table, one))
+        execute(connection, f"ALTER TABLE {quoted(table)} ADD COLUMN {quoted(field.name)} {_SQL_TYPE[field.type]}")
+        execute(connection, _field_comment(table, field))
 
 
 def geometries_held(connection: "psycopg.Connection[Any]", schema: str) -> dict[str, tuple[str, bool]]:
@@ -338,14 +338,14 @@ def _comments(layer: Layer) -> Iterator[str]:
     described = f"{titles}\n{layer.description('zh')} / {layer.description('en')}"
     yield f"COMMENT ON TABLE {quoted(layer.id)} IS {_literal(described)}"
     yield f"COMMENT ON TABLE {quoted(history_of(layer.id))} IS {_literal(f'{titles} · 历史 history')}"
-    for one in layer.fields:
-        yield _field_comment(layer.id, one)
+    for field in layer.fields:
+        yield _field_comment(layer.id, field)
 
 
-def _field_comment(table: str, one: Field) -> str:
-    unit = f" ({one.unit})" if one.unit else ""
-    titles = f"{one.title('zh')} / {one.title('en')}{unit}"
-    return f"COMMENT ON COLUMN {quoted(table)}.{quoted(one.name)} IS {_literal(titles)}"
+def _field_comment(table: str, field: Field) -> str:
+    unit = f" ({field.unit})" if field.unit else ""
+    titles = f"{field.title('zh')} / {field.title('en')}{unit}"
+    return f"COMMENT ON COLUMN {quoted(table)}.{quoted(field.name)} IS {_literal(titles)}"
 
 
 def _literal(value: str | int) -> str:

@@ -63,8 +63,8 @@ class ServerAddress:
         user, _, secret = account.partition(":")
         options = _options(parts.query)
         schema, password = options.pop("schema", _DEFAULT_SCHEMA), options.pop("password", None)
-        kept = options | ({"schema": schema} if schema != _DEFAULT_SCHEMA else {})
-        shown = _url(user + at + host, parts.path, kept)
+        options_of_url = options | ({"schema": schema} if schema != _DEFAULT_SCHEMA else {})
+        shown = _url(user + at + host, parts.path, options_of_url)
         if not schema:
             raise StoreError("store.bad_address", url=shown)
         try:
@@ -78,7 +78,7 @@ class ServerAddress:
 
 def _options(query: str) -> dict[str, str]:
     """Return the parameters of a URL as libpq reads them: a plus sign is one."""
-    pairs = (one.partition("=") for one in query.split("&") if one)
+    pairs = (option.partition("=") for option in query.split("&") if option)
     return {unquote(key): unquote(value) for key, _, value in pairs}
 
 
@@ -118,9 +118,9 @@ def prepare(connection: "psycopg.Connection[Any]", address: ServerAddress) -> No
     text = (
         "SELECT n.nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'postgis'"
     )
-    found = connection.execute(text).fetchone()
+    schema = connection.execute(text).fetchone()
     connection.adapters.register_dumper(list, _Numbers)
-    path = [address.schema, found[0] if found else "public"]
+    path = [address.schema, schema[0] if schema else "public"]
     names = sql.SQL(", ").join(map(sql.Identifier, path))
     settings = (
         "SET search_path = {}; SET plan_cache_mode = force_custom_plan; SET jit = off; SET parallel_setup_cost = 100000"
@@ -179,5 +179,5 @@ def in_our_words(address: ServerAddress, *, asking: bool = False) -> Iterator[No
 
 def _told(error: psycopg.Error, address: ServerAddress) -> str:
     """Return the first line of what the server said, without the password."""
-    said = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return said.replace(address.secret, "***") if address.secret else said
+    sentence = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return sentence.replace(address.secret, "***") if address.secret else sentence

@@ -27,7 +27,7 @@ from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
-from twin_model.store.plan_basis import PLANS_AHEAD, compared_layers
+from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
 from twin_model.store.postgis.copy_queue import CopyQueue
@@ -128,9 +128,9 @@ class PostgisStore(PostgisHistory):
 
     def _extend(self, connection: Connection, catalogue: Catalogue, crs: str) -> None:
         schema = self._address.schema
-        kept = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
+        own_layers = [name for (name,) in connection.execute("SELECT layer FROM twin_layer").fetchall()]
         held = postgis_schema.columns_held(connection, schema)  # later, so that no table made meanwhile is missed
-        ensure_own_tables(kept, held, self.url)
+        ensure_own_tables(own_layers, held, self.url)
         if any(gained(catalogue, held)) or retyped(catalogue, held):
             with writing(connection, self._address):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)
@@ -175,6 +175,12 @@ class PostgisStore(PostgisHistory):
                     yield lent
             finally:
                 pool.putconn(lent)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """Lend a connection that holds the one writer's place; everything inside is written together, or nothing of it."""
+        with self._lent(asking=False) as connection, writing(connection, self._address):
+            yield connection
 
     def _all(self, text: str, *parameters: Any) -> PlainRows:
         return self._fetched(lambda connection: _rows(connection, text, parameters))
@@ -276,13 +282,13 @@ class PostgisStore(PostgisHistory):
             f"SELECT id, max(fid) FROM {quoted(history_of(layer))} WHERE id = ANY(%s) GROUP BY id UNION ALL "
             "SELECT alias, max(fid) FROM twin_alias WHERE layer = %s AND alias = ANY(%s) GROUP BY alias"
         )
-        return {one: int(fid) for one, fid in self._all(text, ids, layer, ids)}
+        return {alias: int(fid) for alias, fid in self._all(text, ids, layer, ids)}
 
     def blob(self, digest: str) -> bytes:
-        found = self.blobs([digest])
-        if digest not in found:
+        blobs = self.blobs([digest])
+        if digest not in blobs:
             raise StoreError("store.error", cause=f"blob {digest} is missing")
-        return found[digest]
+        return blobs[digest]
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]:
         rows = self._all("SELECT digest, content FROM twin_blob WHERE digest = ANY(%s)", digests)
@@ -305,24 +311,18 @@ class PostgisStore(PostgisHistory):
         described: Sequence[Described] = (),
         progress: Progress = unwatched,
     ) -> Version:
-        for _ in range(PLANS_AHEAD):
-            names = compared_layers(changeset, self._catalogue, [each.layer.id for each in described])
-            with self._lent() as asking:
-                base = layer_versions(asking, names)
-            plans = self._planned(plan, changeset, described)
-            with self._lent(asking=False) as connection, writing(connection, self._address):
-                if layer_versions(connection, names) == base:
-                    layers, version = self._write(connection, changeset, plans, described, progress)
-                    break
-        else:
-            with self._lent(asking=False) as connection, writing(connection, self._address):
-                plans = self._planned(plan, changeset, described)
-                layers, version = self._write(connection, changeset, plans, described, progress)
+        gaining = [each.layer for each in described]
+        layers, version = written_as_planned(
+            plan=lambda: plan(self._as_stored(gaining) if gaining else self, changeset),
+            basis=lambda connection: layer_versions(
+                connection, compared_layers(changeset, self._catalogue, [layer.id for layer in gaining])
+            ),
+            asking=self._lent,
+            writing=self._writing,
+            write=lambda connection, plans: self._write(connection, changeset, plans, described, progress),
+        )
         self._learn(layers)
         return version
-
-    def _planned(self, plan: Plan, changeset: Changeset, described: Sequence[Described]) -> Mapping[str, LayerPlan]:
-        return plan(self._as_stored([each.layer for each in described]) if described else self, changeset)
 
     def _write(
         self,
@@ -376,7 +376,7 @@ class PostgisStore(PostgisHistory):
             return postgis_schema.descriptions(connection)
 
     def forget_description(self, layer: str, table: str) -> None:
-        with self._lent(asking=False) as connection, writing(connection, self._address):
+        with self._writing() as connection:
             postgis_schema.forget_description(connection, layer, table)
 
     # --- whole
@@ -404,8 +404,8 @@ def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> Pla
 
 
 def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
-    there = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'postgis'").fetchone()
-    if there is not None:
+    extension = connection.execute("SELECT 1 FROM pg_extension WHERE extname = 'postgis'").fetchone()
+    if extension is not None:
         return
     try:
         with connection.transaction():
@@ -416,6 +416,6 @@ def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
 
 def _ensure_schema(connection: Connection, address: ServerAddress) -> None:
     """Make the schema where it is missing: an account may be given one and no right to make others."""
-    found = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (address.schema,)).fetchone()
-    if found is None:
+    schema = connection.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", (address.schema,)).fetchone()
+    if schema is None:
         connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(address.schema)))

@@ -93,7 +93,7 @@ class PostgisWriter(LayerWriter):
         super().__init__(layer, writing)
         self._queue = queue
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
-        self._into_now, self._into_past = (RowCopy(layer, crs, one) for one in (layer.id, history_of(layer.id)))
+        self._into_now, self._into_past = (RowCopy(layer, crs, table) for table in (layer.id, history_of(layer.id)))
         self._kinds, self._srid = _kinds(layer), srid_of(crs)
         self._parts = PartsWriter(queue, layer.id, writing.version, writing.scope)
         self._more = 0
@@ -132,8 +132,8 @@ class PostgisWriter(LayerWriter):
         rows = len(columns["fid"])
         if rows >= BULK:
             self.lighten()
-        said = self._without_constants(columns) if self._bulk else columns
-        self._queue.submit(partial(self._into_now, columns=said))
+        filled = self._without_constants(columns) if self._bulk else columns
+        self._queue.submit(partial(self._into_now, columns=filled))
         self._more += rows
 
     def lighten(self) -> bool:
@@ -189,19 +189,19 @@ class PostgisWriter(LayerWriter):
         if reach != "current":
             believed = "" if reach == "whole" else " AND m.version_to IS NULL"
             text += f' UNION ALL SELECT m."row", m.version_to, {listed} FROM {self._past} m WHERE m.fid = ANY(%(fids)s){believed}'
-        names, found = ("_row", "version_to", *columns), defaultdict(list)
+        names, timelines = ("_row", "version_to", *columns), defaultdict(list)
         with self._connection.cursor(binary=True) as cursor:
             for values in cursor.execute(cast("sql.SQL", text), {"fids": list(fids)}):
                 row = dict(zip(names, values, strict=True))
-                found[row["fid"]].append(row)
-        return {fid: sorted(found[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in found}
+                timelines[row["fid"]].append(row)
+        return {fid: sorted(timelines[fid], key=lambda row: str(row["valid_from"])) for fid in fids if fid in timelines}
 
     def apply(self, todo: Steps) -> None:
         """Take rows out and put rows in; a row that stays in its table is changed where it lies, in what differs: where no
         indexed column does, PostgreSQL need not touch the indexes."""
         moves = todo.moves()
         if moves.closed:
-            versions, keys = (list(one) for one in zip(*moves.closed, strict=True))
+            versions, keys = (list(column) for column in zip(*moves.closed, strict=True))
             text = (
                 f"UPDATE {self._past} m SET version_to = v.version FROM unnest(%s::bigint[], %s::bigint[]) AS v (version, key) "
                 'WHERE m."row" = v.key'
@@ -213,9 +213,9 @@ class PostgisWriter(LayerWriter):
         for table, key, taken in ((self._now, "fid", now), (self._past, '"row"', past)):
             if taken:
                 execute(self._connection, f"DELETE FROM {table} WHERE {key} = ANY(%s)", taken)
-        put = [one for one in moves.put if one.current]
+        put = [state for state in moves.put if state.current]
         self._put(self._into_now, put)
-        self._put(self._into_past, [one for one in moves.put if not one.current], past=True)
+        self._put(self._into_past, [state for state in moves.put if not state.current], past=True)
         self._more += len(put) - len(now)
 
     def _replace(self, pairs: list[tuple[Row, Row]]) -> None:
@@ -246,9 +246,9 @@ class PostgisWriter(LayerWriter):
     def _put(self, into: RowCopy, places: list[Place], *, past: bool = False) -> None:
         if not places:
             return
-        columns = {name: [one.row[name] for one in places] for name in row_columns(self.layer)}
+        columns = {name: [state.row[name] for state in places] for name in row_columns(self.layer)}
         if past:
-            columns["version_to"] = [one.version_to for one in places]
+            columns["version_to"] = [state.version_to for state in places]
         into(self._connection, columns)
 
     def keep_parts(self, fids: list[int], contents: list[bytes]) -> None:
@@ -265,7 +265,12 @@ class PostgisWriter(LayerWriter):
             self._connection.execute(
                 "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
                 "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
-                (self.layer.id, self.writing.version, [one for one, _ in renumbered], [fid for _, fid in renumbered]),
+                (
+                    self.layer.id,
+                    self.writing.version,
+                    [alias for alias, _ in renumbered],
+                    [fid for _, fid in renumbered],
+                ),
             )
 
     def keep_links(self, links: list[tuple[str, int, int]]) -> None:

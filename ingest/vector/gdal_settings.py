@@ -1,0 +1,64 @@
+"""GDAL while a source is open: without network, without files beside the source; what it says becomes our words."""
+
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyogrio
+from pyogrio.errors import DataLayerError, DataSourceError
+
+from ingest.vector.kind import not_recognised
+from twin_model.errors import SourceRefused
+
+__all__ = ["in_our_words"]
+
+_GDAL = {
+    "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
+    "OGR_SQLITE_LIST_ALL_TABLES": "NO",
+    "GML_DOWNLOAD_SCHEMA": "NO",
+    "GML_REGISTRY": os.devnull,  # GDAL's own names addresses of schemas
+    "GML_SKIP_RESOLVE_ELEMS": "ALL",
+    "GML_USE_SCHEMA_IMPORT": "NO",
+    "OGR_SQLITE_ALLOW_EXTERNAL_ACCESS": "NO",
+    "OGR_SQLITE_LIST_VIRTUAL_OGR": "NO",
+    "CPL_LOG": os.devnull,  # what is wrong is raised, or read again and raised; on the terminal it says nothing more
+}
+_OFFLINE = {
+    "GDAL_HTTP_PROXY": "none://source",
+    "GDAL_HTTPS_PROXY": "none://source",
+    "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
+}
+"""A proxy of no known kind: GDAL gives up before it connects. Only while a source is open: a notebook may read addresses."""
+
+
+@contextmanager
+def in_our_words(path: Path, source: str, *, restores_index: bool = False) -> Iterator[None]:
+    """Turn what GDAL says into a refusal in our words, and keep its warnings out of the user's sight."""
+    before = {name: _set_by_caller(name) for name in _OFFLINE}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            restore = "YES" if restores_index else None
+            pyogrio.set_gdal_config_options(_GDAL | _OFFLINE | {"SHAPE_RESTORE_SHX": restore})
+            yield
+    except (DataSourceError, DataLayerError, ValueError, RuntimeError, UnicodeDecodeError) as error:
+        raise _refusal(str(error), path, source) from error
+    finally:
+        pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None} | before)
+
+
+def _refusal(cause: str, path: Path, source: str) -> SourceRefused:
+    kind = path.suffix.lstrip(".").lower() or "vector"
+    if "not recognized as being in a supported" in cause:
+        return not_recognised(path, source)
+    words = re.sub(r"\s+", " ", cause.replace(f"{path.parent}/", "").strip("; "))[:200]
+    return SourceRefused("source.unreadable", source=source, kind=kind, cause=words.rstrip(". "))
+
+
+def _set_by_caller(option: str) -> str | None:
+    """Return what an option of GDAL's was set to by others than us."""
+    value = pyogrio.get_gdal_config_option(option)
+    return None if value is None or value == _OFFLINE[option] else str(value)
