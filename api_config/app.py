@@ -34,6 +34,7 @@ from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
 from twin_model.town_catalogue import CatalogueWatch
+from twin_model.town_settings import TOWN_FILE
 
 __all__ = ["app_from_environment", "make_app"]
 
@@ -58,7 +59,7 @@ def make_app(settings: Settings) -> Starlette:
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, watch=watch)],
+        middleware=[Middleware(SecurityHeaders), Middleware(FollowsTown, settings=settings, watch=watch)],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -83,34 +84,49 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
 
 
-class FollowsCatalogue:
-    """Opens the town anew when its `catalogue/` has changed: a layer that a notebook has just committed is served at once.
+class FollowsTown:
+    """Opens the town anew when its `catalogue/` or its `town.toml` has changed: a layer that a notebook has just committed is
+    served at once, and one that is closed is closed at once.
 
-    Asking costs one look at a folder a request. Requests under way keep the town they began with; its store is let go, and
+    Asking costs one look at a folder and one at a file a request. Requests under way keep the town they began with; its store is let go, and
     what is read there ends with its readers.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, watch: CatalogueWatch) -> None:
         self._app, self._settings, self._watch = app, settings, watch
+        self._written = _state_of(settings.town / TOWN_FILE)
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._watch.has_changed():
+        if scope["type"] == "http" and (self._watch.has_changed() or self._is_written()):
             await anyio.to_thread.run_sync(self._follow, scope["app"])
         await self._app(scope, receive, send)
+
+    def _is_written(self) -> bool:
+        return _state_of(self._settings.town / TOWN_FILE) != self._written
 
     def _follow(self, app: Starlette) -> None:
         with self._lock:
             listing = self._watch.listing()
-            if listing == self._watch.seen:
+            if listing == self._watch.seen and not self._is_written():
                 return
+            self._written = _state_of(self._settings.town / TOWN_FILE)
             outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
                 outgrown.store.close()
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
-                LOGGER.exception("the catalogue of %s cannot be followed", self._settings.town)
+                LOGGER.exception("changes in %s cannot be followed", self._settings.town)
             self._watch.seen = listing
+
+
+def _state_of(path: Path) -> tuple[int, int, int]:
+    """Return what tells whether a file was written: instant, size, inode; nothing of one that is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (state.st_mtime_ns, state.st_size, state.st_ino)
 
 
 def app_from_environment() -> Starlette:
