@@ -9,13 +9,11 @@ keeps a connection for each. Files and health stand beside the lanes, so that sl
 """
 
 import asyncio
-import contextvars
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial, wraps
 from queue import SimpleQueue
 from threading import Thread
-from typing import Any
 from weakref import finalize
 
 from starlette.requests import Request
@@ -52,9 +50,6 @@ class ClientLeft(Exception):
     """Nobody waits for the answer any more."""
 
 
-_Task = tuple[Future[Any], Callable[[], Any]]
-
-
 class _Threads:
     """Some threads that do what they are given, one after the other, begun as they are needed.
 
@@ -62,32 +57,26 @@ class _Threads:
     """
 
     def __init__(self, name: str, number: int) -> None:
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._tasks: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._name, self._number, self._begun = name, number, 0
         finalize(self, _end, self._tasks, number)
 
-    def submit(self, function: Callable[..., Any], *arguments: Any) -> "Future[Any]":
-        future: Future[Any] = Future()
-        self._tasks.put((future, partial(function, *arguments)))
+    def give(self, task: Callable[[], None]) -> None:
+        """Have a task done by the next thread that is free; what it raises is lost."""
+        self._tasks.put(task)
         if self._begun < self._number:
             self._begun += 1
             Thread(target=_work, args=(self._tasks,), name=f"{self._name}-{self._begun}", daemon=True).start()
-        return future
 
 
-def _work(tasks: "SimpleQueue[_Task | None]") -> None:
+def _work(tasks: "SimpleQueue[Callable[[], None] | None]") -> None:
     while (task := tasks.get()) is not None:
-        future, function = task
-        try:
-            result = function()
-        except BaseException as error:
-            future.set_exception(error)
-        else:
-            future.set_result(result)
-        del task, future, function
+        with suppress(Exception):
+            task()
+        del task
 
 
-def _end(tasks: "SimpleQueue[_Task | None]", number: int) -> None:
+def _end(tasks: "SimpleQueue[Callable[[], None] | None]", number: int) -> None:
     for _ in range(number):
         tasks.put(None)
 
@@ -95,7 +84,7 @@ def _end(tasks: "SimpleQueue[_Task | None]", number: int) -> None:
 class Lane:
     """Some threads that never retire, and at most `most_waiting` requests before them."""
 
-    def __init__(self, name: str, *, threads: int, most_waiting: int, seconds: float, stopping: "_Threads") -> None:
+    def __init__(self, name: str, *, threads: int, most_waiting: int, seconds: float, stopping: _Threads) -> None:
         self._threads = _Threads(name, threads)
         self._stopping = stopping
         self._room, self._seconds = threads + most_waiting, seconds
@@ -105,43 +94,71 @@ class Lane:
         """Return what a function answers in one of the threads; LaneFull and TookTooLong where it does not come to that."""
         if len(self._under_way) >= self._room:
             raise LaneFull(seconds=2)
-        deadline = Deadline(self._seconds)
-        work = self._begin(deadline, partial(function, request))
-        done, _ = await asyncio.wait({work}, timeout=_LOOKS_AFTER)
-        if not done:
-            await self._wait_watching(request, work, deadline)
-        return work.result()
-
-    def _begin(self, deadline: Deadline, function: Callable[[], Response]) -> "asyncio.Future[Response]":
-        context = contextvars.copy_context()
-        work = asyncio.wrap_future(self._threads.submit(context.run, _within, deadline, function))
+        loop, deadline = asyncio.get_running_loop(), Deadline(self._seconds)
+        answered: asyncio.Future[Response] = loop.create_future()
         self._under_way.add(deadline)
-        work.add_done_callback(lambda _: self._under_way.discard(deadline))
-        return work
-
-    async def _wait_watching(self, request: Request, work: "asyncio.Future[Response]", deadline: Deadline) -> None:
-        """Wait until the work is done; stop it where time is over or the client has left."""
-        leaving: asyncio.Future[Any] = asyncio.ensure_future(_left(request))
+        self._threads.give(partial(self._do, loop, answered, deadline, partial(function, request)))
+        watching = loop.call_later(_LOOKS_AFTER, self._watch, request, answered, deadline)
         try:
-            both: set[asyncio.Future[Any]] = {work, leaving}
-            done, _ = await asyncio.wait(both, timeout=deadline.seconds_left, return_when=asyncio.FIRST_COMPLETED)
-            if work in done:
-                return
-            self._stop(deadline)
-            work.add_done_callback(_looked_at)
-            raise ClientLeft if leaving in done else TookTooLong(seconds=deadline.seconds)
+            return await answered
         except asyncio.CancelledError:
             self._stop(deadline)
             raise
         finally:
-            leaving.cancel()
+            watching.cancel()
+
+    def _do(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        answered: "asyncio.Future[Response]",
+        deadline: Deadline,
+        function: Callable[[], Response],
+    ) -> None:
+        """Answer, in a thread, and hand it to the loop."""
+        result: Response | None = None
+        failure: BaseException | None = None
+        try:
+            result = _within(deadline, function)
+        except BaseException as error:
+            failure = error
+        loop.call_soon_threadsafe(self._settle, answered, deadline, result, failure)
+
+    def _settle(
+        self,
+        answered: "asyncio.Future[Response]",
+        deadline: Deadline,
+        result: Response | None,
+        failure: BaseException | None,
+    ) -> None:
+        self._under_way.discard(deadline)
+        if answered.done():
+            return
+        if failure is not None:
+            answered.set_exception(failure)
+        elif result is not None:
+            answered.set_result(result)
+
+    def _watch(self, request: Request, answered: "asyncio.Future[Response]", deadline: Deadline) -> None:
+        """Begin to look whether the client leaves or time is over before the answer is there."""
+        watching = asyncio.ensure_future(self._give_up(request, answered, deadline))
+        answered.add_done_callback(lambda _: watching.cancel())
+
+    async def _give_up(self, request: Request, answered: "asyncio.Future[Response]", deadline: Deadline) -> None:
+        reason: Exception = ClientLeft()
+        try:
+            await asyncio.wait_for(_left(request), deadline.seconds_left)
+        except TimeoutError:
+            reason = TookTooLong(seconds=deadline.seconds)
+        if not answered.done():
+            self._stop(deadline)
+            answered.set_exception(reason)
 
     def _stop(self, deadline: Deadline) -> None:
         """Cancel in a thread of its own: a server that does not answer is told so for seconds."""
-        self._stopping.submit(deadline.cancel)
+        self._stopping.give(deadline.cancel)
 
     def close(self) -> None:
-        """End what is under way; nothing more is answered."""
+        """End what is under way."""
         for deadline in tuple(self._under_way):
             self._stop(deadline)
 
@@ -192,9 +209,3 @@ async def _left(request: Request) -> None:
     """Return once the client has closed the connection."""
     while not (await request.receive())["type"].endswith(".disconnect"):
         pass
-
-
-def _looked_at(work: "asyncio.Future[Any]") -> None:
-    """Take note of what a stopped work ends with: it is nobody's error."""
-    if not work.cancelled():
-        work.exception()
