@@ -52,6 +52,7 @@ from twin_model.view import View
 __all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
 
 GEOJSON = "application/geo+json"
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
@@ -95,7 +96,8 @@ def items(request: Request) -> Response:
     if asked.format == "html":
         body = items_page(call, layer, orjson.loads(page))
         return answer(request, body, _HTML, etag=etag)
-    return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs))
+    links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
+    return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
 
 
 def is_search(request: Request) -> bool:
@@ -136,12 +138,20 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
+    item = f"{here}/items/{quote(rows[0][1])}"
     links = [
-        {"href": f"{here}/items/{quote(rows[0][1])}", "rel": "self", "type": GEOJSON},
+        {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
+        {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
     (shape,) = _shapes(call, columns, rows, crs)
     return encode_feature(str(rows[0][1]), properties_of(layer, columns, rows[0]), shape, links=links)
+
+
+def _state_address(call: Call, address: str, **more: str) -> str:
+    """Return the address of a feature in the state, and the system, in which it is asked for."""
+    named = {name: call.params[name] for name in ("crs", "datetime", "recorded") if name in call.params} | more
+    return f"{address}?{urlencode(named)}" if named else address
 
 
 def ensure_there(call: Call, layer: Layer, query: FeatureQuery) -> None:
@@ -244,6 +254,7 @@ def _links(
         {"href": call.here, "rel": "self", "type": GEOJSON},
         {"href": here, "rel": "collection", "type": "application/json"},
         {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+        {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
     ]
     if more:
         names = [key.name for key in asked.query.sort]

@@ -173,6 +173,7 @@ def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[s
     west, south, east, north = extent_of(call.town, layer, call.policy)
     return {
         "title": f"{layer.title(call.lang)} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
+        "tileMatrixSetURI": grid.uri or f"{call.base}/tileMatrixSets/{grid.id}",
         "layers": [{"id": layer.id, "dataType": "vector", "geometryDimension": layer.dimension}],
         "boundingBox": {"lowerLeft": [west, south], "upperRight": [east, north], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
         "links": [

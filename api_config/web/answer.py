@@ -19,17 +19,22 @@ _CODINGS = ("br", "zstd", "gzip")
 _COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
 
 
+_EDITION = 1
+"""Raised whenever the same state is answered in another form: what clients hold of an earlier program is no answer of this one."""
+
+
 def etag_of(*parts: Any) -> str:
     """Return a weak validator of everything an answer depends on; nothing is read to make it."""
-    return 'W/"' + blake2b(repr(parts).encode(), digest_size=12).hexdigest() + '"'
+    return 'W/"' + blake2b(repr((_EDITION, *parts)).encode(), digest_size=12).hexdigest() + '"'
 
 
 def not_modified(request: Request, etag: str) -> Response | None:
-    """Return 304 when the client holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
+    """Return 304 when the client holds this very answer (RFC 9110, 13.1.2: compared weakly).
+
+    "*" stands for any answer: whether there is one shows when it is made (`answer`).
+    """
     held = request.headers.get("if-none-match")
-    if held is None or not any(
-        tag.strip().removeprefix("W/") in {etag.removeprefix("W/"), "*"} for tag in held.split(",")
-    ):
+    if held is None or etag.removeprefix("W/") not in {tag.strip().removeprefix("W/") for tag in held.split(",")}:
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
 
@@ -45,6 +50,8 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
         held = not_modified(request, etag)
         if held is not None:
             return held
+    if request.headers.get("if-none-match", "").strip() == "*" and status == HTTPStatus.OK:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
     out = {
         "Vary": VARY,
         "Cache-Control": f"max-age={max_age}" if max_age else "no-cache",
@@ -54,7 +61,10 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
     if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
         body = _compress(coding, body)
         out["Content-Encoding"] = coding
-    return Response(body, status, out, media_type=media_type)
+    response = Response(body, status, out, media_type=media_type)
+    if request.method == "HEAD" and not body:
+        del response.headers["content-length"]  # that of the answer to GET is not known without making it
+    return response
 
 
 def answer_json(request: Request, content: Any, *, media_type: str = "application/json", **options: Any) -> Response:

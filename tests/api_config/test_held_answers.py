@@ -99,6 +99,7 @@ def contents_of(ask: Any) -> list[str]:
 @pytest.mark.parametrize("kind", ["geopackage", "postgis"])
 @given(steps=st.lists(STEPS, min_size=3, max_size=8))
 @example(steps=[("build", 0, 2, 5), ("wait", 3), ("elsewhere",)])
+@example(steps=[("build", 700, 1, 1), ("wait", 1), ("build", 0, 0, 1)])
 @examples(1, proof=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_confirmed_is_what_would_be_sent(
     kind: str,

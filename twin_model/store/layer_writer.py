@@ -431,15 +431,13 @@ class LayerWriter(ABC):
         if ahead is not None:
             self.expect(ahead)
 
-    def _touch(self, todo: Steps, boxes: list[NDArray[np.float64]]) -> None:
-        """Add to boxes those of what is taken away and put."""
-        if self.layer.has_geometry:
-            shapes = {row["geom"] for row in (*todo.take, *(place.row for place in todo.put))} - {None}
-            if shapes:
-                boxes.append(self.boxes(list(shapes)))
+    def _boxes_of_rows(self, rows: Iterable[Row]) -> list[NDArray[np.float64]]:
+        """Return the boxes of rows, each shape once, as one array, or nothing."""
+        shapes = {row["geom"] for row in rows} - {None} if self.layer.has_geometry else set()
+        return [self.boxes(list(shapes))] if shapes else []
 
     def _apply(self, todo: Steps) -> None:
-        self._touch(todo, self._boxes)
+        self._boxes += self._boxes_of_rows((*todo.take, *(place.row for place in todo.put)))
         version = self.writing.version
         self._written += self._row_total(
             [place.row for place in todo.put if place.version_to is None and place.row["version_from"] == version]
@@ -493,7 +491,7 @@ class LayerWriter(ABC):
             todo = Steps()
             for rows in self.timelines(batch, "believed").values():
                 self._change(rows, rows, todo)
-            self._touch(todo, boxes)
+                boxes += self._boxes_of_rows(rows)
             self.apply(todo)
         return boxes
 
@@ -573,7 +571,10 @@ class LayerWriter(ABC):
 
     @abstractmethod
     def overtaken(self) -> list[int]:
-        """Return features whose rows are filed for a moment that has passed, and forget the instants that have."""
+        """Return features that have begun or ended since the layer was last written, and forget the instants that have passed.
+
+        Their rows may be filed for a moment before that.
+        """
 
     @abstractmethod
     def changed_since(self, fids: list[int], version: int) -> list[str]:
