@@ -44,7 +44,7 @@ from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
-from twin_model.store.freshness import has_begun, state_of
+from twin_model.store.freshness import state_of
 from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
@@ -238,7 +238,6 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
     plain = (
         query.bbox is None
         and query.where is None
-        and not has_begun(call.town.store, asked.layer)
         and query.text is None
         and query.view.is_now
         and not query.view.policy.rows

@@ -127,6 +127,7 @@ def test_what_is_confirmed_is_what_would_be_sent(
             asked = [address + look for look in LOOKS for address in addresses()]
             for address in [*asked, *contents_of(ask)]:
                 ensure_fresh(ask, address, held)
+            ensure_counted(ask)
 
 
 def town_on(kind: str, request: Any) -> Town:
@@ -136,6 +137,14 @@ def town_on(kind: str, request: Any) -> Town:
         "store.gpkg" if kind == "geopackage" else request.getfixturevalue("postgis_server").url(f"held_{next(NUMBERS)}")
     )
     return init_town(folder, name="小镇", crs="EPSG:4548", store=store)
+
+
+def ensure_counted(ask: Any) -> None:
+    """See that counts tell what is there now: not what is still to begin, nor what has ended by itself."""
+    here = "/collections/building"
+    there = len(ask.get(f"{here}/items").json()["features"])
+    page = ask.get(f"{here}/items?limit=1").json()
+    assert page.get("numberMatched", there) == ask.get(here).json()["x-features"] == there
 
 
 def ensure_fresh(ask: Any, address: str, held: dict[tuple[str, str], Any]) -> None:

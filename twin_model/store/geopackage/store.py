@@ -273,12 +273,13 @@ class GeoPackageStore(GeoPackageHistory):
         row = (
             self._connection()
             .execute(
-                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y, t.next_planned FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
                 (layer,),
             )
             .fetchone()
         )
-        return Summary(int(row[0]), row[1:] if row[1] is not None else None)
+        number = int(row[0]) if row[5] is None else self.count(query)
+        return Summary(number, row[1:5] if row[1] is not None else None)
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Two scans without a join, gathered by SQLite: half a million rows as objects cost five times as much.

@@ -252,10 +252,10 @@ class PostgisStore(PostgisHistory):
     def summary(self, layer: str, view: View | None = None) -> Summary:
         query = FeatureQuery(layer, view=view or View())
         self._catalogue[layer]
-        text = "SELECT features, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
+        text = "SELECT features, min_x, min_y, max_x, max_y, next_planned FROM twin_layer WHERE layer = %s"
         row = self._all(text, layer)[0]
-        number = int(row[0]) if query.view.is_now else self.count(query)
-        return Summary(number, row[1:] if row[1] is not None else None)
+        number = int(row[0]) if query.view.is_now and row[5] is None else self.count(query)
+        return Summary(number, row[1:5] if row[1] is not None else None)
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Scans without a join, gathered by the server into a few long values.
