@@ -19,17 +19,19 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_config.ogc.bridge import Bridge
-from api_config.pages.pages import CSP, problem_page
+from api_config.pages.pages import problem_page
 from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
+from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
-from api_config.web.problems import problem_of, refusal, unforeseen
+from api_config.web.problems import problem_of, refusal
+from api_config.web.proxy import BehindProxy
 from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
@@ -58,8 +60,12 @@ def make_app(settings: Settings) -> Starlette:
             *(route for family in FAMILIES for route in family.routes(settings)),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders), Middleware(FollowsTown, settings=settings, watch=watch)],
+        exception_handlers={TwinError: _our_error, HTTPException: _http_error},
+        middleware=[
+            Middleware(Envelope, origins=settings.origins, language=lambda request: Call(request).lang),
+            Middleware(BehindProxy, proxies=settings.proxies, hosts=settings.hosts, fixed=bool(settings.url)),
+            Middleware(FollowsTown, settings=settings, watch=watch),
+        ],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
@@ -148,10 +154,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
-    return unforeseen(request, Call(request).lang, error)
-
-
 def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
@@ -165,36 +167,3 @@ def _readable(request: Request, problem: Response) -> Response:
         headers,
         "text/html; charset=utf-8",
     )
-
-
-class SecurityHeaders:
-    """Adds what every answer carries: a strict content policy for pages, one for the viewer's WebAssembly, open reading."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        policy = (VIEWER_CSP if scope["path"].startswith("/viewer") else CSP).encode()
-        extra = [
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"same-origin"),
-            (b"content-security-policy", policy),
-            (b"access-control-allow-origin", b"*"),
-            (b"access-control-expose-headers", b"Content-Crs, ETag, Link"),
-        ]
-
-        async def send_with(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *extra]
-            await send(message)
-
-        await self._app(scope, receive, send_with)
-
-
-VIEWER_CSP = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)

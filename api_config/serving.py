@@ -30,6 +30,9 @@ def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn:
     os.environ["TWIN_TOWN"] = str(settings.town.resolve())
     for name, value in (
         ("TWIN_HOST", host),
+        ("TWIN_PROXIES", ",".join(settings.proxies)),
+        ("TWIN_HOSTS", ",".join(settings.hosts)),
+        ("TWIN_ORIGINS", ",".join(settings.origins)),
         ("TWIN_URL", settings.url),
         ("TWIN_LANG", settings.lang),
         ("TWIN_VIEWER", str(settings.viewer)),

@@ -21,7 +21,7 @@ from twin_model.errors import (
 )
 from twin_model.messages import messages, render
 
-__all__ = ["problem", "problem_of", "refusal", "unforeseen"]
+__all__ = ["problem", "problem_of", "refusal", "refused_host", "unforeseen"]
 
 LOGGER = logging.getLogger("twin")
 _VARY = "Accept, Accept-Language"
@@ -89,6 +89,12 @@ def problem(
         {"Vary": _VARY, "Cache-Control": "no-cache"} | dict(headers or {}),
         media_type="application/problem+json",
     )
+
+
+def refused_host(request: Request) -> Response:
+    """Return the answer to a request for a host that is not ours: links of an answer would lead there."""
+    detail = render("http.unknown_host", "en", {"host": request.headers.get("host", "")[:100]})
+    return problem(HTTPStatus.MISDIRECTED_REQUEST, "NoApplicableCode", detail, request.url.path)
 
 
 def unforeseen(request: Request, lang: str, error: Exception) -> Response:
