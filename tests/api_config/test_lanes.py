@@ -1,6 +1,7 @@
 """Requests are answered in threads, within a time limit that ends what is asked of the store, and never without bound."""
 
 import asyncio
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -124,6 +125,20 @@ def test_no_question_to_the_store_is_asked_on_the_event_loop(
     answers = {path: inside.get(path).status_code for path in paths}
 
     assert len(answers) > 100 and {path: status for path, status in answers.items() if status not in (200, 404)} == {}
+
+
+def test_bursts_leave_no_descriptor_behind(demo_town: Path, inside_of: Callable[..., Any]) -> None:
+    inside = inside_of(demo_town)
+    burst = [
+        f"/collections/building/items?limit=5&{query}" for query in ("", "q=1", "sortby=name", "filter=storeys>3")
+    ] * 15
+
+    opened = []
+    for _ in range(4):
+        assert {status for _, status in inside.at_once(*burst)} == {200}
+        opened.append(len(os.listdir("/proc/self/fd")))
+
+    assert opened[1:] == [opened[1]] * 3
 
 
 def test_an_answer_that_took_too_long_says_so_and_when_to_come_again(
