@@ -11,6 +11,7 @@ from rich.console import Console
 
 from api_config.commands.context import CommandContext, help_text
 from api_config.commands.localized import verb_group
+from api_config.commands.terminal import keep_libraries_quiet
 from api_config.commands.verbs import VERBS, Verb
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
@@ -60,6 +61,7 @@ def main() -> None:
     """Run the command line; the last wall: what nobody foresaw is logged to a file, the user gets a sentence."""
     lang = language(settings_from(os.environ), os.environ)
     _leave_out_drivers()
+    keep_libraries_quiet(lang)
     try:
         make_cli(lang)(prog_name="twin")
     except KeyboardInterrupt:

@@ -8,6 +8,7 @@ from typing import Any
 
 import geopandas as gpd
 import numpy as np
+import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
@@ -319,7 +320,12 @@ def _numbered(ids: NDArray[Any], origin: NDArray[np.intp]) -> NDArray[Any]:
 
 
 def _attributes(column: NDArray[Any]) -> NDArray[Any]:
-    """Return attributes as they are stored; a reader gives dicts, or texts that are so already."""
+    """Return attributes as they are stored; a reader gives dicts, or texts that are so already.
+
+    A column of texts has NaN where a row has none.
+    """
+    column = column.copy()
+    column[np.asarray(pd.isna(column))] = None
     if not any(isinstance(value, dict) for value in column.tolist()):
         return column
     return np.array([*map(attributes_text, column.tolist()), None], dtype=object)[:-1]

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from ingest.library_notices import library_notices
+
 if TYPE_CHECKING:  # a package declares its reader before drafts are defined: they use parts of the package
     from ingest.draft import Draft, ReadOptions
     from ingest.outline import LayerOutline
@@ -55,13 +57,18 @@ class Reader:
         return self.load().recognises(path)
 
     def read(self, path: Path, draft: "Draft", options: "ReadOptions") -> None:
-        """Read a source into a draft."""
-        self.load().read(path, draft, options)
+        """Read a source into a draft; what libraries say of it becomes findings."""
+        read = self.load().read
+        with library_notices() as notices:
+            read(path, draft, options)
+        for finding in notices.findings(draft.source.name):
+            draft.report(finding)
 
     def outline(self, path: Path, options: "ReadOptions") -> "list[LayerOutline] | None":
         """Return the layers of a source with their columns and some values; None where a mapping names none of them."""
         outline = self.load().outline
-        return None if outline is None else outline(path, options)
+        with library_notices():
+            return None if outline is None else outline(path, options)
 
     def goes_by(self, path: Path) -> bool:
         """Return whether a file's suffix is one of this kind."""

@@ -4,7 +4,6 @@ Where both the source and the caller name one, the source's holds unless the cal
 (`--crs local:NAME`), or only the caller's brings the coordinates into the town. A finding says what was decided.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from ingest.draft import Draft, ReadOptions
 from ingest.margin_text import Margin, codes_of, contradicts
 from ingest.place import fit_better, lie_in_town, likely_systems
-from twin_model.crs import crs_code, same_crs
+from twin_model.crs import crs_code, same_crs, title_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 from twin_model.local_grid import LOCAL, read_grid
@@ -91,5 +90,4 @@ def with_local_grid(options: ReadOptions, private: Path | None) -> ReadOptions:
 
 
 def _short(code: str) -> str:
-    named = re.match(r'\w+\["([^"]+)', code)
-    return named[1] if named else code
+    return title_of(code) if "[" in code else code

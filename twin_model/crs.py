@@ -17,7 +17,7 @@ import shapely
 from numpy.typing import NDArray
 
 from twin_model.errors import CrsRefused
-from twin_model.messages.crs_names import system_name
+from twin_model.messages.crs_names import datum_of_ellipsoid, is_nameless, system_example, system_name
 
 __all__ = [
     "CRS84",
@@ -103,7 +103,9 @@ def _code_of(text: str) -> str:
     if own is not None:  # its own code first: 4509 and 4548 are equal in everything but name
         return f"{own['authority']}:{own['code']}"
     authority = system.to_authority(min_confidence=70)
-    return f"{authority[0]}:{authority[1]}" if authority else str(system.to_wkt())
+    code = f"{authority[0]}:{authority[1]}" if authority else str(system.to_wkt())
+    datum = datum_of_ellipsoid(system) if is_nameless(system) else None
+    return str(system.to_wkt()) if datum and not _datum(code).startswith(datum) else code
 
 
 def epsg_of(crs: Any) -> int | None:
@@ -200,15 +202,27 @@ def _steps(source: str, target: str) -> list[Callable[..., Any]]:
     try:
         transformer = pyproj.Transformer.from_crs(_crs(source), _crs(target), always_xy=True, allow_ballpark=False)
     except pyproj.exceptions.ProjError as error:
-        raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target)) from error
+        raise _no_parameters(source, target) from error
     return [transformer.transform]
 
 
 def _ensure_sanctioned(source: str, target: str) -> None:
-    """Refuse the datums whose parameters are the town's own, even where PROJ would pick some by area."""
-    named = (_crs(source).geodetic_crs, _crs(target).geodetic_crs)
-    if any(own in (crs.name if crs else "") for crs in named for own in _TOWN_PARAMETERS_ONLY):
-        raise CrsRefused("crs.datum", source=title_of(source), target=title_of(target))
+    """Refuse the datums whose parameters are the town's own, even where PROJ would pick some by area.
+
+    A nameless system on the ellipsoid of one is on it: MapInfo writes Beijing 1954 as Pulkovo 1942, and PROJ would
+    take the parameters of Russia.
+    """
+    systems = (_crs(source), _crs(target))
+    names = [crs.geodetic_crs.name if crs.geodetic_crs else "" for crs in systems]
+    if any(own in name for name in names for own in _TOWN_PARAMETERS_ONLY) or any(
+        is_nameless(crs) and datum_of_ellipsoid(crs) for crs in systems
+    ):
+        raise _no_parameters(source, target)
+
+
+def _no_parameters(source: str, target: str) -> CrsRefused:
+    values = {"source": title_of(source), "target": title_of(target), "example": system_example(source)}
+    return CrsRefused("crs.datum", **values)
 
 
 @lru_cache(maxsize=256)

@@ -41,6 +41,19 @@ def _rebuilt(kind: type["TwinError"], rule: str, values: dict[str, Any]) -> "Twi
     return kind(rule, **values)
 
 
+class TownWarning(UserWarning):
+    """A warning in our words, by rule and values as an error's; the command line shows these and no other warnings."""
+
+    def __init__(self, rule: str, /, **values: Any) -> None:
+        super().__init__(render(rule, "en", values))
+        self.rule_id = rule
+        self.values = values
+
+    def text(self, lang: str = "en") -> str:
+        """Return the message in `lang` ("zh" or "en")."""
+        return render(self.rule_id, lang, self.values)
+
+
 class NotFound(TwinError):
     """What was asked for is not there; `nearest` among the values says what is."""
 

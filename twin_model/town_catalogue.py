@@ -19,9 +19,8 @@ from typing import Any, TypeVar
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.catalogue.layer_from_frame import ensure_writable, is_result_table, read_table, write_table
 from twin_model.changeset import Changeset, Version
-from twin_model.errors import CatalogueError, StoreError, TwinError
+from twin_model.errors import CatalogueError, StoreError, TownWarning, TwinError
 from twin_model.layer import Layer
-from twin_model.messages import render
 from twin_model.plan import Progress, unwatched
 from twin_model.store.base import Described, Store
 from twin_model.store.former_fields import with_tolerances
@@ -199,8 +198,7 @@ def _with_tolerances_of(store: Store, reading: CatalogueReading) -> CatalogueRea
 
 
 def _warn(files: list[str], error: Exception) -> None:
-    cause = error.text("en") if isinstance(error, TwinError) else str(error)
-    warnings.warn(render("town_catalogue.not_followed", "en", {"files": files, "cause": cause}), stacklevel=6)
+    warnings.warn(TownWarning("town_catalogue.not_followed", files=files, cause=error), stacklevel=6)
 
 
 @dataclass(frozen=True)
@@ -257,7 +255,7 @@ def _place_and_forget(store: Store, folder: Path, description: Description, stor
                 store.forget_description(layer, stored.table)
     except OSError as error:
         values = {"layer": layer, "version": version, "path": str(path), "cause": str(error)}
-        warnings.warn(render("town_catalogue.not_placed", "en", values), stacklevel=5)
+        warnings.warn(TownWarning("town_catalogue.not_placed", **values), stacklevel=5)
 
 
 def complete_descriptions(store: Store, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """`twin init`, `status`, `export`: the town's folder and what it holds."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tiles.encodings.files import write_frames
 from twin_model.crs import CRS84, crs_code
 from twin_model.errors import QueryRefused
 from twin_model.filter import parse_filter
+from twin_model.finding import Finding
 from twin_model.messages.fragments import in_chinese
 from twin_model.store.base import FeatureQuery
 from twin_model.town import Town, init_town
@@ -118,20 +120,26 @@ def export_command(lang: str) -> click.Command:
         view = context.town.view(datetime, recorded)
         if layer == ALL_PIPES or file.suffix.lower() == ".xlsx":
             target = crs_code(crs) if crs else context.town.store.crs
-            context.tell("cli.exported", written=_export_pipes(context, layer, file, view, target), path=str(file))
+            context.tell(
+                "cli.exported", written=_export_pipes(context, layer, file, view, target, datetime), path=str(file)
+            )
             return
         described = context.town.catalogue[layer]
         query = FeatureQuery(described.id, view=view)
         target = (
             crs_code(crs) if crs else CRS84 if file.suffix.lower() in {".geojson", ".json"} else context.town.store.crs
         )
-        written = write_frames(context.town.store.frames(query), described, file, crs=target)
+        findings: list[Finding] = []
+        frames = context.town.store.frames(query)
+        written = write_frames(frames, described, file, crs=target, day=datetime or "", report=findings.append)
         context.tell("cli.exported", written=written, path=str(file))
+        for finding in findings:
+            context.tell(finding.rule, layer=finding.layer, path=str(file), **finding.values)
 
     return export
 
 
-def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, crs: str) -> int:
+def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, crs: str, datetime: str | None) -> int:
     """Write the tables of a pipe survey and return how many rows they have."""
     from tiles.encodings.pipe_tables import TableHeading, line_tables, point_tables, write_pipe_tables
 
@@ -147,7 +155,7 @@ def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, c
     if layer != "pipe_point":
         tables += line_tables(lines, points, town.catalogue["pipe_line"], context.lang)
     if not tables:
-        raise QueryRefused("source.empty", source=layer)
+        raise QueryRefused("query.nothing_to_export", layer=layer, day=datetime or date.today().isoformat())
     above = report_heading(context, town, crs)
     return write_pipe_tables(
         tables, file, TableHeading(above.project, above.crs, above.heights, above.date), context.lang

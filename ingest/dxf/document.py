@@ -33,6 +33,7 @@ _END = re.compile(rb"(?:^|\n)[ \t]*0[ \t]*\r?\n[ \t]*EOF[ \t]*(?:\r?\n|$)")
 _SECTION_ENDED = re.compile(rb"\n[ \t]*0[ \t]*\r?\n[ \t]*ENDSEC[ \t]*\s*$")
 _VERSION = re.compile(rb"\$ACADVER\s*\r?\n\s*1\s*\r?\n\s*(AC\d{4})")
 _CODE_PAGE = re.compile(rb"\$DWGCODEPAGE\s*\r?\n\s*3\s*\r?\n\s*([\w-]+)", re.I)
+_HANDLE = re.compile(rb"\n[ \t]*5[ \t]*\r?\n([^\r\n]+)")
 _UTF8_RELEASE = "AC1021"
 _BROKEN = (
     DXFError,
@@ -171,7 +172,7 @@ def garbage_later() -> Iterator[None]:
 
 def _recover(content: bytes, name: str, first: Exception) -> OpenedDrawing:
     try:
-        document, auditor = ezdxf.recover.read(BytesIO(content))
+        document, auditor = ezdxf.recover.read(BytesIO(_without_repeated_handles(content)))
     except _BROKEN as error:
         raise SourceRefused("dxf.unreadable", source=name, cause=str(error) or type(error).__name__) from error
     fixes = [*auditor.fixes, *auditor.errors]
@@ -179,5 +180,28 @@ def _recover(content: bytes, name: str, first: Exception) -> OpenedDrawing:
     for fix in fixes[:MOST_FIXES]:
         handle = getattr(getattr(fix.entity, "dxf", None), "handle", None)
         place = f"handle {handle}" if handle else ""
-        findings.append(Finding("dxf.fixed", "info", place=place, values={"what": fix.message}))
+        findings.append(Finding("dxf.fixed", "info", place=place, values={"cause": fix.message}))
     return OpenedDrawing(document, findings)
+
+
+def _without_repeated_handles(content: bytes) -> bytes:
+    """Return an ASCII drawing in which no entity has the handle of an object before it: the audit would remove the entity.
+
+    One without a handle is given a new one.
+    """
+    start = content.find(b"\nENTITIES")
+    if start < 0 or content.startswith(BINARY_MARK):
+        return content
+    head, lines = content[: start + 1], content[start + 1 :].splitlines(keepends=True)
+    seen = {handle.strip().upper() for handle in _HANDLE.findall(head)}
+    whole = lines[:1]
+    for at in range(1, len(lines) - 1, 2):
+        code, value = lines[at].strip(), lines[at + 1].strip().upper()
+        if code == b"0" and value == b"ENDSEC":
+            return head + b"".join([*whole, *lines[at:]])
+        if code == b"5" and value and value in seen:
+            continue
+        if code == b"5":
+            seen.add(value)
+        whole += lines[at : at + 2]
+    return content

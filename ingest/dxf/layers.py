@@ -295,12 +295,20 @@ def _columns(
     used = {*sources.values(), dated, *(() if not layer.has_z else ("elevation",))}
     attributes = [_leftover(record, row, used) for record, row in zip(records, rows, strict=True)]
     columns[ATTRIBUTES] = [attributes_text(each) for each in attributes]
-    names = {name for each in attributes for name in each} - set(_BUILT_IN)
-    if names:
-        drawing.draft.report_attributes(layer.id, sorted(names), records[0].layer)
+    for source_layer, names in _names_by_layer(records, attributes).items():
+        drawing.draft.report_attributes(layer.id, sorted(names), source_layer)
     if dated is not None:
         columns["valid_from"] = [row.get(dated) for row in rows]
     return columns
+
+
+def _names_by_layer(records: list[Record], attributes: list[dict[str, Any]]) -> dict[str, set[str]]:
+    """Return the names, beside what every entity says, that the entities of each of the drawing's layers have."""
+    names: dict[str, set[str]] = {}
+    for record, row in zip(records, attributes, strict=True):
+        if own := row.keys() - set(_BUILT_IN):
+            names.setdefault(record.layer, set()).update(own)
+    return names
 
 
 def _leftover(record: Record, facts: dict[str, Any], used: Collection[str | None]) -> dict[str, Any]:

@@ -4,13 +4,15 @@ The drawing's own layers are a field of them, as are block, text, colour, rotati
 `attributes`. With a mapping a drawing is read by `ingest/dxf/layers.py`.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ingest.dxf.blocks import Blocks, is_reference
-from ingest.dxf.drawing import Drawing
+from ingest.dxf.drawing import MOST_KINDS, Drawing
 from ingest.dxf.layers import deliver_records
 from ingest.dxf.record import Record
 from ingest.own_layer import own_target
@@ -37,6 +39,9 @@ _COLUMNS = {
     "lines": ("layer", "color"),
     "areas": ("layer", "color", "elevation"),
 }
+_ROUND = ("CIRCLE", "ELLIPSE")
+_LARGEST_SYMBOL = 3.0
+"""Metres that a symbol may measure on the ground at 1:500 and larger scales."""
 _NUMBERS = ("rotation", "size", "elevation")
 
 
@@ -59,6 +64,33 @@ def deliver_own_layers(drawing: Drawing, records: Sequence[Record], blocks: Bloc
             drawing.pass_over("dxf.no_shape_for_layer", f"{record.layer} {record.type}")
     for part, target in targets.items():
         deliver_records(drawing, groups[part], [], target, blocks)
+    _report_areas_as_points(groups["points"], blocks, drawing)
+
+
+def _report_areas_as_points(points: Sequence[Record], blocks: Blocks, drawing: Drawing) -> None:
+    """Say once which blocks draw an area larger than a symbol of a map, and are points here."""
+    counts: Counter[tuple[str, str]] = Counter()
+    draws: dict[tuple[str, float], bool] = {}
+    for record in points:
+        if not is_reference(record):
+            continue
+        scale = drawing.metres * float(np.linalg.norm(record.entity.matrix44().ux))
+        key = record.name, round(scale, 3)
+        if key not in draws:
+            draws[key] = blocks.any_part(record, partial(_is_area, scale))
+        counts[record.name, record.layer] += draws[key]
+    kinds = [f"{name} ({count})" for (name, _), count in counts.items() if count]
+    if kinds:
+        layer = next(layer for (_, layer), count in counts.items() if count)
+        kinds = [*kinds[:MOST_KINDS], *(["…"] if len(kinds) > MOST_KINDS else [])]
+        drawing.note("dxf.block_as_point", "info", count=counts.total(), kinds=kinds, source_layer=layer)
+
+
+def _is_area(scale: float, part: Record) -> bool:
+    """Tell whether a part of a block is an outline too large for a symbol; circles are symbols."""
+    if part.form not in ("ring", "rings") or part.type in _ROUND or not len(part.xyz):
+        return False
+    return bool((np.ptp(part.xyz[:, :2], axis=0) * scale > _LARGEST_SYMBOL).all())
 
 
 def _opened(records: Sequence[Record], blocks: Blocks) -> list[Record]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import ifcopenshell
 
+from ingest.ifc.terminal import quiet_terminal
 from ingest.ifc.text import mend, schema_of
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
@@ -137,7 +138,8 @@ def _copy_at_most(packed: Any, file: Any, most: int, name: str) -> None:
 
 def _open(path: Path, name: str) -> Any:
     try:
-        model = ifcopenshell.open(str(path), format=".ifc")  # what it is was judged, not its ending
+        with quiet_terminal():
+            model = ifcopenshell.open(str(path), format=".ifc")  # what it is was judged, not its ending
     except (RuntimeError, OSError, ValueError, ifcopenshell.Error) as error:
         raise SourceRefused("ifc.unreadable", source=name, cause=str(error)) from error
     return model

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ingest.ifc.attribute import attribute
+from ingest.ifc.terminal import quiet_terminal
 
 __all__ = ["missed_by_openings"]
 
@@ -55,15 +56,16 @@ def _boxes(model: Any, products: Sequence[Any], kernel: str) -> Boxes:
     settings: Any = ifcopenshell.geom.settings()
     settings.set("no-normals", True)
     settings.set("disable-opening-subtractions", True)
-    make: Any = ifcopenshell.geom.iterator
-    iterator = make(settings, model, 1, include=list(products), geometry_library=kernel)
     boxes: Boxes = {}
-    more = iterator.initialize()
-    while more:
-        shape = iterator.get()
-        matrix = np.frombuffer(shape.transformation_buffer).reshape(4, 4)
-        vertices = np.frombuffer(shape.geometry.verts_buffer).reshape(-1, 3) @ matrix[:3, :3] + matrix[3, :3]
-        if len(vertices) and np.isfinite(vertices).all():
-            boxes[shape.id] = np.array([vertices.min(axis=0), vertices.max(axis=0)])
-        more = iterator.next()
+    with quiet_terminal():
+        make: Any = ifcopenshell.geom.iterator
+        iterator = make(settings, model, 1, include=list(products), geometry_library=kernel)
+        more = iterator.initialize()
+        while more:
+            shape = iterator.get()
+            matrix = np.frombuffer(shape.transformation_buffer).reshape(4, 4)
+            vertices = np.frombuffer(shape.geometry.verts_buffer).reshape(-1, 3) @ matrix[:3, :3] + matrix[3, :3]
+            if len(vertices) and np.isfinite(vertices).all():
+                boxes[shape.id] = np.array([vertices.min(axis=0), vertices.max(axis=0)])
+            more = iterator.next()
     return boxes

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ingest.ifc.footprint import Footprint, footprint_of
 from ingest.ifc.losses import UNREADABLE
 from ingest.ifc.openings import missed_by_openings
+from ingest.ifc.terminal import quiet_terminal
 from twin_model.building.mesh import Mesh, digest_of, outward
 
 __all__ = ["KERNEL", "Shape", "read_shapes"]
@@ -115,6 +116,10 @@ class _Maker:
     def _pass(self, kernel: str, products: Sequence[Any], cut: bool, passed: set[int]) -> Iterator[Shape]:
         if not products:
             return
+        with quiet_terminal():
+            yield from self._made_by(kernel, products, cut, passed)
+
+    def _made_by(self, kernel: str, products: Sequence[Any], cut: bool, passed: set[int]) -> Iterator[Shape]:
         make: Any = ifcopenshell.geom.iterator
         iterator = make(_settings(cut=cut), self._model, 1, include=list(products), geometry_library=kernel)
         known: dict[str, _Kept] = {}

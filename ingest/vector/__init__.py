@@ -41,6 +41,6 @@ READER = Reader(
     ),
     files=vector_files,
     load=_functions,
-    version=2,
+    version=3,
     tables=("vector.toml",),
 )

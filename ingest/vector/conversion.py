@@ -32,10 +32,11 @@ _OWN_COLUMNS = {"FID": "twin_fid", "GEOMETRY_NAME": "twin_geometry"}
 
 @dataclass(frozen=True)
 class ConvertedSource:
-    """A GeoPackage of ours with the rows of a source, and what was noticed while they were read."""
+    """A GeoPackage of ours with the rows of a source, what was noticed while they were read, and how many were no features."""
 
     path: Path
     findings: tuple[Finding, ...]
+    decoration: int = 0
 
 
 def converted(path: Path, source: str, folder: Path, encoding: str | None) -> ConvertedSource | None:
@@ -47,7 +48,7 @@ def converted(path: Path, source: str, folder: Path, encoding: str | None) -> Co
     target = folder / f"{path.stem}.gpkg"
     for name, (shapes, columns) in contents.layers.items():
         _write(target, name, shapes, columns, contents.crs)
-    return ConvertedSource(target, tuple(contents.findings))
+    return ConvertedSource(target, tuple(contents.findings), contents.decoration)
 
 
 def _write(

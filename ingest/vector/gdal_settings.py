@@ -1,7 +1,6 @@
 """GDAL while a source is open: without network, without files beside the source; what it says becomes our words."""
 
 import os
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from ingest.vector.kind import not_recognised
 from twin_model.errors import SourceRefused
+from twin_model.gdal_words import gdal_words
 
 __all__ = ["in_our_words"]
 
@@ -54,8 +54,7 @@ def _refusal(cause: str, path: Path, source: str) -> SourceRefused:
     kind = path.suffix.lstrip(".").lower() or "vector"
     if "not recognized as being in a supported" in cause:
         return not_recognised(path, source)
-    words = re.sub(r"\s+", " ", cause.replace(f"{path.parent}/", "").strip("; "))[:200]
-    return SourceRefused("source.unreadable", source=source, kind=kind, cause=words.rstrip(". "))
+    return SourceRefused("source.unreadable", source=source, kind=kind, cause=gdal_words(cause, str(path.parent)))
 
 
 def _set_by_caller(option: str) -> str | None:

@@ -43,9 +43,17 @@ def read_json(path: Path, source: str, encoding: str | None) -> LayerRows | None
         RecursionError,
         shapely.errors.ShapelyError,
     ) as error:
-        cause = f"{type(error).__name__}: {error}"[:120]
-        raise SourceRefused("source.unreadable", source=source, kind=kind, cause=cause) from error
+        raise SourceRefused("source.unreadable", source=source, kind=kind, cause=_cause(error)) from error
     return read if any(len(shapes) for shapes, _ in read.layers.values()) else None
+
+
+def _cause(error: Exception) -> str:
+    """Return what is wrong with a document as a sentence of a file, not of Python."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"At line {error.lineno}, character {error.colno}: {error.msg}"
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    return str(error)[:120] or type(error).__name__
 
 
 def _columns(rows: Features) -> tuple[list[Any], dict[str, list[Any]]]:

@@ -14,8 +14,12 @@ Rows = tuple[Sequence[Any], Mapping[str, Any]]
 
 @dataclass
 class LayerRows:
-    """Layers of a source: name -> rows; `crs` None where the source states none, `findings` what was noticed."""
+    """Layers of a source: name -> rows; `crs` None where the source states none, `findings` what was noticed.
+
+    `decoration` counts rows of the source that are no features: sums and captions of tables.
+    """
 
     layers: Mapping[str, Rows]
     crs: str | None
     findings: Sequence[Finding] = field(default_factory=list)
+    decoration: int = 0

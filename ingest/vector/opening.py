@@ -17,11 +17,15 @@ __all__ = ["OpenedVector", "opened_vector"]
 
 @dataclass(frozen=True)
 class OpenedVector:
-    """A source that GDAL can list; `path` names it as its layers are called, `findings` are those of a conversion."""
+    """A source that GDAL can list; `path` names it as its layers are called.
+
+    `findings` are those of a conversion, `decoration` the rows that it left out because they are no features.
+    """
 
     path: Path
     file: VectorFile
     findings: tuple[Finding, ...]
+    decoration: int = 0
 
 
 @contextmanager
@@ -32,4 +36,7 @@ def opened_vector(path: Path, source: str, options: ReadOptions) -> Iterator[Ope
         path = tables_together(path, Path(folder))
         conversion = converted(path, source, Path(folder), encoding)
         file = VectorFile(conversion.path if conversion else path, source, encoding)
-        yield OpenedVector(path, file, conversion.findings if conversion else ())
+        if conversion:
+            yield OpenedVector(path, file, conversion.findings, conversion.decoration)
+        else:
+            yield OpenedVector(path, file, ())

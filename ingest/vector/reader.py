@@ -90,6 +90,7 @@ def read_vector(path: Path, draft: Draft, options: ReadOptions) -> None:
     with opened_vector(path, draft.source.name, options) as opened:
         for finding in opened.findings:
             draft.report(finding)
+        draft.decorate(opened.decoration)
         _read_file(opened.file, opened.path, draft, options)
 
 

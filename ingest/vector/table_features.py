@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ingest.number_text import comma_of, numbers_of_texts
 from ingest.tables import TextTable, is_table_file, read_tables
 from ingest.vector.layer_rows import LayerRows, Rows
+from ingest.vector.table_heading import TableHeading, is_caption, joined_heading
 from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
@@ -76,22 +77,57 @@ def read_table(path: Path, source: str, encoding: str | None) -> LayerRows | Non
     """Return the rows of each sheet that has coordinates; their system is not in a table, so it is the caller's to name."""
     layers: dict[str, Rows] = {}
     findings: list[Finding] = []
+    decoration = 0
     tables = read_tables(path, encoding=encoding)
     for table in tables:
         heading = _heading(table)
         if heading is not None:
             row, places = heading
-            names, rows = table.rows[row], table.rows[row + 1 :]
+            layer = table.name if len(tables) > 1 else path.stem
+            joined = joined_heading(table.rows, row, places)
+            rows, captions = _without_captions(table, joined, places)
+            names, decoration = joined.names, decoration + len(captions)
+            findings += _notes(joined, captions, source, layer)
             cells = {
                 name or f"column_{n + 1}": [cell[n] if n < len(cell) else "" for cell in rows]
                 for n, name in enumerate(names)
             }
-            layer = table.name if len(tables) > 1 else path.stem
             shapes = _shapes(
                 [[cell[n] if n < len(cell) else "" for cell in rows] for n in places], layer, source, findings
             )
             layers[layer] = shapes, {name: typed_column(values) for name, values in cells.items()}
-    return LayerRows(layers, None, findings) if layers else None
+    return LayerRows(layers, None, findings, decoration) if layers else None
+
+
+def _without_captions(
+    table: TextTable, heading: TableHeading, places: tuple[int, ...]
+) -> tuple[list[list[str]], list[tuple[int, str]]]:
+    """Return the rows that are features, and of the others their numbers in the file and their first texts."""
+    rows: list[list[str]] = []
+    captions: list[tuple[int, str]] = []
+    above = table.rows[: heading.rows]
+    for row, number in zip(table.rows[heading.rows :], table.numbers[heading.rows :], strict=True):
+        if is_caption(row, above, places):
+            captions.append((number, next(cell for cell in row if cell)))
+        else:
+            rows.append(row)
+    return rows, captions
+
+
+def _notes(heading: TableHeading, captions: list[tuple[int, str]], source: str, layer: str) -> list[Finding]:
+    """Return what is told of a heading in several rows and of rows that are no features."""
+    values = {"source": source, "source_layer": layer}
+    notes = []
+    if heading.depth > 1:
+        names = [name for name in heading.names if name]
+        notes.append(
+            Finding("vector.table_heading_joined", "info", values=values | {"rows": heading.depth, "names": names})
+        )
+    if captions:
+        number, text = captions[0]
+        more = {"count": len(captions), "row": number, "text": text}
+        notes.append(Finding("vector.table_captions", "info", place=f"row {number}", values=values | more))
+    return notes
 
 
 def _heading(table: TextTable) -> tuple[int, tuple[int, ...]] | None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import geopandas as gpd
 import pytest
 import shapely
 from click.testing import CliRunner, Result
+from twin_command import run_twin
 
 from api_config.cli import make_cli
 
@@ -97,19 +99,17 @@ def test_the_line_to_paste_runs(verb: str, demo_town: Path, samples: Path, tmp_p
         shutil.copytree(demo_town, tmp_path / "town", ignore=shutil.ignore_patterns("cache", "sources"))
     elif verb != "init":
         (tmp_path / "town").symlink_to(demo_town)
-    line = example(verb, "en").replace("twin ", f"{TWIN} ", 1)
+    line, environment = example(verb, "en"), {"TWIN_LANG": "en", "TWIN_TOWN": ""}
     if verb == "restore":
-        line = f"{TWIN} backup out/town.zip && {line}"
+        run_twin("backup", "out/town.zip", environment=environment, folder=tmp_path)
 
-    done = subprocess.run(
-        line,
-        shell=True,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "TWIN_LANG": "en", "TWIN_TOWN": ""},
-    )
+    if ">" in line:  # a shell is needed
+        shown = line.replace("twin ", f"{TWIN} ", 1)
+        done = subprocess.run(
+            shown, shell=True, cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | environment
+        )
+    else:
+        done = run_twin(*shlex.split(line)[1:], environment=environment, folder=tmp_path)
 
     assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
 

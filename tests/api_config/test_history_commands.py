@@ -37,24 +37,25 @@ def houses(path: Path, count: int, **columns: Any) -> Path:
     return path
 
 
-@pytest.fixture
-def town(tmp_path: Path) -> Path:
-    """A town with two deliveries of one file: twenty houses, then one renamed and one gone."""
-    folder = tmp_path / "town"
-    twin(folder, "init", "--name", "新城", "--crs", "EPSG:4548")
-    twin(
-        folder,
-        "ingest",
-        str(houses(tmp_path / "a.gpkg", 20)),
-        "--as",
-        "building",
-        "--effective",
-        "2020-01-01",
-    )
-    (tmp_path / "a.gpkg").unlink()
-    later = houses(tmp_path / "a.gpkg", 19, name=["甲楼", *(f"{n}号楼" for n in range(1, 19))])
-    twin(folder, "ingest", str(later), "--as", "building", "--effective", "2024-01-01", "--reason", "修测")
+@pytest.fixture(scope="module")
+def delivered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a town and the file of its two deliveries: twenty houses, then one renamed and one gone."""
+    folder = tmp_path_factory.mktemp("delivered")
+    town, file = folder / "town", folder / "a.gpkg"
+    twin(town, "init", "--name", "新城", "--crs", "EPSG:4548")
+    houses(file, 20)
+    twin(town, "ingest", str(file), "--as", "building", "--effective", "2020-01-01")
+    file.unlink()
+    houses(file, 19, name=["甲楼", *(f"{n}号楼" for n in range(1, 19))])
+    twin(town, "ingest", str(file), "--as", "building", "--effective", "2024-01-01", "--reason", "修测")
     return folder
+
+
+@pytest.fixture
+def town(delivered: Path, tmp_path: Path) -> Path:
+    """A town with two deliveries of one file; the file lies beside it."""
+    shutil.copytree(delivered, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "town"
 
 
 def test_the_history_is_told_and_each_changeset_shown(town: Path) -> None:

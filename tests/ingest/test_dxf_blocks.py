@@ -219,3 +219,43 @@ def test_parallel_lines_drawn_as_one_are_the_line_they_are_drawn_along(tmp_path:
     reading = Reading(saved(document, tmp_path), mapping=HOUSES)
 
     assert reading.layers["road_line"].length.tolist() == [70.0]
+
+
+def test_a_block_that_draws_an_area_is_told_where_it_becomes_a_point_and_the_remedy_draws_it(tmp_path: Path) -> None:
+    document = drawing()
+    square(document.blocks.new("HOUSE"), "0")
+    document.blocks.new("LAMP").add_circle((0, 0), 5)
+    square(document.blocks.new("SIGN"), "0", size=2)
+    space = document.modelspace()
+    for number, (name, layer) in enumerate([("HOUSE", "建筑"), ("HOUSE", "建筑"), ("LAMP", "灯"), ("SIGN", "牌")]):
+        space.add_blockref(name, (EAST + 50 * number, NORTH), dxfattribs={"layer": layer, "rotation": 30})
+    space.add_blockref("SIGN", (EAST, NORTH + 90), dxfattribs={"layer": "牌", "xscale": 4, "yscale": 4})
+    path = saved(document, tmp_path)
+
+    read = Reading(path)
+    mapped = Reading(path, mapping=Mapping("remedy", (LayerMapping(("建筑",), "building"),)))
+
+    (told,) = [finding for finding in read.findings if finding.rule == "dxf.block_as_point"]
+    assert told.values["kinds"] == ["HOUSE (2)", "SIGN (1)"]
+    assert 'from = "建筑" to = "building"' in told.text("zh")
+    assert mapped.layers["building"].geometry.area.round(3).tolist() == [100.0, 100.0]
+    assert "dxf.block_as_point" not in mapped.rules()
+
+
+def test_attributes_are_told_under_the_layer_of_the_drawing_that_has_them(tmp_path: Path) -> None:
+    document = drawing()
+    document.blocks.new("LAMP").add_circle((0, 0), 0.2)
+    space = document.modelspace()
+    space.add_text("注记", dxfattribs={"layer": "注记", "insert": (EAST, NORTH)})
+    for number, layer in enumerate(["路灯", "井盖"]):
+        lamp = space.add_blockref("LAMP", (EAST + number, NORTH), dxfattribs={"layer": layer})
+        lamp.add_attrib(["杆号", "井号"][number], "1")
+
+    read = Reading(saved(document, tmp_path))
+
+    told = {
+        finding.values["source_layer"]: finding.values["names"]
+        for finding in read.findings
+        if finding.rule == "attributes.kept"
+    }
+    assert told == {"路灯": ["杆号"], "井盖": ["井号"]}

@@ -95,3 +95,19 @@ def test_dates_and_numbers_of_a_drawing_are_found_as_those_of_a_table_are(tmp_pa
         ((_, frame),) = draft.frames()
 
     assert frame[["kind", "valid_precision"]].values.tolist() == [["乔木", "year"]]
+
+
+def test_entities_with_and_without_attributes_stand_in_one_layer(tmp_path: Path) -> None:
+    drawing = ezdxf.new("R2010", units=6)
+    drawing.linetypes.add("DASHED", [0.2, 0.1, -0.1])
+    for number, linetype in enumerate(("BYLAYER", "DASHED")):
+        points = [(EAST, NORTH + number), (EAST + 9, NORTH + number)]
+        drawing.modelspace().add_lwpolyline(points, dxfattribs={"layer": "围墙", "linetype": linetype})
+    drawing.saveas(tmp_path / "fences.dxf")
+
+    with Draft(Source("fences.dxf", "0" * 64), read_catalogue(), storage_crs=CRS) as draft:
+        read_dxf(tmp_path / "fences.dxf", draft, ReadOptions(crs=CRS))
+        ((_, frame),) = draft.frames()
+
+    assert frame["attributes"].isna().tolist() == [True, False]
+    assert json.loads(frame["attributes"].iloc[1]) == {"linetype": "DASHED"}

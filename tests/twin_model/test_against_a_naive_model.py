@@ -62,6 +62,12 @@ class State:
     def alive(self) -> list[str]:
         return [number for number, segments in self.segments.items() if segments and segments[-1][1] is None]
 
+    def knows(self, number: str, value: str, day: int | None) -> bool:
+        """Say whether a delivery of a network says nothing new: what was last delivered, or what holds now or on its late day."""
+        if day is not None:
+            return self.value(number, day) == value
+        return number in self.alive() and value in (self.parts.get(number), self.segments[number][-1][2])
+
     def value(self, number: str, year: int) -> str | None:
         return next((v for a, b, v in self.segments.get(number, []) if a <= year and (b is None or year < b)), None)
 
@@ -111,8 +117,7 @@ class Against(RuleBasedStateMachine):
             )
         state, late = self._next(), any(one > year for one in self.now.delivered)
         for number, value in said.items():
-            known = number in state.alive() and state.parts.get(number) == value
-            if known or (late and number in state.segments and state.value(number, year) == value):
+            if state.knows(number, value, year if late else None):
                 continue
             newest = all(a <= year for a, _, _ in state.segments.get(number, []))
             state.put(number, value, year)

@@ -161,6 +161,41 @@ def test_a_town_grid_on_beijing_1954_is_refused_too_though_it_has_no_code() -> N
         one(500_000.0, 3_886_000.0, prj, "EPSG:4548")
 
 
+def nameless(axis: float, flattening: float, meridian: float, east: float, datum: str = "unknown") -> str:
+    """Return WKT as GDAL makes it of a MapInfo file: without a name."""
+    return (
+        f'PROJCS["unnamed",GEOGCS["unnamed",DATUM["{datum}",SPHEROID["x",{axis},{flattening}]],PRIMEM["Greenwich",0],'
+        'UNIT["degree",0.0174532925199433]],PROJECTION["Transverse_Mercator"],PARAMETER["latitude_of_origin",0],'
+        f'PARAMETER["central_meridian",{meridian}],PARAMETER["scale_factor",1],PARAMETER["false_easting",{east}],'
+        'PARAMETER["false_northing",0],UNIT["metre",1]]'
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "example"),
+    [
+        (nameless(6378245, 298.3, 117, 5e5, "Pulkovo_1942"), "克拉索夫斯基1940椭球（1954年北京坐标系）/ 中央子午线 117°E", "EPSG:2436"),
+        (nameless(6378245, 298.3, 117, 39.5e6, "Pulkovo_1942"), "克拉索夫斯基1940椭球（1954年北京坐标系）", "EPSG:2415"),
+        (nameless(6378245, 298.3, 117, 20.5e6, "Pulkovo_1942"), "克拉索夫斯基1940椭球（1954年北京坐标系）", "EPSG:21420"),
+        (nameless(6378140, 298.257, 117.5, 5e5), "IAG 1975椭球（1980西安坐标系）/ 中央子午线 117.5°E", "'+proj=tmerc +lat_0=0 +lon_0=117.5"),
+        ("EPSG:2436", "1954年北京坐标系 / 3度带 117°E", "EPSG:2436"),
+        ("EPSG:2384", "1980西安坐标系 / 3度带 117°E", "EPSG:2384"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["EPSG:4548", "EPSG:32650"])
+def test_a_system_without_a_name_is_called_by_its_ellipsoid_which_tells_the_datum(
+    source: str, name: str, example: str, target: str
+) -> None:
+    with pytest.raises(CrsRefused) as refused:
+        one(618_500.0, 3_885_800.0, source, target)
+
+    assert name in refused.value.text("zh").replace("） / ", "）/ ")
+    assert f"--source-crs {example}" in refused.value.text("zh")
+    assert f"--source-crs {example}" in refused.value.text("en")
+    assert "unnamed" not in refused.value.text("zh") + refused.value.text("en")
+    assert crs_code(str(refused.value.values["example"]).strip("'")), "the command takes it"
+
+
 def test_a_change_within_xian_1980_is_a_mere_projection() -> None:
     expected = by_proj(617_882.0, 3_886_000.0, "EPSG:2384", "EPSG:4610")
 

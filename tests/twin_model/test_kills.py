@@ -1,19 +1,17 @@
 """A process killed with SIGKILL at any moment leaves the store as it was before or as it is after; the next one goes on."""
 
 import gzip
-import os
 import random
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from twin_command import run_script, start_script
 
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.history import verify
@@ -34,31 +32,23 @@ EARLY_AND_LATE = [0, 3, pytest.param(1, marks=pytest.mark.proof), pytest.param(2
 
 def run_and_kill(work: str, location: str, folder: Path, wait: float, *, after: str = "begin ") -> str:
     """Start the writer, wait so many seconds from where it begins, kill it; return the last thing it said."""
-    command = [sys.executable, str(WRITER), work, location, str(folder)]
-    environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
-    assert process.stdout is not None and process.stderr is not None
-    said = process.stdout.readline()
-    while said and not (said.startswith(after) and (after != "begin " or said[6:].strip().isdigit())):
-        said = process.stdout.readline()
-    assert said, process.stderr.read()
-    time.sleep(wait)
-    process.send_signal(signal.SIGKILL)
-    rest, _ = process.communicate()
-    assert process.returncode == -signal.SIGKILL
+    process, printed = start_script(WRITER, work, location, folder)
+    with printed:
+        said = printed.readline()
+        while said and not (said.startswith(after) and (after != "begin " or said[6:].strip().isdigit())):
+            said = printed.readline()
+        assert said, "the writer ended before it began"
+        time.sleep(wait)
+        process.kill()
+        rest = printed.read()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     return (said + rest).strip().splitlines()[-1]
 
 
 def complete(work: str, location: str, folder: Path) -> None:
     """Run the writer once to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(WRITER.parents[2])}
-    done = subprocess.run(
-        [sys.executable, str(WRITER), work, location, str(folder), "1"],
-        capture_output=True,
-        text=True,
-        env=environment,
-        check=False,
-    )
+    done = run_script(WRITER, work, location, folder, "1")
     assert done.returncode == 0, done.stderr
 
 

@@ -1,15 +1,13 @@
 """Many hands on one town: threads, notebooks and services that read, commit, open and close at once, in both stores."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from town_hands import BUILDINGS, blocks
+from twin_command import run_script
 
 from twin_model import Town, init_town, open_town
 from twin_model.audit import verify
@@ -31,15 +29,7 @@ def town(location: str, tmp_path: Path) -> Iterator[Town]:
 
 def hands(task: str, folder: Path, number: int) -> dict[str, Any]:
     """Do a task of `town_hands.py` in a process of its own, where a segmentation fault fails the test alone."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", str(HANDS), task, str(folder), str(number)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=600,
-        check=False,
-    )
+    done = run_script(HANDS, task, folder, str(number))
     assert done.returncode == 0, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
     return dict(json.loads(done.stdout))
 

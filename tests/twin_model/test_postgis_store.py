@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -104,9 +105,9 @@ def test_gdal_reads_the_layers_with_their_coordinate_system(
     if "PostgreSQL" not in formats:
         pytest.skip("GDAL has no PostgreSQL driver: NOT tested here")
     deliver(store, 3)
-    schema = store.url.partition("schema=")[2]
+    database, schema = urlsplit(store.url).path.lstrip("/"), store.url.partition("schema=")[2]
 
-    source = f"PG:dbname=town host={postgis_server.folder} user=twin active_schema={schema}"
+    source = f"PG:dbname={database} host={postgis_server.folder} user=twin active_schema={schema}"
     told = subprocess.run(
         [ogrinfo, "-ro", "-so", source, "building"], capture_output=True, text=True, check=True
     ).stdout

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
@@ -54,9 +53,10 @@ RULES = {
 }
 
 
-@pytest.fixture
-def town(location: str, tmp_path: Path) -> Iterator[Town]:
-    """A town with six elements, of which each has other property sets."""
+@pytest.fixture(scope="module", params=["geopackage", "postgis"])
+def town(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+    """A town with six elements, of which each has other property sets. One a store, only read."""
+    place = "store.gpkg" if request.param == "geopackage" else request.getfixturevalue("postgis_server").url("sets")
     shapes = [
         shapely.MultiPolygon([shapely.box(618_000 + n, 3_886_000, 618_000.5 + n, 3_886_001)]) for n in range(len(SETS))
     ]
@@ -67,7 +67,7 @@ def town(location: str, tmp_path: Path) -> Iterator[Town]:
         "properties": [None if each is None else json.dumps(each, ensure_ascii=False) for each in SETS],
     }
     frame = gpd.GeoDataFrame(columns, geometry=[shapely.force_3d(each) for each in shapes], crs="EPSG:4548")
-    with init_town(tmp_path / "town", name="测试", crs="EPSG:4548", store=location) as town:
+    with init_town(tmp_path_factory.mktemp("sets") / "town", name="测试", crs="EPSG:4548", store=place) as town:
         town.edit("bim_element", frame, effective="2020-01-01", reason="model")
         yield town
 

@@ -385,7 +385,7 @@ def test_any_frame_is_answered_as_it_was_meant_or_refused_with_nothing_changed(
         return open_town(shutil.copytree(empty_town, folder))
 
     @examples(
-        8 if server is None else 2,
+        4 if server is None else 1,
         proof=100,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),

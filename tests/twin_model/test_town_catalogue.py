@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from town_hands import blocks, together
+from twin_command import run_script
 
 from twin_model import Town, audit, init_town, open_town
 from twin_model.audit import verify
@@ -127,11 +128,7 @@ def power_cut() -> Iterator[tuple[str, bytes]]:
 
 def test_a_commit_killed_at_any_step_leaves_nothing_of_it_or_all(town: Town) -> None:
     """Twenty-five processes take some seconds."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "tests")))}
-
-    done = subprocess.run(
-        [sys.executable, str(KILLED), str(town.path)], capture_output=True, text=True, env=environment, check=False
-    )
+    done = run_script(KILLED, town.path)
 
     steps = [json.loads(line) for line in done.stdout.splitlines()]
     assert len(steps) == 10, done.stderr

@@ -252,7 +252,7 @@ def test_each_value_is_that_of_its_last_writer_who_knew_what_was_there(
             yield town
 
     @examples(
-        16 if server is None else 3,
+        8 if server is None else 2,
         proof=150,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
@@ -316,11 +316,15 @@ def replaced(town: Town, frame: Any) -> Any:
     return town.save_result(frame, LAYER, reason="one more")
 
 
+EVERY_RUN = [(edited, edited, True), (edited, updated, False), (replaced, replaced, True), (edited, replaced, False)]
+PROOF = [(first, second, not same) for first, second, same in EVERY_RUN]
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("puts", [(edited, edited), (edited, updated), (replaced, replaced), (edited, replaced)], ids=lambda each: "-".join(one.__name__ for one in each))  # fmt: skip
-@pytest.mark.parametrize("same", [True, False], ids=["one field", "two fields"])
-def test_threads_that_count_up_lose_no_count(folder: Path, puts: Any, same: bool) -> None:
-    first, second = puts
+@pytest.mark.parametrize(
+    ("first", "second", "same"), [*EVERY_RUN, *(pytest.param(*case, marks=pytest.mark.proof) for case in PROOF)]
+)
+def test_threads_that_count_up_lose_no_count(folder: Path, first: Any, second: Any, same: bool) -> None:
 
     together(
         partial(count_up, folder, "a", 1, first),

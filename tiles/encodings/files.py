@@ -2,7 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,11 @@ import pyogrio
 import shapely
 
 from tiles.encodings.geojson import DEGREE_DECIMALS, METRE_DECIMALS, encode_features, geometry_fragments
+from tiles.encodings.shapefile import fitted_table, write_names
 from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
+from twin_model.finding import Finding
+from twin_model.gdal_words import gdal_words
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import with_flat_attributes
 from twin_model.store.frames import records_of
@@ -31,8 +36,19 @@ ENDINGS = {
 }
 
 
-def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *, crs: str) -> int:
+def write_frames(
+    frames: Iterator[gpd.GeoDataFrame],
+    layer: Layer,
+    file: Path,
+    *,
+    crs: str,
+    day: str = "",
+    report: Callable[[Finding], None] | None = None,
+) -> int:
     """Write frames in the storage CRS to a file in `crs` and return the number of features.
+
+    `report` receives what the format cannot hold; short names of a shapefile also stand in `NAME.fields.csv` beside it.
+    QueryRefused `query.nothing_to_export` names `day` where there is no feature; GeoJSON may be empty.
 
     `attributes` are an object in GeoJSON and a column each in all others. Every file keeps x, y order. GeoJSON is longitude, latitude (RFC 7946); in another system it says which one in
     `crs`, the way GDAL and QGIS read it.
@@ -43,9 +59,14 @@ def write_frames(frames: Iterator[gpd.GeoDataFrame], layer: Layer, file: Path, *
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
         part = Path(folder) / file.name
-        rows = (
-            _write_geojson(frames, part, crs) if driver == "GeoJSON" else _write_gdal(frames, layer, part, driver, crs)
-        )
+        if driver == "GeoJSON":
+            rows = _write_geojson(frames, part, crs)
+        else:
+            table = _table(frames, layer, crs, day)
+            rows = len(table)
+            for finding in _write_gdal(table, layer, part, driver, crs):
+                if report is not None:
+                    report(finding)
         for entry in Path(folder).iterdir():
             shutil.move(str(entry), file.parent / entry.name)
     return rows
@@ -83,25 +104,37 @@ def _urn(crs: str) -> str:
     return f"urn:ogc:def:crs:EPSG::{number}"
 
 
-def _write_gdal(frames: Iterator[gpd.GeoDataFrame], layer: Layer, part: Path, driver: str, crs: str) -> int:
+def _table(frames: Iterator[gpd.GeoDataFrame], layer: Layer, crs: str, day: str) -> gpd.GeoDataFrame:
+    """Return frames as one table in `crs` with a column for each attribute."""
     moved = [_moved(frame, crs) for frame in frames]
     if not moved:
-        raise QueryRefused("source.empty", source=layer.id)
-    table = with_flat_attributes(pd.concat(moved)).reset_index().infer_objects()
+        raise QueryRefused("query.nothing_to_export", layer=layer.id, day=day or date.today().isoformat())
+    return with_flat_attributes(pd.concat(moved)).reset_index().infer_objects()
+
+
+def _write_gdal(table: gpd.GeoDataFrame, layer: Layer, part: Path, driver: str, crs: str) -> list[Finding]:
+    """Write a table and return what the format could not hold of it."""
     if driver == "CSV":
         _write_csv(table, part, METRE_DECIMALS if is_projected(crs) else DEGREE_DECIMALS)
-        return len(table)
+        return []
     table = table.drop(columns=["fid"]) if driver != "GPKG" else table
     options: dict[str, Any] = {}
+    findings: list[Finding] = []
     if driver == "GPKG":
         options = {"dataset_options": {"VERSION": "1.3"}}  # the version of our store; older programs warn of newer ones
     if driver == "ESRI Shapefile":
         options = {"encoding": "UTF-8"}
-        table = table.rename(columns=_ten_bytes([str(name) for name in table.columns if name != "geometry"]))
+        fitted = fitted_table(table)
+        table, findings = fitted.table, fitted.findings(layer.id)
+        if fitted.shortened:
+            write_names(part.with_suffix(".fields.csv"), fitted.shortened, layer)
     if driver == "FlatGeobuf" and table.geometry.isna().any():
         options = {"SPATIAL_INDEX": "NO"}  # the index has no place for features without geometry
-    pyogrio.write_dataframe(table, part, layer=layer.id, driver=driver, **options)
-    return len(table)
+    with warnings.catch_warnings(record=True) as noticed:
+        warnings.simplefilter("always")
+        pyogrio.write_dataframe(table, part, layer=layer.id, driver=driver, **options)
+    causes = dict.fromkeys(gdal_words(str(warning.message)) for warning in noticed)
+    return findings + [Finding("export.notice", "warning", layer=layer.id, values={"cause": cause}) for cause in causes]
 
 
 def _write_csv(table: gpd.GeoDataFrame, part: Path, decimals: int) -> None:
@@ -109,18 +142,6 @@ def _write_csv(table: gpd.GeoDataFrame, part: Path, decimals: int) -> None:
     plain = pd.DataFrame(table.drop(columns=["fid", "geometry"]))
     plain["wkt"] = shapely.to_wkt(table.geometry.to_numpy(), rounding_precision=decimals)
     plain.to_csv(part, index=False, encoding="utf-8-sig")
-
-
-def _ten_bytes(names: list[str]) -> dict[str, str]:
-    """Return for each name one of at most ten bytes, as a shapefile wants it, no two alike."""
-    short: dict[str, str] = {}
-    for name in names:
-        cut, number = name.encode()[:10].decode(errors="ignore"), 0
-        while cut in short.values():
-            number += 1
-            cut = f"{name.encode()[:8].decode(errors='ignore')}_{number}"
-        short[name] = cut
-    return short
 
 
 def _moved(frame: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:

@@ -19,9 +19,8 @@ import shapely
 
 from twin_model.catalogue.frame_values import is_json
 from twin_model.catalogue.validation import is_reserved
-from twin_model.errors import CatalogueError, EditRefused
+from twin_model.errors import CatalogueError, EditRefused, TownWarning
 from twin_model.geometry_kind import LAYER_GEOMETRIES
-from twin_model.messages import render
 from twin_model.toml_text import toml_text
 
 __all__ = [
@@ -90,7 +89,7 @@ def fitted_to_layer(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
     renamed = {name: field for name, field in names.items() if name != field}
     if renamed:
         words = ", ".join(f"{_shown_name(name)} -> {field}" for name, field in renamed.items())
-        warnings.warn(render("edit.renamed", "en", {"names": words}), stacklevel=4)
+        warnings.warn(TownWarning("edit.renamed", names=words), stacklevel=4)
     fitted = frame.copy(deep=False)
     fitted.columns = pd.Index([names.get(name, name) for name in frame.columns])
     return fitted

@@ -16,6 +16,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+from twin_model.messages.fragments import cause_in_chinese
 from twin_model.messages.values import converted, plain
 
 __all__ = ["LANGUAGES", "messages", "render"]
@@ -40,7 +41,14 @@ class _Words(Formatter):
         self._lang, self._layer = lang, str(values.get("layer"))
 
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
-        return kwargs.get(field_name), field_name
+        value = kwargs.get(field_name)
+        return (self._cause(value) if field_name == "cause" else value), field_name
+
+    def _cause(self, value: Any) -> Any:
+        """Return a cause in the language: it may be the sentence of a library, or its exception."""
+        if isinstance(value, Exception) and not callable(getattr(value, "text", None)):
+            value = str(value)
+        return cause_in_chinese(value) if self._lang == "zh" and isinstance(value, str) else value
 
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         if conversion is None:
