@@ -19,25 +19,28 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api_config.ogc.bridge import Bridge
-from api_config.pages.pages import CSP, problem_page
+from api_config.pages.pages import problem_page
 from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
+from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
-from api_config.web.problems import problem_of, refusal, unforeseen
+from api_config.web.lanes import Lanes
+from api_config.web.problems import problem_of, refusal
+from api_config.web.proxy import BehindProxy
 from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
 from twin_model.town_catalogue import CatalogueWatch
+from twin_model.town_settings import TOWN_FILE
 
 __all__ = ["app_from_environment", "make_app"]
 
 LOGGER = logging.getLogger("twin")
-_THREADS = 4
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -48,8 +51,8 @@ def make_app(settings: Settings) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
-        anyio.to_thread.current_default_thread_limiter().total_tokens = _THREADS
         yield
+        app.state.lanes.close()
         app.state.service.town.store.close()
 
     app = Starlette(
@@ -57,11 +60,16 @@ def make_app(settings: Settings) -> Starlette:
             *(route for family in FAMILIES for route in family.routes(settings)),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
-        exception_handlers={TwinError: _our_error, HTTPException: _http_error, Exception: _unforeseen},
-        middleware=[Middleware(SecurityHeaders), Middleware(FollowsCatalogue, settings=settings, watch=watch)],
+        exception_handlers={TwinError: _our_error, HTTPException: _http_error},
+        middleware=[
+            Middleware(Envelope, origins=settings.origins, language=lambda request: Call(request).lang),
+            Middleware(BehindProxy, proxies=settings.proxies, hosts=settings.hosts, fixed=bool(settings.url)),
+            Middleware(FollowsTown, settings=settings, watch=watch),
+        ],
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
+    app.state.lanes = Lanes(request_seconds=settings.request_seconds)
     _furnish(app, town, settings)
     return app
 
@@ -82,34 +90,49 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
 
 
-class FollowsCatalogue:
-    """Opens the town anew when its `catalogue/` has changed: a layer that a notebook has just committed is served at once.
+class FollowsTown:
+    """Opens the town anew when its `catalogue/` or its `town.toml` has changed: a layer that a notebook has just committed is
+    served at once, and one that is closed is closed at once.
 
-    Asking costs one look at a folder a request. Requests under way keep the town they began with; its store is let go, and
+    Asking costs one look at a folder and one at a file a request. Requests under way keep the town they began with; its store is let go, and
     what is read there ends with its readers.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, watch: CatalogueWatch) -> None:
         self._app, self._settings, self._watch = app, settings, watch
+        self._written = _state_of(settings.town / TOWN_FILE)
         self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._watch.has_changed():
+        if scope["type"] == "http" and (self._watch.has_changed() or self._is_written()):
             await anyio.to_thread.run_sync(self._follow, scope["app"])
         await self._app(scope, receive, send)
+
+    def _is_written(self) -> bool:
+        return _state_of(self._settings.town / TOWN_FILE) != self._written
 
     def _follow(self, app: Starlette) -> None:
         with self._lock:
             listing = self._watch.listing()
-            if listing == self._watch.seen:
+            if listing == self._watch.seen and not self._is_written():
                 return
+            self._written = _state_of(self._settings.town / TOWN_FILE)
             outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
                 outgrown.store.close()
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
-                LOGGER.exception("the catalogue of %s cannot be followed", self._settings.town)
+                LOGGER.exception("changes in %s cannot be followed", self._settings.town)
             self._watch.seen = listing
+
+
+def _state_of(path: Path) -> tuple[int, int, int]:
+    """Return what tells whether a file was written: instant, size, inode; nothing of one that is not there."""
+    try:
+        state = path.stat()
+    except OSError:
+        return (0, 0, 0)
+    return (state.st_mtime_ns, state.st_size, state.st_ino)
 
 
 def app_from_environment() -> Starlette:
@@ -131,10 +154,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
 
 
-async def _unforeseen(request: Request, error: Exception) -> Response:
-    return unforeseen(request, Call(request).lang, error)
-
-
 def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
@@ -148,36 +167,3 @@ def _readable(request: Request, problem: Response) -> Response:
         headers,
         "text/html; charset=utf-8",
     )
-
-
-class SecurityHeaders:
-    """Adds what every answer carries: a strict content policy for pages, one for the viewer's WebAssembly, open reading."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        policy = (VIEWER_CSP if scope["path"].startswith("/viewer") else CSP).encode()
-        extra = [
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"same-origin"),
-            (b"content-security-policy", policy),
-            (b"access-control-allow-origin", b"*"),
-            (b"access-control-expose-headers", b"Content-Crs, ETag, Link"),
-        ]
-
-        async def send_with(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *extra]
-            await send(message)
-
-        await self._app(scope, receive, send_with)
-
-
-VIEWER_CSP = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; "
-    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
-)

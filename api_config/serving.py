@@ -1,10 +1,11 @@
 """Running the app in worker processes, and what is checked before it starts."""
 
-import ipaddress
 import os
 from typing import Any
 
 from api_config.settings import Settings
+from api_config.web.bounded_protocol import BoundedProtocol
+from api_config.web.reach import is_loopback
 from twin_model.errors import CalledWrongly
 from twin_model.town import Town
 
@@ -13,7 +14,7 @@ __all__ = ["ensure_publishable", "run_workers"]
 
 def ensure_publishable(town: Town, host: str) -> None:
     """Refuse to publish pipelines on an address that is not loopback unless `town.toml` says so."""
-    if _is_loopback(host) or town.settings.publish_underground:
+    if is_loopback(host) or town.settings.publish_underground:
         return
     open_layers = [
         layer.id
@@ -24,19 +25,14 @@ def ensure_publishable(town: Town, host: str) -> None:
         raise CalledWrongly("serve.underground", host=host, layers=open_layers, path=str(town.path / "town.toml"))
 
 
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn: Any) -> None:
     """Run uvicorn until it is interrupted; each worker opens the town for itself."""
     os.environ["TWIN_TOWN"] = str(settings.town.resolve())
     for name, value in (
+        ("TWIN_HOST", host),
+        ("TWIN_PROXIES", ",".join(settings.proxies)),
+        ("TWIN_HOSTS", ",".join(settings.hosts)),
+        ("TWIN_ORIGINS", ",".join(settings.origins)),
         ("TWIN_URL", settings.url),
         ("TWIN_LANG", settings.lang),
         ("TWIN_VIEWER", str(settings.viewer)),
@@ -44,4 +40,4 @@ def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn:
         if value:
             os.environ[name] = value
     uvicorn.run("api_config.app:app_from_environment", factory=True, host=host, port=port, workers=workers if workers > 1 else None,
-                log_level="warning", server_header=False, timeout_graceful_shutdown=5)  # fmt: skip
+                log_level="warning", server_header=False, timeout_graceful_shutdown=5, http=BoundedProtocol, limit_concurrency=1_000)  # fmt: skip

@@ -22,10 +22,25 @@ class Settings:
     port: int = _setting(8000, "TWIN_PORT", "端口", "port to listen on")
     workers: int = _setting(1, "TWIN_WORKERS", "进程数", "number of worker processes")
     url: str = _setting("", "TWIN_URL", "对外地址", "address clients see, when behind a proxy")
+    proxies: tuple[str, ...] = _setting(
+        (), "TWIN_PROXIES", "可信代理的地址，逗号分隔", "addresses of trusted proxies, separated by commas"
+    )
+    hosts: tuple[str, ...] = _setting(
+        (), "TWIN_HOSTS", "客户端可用的主机名，逗号分隔", "host names that clients may use, separated by commas"
+    )
+    origins: tuple[str, ...] = _setting(
+        ("*",),
+        "TWIN_ORIGINS",
+        "可跨域访问的网站，逗号分隔",
+        "origins whose pages may read answers, separated by commas",
+    )
     lang: str = _setting("", "TWIN_LANG", "语言 zh 或 en", "language, zh or en")
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
     filter_length: int = _setting(16_384, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
+    request_seconds: float = _setting(
+        30.0, "TWIN_REQUEST_SECONDS", "每次请求的时限（秒）", "longest time to answer a request in, seconds"
+    )
     feature_cache_mib: int = _setting(
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
@@ -57,9 +72,14 @@ class Settings:
     author: str = _setting("", "TWIN_AUTHOR", "提交者", "name written into changesets")
 
 
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
 _KINDS: dict[str, Any] = {
+    "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "cache_mib": int,
+    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
 }  # fmt: skip
 

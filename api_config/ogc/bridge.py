@@ -28,6 +28,9 @@ from twin_model.view import Policy
 __all__ = ["Bridge"]
 
 _KEPT = 16
+_HERE = "http://here.invalid"
+"""Stands for the service's address in what is kept: each client may know it by another."""
+
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
@@ -48,35 +51,35 @@ class Bridge:
 
     def __init__(self, town: Town, families: Sequence[RouteFamily], *, page_most: int = 10_000) -> None:
         self._town, self._families, self._page_most = town, families, page_most
-        self._apis: OrderedDict[tuple[str, int, str], tuple[API, dict[str, Any]]] = OrderedDict()
+        self._apis: OrderedDict[tuple[int, str], tuple[API, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def published(self, policy: Policy) -> list[Layer]:
         """Return the layers this policy may see; the ones without features too, so that clients can rely on addresses."""
         return policy.visible_layers(self._town.catalogue)
 
-    def _api(self, base: str, policy: Policy) -> tuple[API, dict[str, Any]]:
+    def _api(self, policy: Policy) -> tuple[API, dict[str, Any]]:
         """Return pygeoapi's API and OpenAPI document for the town as of now; built anew when the town changes."""
-        key = (base, self._town.store.version(), policy.digest)
+        key = (self._town.store.version(), policy.digest)
         with self._lock:
             if key not in self._apis:
-                config = configuration(self._town, base, policy=policy, layers=self.published(policy))
+                config = configuration(self._town, _HERE, policy=policy, layers=self.published(policy))
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
                 layers = self.published(policy)
                 paths = paths_of(self._families, layers)
-                document = patched_openapi(deepcopy(openapi), base, layers, paths, page_most=self._page_most)
+                document = patched_openapi(deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most)
                 self._apis[key] = (API(config, openapi), document)
                 while len(self._apis) > _KEPT:
                     self._apis.popitem(last=False)
             return self._apis[key]
 
     def _ask(self, function: Any, base: str, lang: str, policy: Policy, path: str, *args: Any) -> dict[str, Any]:
-        api, _ = self._api(base, policy)
+        api, _ = self._api(policy)
         request = APIRequest.from_flask(_Ask(lang, path), api.locales)
         _, status, content = function(api, request, *args)
         if int(status) != 200:
             raise RuntimeError(f"pygeoapi answered {status} for {path}")
-        answer: dict[str, Any] = orjson.loads(content)
+        answer: dict[str, Any] = orjson.loads(content.replace(_HERE, base))
         return answer
 
     def landing(self, base: str, lang: str, policy: Policy) -> dict[str, Any]:
@@ -191,8 +194,8 @@ class Bridge:
         return answer
 
     def openapi(self, base: str, policy: Policy) -> dict[str, Any]:
-        """Return the OpenAPI document; it is made once a version and must not be changed."""
-        return self._api(base, policy)[1]
+        """Return the OpenAPI document; but for its address it is made once a version and must not be changed."""
+        return self._api(policy)[1] | {"servers": [{"url": base}]}
 
 
 def _title(lang: str, link: str) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import anyio.to_thread
 import numpy as np
 import orjson
 import shapely
@@ -20,6 +19,7 @@ from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.functions import functions_document
+from api_config.web.lanes import get_route
 from api_config.web.openapi import (
     JSON,
     TEXT,
@@ -53,47 +53,47 @@ def _bridge(call: Call) -> Bridge:
     return bridge
 
 
-async def landing(request: Request) -> Response:
+def landing(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).landing, call.base, call.lang, call.policy)
+    document = _bridge(call).landing(call.base, call.lang, call.policy)
     if form == "html":
-        listed = await anyio.to_thread.run_sync(_bridge(call).collections, call.base, call.lang, call.policy)
+        listed = _bridge(call).collections(call.base, call.lang, call.policy)
         page = document | {"collections": listed["collections"]}
-        body = await anyio.to_thread.run_sync(lambda: pages.landing_page(call, page, overview(call)))
-        return await answer(request, body, HTML)
-    return await answer_json(request, document)
+        body = pages.landing_page(call, page, overview(call))
+        return answer(request, body, HTML)
+    return answer_json(request, document)
 
 
-async def conformance(request: Request) -> Response:
+def conformance(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     document = _bridge(call).conformance()
     if call.format(_FORMATS, "json") == "html":
-        return await answer(request, pages.conformance_page(call, document), HTML)
-    return await answer_json(request, document)
+        return answer(request, pages.conformance_page(call, document), HTML)
+    return answer_json(request, document)
 
 
-async def functions(request: Request) -> Response:
+def functions(request: Request) -> Response:
     """Answer the functions that a filter may call besides the standard's own."""
     call = Call(request)
     call.allow("f")
     call.format({"json": "application/json"}, "json")
-    return await answer_json(request, functions_document(call.lang))
+    return answer_json(request, functions_document(call.lang))
 
 
-async def openapi(request: Request) -> Response:
+def openapi(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_OPENAPI, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).openapi, call.base, call.policy)
+    document = _bridge(call).openapi(call.base, call.policy)
     if form == "html":
-        return await answer(request, pages.api_page(call, document), HTML)
-    return await answer_json(request, document, media_type=_OPENAPI["json"])
+        return answer(request, pages.api_page(call, document), HTML)
+    return answer_json(request, document, media_type=_OPENAPI["json"])
 
 
-async def collections(request: Request) -> Response:
+def collections(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
@@ -102,23 +102,23 @@ async def collections(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        return await answer(request, b"", _FORMATS[form], etag=etag)
-    document = await anyio.to_thread.run_sync(_bridge(call).collections, call.base, call.lang, call.policy)
+        return answer(request, b"", _FORMATS[form], etag=etag)
+    document = _bridge(call).collections(call.base, call.lang, call.policy)
     if form == "html":
-        return await answer(request, pages.collections_page(call, document), HTML, etag=etag)
-    return await answer_json(request, document, etag=etag)
+        return answer(request, pages.collections_page(call, document), HTML, etag=etag)
+    return answer_json(request, document, etag=etag)
 
 
-async def collection(request: Request) -> Response:
+def collection(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     layer = layer_of(call)
     form = call.format(_FORMATS, "json")
-    document = await anyio.to_thread.run_sync(_bridge(call).collection, layer, call.base, call.lang, call.policy)
+    document = _bridge(call).collection(layer, call.base, call.lang, call.policy)
     if form == "html":
-        sample = await anyio.to_thread.run_sync(_sample, call, layer)
-        return await answer(request, pages.collection_page(call, layer, document, sample=sample), HTML)
-    return await answer_json(request, document)
+        sample = _sample(call, layer)
+        return answer(request, pages.collection_page(call, layer, document, sample=sample), HTML)
+    return answer_json(request, document)
 
 
 def _sample(call: Call, layer: Layer) -> dict[str, Any]:
@@ -126,19 +126,19 @@ def _sample(call: Call, layer: Layer) -> dict[str, Any]:
 
 
 def _schema_route(make: Any) -> Any:
-    async def route(request: Request) -> Response:
+    def route(request: Request) -> Response:
         call = Call(request)
         call.allow("f")
         layer = layer_of(call)
         document = make(layer, call.base, call.lang)
         if call.format(_SCHEMAS, "json") == "html":
-            return await answer(request, pages.queryables_page(call, layer, document), HTML)
-        return await answer_json(request, document, media_type="application/schema+json")
+            return answer(request, pages.queryables_page(call, layer, document), HTML)
+        return answer_json(request, document, media_type="application/schema+json")
 
     return route
 
 
-async def search(request: Request) -> Response:
+def search(request: Request) -> Response:
     """Answer features of any layer whose id, name, number or address holds the words of `q`."""
     call = Call(request)
     call.allow("q", "limit", "datetime", "recorded", "f")
@@ -147,10 +147,10 @@ async def search(request: Request) -> Response:
     if words is None:
         raise QueryRefused("query.refused", cause="q", expected="q=...")
     limit = call.integer("limit", 20, _SEARCH_MOST)
-    document = await anyio.to_thread.run_sync(_searched, call, words, limit)
+    document = _searched(call, words, limit)
     if form == "html":
-        return await answer(request, pages.search_page(call, document), HTML)
-    return await answer_json(request, document, media_type="application/geo+json")
+        return answer(request, pages.search_page(call, document), HTML)
+    return answer_json(request, document, media_type="application/geo+json")
 
 
 def _searched(call: Call, words: str, limit: int) -> dict[str, Any]:
@@ -191,7 +191,7 @@ def _code_of(text: str) -> str:
     return crs_code(text)
 
 
-async def transform(request: Request) -> Response:
+def transform(request: Request) -> Response:
     """Answer one coordinate in another system, as surveyors write it: X north, Y east."""
     call = Call(request)
     call.allow("lon", "lat", "to")
@@ -205,18 +205,19 @@ async def transform(request: Request) -> Response:
     x, y = transform_xy(np.array([lon]), np.array([lat]), CRS84, target)
     if not np.isfinite([x[0], y[0]]).all():
         raise QueryRefused("query.refused", cause=f"{lon}, {lat}", expected=target)
-    return await answer_json(
+    return answer_json(
         request, {"crs": uri_of(target), "x_north": round(float(y[0]), 4), "y_east": round(float(x[0]), 4)}
     )
 
 
 async def healthz(request: Request) -> Response:
+    """Answer that the process runs, whatever its store and its lanes are busy with."""
     return PlainTextResponse("ok")
 
 
-async def readyz(request: Request) -> Response:
+def readyz(request: Request) -> Response:
     """Answer 200 once the store can be read."""
-    version = await anyio.to_thread.run_sync(request.app.state.service.town.store.version)
+    version = request.app.state.service.town.store.version()
     return PlainTextResponse(f"ready, version {version}")
 
 
@@ -256,24 +257,20 @@ def _collection_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
 
 
 _ROUTES = [
-    Route("/", landing, methods=["GET", "HEAD"]),
-    Route("/conformance", conformance, methods=["GET", "HEAD"]),
-    Route("/api", openapi, methods=["GET", "HEAD"]),
-    Route("/collections", collections, methods=["GET", "HEAD"]),
-    Route("/collections/{collection}", collection, methods=["GET", "HEAD"]),
-    Route("/collections/{collection}/queryables", _schema_route(queryables_schema), methods=["GET", "HEAD"]),
-    Route("/collections/{collection}/sortables", _schema_route(sortables_schema), methods=["GET", "HEAD"]),
-    Route(
-        "/collections/{collection}/schemas/feature",
-        _schema_route(feature_schema),
-        methods=["GET", "HEAD"],
-    ),
-    Route("/collections/{collection}/schema", _schema_route(schema_of), methods=["GET", "HEAD"]),
-    Route("/functions", functions, methods=["GET", "HEAD"]),
-    Route("/search", search, methods=["GET", "HEAD"]),
-    Route("/crs/transform", transform, methods=["GET", "HEAD"]),
+    get_route("/", landing),
+    get_route("/conformance", conformance),
+    get_route("/api", openapi),
+    get_route("/collections", collections),
+    get_route("/collections/{collection}", collection),
+    get_route("/collections/{collection}/queryables", _schema_route(queryables_schema)),
+    get_route("/collections/{collection}/sortables", _schema_route(sortables_schema)),
+    get_route("/collections/{collection}/schemas/feature", _schema_route(feature_schema)),
+    get_route("/collections/{collection}/schema", _schema_route(schema_of)),
+    get_route("/functions", functions),
+    get_route("/search", search, heavy=True),
+    get_route("/crs/transform", transform),
     Route("/healthz", healthz, methods=["GET", "HEAD"]),
-    Route("/readyz", readyz, methods=["GET", "HEAD"]),
+    get_route("/readyz", readyz),
 ]
 _FEATURES = "http://www.opengis.net/spec/ogcapi-features"
 FAMILY = RouteFamily(

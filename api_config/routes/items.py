@@ -9,12 +9,9 @@ from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import anyio
-import anyio.to_thread
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api_config.ogc.resources import crs_list
 from api_config.pages.pages import item_page, items_page
@@ -24,6 +21,7 @@ from api_config.web.call import Call
 from api_config.web.cursor import Cursor
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
+from api_config.web.lanes import get_route
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -46,7 +44,7 @@ from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
-from twin_model.store.freshness import has_begun, state_of
+from twin_model.store.freshness import state_of
 from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
@@ -54,16 +52,16 @@ from twin_model.view import View
 __all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
 
 GEOJSON = "application/geo+json"
+QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
                "skipGeometry", "limit", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
+_SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
-_FILTER_READERS = anyio.CapacityLimiter(2)
-"""Reading a filter of 16,000 characters takes 0.1 s: no more than two at a time, and never on the event loop."""
 _CRS_FORMS = re.compile(
     r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
     re.IGNORECASE | re.ASCII,
@@ -83,34 +81,35 @@ class Asked:
     version: int
 
 
-async def items(request: Request) -> Response:
+def items(request: Request) -> Response:
     """Answer a page of features."""
     call = Call(request)
     layer = layer_of(call)
-    if "filter" in call.params:
-        asked = await anyio.to_thread.run_sync(_asked, call, layer, limiter=_FILTER_READERS)
-    else:
-        asked = _asked(call, layer)
+    asked = _asked(call, layer)
     etag = _validator(call, asked, str(request.url.query), asked.format, call.lang)
     held = not_modified(request, etag)
     if held is not None:
         return held
     if request.method == "HEAD":
-        return await answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
-    heavy = (
-        asked.limit > _QUICK_ROWS
-        or asked.query.where is not None
-        or asked.query.text
-        or (asked.query.sort and not asked.query.bbox)
-    )
-    page = await anyio.to_thread.run_sync(_page, call, asked) if heavy else _page(call, asked)
+        return answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
+    page = _page(call, asked)
     if asked.format == "html":
-        body = await anyio.to_thread.run_sync(lambda: items_page(call, layer, orjson.loads(page)))
-        return await answer(request, body, _HTML, etag=etag)
-    return await answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs))
+        body = items_page(call, layer, orjson.loads(page))
+        return answer(request, body, _HTML, etag=etag)
+    links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
+    return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
 
 
-async def item(request: Request) -> Response:
+def is_search(request: Request) -> bool:
+    """Say whether an items request looks through a layer, or for very many features: it is answered apart from the quick ones."""
+    asked = request.query_params
+    limit = asked.get("limit", "")
+    if any(name in asked for name in _SEARCHING) or (limit.isdigit() and int(limit[:9]) > _QUICK_ROWS):
+        return True
+    return any(name not in _PARAMETERS and name != "lang" for name in asked)
+
+
+def item(request: Request) -> Response:
     """Answer one feature by id."""
     call = Call(request)
     layer = layer_of(call)
@@ -124,13 +123,13 @@ async def item(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         ensure_there(call, layer, query)
-        return await answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
+        return answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
-        page = await anyio.to_thread.run_sync(lambda: item_page(call, layer, document, neighbours(call, layer, query)))
-        return await answer(request, page, _HTML, etag=etag)
-    return await answer(request, body, GEOJSON, etag=etag, headers=_crs_header(crs))
+        page = item_page(call, layer, document, neighbours(call, layer, query))
+        return answer(request, page, _HTML, etag=etag)
+    return answer(request, body, GEOJSON, etag=etag, headers=_crs_header(crs))
 
 
 def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes:
@@ -139,12 +138,20 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
+    item = f"{here}/items/{quote(rows[0][1])}"
     links = [
-        {"href": f"{here}/items/{quote(rows[0][1])}", "rel": "self", "type": GEOJSON},
+        {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
+        {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
     (shape,) = _shapes(call, columns, rows, crs)
     return encode_feature(str(rows[0][1]), properties_of(layer, columns, rows[0]), shape, links=links)
+
+
+def _state_address(call: Call, address: str, **more: str) -> str:
+    """Return the address of a feature in the state, and the system, in which it is asked for."""
+    named = {name: call.params[name] for name in ("crs", "datetime", "recorded") if name in call.params} | more
+    return f"{address}?{urlencode(named)}" if named else address
 
 
 def ensure_there(call: Call, layer: Layer, query: FeatureQuery) -> None:
@@ -231,7 +238,6 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
     plain = (
         query.bbox is None
         and query.where is None
-        and not has_begun(call.town.store, asked.layer)
         and query.text is None
         and query.view.is_now
         and not query.view.policy.rows
@@ -247,6 +253,7 @@ def _links(
         {"href": call.here, "rel": "self", "type": GEOJSON},
         {"href": here, "rel": "collection", "type": "application/json"},
         {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+        {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
     ]
     if more:
         names = [key.name for key in asked.query.sort]
@@ -420,8 +427,8 @@ def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
 
 
 _ROUTES = [
-    Route("/collections/{collection}/items", items, methods=["GET", "HEAD"]),
-    Route("/collections/{collection}/items/{id:path}", item, methods=["GET", "HEAD"]),
+    get_route("/collections/{collection}/items", items, heavy=is_search),
+    get_route("/collections/{collection}/items/{id:path}", item),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-features"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"

@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import anyio.to_thread
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api_config.ogc.resources import extent_of
 from api_config.routes.items import layer_of
 from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
+from api_config.web.lanes import get_route
 from api_config.web.openapi import JSON, WHOLE, add_parameters, get_operation, path_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
@@ -37,7 +36,7 @@ _JSON = {"json": "application/json"}
 _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 
 
-async def tile(request: Request) -> Response:
+def tile(request: Request) -> Response:
     """Answer one tile of one layer; an empty one within range is 204, one out of range 404."""
     call = Call(request)
     call.allow("datetime", "recorded", "f")
@@ -53,17 +52,17 @@ async def tile(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        rows = await anyio.to_thread.run_sync(_row_count, call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
-        return await _tile_answer(request, b" " * rows, etag, 0)
-    data, dropped = await anyio.to_thread.run_sync(encode_layer_tile, call, layer, grid, (z, row, col), view)
-    return await _tile_answer(request, data, etag, dropped)
+        rows = _row_count(call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
+        return _tile_answer(request, b" " * rows, etag, 0)
+    data, dropped = encode_layer_tile(call, layer, grid, (z, row, col), view)
+    return _tile_answer(request, data, etag, dropped)
 
 
-async def _tile_answer(request: Request, data: bytes, etag: str, dropped: int) -> Response:
+def _tile_answer(request: Request, data: bytes, etag: str, dropped: int) -> Response:
     if not data:
         return Response(status_code=204, headers={"ETag": etag, "Cache-Control": "no-cache", "Vary": VARY})
     headers = {"X-Features-Dropped": str(dropped)} if dropped else {}
-    return await answer(request, b"" if request.method == "HEAD" else data, MVT, etag=etag, headers=headers)
+    return answer(request, b"" if request.method == "HEAD" else data, MVT, etag=etag, headers=headers)
 
 
 def _storage_box(call: Call, layer: Layer, grid: TileMatrixSet, z: int, row: int, col: int) -> Box:
@@ -134,7 +133,7 @@ def encode_layer_tile(
     return encode_tile([encoded.data]), encoded.dropped
 
 
-async def tilesets(request: Request) -> Response:
+def tilesets(request: Request) -> Response:
     """Answer the tilesets of a collection."""
     call = Call(request)
     call.allow("f")
@@ -142,7 +141,7 @@ async def tilesets(request: Request) -> Response:
     layer = layer_of(call)
     here = f"{call.base}/collections/{layer.id}/tiles"
     listed = [_tileset(call, layer, grid, here) for grid in TILE_MATRIX_SETS.values()]
-    return await answer_json(
+    return answer_json(
         request,
         {
             "tilesets": listed if layer.has_geometry else [],
@@ -151,7 +150,7 @@ async def tilesets(request: Request) -> Response:
     )
 
 
-async def tileset(request: Request) -> Response:
+def tileset(request: Request) -> Response:
     """Answer the metadata of one tileset, with the limits of what it covers."""
     call = Call(request)
     call.allow("f")
@@ -167,13 +166,14 @@ async def tileset(request: Request) -> Response:
     body = _tileset(call, layer, grid, f"{call.base}/collections/{layer.id}/tiles") | {
         "tileMatrixSetLimits": [limit.to_dict() for limit in limits]
     }
-    return await answer_json(request, body)
+    return answer_json(request, body)
 
 
 def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[str, Any]:
     west, south, east, north = extent_of(call.town, layer, call.policy)
     return {
         "title": f"{layer.title(call.lang)} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
+        "tileMatrixSetURI": grid.uri or f"{call.base}/tileMatrixSets/{grid.id}",
         "layers": [{"id": layer.id, "dataType": "vector", "geometryDimension": layer.dimension}],
         "boundingBox": {"lowerLeft": [west, south], "upperRight": [east, north], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
         "links": [
@@ -184,7 +184,7 @@ def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[s
     }  # fmt: skip
 
 
-async def matrix_sets(request: Request) -> Response:
+def matrix_sets(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     call.format(_JSON, "json")
@@ -197,14 +197,14 @@ async def matrix_sets(request: Request) -> Response:
         }
         for grid in TILE_MATRIX_SETS.values()
     ]
-    return await answer_json(request, {"tileMatrixSets": listed}, max_age=3600)
+    return answer_json(request, {"tileMatrixSets": listed}, max_age=3600)
 
 
-async def matrix_set(request: Request) -> Response:
+def matrix_set(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     call.format(_JSON, "json")
-    return await answer_json(request, tile_matrix_set(request.path_params["tms"]).to_dict(), max_age=3600)
+    return answer_json(request, tile_matrix_set(request.path_params["tms"]).to_dict(), max_age=3600)
 
 
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
@@ -234,11 +234,11 @@ def _tile_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
 
 
 _ROUTES = [
-    Route("/collections/{collection}/tiles", tilesets, methods=["GET", "HEAD"]),
-    Route("/collections/{collection}/tiles/{tms}", tileset, methods=["GET", "HEAD"]),
-    Route("/collections/{collection}/tiles/{tms}/{z}/{row}/{col}", tile, methods=["GET", "HEAD"]),
-    Route("/tileMatrixSets", matrix_sets, methods=["GET", "HEAD"]),
-    Route("/tileMatrixSets/{tms}", matrix_set, methods=["GET", "HEAD"]),
+    get_route("/collections/{collection}/tiles", tilesets),
+    get_route("/collections/{collection}/tiles/{tms}", tileset),
+    get_route("/collections/{collection}/tiles/{tms}/{z}/{row}/{col}", tile),
+    get_route("/tileMatrixSets", matrix_sets),
+    get_route("/tileMatrixSets/{tms}", matrix_set),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-tiles-1/1.0/conf"
 FAMILY = RouteFamily(

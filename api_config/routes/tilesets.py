@@ -2,17 +2,16 @@
 
 from collections.abc import Sequence
 
-import anyio.to_thread
 import numpy as np
 from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api_config.routes.items import layer_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
+from api_config.web.lanes import get_route
 from api_config.web.openapi import JSON, TEXT, WHOLE, add_parameters, get_operation, path_parameter
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from tiles.town_tiles import TownTiles, all_time
@@ -42,7 +41,7 @@ def _solid_layer(call: Call) -> Layer:
     return layer
 
 
-async def tileset(request: Request) -> Response:
+def tileset(request: Request) -> Response:
     """Answer the tileset of a layer, or the part of it that begins at a node.
 
     Without `datetime` it holds the states of all time with the days on which they begin and end.
@@ -56,11 +55,11 @@ async def tileset(request: Request) -> Response:
     held = not_modified(request, etag)
     if held is not None:
         return held
-    document = await anyio.to_thread.run_sync(tiles.tileset, layer, view, key, _asked(call, view))
-    return await answer_json(request, document, etag=etag)
+    document = tiles.tileset(layer, view, key, _asked(call, view))
+    return answer_json(request, document, etag=etag)
 
 
-async def content(request: Request) -> Response:
+def content(request: Request) -> Response:
     """Answer the GLB of a node; its address names its content, so it never changes."""
     call = Call(request)
     call.allow("recorded", "datetime")
@@ -72,10 +71,10 @@ async def content(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        await anyio.to_thread.run_sync(tiles_of(call).ensure_content, layer, call.view(), key, name)
-        return await answer(request, b"", "model/gltf-binary", etag=etag, max_age=_FOREVER)
-    glb = await anyio.to_thread.run_sync(tiles_of(call).content, layer, call.view(), key, name)
-    return await answer(request, glb, "model/gltf-binary", etag=etag, max_age=_FOREVER)
+        tiles_of(call).ensure_content(layer, call.view(), key, name)
+        return answer(request, b"", "model/gltf-binary", etag=etag, max_age=_FOREVER)
+    glb = tiles_of(call).content(layer, call.view(), key, name)
+    return answer(request, glb, "model/gltf-binary", etag=etag, max_age=_FOREVER)
 
 
 def _asked(call: Call, view: View) -> dict[str, str]:
@@ -98,25 +97,25 @@ def _ensure_open_ground(call: Call) -> None:
         raise LayerNotFound(name="terrain", nearest=["/collections"])
 
 
-async def terrain_layer(request: Request) -> Response:
+def terrain_layer(request: Request) -> Response:
     """Answer the description of the terrain."""
     call = Call(request)
     call.allow()
     _ensure_open_ground(call)
-    bounds = await anyio.to_thread.run_sync(tiles_of(call).terrain_bounds, call.policy)
+    bounds = tiles_of(call).terrain_bounds(call.policy)
     if bounds is None:
         raise LayerNotFound(name="terrain", nearest=["spot_height", "contour"])
-    return await answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
+    return answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
 
 
-async def terrain_tile(request: Request) -> Response:
+def terrain_tile(request: Request) -> Response:
     """Answer a quantized-mesh tile of the ground."""
     call = Call(request)
     call.allow()
     _ensure_open_ground(call)
     z, x, y = call.whole("z", "x", "y")
     tiles = tiles_of(call)
-    bounds = await anyio.to_thread.run_sync(tiles.terrain_bounds, call.policy)
+    bounds = tiles.terrain_bounds(call.policy)
     if bounds is None or not is_available(bounds, z, x, y, TERRAIN_ZOOM):
         raise NotFound("tile.outside", tile=f"{z}/{x}/{y}", name="terrain")
     normals = NORMALS in request.headers.get("accept", "")
@@ -125,9 +124,9 @@ async def terrain_tile(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        return await answer(request, b"", MEDIA_TYPE, etag=etag)
-    body = await anyio.to_thread.run_sync(terrain_tile_bytes, tiles, (z, x, y), normals)
-    return await answer(request, body, MEDIA_TYPE, etag=etag)
+        return answer(request, b"", MEDIA_TYPE, etag=etag)
+    body = terrain_tile_bytes(tiles, (z, x, y), normals)
+    return answer(request, body, MEDIA_TYPE, etag=etag)
 
 
 def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals: bool) -> bytes:
@@ -174,10 +173,10 @@ def _solid_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
 
 _NODE = "{level}/{x}/{y}"
 _ROUTES = [
-    Route("/collections/{collection}/3dtiles/tileset.json", tileset, methods=["GET", "HEAD"]),
-    Route(f"/collections/{{collection}}/3dtiles/{_NODE}/tileset.json", tileset, methods=["GET", "HEAD"]),
-    Route(f"/collections/{{collection}}/3dtiles/content/{_NODE}/{{name}}.glb", content, methods=["GET", "HEAD"]),
-    Route("/terrain/layer.json", terrain_layer, methods=["GET", "HEAD"]),
-    Route("/terrain/{z}/{x}/{y}.terrain", terrain_tile, methods=["GET", "HEAD"]),
+    get_route("/collections/{collection}/3dtiles/tileset.json", tileset, heavy=True),
+    get_route(f"/collections/{{collection}}/3dtiles/{_NODE}/tileset.json", tileset, heavy=True),
+    get_route(f"/collections/{{collection}}/3dtiles/content/{_NODE}/{{name}}.glb", content),
+    get_route("/terrain/layer.json", terrain_layer, heavy=True),
+    get_route("/terrain/{z}/{x}/{y}.terrain", terrain_tile, heavy=True),
 ]
 FAMILY = RouteFamily("tilesets", routes=lambda settings: _ROUTES, paths=_paths)

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from api_config.routes.items import GEOJSON, ensure_there, layer_of
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
+from api_config.web.lanes import get_route
 from api_config.web.openapi import TEXT, add_parameters, get_operation, path_parameter
 from api_config.web.properties import property_reader
 from tiles.encodings.geojson import encode_features, wkb_fragments
@@ -26,7 +26,7 @@ __all__ = ["FAMILY"]
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON}
 
 
-async def versions(request: Request) -> Response:
+def versions(request: Request) -> Response:
     """Answer the states of one feature, oldest first; each has `valid_from`, `valid_to` and the `version` that wrote it."""
     call = Call(request)
     layer = layer_of(call)
@@ -66,7 +66,7 @@ async def versions(request: Request) -> Response:
     ]
     members = orjson.dumps({"numberReturned": len(rows), "links": links})[1:]
     body = b'{"type":"FeatureCollection","features":' + features + b"," + members
-    return await answer(request, body, GEOJSON, etag=etag, headers={"Content-Crs": f"<{uri_of(CRS84)}>"})
+    return answer(request, body, GEOJSON, etag=etag, headers={"Content-Crs": f"<{uri_of(CRS84)}>"})
 
 
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
@@ -80,5 +80,5 @@ def _version_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     return {f"{here}/items/{{featureId}}/versions": states}
 
 
-_ROUTES = [Route("/collections/{collection}/items/{id:path}/versions", versions, methods=["GET", "HEAD"])]
+_ROUTES = [get_route("/collections/{collection}/items/{id:path}/versions", versions)]
 FAMILY = RouteFamily("versions", routes=lambda settings: _ROUTES, paths=_paths)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import anyio.to_thread
 import numpy as np
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -17,6 +16,7 @@ from api_config.web.answer import answer_json
 from api_config.web.call import Call
 from api_config.web.change_days import LayerTime, dates, few
 from api_config.web.family import OpenApiPaths, RouteFamily
+from api_config.web.lanes import get_route
 from api_config.web.openapi import JSON, get_operation
 from tiles.town_tiles import TownTiles
 from twin_model.catalogue import CIM_CLASSES
@@ -26,11 +26,11 @@ from twin_model.view import View
 __all__ = ["FAMILY"]
 
 
-async def config(request: Request) -> Response:
+def config(request: Request) -> Response:
     """Answer the town as the viewer needs it: layers with styles and addresses, scenes, extent, days of change."""
     call = Call(request)
     call.allow()
-    return await answer_json(request, await anyio.to_thread.run_sync(_config, call))
+    return answer_json(request, _config(call))
 
 
 def _config(call: Call) -> dict[str, Any]:
@@ -106,15 +106,15 @@ def _both(text: Text) -> dict[str, str]:
     return {"zh": text("zh"), "en": text("en")}
 
 
-async def to_viewer(request: Request) -> Response:
+def to_viewer(request: Request) -> Response:
     return RedirectResponse("/viewer/")
 
 
 def _routes(settings: Settings) -> list[Route | Mount]:
     """Return the viewer's routes; its files are served only where it has been built."""
     routes: list[Route | Mount] = [
-        Route("/viewer/config.json", config, methods=["GET", "HEAD"]),
-        Route("/viewer", to_viewer, methods=["GET", "HEAD"]),
+        get_route("/viewer/config.json", config, heavy=True),
+        get_route("/viewer", to_viewer),
     ]
     if (settings.viewer / "index.html").is_file():
         routes.append(Mount("/viewer", StaticFiles(directory=settings.viewer, html=True)))

@@ -1,11 +1,10 @@
-"""Answers: validators, caching headers and compression, off the event loop where it takes time."""
+"""Answers: validators, caching headers and compression."""
 
 import gzip
 from hashlib import blake2b
 from http import HTTPStatus
 from typing import Any
 
-import anyio.to_thread
 import brotli
 import orjson
 import zstandard
@@ -20,22 +19,27 @@ _CODINGS = ("br", "zstd", "gzip")
 _COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
 
 
+_EDITION = 1
+"""Raised whenever the same state is answered in another form: what clients hold of an earlier program is no answer of this one."""
+
+
 def etag_of(*parts: Any) -> str:
     """Return a weak validator of everything an answer depends on; nothing is read to make it."""
-    return 'W/"' + blake2b(repr(parts).encode(), digest_size=12).hexdigest() + '"'
+    return 'W/"' + blake2b(repr((_EDITION, *parts)).encode(), digest_size=12).hexdigest() + '"'
 
 
 def not_modified(request: Request, etag: str) -> Response | None:
-    """Return 304 when the client holds this very answer (RFC 9110, 13.1.2: compared weakly)."""
+    """Return 304 when the client holds this very answer (RFC 9110, 13.1.2: compared weakly).
+
+    "*" stands for any answer: whether there is one shows when it is made (`answer`).
+    """
     held = request.headers.get("if-none-match")
-    if held is None or not any(
-        tag.strip().removeprefix("W/") in {etag.removeprefix("W/"), "*"} for tag in held.split(",")
-    ):
+    if held is None or etag.removeprefix("W/") not in {tag.strip().removeprefix("W/") for tag in held.split(",")}:
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
 
 
-async def answer(request: Request, body: bytes, media_type: str, *, etag: str | None = None, max_age: int = 0, headers: dict[str, str] | None = None,
+def answer(request: Request, body: bytes, media_type: str, *, etag: str | None = None, max_age: int = 0, headers: dict[str, str] | None = None,
                  status: int = 200) -> Response:  # fmt: skip
     """Return a response, compressed as the client likes; `Vary` names everything the body depends on.
 
@@ -46,6 +50,8 @@ async def answer(request: Request, body: bytes, media_type: str, *, etag: str | 
         held = not_modified(request, etag)
         if held is not None:
             return held
+    if request.headers.get("if-none-match", "").strip() == "*" and status == HTTPStatus.OK:
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
     out = {
         "Vary": VARY,
         "Cache-Control": f"max-age={max_age}" if max_age else "no-cache",
@@ -53,15 +59,16 @@ async def answer(request: Request, body: bytes, media_type: str, *, etag: str | 
     out["ETag"] = etag
     coding = _coding(request.headers.get("accept-encoding", ""))
     if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
-        body = await anyio.to_thread.run_sync(_compress, coding, body)
+        body = _compress(coding, body)
         out["Content-Encoding"] = coding
-    return Response(body, status, out, media_type=media_type)
+    response = Response(body, status, out, media_type=media_type)
+    if request.method == "HEAD" and not body:
+        del response.headers["content-length"]  # that of the answer to GET is not known without making it
+    return response
 
 
-async def answer_json(
-    request: Request, content: Any, *, media_type: str = "application/json", **options: Any
-) -> Response:
-    return await answer(request, orjson.dumps(content), media_type, **options)
+def answer_json(request: Request, content: Any, *, media_type: str = "application/json", **options: Any) -> Response:
+    return answer(request, orjson.dumps(content), media_type, **options)
 
 
 def _coding(accepted: str) -> str | None:

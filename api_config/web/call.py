@@ -3,7 +3,7 @@
 Routes take a `Call`; they never look at the query string by themselves.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
+from api_config.web.reach import is_from_outside
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Layer
 from twin_model.town import Town
@@ -33,14 +34,24 @@ class Service:
 
     @cached_property
     def policy(self) -> Policy:
-        """What everybody may see."""
+        """What everybody on this machine may see."""
         return anonymous_policy(self.town)
 
+    @cached_property
+    def outside_policy(self) -> Policy:
+        """What everybody elsewhere may see: underground layers only where `town.toml` publishes them."""
+        if self.town.settings.publish_underground:
+            return self.policy
+        return anonymous_policy(self.town, closed=[layer.id for layer in self.town.catalogue if layer.underground])
 
-def anonymous_policy(town: Town) -> Policy:
-    """Return what those may see who are not signed in: closed layers not at all, nor what findings say about them."""
+
+def anonymous_policy(town: Town, *, closed: Sequence[str] = ()) -> Policy:
+    """Return what those may see who are not signed in: closed layers not at all, nor what findings say about them.
+
+    `closed` are further ones than those of `town.toml`.
+    """
     dropped = [layer.id for layer in town.catalogue if layer.dropped]
-    return withholding(town.catalogue, closed=town.settings.closed, dropped=dropped)
+    return withholding(town.catalogue, closed=(*town.settings.closed, *closed), dropped=dropped)
 
 
 class Call:
@@ -56,7 +67,8 @@ class Call:
     @cached_property
     def policy(self) -> Policy:
         """What the caller may see. This is the one place that decides it: nobody signs in, so it is what everybody may."""
-        return self.service.policy
+        is_outside = is_from_outside(self.request, self.settings)
+        return self.service.outside_policy if is_outside else self.service.policy
 
     @property
     def layers(self) -> list[Layer]:

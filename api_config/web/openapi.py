@@ -32,6 +32,7 @@ def query_parameter(name: str, schema: dict[str, Any], *titles: str, required: b
         "required": required,
         "description": " / ".join(titles),
         "schema": schema,
+        "style": "form",
         "explode": False,
     }
 

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api_config.web.lanes import LaneFull, TookTooLong
 from twin_model.errors import (
     AccessRefused,
     CalledWrongly,
@@ -20,10 +21,11 @@ from twin_model.errors import (
 )
 from twin_model.messages import messages, render
 
-__all__ = ["problem", "problem_of", "refusal", "unforeseen"]
+__all__ = ["problem", "problem_of", "refusal", "refused_host", "unforeseen"]
 
 LOGGER = logging.getLogger("twin")
 _VARY = "Accept, Accept-Language"
+_AGAIN_SECONDS = 2
 _RULES = {404: "http.not_here", 405: "http.no_method"}
 _CODES = {404: "NotFound", 405: "NotAllowed"}
 
@@ -33,6 +35,8 @@ _STATUS: tuple[tuple[type[TwinError], HTTPStatus, str], ...] = (
     (CalledWrongly, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (SourceRefused, HTTPStatus.UNPROCESSABLE_ENTITY, "InvalidParameterValue"),
     (VersionConflict, HTTPStatus.CONFLICT, "Conflict"),
+    (LaneFull, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
+    (TookTooLong, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
 )
 """The one table from class of error to status; the first that fits counts."""
@@ -46,7 +50,8 @@ def problem_of(error: TwinError, lang: str, instance: str) -> Response:
     )
     if isinstance(error, AccessRefused):
         LOGGER.info("%s: %s", instance, error)
-    return problem(status, code, error.text(lang, door="http"), instance, lang=lang, rule=error.rule_id)
+    again = {"Retry-After": str(_AGAIN_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return problem(status, code, error.text(lang, door="http"), instance, lang=lang, rule=error.rule_id, headers=again)
 
 
 def refusal(status: int, lang: str, request: Request, headers: Mapping[str, str] | None = None) -> Response:
@@ -84,6 +89,12 @@ def problem(
         {"Vary": _VARY, "Cache-Control": "no-cache"} | dict(headers or {}),
         media_type="application/problem+json",
     )
+
+
+def refused_host(request: Request) -> Response:
+    """Return the answer to a request for a host that is not ours: links of an answer would lead there."""
+    detail = render("http.unknown_host", "en", {"host": request.headers.get("host", "")[:100]})
+    return problem(HTTPStatus.MISDIRECTED_REQUEST, "NoApplicableCode", detail, request.url.path)
 
 
 def unforeseen(request: Request, lang: str, error: Exception) -> Response:

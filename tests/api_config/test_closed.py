@@ -127,6 +127,38 @@ def piped(scratch: Any, bring: Any) -> Any:
     return scratch
 
 
+@pytest.mark.parametrize("reach", [{"host": "0.0.0.0"}, {"url": "https://city.example/twin"}])
+def test_pipelines_that_come_after_the_start_are_not_published_beyond_this_machine(
+    piped: Any, inside_of: Any, reach: dict[str, str]
+) -> None:
+    outside, local = inside_of(piped.path, **reach), inside_of(piped.path)
+
+    for path in (
+        "/collections/pipe_line",
+        "/collections/pipe_line/items",
+        "/collections/pipe_line/3dtiles/tileset.json",
+    ):
+        assert (outside.get(path).status_code, local.get(path).status_code) == (404, 200), path
+    assert "pipe_line" not in outside.get("/viewer/config.json").text
+    write_setting(piped.path, "publish_underground = true")
+    assert outside.get("/collections/pipe_line").status_code == 200
+
+
+def test_a_layer_that_is_closed_while_the_service_runs_is_closed_at_once(piped: Any, inside_of: Any) -> None:
+    ask = inside_of(piped.path)
+    assert ask.get("/collections/pipe_line").status_code == 200
+
+    write_setting(piped.path, 'closed = ["pipe_line"]')
+
+    assert ask.get("/collections/pipe_line").status_code == 404
+
+
+def write_setting(town: Path, line: str) -> None:
+    """Put a line into `town.toml` in the place of the one of that name."""
+    name, lines = line.split(" ")[0], (town / "town.toml").read_text("utf-8").splitlines()
+    (town / "town.toml").write_text("\n".join(line if one.startswith(name) else one for one in lines), "utf-8")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::"])
 def test_serve_refuses_to_publish_pipelines_beyond_this_machine(piped: Any, host: str) -> None:
     process = twin_serve(piped.path, host)
@@ -140,11 +172,7 @@ def test_serve_refuses_to_publish_pipelines_beyond_this_machine(piped: Any, host
 
 @pytest.mark.parametrize("line", ["publish_underground = true", 'closed = ["pipe_line"]'])
 def test_serve_publishes_where_the_town_says_so_or_the_layers_are_closed(piped: Any, line: str) -> None:
-    settings = (piped.path / "town.toml").read_text("utf-8")
-    name = line.split(" ")[0]
-    (piped.path / "town.toml").write_text(
-        "\n".join(line if one.startswith(name) else one for one in settings.splitlines()), "utf-8"
-    )
+    write_setting(piped.path, line)
 
     with open_town(piped.path) as town:
         ensure_publishable(town, "0.0.0.0")

@@ -1,5 +1,6 @@
 """What clients read first: landing page, conformance, OpenAPI, collections, schemas, and who answers which route."""
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -137,7 +138,7 @@ def test_who_answers_each_route_is_known(inside: Any) -> None:
             mounted.add(route.path)
             continue
         assert route.endpoint.__module__.startswith("api_config.routes."), route.path
-        if "_bridge" in route.endpoint.__code__.co_names and route.path != "/conformance":
+        if "_bridge" in inspect.unwrap(route.endpoint).__code__.co_names and route.path != "/conformance":
             bridged.add(route.path)
 
     assert bridged == BRIDGED

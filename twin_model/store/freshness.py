@@ -18,10 +18,11 @@ def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> 
     """Return values that are equal as long as the answer is; `box` narrows changes to those that touch it.
 
     Where something planned has begun since the last commit, the newest beginning and the number of features tell
-    which boundaries of validity have passed. A recorded state is not touched by what was recorded after it.
+    which boundaries of validity have passed. In a recorded state they always do: it is not touched by what was recorded after
+    it, and what was planned in it begins all the same.
     """
     passed = None
-    if view.datetime is None and has_begun(store, layer):
+    if view.datetime is None and (view.recorded is not None or has_begun(store, layer)):
         current = FeatureQuery(layer.id, view=view, fields=(), geometry=False)
         columns, rows = store.rows(current.with_(sort=(SortKey("valid_from", ascending=False),), limit=1))
         passed = (store.count(current), rows[0][columns.index("valid_from")] if rows else None)

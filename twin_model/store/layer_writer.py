@@ -487,11 +487,13 @@ class LayerWriter(ABC):
         if ahead is not None:
             self.expect(ahead)
 
+    def _boxes_of_rows(self, rows: Iterable[Row]) -> list[NDArray[np.float64]]:
+        """Return the boxes of rows, each shape once, as one array, or nothing."""
+        shapes = {row["geom"] for row in rows} - {None} if self.layer.has_geometry else set()
+        return [self.boxes(list(shapes))] if shapes else []
+
     def _apply(self, todo: Steps) -> None:
-        if self.layer.has_geometry:
-            shapes = {row["geom"] for row in (*todo.take, *(put.row for put in todo.put))} - {None}
-            if shapes:
-                self._boxes.append(self.boxes(list(shapes)))
+        self._boxes += self._boxes_of_rows((*todo.take, *(place.row for place in todo.put)))
         version = self.writing.version
         self._written += self._row_total(
             [place.row for place in todo.put if place.version_to is None and place.row["version_from"] == version]
@@ -525,24 +527,29 @@ class LayerWriter(ABC):
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
-        self.settle()
-        bounds = np.concatenate(self._boxes) if self._boxes else np.empty((0, 4))
-        cells = touched_cells(bounds)
+        settled = self.settle()
+        cells = touched_cells(_joined(self._boxes))
         box: Box | None = None
         if len(cells):
             low, high = cells[:, :2].min(axis=0).tolist(), cells[:, 2:].max(axis=0).tolist()
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
-        self.summarise(touched, cells)
+        self.summarise(touched, touched_cells(_joined([*self._boxes, *settled])) if settled else cells)
         return touched, "-".join(map(parts_digest, (self._delivered, self._written, self._closed)))
 
-    def settle(self) -> None:
-        """File again the rows whose time has come since they were written: "now" then reads the current rows alone."""
+    def settle(self) -> list[NDArray[np.float64]]:
+        """File again the rows whose time has come since they were written: "now" then reads the current rows alone.
+
+        Returns their boxes: this version touches them, for who holds a tile from before has to be sent the new one.
+        """
+        boxes: list[NDArray[np.float64]] = []
         for batch in _batches(self.overtaken()):
             todo = Steps()
             for rows in self.timelines(batch, "believed").values():
                 self._change(rows, rows, todo)
+                boxes += self._boxes_of_rows(rows)
             self.apply(todo)
+        return boxes
 
     # --- how it is written
 
@@ -620,7 +627,10 @@ class LayerWriter(ABC):
 
     @abstractmethod
     def overtaken(self) -> list[int]:
-        """Return features whose rows are filed for a moment that has passed, and forget the instants that have."""
+        """Return features that have begun or ended since the layer was last written, and forget the instants that have passed.
+
+        Their rows may be filed for a moment before that.
+        """
 
     @abstractmethod
     def changed_since(self, fids: list[int], version: int) -> list[str]:
@@ -629,6 +639,10 @@ class LayerWriter(ABC):
     @abstractmethod
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         """Write what a version touched, the layer's number of features, its extent."""
+
+
+def _joined(boxes: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate(boxes) if boxes else np.empty((0, 4))
 
 
 def _total(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Version
+from twin_model.deadline import is_over
 from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
@@ -44,6 +45,9 @@ from twin_model.view import View
 __all__ = ["GeoPackageStore"]
 
 _BUSY_SECONDS = 60
+_STEPS_BETWEEN_LOOKS = 2_000
+"""So many steps of a statement are some tens of microseconds, a spatial comparison apart."""
+
 _CHECKPOINT_PAGES = 8_000
 """So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
 some size would stop for the disk."""
@@ -148,6 +152,7 @@ class GeoPackageStore(GeoPackageHistory):
         connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         register_functions(connection)
+        connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
         return connection
 
     def _meta(self) -> dict[str, str]:
@@ -268,12 +273,13 @@ class GeoPackageStore(GeoPackageHistory):
         row = (
             self._connection()
             .execute(
-                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                "SELECT t.features, c.min_x, c.min_y, c.max_x, c.max_y, t.next_planned FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
                 (layer,),
             )
             .fetchone()
         )
-        return Summary(int(row[0]), row[1:] if row[1] is not None else None)
+        number = int(row[0]) if row[5] is None else self.count(query)
+        return Summary(number, row[1:5] if row[1] is not None else None)
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Two scans without a join, gathered by SQLite: half a million rows as objects cost five times as much.

@@ -361,10 +361,11 @@ class GeoPackageWriter(LayerWriter):
             return []
         self._connection.execute("UPDATE vgpkg_twin_layer SET next_planned = NULL WHERE layer = ?", (self.layer.id,))
         begun = (
-            f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > ?1 UNION "
+            f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > (SELECT c.recorded FROM "
+            "vgpkg_twin_layer t JOIN vgpkg_twin_changeset c ON c.number = t.version WHERE t.layer = ?2) UNION "
             f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > ?1)"
         )
-        return [row[0] for row in self._connection.execute(begun, (moment,))]
+        return [row[0] for row in self._connection.execute(begun, (moment, self.layer.id))]
 
     def changed_since(self, fids: list[int], version: int) -> list[str]:
         chosen = "m.fid IN (SELECT value FROM json_each(?1))"

@@ -20,6 +20,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Changeset, Version
+from twin_model.deadline import stopped_by
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
@@ -47,6 +48,7 @@ __all__ = ["PostgisStore"]
 
 _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
+_CANCEL_SECONDS = 5
 
 Connection = psycopg.Connection[Any]
 PlainRows = list[tuple[Any, ...]]
@@ -165,11 +167,12 @@ class PostgisStore(PostgisHistory):
             try:
                 lent = pool.getconn()
             except (PoolTimeout, PoolClosed):
-                with connect(self._address) as own:
+                with connect(self._address) as own, stopped_by(lambda: own.cancel_safe(timeout=_CANCEL_SECONDS)):
                     yield own
                 return
             try:
-                yield lent
+                with stopped_by(lambda: lent.cancel_safe(timeout=_CANCEL_SECONDS)):
+                    yield lent
             finally:
                 pool.putconn(lent)
 
@@ -249,10 +252,10 @@ class PostgisStore(PostgisHistory):
     def summary(self, layer: str, view: View | None = None) -> Summary:
         query = FeatureQuery(layer, view=view or View())
         self._catalogue[layer]
-        text = "SELECT features, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
+        text = "SELECT features, min_x, min_y, max_x, max_y, next_planned FROM twin_layer WHERE layer = %s"
         row = self._all(text, layer)[0]
-        number = int(row[0]) if query.view.is_now else self.count(query)
-        return Summary(number, row[1:] if row[1] is not None else None)
+        number = int(row[0]) if query.view.is_now and row[5] is None else self.count(query)
+        return Summary(number, row[1:5] if row[1] is not None else None)
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Scans without a join, gathered by the server into a few long values.

@@ -304,10 +304,11 @@ class PostgisWriter(LayerWriter):
         if self._connection.execute(text, (layer, moment)).fetchone() is None:
             return []
         begun = (
-            f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > %s UNION "
+            f"SELECT fid FROM {self._now} WHERE valid_to IS NOT NULL OR valid_from > (SELECT c.recorded FROM "
+            "twin_layer t JOIN twin_changeset c ON c.number = t.version WHERE t.layer = %s) UNION "
             f"SELECT fid FROM {self._past} WHERE version_to IS NULL AND (valid_to IS NULL OR valid_to > %s)"
         )
-        return [row[0] for row in execute(self._connection, begun, moment, moment)]
+        return [row[0] for row in execute(self._connection, begun, layer, moment)]
 
     def changed_since(self, fids: list[int], version: int) -> list[str]:
         text = (

@@ -1,0 +1,96 @@
+"""What every answer carries, an error of the program too: content policy, open reading from other origins, `Allow`.
+
+A browser of another origin first asks (OPTIONS) whether it may send a header such as Authorization or If-None-Match; it is told here.
+"""
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Match
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api_config.pages.pages import CSP
+from api_config.web.problems import unforeseen
+
+__all__ = ["ALLOWED", "Envelope"]
+
+ALLOWED = "GET, HEAD, OPTIONS"
+_ASKED_HEADERS = (
+    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range"
+)
+_SHOWN_HEADERS = "Allow, Content-Crs, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
+_DAY = "86400"
+VIEWER_CSP = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Envelope:
+    """Adds the headers of every answer, answers OPTIONS, and turns what nobody foresaw into an answer that tells nothing.
+
+    `origins` are those whose pages may read answers: "*" for all, else addresses such as https://city.example.
+    """
+
+    def __init__(self, app: ASGIApp, *, origins: tuple[str, ...], language: Callable[[Request], str]) -> None:
+        self._app, self._origins, self._language = app, origins, language
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request, begun = Request(scope, receive), False
+        extra = self._extra(request)
+
+        async def send_with(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                message["headers"] = [*message["headers"], *extra]
+            await send(message)
+
+        if request.method == "OPTIONS":
+            await _options(request)(scope, receive, send_with)
+            return
+        try:
+            await self._app(scope, receive, send_with)
+        except Exception as error:
+            answer = unforeseen(request, self._language(request), error)
+            if begun:
+                raise
+            await answer(scope, receive, send_with)
+
+    def _extra(self, request: Request) -> list[tuple[bytes, bytes]]:
+        policy = VIEWER_CSP if request.scope["path"].startswith("/viewer") else CSP
+        return [
+            (b"x-content-type-options", b"nosniff"),
+            (b"referrer-policy", b"same-origin"),
+            (b"content-security-policy", policy.encode()),
+            (b"access-control-expose-headers", _SHOWN_HEADERS.encode()),
+            *self._allowed_origin(request.headers.get("origin", "")),
+        ]
+
+    def _allowed_origin(self, origin: str) -> list[tuple[bytes, bytes]]:
+        if "*" in self._origins:
+            return [(b"access-control-allow-origin", b"*")]
+        varies = (b"vary", b"Origin")
+        return (
+            [(b"access-control-allow-origin", origin.encode("latin-1")), varies]
+            if origin in self._origins
+            else [varies]
+        )
+
+
+def _options(request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
+    """Return the answer to OPTIONS: what may be sent here, or that there is nothing here."""
+    routes: list[BaseRoute] = request.scope["app"].routes
+    asked = dict(request.scope, method="GET")
+    if not any(route.matches(asked)[0] == Match.FULL for route in routes):
+        return Response(status_code=404)
+    headers = {
+        "Allow": ALLOWED,
+        "Access-Control-Allow-Methods": ALLOWED,
+        "Access-Control-Allow-Headers": _ASKED_HEADERS,
+    }
+    return Response(status_code=204, headers=headers | {"Access-Control-Max-Age": _DAY})

@@ -1,0 +1,36 @@
+"""Whether a request can come from beyond this machine: then underground layers are shown only where `town.toml` says so.
+
+The address that is listened on, the one that clients are told, and the one that a connection came in by are looked at: a server
+that was started otherwise than by `twin serve` is known by the last.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from api_config.settings import Settings
+
+__all__ = ["is_from_outside", "is_loopback"]
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a name or address is that of the machine itself."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def is_from_outside(request: Request, settings: Settings) -> bool:
+    """Say whether others than this machine's users may be asking."""
+    told = urlsplit(settings.url).hostname if settings.url else None
+    if not is_loopback(settings.host) or (told is not None and not is_loopback(told)):
+        return True
+    server = request.scope.get("server")
+    try:
+        return server is not None and not ipaddress.ip_address(server[0]).is_loopback
+    except ValueError:  # a name, as in tests, or the path of a socket
+        return False
