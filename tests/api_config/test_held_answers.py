@@ -128,6 +128,8 @@ def test_what_is_confirmed_is_what_would_be_sent(
             for address in [*asked, *contents_of(ask)]:
                 ensure_fresh(ask, address, held)
             ensure_counted(ask)
+        for store in (town.store, ask.app.state.service.town.store):
+            store.close()
 
 
 def town_on(kind: str, request: Any) -> Town:
