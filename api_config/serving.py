@@ -7,6 +7,7 @@ from api_config.settings import Settings
 from api_config.web.bounded_protocol import BoundedProtocol
 from api_config.web.reach import is_loopback
 from twin_model.errors import CalledWrongly
+from twin_model.store.freshness import holds_features
 from twin_model.town import Town
 
 __all__ = ["ensure_publishable", "run_workers"]
@@ -19,7 +20,7 @@ def ensure_publishable(town: Town, host: str) -> None:
     open_layers = [
         layer.id
         for layer in town.catalogue
-        if layer.underground and layer.id not in town.settings.closed and town.store.summary(layer.id).features
+        if layer.underground and layer.id not in town.settings.closed and holds_features(town.store, layer.id)
     ]
     if open_layers:
         raise CalledWrongly("serve.underground", host=host, layers=open_layers, path=str(town.path / "town.toml"))

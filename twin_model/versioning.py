@@ -257,10 +257,8 @@ def _planned(
     late = LatePlan() if comparison.late is None else comparison.late.plan(store, ended)
     linked = {link.row for link in links}
     renumbered = np.flatnonzero((matches.doubted > 0) & (matches.fids == NEW))
-    if layer.id in changeset.exported and layer.identity_field is None:
-        renumbered = np.arange(
-            len(matches.fids)
-        )  # the ids of an export only find features: new ones get ids of this town
+    if changeset.source is not None and layer.identity_field is None:
+        renumbered = np.arange(len(matches.fids))  # ids of an export only find features: new ones get ids of this town
     if layer.is_network:
         kinds["split"] = len({link.from_fid for link in links if link.kind == "split"})
         kinds["merged"] = len({link.row for link in links if link.kind == "merged"})

@@ -194,8 +194,11 @@ class Bridge:
         return answer
 
     def openapi(self, base: str, policy: Policy) -> dict[str, Any]:
-        """Return the OpenAPI document; but for its address it is made once a version and must not be changed."""
-        return self._api(policy)[1] | {"servers": [{"url": base}]}
+        """Return the OpenAPI document; made once a version, but for its address."""
+        document: dict[str, Any] = orjson.loads(
+            orjson.dumps(self._api(policy)[1]).replace(_HERE.encode(), base.encode())
+        )
+        return document
 
 
 def _title(lang: str, link: str) -> str:

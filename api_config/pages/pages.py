@@ -2,7 +2,7 @@
 
 Every function takes the `Call` and the JSON document that the same address answers, and returns bytes. Markup
 lies in `templates/`, which also holds the words (`words.html`); styles and scripts in `static/`. Nothing here
-trusts a value: Jinja escapes, `safe_href` decides what may be a link, and `CSP` is the second lock.
+trusts a value: Jinja escapes, `safe_href` decides what may be a link, and the content policy (`api_config/web/envelope.py`) is the second lock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,6 @@ from twin_model.finding import Finding
 from twin_model.layer import Field, Layer
 
 __all__ = [
-    "CSP",
     "api_page",
     "collection_page",
     "collections_page",
@@ -32,10 +31,6 @@ __all__ = [
     "search_page",
 ]
 
-CSP = (
-    "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
-    "base-uri 'none'; frame-ancestors 'none'"
-)
 """The policy under which every page works: nothing inline, nothing from elsewhere."""
 _COLUMNS = 10
 _CHIPS = ("filter", "q", "datetime", "recorded", "bbox", "sortby", "properties", "crs", "cursor")

@@ -35,6 +35,7 @@ from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
+from twin_model.store.freshness import holds_features
 
 __all__ = ["FAMILY"]
 
@@ -158,7 +159,7 @@ def _searched(call: Call, words: str, limit: int) -> dict[str, Any]:
     for layer in call.layers:
         if len(features) >= limit:
             break
-        if layer.id == "finding" or not call.town.store.summary(layer.id).features:
+        if layer.id == "finding" or not holds_features(call.town.store, layer.id):
             continue
         query = FeatureQuery(layer.id, view=call.view(), text=words, limit=limit - len(features))
         columns, rows = call.town.store.rows(query)

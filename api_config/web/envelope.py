@@ -10,7 +10,6 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_config.pages.pages import CSP
 from api_config.web.problems import unforeseen
 
 __all__ = ["ALLOWED", "Envelope"]
@@ -21,6 +20,10 @@ _ASKED_HEADERS = (
 )
 _SHOWN_HEADERS = "Allow, Content-Crs, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
 _DAY = "86400"
+CSP = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
 VIEWER_CSP = (
     "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'"

@@ -184,7 +184,7 @@ def test_two_workers_name_the_same_answer_alike(demo_town: Any, serving: Any, tm
     address, tags = "/collections/building/items?limit=2", []
 
     for seed in ("1", "2"):
-        with serving(town, environment={"PYTHONHASHSEED": seed}) as served:
+        with serving(town, environment={"PYTHONHASHSEED": seed, "TWIN_HOSTS": "town.example"}) as served:
             host = {"Host": "town.example"}
             tags.append(
                 [

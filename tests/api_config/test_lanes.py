@@ -1,7 +1,6 @@
 """Requests are answered in threads, within a time limit that ends what is asked of the store, and never without bound."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -137,7 +136,7 @@ def test_bursts_leave_no_descriptor_behind(demo_town: Path, inside_of: Callable[
     for _ in range(4):
         answers = inside.at_once(*burst)
         assert {status for _, status in answers} == {200}
-        opened.append(len(os.listdir("/proc/self/fd")))
+        opened.append(len(list(Path("/proc/self/fd").iterdir())))
 
     assert opened[1:] == [opened[1]] * 3
 

@@ -22,6 +22,7 @@ from api_config.app import make_app
 from api_config.pages import address, pages, render
 from api_config.settings import Settings
 from api_config.web.call import Call
+from api_config.web.envelope import CSP
 from ingest.draft import Draft
 from twin_model.changeset import Source
 from twin_model.town import init_town
@@ -202,7 +203,7 @@ def read(client: TestClient, address: str) -> Page:
     answer = client.get(address)
     assert answer.status_code == 200, answer.text[:500]
     assert answer.headers["content-type"].startswith("text/html")
-    assert answer.headers["content-security-policy"] == pages.CSP
+    assert answer.headers["content-security-policy"] == CSP
     return Page(answer.content)
 
 

@@ -57,7 +57,7 @@ CASES = [
     done("lonlat_declared_as_4548.geojson", 1, "vector.crs_overruled", TODAY, options=(*BUILDING, "--crs", "EPSG:4490")),
     done("missing_shx.shp", 3, "vector.part_missing", TODAY, options=BUILDING),
     done("mixed_geometry.geojson", 3, "geometry.missing", "geometry.wrong_type", TODAY, options=BUILDING),
-    done("nan_coordinates.csv", 3, "geometry.missing", "vector.own_layer", TODAY),
+    done("nan_coordinates.csv", 3, "geometry.missing", "vector.coordinates_unread", "vector.own_layer", TODAY),
     done("nan_coordinates.geojson", 1, "geometry.not_finite", TODAY, options=("--as", "spot_height")),
     done("self_intersecting_ring.geojson", 1, "geometry.repaired", TODAY, options=BUILDING),
     done("self_intersecting_ring.geojson", 1, "geometry.repaired", TODAY, options=(*BUILDING, "--strict")),

@@ -115,6 +115,7 @@ def test_a_feature_that_ends_is_absent_after_and_present_before(store: Store) ->
 
 def test_findings_and_raw_records_become_features_of_their_changeset(store: Store) -> None:
     with Draft(Source("bad.csv", "1"), CATALOGUE, storage_crs=CRS) as draft:
+        draft.add("building", houses(1))
         draft.crs = CRS
         draft.set_aside(
             Finding(

@@ -18,7 +18,8 @@ from twin_model.errors import QueryRefused
 from twin_model.layer import Field, Layer
 from twin_model.markup import cut_short, listed_short
 from twin_model.messages import render
-from twin_model.store.base import FeatureQuery, SortKey, StoreReads
+from twin_model.store.base import FeatureQuery, SortKey, Store, StoreReads
+from twin_model.store.freshness import holds_features
 from twin_model.temporal import ALWAYS, Instant, local_day_number, local_time
 from twin_model.view import View
 
@@ -167,7 +168,7 @@ def codes_of(layer: Layer, field: str, *, lang: str) -> "pd.Series[Any]":
     return pd.Series(words, index=index, name=described.name, dtype=object)
 
 
-def layers_of(store: StoreReads, *, lang: str, zone: str = "Asia/Shanghai") -> pd.DataFrame:
+def layers_of(store: Store, *, lang: str, zone: str = "Asia/Shanghai") -> pd.DataFrame:
     """Return one row a layer that holds features: title, geometry, features, cim_class, first, last; index `layer`.
 
     `first` and `last` are the town's days on which its features first and last begin or end to be true (datetime64).
@@ -175,7 +176,7 @@ def layers_of(store: StoreReads, *, lang: str, zone: str = "Asia/Shanghai") -> p
     rows = []
     for layer in store.catalogue:
         features = store.summary(layer.id).features
-        if features:
+        if holds_features(store, layer.id):
             days = valid_days(store, layer.id, zone=zone)
             rows.append((layer.id, layer.title(lang), layer.geometry, features, layer.cim_class, *days))
     columns = ["layer", "title", "geometry", "features", "cim_class", "first", "last"]

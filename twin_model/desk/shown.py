@@ -24,6 +24,7 @@ from twin_model.layer import Layer
 from twin_model.markup import cut_short, panel
 from twin_model.messages import render
 from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.freshness import holds_features
 from twin_model.temporal import local_time
 from twin_model.town_settings import TownSettings
 
@@ -178,7 +179,7 @@ def _store_kind(store: Store) -> str:
 
 
 def _filled(store: Store) -> list[Layer]:
-    return [layer for layer in store.catalogue if store.summary(layer.id).features]
+    return [layer for layer in store.catalogue if holds_features(store, layer.id)]
 
 
 def _newest(store: Store, zone: str, lang: str) -> str:

@@ -47,7 +47,7 @@ def datum_of_ellipsoid(crs: CRS) -> str | None:
 
 
 def system_example(code: str) -> str:
-    """Return how a system is given on a command line: its code, that of its datum and zone, or its PROJ text in quotes."""
+    """Return how a system is given on a command line: its code, that of its datum and zone, or its PROJ text."""
     if re.match(r"\w+:\w+$", code):
         return code
     crs = CRS.from_user_input(code)
@@ -61,7 +61,7 @@ def system_example(code: str) -> str:
             continue
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # PROJ's text keeps ellipsoid and projection: all that is asked of it
-        return f"'{crs.to_proj4()}'"
+        return str(crs.to_proj4())
 
 
 def _zone_names(crs: CRS, datum: str | None) -> list[str]:

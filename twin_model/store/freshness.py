@@ -11,7 +11,7 @@ from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["has_begun", "state_of"]
+__all__ = ["has_begun", "holds_features", "state_of"]
 
 
 def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> tuple[Any, ...]:
@@ -35,6 +35,11 @@ def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> 
         view.recorded,
         view.policy.digest,
     )
+
+
+def holds_features(store: Store, layer_id: str) -> bool:
+    """Say whether there is anything of a layer, now or planned."""
+    return bool(store.summary(layer_id).features) or store.next_boundary(layer_id, "") is not None
 
 
 def has_begun(store: Store, layer: Layer) -> bool:
