@@ -19,7 +19,7 @@ OF_GDAL = [
 ]
 
 
-@pytest.mark.parametrize(("dimension", "kind"), enumerate(GEOMETRY_KINDS))
+@pytest.mark.parametrize(("dimension", "kind"), list(enumerate(GEOMETRY_KINDS)))
 def test_a_dimension_is_known_by_every_name_with_heights_and_measures_or_without(dimension: int, kind: str) -> None:
     names = [name.format(kind) for name in OF_GDAL] + [name for name in get_args(GeometryType) if kind in name]
 
