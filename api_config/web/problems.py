@@ -50,8 +50,11 @@ def problem_of(error: TwinError, lang: str, instance: str) -> Response:
     )
     if isinstance(error, AccessRefused):
         LOGGER.info("%s: %s", instance, error)
+    detail = error.text(lang, door="http")
+    if isinstance(error, StoreError) and not isinstance(error, VersionConflict):
+        detail = render("store.error_http", lang, {"mark": _logged(error, instance)})
     again = {"Retry-After": str(_AGAIN_SECONDS)} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return problem(status, code, error.text(lang, door="http"), instance, lang=lang, rule=error.rule_id, headers=again)
+    return problem(status, code, detail, instance, lang=lang, rule=error.rule_id, headers=again)
 
 
 def refusal(status: int, lang: str, request: Request, headers: Mapping[str, str] | None = None) -> Response:
@@ -99,8 +102,7 @@ def refused_host(request: Request) -> Response:
 
 def unforeseen(request: Request, lang: str, error: Exception) -> Response:
     """Log the cause under an id and tell the client only the id: never a stack trace or a database's sentence."""
-    mark = uuid.uuid4().hex[:12]
-    LOGGER.error("error %s at %s", mark, request.url.path, exc_info=error)
+    mark = _logged(error, request.url.path)
     return problem(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         "NoApplicableCode",
@@ -108,6 +110,13 @@ def unforeseen(request: Request, lang: str, error: Exception) -> Response:
         request.url.path,
         lang=lang,
     )
+
+
+def _logged(error: Exception, path: str) -> str:
+    """Write an error into the log and return the mark by which it is found there: a client is told nothing else of it."""
+    mark = uuid.uuid4().hex[:12]
+    LOGGER.error("error %s at %s", mark, path, exc_info=error)
+    return mark
 
 
 def _title(status: int, lang: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from twin_model.errors import StoreError
 from twin_model.store.geopackage.store import GeoPackageStore
 
 FIXED = {"x-content-type-options": "nosniff", "referrer-policy": "same-origin", "access-control-allow-origin": "*"}
@@ -62,3 +63,22 @@ def test_an_error_of_the_program_tells_a_number_only_and_carries_every_header(
     ]
     (mark,) = re.findall("[0-9a-f]{12}", answer.json()["detail"])
     assert f"error {mark} at /collections/building/items" in caplog.text and "/secret/path" in caplog.text
+
+
+@pytest.mark.parametrize("rule", ["store.error", "store.no_server", "store.not_ours", "store.busy"])
+def test_an_error_of_the_store_tells_a_number_only_too(
+    demo_town: Path, inside_of: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, rule: str
+) -> None:
+    secret = {"path": "/srv/secret.gpkg", "url": "postgresql://secret", "cause": "secret words", "seconds": 5}
+
+    def broken(self: GeoPackageStore, *args: Any) -> Any:
+        raise StoreError(rule, **secret)
+
+    ask = inside_of(demo_town)
+    monkeypatch.setattr(GeoPackageStore, "rows", broken)
+
+    answer = ask.get("/collections/building/items", headers={"accept-language": "zh"})
+
+    (mark,) = re.findall("[0-9a-f]{12}", answer.json()["detail"])
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2") and "secret" not in answer.text
+    assert f"error {mark} at /collections/building/items" in caplog.text and "secret" in caplog.text
