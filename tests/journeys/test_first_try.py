@@ -8,6 +8,7 @@ from first_try import BROKEN, first_tries, table_of
 README = Path(__file__).resolve().parents[2] / "README.md"
 REFUSED = {
     "source.empty",  # a drawing of images
+    "source.nothing_readable",  # lines of one point; upright prisms, which have no area seen from above
     "vector.citygml",
     "vector.only_tables",  # a feature with neither geometry nor properties
 }
