@@ -41,6 +41,9 @@ from twin_model.town_settings import TOWN_FILE
 __all__ = ["app_from_environment", "make_app"]
 
 LOGGER = logging.getLogger("twin")
+_IN_A_FILE, _ON_A_SERVER = 2, 6
+"""Threads that answer quick requests, by where the store is (see `Lanes`)."""
+
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -69,7 +72,8 @@ def make_app(settings: Settings) -> Starlette:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.lanes = Lanes(request_seconds=settings.request_seconds)
+    threads = _ON_A_SERVER if "://" in town.store.url else _IN_A_FILE
+    app.state.lanes = Lanes(request_seconds=settings.request_seconds, quick_threads=threads)
     _furnish(app, town, settings)
     return app
 

@@ -164,11 +164,17 @@ class Lane:
 
 
 class Lanes:
-    """The lanes of a worker process: `quick` for pages, items and tiles, `heavy` for what searches and computes."""
+    """The lanes of a worker process: `quick` for pages, items and tiles, `heavy` for what searches and computes.
 
-    def __init__(self, *, request_seconds: float) -> None:
+    `quick_threads` are few where the store is a file (more of them wait for each other: the interpreter runs one at a time),
+    more where it is a server, for which they only wait.
+    """
+
+    def __init__(self, *, request_seconds: float, quick_threads: int = 2) -> None:
         self._stopping = _Threads("twin-stop", 2)
-        self.quick = Lane("twin-quick", threads=4, most_waiting=200, seconds=request_seconds, stopping=self._stopping)
+        self.quick = Lane(
+            "twin-quick", threads=quick_threads, most_waiting=200, seconds=request_seconds, stopping=self._stopping
+        )
         self.heavy = Lane("twin-heavy", threads=2, most_waiting=32, seconds=request_seconds, stopping=self._stopping)
 
     def close(self) -> None:
