@@ -65,8 +65,14 @@ def make_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error},
         middleware=[
-            Middleware(Envelope, origins=settings.origins, language=lambda request: Call(request).lang),
-            Middleware(BehindProxy, proxies=settings.proxies, hosts=settings.hosts, fixed=bool(settings.url)),
+            Middleware(Envelope, origins=settings.origins, language=_language),
+            Middleware(
+                BehindProxy,
+                proxies=settings.proxies,
+                hosts=settings.hosts,
+                fixed=bool(settings.url),
+                language=_language,
+            ),
             Middleware(FollowsTown, settings=settings, watch=watch),
         ],
         lifespan=lifespan,
@@ -128,6 +134,10 @@ class FollowsTown:
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
                 LOGGER.exception("changes in %s cannot be followed", self._settings.town)
             self._watch.seen = listing
+
+
+def _language(request: Request) -> str:
+    return Call(request).lang
 
 
 def _state_of(path: Path) -> tuple[int, int, int]:

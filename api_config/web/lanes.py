@@ -9,6 +9,7 @@ keeps a connection for each. Files and health stand beside the lanes, so that sl
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial, wraps
@@ -25,6 +26,7 @@ from twin_model.errors import TwinError
 
 __all__ = ["ClientLeft", "Lane", "LaneFull", "Lanes", "TookTooLong", "get_route"]
 
+LOGGER = logging.getLogger("twin")
 _LEFT = 499
 """What logs say of a client that has left; nobody reads it."""
 
@@ -62,7 +64,7 @@ class _Threads:
         finalize(self, _end, self._tasks, number)
 
     def give(self, task: Callable[[], None]) -> None:
-        """Have a task done by the next thread that is free; what it raises is lost."""
+        """Have a task done by the next thread that is free; what it raises is logged."""
         self._tasks.put(task)
         if self._begun < self._number:
             self._begun += 1
@@ -71,8 +73,10 @@ class _Threads:
 
 def _work(tasks: "SimpleQueue[Callable[[], None] | None]") -> None:
     while (task := tasks.get()) is not None:
-        with suppress(Exception):
+        try:
             task()
+        except Exception:
+            LOGGER.exception("a thread of the service could not do its task")
         del task
 
 
@@ -121,7 +125,8 @@ class Lane:
             result = _within(deadline, function)
         except BaseException as error:
             failure = error
-        loop.call_soon_threadsafe(self._settle, answered, deadline, result, failure)
+        with suppress(RuntimeError):  # the loop has ended: nobody waits
+            loop.call_soon_threadsafe(self._settle, answered, deadline, result, failure)
 
     def _settle(
         self,

@@ -94,10 +94,10 @@ def problem(
     )
 
 
-def refused_host(request: Request) -> Response:
+def refused_host(request: Request, lang: str) -> Response:
     """Return the answer to a request for a host that is not ours: links of an answer would lead there."""
-    detail = render("http.unknown_host", "en", {"host": request.headers.get("host", "")[:100]})
-    return problem(HTTPStatus.MISDIRECTED_REQUEST, "NoApplicableCode", detail, request.url.path)
+    detail = render("http.unknown_host", lang, {"host": request.headers.get("host", "")[:100]})
+    return problem(HTTPStatus.MISDIRECTED_REQUEST, "NoApplicableCode", detail, request.url.path, lang=lang)
 
 
 def unforeseen(request: Request, lang: str, error: Exception) -> Response:

@@ -7,6 +7,7 @@ a client sends is believed where it can be this machine's; links in answers are 
 import ipaddress
 import re
 import socket
+from collections.abc import Callable
 from functools import cache
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -29,8 +30,16 @@ class BehindProxy:
     `proxies` are addresses or networks; `fixed` says that the service's address is set (`TWIN_URL`), so that hosts do not count.
     """
 
-    def __init__(self, app: ASGIApp, *, proxies: tuple[str, ...], hosts: tuple[str, ...], fixed: bool) -> None:
-        self._app, self._fixed = app, fixed
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        proxies: tuple[str, ...],
+        hosts: tuple[str, ...],
+        fixed: bool,
+        language: Callable[[Request], str],
+    ) -> None:
+        self._app, self._fixed, self._language = app, fixed, language
         self._proxies = tuple(ipaddress.ip_network(each, strict=False) for each in proxies)
         self._hosts = frozenset(host.lower() for host in hosts)
 
@@ -42,7 +51,8 @@ class BehindProxy:
         if trusted:
             scope = _as_told(scope)
         elif not self._fixed and not self._is_ours(Headers(scope=scope).get("host", ""), scope):
-            await refused_host(Request(scope))(scope, receive, send)
+            request = Request(scope)
+            await refused_host(request, self._language(request))(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -79,9 +89,9 @@ def _own_names() -> tuple[str, ...]:
 def _as_told(scope: Scope) -> Scope:
     """Return a request as the proxy's client sent it; what is no scheme, host or prefix is passed over."""
     headers = MutableHeaders(scope=dict(scope, headers=list(scope["headers"])))
-    told = {name.lower(): value for name, value in _PAIR.findall(headers.get("forwarded", "").split(",")[-1])}
-    proto = (told.get("proto") or headers.get("x-forwarded-proto", "").split(",")[-1]).strip().lower()
-    host = (told.get("host") or headers.get("x-forwarded-host", "").split(",")[-1]).strip()
+    forwarded = {name.lower(): value for name, value in _PAIR.findall(headers.get("forwarded", "").split(",")[-1])}
+    proto = (forwarded.get("proto") or headers.get("x-forwarded-proto", "").split(",")[-1]).strip().lower()
+    host = (forwarded.get("host") or headers.get("x-forwarded-host", "").split(",")[-1]).strip()
     prefix = headers.get("x-forwarded-prefix", "").split(",")[-1].strip().rstrip("/")
     changed = dict(scope)
     if proto in ("http", "https"):

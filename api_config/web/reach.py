@@ -26,8 +26,8 @@ def is_loopback(host: str) -> bool:
 
 def is_from_outside(request: Request, settings: Settings) -> bool:
     """Say whether others than this machine's users may be asking."""
-    told = urlsplit(settings.url).hostname if settings.url else None
-    if not is_loopback(settings.host) or (told is not None and not is_loopback(told)):
+    public = urlsplit(settings.url).hostname if settings.url else None
+    if not is_loopback(settings.host) or (public is not None and not is_loopback(public)):
         return True
     server = request.scope.get("server")
     try:

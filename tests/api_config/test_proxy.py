@@ -48,6 +48,7 @@ def test_a_host_that_is_nobody_s_here_is_refused_unless_it_is_named_or_the_addre
     refused = plain.get("/collections", headers=evil)
 
     assert (refused.status_code, refused.json()["status"]) == (421, 421) and "TWIN_HOSTS" in refused.json()["detail"]
+    assert "不是本服务的地址" in plain.get("/collections", headers=evil | {"accept-language": "zh"}).json()["detail"]
     assert named.get("/collections", headers=evil).status_code == 200
     assert links(fixed.get("/collections", headers=evil)) == {"http://127.0.0.1/twin"}
     assert [

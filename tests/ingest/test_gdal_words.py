@@ -12,7 +12,6 @@ from twin_model.errors import SourceRefused
 from twin_model.gdal_words import gdal_words
 from twin_model.messages import render
 
-REAL = Path(__file__).resolve().parents[3] / "shared/realdata/bad/geojson/bad"
 ENGLISH = re.compile(r"[A-Za-z]{2,}[ ,:;]+[a-z]{2,}")
 FAULTS = {
     "ring.geojson": '{"type":"Polygon","coordinates":[5]}',
@@ -81,9 +80,9 @@ def test_a_cut_shapefile_says_in_chinese_where_it_ends(tmp_path: Path) -> None:
     assert "报错原文" not in refusal.text("zh")
 
 
-@pytest.mark.skipif(not REAL.is_dir(), reason="the real files lie beside this repository")
-def test_real_files_with_faults_are_refused_in_chinese_words() -> None:
-    refusals = [refusal for path in sorted(REAL.glob("*.geojson")) if (refusal := refusal_of(path)) is not None]
+def test_real_files_with_faults_are_refused_in_chinese_words(realdata: Path) -> None:
+    faulty = sorted((realdata / "bad" / "geojson" / "bad").glob("*.geojson"))
+    refusals = [refusal for path in faulty if (refusal := refusal_of(path)) is not None]
 
     english = [refusal.text("zh") for refusal in refusals if ENGLISH.search(in_our_words(refusal))]
 
