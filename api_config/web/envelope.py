@@ -38,6 +38,7 @@ class Envelope:
 
     def __init__(self, app: ASGIApp, *, origins: tuple[str, ...], language: Callable[[Request], str]) -> None:
         self._app, self._origins, self._language = app, origins, language
+        self._fixed = {policy: _fixed_headers(policy) for policy in (CSP, VIEWER_CSP)}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -66,23 +67,27 @@ class Envelope:
 
     def _extra(self, request: Request) -> list[tuple[bytes, bytes]]:
         policy = VIEWER_CSP if request.scope["path"].startswith("/viewer") else CSP
-        return [
-            (b"x-content-type-options", b"nosniff"),
-            (b"referrer-policy", b"same-origin"),
-            (b"content-security-policy", policy.encode()),
-            (b"access-control-expose-headers", _SHOWN_HEADERS.encode()),
-            *self._allowed_origin(request.headers.get("origin", "")),
-        ]
+        return [*self._fixed[policy], *self._allowed_origin(request)]
 
-    def _allowed_origin(self, origin: str) -> list[tuple[bytes, bytes]]:
+    def _allowed_origin(self, request: Request) -> list[tuple[bytes, bytes]]:
         if "*" in self._origins:
             return [(b"access-control-allow-origin", b"*")]
+        origin = request.headers.get("origin", "")
         varies = (b"vary", b"Origin")
         return (
             [(b"access-control-allow-origin", origin.encode("latin-1")), varies]
             if origin in self._origins
             else [varies]
         )
+
+
+def _fixed_headers(policy: str) -> tuple[tuple[bytes, bytes], ...]:
+    return (
+        (b"x-content-type-options", b"nosniff"),
+        (b"referrer-policy", b"same-origin"),
+        (b"content-security-policy", policy.encode()),
+        (b"access-control-expose-headers", _SHOWN_HEADERS.encode()),
+    )
 
 
 def _options(request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]]:

@@ -57,6 +57,8 @@ class BehindProxy:
         await self._app(scope, receive, send)
 
     def _is_proxy(self, scope: Scope) -> bool:
+        if not self._proxies:
+            return False
         try:
             client = ipaddress.ip_address((scope.get("client") or ("",))[0])
         except ValueError:
