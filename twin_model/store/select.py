@@ -285,7 +285,7 @@ class _Statement:
         return order + [self.dialect.order(column, ascending=True, nullable=False) for column in last]
 
     def where(self, table: Table) -> str:
-        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
+        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._near(table), *self._keys()]
         if table == "now" and self.query.view.is_now and not self.context.planned:
             parts += self._keyset_current()
         return " AND ".join(parts) or "1 = 1"
@@ -370,6 +370,11 @@ class _Statement:
         if not self.context.layer.has_geometry:
             return ["1 = 0"]
         return [self._met(self.dialect.intersects_box(self.context, self.query, self.query.bbox, table))]
+
+    def _near(self, table: Table) -> list[str]:
+        if self.query.near is None:
+            return []
+        return [self._met(self.dialect.touching(self.context, self.query.near, table))]
 
     def _keys(self) -> list[str]:
         query, parts = self.query, []

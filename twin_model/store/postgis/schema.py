@@ -25,6 +25,7 @@ from twin_model.store.former_fields import (
     with_former_fields,
     with_tolerances,
 )
+from twin_model.store.postgis.census import CENSUS_TABLES
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.select import quoted
@@ -139,6 +140,7 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     execute(connection, ";\n".join(_guard(f"twin_{table}") for table in tables))
     pack_parts(connection)
     execute(connection, CREATE_VIEW)
+    execute(connection, CENSUS_TABLES)
 
 
 def pack_parts(connection: "psycopg.Connection[Any]") -> None:
