@@ -117,7 +117,7 @@ def test_a_town_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: P
             town.edit(layer_id, frame, reason="first", effective="2020-01-01")
         layer, view = town.store.catalogue["building"], View()
         tiles = TownTiles(town)
-        key, name = next(iter(tiles.tree(layer, view).names.items()))
+        key, name = next(tiles.contents(layer, view))
         ground, glb = tiles.ground.surface(), tiles.content(layer, view, key, name)
         files = sorted(path for path in town.cache.rglob("*") if path.is_file())
         for path in files:

@@ -70,8 +70,9 @@ def rule_of(layer: Layer) -> str:
 
 def cell_numbers(centers: Floats, level: int) -> Whole:
     """Return column and row (n, 2) of the cells of a level in which places (n, 2, projected metres) lie."""
-    size = WORLD / 2.0**level
-    numbers: Whole = np.floor(centers / size if level else centers * 0.0).astype(np.int64) + (2**level // 2)
+    if level == 0:
+        return np.zeros((len(centers), 2), dtype=np.int64)
+    numbers: Whole = np.floor(centers / (WORLD / 2.0**level)).astype(np.int64) + 2 ** (level - 1)
     return numbers
 
 
@@ -147,6 +148,10 @@ class Cells:
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def nbytes(self) -> int:
+        return 8 * len(self) * (3 + 4 + 1)
 
     def take(self, chosen: NDArray[Any]) -> "Cells":
         return Cells(
@@ -231,13 +236,12 @@ class Census:
                 if instant is not None:
                     counter[instant] += sign * count
 
-    def add_values(self, columns: Mapping[str, Sequence[Any]], wkb: Sequence[bytes | None] = ()) -> None:
+    def add_values(self, columns: Mapping[str, Sequence[Any]], shapes: NDArray[Any] | None = None) -> None:
         """Widen the ranges of the shaping fields by the values of rows, and that of heights by their geometries."""
         for name in shaping_fields(self.layer):
             if name in columns:
                 self._widen(name, np.array(columns[name], dtype=np.float64))
-        if has_heights_of_its_own(self.layer):
-            shapes = shapely.from_wkb(np.array([*wkb, None], dtype=object))
+        if shapes is not None and has_heights_of_its_own(self.layer):
             self._widen(HEIGHTS, shapely.get_coordinates(shapes, include_z=True)[:, 2])
 
     def _widen(self, name: str, values: Floats) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Rows, Scope, Touched
@@ -529,7 +530,7 @@ class LayerWriter(ABC):
         if self.layer.has_geometry:
             self._census.add_boxes(bounds)
         shapes = columns["geom"] if has_heights_of_its_own(self.layer) else []
-        self._census.add_values(columns, self.wkb(shapes) if shapes else [])
+        self._census.add_values(columns, shapely.from_wkb(np.array([*self.wkb(shapes), None], dtype=object)))
 
     def _row_total(self, rows: list[Row]) -> NDArray[np.uint64]:
         """Return the sum of the words of rows; what a row says is hashed where nobody has hashed it yet."""
