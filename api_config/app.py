@@ -81,6 +81,7 @@ def make_app(settings: Settings) -> Starlette:
     threads = _ON_A_SERVER if "://" in town.store.url else _IN_A_FILE
     app.state.lanes = Lanes(request_seconds=settings.request_seconds, quick_threads=threads)
     _furnish(app, town, settings)
+    app.state.is_followed = True
     return app
 
 
@@ -130,8 +131,10 @@ class FollowsTown:
             outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
+                app.state.is_followed = True
                 outgrown.store.close()
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
+                app.state.is_followed = False
                 LOGGER.exception("changes in %s cannot be followed", self._settings.town)
             self._watch.seen = listing
 

@@ -103,7 +103,14 @@ def test_a_cache_that_grows_too_big_gives_up_what_was_not_used_for_longest(tmp_p
         if number == 2:
             folder.cached("3dtiles/0.glb", lambda: content, pack=bytes, unpack=unpacked_glb)
 
-    kept = sorted(path.name for path in tmp_path.rglob("*.glb"))
+    begun = [tmp_path / "3dtiles" / f".{name}.glb.77.99" for name in ("killed", "being-written")]
+    for path in begun:
+        path.write_bytes(b"half")
+    os.utime(begun[0], (1_000, 1_000))
+    folder.sweep()
+
+    assert [path.exists() for path in begun] == [False, True], "what a kill left goes, what is being written stays"
+    kept = sorted(path.name for path in tmp_path.rglob("[!.]*.glb"))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.glb")) <= 2**20
     assert "0.glb" in kept and "1.glb" not in kept, "what was used again stays"
 
