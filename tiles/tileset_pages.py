@@ -120,13 +120,24 @@ def _unfolded(census: LayerCensus, cells: list[PageCell]) -> list[list[PageCell]
 
 
 def _parts(census: LayerCensus, cells: list[PageCell]) -> list[list[PageCell]]:
-    """Return the quarters of cells in which there are rows."""
-    firsts = [(cell.level + 1, 4 * place_of(cell.column, cell.row)) for cell in cells]
-    quarters = _listed(census, [(level, first, first + 3) for level, first in firsts]) if cells else []
-    by_parent: dict[tuple[int, int, int], list[PageCell]] = {}
-    for part in quarters:
-        by_parent.setdefault((part.level - 1, part.column >> 1, part.row >> 1), []).append(part)
-    return [by_parent.get((cell.level, cell.column, cell.row), []) for cell in cells]
+    """Return the parts of split cells in which there are rows: the quarters of the smallest cell that holds all of its rows."""
+    held = [_smallest_holding(cell) for cell in cells]
+    wanted = [(level + 1, 4 * place, 4 * place + 3) for level, place in held]
+    by_parent: dict[tuple[int, int], list[PageCell]] = {}
+    for part in _listed(census, wanted) if wanted else []:
+        by_parent.setdefault((part.level - 1, place_of(part.column, part.row) >> 2), []).append(part)
+    return [by_parent.get(parent, []) for parent in held]
+
+
+def _smallest_holding(cell: PageCell) -> tuple[int, int]:
+    """Return level and place of the smallest cell, above the finest, that holds the centres of all boxes in a cell."""
+    numbers = cell_numbers(np.array(cell.box).reshape(2, 2), FINEST)
+    shift = FINEST - cell.level
+    first = np.array([cell.column, cell.row]) << shift
+    low, high = np.clip(numbers, first, first + 2**shift - 1).tolist()
+    differing = max(low[0] ^ high[0], low[1] ^ high[1], 1)
+    up = differing.bit_length()
+    return FINEST - up, place_of(low[0] >> up, low[1] >> up)
 
 
 def _external(node: Node | None) -> Node | None:

@@ -6,10 +6,10 @@ Goals, from 100,000 to 3,000,000 features: first answers <= 1.5x and <= 0.3 s, m
 
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +17,11 @@ import httpx
 import pyogrio
 from serving import TWIN, free_port
 from workload import buildings
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+from postgis_server import binaries, running_server  # noqa: E402
 
 __all__ = ["ADDRESSES", "made_town", "main", "measured"]
 
@@ -31,7 +36,9 @@ _SMALL = 100_000
 def made_town(folder: Path, rows: int, store: str = "") -> Path:
     """Return a town with `rows` buildings; one that is there already is taken."""
     town = folder / f"town-{rows}{'-postgis' if store else ''}"
-    if (town / "town.toml").exists():
+    if store:  # its server is a new one each time
+        shutil.rmtree(town, ignore_errors=True)
+    elif (town / "town.toml").exists():
         return town
     source = folder / f"{rows}.gpkg"
     if not source.exists():
@@ -107,22 +114,20 @@ def _memory(pid: int) -> float:
     return max(int(re.search(r"VmRSS:\s+(\d+)", text)[1]) / 1024 for text in texts)  # type: ignore[index]
 
 
-def main(rows: int, folder: Path, stores: dict[str, str]) -> None:
-    for kind, store in stores.items():
-        towns = {size: made_town(folder, size, store.format(size=size)) for size in (_SMALL, rows)}
-        small, big = (measured(town) for town in towns.values())
-        for name in small:
-            unit = "MiB" if name == "memory" else "s"
-            ratio = big[name] / small[name]
-            print(
-                f"{kind:10} {name:14} {_SMALL:,}: {small[name]:.3f} {unit}  {rows:,}: {big[name]:.3f} {unit}  {ratio:.2f}x"
-            )
+def main(rows: int, folder: Path, kind: str, stores: dict[int, str]) -> None:
+    """Print what towns of 100,000 and of `rows` features cost in one kind of store; `stores` are their addresses."""
+    small, big = (measured(made_town(folder, size, stores[size])) for size in (_SMALL, rows))
+    for name in small:
+        unit, ratio = "MiB" if name == "memory" else "s", big[name] / small[name]
+        figures = f"{_SMALL:,}: {small[name]:.3f} {unit}  {rows:,}: {big[name]:.3f} {unit}  {ratio:.2f}x"
+        print(f"{kind:10} {name:14} {figures}", flush=True)
 
 
 if __name__ == "__main__":
-    where = Path(os.environ.get("TWIN_BENCH_FOLDER") or tempfile.mkdtemp(prefix="twin-sizes-"))
+    where = ROOT / "out" / "bench"
     where.mkdir(parents=True, exist_ok=True)
-    addresses = {"geopackage": ""}
-    if os.environ.get("TWIN_BENCH_POSTGIS"):  # the address of a database; each town gets a schema of its own
-        addresses["postgis"] = os.environ["TWIN_BENCH_POSTGIS"] + "?schema=size_{size}"
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000, where, addresses)
+    size = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    main(size, where, "geopackage", dict.fromkeys((_SMALL, size), ""))
+    if binaries() is not None:
+        with running_server(durable=True, small=False) as server:
+            main(size, where, "postgis", {rows: server.url(f"size_{rows}") for rows in (_SMALL, size)})

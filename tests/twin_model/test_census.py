@@ -1,5 +1,7 @@
 """The census of a layer: kept by every commit, it says what counting all rows would say."""
 
+import sqlite3
+from contextlib import closing
 from itertools import pairwise
 
 import numpy as np
@@ -71,7 +73,7 @@ def test_a_census_that_another_program_left_behind_is_not_used_and_taken_anew_by
     changed: Store, request: pytest.FixtureRequest
 ) -> None:
     before = changed.census_cells("building", EVERY), changed.census_instants("building")
-    _spoil(changed, request)
+    _change(changed, request, "UPDATE {}twin_census SET version = version - 1")
     assert changed.census_ranges("building") is None and changed.census_instants("building") is None
 
     deliver(changed, "building", houses(31, height=np.linspace(3.0, 90.0, 31)), "2024-01-01")
@@ -86,15 +88,28 @@ def test_a_census_that_another_program_left_behind_is_not_used_and_taken_anew_by
     assert changed.census_ranges("building") == {"height": (3.0, 90.0)}
 
 
-def _spoil(store: Store, request: pytest.FixtureRequest) -> None:
-    """Make the census that of an earlier version, as a program without one leaves it."""
-    if store.url.endswith(".gpkg"):
-        import sqlite3
+def test_a_store_that_has_no_tables_for_a_census_gets_them_with_the_next_commit(
+    changed: Store, request: pytest.FixtureRequest
+) -> None:
+    _change(changed, request, *(f"DROP TABLE {{}}twin_census{name}" for name in ("", "_cell", "_range", "_instant")))
+    assert changed.census_ranges("building") is None and changed.census_instants("building") is None
 
-        with sqlite3.connect(store.url.removeprefix("gpkg:")) as connection:
-            connection.execute("UPDATE vgpkg_twin_census SET version = version - 1")
+    deliver(changed, "building", houses(31, height=np.linspace(3.0, 90.0, 31)), "2024-01-01")
+
+    assert changed.census_ranges("building") == {"height": (3.0, 90.0)}
+    assert changed.census_ranges("pipe_line") == {}
+    assert changed.census_cells("building", [(0, 0, 0)]).rows[0] >= 31
+
+
+def _change(store: Store, request: pytest.FixtureRequest, *statements: str) -> None:
+    """Run statements as another program does; `{}` is what the names of our tables begin with."""
+    if store.url.endswith(".gpkg"):
+        with closing(sqlite3.connect(store.url.removeprefix("gpkg:"), isolation_level=None)) as connection:
+            for statement in statements:
+                connection.execute(statement.format("vgpkg_"))
     else:
-        request.getfixturevalue("stranger").execute("UPDATE twin_census SET version = version - 1")
+        for statement in statements:
+            request.getfixturevalue("stranger").execute(statement.format(""))
 
 
 def test_cells_of_a_level_are_numbered_so_that_what_lies_below_one_follows_one_another() -> None:

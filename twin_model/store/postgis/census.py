@@ -5,6 +5,7 @@ from typing import Any
 
 import psycopg
 
+from twin_model.errors import StoreError
 from twin_model.layer import Layer
 from twin_model.store.census import Cells, Census, Instants, Range, rule_of
 
@@ -102,7 +103,10 @@ def read_instants(ask: Ask, layer: Layer) -> Instants | None:
 
 
 def _stands(ask: Ask, layer: Layer) -> bool:
-    if ask("SELECT to_regclass('twin_census_instant') IS NULL")[0][0]:
-        return False
-    rows = ask(STANDS, rule_of(layer), layer.id)
+    try:
+        rows = ask(STANDS, rule_of(layer), layer.id)
+    except StoreError as error:
+        if isinstance(error.__cause__, psycopg.errors.UndefinedTable):  # an earlier program made none
+            return False
+        raise
     return bool(rows and rows[0][0])
