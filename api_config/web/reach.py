@@ -5,6 +5,7 @@ that was started otherwise than by `twin serve` is known by the last.
 """
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -26,11 +27,17 @@ def is_loopback(host: str) -> bool:
 
 def is_from_outside(request: Request, settings: Settings) -> bool:
     """Say whether others than this machine's users may be asking."""
-    public = urlsplit(settings.url).hostname if settings.url else None
-    if not is_loopback(settings.host) or (public is not None and not is_loopback(public)):
-        return True
     server = request.scope.get("server")
+    return _reaches_outside(settings.host, settings.url, server[0] if server is not None else None)
+
+
+@lru_cache(maxsize=256)
+def _reaches_outside(host: str, url: str, server: str | None) -> bool:
+    """Say whether an address that is listened on, told to clients or connected to is another than the machine's own."""
+    public = urlsplit(url).hostname if url else None
+    if not is_loopback(host) or (public is not None and not is_loopback(public)):
+        return True
     try:
-        return server is not None and not ipaddress.ip_address(server[0]).is_loopback
+        return server is not None and not ipaddress.ip_address(server).is_loopback
     except ValueError:  # a name, as in tests, or the path of a socket
         return False
