@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
+from api_config.web.proxy import path_within
 from api_config.web.reach import is_from_outside
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Layer
@@ -96,7 +97,12 @@ class Call:
     def here(self) -> str:
         """The address of this very request, as the client sees it."""
         query = self.request.url.query
-        return self.base + self.request.url.path + (f"?{query}" if query else "")
+        return self.base + self.route + (f"?{query}" if query else "")
+
+    @property
+    def route(self) -> str:
+        """The path of this request within the service, without the prefix of a proxy."""
+        return path_within(self.request.scope)
 
     @property
     def path(self) -> dict[str, Any]:

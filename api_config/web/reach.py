@@ -1,7 +1,8 @@
 """Whether a request can come from beyond this machine: then underground layers are shown only where `town.toml` says so.
 
 The address that is listened on, the one that clients are told, and the one that a connection came in by are looked at: a server
-that was started otherwise than by `twin serve` is known by the last.
+that was started otherwise than by `twin serve` is known by the last. What a proxy hands on came from where a trusted one says, and
+from beyond where none is trusted.
 """
 
 import ipaddress
@@ -12,7 +13,13 @@ from starlette.requests import Request
 
 from api_config.settings import Settings
 
-__all__ = ["is_from_outside", "is_loopback"]
+__all__ = ["TRUSTED", "is_from_outside", "is_loopback"]
+
+TRUSTED = "twin.trusted"
+"""Where a request carries whether a trusted proxy handed it on; its `client` is then the one that the proxy named."""
+
+_HANDED_ON = frozenset({b"forwarded", b"via", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
+"""Headers that proxies add."""
 
 
 def is_loopback(host: str) -> bool:
@@ -27,8 +34,13 @@ def is_loopback(host: str) -> bool:
 
 def is_from_outside(request: Request, settings: Settings) -> bool:
     """Say whether others than this machine's users may be asking."""
-    server = request.scope.get("server")
-    return _reaches_outside(settings.host, settings.url, server[0] if server is not None else None)
+    scope = request.scope
+    server, client = scope.get("server"), scope.get("client")
+    if scope.get(TRUSTED):
+        is_handed_on = client is None or not is_loopback(client[0])
+    else:
+        is_handed_on = any(name in _HANDED_ON for name, _ in scope["headers"])
+    return is_handed_on or _reaches_outside(settings.host, settings.url, server[0] if server is not None else None)
 
 
 @lru_cache(maxsize=256)
