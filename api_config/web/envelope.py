@@ -16,9 +16,7 @@ from api_config.web.proxy import path_within
 __all__ = ["ALLOWED", "Envelope"]
 
 ALLOWED = "GET, HEAD, OPTIONS"
-_ASKED_HEADERS = (
-    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range"
-)
+_ASKED_HEADERS = "Accept, Accept-Language, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Prefer, Range, X-Requested-With"
 _SHOWN_HEADERS = "Allow, Content-Crs, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
 _DAY = "86400"
 CSP = (
