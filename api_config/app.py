@@ -30,6 +30,8 @@ from api_config.web.change_days import Timeline
 from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
+from api_config.web.negotiation import preferred_format
+from api_config.web.path import encoded_path
 from api_config.web.problems import problem_of, refusal
 from api_config.web.proxy import BehindProxy
 from tiles.town_tiles import TownTiles
@@ -44,6 +46,7 @@ LOGGER = logging.getLogger("twin")
 _IN_A_FILE, _ON_A_SERVER = 2, 6
 """Threads that answer quick requests, by where the store is (see `Lanes`)."""
 
+_PROBLEMS = {"json": "application/problem+json", "html": "text/html"}
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -162,7 +165,7 @@ async def _our_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """Answer what no route takes; a slash too many leads to the address without it."""
     assert isinstance(error, HTTPException)
-    call, path = Call(request), request.url.path
+    call, path = Call(request), encoded_path(request.scope)
     if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") != path and path.strip("/"):
         return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
     return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
@@ -171,8 +174,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
 def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
-    first = request.headers.get("accept", "").split(",")[0].strip()
-    if call.params.get("f", first) not in {"html", "text/html"}:
+    liked = preferred_format(_PROBLEMS, request.headers.get("accept", ""), "json")
+    if call.params.get("f", liked) != "html":
         return problem
     headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
     return Response(

@@ -80,5 +80,5 @@ def _version_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     return {f"{here}/items/{{featureId}}/versions": states}
 
 
-_ROUTES = [get_route("/collections/{collection}/items/{id:path}/versions", versions)]
+_ROUTES = [get_route("/collections/{collection}/items/{id:segments}/versions", versions)]
 FAMILY = RouteFamily("versions", routes=lambda settings: _ROUTES, paths=_paths)

@@ -13,6 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
+from api_config.web.negotiation import accepted, preferred_format
+from api_config.web.path import encoded_path
 from api_config.web.reach import is_from_outside
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Layer
@@ -82,8 +84,8 @@ class Call:
         if wanted[:2] in _SPOKEN:
             return wanted[:2]
         header = self.request.headers.get("accept-language", "")
-        for tag, _ in sorted(_accepted(header), key=lambda pair: -pair[1]):
-            if tag[:2] in _SPOKEN:
+        for tag, quality in sorted(accepted(header), key=lambda pair: -pair[1]):
+            if tag[:2] in _SPOKEN and quality > 0:
                 return tag[:2]
         return "en" if header else self.town.settings.languages[0]
 
@@ -96,7 +98,7 @@ class Call:
     def here(self) -> str:
         """The address of this very request, as the client sees it."""
         query = self.request.url.query
-        return self.base + self.request.url.path + (f"?{query}" if query else "")
+        return self.base + encoded_path(self.request.scope) + (f"?{query}" if query else "")
 
     @property
     def path(self) -> dict[str, Any]:
@@ -141,17 +143,7 @@ class Call:
             if named not in offered:
                 raise QueryRefused("query.format", value=named[:100], nearest=list(offered))
             return named
-        accept = self.request.headers.get("accept", "*/*")
-        wanted = sorted(_accepted(accept), key=lambda pair: -pair[1])
-        for media, _ in wanted:
-            if media == "*/*":
-                return default
-            for name, offer in offered.items():
-                if offer.split(";")[0] == media or (
-                    media == "application/json" and offer in {"application/geo+json", "application/schema+json"}
-                ):
-                    return name
-        return default
+        return preferred_format(offered, self.request.headers.get("accept", ""), default)
 
     def view(self) -> View:
         """Return how this client looks: valid time, recorded state, policy."""
@@ -167,15 +159,3 @@ class Call:
         if not value.isascii() or not value.isdigit() or not int(value[:12]) >= 1:
             raise QueryRefused("query.limit", value=value[:100], most=most)
         return min(int(value[:12]), most)
-
-
-def _accepted(header: str) -> list[tuple[str, float]]:
-    accepted = []
-    for part in header.split(","):
-        media, *options = [piece.strip() for piece in part.split(";")]
-        quality = next((option[2:] for option in options if option.startswith("q=")), "1")
-        try:
-            accepted.append((media.lower(), float(quality)))
-        except ValueError:
-            continue
-    return [pair for pair in accepted if pair[1] > 0]
