@@ -55,7 +55,7 @@ class EncodedRoute(Route):
             scope[_KEY] = dict(scope, path=encoded_path(scope))
         match, child = super().matches(dict(scope[_KEY], method=scope["method"]))
         if match != Match.NONE:
-            child = child | {"path_params": _decoded(child["path_params"])}
+            child = dict(child, path_params=_decoded(child["path_params"]))
         return match, child
 
 
