@@ -190,6 +190,8 @@ class Bridge:
         }
         answer["x-placed"] = is_placed(self._town, layer, policy)
         answer["x-features"] = features_of(self._town, layer, policy)
+        if layer.geometry.endswith("Z"):
+            answer["x-height-datum"] = self._town.settings.height_datum
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer
 

@@ -281,13 +281,20 @@ FAMILY = RouteFamily(
     conformance=frozenset(
         {
             "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/landing-page",
             "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/html",
             "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/oas30",
             "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
             f"{_FEATURES}-1/1.0/conf/core",
             f"{_FEATURES}-1/1.0/conf/html",
             f"{_FEATURES}-1/1.0/conf/oas30",
             f"{_FEATURES}-3/1.0/conf/queryables",
+            f"{_FEATURES}-3/1.0/conf/queryables-query-parameters",
+            f"{_FEATURES}-5/1.0/conf/schemas",
+            f"{_FEATURES}-5/1.0/conf/core-roles-features",
+            f"{_FEATURES}-5/1.0/conf/returnables-and-receivables",
+            f"{_FEATURES}-5/1.0/conf/queryables",
             "http://www.opengis.net/spec/cql2/1.0/conf/functions",
             f"{_FEATURES}-5/1.0/conf/sortables",
         }

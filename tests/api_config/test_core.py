@@ -157,6 +157,8 @@ def test_collections_list_each_layer_with_extent_crs_and_storage_crs(client: htt
         (west, south, east, north) = one["extent"]["spatial"]["bbox"][0]
         assert 118 < west <= east < 119
         assert 35 < south <= north < 36
+    datums = {one["id"]: one.get("x-height-datum") for one in document["collections"]}
+    assert (datums["pipe_point"], datums["building"]) == ("1985国家高程基准", None)
 
 
 def test_collection_says_the_same_alone_as_in_the_list(client: httpx.Client) -> None:
@@ -185,6 +187,41 @@ def test_schemas_are_valid_json_schemas_that_name_real_properties(client: httpx.
     assert document["$id"] == str(answer.url)
     assert document["properties"]["storeys"]["type"] == "integer"
     assert document["properties"]["height"]["x-ogc-unit"] == "m"
+
+
+def test_schemas_of_every_layer_keep_the_rules_of_part_5(inside: Any) -> None:
+    """OGC 23-058r1, /req/schemas/*, /req/core-roles-features/*, /req/returnables-and-receivables/*, /req/queryables/*."""
+    for collection in inside.get("/collections").json()["collections"]:
+        here = f"/collections/{collection['id']}"
+        relations = {link["rel"].rsplit("/", 1)[-1]: link["href"] for link in collection["links"]}
+        schemas = {name: inside.get(f"{here}/{name}").json() for name in ("schema", "queryables", "sortables")}
+
+        for name, schema in schemas.items():
+            assert relations[name] == schema["$id"] == f"http://town.example{here}/{name}"
+            assert (schema["$schema"], schema["type"]) == ("https://json-schema.org/draft/2020-12/schema", "object")
+            jsonschema.Draft202012Validator.check_schema(schema)
+            for label, described in schema["properties"].items():
+                is_place = described.get("format", "").startswith("geometry-")
+                assert is_place != ("type" in described), (collection["id"], name, label)
+        roles = [described.get("x-ogc-role") for described in schemas["schema"]["properties"].values()]
+        expected = {"id": 1, "primary-interval-start": 1, "primary-interval-end": 1}
+        expected |= {"primary-geometry": 1} if "geometry" in schemas["schema"]["properties"] else {}
+        assert {role: roles.count(role) for role in roles if role} == expected, collection["id"]
+        assert schemas["queryables"]["additionalProperties"] is False
+
+
+def test_every_queryable_is_a_parameter_in_openapi_with_its_type(api: dict[str, Any], client: httpx.Client) -> None:
+    """OGC 19-079r2, /req/queryables-query-parameters/parameters."""
+    for layer in ("building", "pipe_line", "bim_element"):
+        declared = {
+            parameter["name"]: parameter["schema"]["type"]
+            for parameter in api["paths"][f"/collections/{layer}/items"]["get"]["parameters"]
+            if "name" in parameter
+        }
+
+        for name, described in client.get(f"/collections/{layer}/queryables").json()["properties"].items():
+            if name != "geometry":
+                assert declared[name] == described["type"], (layer, name)
 
 
 def test_every_queryable_can_be_filtered_and_every_sortable_sorted(client: httpx.Client) -> None:
