@@ -102,6 +102,7 @@ class Bridge:
                 title("conformance"),
             ),
             _link(f"{base}/collections", "data", "application/json", title("collections")),
+            _link(f"{base}/tiles", f"{_REL}/tilesets-vector", "application/json", title("town_tiles")),
             _link(
                 f"{base}/tileMatrixSets",
                 f"{_REL}/tiling-schemes",

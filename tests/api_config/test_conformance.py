@@ -58,6 +58,10 @@ BEHIND: dict[str, tuple[str, ...]] = {
     f"{TILES}/tileset": ("test_tileset_metadata_describe_the_tiles_there_are",),
     f"{TILES}/tilesets-list": ("test_tileset_metadata_describe_the_tiles_there_are",),
     f"{TILES}/geodata-tilesets": ("test_every_link_of_a_collection_answers_with_the_media_type_it_promises", "test_all_tiles_of_a_zoom_together_hold_every_feature"),
+    f"{TILES}/dataset-tilesets": ("test_a_tile_of_the_town_holds_what_the_tiles_of_its_layers_hold", "test_tilesets_of_the_town_describe_the_tiles_there_are"),
+    f"{TILES}/collections-selection": ("test_collections_names_the_layers_of_a_tile_of_the_town",),
+    f"{TILES}/datetime": ("test_datetime_and_recorded_of_a_tile_show_the_past", "test_a_tile_of_the_town_shows_the_past_too"),
+    f"{TILES}/oas30": ("test_operations_on_tiles_end_as_the_standard_names_them",),
     f"{TILES}/mvt": ("test_a_tile_carries_the_properties_of_its_features", "test_gdal_reads_the_vector_tiles_of_the_service"),
 }  # fmt: skip
 
