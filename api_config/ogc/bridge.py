@@ -67,7 +67,10 @@ class Bridge:
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
                 layers = self.published(policy)
                 paths = paths_of(self._families, layers)
-                document = patched_openapi(deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most)
+                systems = [uri_of(crs) for crs in crs_list(self._town)]
+                document = patched_openapi(
+                    deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most, systems=systems
+                )
                 self._apis[key] = (API(config, openapi), document)
                 while len(self._apis) > _KEPT:
                     self._apis.popitem(last=False)

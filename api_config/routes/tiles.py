@@ -14,7 +14,7 @@ from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modifi
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.lanes import get_route
-from api_config.web.openapi import JSON, WHOLE, add_parameters, get_operation, path_parameter
+from api_config.web.openapi import WHOLE, add_parameters, get_operation, path_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
@@ -257,8 +257,12 @@ def matrix_set(request: Request) -> Response:
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     form, name = ["f", "lang"], {"type": "string", "enum": list(TILE_MATRIX_SETS)}
     paths = {
-        "/tileMatrixSets": get_operation("getTileMatrixSetsList", "Tile matrix sets", JSON, form),
-        "/tileMatrixSets/{tileMatrixSetId}": get_operation("getTileMatrixSet", "One tile matrix set", JSON, form),
+        "/tileMatrixSets": get_operation(
+            "getTileMatrixSetsList", "Tile matrix sets", _JSON, form, answers="tileMatrixSets"
+        ),
+        "/tileMatrixSets/{tileMatrixSetId}": get_operation(
+            "getTileMatrixSet", "One tile matrix set", _JSON, form, answers="tileMatrixSet"
+        ),
     }
     add_parameters(paths["/tileMatrixSets/{tileMatrixSetId}"], path_parameter("tileMatrixSetId", name))
     return paths | per_layer(layers, _tile_paths)
@@ -267,9 +271,9 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 def _tile_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     form, title = ["f", "lang"], f"Vector tile of {layer.title.en}"
     name_of = f"{layer.id}.collection.vector"
-    tilesets = get_operation(f"{name_of}.getTileSetsList", "Tilesets", JSON, form, tags)
-    tileset = get_operation(f"{name_of}.getTileSet", "One tileset", JSON, form, tags)
-    tile = get_operation(f"{name_of}.getTile", title, MVT, ["datetime", "recorded", *form], tags)
+    tilesets = get_operation(f"{name_of}.getTileSetsList", "Tilesets", _JSON, form, tags, answers="tilesets")
+    tileset = get_operation(f"{name_of}.getTileSet", "One tileset", _JSON, form, tags, answers="tileset")
+    tile = get_operation(f"{name_of}.getTile", title, _TILE, ["datetime", "recorded", *form], tags)
     name = path_parameter("tileMatrixSetId", {"type": "string", "enum": list(TILE_MATRIX_SETS)})
     add_parameters(tileset, name)
     add_parameters(tile, name, *(path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol")))

@@ -22,7 +22,7 @@ from api_config.web.answer import answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily
 from api_config.web.lanes import get_route
-from api_config.web.openapi import JSON, WHOLE, add_parameters, get_operation, path_parameter, query_parameter
+from api_config.web.openapi import WHOLE, add_parameters, get_operation, path_parameter, query_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
@@ -30,6 +30,7 @@ from twin_model.layer import Layer
 __all__ = ["FAMILY"]
 
 _JSON = {"json": "application/json"}
+_TILE = {"mvt": MVT}
 _CHINA = (73.62, 16.7, 134.77, 53.56)
 
 
@@ -58,7 +59,7 @@ def tile(request: Request) -> Response:
     """Answer one tile of several layers, each a layer of the tile; a layer that was not named is drawn from its own first zoom on."""
     call = Call(request)
     call.allow("collections", "datetime", "recorded", "f")
-    call.format({"mvt": MVT}, "mvt")
+    call.format(_TILE, "mvt")
     grid = tile_matrix_set(request.path_params["tms"])
     address, view, layers = ensure_within(call, grid), call.view(), _chosen(call)
     if "collections" not in call.params:
@@ -106,9 +107,9 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     form, name = ["f", "lang"], path_parameter("tileMatrixSetId", {"type": "string", "enum": list(TILE_MATRIX_SETS)})
     names = {"type": "string", "enum": [layer.id for layer in layers if layer.has_geometry]}
     collections = query_parameter("collections", {"type": "array", "items": names})
-    listed = get_operation("dataset.vector.getTileSetsList", "Tilesets of the town", JSON, form)
-    described = get_operation("dataset.vector.getTileSet", "One tileset of the town", JSON, form)
-    drawn = get_operation("dataset.vector.getTile", "Vector tile of the town", MVT, ["datetime", "recorded", *form])
+    listed = get_operation("dataset.vector.getTileSetsList", "Tilesets of the town", _JSON, form, answers="tilesets")
+    described = get_operation("dataset.vector.getTileSet", "One tileset of the town", _JSON, form, answers="tileset")
+    drawn = get_operation("dataset.vector.getTile", "Vector tile of the town", _TILE, ["datetime", "recorded", *form])
     add_parameters(listed, collections)
     add_parameters(described, name, collections)
     numbers = [path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol")]
