@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from api_config.web.openapi import (
     query_parameter,
     titles_of,
 )
+from api_config.web.path import path_segment
 from api_config.web.properties import typed_value
 from api_config.web.schema import sortables
 from tiles.encodings.geojson import with_members
@@ -138,7 +139,7 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
-    item = f"{here}/items/{quote(rows[0][1])}"
+    item = f"{here}/items/{path_segment(rows[0][1])}"
     links = [
         {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
@@ -406,21 +407,25 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
-    items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
+    items = get_operation(
+        f"{layer.id}.items", f"Features of {title}", _FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+    )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
         for name, kind in queryables(layer).items()
-        if kind != "geometry" and name not in PARAMETERS
+        if kind != "geometry" and name not in _PARAMETERS
     ]
     items["get"]["parameters"] += fields
-    item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
+    item = get_operation(
+        f"{layer.id}.item", f"One feature of {title}", _FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+    )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}
 
 
 _ROUTES = [
     get_route("/collections/{collection}/items", items, heavy=is_search),
-    get_route("/collections/{collection}/items/{id:path}", item),
+    get_route("/collections/{collection}/items/{id:segments}", item),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-features"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
@@ -439,7 +444,13 @@ FAMILY = RouteFamily(
             f"{_CQL2}/basic-cql2",
             f"{_CQL2}/advanced-comparison-operators",
             f"{_CQL2}/basic-spatial-functions",
+            f"{_CQL2}/basic-spatial-functions-plus",
             f"{_CQL2}/spatial-functions",
+            f"{_CQL2}/temporal-functions",
+            f"{_CQL2}/case-insensitive-comparison",
+            f"{_CQL2}/accent-insensitive-comparison",
+            f"{_CQL2}/property-property",
+            f"{_CQL2}/arithmetic",
         }
     ),
 )

@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_config.web.path import path_within
 from api_config.web.problems import unforeseen
-from api_config.web.proxy import path_within
 
 __all__ = ["ALLOWED", "Envelope"]
 

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api_config.web.path import EncodedRoute
 from twin_model.deadline import Deadline, waiting
 from twin_model.errors import TwinError
 
@@ -200,7 +201,7 @@ def get_route(path: str, function: Answering, *, heavy: bool | Callable[[Request
         except ClientLeft:
             return Response(status_code=_LEFT)
 
-    return Route(path, endpoint, methods=["GET", "HEAD"])
+    return EncodedRoute(path, endpoint, methods=["GET", "HEAD"])
 
 
 def _within(deadline: Deadline, function: Callable[[], Response]) -> Response:
