@@ -116,7 +116,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         )
         if not bbox:
             return query
-        return narrowed_to(query, box_area(bbox, CRS84), CRS84, store.crs, extent)
+        return narrowed_to(query.with_(unplaced=True), box_area(bbox, CRS84), CRS84, store.crs, extent)
 
     def _features(self, query: FeatureQuery) -> list[dict[str, Any]]:
         columns, rows = self._town.store.rows(query)

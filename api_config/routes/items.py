@@ -237,6 +237,7 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
         return returned
     plain = (
         query.bbox is None
+        and query.area is None
         and query.where is None
         and query.text is None
         and query.view.is_now
@@ -269,7 +270,15 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
     if all(name in row for name in names):
         return [row[name] for name in names]
     query = asked.query.with_(
-        fields=None, geometry=False, fids=(row["fid"],), after=None, limit=1, bbox=None, where=None, text=None
+        fields=None,
+        geometry=False,
+        fids=(row["fid"],),
+        after=None,
+        limit=1,
+        bbox=None,
+        area=None,
+        where=None,
+        text=None,
     )
     columns, rows = call.town.store.rows(query)
     whole = dict(zip(columns, rows[0], strict=True))
@@ -319,7 +328,10 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
     value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    return narrowed_to(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
+    area, heights = bbox_area(value, crs)
+    # What has no geometry is in every box: OGC API - Features part 1, /req/core/fc-bbox-response, C.
+    placed_or_not = query.with_(heights=heights, unplaced=True)
+    return narrowed_to(placed_or_not, area, crs, store.crs, _extent(call, layer))
 
 
 def words_of(call: Call) -> str | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ import pytest
 import shapely
 
 from twin_model.store.base import FeatureQuery
-from twin_model.town import open_town
+from twin_model.town import init_town, open_town
 
 Row = dict[str, Any]
 Predicate = Callable[[Row], Any]
@@ -251,3 +252,44 @@ def test_a_long_filter_is_read_while_other_requests_are_answered(inside: Any) ->
 
     assert sorted(status for _, status in answers) == [200, 400, 400, 400, 400]
     assert answers[-1][1] == 400, "/conformance was answered after every long filter"
+
+
+LIVES = {"ended": ("2020-01-01", "2022-01-01"), "standing": ("2021-01-01", None), "newer": ("2023-01-01", None)}
+LIFE = "INTERVAL(valid_from, valid_to)"
+
+
+def test_the_life_of_a_feature_that_still_stands_is_an_interval_with_an_open_end(
+    location: str, tmp_path: Path, inside_of: Any, end: Any
+) -> None:
+    with init_town(tmp_path / "town", name="镇", crs="EPSG:4548", store=location) as town:
+        for name, (begins, ends) in LIVES.items():
+            lamp = gpd.GeoDataFrame({"pole_no": [name]}, geometry=[shapely.Point(618_000, 3_886_000)], crs="EPSG:4548")
+            town.edit("street_lamp", lamp, effective=f"{begins}T00:00:00Z", reason="survey")
+            if ends is not None:
+                (lamp_id,) = town.features("street_lamp").index
+                end(town, "street_lamp", lamp_id, since=f"{ends}T00:00:00.000Z")
+    service = inside_of(tmp_path / "town")
+    expected = {
+        f"T_INTERSECTS({LIFE}, INTERVAL('2021-06-01', '2021-07-01'))": {"ended", "standing"},
+        f"T_INTERSECTS({LIFE}, INTERVAL('2022-06-01', '..'))": {"standing", "newer"},
+        f"T_INTERSECTS({LIFE}, DATE('2024-01-01'))": {"standing", "newer"},
+        f"T_DISJOINT({LIFE}, INTERVAL('..', '2020-06-01'))": {"standing", "newer"},
+        f"T_DURING({LIFE}, INTERVAL('2019-01-01', '2024-01-01'))": {"ended"},
+        f"T_CONTAINS({LIFE}, TIMESTAMP('2022-06-01T00:00:00Z'))": {"standing"},
+        f"T_BEFORE({LIFE}, TIMESTAMP('2022-06-01T00:00:00Z'))": {"ended"},
+        f"T_AFTER({LIFE}, TIMESTAMP('2022-06-01T00:00:00Z'))": {"newer"},
+        f"T_EQUALS({LIFE}, INTERVAL('2021-01-01T00:00:00Z', '..'))": {"standing"},
+        f"T_FINISHES({LIFE}, INTERVAL('2019-01-01T00:00:00Z', '..'))": {"standing", "newer"},
+        f"T_STARTS({LIFE}, INTERVAL('2020-01-01T00:00:00Z', '..'))": {"ended"},
+        f"T_OVERLAPS({LIFE}, INTERVAL('2021-06-01', '..'))": {"ended"},
+        f"T_OVERLAPPEDBY({LIFE}, INTERVAL('2020-06-01', '2021-06-01'))": {"standing"},
+        f"T_MEETS({LIFE}, INTERVAL('2022-01-01T00:00:00Z', '..'))": {"ended"},
+        f"T_METBY(INTERVAL('2022-01-01T00:00:00Z', '..'), {LIFE})": {"ended"},
+        f"NOT T_INTERSECTS({LIFE}, INTERVAL('2022-06-01', '2022-07-01'))": {"ended", "newer"},
+        "valid_to IS NULL": {"standing", "newer"},
+    }
+
+    for text, names in expected.items():
+        answer = service.get("/collections/street_lamp/items", params={"filter": text, "datetime": "1900-01-01/.."})
+        found = [each["properties"]["pole_no"] for each in answer.json()["features"]]
+        assert sorted(found) == sorted(names), (text, answer.text[:300])

@@ -193,8 +193,10 @@ def _computed(operator: str, values: list[Any]) -> Any:
 
 
 def _ends(node: Any, row: Row) -> list[Any]:
-    ends = node.get("interval", [node, node])
-    return [math.inf if one == ".." else value_of(_dated(one), row) for one in ends]
+    if "interval" not in node:
+        return [value_of(_dated(node), row)] * 2
+    ends = [math.inf if one == ".." else value_of(_dated(one), row) for one in node["interval"]]
+    return [math.inf if end is None else end for end in ends]  # what a feature lacks there is open
 
 
 def _dated(one: Any) -> Any:
@@ -212,6 +214,14 @@ def _temporal(operator: str, sides: list[list[Any]]) -> bool | None:
         "t_equals": [_end("=", a, c, late=(0, 0)), _end("=", b, d, late=(1, 1))],
         "t_intersects": [_end("<=", a, d, late=(0, 1)), _end("<=", c, b, late=(0, 1))],
         "t_disjoint": [_end("<", b, c, late=(1, 0)), _end("<", d, a, late=(1, 0))],
+        "t_meets": [_end("=", b, c, late=(1, 0))],
+        "t_metby": [_end("=", a, d, late=(0, 1))],
+        "t_starts": [_end("=", a, c, late=(0, 0)), _end("<", b, d, late=(1, 1))],
+        "t_startedby": [_end("=", a, c, late=(0, 0)), _end("<", d, b, late=(1, 1))],
+        "t_finishes": [_end("<", c, a, late=(0, 0)), _end("=", b, d, late=(1, 1))],
+        "t_finishedby": [_end("<", a, c, late=(0, 0)), _end("=", b, d, late=(1, 1))],
+        "t_overlaps": [_end("<", a, c, late=(0, 0)), _end("<", c, b, late=(0, 1)), _end("<", b, d, late=(1, 1))],
+        "t_overlappedby": [_end("<", c, a, late=(0, 0)), _end("<", a, d, late=(0, 1)), _end("<", d, b, late=(1, 1))],
     }
     return _joined("or" if operator == "t_disjoint" else "and", rules[operator])
 
@@ -314,6 +324,14 @@ def _intervals(draw: st.DrawFn) -> Any:
 
 
 INTERVALS = _intervals()
+LIFETIMES = st.sampled_from(["built", "seen"]).flatmap(
+    lambda name: st.sampled_from(
+        [[name, name], [name, ".."], ["..", name], [name, "2024-03-01"], ["2024-02-28", name]]
+    ).map(lambda ends: {"interval": [{"property": end} if end == name else end for end in ends]})
+)
+INTERVAL_RELATIONS = """after before during contains equals intersects disjoint meets metby starts startedby finishes finishedby
+    overlaps overlappedby"""
+TEMPORAL = st.sampled_from(INTERVAL_RELATIONS.split()).map(lambda name: f"t_{name}")
 GEOJSON = st.one_of(SHAPES.map(shapely.geometry.mapping), BOXES.map(lambda box: {"bbox": [int(n) for n in box.bounds]}))
 PREDICATES = st.sampled_from(
     [
@@ -347,6 +365,9 @@ LEAVES = st.one_of(
     _op(AN_INSTANT, DATED, INSTANTS),
     _op(st.sampled_from(["t_after", "t_before", "t_during", "t_intersects", "t_disjoint"]), DATED, INTERVALS),
     _op(st.sampled_from(["t_contains", "t_intersects", "t_after"]), INTERVALS, DATED),
+    _op(TEMPORAL, LIFETIMES, INTERVALS),
+    _op(TEMPORAL, INTERVALS, LIFETIMES),
+    _op(AN_INSTANT, LIFETIMES, INSTANTS),
 )
 AND_OR = st.sampled_from(["and", "or"])
 FILTERS = st.recursive(

@@ -89,7 +89,7 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class IntervalLiteral:
-    """Both ends included; None is an open end (`..`)."""
+    """Both ends included; None is an open end (`..`), as is a property in a feature that has no value there."""
 
     start: "Property | Instant | None"
     end: "Property | Instant | None"

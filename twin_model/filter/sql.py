@@ -63,6 +63,21 @@ TEMPORAL: Mapping[str, tuple[tuple[str, str, str], ...]] = {
 }
 
 
+_EARLIEST, _LATEST = "", "~"
+"""Texts that sort before and after every date and instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """An end of an interval that a property names: where a feature has no value there, it is open."""
+
+    property: Property
+    if_open: str
+
+
+_End = Property | Instant | float | _Bound
+
+
 @dataclass(frozen=True, slots=True)
 class SqlFilter:
     """A condition to put after WHERE, its parameters in order, and a box for the spatial index.
@@ -177,12 +192,11 @@ class Compiler(ABC):
         if isinstance(left, Instant):
             left, right, operator = right, left, FLIPPED[operator]
         if isinstance(right, Instant):
-            return self._compare_instant(operator, left, right)
+            is_datetime = isinstance(left, Property) and left.name in self.datetimes
+            return self._compare_instant(operator, self.scalar(left), right, is_datetime=is_datetime)
         return filled(f"({{}} {operator} {{}})", self.scalar(left), self.scalar(right))
 
-    def _compare_instant(self, operator: str, left: Scalar, right: Instant) -> Fragment:
-        column = self.scalar(left)
-        is_datetime = isinstance(left, Property) and left.name in self.datetimes
+    def _compare_instant(self, operator: str, column: Fragment, right: Instant, *, is_datetime: bool) -> Fragment:
         if not is_datetime:
             day = self.bind(self.instant(local_day(right, self.timezone)))
             return filled(f"({{}} {operator} {{}})", column, day)
@@ -218,10 +232,12 @@ class Compiler(ABC):
         ]
         return joined(" OR " if node.operator == "disjoint" else " AND ", conditions)
 
-    def _compare_ends(
-        self, left: Property | Instant | float, operator: str, right: Property | Instant | float
-    ) -> Fragment:
+    def _compare_ends(self, left: _End, operator: str, right: _End) -> Fragment:
         """Compare two ends of intervals, of which an open one is infinite."""
+        if isinstance(left, _Bound):
+            return self._compare_bound(left, operator, right)
+        if isinstance(right, _Bound):
+            return self._compare_bound(right, FLIPPED[operator], left)
         if not isinstance(left, float) and not isinstance(right, float):
             return self.compare(operator, left, right)
         number = left if isinstance(left, float) else 0.0
@@ -234,6 +250,22 @@ class Compiler(ABC):
             column = self.column(known.name)
             return filled("({} = {})" if result else "({} <> {})", column, column)
         return truth(result)
+
+    def _compare_bound(self, bound: _Bound, operator: str, other: _End) -> Fragment:
+        """Compare an end that is a property; a feature that has none there has an interval that is open at that end."""
+        column = self._coalesced(bound)
+        match other:
+            case Instant():
+                is_datetime = bound.property.name in self.datetimes
+                return self._compare_instant(operator, column, other, is_datetime=is_datetime)
+            case _Bound():
+                return filled(f"({{}} {operator} {{}})", column, self._coalesced(other))
+            case Property():
+                return filled(f"({{}} {operator} {{}})", column, self.column(other.name))
+        return filled(f"({{}} {operator} {{}})", column, self.bind(_LATEST if other > 0 else _EARLIEST))
+
+    def _coalesced(self, bound: _Bound) -> Fragment:
+        return filled("coalesce({}, {})", self.column(bound.property.name), self.bind(bound.if_open))
 
 
 def truth(value: bool) -> Fragment:
@@ -257,12 +289,13 @@ def joined(operator: str, fragments: Sequence[Fragment]) -> Fragment:
     return Fragment(f"({operator.join(fragment.text for fragment in fragments)})", parameters)
 
 
-def _end(side: Property | Instant | IntervalLiteral, which: str) -> Property | Instant | float:
+def _end(side: Property | Instant | IntervalLiteral, which: str) -> _End:
     if not isinstance(side, IntervalLiteral):
         return side
-    if which == "start":
-        return float("-inf") if side.start is None else side.start
-    return float("inf") if side.end is None else side.end
+    end, if_open = (side.start, _EARLIEST) if which == "start" else (side.end, _LATEST)
+    if isinstance(end, Property):
+        return _Bound(end, if_open)
+    return end or float("-inf" if which == "start" else "inf")
 
 
 def _compared(operator: str, left: Instant, right: Instant, timezone: tzinfo) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache, wraps
 from typing import Any, ClassVar
 
+import numpy as np
 import orjson
 import shapely
 from shapely.errors import GEOSException
@@ -86,6 +87,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
         ("twin_spatial", _spatial_function(literal), 3),
         ("twin_dwithin", _distance_function(literal), 3),
         ("twin_json", _json_value, 3),
+        ("twin_reaches", _reaches, 3),
     ):
         connection.create_function(name, count, _null_aware(function), deterministic=True)
 
@@ -223,6 +225,16 @@ def _distance_function(literal: Callable[[bytes], _Literal]) -> Callable[[bytes,
             return None
 
     return twin_dwithin
+
+
+def _reaches(blob: bytes, low: float, high: float) -> int | None:
+    """Say whether the heights of a geometry reach into a range; one of which no height is known does."""
+    try:
+        heights = shapely.get_coordinates(_geometry_of(blob), include_z=True)[:, 2]
+    except (GEOSException, IndexError):
+        return None
+    known = heights[~np.isnan(heights)]
+    return int(not len(known) or (known.max() >= low and known.min() <= high))
 
 
 def _geometry_of(blob: bytes) -> BaseGeometry:

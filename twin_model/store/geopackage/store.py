@@ -186,8 +186,15 @@ class GeoPackageStore(GeoPackageHistory):
                 known = gpkg_schema.make_room(writer, catalogue, self._crs)
         else:
             known = gpkg_schema.known_columns(connection, catalogue, held)
+        self._list_unplaced(known)
         with self._lock:
             self._catalogue = known
+
+    def _list_unplaced(self, catalogue: Catalogue) -> None:
+        """Make the indexes that a file of an earlier program lacks; where it cannot be written, boxes are slower without."""
+        if not gpkg_schema.lists_unplaced(self._connection(), catalogue):
+            with suppress(StoreError), self._writing() as writer:
+                gpkg_schema.list_unplaced(writer, catalogue)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
