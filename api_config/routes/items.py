@@ -49,7 +49,7 @@ from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
+__all__ = ["FAMILY", "item_bytes", "layer_of", "search_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
@@ -98,6 +98,12 @@ def items(request: Request) -> Response:
         return answer(request, body, _HTML, etag=etag)
     links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
     return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
+
+
+def search_of(call: Call, layer: Layer) -> tuple[str, bytes]:
+    """Return the CRS and the page of features of a call whose parameters came in a body."""
+    asked = _asked(call, layer)
+    return asked.crs, _page(call, asked)
 
 
 def is_search(request: Request) -> bool:
@@ -248,21 +254,42 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
 
 def _links(
     call: Call, asked: Asked, columns: tuple[str, ...], rows: list[tuple[Any, ...]], more: bool
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     here = f"{call.base}/collections/{asked.layer.id}"
-    links = [
-        {"href": call.here, "rel": "self", "type": GEOJSON},
-        {"href": here, "rel": "collection", "type": "application/json"},
-        {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
-        {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
-    ]
+    is_posted = call.request.method == "POST"
+    links = (
+        []
+        if is_posted
+        else [
+            {"href": call.here, "rel": "self", "type": GEOJSON},
+            {"href": here, "rel": "collection", "type": "application/json"},
+            {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+            {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
+        ]
+    )
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
         values = _sort_values(call, asked, last, names)
         mark = Cursor(asked.version, (*values, last["fid"])).text(_checksum(call))
+        if is_posted:
+            return [*links, _next_search(call, here, mark)]
         links.append({"href": f"{here}/items?{_address(call, cursor=mark)}", "rel": "next", "type": GEOJSON})
     return links
+
+
+def _next_search(call: Call, here: str, cursor: str) -> dict[str, Any]:
+    """Return the link to the next page of a search: the same body with a cursor (`method`, `body`, `merge` as in STAC API)."""
+    named = {name: call.request.query_params[name] for name in ("lang", "f") if name in call.request.query_params}
+    address = f"{here}/search" + (f"?{urlencode(named)}" if named else "")
+    return {
+        "href": address,
+        "rel": "next",
+        "type": GEOJSON,
+        "method": "POST",
+        "body": {"cursor": cursor},
+        "merge": True,
+    }
 
 
 def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]) -> list[Any]:

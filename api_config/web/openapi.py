@@ -17,6 +17,7 @@ __all__ = [
     "add_parameters",
     "get_operation",
     "path_parameter",
+    "post_operation",
     "query_parameter",
     "require_parameter",
     "titles_of",
@@ -104,3 +105,13 @@ def get_operation(
         "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in parameters],
         "responses": {"200": {"description": "OK", "content": {media_type: {"schema": {"type": "object"}}}}, "400": _PROBLEM, "default": _PROBLEM},
     }}  # fmt: skip
+
+
+def post_operation(
+    operation: str, summary: str, body: dict[str, Any], media_type: str, parameters: list[str], tags: list[str]
+) -> dict[str, Any]:
+    """Return a POST operation that takes a JSON body of a schema; its other parts are those of `get_operation`."""
+    described = get_operation(operation, summary, media_type, parameters, tags)["get"]
+    described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+    described["responses"] |= {"413": _PROBLEM, "415": _PROBLEM}
+    return {"post": described}

@@ -11,6 +11,7 @@ from urllib.parse import quote
 import geopandas as gpd
 import httpx
 import mapbox_vector_tile
+import orjson
 import pytest
 import shapely
 from pygeoapi.provider.base import ProviderItemNotFoundError
@@ -186,6 +187,7 @@ def addresses(ask: Any) -> dict[str, list[str]]:
             "/collections/finding/items",
             "/collections/finding/items?f=html",
         ],
+        "/collections/{collection}/search": [f"{HOUSE}/search?limit=1"],
         item: [f"{HOUSE}/items/A1{page}" for page in pages] + [f"/collections/finding/items/{noticed}?f=html"],
         tiles: [f"{HOUSE}/tiles"],
         tiles + "/{tms}": [f"{HOUSE}/tiles/WebMercatorQuad"],
@@ -224,6 +226,10 @@ def test_no_route_tells_what_the_caller_may_not_see(shared: Any) -> None:
         assert leak is None, (address, leak)
         if HOUSE in address:
             assert not re.search(r'usage|"Use"|用途', text_of(answer)), address
+    for body in ({}, {"q": "a"}, {"filter": {"op": "like", "args": [{"property": "name"}, "%"]}, "sortby": ["name"]}):
+        answer = shared("POST", f"{HOUSE}/search", json=body)
+        assert answer.status_code == 200 and SECRETS.search(text_of(answer)) is None, body
+        assert SECRETS.search(text_of(shared("POST", f"{HOUSE}/search", json=body, headers=AS_STAFF))), body
 
 
 def test_everybody_gets_the_own_answer_whoever_asked_before(shared: Any) -> None:
@@ -267,6 +273,19 @@ def test_a_hidden_field_is_refused_as_one_that_never_was(shared: Any) -> None:
             assert hidden.json()["rule"] == absent.json()["rule"]
             assert hidden.json()["detail"].replace(name, never) == absent.json()["detail"]
             assert staff.status_code == 200 or name == "zz_tall", staff.text
+    for body in (
+        {"filter": "{} = 'x'"},
+        {"filter": {"op": "isNull", "args": [{"property": "{}"}]}},
+        {"sortby": ["-{}"]},
+        {"{}": "x"},
+        {"properties": ["{}"]},
+    ):
+        hidden, absent = (
+            shared("POST", f"{HOUSE}/search?lang=en", json=orjson.loads(orjson.dumps(body).replace(b"{}", each)))
+            for each in (b"zz_owner", b"zy_owner")
+        )
+        assert hidden.status_code == absent.status_code == 400
+        assert hidden.json()["detail"].replace("zz_owner", "zy_owner") == absent.json()["detail"]
 
 
 def test_a_hidden_row_and_a_closed_layer_are_as_absent_as_what_never_was(shared: Any) -> None:

@@ -19,7 +19,7 @@ from twin_model.filter.expression import Expression
 from twin_model.filter.json_form import expression_from_json
 from twin_model.filter.text_form import json_from_text
 
-__all__ = ["LANGUAGES", "MAX_DEPTH", "MAX_LENGTH", "FilterLanguage", "filter_tree", "parse_filter"]
+__all__ = ["LANGUAGES", "MAX_DEPTH", "MAX_LENGTH", "FilterLanguage", "ensure_shallow", "filter_tree", "parse_filter"]
 
 FilterLanguage = Literal["cql2-text", "cql2-json"]
 LANGUAGES = ("cql2-text", "cql2-json")
@@ -87,7 +87,7 @@ def _ensure_characters(source: str) -> None:
 
 
 def _loads(source: str, max_depth: int) -> Any:
-    _ensure_shallow(source, JSON_NESTING * max_depth + GEOMETRY_NESTING, max_depth)
+    ensure_shallow(source, max_depth)
     try:
         return json.loads(source, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -103,8 +103,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise InvalidLiteral(kind="number", text=name, expected="a finite number")
 
 
-def _ensure_shallow(source: str, nesting: int, max_depth: int) -> None:
-    """Count the brackets of a JSON text outside its strings."""
+def ensure_shallow(source: str, max_depth: int = MAX_DEPTH) -> None:
+    """Raise `FilterTooDeep` where a JSON text nests deeper than a filter of so many levels can."""
+    nesting = JSON_NESTING * max_depth + GEOMETRY_NESTING
     depth, in_string, escaped = 0, False, False
     for position, one in enumerate(source):
         if in_string:

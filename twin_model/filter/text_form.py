@@ -31,7 +31,8 @@ from twin_model.filter.errors import (
 __all__ = ["LARGEST_WHOLE_NUMBER", "MAX_TERMS", "json_from_text"]
 
 LARGEST_WHOLE_NUMBER = 2**53
-# The parser recurses over `a OR b OR c ...`: 50,000 terms end the process, 5,000 do not.
+# The parser recurses over `a OR b OR c ...`: 50,000 terms end the process, 5,000 do not. Of JSON each value in a list of
+# IN is a term too: PostgreSQL takes some ten thousands of parameters.
 MAX_TERMS = 4_000
 _TOKEN = r"""
   (?P<space>\s+)
