@@ -12,6 +12,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from twin_model.byte_cache import remembering
 from twin_model.changeset import Box
 from twin_model.crs import authority_axis_swapped, same_crs, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
@@ -26,6 +27,7 @@ __all__ = ["bbox_area", "box_area", "conjunction", "filter_in_storage_crs", "nar
 _PIECES = 32
 """An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
 _MARGIN = 1_000.0
+_VERTEX_BYTES = 24
 _GEOGRAPHIC = {"OGC:CRS84", "EPSG:4326", "EPSG:4490"}
 
 
@@ -95,7 +97,11 @@ def _rectangle(minx: float, miny: float, maxx: float, maxy: float) -> BaseGeomet
     return shapely.Point(corners[0]) if len(corners) == 1 else shapely.LineString((corners[0], corners[-1]))
 
 
-@lru_cache(maxsize=1024)
+def _bytes_of_areas(stored: BaseGeometry, area: BaseGeometry, *_: object) -> int:
+    return _VERTEX_BYTES * int(shapely.get_num_coordinates(stored) + shapely.get_num_coordinates(area))
+
+
+@remembering(most_bytes=16 * 2**20, bytes_of=_bytes_of_areas)
 def stored_area(area: BaseGeometry, crs: str, storage_crs: str, extent: Box, reach: float = 0.0) -> BaseGeometry:
     """Return an area in the storage CRS, cut to the neighbourhood of the extent; empty where it lies elsewhere.
 

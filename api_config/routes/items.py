@@ -62,6 +62,9 @@ _QUICK_ROWS = 1_000
 _SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
+_LONGEST_CRS = 200
+"""Characters; what has more is none of the systems that are offered."""
+
 _CRS_FORMS = re.compile(
     r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
     re.IGNORECASE | re.ASCII,
@@ -334,7 +337,10 @@ def _crs(call: Call, layer: Layer, name: str) -> str:
     value = call.params.get(name)
     if value is None:
         return CRS84
-    return _offered(value, layer.id, crs_list(call.town))
+    offered = crs_list(call.town)
+    if len(value) > _LONGEST_CRS:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer.id, nearest=[uri_of(each) for each in offered])
+    return _offered(value, layer.id, offered)
 
 
 @lru_cache(maxsize=256)

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
+from twin_model.byte_cache import remembering
 from twin_model.filter.errors import (
     FilterError,
     FilterSyntaxError,
@@ -29,6 +29,8 @@ MAX_DEPTH = 64
 # object.
 JSON_NESTING = 2
 GEOMETRY_NESTING = 8
+_BYTES_OF_A_CHARACTER = 32
+"""What a filter that was read takes for each character of its text; a list of short numbers takes most."""
 
 
 def parse_filter(
@@ -41,8 +43,8 @@ def parse_filter(
     """Return the expression that `source` means; text and JSON of one filter give equal expressions.
 
     A dict (or a truth value) is CQL2 JSON already read; `max_length` then counts its keys, values and
-    characters. Raises only subclasses of `FilterError`, whatever `source` holds. The last 256 texts are
-    remembered.
+    characters. Raises only subclasses of `FilterError`, whatever `source` holds. The last texts are
+    remembered, 16 MiB of them.
 
     >>> parse_filter("storeys > 10")
     Comparison(operator='>', left=Property(name='storeys'), right=Constant(value=10))
@@ -70,7 +72,7 @@ def filter_tree(source: str, *, max_length: int = MAX_LENGTH, max_depth: int = M
     return json_from_text(source, max_depth=max_depth)
 
 
-@lru_cache(maxsize=256)
+@remembering(most_bytes=16 * 2**20, bytes_of=lambda expression, source, *_: _BYTES_OF_A_CHARACTER * len(source))
 def _parse(source: str, lang: FilterLanguage, max_depth: int) -> Expression:
     if lang == "cql2-json":
         return expression_from_json(_loads(source, max_depth))

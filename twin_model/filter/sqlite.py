@@ -5,7 +5,7 @@ import sqlite3
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ import shapely
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
+from twin_model.byte_cache import remembering
 from twin_model.filter.errors import InvalidLiteral, shown
 from twin_model.filter.expression import Constant, FunctionCall, JsonKind, JsonValue, Scalar
 from twin_model.filter.folding import folded, pattern_text, without_accents
@@ -21,7 +22,7 @@ from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
 from twin_model.filter.sql import Compiler, Fragment, filled
 
-__all__ = ["SqliteCompiler", "register_functions"]
+__all__ = ["SqliteCompiler", "prepared_literals", "register_functions"]
 
 ENVELOPE_BYTES = (0, 32, 48, 48, 64)
 HEADER_BYTES = 8
@@ -30,6 +31,8 @@ PLAIN_FLAGS, PLAIN_ENVELOPE = 0x03, struct.Struct("<4d")
 # SQLITE_MAX_LIKE_PATTERN_LENGTH, of GLOB too.
 MAX_PATTERN_BYTES = 50_000
 PREPARED_LITERALS = 16
+PREPARED_BYTES = 2 * 2**20
+"""So much WKB is prepared at most; the index of a prepared geometry takes several times as much."""
 _WHOLE = 2**63
 """SQLite's whole numbers are below it."""
 ARITHMETIC = {"/": "twin_divide", "div": "twin_divide_whole", "%": "twin_modulo", "^": "twin_power"}
@@ -74,9 +77,9 @@ def register_functions(connection: sqlite3.Connection) -> None:
     """Give `connection` the functions that compiled filters call; do so once, right after connecting.
 
     Each answers NULL to NULL. `twin_spatial(operator, geopackage_blob, wkb)` prepares a literal when it first
-    meets it and keeps the last 16. A blob that holds no readable geometry gives NULL: unknown, so no match.
+    meets it and keeps the last few. A blob that holds no readable geometry gives NULL: unknown, so no match.
     """
-    literal = _prepared_literals()
+    literal = prepared_literals()
     for name, function, count in (
         ("twin_casefold", str.casefold, 1),
         ("twin_unaccent", without_accents, 1),
@@ -121,7 +124,7 @@ def _json_value(kind: JsonKind, text: str, path: str) -> str | float | None:
     return value if -_WHOLE < value < _WHOLE else float(value)
 
 
-@lru_cache(maxsize=256)
+@remembering(most_bytes=32 * 2**20, bytes_of=lambda value, text: 10 * len(text))
 def _read_json(text: str) -> Any:
     """Return what a JSON text means; elements of one type share theirs, so that few texts are read for many rows."""
     return orjson.loads(text)
@@ -184,7 +187,7 @@ def _box_inside(geometry: BaseGeometry) -> tuple[float, float, float, float] | N
     return None
 
 
-def _prepared_literals() -> Callable[[bytes], _Literal]:
+def prepared_literals() -> Callable[[bytes], _Literal]:
     """Return what prepares a literal of WKB and remembers the last few, most recent first."""
     prepared: list[_Literal] = []
 
@@ -196,6 +199,8 @@ def _prepared_literals() -> Callable[[bytes], _Literal]:
                 return known
         prepared.insert(0, _Literal.of(wkb))
         del prepared[PREPARED_LITERALS:]
+        while len(prepared) > 1 and sum(len(known.wkb) for known in prepared) > PREPARED_BYTES:
+            prepared.pop()
         return prepared[0]
 
     return literal

@@ -49,6 +49,8 @@ __all__ = ["PostgisStore"]
 _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
 _CANCEL_SECONDS = 5
+_LONGEST_PREPARED = 4_096
+"""Statements with more characters, those of long filters, are not kept prepared: neither here nor on the server."""
 
 Connection = psycopg.Connection[Any]
 PlainRows = list[tuple[Any, ...]]
@@ -401,7 +403,8 @@ class PostgisStore(PostgisHistory):
 
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> PlainRows:
     with connection.cursor(binary=True) as cursor:
-        return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
+        prepare = None if len(text) <= _LONGEST_PREPARED else False
+        return cursor.execute(cast("sql.SQL", text), parameters or None, prepare=prepare).fetchall()
 
 
 def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
