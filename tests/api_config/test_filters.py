@@ -293,3 +293,53 @@ def test_the_life_of_a_feature_that_still_stands_is_an_interval_with_an_open_end
         answer = service.get("/collections/street_lamp/items", params={"filter": text, "datetime": "1900-01-01/.."})
         found = [each["properties"]["pole_no"] for each in answer.json()["features"]]
         assert sorted(found) == sorted(names), (text, answer.text[:300])
+
+
+BEYOND = {
+    "storeys * 1e308 > 0": ["b1"],
+    "storeys * 1e308 IS NULL": ["b2"],
+    "1e-308 / storeys / 1e300 = 0": ["b1", "b2"],
+    "height - 1e308 - 1e308 < 0": [],
+    "storeys / 5e-324 > 0": [],
+    "storeys < 1.7976931348623157e308": ["b1", "b2"],
+    "storeys = 9007199254740993": 400,
+    "storeys < 1e309": 400,
+    "S_INTERSECTS(geometry, POINT(1e400 2))": 400,
+    "S_INTERSECTS(geometry, POINT(1e-400 2))": 400,
+    "S_INTERSECTS(geometry, LINESTRING(0 0, 1E99999 5))": 400,
+    "S_INTERSECTS(geometry, POINT(1e99999999999999999999 2))": 400,
+    f"S_INTERSECTS(geometry, POINT(0e{'9' * 400} 2))": 400,
+    f"S_INTERSECTS(geometry, POINT({'9' * 5_000} 2))": 400,
+    f"storeys = {'0' * 5_000}1": ["b1"],
+    f"storeys = {'9' * 5_000}": 400,
+    f"storeys < 0.{'0' * 5_000}1": [],
+    f"storeys < 1e{'9' * 5_000}": 400,
+    "S_INTERSECTS(geometry, BBOX(-1e400, 0, 1e400, 1))": 400,
+    "DWITHIN(geometry, POINT(1 2), 1e400)": 400,
+    "S_INTERSECTS(geometry, BBOX(-1e30, -1e30, 1e30, 1e30))": ["b1", "b2"],
+    "name LIKE 'b\\%'": [],
+    "name LIKE 'b_'": ["b1", "b2"],
+    "CASEI(name) = CASEI('B1')": ["b1"],
+    "storeys IN ()": 400,
+}
+
+
+def test_numbers_without_end_are_answered_alike_by_both_stores(
+    location: str, tmp_path: Path, inside_of: Any, square: Any
+) -> None:
+    """What is beyond the largest number is unknown, what is beyond the smallest is 0; what cannot be written is 400."""
+    houses = {"name": ["b1", "b2"], "storeys": [1, 2], "height": [-1e308, None]}
+    frame = gpd.GeoDataFrame(houses, geometry=[square(0, 0), square(50, 0)], crs="EPSG:4548")
+    with init_town(tmp_path / "town", name="镇", crs="EPSG:4548", store=location) as town:
+        town.edit("building", frame, effective="2020-01-01", reason="survey")
+    service = inside_of(tmp_path / "town")
+
+    answers: dict[str, Any] = {}
+    for text in BEYOND:
+        answer = service.get("/collections/building/items", params={"filter": text})
+        found = answer.json().get("features", ())
+        answers[text] = (
+            answer.status_code if answer.status_code != 200 else [one["properties"]["name"] for one in found]
+        )
+
+    assert answers == BEYOND

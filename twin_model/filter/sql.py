@@ -37,10 +37,14 @@ from twin_model.filter.expression import (
 from twin_model.filter.instant import as_text, day_bounds, local_day
 from twin_model.filter.spatial import to_storage
 
-__all__ = ["Box", "Compiler", "Fragment", "SqlFilter", "Transform"]
+__all__ = ["EXACT", "Box", "Compiler", "Fragment", "SqlFilter", "Transform"]
 
 Transform = Callable[[BaseGeometry], BaseGeometry]
 FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_MODERATE = 1e200
+EXACT = 2**53
+"""Up to here a double holds every whole number."""
+
 # Terms joined in one row make a left-deep tree, and SQLite allows a depth of 1000: longer rows are grouped.
 TERMS_IN_A_ROW = 50
 # One end of the left interval against one end of the right; all must hold (of "disjoint": one must).
@@ -111,6 +115,12 @@ class Compiler(ABC):
     json: Mapping[str, str] = field(default_factory=dict)
     """The columns of JSON texts by what a name into them begins with ("psets", "attributes")."""
 
+    numbers: frozenset[str] = frozenset()
+    """The properties that are doubles."""
+
+    wholes: frozenset[str] = frozenset()
+    """Those that are whole numbers of 64 bits, of which a double holds those up to 2^53 exactly."""
+
     placeholder: ClassVar[str]
 
     @abstractmethod
@@ -120,7 +130,8 @@ class Compiler(ABC):
     def call(self, node: FunctionCall) -> Fragment: ...
 
     @abstractmethod
-    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment: ...
+    def arithmetic(self, node: Arithmetic) -> Fragment:
+        """Return a value computed in doubles; NULL where it has none: beyond the largest, or a division by 0."""
 
     @abstractmethod
     def json_value(self, node: JsonValue) -> Fragment:
@@ -154,7 +165,7 @@ class Compiler(ABC):
             case Comparison():
                 return self.compare(node.operator, node.left, node.right)
             case Between():
-                return self._between(node)
+                return self.between(node)
             case In():
                 return self._in(node)
             case Like():
@@ -183,7 +194,31 @@ class Compiler(ABC):
             case FunctionCall():
                 return self.call(node)
             case Arithmetic():
-                return self.arithmetic(node.operator, self.scalar(node.left), self.scalar(node.right))
+                return self.arithmetic(node)
+
+    def operands(self, *nodes: Scalar) -> list[Fragment]:
+        """Return the operands of one comparison."""
+        return list(map(self.scalar, nodes))
+
+    def is_double(self, node: Scalar) -> bool:
+        """Say whether a value is a double: what it is compared with is made one, too."""
+        match node:
+            case Constant():
+                return isinstance(node.value, float)
+            case Property():
+                return node.name in self.numbers
+            case JsonValue():
+                return node.kind == "number"
+        return isinstance(node, Arithmetic)
+
+    def is_tame(self, node: Arithmetic) -> bool:
+        """Say whether no value of an operation can leave the range of doubles: a whole property and a moderate constant."""
+        match node:
+            case Arithmetic(_, Property(name), Constant(int() | float() as value)):
+                return name in self.wholes and 1 <= abs(value) < _MODERATE
+            case Arithmetic("+" | "-" | "*", Constant(int() | float() as value), Property(name)):
+                return name in self.wholes and 1 <= abs(value) < _MODERATE
+        return False
 
     def compare(self, operator: str, left: Scalar, right: Scalar) -> Fragment:
         """Return a comparison. Dates and datetimes meet at the coarser granularity: the local day."""
@@ -194,7 +229,7 @@ class Compiler(ABC):
         if isinstance(right, Instant):
             is_datetime = isinstance(left, Property) and left.name in self.datetimes
             return self._compare_instant(operator, self.scalar(left), right, is_datetime=is_datetime)
-        return filled(f"({{}} {operator} {{}})", self.scalar(left), self.scalar(right))
+        return filled(f"({{}} {operator} {{}})", *self.operands(left, right))
 
     def _compare_instant(self, operator: str, column: Fragment, right: Instant, *, is_datetime: bool) -> Fragment:
         if not is_datetime:
@@ -212,18 +247,23 @@ class Compiler(ABC):
                 return filled(f"({{}} {operator} {{}})", column, first)
         return filled(f"({{}} {'<' if operator == '<=' else '>='} {{}})", column, following)
 
-    def _between(self, node: Between) -> Fragment:
+    def between(self, node: Between) -> Fragment:
         if any(isinstance(part, Instant) for part in (node.value, node.lower, node.upper)):
             ends = (self.compare(">=", node.value, node.lower), self.compare("<=", node.value, node.upper))
             return filled("({} AND {})", *ends)
-        return filled("({} BETWEEN {} AND {})", *map(self.scalar, (node.value, node.lower, node.upper)))
+        return filled("({} BETWEEN {} AND {})", *self.operands(node.value, node.lower, node.upper))
 
     def _in(self, node: In) -> Fragment:
-        if any(isinstance(part, Instant) for part in (node.value, *node.items)):
+        are_instants = any(isinstance(part, Instant) for part in (node.value, *node.items))
+        if are_instants or self._is_mixed(node):
             return joined(" OR ", [self.compare("=", node.value, item) for item in node.items])
-        items = [self.scalar(item) for item in node.items]
-        places = ", ".join("{}" for _ in items)
-        return filled(f"({{}} IN ({places}))", self.scalar(node.value), *items)
+        places = ", ".join("{}" for _ in node.items)
+        return filled(f"({{}} IN ({places}))", *self.operands(node.value, *node.items))
+
+    def _is_mixed(self, node: In) -> bool:
+        """Say whether values of a list are compared one by one: a double among whole numbers makes no double of the others."""
+        is_plain = self.is_double(node.value) and all(isinstance(item, Constant) for item in node.items)
+        return not is_plain and any(map(self.is_double, (node.value, *node.items)))
 
     def _temporal(self, node: Temporal) -> Fragment:
         rules = TEMPORAL[node.operator]

@@ -16,11 +16,20 @@ from shapely.geometry.base import BaseGeometry
 
 from twin_model.byte_cache import remembering
 from twin_model.filter.errors import InvalidLiteral, shown
-from twin_model.filter.expression import Constant, FunctionCall, JsonKind, JsonValue, Scalar
+from twin_model.filter.expression import (
+    Arithmetic,
+    Between,
+    Constant,
+    FunctionCall,
+    JsonKind,
+    JsonValue,
+    Property,
+    Scalar,
+)
 from twin_model.filter.folding import folded, pattern_text, without_accents
 from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
-from twin_model.filter.sql import Compiler, Fragment, filled
+from twin_model.filter.sql import EXACT, Compiler, Fragment, filled
 
 __all__ = ["SqliteCompiler", "prepared_literals", "register_functions"]
 
@@ -35,7 +44,15 @@ PREPARED_BYTES = 2 * 2**20
 """So much WKB is prepared at most; the index of a prepared geometry takes several times as much."""
 _WHOLE = 2**63
 """SQLite's whole numbers are below it."""
-ARITHMETIC = {"/": "twin_divide", "div": "twin_divide_whole", "%": "twin_modulo", "^": "twin_power"}
+ARITHMETIC = {
+    "+": "twin_add",
+    "-": "twin_subtract",
+    "*": "twin_multiply",
+    "/": "twin_divide",
+    "div": "twin_divide_whole",
+    "%": "twin_modulo",
+    "^": "twin_power",
+}
 
 
 class SqliteCompiler(Compiler):
@@ -56,11 +73,38 @@ class SqliteCompiler(Compiler):
         function = "twin_casefold" if node.function == "casei" else "twin_unaccent"
         return filled(f"{function}({{}})", self.scalar(node.argument))
 
-    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
-        """SQLite divides and takes remainders of integers in its own way, so these are functions of ours."""
-        if operator in ARITHMETIC:
-            return filled(f"{ARITHMETIC[operator]}({{}}, {{}})", left, right)
-        return filled(f"({{}} {operator} {{}})", left, right)
+    def arithmetic(self, node: Arithmetic) -> Fragment:
+        """SQLite divides and takes remainders of integers in its own way, and knows infinity: functions of ours do neither."""
+        if node.operator in "+-*" and self.is_tame(node):
+            return filled(f"({{}} {node.operator} {{}})", self._as_double(node.left), self._as_double(node.right))
+        return filled(f"{ARITHMETIC[node.operator]}({{}}, {{}})", self.scalar(node.left), self.scalar(node.right))
+
+    def operands(self, *nodes: Scalar) -> list[Fragment]:
+        """Return the operands of a comparison; beside a double all are doubles, where that makes a difference.
+
+        SQLite compares a whole number with a double digit by digit, PostgreSQL makes the whole number a double.
+        """
+        doubles = [node for node in nodes if self.is_double(node)]
+        if len(nodes) == 2 and all(isinstance(node, Constant) and abs(float(node.value)) < EXACT for node in doubles):
+            return super().operands(*nodes)
+        return list(map(self._compared_as_double if doubles else self.scalar, nodes))
+
+    def between(self, node: Between) -> Fragment:
+        if not any(map(self.is_double, (node.value, node.lower, node.upper))):
+            return super().between(node)
+        return filled(
+            "({} AND {})", self.compare(">=", node.value, node.lower), self.compare("<=", node.value, node.upper)
+        )
+
+    def _compared_as_double(self, node: Scalar) -> Fragment:
+        is_whole = isinstance(node, Property) and node.name in self.wholes
+        return filled("CAST({} AS REAL)", self.scalar(node)) if is_whole else self._as_double(node)
+
+    def _as_double(self, node: Scalar) -> Fragment:
+        """Return an operand, a constant as a double: SQLite then makes one of what it is computed with."""
+        if isinstance(node, Constant) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return self.bind(float(node.value))
+        return self.scalar(node)
 
     def json_value(self, node: JsonValue) -> Fragment:
         path = self.bind(orjson.dumps(node.path).decode())
@@ -83,6 +127,9 @@ def register_functions(connection: sqlite3.Connection) -> None:
     for name, function, count in (
         ("twin_casefold", str.casefold, 1),
         ("twin_unaccent", without_accents, 1),
+        ("twin_add", _add, 2),
+        ("twin_subtract", _subtract, 2),
+        ("twin_multiply", _multiply, 2),
         ("twin_divide", _divide, 2),
         ("twin_divide_whole", _divide_whole, 2),
         ("twin_modulo", _modulo, 2),
@@ -130,13 +177,30 @@ def _read_json(text: str) -> Any:
     return orjson.loads(text)
 
 
-def _divide(left: float, right: float) -> float:
-    return left / right
+def _finite(number: float) -> float | None:
+    """Return a number; None beyond the largest double, which Python calls infinite."""
+    return number if math.isfinite(number) else None
+
+
+def _add(left: float, right: float) -> float | None:
+    return _finite(float(left) + float(right))
+
+
+def _subtract(left: float, right: float) -> float | None:
+    return _finite(float(left) - float(right))
+
+
+def _multiply(left: float, right: float) -> float | None:
+    return _finite(float(left) * float(right))
+
+
+def _divide(left: float, right: float) -> float | None:
+    return _finite(float(left) / float(right))
 
 
 def _divide_whole(left: float, right: float) -> float:
     """Return the quotient cut towards zero; a float, because it may exceed SQLite's integers."""
-    return float(math.trunc(left / right))
+    return float(math.trunc(float(left) / float(right)))
 
 
 def _modulo(left: float, right: float) -> float:

@@ -7,7 +7,7 @@ tables in `schema`; how a server is reached stands in `server`.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, cast
@@ -138,8 +138,15 @@ class PostgisStore(PostgisHistory):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)
         else:
             known = postgis_schema.known_columns(connection, catalogue, held, schema)
+        self._ensure_functions(connection)
         with self._lock:
             self._catalogue = known
+
+    def _ensure_functions(self, connection: Connection) -> None:
+        """Make the functions that a schema of an earlier program lacks; an account that may only read goes without them."""
+        if not postgis_schema.has_functions(connection, self._address.schema):
+            with suppress(StoreError), writing(connection, self._address):
+                postgis_schema.make_functions(connection)
 
     # --- reading
 
