@@ -14,10 +14,12 @@ import mapbox_vector_tile
 import orjson
 import pytest
 import shapely
+import yaml
 from pygeoapi.provider.base import ProviderItemNotFoundError
 from starlette.routing import Mount
 
 from api_config.ogc.providers import TownFeatureProvider
+from api_config.ogc.stock import stock_configuration
 from api_config.web.call import Call, Service
 from tiles.solids import feature_colors
 from twin_model.filter import parse_filter
@@ -383,6 +385,32 @@ def test_a_stock_pygeoapi_is_given_what_everybody_may_see(folder: Path, tmp_path
     for name in frame.index[~frame["layer"].isin(["spot_height", "zz_house"])]:
         with pytest.raises(ProviderItemNotFoundError):
             findings.get(name)
+    with open_town(path) as town:
+        written = stock_configuration(town, "http://localhost:5000")
+    assert "zz_house" in written and not re.search("zz_vault|Vaults|VAULT7", written)
+    (path / "town.toml").write_text(settings.replace("closed = []", 'closed = ["zz_vault", "zz_house"]'), "utf-8")
+    for layer in ("zz_vault", "zz_house"):
+        with pytest.raises(ProviderItemNotFoundError):
+            TownFeatureProvider(definition | {"data": {"town": str(path), "layer": layer}})
+
+
+def test_a_stock_pygeoapi_with_pipelines_listens_to_this_machine_unless_they_are_published(
+    scratch: Any, bring: Any
+) -> None:
+    line = shapely.LineString([(EAST, NORTH, 60), (EAST + 50, NORTH, 59)])
+    hosts = []
+    for published in (False, False, True):
+        with open_town(scratch.path) as town:
+            hosts.append(yaml.safe_load(stock_configuration(town, "http://localhost:5000"))["server"]["bind"]["host"])
+        if len(hosts) == 1:
+            bring(scratch, "pipe_line", [line], segment_key=["A~B"])
+        elif not published:
+            text = (scratch.path / "town.toml").read_text("utf-8")
+            (scratch.path / "town.toml").write_text(
+                text.replace("publish_underground = false", "publish_underground = true"), "utf-8"
+            )
+
+    assert hosts == ["0.0.0.0", "127.0.0.1", "0.0.0.0"]
 
 
 @pytest.mark.parametrize("layer", ["spot_height", "contour", "map_sheet"])
