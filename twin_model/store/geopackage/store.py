@@ -51,6 +51,9 @@ _STEPS_BETWEEN_LOOKS = 2_000
 _CHECKPOINT_PAGES = 8_000
 """So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
 some size would stop for the disk."""
+_KEPT_STATEMENTS, _LONGEST_KEPT = 128, 4_096
+"""So many statements a connection keeps prepared, none with more characters: one of a long filter takes a megabyte."""
+
 _DIALECT = GeoPackageDialect()
 
 
@@ -136,7 +139,11 @@ class GeoPackageStore(GeoPackageHistory):
             known.execute("PRAGMA mmap_size = 1073741824")
         return known
 
-    def _connect(self) -> "_Connection":
+    def _connection_for(self, text: str) -> "_Connection":
+        """Return a connection on which a statement runs; a long one has one of its own, which goes with its answer."""
+        return self._connection() if len(text) <= _LONGEST_KEPT else self._connect(kept_statements=0)
+
+    def _connect(self, *, kept_statements: int = _KEPT_STATEMENTS) -> "_Connection":
         if not self._path.exists():
             raise StoreError("store.error", cause=f"{self._path} does not exist")
         connection = sqlite3.connect(
@@ -144,7 +151,7 @@ class GeoPackageStore(GeoPackageHistory):
             isolation_level=None,
             check_same_thread=False,
             timeout=_BUSY_SECONDS,
-            cached_statements=512,
+            cached_statements=kept_statements,
             factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -186,8 +193,15 @@ class GeoPackageStore(GeoPackageHistory):
                 known = gpkg_schema.make_room(writer, catalogue, self._crs)
         else:
             known = gpkg_schema.known_columns(connection, catalogue, held)
+        self._list_unplaced(known)
         with self._lock:
             self._catalogue = known
+
+    def _list_unplaced(self, catalogue: Catalogue) -> None:
+        """Make the indexes that a file of an earlier program lacks; where it cannot be written, boxes are slower without."""
+        if not gpkg_schema.lists_unplaced(self._connection(), catalogue):
+            with suppress(StoreError), self._writing() as writer:
+                gpkg_schema.list_unplaced(writer, catalogue)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -236,7 +250,7 @@ class GeoPackageStore(GeoPackageHistory):
     def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
         statement = select(_DIALECT, self._context(layer, query), query, what=what)
         try:
-            return self._connection().execute(statement.text, statement.parameters), statement.columns
+            return self._connection_for(statement.text).execute(statement.text, statement.parameters), statement.columns
         except UnicodeEncodeError as error:
             raise QueryRefused("query.not_a_value") from error
         except sqlite3.OperationalError as error:

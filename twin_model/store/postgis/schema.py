@@ -15,7 +15,7 @@ from psycopg import sql
 
 from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of
-from twin_model.filter.postgis_functions import create_functions
+from twin_model.filter.postgis_functions import NEWEST, create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
 from twin_model.store.former_fields import (
     Held,
@@ -39,11 +39,13 @@ __all__ = [
     "execute",
     "forget_description",
     "geometries_held",
+    "has_functions",
     "history_of",
     "indexed",
     "keep_description",
     "keep_tolerance",
     "known_columns",
+    "make_functions",
     "make_room",
     "newest_version",
     "pack_parts",
@@ -130,7 +132,7 @@ def newest_version(connection: "psycopg.Connection[Any]", address: ServerAddress
 
 def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     """Make the functions and tables that every store has, for a town in `crs`."""
-    execute(connection, ";\n".join(create_functions()))
+    make_functions(connection)
     execute(connection, _GUARD.format(refusal=_REFUSAL.replace("'", "''")))
     execute(connection, _CORE)
     for key, value in (("format", str(FORMAT)), ("crs", crs)):
@@ -139,6 +141,19 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     execute(connection, ";\n".join(_guard(f"twin_{table}") for table in tables))
     pack_parts(connection)
     execute(connection, CREATE_VIEW)
+
+
+def has_functions(connection: "psycopg.Connection[Any]", schema: str) -> bool:
+    """Say whether a schema has all the functions that filters call."""
+    text = (
+        "SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s AND p.proname = %s"
+    )
+    return connection.execute(text, (schema, NEWEST)).fetchone() is not None
+
+
+def make_functions(connection: "psycopg.Connection[Any]") -> None:
+    """Make them anew in the first schema of the search path."""
+    execute(connection, ";\n".join(create_functions()))
 
 
 def pack_parts(connection: "psycopg.Connection[Any]") -> None:
