@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -20,6 +20,7 @@ from twin_model.crs import CRS84
 from twin_model.filter import Expression
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress
+from twin_model.store.damage import Damage
 from twin_model.temporal import Instant
 from twin_model.view import View
 
@@ -29,6 +30,7 @@ __all__ = [
     "Described",
     "FeatureQuery",
     "HeadStart",
+    "LayerCounters",
     "Link",
     "Provenance",
     "SortKey",
@@ -36,6 +38,7 @@ __all__ = [
     "StoreHistory",
     "StoreReads",
     "StoreTransfer",
+    "StoreUpkeep",
     "StoreWrites",
     "Summary",
 ]
@@ -180,6 +183,20 @@ class Link:
     kind: str
     from_fid: int
     to_fid: int
+
+
+class LayerCounters(NamedTuple):
+    """What a store keeps of a layer in numbers: logical table `layer` (`copying`), in the order of its columns."""
+
+    layer: str
+    next_fid: int
+    features: int
+    version: int
+    next_planned: Instant | None
+    min_x: float | None
+    min_y: float | None
+    max_x: float | None
+    max_y: float | None
 
 
 @dataclass(frozen=True)
@@ -349,7 +366,27 @@ class StoreTransfer(Protocol):
         ...
 
 
-class Store(StoreReads, StoreWrites, StoreHistory, StoreTransfer, Protocol):
+class StoreUpkeep(Protocol):
+    """What an audit asks of a store besides its rows: up to where it was proved, and the state of tables and indexes."""
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        """Return number and hash of the version up to which the history was last proved, None for never."""
+        ...
+
+    def keep_checkpoint(self, number: int, digest: str) -> None:
+        """Remember up to where the history was proved. Raises `StoreError` where the store cannot be written to."""
+        ...
+
+    def damages(self) -> list[Damage]:
+        """Return what is wrong with tables, guards and indexes."""
+        ...
+
+    def rebuild(self, counters: Iterable[LayerCounters]) -> None:
+        """Make guards, indexes and what hangs on the rows anew, with these numbers of layers; rows stay as they are."""
+        ...
+
+
+class Store(StoreReads, StoreWrites, StoreHistory, StoreTransfer, StoreUpkeep, Protocol):
     """Keeps layers, versions and blobs. Many readers, writers one after the other; each commit whole or not at all.
 
     Who needs only a part of it says so: a function that reads takes `StoreReads`.

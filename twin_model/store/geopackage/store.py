@@ -26,11 +26,22 @@ from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
-from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
+from twin_model.store.base import (
+    DeliveredState,
+    Described,
+    FeatureQuery,
+    HeadStart,
+    LayerCounters,
+    Provenance,
+    Summary,
+)
+from twin_model.store.changeset_record import read_checkpoint
+from twin_model.store.damage import Damage
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
+from twin_model.store.geopackage import upkeep
 from twin_model.store.geopackage.history import GeoPackageHistory, layer_versions
 from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
@@ -160,6 +171,8 @@ class GeoPackageStore(GeoPackageHistory):
             meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
             raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
+        if not meta.get("format", "").isdecimal() or not meta.get("crs"):
+            raise StoreError("store.damaged", cause=f"vgpkg_twin_meta: {sorted(meta)[:5]}")
         stored = int(meta["format"])
         if stored > gpkg_schema.FORMAT:
             raise StoreTooNew(path=str(self._path), found=stored, known=gpkg_schema.FORMAT)
@@ -420,12 +433,34 @@ class GeoPackageStore(GeoPackageHistory):
     def dump(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
         connection = self._connection()
         with connection.streaming():
-            yield from gpkg_copy.dump(connection, self._catalogue, table)
+            try:
+                yield from gpkg_copy.dump(connection, self._catalogue, table)
+            except sqlite3.DatabaseError as error:
+                raise self._as_store_error(error) from error
 
     def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
         with self._writing() as connection:
             for table, batches in tables:
                 gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
+
+    # --- upkeep
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'checkpoint'"
+        row = self._connection().execute(text).fetchone()
+        return read_checkpoint(row[0]) if row else None
+
+    def keep_checkpoint(self, number: int, digest: str) -> None:
+        with self._writing() as connection:
+            row = ("checkpoint", f"{number} {digest}")
+            connection.execute("INSERT OR REPLACE INTO vgpkg_twin_meta VALUES (?,?)", row)
+
+    def damages(self) -> list[Damage]:
+        return upkeep.damages(self._connection(), self._catalogue, self._crs)
+
+    def rebuild(self, counters: Iterable[LayerCounters]) -> None:
+        with self._writing() as connection:
+            upkeep.rebuild(connection, self._catalogue, self._crs, counters)
 
 
 def _numbers(listed: str) -> NDArray[np.int64]:

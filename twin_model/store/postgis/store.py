@@ -24,12 +24,23 @@ from twin_model.deadline import stopped_by
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
-from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
+from twin_model.store.base import (
+    DeliveredState,
+    Described,
+    FeatureQuery,
+    HeadStart,
+    LayerCounters,
+    Provenance,
+    Summary,
+)
+from twin_model.store.changeset_record import read_checkpoint
+from twin_model.store.damage import Damage
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
+from twin_model.store.postgis import upkeep
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.head_start import PostgisHeadStart
 from twin_model.store.postgis.history import PostgisHistory, layer_versions
@@ -110,6 +121,8 @@ class PostgisStore(PostgisHistory):
         if newest_version(connection, self._address) is None:
             raise StoreError("store.no_town", url=self.url)
         meta = dict(connection.execute("SELECT key, value FROM twin_meta").fetchall())
+        if not str(meta.get("format", "")).isdecimal() or not meta.get("crs"):
+            raise StoreError("store.damaged", cause=f"twin_meta: {sorted(meta)[:5]}")
         found, known = int(meta["format"]), postgis_schema.FORMAT
         if found > known:
             raise StoreTooNew(path=self.url, found=found, known=known)
@@ -397,6 +410,25 @@ class PostgisStore(PostgisHistory):
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:
                 postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
+
+    # --- upkeep
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        rows = self._all("SELECT value FROM twin_meta WHERE key = 'checkpoint'")
+        return read_checkpoint(rows[0][0]) if rows else None
+
+    def keep_checkpoint(self, number: int, digest: str) -> None:
+        text = "INSERT INTO twin_meta VALUES ('checkpoint', %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        with self._writing() as connection:
+            connection.execute(text, (f"{number} {digest}",))
+
+    def damages(self) -> list[Damage]:
+        with self._lent() as connection:
+            return upkeep.damages(connection, self._catalogue, self._address.schema, self._crs)
+
+    def rebuild(self, counters: Iterable[LayerCounters]) -> None:
+        with self._writing() as connection:
+            upkeep.rebuild(connection, self._catalogue, self._address.schema, self._crs, counters)
 
 
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> PlainRows:
