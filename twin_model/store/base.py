@@ -313,6 +313,10 @@ class StoreHistory(Protocol):
         """Return the number of the newest version; 0 before the first changeset."""
         ...
 
+    def hash_of(self, number: int) -> str:
+        """Return the hash of a version in the chain, "" where there is none of that number."""
+        ...
+
     def changed_since(self, layer: str, bbox: Box | None) -> int:
         """Return the number of the last version that touched the layer within the box; 0 for none."""
         ...
