@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
@@ -42,6 +43,7 @@ from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
 from twin_model.store.geopackage import upkeep
+from twin_model.store.geopackage.failures import BUSY_SECONDS, in_our_words, is_of_the_disk, store_error
 from twin_model.store.geopackage.history import GeoPackageHistory, layer_versions
 from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
@@ -55,7 +57,6 @@ from twin_model.view import View
 
 __all__ = ["GeoPackageStore"]
 
-_BUSY_SECONDS = 60
 _STEPS_BETWEEN_LOOKS = 2_000
 """So many steps of a statement are some tens of microseconds, a spatial comparison apart."""
 
@@ -72,6 +73,8 @@ class _Connection(sqlite3.Connection):
     """
 
     streams = 0
+    frozen: tuple[int, int, bool] | None = None
+    """How the file was when it was opened for reading alone, nothing being written beside it; None otherwise."""
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
@@ -87,13 +90,17 @@ class _Connection(sqlite3.Connection):
             self.close()
 
 
+@in_our_words
 class GeoPackageStore(GeoPackageHistory):
     """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
 
     def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
         self._local, self._lock = threading.local(), threading.Lock()
-        meta = self._meta()
+        try:
+            meta = self._meta()
+        except sqlite3.Error as error:
+            raise self._as_store_error(error) from error
         self._crs = meta["crs"]
         self.extend(catalogue)
 
@@ -142,25 +149,51 @@ class GeoPackageStore(GeoPackageHistory):
 
     def _connection(self) -> "_Connection":
         known: _Connection | None = getattr(self._local, "connection", None)
-        if known is None:
-            known = self._local.connection = self._connect()
+        if known is None or (known.frozen is not None and known.frozen != self._signature()):
+            known = self._local.connection = self._reading_connection()
             known.execute("PRAGMA mmap_size = 1073741824")
         return known
 
-    def _connect(self) -> "_Connection":
+    def _reading_connection(self) -> "_Connection":
+        """Return a connection to read on: where the disk has no room or may not be written to, one that writes nothing."""
+        try:
+            connection = self._connect()
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+            return connection
+        except sqlite3.Error as error:
+            if not is_of_the_disk(error) or not os.access(self._path, os.R_OK) or not self._path.is_file():
+                raise
+            waiting = self._path.with_name(f"{self._path.name}-wal")
+            if waiting.exists() and waiting.stat().st_size:
+                raise StoreError(
+                    "store.changes_wait", path=str(self._path), wal=waiting.name, cause=str(error)
+                ) from error
+        frozen = self._signature()
+        connection = self._connect(immutable=True)
+        connection.frozen = frozen
+        return connection
+
+    def _signature(self) -> tuple[int, int, bool]:
+        """Return what changes when somebody writes to the file."""
+        held = self._path.stat()
+        return held.st_mtime_ns, held.st_size, self._path.with_name(f"{self._path.name}-wal").exists()
+
+    def _connect(self, *, immutable: bool = False) -> "_Connection":
         if not self._path.exists():
-            raise StoreError("store.error", cause=f"{self._path} does not exist")
+            raise StoreError("store.missing", path=str(self._path))
         connection = sqlite3.connect(
-            self._path,
+            f"file:{quote(str(self._path))}?immutable=1" if immutable else self._path,
+            uri=immutable,
             isolation_level=None,
             check_same_thread=False,
-            timeout=_BUSY_SECONDS,
+            timeout=BUSY_SECONDS,
             cached_statements=512,
             factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA cache_size = -65536")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if not immutable:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         register_functions(connection)
         connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
@@ -170,7 +203,9 @@ class GeoPackageStore(GeoPackageHistory):
         try:
             meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
-            raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
+            if self._is_a_strangers():
+                raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
+            raise self._as_store_error(error) from error
         if not meta.get("format", "").isdecimal() or not meta.get("crs"):
             raise StoreError("store.damaged", cause=f"vgpkg_twin_meta: {sorted(meta)[:5]}")
         stored = int(meta["format"])
@@ -179,6 +214,14 @@ class GeoPackageStore(GeoPackageHistory):
         if stored < gpkg_schema.FORMAT:
             self._migrate(stored, meta["crs"])
         return meta
+
+    def _is_a_strangers(self) -> bool:
+        """Say whether the file is a whole GeoPackage, and none of its tables is one of a town's."""
+        try:
+            names = {name for (name,) in self._connection().execute("SELECT name FROM sqlite_master")}
+        except (sqlite3.Error, StoreError):
+            return False
+        return "gpkg_contents" in names and not any(name.startswith("vgpkg_twin_") for name in names)
 
     def _migrate(self, stored: int, crs: str) -> None:
         """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
@@ -204,9 +247,11 @@ class GeoPackageStore(GeoPackageHistory):
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the one writer's place; everything inside is written together, or nothing of it."""
+        """Hold the one writer's place; everything inside is written together, or nothing of it. What was answered with a
+        version is on the disk: a power cut does not take it back."""
         connection = self._connect()
         try:
+            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO vgpkg_twin_writer VALUES (?)", (os.getpid(),))
             yield connection
@@ -218,11 +263,7 @@ class GeoPackageStore(GeoPackageHistory):
             connection.close()
 
     def _as_store_error(self, error: sqlite3.Error) -> StoreError:
-        if "locked" in str(error) or "busy" in str(error):
-            return StoreError("store.busy", path=str(self._path), seconds=_BUSY_SECONDS)
-        if "full" in str(error):
-            return StoreError("store.disk_full", cause=str(error))
-        return StoreError("store.error", cause=str(error))
+        return store_error(error, self._path)
 
     # --- reading
 
@@ -433,10 +474,7 @@ class GeoPackageStore(GeoPackageHistory):
     def dump(self, table: str) -> Iterator[list[tuple[Any, ...]]]:
         connection = self._connection()
         with connection.streaming():
-            try:
-                yield from gpkg_copy.dump(connection, self._catalogue, table)
-            except sqlite3.DatabaseError as error:
-                raise self._as_store_error(error) from error
+            yield from gpkg_copy.dump(connection, self._catalogue, table)
 
     def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
         with self._writing() as connection:
