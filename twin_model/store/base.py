@@ -357,6 +357,9 @@ class StoreHistory(Protocol):
 class StoreTransfer(Protocol):
     """A store as a whole: copied while it is used, shown as logical tables, filled with them."""
 
+    is_unfinished: bool
+    """Whether it is the target of a copy that has not been proved equal."""
+
     def backup(self, target: Path) -> None:
         """Write the whole store as it is at one moment into a file, while others read and write."""
         ...
@@ -366,7 +369,11 @@ class StoreTransfer(Protocol):
         ...
 
     def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
-        """Fill an empty store with the rows of logical tables, in one transaction."""
+        """Fill an empty store with the rows of logical tables, in one transaction; what a stopped copy left goes before."""
+        ...
+
+    def finish_copy(self) -> None:
+        """Make the target of a copy a town's store: both were proved equal."""
         ...
 
 

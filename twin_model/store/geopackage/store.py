@@ -37,6 +37,7 @@ from twin_model.store.base import (
     Summary,
 )
 from twin_model.store.changeset_record import read_checkpoint
+from twin_model.store.copying import COPYING
 from twin_model.store.damage import Damage
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
@@ -94,20 +95,27 @@ class _Connection(sqlite3.Connection):
 class GeoPackageStore(GeoPackageHistory):
     """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
 
-    def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
+    def __init__(
+        self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai", unfinished: bool = False
+    ) -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
         self._local, self._lock = threading.local(), threading.Lock()
         try:
             meta = self._meta()
         except sqlite3.Error as error:
             raise self._as_store_error(error) from error
+        self.is_unfinished = COPYING in meta
+        if self.is_unfinished and not unfinished:
+            raise StoreError("store.copy_unfinished", url=str(path))
         self._crs = meta["crs"]
         self.extend(catalogue)
 
     @classmethod
-    def create(cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "GeoPackageStore":
+    def create(
+        cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai", unfinished: bool = False
+    ) -> "GeoPackageStore":
         """Make an empty store with every layer of the catalogue; the file appears whole or not at all, and takes no
-        other file's place."""
+        other file's place. One that is `unfinished` is to be filled (`load`) and is no town's until `finish_copy`."""
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         part.unlink(missing_ok=True)
         connection = sqlite3.connect(part, isolation_level=None)
@@ -117,6 +125,8 @@ class GeoPackageStore(GeoPackageHistory):
             for layer in catalogue:
                 if layer.kind == "feature":
                     gpkg_schema.create_layer(connection, layer, crs)
+            if unfinished:
+                connection.execute("INSERT INTO vgpkg_twin_meta VALUES (?, 'yes')", (COPYING,))
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
@@ -127,7 +137,7 @@ class GeoPackageStore(GeoPackageHistory):
             raise StoreError("store.file_exists", path=str(path)) from error
         finally:
             part.unlink()
-        return cls(path, catalogue, zone=zone)
+        return cls(path, catalogue, zone=zone, unfinished=unfinished)
 
     @property
     def url(self) -> str:
@@ -480,6 +490,11 @@ class GeoPackageStore(GeoPackageHistory):
         with self._writing() as connection:
             for table, batches in tables:
                 gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
+
+    def finish_copy(self) -> None:
+        with self._writing() as connection:
+            connection.execute("DELETE FROM vgpkg_twin_meta WHERE key = ?", (COPYING,))
+        self.is_unfinished = False
 
     # --- upkeep
 
