@@ -139,9 +139,9 @@ def test_a_source_that_takes_too_long_is_refused_by_name_with_the_option_and_the
 def test_a_source_that_needs_too_much_memory_is_refused_by_name_with_the_option_and_the_next_is_read(
     lamps: Path, tmp_path: Path
 ) -> None:
-    words = ended(lamps, ReadLimits(1, memory_mib=90), tmp_path)
+    words = ended(lamps, ReadLimits(1, memory_mib=60), tmp_path)
 
-    assert "street_lamp.geojson needed more than 90 MiB" in words and words.count("--memory") == 2
+    assert "street_lamp.geojson needed more than 60 MiB" in words and words.count("--memory") == 2
 
 
 def test_a_child_that_is_killed_is_told_by_the_name_of_its_source_and_the_next_is_read(
