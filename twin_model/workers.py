@@ -124,9 +124,8 @@ class Workers(Executor):
         number = next(self._numbers)
         if progress is not None:
             self._listeners[number] = progress
-        inner = self._pool.schedule(
-            _run, args=(number, self._place(number), function, args, kwargs), timeout=self._seconds
-        )
+        task = bytes(ForkingPickler.dumps((function, args, kwargs)))
+        inner = self._pool.schedule(_run, args=(number, self._place(number), task), timeout=self._seconds)
         outer: _WorkerFuture[T] = _WorkerFuture(inner)
         self._futures.add(outer)
         inner.add_done_callback(lambda done: self._finish(number, function, done, outer))
@@ -321,16 +320,17 @@ def _pages(process: int, column: int) -> int:
         return 0
 
 
-def _run(number: int, folder: str, function: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> bytes:
-    """Run a task in a child and return its answer packed: nothing of a task's happens while the lock of the pool is held.
+def _run(number: int, folder: str, task: bytes) -> bytes:
+    """Unpack a task, run it in a child and return its answer packed: none of this happens while the lock of the pool is held.
 
-    A child that were ended while it packs, would hold that lock for ever.
+    A child that were ended while it imports what a task needs, or packs an answer, would hold that lock for ever.
     """
     global _task
     _task, tempfile.tempdir = number, folder
     _tell_of_me(_AN_ANSWER, 0)
     Path(folder).mkdir(mode=0o700)
     try:
+        function, args, kwargs = ForkingPickler.loads(task)
         packed = bytes(ForkingPickler.dumps((function(*args, **kwargs), None, "")))
     except BaseException as error:
         packed = _packed_error(error)

@@ -13,6 +13,8 @@ import orjson
 import pandas as pd
 import pytest
 import shapely
+import worker_tasks
+from exhausting_sources import WRITERS
 
 from ingest.draft import Draft, ReadOptions
 from ingest.reading import HERE, ReadLimits, ReadRequest, SourceReaders
@@ -164,3 +166,24 @@ def test_progress_that_raises_ends_the_child_and_takes_the_spool_away(lamps: Pat
             reading.draft(stop)
 
         assert not (tmp_path / "spool").exists()
+
+
+def test_a_reader_that_crashes_harms_its_own_source_and_what_nobody_foresaw_is_written_down(
+    readers: SourceReaders, tmp_path: Path
+) -> None:
+    model = tmp_path / "endless.ifc"
+    WRITERS["endless_booleans.ifc"](model)
+
+    with pytest.raises(SourceRefused) as crashed, readers.begin(request(model, "ifc", tmp_path / "a")) as reading:
+        reading.draft(ignore)
+    with pytest.raises(SourceRefused) as unforeseen:
+        readers.look("b.csv", worker_tasks.fail_without_words)
+    log = Path(unforeseen.value.values["log"])
+    words = log.read_text("utf-8")
+    log.unlink()
+
+    assert "The process that read endless.ifc broke down (exit code -11)" in crashed.value.text("en")
+    assert "Reading b.csv ended at something its reader does not foresee: RuntimeError: Unpackable" in str(
+        unforeseen.value
+    )
+    assert str(log) in unforeseen.value.text("zh") and "fail_without_words" in words
