@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= yes
 TOWN ?= town
-CODE := twin_model ingest tiles api_config data_samples tests
+CODE := twin_model ingest tiles api_config data_samples tests bundle setup.py
 
 .PHONY: demo test quick check bench proof viewer system clean help
 .DEFAULT_GOAL := help

@@ -37,8 +37,14 @@ def serve_town(
         f"{shown}/viewer/",
         f"{shown}/collections/building/items?limit=3&filter=storeys%20%3E%2020",
     )
+    has_viewer = (settings.viewer / "index.html").is_file()
     for label, address in zip(labels, addresses, strict=True):
-        context.out.print(f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True)
+        if has_viewer or not address.endswith("/viewer/"):
+            context.out.print(
+                f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True
+            )
+    if not has_viewer:
+        context.warn("cli.serve_no_viewer", path=str(settings.viewer))
     run_workers(settings, host, port, workers, uvicorn)
 
 
