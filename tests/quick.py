@@ -40,7 +40,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ingest/scope_file.py", ("tests/api_config/test_history_commands.py",)),
     ("tiles/encodings/differences.py", ("tests/api_config/test_history_commands.py",)),
     ("tiles/encodings/findings.py", ("tests/api_config/test_history_commands.py",)),
-    ("api_config/commands/doctor.py", ("tests/api_config/test_doctor.py",)),
+    ("api_config/commands/doctor.py", ("tests/api_config/test_doctor.py", "tests/api_config/test_environment.py")),
     ("api_config/commands/georeference.py", ("tests/api_config/test_georeference.py",)),
     ("api_config/templates/*", ("tests/api_config/test_pages.py",)),
     ("api_config/static/*", ("tests/api_config/test_pages.py",)),

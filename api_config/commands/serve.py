@@ -5,6 +5,7 @@ import uvicorn
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
+from api_config.environment import old_libraries
 from api_config.ogc.stock import stock_configuration
 from api_config.serving import ensure_publishable, run_workers
 
@@ -45,6 +46,8 @@ def serve_town(
             )
     if not has_viewer:
         context.warn("cli.serve_no_viewer", path=str(settings.viewer))
+    for check in old_libraries():
+        context.err.print(check.text(context.lang), style="yellow", highlight=False, markup=False, soft_wrap=True)
     run_workers(settings, host, port, workers, uvicorn)
 
 

@@ -18,7 +18,7 @@ from psycopg.types.array import ListDumper
 
 from twin_model.errors import QueryRefused, StoreError
 
-__all__ = ["ServerAddress", "begin_ahead", "connect", "in_our_words", "prepare", "take_place", "writing"]
+__all__ = ["ServerAddress", "begin_ahead", "connect", "in_our_words", "prepare", "server_versions", "take_place", "writing"]
 
 _DEFAULT_SCHEMA = "twin"
 _CONNECT_SECONDS = 10
@@ -101,6 +101,16 @@ def connect(address: ServerAddress) -> "psycopg.Connection[Any]":
             raise StoreError("store.no_server", url=address.shown, cause=cause)
         prepare(connection, address)
         return connection
+
+
+def server_versions(address: ServerAddress) -> tuple[str, str]:
+    """Return the versions of PostgreSQL and PostGIS; the latter is empty where the database has no such extension."""
+    with connect(address) as connection:
+        text = "SELECT extversion FROM pg_extension WHERE extname = 'postgis'"
+        extension = connection.execute(text).fetchone()
+        number = connection.info.server_version
+    connection.close()
+    return f"{number // 10000}.{number % 10000}", str(extension[0]) if extension else ""
 
 
 class _Numbers(ListDumper):
