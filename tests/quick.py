@@ -52,7 +52,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("docs/for-analysts.md", ("tests/journeys/test_for_analysts.py",)),
     ("docs/your-own-files.md", ("tests/journeys/test_your_own_files.py",)),
     ("notebooks/*", ("tests/notebooks/test_notebooks.py",)),
-    ("bundle/*", ("tests/house/test_dependencies.py",)),
+    ("bundle/*", ("tests/house/test_dependencies.py", "tests/house/test_installer.py")),
     ("data_samples/*.py", ("tests/data_samples/test_town.py", "tests/data_samples/test_pipes.py")),
 )  # fmt: skip
 """Tests that no import leads to; `*` stands for folders too. They are run however long they take."""

@@ -109,7 +109,6 @@ def server_versions(address: ServerAddress) -> tuple[str, str]:
         text = "SELECT extversion FROM pg_extension WHERE extname = 'postgis'"
         extension = connection.execute(text).fetchone()
         number = connection.info.server_version
-    connection.close()
     return f"{number // 10000}.{number % 10000}", str(extension[0]) if extension else ""
 
 
