@@ -10,15 +10,18 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import aarch64
 import licences
 import pytest
 from source_trees import tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
-OURS = {"twin_model", "ingest", "tiles", "api_config", "data_samples", "tests", "qgis", "licences"} | {
-    helper.stem for folder in ("tests", "tests/benchmarks") for helper in (ROOT / folder).glob("*.py")
+OURS = {"twin_model", "ingest", "tiles", "api_config", "data_samples", "tests", "qgis"} | {
+    helper.stem for folder in ("tests", "tests/benchmarks", "bundle") for helper in (ROOT / folder).glob("*.py")
 }
 """Our packages and the helpers of tests and benchmarks; QGIS brings its own."""
+CARRIED = ("twin_model", "ingest", "tiles", "api_config", "data_samples")
+"""What an installed program has; it makes its own samples."""
 CHOSEN_BY_UVICORN = {"uvloop", "httptools"}
 CHOSEN_BY_JUPYTER = {"ipykernel", "nbclient"}
 
@@ -61,22 +64,6 @@ def imported(*folders: str) -> dict[str, str]:
     return found
 
 
-def closure() -> list[str]:
-    """Every distribution that comes in with the runtime dependencies, by the metadata of those installed."""
-    seen: set[str] = set()
-    waiting = [*RUNTIME, *NOTEBOOK]
-    while waiting:
-        name = waiting.pop()
-        try:
-            needs = importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        if name not in seen:
-            seen.add(name)
-            waiting += [canonical(re.split(r"[<>=!;\[( ~]", one)[0]) for one in needs if "extra ==" not in one]
-    return sorted(seen)
-
-
 def licence(name: str) -> licences.Package:
     metadata = importlib.metadata.metadata(name)
     statements = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
@@ -91,39 +78,33 @@ def pins() -> dict[str, str]:
 
 
 def test_every_library_the_house_imports_is_declared() -> None:
-    missing = {
-        name: path
-        for name, path in imported("twin_model", "ingest", "tiles", "api_config").items()
-        if name not in RUNTIME | NOTEBOOK
-    }
+    missing = {name: path for name, path in imported(*CARRIED).items() if name not in RUNTIME | NOTEBOOK}
 
     assert missing == {}
 
 
-def test_every_library_of_tests_and_samples_is_declared() -> None:
-    missing = {
-        name: path for name, path in imported("data_samples", "tests").items() if name not in RUNTIME | DEVELOPMENT
-    }
+def test_every_library_of_tests_is_declared() -> None:
+    missing = {name: path for name, path in imported("tests").items() if name not in RUNTIME | DEVELOPMENT}
 
     assert missing == {}
 
 
 def test_every_library_that_is_declared_is_imported() -> None:
-    used = set(imported("twin_model", "ingest", "tiles", "api_config"))
+    used = set(imported(*CARRIED))
 
     assert (RUNTIME | NOTEBOOK) - used - CHOSEN_BY_UVICORN - CHOSEN_BY_JUPYTER == set()
     assert NOTEBOOK <= DEVELOPMENT, "tests run all notebooks"
 
 
 def test_everything_that_comes_in_with_the_house_is_pinned() -> None:
-    assert set(closure()) - set(pins()) == set()
+    assert set(aarch64.dependencies()) - set(pins()) == set()
 
 
 def test_a_licence_is_permissive_or_keeps_to_its_own_files() -> None:
     """Of everything that is pinned and installed here, tools of the tests too."""
     installed = {canonical(one.metadata["Name"]) for one in importlib.metadata.distributions()}
 
-    packages = [licence(name) for name in sorted({*closure(), *(set(pins()) & installed)})]
+    packages = [licence(name) for name in sorted({*aarch64.dependencies(), *(set(pins()) & installed)})]
 
     assert len(packages) > len(RUNTIME)
     assert [package for package in packages if not package.is_allowed] == []
@@ -153,6 +134,16 @@ def test_a_licence_that_is_none_or_spreads_is_refused(words: str) -> None:
 def test_the_notice_names_what_the_viewer_carries() -> None:
     """`python bundle/licences.py` writes it."""
     assert (ROOT / "NOTICE").read_text("utf-8") == licences.notice_text(licences.viewer_packages())
+
+
+def test_the_page_on_installing_names_every_dependency_with_its_version_and_whether_aarch64_has_a_wheel() -> None:
+    """`python bundle/aarch64.py` asks the package index anew and writes the table."""
+    text = (ROOT / "docs" / "install.md").read_text("utf-8")
+    part = text.partition(aarch64.BEGIN)[2].partition(aarch64.END)[0]
+    rows = {cells[0]: (cells[1], cells[2]) for cells in re.findall(r"^\| ([\w.-]+) \| (\S+) \| (.+?) \|$", part, re.M)}
+
+    assert {name: version for name, (version, _) in rows.items()} == aarch64.pinned_dependencies()
+    assert {answer for _, answer in rows.values()} <= {"any machine", "**no**"} | {f"yes, glibc 2.{minor}" for minor in range(5, 40)}  # fmt: skip
 
 
 def test_every_package_of_the_house_is_installed_with_it() -> None:

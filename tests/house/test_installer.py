@@ -7,6 +7,7 @@ installed by `tests/journeys/test_carried_in.py`.
 import hashlib
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -93,6 +94,17 @@ def test_help_is_in_both_languages_and_what_is_called_wrongly_is_told(tmp_path: 
         assert shown.stdout.count(f"  {option}") == 2, option
     assert unknown.returncode == 2 and "不认识的选项：--prefx" in unknown.stderr
     assert empty.returncode == 2 and "lacks its value" in empty.stderr
+
+
+def test_the_page_on_installing_names_the_options_that_the_installer_has() -> None:
+    page = (ROOT / "docs" / "install.md").read_text("utf-8")
+    cases = re.search(
+        r"while \[ \$# -gt 0 \].*?^done$", (ROOT / "bundle" / "install.sh").read_text("utf-8"), re.M | re.S
+    )
+
+    rows = "".join(row for row in page.splitlines() if row.startswith("| `--"))
+    assert cases is not None
+    assert set(re.findall(r"--[a-z-]+", rows)) == set(re.findall(r"--[a-z-]+", cases[0])) - {"--help"}
 
 
 def test_a_python_that_the_bundle_is_not_for_is_refused_with_what_it_is_for(tmp_path: Path) -> None:

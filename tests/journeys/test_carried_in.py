@@ -13,7 +13,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import missing
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSER = Path(__file__).with_name("carried_in_browser.py")
@@ -48,7 +47,8 @@ class Machine:
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     if os.geteuid() != 0 or shutil.which("unshare") is None or shutil.which("ip") is None:
-        missing("a network namespace (root, unshare and ip)")
+        lacking = "root, unshare and ip are needed for a network namespace: the bundle is NOT tested here"
+        pytest.fail(lacking) if os.environ.get("CI") == "true" else pytest.skip(lacking)
     return Machine(tmp_path_factory.mktemp("home"))
 
 
