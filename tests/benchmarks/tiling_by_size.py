@@ -69,7 +69,7 @@ def _one_service(town: Path) -> dict[str, float]:
     )
     try:
         with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
-            _wait(client)
+            _wait(client, process)
             figures = {"restart": time.monotonic() - begun}
             for name, address in ADDRESSES.items():
                 figures[name], _ = _timed(client, address)
@@ -81,9 +81,11 @@ def _one_service(town: Path) -> dict[str, float]:
         process.wait(timeout=30)
 
 
-def _wait(client: httpx.Client) -> None:
+def _wait(client: httpx.Client, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError("the service ended: another process may have taken its port")
         try:
             if client.get("/readyz").status_code == 200:
                 return
