@@ -7,7 +7,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-__all__ = ["EncodedRoute", "allowed_methods", "encoded_path", "path_segment"]
+__all__ = ["EncodedRoute", "allowed_methods", "encoded_path", "path_segment", "path_within", "path_written"]
 
 _WRITTEN = "/%:@!$&'()*+,;=~"
 _KEY = "twin.encoded"
@@ -47,6 +47,16 @@ def encoded_path(scope: Scope) -> str:
     return quote(raw.decode("latin-1"), safe=_WRITTEN) if raw else quote(scope["path"], safe=_WRITTEN.replace("%", ""))
 
 
+def path_within(scope: Scope) -> str:
+    """Return the path of a request within the service, without the prefix of a proxy."""
+    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
+
+
+def path_written(scope: Scope) -> str:
+    """Return the same as the client wrote it, percent signs and all."""
+    return encoded_path(scope).removeprefix(quote(scope.get("root_path", "")))
+
+
 class EncodedRoute(Route):
     """A route that is compared with the path as it was written; its parameters are decoded afterwards."""
 
@@ -64,9 +74,8 @@ class EncodedRoute(Route):
 def allowed_methods(scope: Scope) -> str:
     """Return the methods that the address of a request takes, with commas between; none where there is nothing."""
     taken: set[str] = set()
-    asked = dict(
-        scope, root_path=scope.get("app_root_path", scope.get("root_path", ""))
-    )  # a folder of files changes it
+    # A folder of files that took the request has moved its root.
+    asked = dict(scope, root_path=scope.get("app_root_path", scope.get("root_path", "")))
     for route in scope["app"].routes:
         if route.matches(asked)[0] != Match.NONE:
             taken.update(getattr(route, "methods", None) or _OF_FILES)
