@@ -22,6 +22,7 @@ from api_config.web.cursor import Cursor
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
+from api_config.web.offset import offset_of, skipped
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -56,10 +57,10 @@ QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
 _FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
-               "skipGeometry", "limit", "cursor", "f")  # fmt: skip
+               "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
-_SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
+_SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
 _CRS_FORMS = re.compile(
@@ -190,6 +191,7 @@ def _asked(call: Call, layer: Layer) -> Asked:
         query = query.with_(after=mark.after)
         query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
+    query = skipped(call.town.store, query, offset_of(call))
     return Asked(layer, query, crs, call.format(_FORMATS, "json"), limit, version)
 
 
@@ -270,14 +272,17 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
-    params = {name: value for name, value in call.params.items() if name not in changes}
+    replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
+    params = {name: value for name, value in call.params.items() if name not in replaced}
     return urlencode(params | changes)
 
 
 def _checksum(call: Call) -> bytes:
     """Return what ties a cursor to its query: every parameter but those of paging and form."""
     kept = sorted(
-        (name, value) for name, value in call.params.items() if name not in {"cursor", "limit", "f", "lang", "crs"}
+        (name, value)
+        for name, value in call.params.items()
+        if name not in {"cursor", "offset", "limit", "f", "lang", "crs"}
     )
     return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
 

@@ -63,6 +63,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "limit",
         {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
     ),
+    "offset": query_parameter("offset", WHOLE | {"maximum": 100_000, "default": 0}),
     "cursor": query_parameter("cursor", TEXT),
     "lang": query_parameter("lang", {"type": "string", "enum": ["zh", "en"]}),
 }
