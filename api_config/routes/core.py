@@ -35,7 +35,7 @@ from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
-from twin_model.store.freshness import holds_features
+from twin_model.store.freshness import holds_features, mark_of
 
 __all__ = ["FAMILY"]
 
@@ -99,7 +99,8 @@ def collections(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.policy.digest)
+    store = call.town.store
+    etag = etag_of(mark_of(store, store.version()), call.here, call.lang, form, call.policy.digest)
     held = not_modified(request, etag)
     if held is not None:
         return held

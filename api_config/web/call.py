@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -59,12 +60,13 @@ def anonymous_policy(town: Town, *, closed: Sequence[str] = ()) -> Policy:
 class Call:
     """A request with its parameters; unknown ones are refused by `allow`."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, parameters: Mapping[str, str] | None = None) -> None:
+        """`parameters` are those of a body; without them, those of the address count."""
         self.request = request
         self.service: Service = request.app.state.service
         self.town: Town = self.service.town
         self.settings: Settings = self.service.settings
-        self.params: Mapping[str, str] = request.query_params
+        self.params: Mapping[str, str] = request.query_params if parameters is None else parameters
 
     @cached_property
     def policy(self) -> Policy:
@@ -116,7 +118,8 @@ class Call:
             if name not in known:
                 nearest = get_close_matches(name, sorted(known), 3, 0.5) or sorted(known)
                 raise QueryRefused("query.unknown_parameter", name=name[:100], nearest=nearest)
-        given = [name for name, _ in self.request.query_params.multi_items()]
+        items = self.params.multi_items() if isinstance(self.params, QueryParams) else self.params.items()
+        given = [name for name, _ in items]
         twice = next((name for name in self.params if given.count(name) > 1), None)
         if twice is not None:
             raise QueryRefused(

@@ -19,6 +19,7 @@ __all__ = [
     "add_parameters",
     "get_operation",
     "path_parameter",
+    "post_operation",
     "query_parameter",
     "require_parameter",
     "titles_of",
@@ -133,3 +134,20 @@ def _body(media_type: str, answers: str) -> dict[str, Any]:
     if media_type.startswith("text/"):
         return {"type": "string"}
     return schema_reference(answers) if "json" in media_type else {"type": "string", "format": "binary"}
+
+
+def post_operation(
+    operation: str,
+    summary: str,
+    body: dict[str, Any],
+    forms: Mapping[str, str] | str,
+    parameters: list[str],
+    tags: list[str],
+    *,
+    answers: str,
+) -> dict[str, Any]:
+    """Return a POST operation that takes a JSON body of a schema; its other parts are those of `get_operation`."""
+    described = get_operation(operation, summary, forms, parameters, tags, answers=answers)["get"]
+    described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+    described["responses"] |= {"413": _PROBLEM, "415": _PROBLEM}
+    return {"post": described}
