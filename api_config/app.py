@@ -31,6 +31,7 @@ from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
 from api_config.web.negotiation import preferred_format
+from api_config.web.path import allowed_methods
 from api_config.web.problems import problem_of, refusal
 from api_config.web.proxy import BehindProxy, KnownHosts
 from tiles.town_tiles import TownTiles
@@ -163,7 +164,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     path = call.route
     if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") not in ("", path):
         return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
-    return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
+    headers = {"Allow": allowed_methods(request.scope)} if error.status_code == 405 else error.headers
+    return _readable(request, refusal(error.status_code, call.lang, request, headers))
 
 
 def _readable(request: Request, problem: Response) -> Response:
