@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from tiles.viewer_files import viewer_folder
+
 __all__ = ["Settings", "settings_from"]
 
 
@@ -54,7 +56,7 @@ class Settings:
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
     viewer: Path = _setting(
-        Path(__file__).resolve().parent.parent / "viewer" / "dist",
+        viewer_folder(),
         "TWIN_VIEWER",
         "三维场景（前端）文件夹",
         "folder of the built viewer",

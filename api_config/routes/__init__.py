@@ -5,11 +5,12 @@ Not here: what pygeoapi answers (`api_config/ogc`), how errors become a status (
     /collections/building/items?limit=10        items
     /collections/building/search                posted_search
     /collections/building/tiles/...             tiles
+    /tiles/...                                  town_tilesets
     /collections/building/3dtiles/...           tilesets
     /viewer/                                    viewer
 """
 
-from api_config.routes import core, items, posted_search, tiles, tilesets, versions, viewer
+from api_config.routes import core, items, posted_search, tiles, tilesets, town_tilesets, versions, viewer
 
 __all__ = ["FAMILIES"]
 
@@ -19,6 +20,7 @@ FAMILIES = (
     items.FAMILY,
     posted_search.FAMILY,
     tiles.FAMILY,
+    town_tilesets.FAMILY,
     tilesets.FAMILY,
     viewer.FAMILY,
 )

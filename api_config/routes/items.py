@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -32,9 +32,10 @@ from api_config.web.openapi import (
     query_parameter,
     titles_of,
 )
-from api_config.web.properties import properties_of, typed_value
+from api_config.web.path import path_segment
+from api_config.web.properties import typed_value
 from api_config.web.schema import sortables
-from tiles.encodings.geojson import encode_feature, geometry_fragments
+from tiles.encodings.geojson import with_members
 from twin_model.changeset import Box
 from twin_model.crs import CRS84, reachable_extent, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
@@ -43,7 +44,6 @@ from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
-from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import state_of
 from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
@@ -143,18 +143,18 @@ def item(request: Request) -> Response:
 
 def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes:
     """Return one feature as GeoJSON with its links; a feature that is not there is refused with an id that is."""
-    columns, rows = call.town.store.rows(query)
+    encoded: FeatureCache = call.request.app.state.feature_cache
+    _, rows, texts = encoded.page(call.town.store, layer, query, crs)
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
-    item = f"{here}/items/{quote(rows[0][1])}"
+    item = f"{here}/items/{path_segment(rows[0][1])}"
     links = [
         {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
-    (shape,) = _shapes(call, columns, rows, crs)
-    return encode_feature(str(rows[0][1]), properties_of(layer, columns, rows[0]), shape, links=links)
+    return with_members(texts[0], links=links)
 
 
 def _state_address(call: Call, address: str, **more: str) -> str:
@@ -230,13 +230,6 @@ def _page(call: Call, asked: Asked) -> bytes:
         b",".join(texts[: asked.limit]),
         orjson.dumps(members)[1:],
     )
-
-
-def _shapes(call: Call, columns: tuple[str, ...], rows: list[tuple[Any, ...]], crs: str) -> list[bytes]:
-    if "geometry" not in columns or not rows:
-        return [b"null"] * len(rows)
-    position = columns.index("geometry")
-    return geometry_fragments(from_wkb([row[position] for row in rows]), call.town.store.crs, crs)
 
 
 def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
@@ -461,21 +454,25 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
-    items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
+    items = get_operation(
+        f"{layer.id}.items", f"Features of {title}", _FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+    )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
         for name, kind in queryables(layer).items()
-        if kind != "geometry" and name not in PARAMETERS
+        if kind != "geometry" and name not in _PARAMETERS
     ]
     items["get"]["parameters"] += fields
-    item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
+    item = get_operation(
+        f"{layer.id}.item", f"One feature of {title}", _FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+    )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}
 
 
 _ROUTES = [
     get_route("/collections/{collection}/items", items, heavy=is_search),
-    get_route("/collections/{collection}/items/{id:path}", item),
+    get_route("/collections/{collection}/items/{id:segments}", item),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-features"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
@@ -494,7 +491,13 @@ FAMILY = RouteFamily(
             f"{_CQL2}/basic-cql2",
             f"{_CQL2}/advanced-comparison-operators",
             f"{_CQL2}/basic-spatial-functions",
+            f"{_CQL2}/basic-spatial-functions-plus",
             f"{_CQL2}/spatial-functions",
+            f"{_CQL2}/temporal-functions",
+            f"{_CQL2}/case-insensitive-comparison",
+            f"{_CQL2}/accent-insensitive-comparison",
+            f"{_CQL2}/property-property",
+            f"{_CQL2}/arithmetic",
         }
     ),
 )

@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api_config.web.path import EncodedRoute
 from twin_model.deadline import Deadline, waiting
 from twin_model.errors import TwinError
 
@@ -197,7 +198,7 @@ def get_route(path: str, function: Answering, *, heavy: bool | Callable[[Request
         is_heavy = heavy(request) if callable(heavy) else heavy
         return await answered(lanes.heavy if is_heavy else lanes.quick, request, function)
 
-    return Route(path, endpoint, methods=["GET", "HEAD"])
+    return EncodedRoute(path, endpoint, methods=["GET", "HEAD"])
 
 
 async def answered(lane: Lane, request: Request, function: Answering) -> Response:

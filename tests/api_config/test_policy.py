@@ -157,7 +157,7 @@ def contents(ask: Any, *, solids: str = f"{HOUSE}/3dtiles", **options: Any) -> l
 def addresses(ask: Any) -> dict[str, list[str]]:
     """Return addresses of every route by its path; one that leads into the town leads to houses, pages too."""
     pages = ["?lang=en", "?f=html&lang=zh"]
-    item = "/collections/{collection}/items/{id:path}"
+    item = "/collections/{collection}/items/{id:segments}"
     tiles = "/collections/{collection}/tiles"
     solids = "/collections/{collection}/3dtiles"
     (noticed,) = [each["id"] for each in ask.get("/collections/finding/items").json()["features"]]
@@ -194,6 +194,9 @@ def addresses(ask: Any) -> dict[str, list[str]]:
         tiles: [f"{HOUSE}/tiles"],
         tiles + "/{tms}": [f"{HOUSE}/tiles/WebMercatorQuad"],
         tiles + "/{tms}/{z}/{row}/{col}": tile_addresses(ask),
+        "/tiles": ["/tiles"],
+        "/tiles/{tms}": ["/tiles/WebMercatorQuad", "/tiles/WebMercatorQuad?collections=zz_house"],
+        "/tiles/{tms}/{z}/{row}/{col}": [address.removeprefix(HOUSE) for address in tile_addresses(ask)],
         "/tileMatrixSets": ["/tileMatrixSets"],
         "/tileMatrixSets/{tms}": ["/tileMatrixSets/WebMercatorQuad"],
         solids + "/tileset.json": [f"{HOUSE}/3dtiles/tileset.json"],

@@ -407,3 +407,26 @@ def test_a_town_on_a_server_comes_back_where_the_operator_says_alone(postgis_url
 
     with open_town(tmp_path / "town") as town:
         assert town.settings.store == postgis_url and town.store.version() == 0
+
+
+def test_a_schema_that_an_account_may_not_use_gets_no_table_and_neither_has_the_next_of_its_path(
+    postgis_url: str,
+) -> None:
+    address, _, schema = postgis_url.partition("&schema=")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}; CREATE ROLE {schema}_outsider LOGIN; GRANT CREATE ON SCHEMA public TO {schema}_outsider")  # type: ignore[call-overload]  # fmt: skip
+        before = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        with pytest.raises(StoreError) as refusal:
+            PostgisStore.create(postgis_url.replace("twin@", f"{schema}_outsider@"), CATALOGUE, "EPSG:4548")
+        after = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        connection.execute(f"DROP OWNED BY {schema}_outsider; DROP ROLE {schema}_outsider")  # type: ignore[call-overload]
+
+    assert refusal.value.rule_id == "store.forbidden" and "restore" not in refusal.value.text("en")
+    assert before == after
+
+
+def test_a_name_that_the_server_would_cut_is_refused() -> None:
+    with pytest.raises(StoreError, match="66 bytes"):
+        postgis_server.ServerAddress.read(f"postgresql://u@/d?schema={'城' * 22}")
+
+    assert postgis_server.ServerAddress.read(f"postgresql://u@/d?schema={'城' * 21}").schema == "城" * 21

@@ -8,12 +8,13 @@ connection puts a row into `vgpkg_twin_writer` inside its transaction, which nob
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of, title_of, well_known_text
+from twin_model.errors import StoreError
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
 from twin_model.store.former_fields import (
     Held,
@@ -178,6 +179,7 @@ def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) ->
     held = columns_held(connection, catalogue.layers)
     ensure_same_kinds(catalogue, held, geometries_held(connection), partial(_is_empty, connection))
     missing, fields = gained(catalogue, held)
+    _ensure_unlisted(connection, missing)
     for layer, field in retyped(catalogue, held):
         retype_field(connection, layer, field)
     for layer in missing:
@@ -185,6 +187,14 @@ def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) ->
     for layer, field in fields:
         add_field(connection, layer, field)
     return _with_tables(connection, catalogue, columns_held(connection, catalogue.layers))
+
+
+def _ensure_unlisted(connection: sqlite3.Connection, missing: Iterable[Layer]) -> None:
+    """Refuse a store that has the table of a layer and does not count it among its own."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    unlisted = sorted(layer.id for layer in missing if layer.id in tables)
+    if unlisted:
+        raise StoreError("store.damaged", cause=f"vgpkg_twin_layer: {', '.join(unlisted[:5])}")
 
 
 def known_columns(connection: sqlite3.Connection, catalogue: Catalogue, held: Held) -> Catalogue:

@@ -86,6 +86,9 @@ class PostgisHistory(ABC):
         text = "SELECT coalesce(max(number), 0) FROM twin_changeset WHERE recorded <= %s"
         return int(self._one(text, instant))
 
+    def hash_of(self, number: int) -> str:
+        return self._one("SELECT hash FROM twin_changeset WHERE number = %s", number) or ""
+
     def ensure_version(self, number: int) -> None:
         if not 0 <= number <= self.version():
             raise QueryRefused("store.unknown_version", value=number, found=self.version())
