@@ -47,7 +47,9 @@ class Settings:
     lang: str = _setting("", "TWIN_LANG", "语言 zh 或 en", "language, zh or en")
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
-    filter_length: int = _setting(1_048_576, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
+    filter_length: int = _setting(
+        262_144, "TWIN_FILTER_LENGTH", "文本形式筛选条件的最大字符数", "longest filter as text, in characters"
+    )
     search_kib: int = _setting(
         1024, "TWIN_SEARCH_KIB", "POST 查询正文的上限（KiB）", "longest body of a search by POST, KiB"
     )
