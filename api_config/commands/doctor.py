@@ -12,6 +12,7 @@ from api_config.settings import user_name
 from twin_model.doctor import LayerTreatment, Treatment, apply_treatment, treatment_of
 from twin_model.errors import CalledWrongly
 from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.leftovers import Leftover, leftovers_of, sweep
 
 __all__ = ["doctor_command"]
 
@@ -26,24 +27,36 @@ def doctor_command(lang: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def doctor(context: CommandContext, is_applied: bool, reason: str, as_json: bool) -> None:
-        if is_applied and not reason.strip():
-            raise CalledWrongly("doctor.no_reason")
-        store = context.town.store
+        store, leftovers = context.town.store, leftovers_of(context.town.path)
         treatment = treatment_of(store)
+        if is_applied and not treatment.is_empty and not reason.strip():
+            raise CalledWrongly("doctor.no_reason")
         version = None
         if is_applied and not treatment.is_empty:
             author = user_name(context.settings)
             version = apply_treatment(store, treatment, author=author, reason=reason).number
+        if is_applied:
+            sweep(leftovers)
         if as_json:
-            context.json(_record(context, treatment) | {"version": version})
+            names = [leftover.path.relative_to(context.town.path).as_posix() for leftover in leftovers]
+            context.json(_record(context, treatment) | {"version": version, "leftovers": names})
             return
         _print(context, treatment)
+        _tell_leftovers(context, leftovers, is_applied=is_applied)
         if version is not None:
             context.tell("doctor.applied", version=version)
         elif not treatment.is_empty:
             context.tell("doctor.dry")
 
     return doctor
+
+
+def _tell_leftovers(context: CommandContext, leftovers: list[Leftover], *, is_applied: bool) -> None:
+    """Name what killed runs have left, and that it was or can be taken away."""
+    if leftovers:
+        names = [leftover.path.relative_to(context.town.path).as_posix() for leftover in leftovers]
+        size = sum(leftover.size for leftover in leftovers)
+        context.tell("doctor.swept" if is_applied else "doctor.leftovers", names=names[:5], count=len(names), size=size)
 
 
 def _record(context: CommandContext, treatment: Treatment) -> dict[str, Any]:
