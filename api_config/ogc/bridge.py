@@ -69,7 +69,10 @@ class Bridge:
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
                 layers = self.published(policy)
                 paths = paths_of(self._families, layers)
-                document = patched_openapi(deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most)
+                systems = [uri_of(crs) for crs in crs_list(self._town)]
+                document = patched_openapi(
+                    deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most, systems=systems
+                )
                 self._apis[key] = (API(config, openapi), document)
                 while len(self._apis) > _KEPT:
                     self._apis.popitem(last=False)
@@ -104,6 +107,7 @@ class Bridge:
                 title("conformance"),
             ),
             _link(f"{base}/collections", "data", "application/json", title("collections")),
+            _link(f"{base}/tiles", f"{_REL}/tilesets-vector", "application/json", title("town_tiles")),
             _link(
                 f"{base}/tileMatrixSets",
                 f"{_REL}/tiling-schemes",
@@ -192,6 +196,8 @@ class Bridge:
         }
         answer["x-placed"] = is_placed(self._town, layer, policy)
         answer["x-features"] = features_of(self._town, layer, policy)
+        if layer.geometry.endswith("Z"):
+            answer["x-height-datum"] = self._town.settings.height_datum
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer
 

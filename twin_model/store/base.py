@@ -13,6 +13,7 @@ import geopandas as gpd
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
@@ -56,7 +57,9 @@ class SortKey:
 class FeatureQuery:
     """What is asked of one layer.
 
-    `bbox` is in the storage CRS, x, y; literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
+    `bbox` and `area` are in the storage CRS, x, y, and keep what meets them; with `heights` (metres, lowest and highest)
+    only what reaches into that range, where the height is known; with `unplaced` also what has no geometry at all.
+    Literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
     with these sort values and fid. `max_zoom` keeps what is drawn at that zoom. `text` looks in ids and names. With an
     interval of valid time the latest state of each feature answers, or with `states` every one, by fid and time. With
     `precision` the column `valid_precision` answers too.
@@ -65,6 +68,9 @@ class FeatureQuery:
     layer: str
     view: View = field(default_factory=View)
     bbox: Box | None = None
+    area: BaseGeometry | None = None
+    heights: tuple[float, float] | None = None
+    unplaced: bool = False
     where: Expression | None = None
     where_crs: str = CRS84
     ids: tuple[str, ...] | None = None

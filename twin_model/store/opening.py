@@ -13,7 +13,7 @@ from twin_model.errors import StoreError
 from twin_model.store.base import Store
 from twin_model.store.geopackage.store import GeoPackageStore
 
-__all__ = ["copy_target", "create_store", "ensure_location", "open_store", "restore_store"]
+__all__ = ["copy_target", "create_store", "ensure_location", "open_store", "restore_store", "server_versions"]
 
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _POSTGIS = ("postgresql", "postgres", "postgis")
@@ -96,6 +96,16 @@ def restore_store(folder: Path, archive: Path, *, replace: bool = False) -> None
         archive.unlink()
     else:
         archive.replace(folder / location)
+
+
+def server_versions(location: str) -> tuple[str, str] | None:
+    """Return the versions of PostgreSQL and PostGIS at an address; None for a file."""
+    if not _SCHEME.match(location):
+        return None
+    from twin_model.store.postgis.server import ServerAddress
+    from twin_model.store.postgis.server import server_versions as versions
+
+    return versions(ServerAddress.read(location))
 
 
 def ensure_location(location: str) -> None:

@@ -41,6 +41,8 @@ __all__ = [
     "keep_description",
     "keep_tolerance",
     "known_columns",
+    "list_unplaced",
+    "lists_unplaced",
     "make_room",
     "srs_id",
     "tolerances_held",
@@ -274,6 +276,26 @@ def _indexes(layer: Layer) -> Iterator[str]:
     yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(f'{layer.id}_id')} ON {quoted(layer.id)}(id)"
     if layer.zoom.pixels > 0:
         yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{layer.id}_min_zoom')} ON {quoted(layer.id)}(min_zoom)"
+    yield from _unplaced_indexes(layer)
+
+
+def _unplaced_indexes(layer: Layer) -> Iterator[str]:
+    """Yield what lists the rows without geometry, which are in no R-tree and which every box takes in."""
+    for table, key in ((layer.id, "fid"), (history_of(layer.id), "row")) if layer.has_geometry else ():
+        yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{table}_unplaced')} ON {quoted(table)}({key}) WHERE geom IS NULL"
+
+
+def lists_unplaced(connection: sqlite3.Connection, catalogue: Catalogue) -> bool:
+    """Say whether every layer of a store has the indexes of its rows without geometry: earlier programs made none."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    return all(f"{layer.id}_unplaced" in names for layer in catalogue.of_kind("feature") if layer.has_geometry)
+
+
+def list_unplaced(connection: sqlite3.Connection, catalogue: Catalogue) -> None:
+    """Make those indexes."""
+    for layer in catalogue.of_kind("feature"):
+        for statement in _unplaced_indexes(layer):
+            connection.execute(statement)
 
 
 def unindexed(connection: sqlite3.Connection, layer: Layer) -> None:

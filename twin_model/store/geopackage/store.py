@@ -64,6 +64,9 @@ _STEPS_BETWEEN_LOOKS = 2_000
 _CHECKPOINT_PAGES = 8_000
 """So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
 some size would stop for the disk."""
+_KEPT_STATEMENTS, _LONGEST_KEPT = 128, 4_096
+"""So many statements a connection keeps prepared, none with more characters: one of a long filter takes a megabyte."""
+
 _DIALECT = GeoPackageDialect()
 
 
@@ -164,10 +167,14 @@ class GeoPackageStore(GeoPackageHistory):
             known.execute("PRAGMA mmap_size = 1073741824")
         return known
 
-    def _reading_connection(self) -> "_Connection":
+    def _connection_for(self, text: str) -> "_Connection":
+        """Return a connection on which a statement runs; a long one has one of its own, which goes with its answer."""
+        return self._connection() if len(text) <= _LONGEST_KEPT else self._reading_connection(0)
+
+    def _reading_connection(self, kept_statements: int = _KEPT_STATEMENTS) -> "_Connection":
         """Return a connection to read on: where the disk has no room or may not be written to, one that writes nothing."""
         try:
-            connection = self._connect()
+            connection = self._connect(kept_statements=kept_statements)
             connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
             return connection
         except sqlite3.Error as error:
@@ -179,7 +186,7 @@ class GeoPackageStore(GeoPackageHistory):
                     "store.changes_wait", path=str(self._path), wal=waiting.name, cause=str(error)
                 ) from error
         frozen = self._signature()
-        connection = self._connect(immutable=True)
+        connection = self._connect(immutable=True, kept_statements=kept_statements)
         connection.frozen = frozen
         return connection
 
@@ -188,7 +195,7 @@ class GeoPackageStore(GeoPackageHistory):
         held = self._path.stat()
         return held.st_mtime_ns, held.st_size, self._path.with_name(f"{self._path.name}-wal").exists()
 
-    def _connect(self, *, immutable: bool = False) -> "_Connection":
+    def _connect(self, *, immutable: bool = False, kept_statements: int = _KEPT_STATEMENTS) -> "_Connection":
         if not self._path.exists():
             raise StoreError("store.missing", path=str(self._path))
         connection = sqlite3.connect(
@@ -197,7 +204,7 @@ class GeoPackageStore(GeoPackageHistory):
             isolation_level=None,
             check_same_thread=False,
             timeout=BUSY_SECONDS,
-            cached_statements=512,
+            cached_statements=kept_statements,
             factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -252,8 +259,15 @@ class GeoPackageStore(GeoPackageHistory):
                 known = gpkg_schema.make_room(writer, catalogue, self._crs)
         else:
             known = gpkg_schema.known_columns(connection, catalogue, held)
+        self._list_unplaced(known)
         with self._lock:
             self._catalogue = known
+
+    def _list_unplaced(self, catalogue: Catalogue) -> None:
+        """Make the indexes that a file of an earlier program lacks; where it cannot be written, boxes are slower without."""
+        if not gpkg_schema.lists_unplaced(self._connection(), catalogue):
+            with suppress(StoreError), self._writing() as writer:
+                gpkg_schema.list_unplaced(writer, catalogue)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -300,7 +314,7 @@ class GeoPackageStore(GeoPackageHistory):
     def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
         statement = select(_DIALECT, self._context(layer, query), query, what=what)
         try:
-            return self._connection().execute(statement.text, statement.parameters), statement.columns
+            return self._connection_for(statement.text).execute(statement.text, statement.parameters), statement.columns
         except UnicodeEncodeError as error:
             raise QueryRefused("query.not_a_value") from error
         except sqlite3.OperationalError as error:

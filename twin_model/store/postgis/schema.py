@@ -15,7 +15,7 @@ from psycopg import sql
 
 from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of
-from twin_model.filter.postgis_functions import create_functions
+from twin_model.filter.postgis_functions import NEWEST, create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
 from twin_model.store.former_fields import (
     Held,
@@ -42,12 +42,14 @@ __all__ = [
     "guard",
     "guard_function",
     "guarded_tables",
+    "has_functions",
     "history_of",
     "index_statements",
     "indexed",
     "keep_description",
     "keep_tolerance",
     "known_columns",
+    "make_functions",
     "make_room",
     "newest_version",
     "pack_parts",
@@ -136,7 +138,7 @@ def newest_version(connection: "psycopg.Connection[Any]", address: ServerAddress
 
 def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     """Make the functions and tables that every store has, for a town in `crs`."""
-    execute(connection, ";\n".join(create_functions()))
+    make_functions(connection)
     execute(connection, guard_function())
     execute(connection, _CORE)
     for key, value in (("format", str(FORMAT)), ("crs", crs)):
@@ -144,6 +146,19 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     execute(connection, ";\n".join(guard(f"twin_{table}") for table in _TABLES))
     pack_parts(connection)
     execute(connection, CREATE_VIEW)
+
+
+def has_functions(connection: "psycopg.Connection[Any]", schema: str) -> bool:
+    """Say whether a schema has all the functions that filters call."""
+    text = (
+        "SELECT 1 FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = %s AND p.proname = %s"
+    )
+    return connection.execute(text, (schema, NEWEST)).fetchone() is not None
+
+
+def make_functions(connection: "psycopg.Connection[Any]") -> None:
+    """Make them anew in the first schema of the search path."""
+    execute(connection, ";\n".join(create_functions()))
 
 
 def pack_parts(connection: "psycopg.Connection[Any]") -> None:

@@ -26,6 +26,7 @@ __all__ = [
     "ensure_usable",
     "in_our_words",
     "prepare",
+    "server_versions",
     "take_place",
     "writing",
 ]
@@ -116,6 +117,15 @@ def connect(address: ServerAddress) -> "psycopg.Connection[Any]":
             raise StoreError("store.no_server", url=address.shown, cause=cause)
         prepare(connection, address)
         return connection
+
+
+def server_versions(address: ServerAddress) -> tuple[str, str]:
+    """Return the versions of PostgreSQL and PostGIS; the latter is empty where the database has no such extension."""
+    with connect(address) as connection:
+        text = "SELECT extversion FROM pg_extension WHERE extname = 'postgis'"
+        extension = connection.execute(text).fetchone()
+        number = connection.info.server_version
+    return f"{number // 10000}.{number % 10000}", str(extension[0]) if extension else ""
 
 
 class _Numbers(ListDumper):

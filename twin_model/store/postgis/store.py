@@ -7,7 +7,7 @@ tables in `schema`; how a server is reached stands in `server`.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, cast
@@ -61,6 +61,8 @@ __all__ = ["PostgisStore"]
 _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
 _CANCEL_SECONDS = 5
+_LONGEST_PREPARED = 4_096
+"""Statements with more characters, those of long filters, are not kept prepared: neither here nor on the server."""
 
 Connection = psycopg.Connection[Any]
 PlainRows = list[tuple[Any, ...]]
@@ -161,8 +163,15 @@ class PostgisStore(PostgisHistory):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)
         else:
             known = postgis_schema.known_columns(connection, catalogue, held, schema)
+        self._ensure_functions(connection)
         with self._lock:
             self._catalogue = known
+
+    def _ensure_functions(self, connection: Connection) -> None:
+        """Make the functions that a schema of an earlier program lacks; an account that may only read goes without them."""
+        if not postgis_schema.has_functions(connection, self._address.schema):
+            with suppress(StoreError), writing(connection, self._address):
+                postgis_schema.make_functions(connection)
 
     # --- reading
 
@@ -452,7 +461,8 @@ class PostgisStore(PostgisHistory):
 
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> PlainRows:
     with connection.cursor(binary=True) as cursor:
-        return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
+        prepare = None if len(text) <= _LONGEST_PREPARED else False
+        return cursor.execute(cast("sql.SQL", text), parameters or None, prepare=prepare).fetchall()
 
 
 def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:
