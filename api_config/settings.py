@@ -60,6 +60,9 @@ class Settings:
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
     cache_mib: int = _setting(4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB")
+    tile_pages_mib: int = _setting(
+        64, "TWIN_TILE_PAGES_MIB", "三维切片索引缓存（每进程，MiB）", "remembered pages of 3D tilesets per process, MiB"
+    )
     tile_features: int = _setting(
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
@@ -100,7 +103,7 @@ def _switch(text: str) -> bool:
 _KINDS: dict[str, Any] = {
     "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "search_kib": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
+    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
     "access_log": _switch,
 }  # fmt: skip

@@ -53,9 +53,9 @@ from twin_model.store.postgis.select import PostgisDialect
 from twin_model.store.postgis.server import ServerAddress, connect, ensure_usable, in_our_words, prepare, writing
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import Context, Select, quoted, select
-from twin_model.store.writing import write_changeset, written_layers
+from twin_model.store.writing import take_censuses, write_changeset, written_layers
 from twin_model.temporal import now
-from twin_model.view import View
+from twin_model.view import NOW, View
 
 __all__ = ["PostgisStore"]
 
@@ -300,8 +300,13 @@ class PostgisStore(PostgisHistory):
         self._catalogue[layer]
         text = "SELECT features, min_x, min_y, max_x, max_y, next_planned FROM twin_layer WHERE layer = %s"
         row = self._all(text, layer)[0]
-        number = int(row[0]) if query.view.is_now and row[5] is None else self.count(query)
+        number = int(row[0]) if query.view.is_now and row[5] is None else self._present(query)
         return Summary(number, row[1:5] if row[1] is not None else None)
+
+    def _present(self, query: FeatureQuery) -> int:
+        """Return how many features there are now where some are planned: the census knows, without counting rows."""
+        instants = self.census_instants(query.layer) if query.view == NOW else None
+        return self.count(query) if instants is None else instants.present(now())
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Scans without a join, gathered by the server into a few long values.
@@ -445,6 +450,9 @@ class PostgisStore(PostgisHistory):
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:
                 postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
+            with CopyQueue(connection) as queue:
+                transaction = PostgisTransaction(queue, self._catalogue, self._crs)
+                take_censuses(transaction, layer_versions(connection, [layer.id for layer in self._catalogue]))
 
     def finish_copy(self) -> None:
         with self._writing() as connection:
