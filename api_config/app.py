@@ -79,6 +79,7 @@ def make_app(settings: Settings) -> Starlette:
     threads = _ON_A_SERVER if "://" in town.store.url else _IN_A_FILE
     app.state.lanes = Lanes(request_seconds=settings.request_seconds, quick_threads=threads)
     _furnish(app, town, settings)
+    app.state.is_followed = True
     return app
 
 
@@ -93,7 +94,7 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
     app.state.service = Service(town, settings)
     app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
-    app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
+    app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib, pages_mib=settings.tile_pages_mib)
     app.state.timeline = Timeline(town)
     app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
 
@@ -128,8 +129,10 @@ class FollowsTown:
             outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
+                app.state.is_followed = True
                 outgrown.store.close()
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
+                app.state.is_followed = False
                 LOGGER.exception("changes in %s cannot be followed", self._settings.town)
             self._watch.seen = listing
 

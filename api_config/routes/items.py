@@ -396,7 +396,9 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     )
     if source is None:
         return equal
-    filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
+    # JSON is read some twenty times as fast as text: of it as much as a body may hold.
+    longest = call.settings.search_kib * 1024 if dialect == "cql2-json" else call.settings.filter_length
+    filtered = parse_filter(source, lang=dialect, max_length=longest)
     crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
     return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
 
