@@ -17,7 +17,7 @@ from pygeoapi.api import API, APIRequest
 from pygeoapi.openapi import get_oas
 
 from api_config.ogc.openapi import patched_openapi
-from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed
+from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed, life_of
 from api_config.web.family import RouteFamily, conformance_of, paths_of
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
@@ -194,6 +194,9 @@ class Bridge:
             "bbox": [extent_of(self._town, layer, policy)],
             "crs": uri_of("OGC:CRS84"),
         }
+        life = life_of(self._town, layer, policy)
+        if life is not None:
+            answer["extent"]["temporal"] = {"interval": [life]}
         answer["x-placed"] = is_placed(self._town, layer, policy)
         answer["x-features"] = features_of(self._town, layer, policy)
         if layer.geometry.endswith("Z"):

@@ -13,6 +13,7 @@ import httpx
 import jsonschema
 import pygeoapi
 import pytest
+import shapely
 from starlette.routing import Mount, Route
 
 OPENAPI_SCHEMA = Path(pygeoapi.__file__).parent / "schemas" / "openapi" / "openapi-3.0.x.json"
@@ -139,7 +140,9 @@ FILLED = {"tileMatrixSetId": "WebMercatorQuad", "featureId": "building.1", "leve
 
 def test_what_openapi_says_of_an_answer_is_what_is_answered(inside: Any, api: dict[str, Any]) -> None:
     """Each form that `f` may ask for, on every path without a layer and those of buildings: media type, and JSON by its schema."""
-    schemas = json.loads(json.dumps(api["components"]).replace('"nullable": true', '"type": ["object", "null"]'))
+    schemas = json.loads(
+        json.dumps(api["components"]).replace('"nullable": true', '"type": ["object", "string", "null"]')
+    )
     checked = set()
     for path, methods in api["paths"].items():
         if path.startswith("/collections/") and path.split("/")[2] != "building":
@@ -220,6 +223,23 @@ def test_collections_list_each_layer_with_extent_crs_and_storage_crs(client: htt
         assert 35 < south <= north < 36
     datums = {one["id"]: one.get("x-height-datum") for one in document["collections"]}
     assert (datums["pipe_point"], datums["building"]) == ("1985国家高程基准", None)
+
+
+def test_the_extent_of_a_collection_says_when_its_features_begin_and_end(
+    scratch: Any, bring: Any, end: Any, square: Any, inside_of: Any
+) -> None:
+    """/req/core/fc-md-extent of OGC 17-069r4; an end that is open is null, a layer that never held anything has none."""
+    bring(scratch, "building", [square(0, 0), square(50, 0)], since="2020-01-01T00:00:00.000Z")
+    bring(scratch, "street_lamp", [shapely.Point(617_000, 3_886_000)], since="2021-01-01T00:00:00.000Z")
+    end(scratch, "building", "building.1", since="2022-01-01T00:00:00.000Z")
+    end(scratch, "street_lamp", "street_lamp.1", since="2023-01-01T00:00:00.000Z")
+    listed = inside_of(scratch.path).get("/collections").json()["collections"]
+
+    extents = {each["id"]: each["extent"].get("temporal") for each in listed}
+
+    assert extents["building"] == {"interval": [["2020-01-01T00:00:00.000Z", None]]}
+    assert extents["street_lamp"] == {"interval": [["2021-01-01T00:00:00.000Z", "2023-01-01T00:00:00.000Z"]]}
+    assert extents["manhole"] is None
 
 
 def test_collection_says_the_same_alone_as_in_the_list(client: httpx.Client) -> None:
