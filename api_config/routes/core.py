@@ -219,9 +219,10 @@ async def healthz(request: Request) -> Response:
 
 
 def readyz(request: Request) -> Response:
-    """Answer 200 once the store can be read."""
+    """Answer 200 once the store can be read; say where the town's files have changed so that they cannot be followed."""
     version = request.app.state.service.town.store.version()
-    return PlainTextResponse(f"ready, version {version}")
+    behind = "" if request.app.state.is_followed else "; changes of the town's files are not followed, the log says why"
+    return PlainTextResponse(f"ready, version {version}{behind}")
 
 
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:

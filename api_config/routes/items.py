@@ -22,6 +22,7 @@ from api_config.web.cursor import Cursor
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
+from api_config.web.offset import offset_of, skipped
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -49,17 +50,17 @@ from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["FAMILY", "item_bytes", "layer_of", "search_of", "words_of"]
+__all__ = ["FAMILY", "FORMATS", "item_bytes", "layer_of", "search_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
-_FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
+FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
-               "skipGeometry", "limit", "cursor", "f")  # fmt: skip
+               "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
-_SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
+_SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
 _LONGEST_CRS = 200
@@ -94,7 +95,7 @@ def items(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        return answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
+        return answer(request, b"", FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
     page = _page(call, asked)
     if asked.format == "html":
         body = items_page(call, layer, orjson.loads(page))
@@ -123,7 +124,7 @@ def item(request: Request) -> Response:
     call = Call(request)
     layer = layer_of(call)
     call.allow("crs", "datetime", "recorded", "f")
-    form = call.format(_FORMATS, "json")
+    form = call.format(FORMATS, "json")
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(layer.id, view=call.view(), ids=(request.path_params["id"],))
     etag = _validator(call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang)
@@ -132,7 +133,7 @@ def item(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         ensure_there(call, layer, query)
-        return answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
+        return answer(request, b"", FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
@@ -199,7 +200,8 @@ def _asked(call: Call, layer: Layer) -> Asked:
         query = query.with_(after=mark.after)
         query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
-    return Asked(layer, query, crs, call.format(_FORMATS, "json"), limit, version)
+    query = skipped(call.town.store, query, offset_of(call))
+    return Asked(layer, query, crs, call.format(FORMATS, "json"), limit, version)
 
 
 def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
@@ -309,14 +311,17 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
-    params = {name: value for name, value in call.params.items() if name not in changes}
+    replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
+    params = {name: value for name, value in call.params.items() if name not in replaced}
     return urlencode(params | changes)
 
 
 def _checksum(call: Call) -> bytes:
     """Return what ties a cursor to its query: every parameter but those of paging and form."""
     kept = sorted(
-        (name, value) for name, value in call.params.items() if name not in {"cursor", "limit", "f", "lang", "crs"}
+        (name, value)
+        for name, value in call.params.items()
+        if name not in {"cursor", "offset", "limit", "f", "lang", "crs"}
     )
     return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
 
@@ -391,7 +396,9 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     )
     if source is None:
         return equal
-    filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
+    # JSON is read some twenty times as fast as text: of it as much as a body may hold.
+    longest = call.settings.search_kib * 1024 if dialect == "cql2-json" else call.settings.filter_length
+    filtered = parse_filter(source, lang=dialect, max_length=longest)
     crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
     return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
 
@@ -453,7 +460,7 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
     items = get_operation(
-        f"{layer.id}.items", f"Features of {title}", _FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+        f"{layer.id}.items", f"Features of {title}", FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
     )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
@@ -462,7 +469,7 @@ def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     ]
     items["get"]["parameters"] += fields
     item = get_operation(
-        f"{layer.id}.item", f"One feature of {title}", _FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+        f"{layer.id}.item", f"One feature of {title}", FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
     )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}

@@ -21,6 +21,7 @@ from twin_model.crs import CRS84
 from twin_model.filter import Expression
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress
+from twin_model.store.census import Cells, Instants, Range
 from twin_model.store.damage import Damage
 from twin_model.temporal import Instant
 from twin_model.view import View
@@ -62,12 +63,14 @@ class FeatureQuery:
     Literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
     with these sort values and fid. `max_zoom` keeps what is drawn at that zoom. `text` looks in ids and names. With an
     interval of valid time the latest state of each feature answers, or with `states` every one, by fid and time. With
-    `precision` the column `valid_precision` answers too.
+    `precision` the column `valid_precision` answers too. `near` keeps what the spatial index alone finds about a box: all whose own
+    box meets it, and perhaps some more.
     """
 
     layer: str
     view: View = field(default_factory=View)
     bbox: Box | None = None
+    near: Box | None = None
     area: BaseGeometry | None = None
     heights: tuple[float, float] | None = None
     unplaced: bool = False
@@ -325,6 +328,19 @@ class StoreHistory(Protocol):
 
     def changed_since(self, layer: str, bbox: Box | None) -> int:
         """Return the number of the last version that touched the layer within the box; 0 for none."""
+        ...
+
+    def census_ranges(self, layer: str) -> Mapping[str, Range] | None:
+        """Return between which values the shaping fields of a layer ever were (`store/census.py`); None where the store has
+        no census of it that counts all its rows."""
+        ...
+
+    def census_cells(self, layer: str, wanted: Sequence[tuple[int, int, int]]) -> Cells:
+        """Return the cells with rows of a layer among those that are wanted: (level, first place, last place) each."""
+        ...
+
+    def census_instants(self, layer: str) -> Instants | None:
+        """Return when features of a layer begin and end, as is believed now; None as for `census_ranges`."""
         ...
 
     def next_boundary(self, layer: str, after: str) -> str | None:

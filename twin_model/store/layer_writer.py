@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Rows, Scope, Touched
@@ -20,6 +21,7 @@ from twin_model.rows.content import contents_from, words_of
 from twin_model.rows.known_heights import with_known_heights
 from twin_model.rows.partial_content import partial_contents
 from twin_model.rows.row_geometry import RowGeometry
+from twin_model.store.census import Census, has_heights_of_its_own, shaping_fields
 from twin_model.store.digests import (
     FINDING,
     alias_words,
@@ -136,6 +138,7 @@ class LayerWriter(ABC):
         self.reserved: set[str] = set()
         self._began_empty = False
         self._boxes: list[NDArray[np.float64]] = []
+        self._census = Census(layer)
         self._delivered, self._written, self._closed, self._beside = (np.zeros(2, dtype=np.uint64) for _ in range(4))
 
     # --- what happens
@@ -188,6 +191,7 @@ class LayerWriter(ABC):
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
+        self._count(columns, rows.bounds)
         self._count_written(fids, words_of(rows.content.tolist()), columns)
         ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
         if ahead is not None:
@@ -289,6 +293,9 @@ class LayerWriter(ABC):
         if ending["fid"]:
             self._count_written(np.array(ending["fid"], dtype=np.int64), self._contents(ending), ending)
         self._closed += _closing_total(both.before)
+        self._count(both.before, None, sign=-1)
+        self._count(ending, None)
+        self._count(both.after, rows.bounds)
         self.succeed(both)
         self._deliver(fids, self._with_marks(rows, both.after), again=True)
         self._keep_numbers(rows, both.before["id"], fids)
@@ -527,7 +534,29 @@ class LayerWriter(ABC):
         self._count_rows([row for row in todo.take if row["version_from"] == version], taken=True)
         closed = [place.row for place in todo.put if place.version_to == version]
         self._closed += _closing_total({name: [row[name] for row in closed] for name in _CLOSING})
+        self._count(self._columns_of(todo.take), None, sign=-1)
+        believed = [place.row for place in todo.put if place.version_to is None]
+        self._count(self._columns_of(believed), np.concatenate([np.empty((0, 4)), *self._boxes_of_rows(believed)]))
         self.apply(todo)
+
+    def _columns_of(self, rows: list[Row]) -> Columns:
+        """Return rows by the columns that a census counts."""
+        names = ("valid_from", "valid_to", *self._counted_columns())
+        return {name: [row[name] for row in rows] for name in names}
+
+    def _counted_columns(self) -> tuple[str, ...]:
+        geometry = ("geom",) if has_heights_of_its_own(self.layer) else ()
+        return (*shaping_fields(self.layer), *geometry)
+
+    def _count(self, columns: Columns, bounds: NDArray[np.float64] | None, *, sign: int = 1) -> None:
+        """Count rows that are believed from now on, with their boxes where these are new, or no longer (`sign` -1)."""
+        self._census.add_validity(columns["valid_from"], columns["valid_to"], sign=sign)
+        if bounds is None:
+            return
+        if self.layer.has_geometry:
+            self._census.add_boxes(bounds)
+        shapes = columns["geom"] if has_heights_of_its_own(self.layer) else []
+        self._census.add_values(columns, shapely.from_wkb(np.array([*self.wkb(shapes), None], dtype=object)))
 
     def _count_written(
         self, fids: NDArray[np.int64], contents: NDArray[np.uint64], columns: Columns, *, taken: bool = False
@@ -573,7 +602,9 @@ class LayerWriter(ABC):
             low, high = cells[:, :2].min(axis=0).tolist(), cells[:, 2:].max(axis=0).tolist()
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
+        stands = self.census_stands()
         self.summarise(touched, touched_cells(_joined([*self._boxes, *settled])) if settled else cells)
+        self.keep_census(self._census if stands else self._census_anew(), anew=not stands)
         numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged, *(box or (None,) * 4))
         self._beside += _total(change_words([numbers]))
         sums = (self._delivered, self._written, self._closed, self._beside)
@@ -593,7 +624,36 @@ class LayerWriter(ABC):
             self.apply(todo)
         return boxes
 
+    def take_census(self) -> None:
+        """Take the layer's census of what lies in it now: rows that were loaded from another store bring none."""
+        self.keep_census(self._census_anew(), anew=True)
+
+    def _census_anew(self) -> Census:
+        """Return the census of every row of the layer, as it has been written."""
+        census = self._census = Census(self.layer)
+        for columns in self.every_row(("valid_from", "valid_to", "version_to", *self._counted_columns())):
+            bounds = np.empty((0, 4))
+            if self.layer.has_geometry:
+                shapes = [shape for shape in columns["geom"] if shape is not None]
+                bounds = self.boxes(shapes) if shapes else bounds
+            believed = [place for place, closed in enumerate(columns["version_to"]) if closed is None]
+            self._count(columns | {"valid_from": [], "valid_to": []}, bounds)
+            census.add_validity(*([columns[name][place] for place in believed] for name in ("valid_from", "valid_to")))
+        return census
+
     # --- how it is written
+
+    @abstractmethod
+    def census_stands(self) -> bool:
+        """Say whether the layer's census counts all that was written before this version, by today's rule."""
+
+    @abstractmethod
+    def every_row(self, names: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        """Yield all rows of the layer, current and former, by some of their columns and the geometry, in batches."""
+
+    @abstractmethod
+    def keep_census(self, census: Census, *, anew: bool) -> None:
+        """Add to the layer's census, or put another in its place, as of this version."""
 
     @abstractmethod
     def take_fids(self, count: int) -> int:

@@ -298,7 +298,7 @@ class _Statement:
         return order + [self.dialect.order(column, ascending=True, nullable=False) for column in last]
 
     def where(self, table: Table) -> str:
-        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
+        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._near(table), *self._keys()]
         if table == "now" and self.query.view.is_now and not self.context.planned:
             parts += self._keyset_current()
         return " AND ".join(parts) or "1 = 1"
@@ -391,6 +391,11 @@ class _Statement:
         if query.heights is not None and context.layer.has_z:
             parts.append(self._met(or_unplaced(query, self.dialect.reaches_heights(*query.heights))))
         return [part for part in parts if part]
+
+    def _near(self, table: Table) -> list[str]:
+        if self.query.near is None:
+            return []
+        return [self._met(self.dialect.touching(self.context, self.query.near, table))]
 
     def _keys(self) -> list[str]:
         query, parts = self.query, []

@@ -24,6 +24,7 @@ from twin_model.store.former_fields import (
     with_former_fields,
     with_tolerances,
 )
+from twin_model.store.geopackage.census import CENSUS_TABLES
 from twin_model.store.geopackage.style import qml, sld
 from twin_model.store.select import quoted
 
@@ -118,7 +119,7 @@ def create_core(connection: sqlite3.Connection, crs: str) -> None:
     """Make the tables that every store has, for a town in `crs`."""
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_USER_VERSION}")
-    for statement in _CORE.split(";\n"):
+    for statement in (*_CORE.split(";\n"), *CENSUS_TABLES):
         connection.execute(statement)
     rows = [
         ("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", ""),

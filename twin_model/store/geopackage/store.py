@@ -52,9 +52,9 @@ from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.select import Context, quoted, select
-from twin_model.store.writing import write_changeset, written_layers
+from twin_model.store.writing import take_censuses, write_changeset, written_layers
 from twin_model.temporal import now
-from twin_model.view import View
+from twin_model.view import NOW, View
 
 __all__ = ["GeoPackageStore"]
 
@@ -356,8 +356,13 @@ class GeoPackageStore(GeoPackageHistory):
             )
             .fetchone()
         )
-        number = int(row[0]) if row[5] is None else self.count(query)
+        number = int(row[0]) if row[5] is None else self._present(query)
         return Summary(number, row[1:5] if row[1] is not None else None)
+
+    def _present(self, query: FeatureQuery) -> int:
+        """Return how many features there are now where some are planned: the census knows, without counting rows."""
+        instants = self.census_instants(query.layer) if query.view == NOW else None
+        return self.count(query) if instants is None else instants.present(now())
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Two scans without a join, gathered by SQLite: half a million rows as objects cost five times as much.
@@ -504,6 +509,8 @@ class GeoPackageStore(GeoPackageHistory):
         with self._writing() as connection:
             for table, batches in tables:
                 gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
+            transaction = GeoPackageTransaction(connection, self._catalogue, srs_id(self._crs))
+            take_censuses(transaction, layer_versions(connection, [layer.id for layer in self._catalogue]))
 
     def finish_copy(self) -> None:
         with self._writing() as connection:

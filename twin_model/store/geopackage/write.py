@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
+from twin_model.store.census import Census
+from twin_model.store.geopackage import census as gpkg_census
 from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.geopackage.box_queue import BoxQueue
 from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
@@ -31,6 +33,7 @@ _BULK = 5_000
 """From this many rows on, taking guards and indexes away for the load costs less than asking them row by row."""
 
 
+_READ_AT_ONCE = 20_000
 _LINK = "version, kind, from_fid, to_fid"
 
 _PLACES = (
@@ -383,6 +386,20 @@ class GeoPackageWriter(LayerWriter):
             f"SELECT m.id FROM {self._past} m WHERE {chosen} AND (m.version_from > ?2 OR m.version_to > ?2) ORDER BY 1"
         )
         return [row[0] for row in self._connection.execute(text, (_listed(fids), version))]
+
+    def census_stands(self) -> bool:
+        return gpkg_census.stands(self._connection, self.layer)
+
+    def every_row(self, names: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        columns = tuple(dict.fromkeys((*names, *(("geom",) if self.layer.has_geometry else ()))))
+        for table, closed in ((self._now, "NULL AS version_to"), (self._past, "version_to")):
+            listed = ", ".join(closed if name == "version_to" else quoted(name) for name in columns)
+            cursor = self._connection.execute(f"SELECT {listed} FROM {table}")
+            while rows := cursor.fetchmany(_READ_AT_ONCE):
+                yield dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def keep_census(self, census: Census, *, anew: bool) -> None:
+        gpkg_census.keep(self._connection, census, self.writing.version, anew=anew)
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         self._index()

@@ -25,6 +25,7 @@ from twin_model.store.former_fields import (
     with_former_fields,
     with_tolerances,
 )
+from twin_model.store.postgis.census import CENSUS_TABLES
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.select import quoted
@@ -146,6 +147,7 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     execute(connection, ";\n".join(guard(f"twin_{table}") for table in _TABLES))
     pack_parts(connection)
     execute(connection, CREATE_VIEW)
+    execute(connection, CENSUS_TABLES)
 
 
 def has_functions(connection: "psycopg.Connection[Any]", schema: str) -> bool:

@@ -47,20 +47,20 @@ from twin_model.store.postgis.head_start import PostgisHeadStart
 from twin_model.store.postgis.history import PostgisHistory, layer_versions
 from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
+from twin_model.store.postgis.patience import Ending, StatementBounds
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
 from twin_model.store.postgis.select import PostgisDialect
 from twin_model.store.postgis.server import ServerAddress, connect, ensure_usable, in_our_words, prepare, writing
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import Context, Select, quoted, select
-from twin_model.store.writing import write_changeset, written_layers
+from twin_model.store.writing import take_censuses, write_changeset, written_layers
 from twin_model.temporal import now
-from twin_model.view import View
+from twin_model.view import NOW, View
 
 __all__ = ["PostgisStore"]
 
 _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
-_CANCEL_SECONDS = 5
 _LONGEST_PREPARED = 4_096
 """Statements with more characters, those of long filters, are not kept prepared: neither here nor on the server."""
 
@@ -81,6 +81,7 @@ class PostgisStore(PostgisHistory):
         self._dialect = PostgisDialect(srid_of(self._crs))
         self._pool: ConnectionPool[Connection] | None = None
         self._pool_lock = threading.Lock()
+        self._bounds = StatementBounds()
 
     @classmethod
     def create(
@@ -201,14 +202,25 @@ class PostgisStore(PostgisHistory):
             try:
                 lent = pool.getconn()
             except (PoolTimeout, PoolClosed):
-                with connect(self._address) as own, stopped_by(lambda: own.cancel_safe(timeout=_CANCEL_SECONDS)):
+                with connect(self._address) as own, self._patiently(own):
                     yield own
                 return
             try:
-                with stopped_by(lambda: lent.cancel_safe(timeout=_CANCEL_SECONDS)):
+                with self._patiently(lent):
                     yield lent
             finally:
                 pool.putconn(lent)
+
+    @contextmanager
+    def _patiently(self, connection: Connection) -> Iterator[None]:
+        """Wait for a server as long as the caller does, and no longer."""
+        ending = Ending(connection)
+        try:
+            with stopped_by(ending):
+                self._bounds.tell(connection)
+                yield
+        finally:
+            ending.over()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
@@ -288,8 +300,13 @@ class PostgisStore(PostgisHistory):
         self._catalogue[layer]
         text = "SELECT features, min_x, min_y, max_x, max_y, next_planned FROM twin_layer WHERE layer = %s"
         row = self._all(text, layer)[0]
-        number = int(row[0]) if query.view.is_now and row[5] is None else self.count(query)
+        number = int(row[0]) if query.view.is_now and row[5] is None else self._present(query)
         return Summary(number, row[1:5] if row[1] is not None else None)
+
+    def _present(self, query: FeatureQuery) -> int:
+        """Return how many features there are now where some are planned: the census knows, without counting rows."""
+        instants = self.census_instants(query.layer) if query.view == NOW else None
+        return self.count(query) if instants is None else instants.present(now())
 
     def delivered_state(self, layer: str) -> DeliveredState:
         """Scans without a join, gathered by the server into a few long values.
@@ -433,6 +450,9 @@ class PostgisStore(PostgisHistory):
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:
                 postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
+            with CopyQueue(connection) as queue:
+                transaction = PostgisTransaction(queue, self._catalogue, self._crs)
+                take_censuses(transaction, layer_versions(connection, [layer.id for layer in self._catalogue]))
 
     def finish_copy(self) -> None:
         with self._writing() as connection:

@@ -7,7 +7,7 @@ state before until it commits.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, LiteralString, cast
 
@@ -20,8 +20,10 @@ from psycopg import errors, sql
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
+from twin_model.store.census import Census
 from twin_model.store.float32_box import rounded_outwards
 from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.postgis import census as postgis_census
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.flat_shapes import as_wkb, with_heights
 from twin_model.store.postgis.parts import PartsWriter
@@ -35,6 +37,7 @@ from twin_model.temporal import Instant
 
 __all__ = ["BULK", "PostgisTransaction", "PostgisWriter", "RowCopy"]
 
+_READ_AT_ONCE = 20_000
 _LINK: LiteralString = "version, kind, from_fid, to_fid"
 
 BULK = 5_000
@@ -318,6 +321,22 @@ class PostgisWriter(LayerWriter):
             f"SELECT m.id FROM {self._past} m WHERE m.fid = ANY(%s) AND (m.version_from > %s OR m.version_to > %s) ORDER BY 1"
         )
         return [row[0] for row in execute(self._connection, text, fids, version, fids, version, version)]
+
+    def census_stands(self) -> bool:
+        return postgis_census.stands(self._connection, self.layer)
+
+    def every_row(self, names: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        columns = tuple(dict.fromkeys((*names, *(("geom",) if self.layer.has_geometry else ()))))
+        for table, closed in ((self._now, "NULL::bigint"), (self._past, "m.version_to")):
+            given = {name: _shown(self.layer, (name,)) for name in columns} | {"version_to": closed}
+            text = f"SELECT {', '.join(given[name] for name in columns)} FROM {table} m"
+            with self._connection.cursor("census", binary=True) as cursor:
+                cursor.execute(cast("sql.SQL", text))
+                while rows := cursor.fetchmany(_READ_AT_ONCE):
+                    yield dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def keep_census(self, census: Census, *, anew: bool) -> None:
+        postgis_census.keep(self._connection, census, self.writing.version, anew=anew)
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         self._parts.finish()
