@@ -90,7 +90,7 @@ GEOPACKAGE_STATEMENTS = (
 
 def run_as_somebody(path: Path, statement: str) -> None:
     """Run a statement as somebody does who knows how the guards are passed."""
-    names = {name: f"vgpkg_twin_{name}" for name in ("meta", "changeset", "blob")}
+    names = {name: f"vgpkg_twin_{name}" for name in ("meta", "changeset", "blob", "census")}
     names |= {"touched": "rtree_twin_touched", "building_history": "vgpkg_history_building"}
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.create_function("of_no_crs", 1, lambda blob: blob[:4] + bytes(4) + blob[8:])
@@ -174,7 +174,7 @@ def test_the_chain_alone_is_proved_from_the_last_checkpoint_on(filled: Path, tmp
 
 
 def postgis_statements() -> list[tuple[str, str]]:
-    names = {name: f"twin_{name}" for name in ("meta", "changeset", "blob", "touched")} | {"building_history": "twin_history_building"}  # fmt: skip
+    names = {name: f"twin_{name}" for name in ("meta", "changeset", "blob", "touched", "census")} | {"building_history": "twin_history_building"}  # fmt: skip
     more = [
         ("ALTER TABLE twin_history_building DISABLE TRIGGER twin_guard", "twin_history_building"),
         ("DROP TRIGGER twin_guard ON twin_meta", "twin_meta"),
