@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import openpyxl
+from openpyxl.cell.read_only import EMPTY_CELL
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._reader import WorkSheetParser
 
@@ -199,10 +200,11 @@ def _sheet(name: str, file: str, rows: Iterable[tuple[int, tuple[Any, ...]]]) ->
     numbers: list[int] = []
     altered: dict[tuple[int, int], AlteredCell] = {}
     for number, cells in rows:
-        text = [_cell_text(cell.value) for cell in cells]
+        text = ["" if cell is EMPTY_CELL else _cell_text(cell.value) for cell in cells]
         if not any(text):
             continue
-        for column, cell in enumerate(cells):
+        for column in (column for column, written in enumerate(text) if written):
+            cell = cells[column]
             odd = _altered(cell) if isinstance(cell.value, float | int | datetime) else None
             if odd is not None:
                 altered[len(texts), column] = odd
