@@ -57,6 +57,10 @@ class CommandContext:
         """Print the words of a rule."""
         self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
 
+    def warn(self, rule: str, **values: Any) -> None:
+        """Print the words of a rule beside the output, in yellow."""
+        self.err.print(self.say(rule, **values), style="yellow", highlight=False, markup=False, soft_wrap=True)
+
     def print_error(self, error: TwinError) -> None:
         self.err.print(error.text(self.lang, "shell"), style="red", highlight=False, markup=False, soft_wrap=True)
 

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -22,6 +22,7 @@ from api_config.web.cursor import Cursor
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
+from api_config.web.offset import offset_of, skipped
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -32,9 +33,10 @@ from api_config.web.openapi import (
     query_parameter,
     titles_of,
 )
-from api_config.web.properties import properties_of, typed_value
+from api_config.web.path import path_segment
+from api_config.web.properties import typed_value
 from api_config.web.schema import sortables
-from tiles.encodings.geojson import encode_feature, geometry_fragments
+from tiles.encodings.geojson import with_members
 from twin_model.changeset import Box
 from twin_model.crs import CRS84, reachable_extent, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
@@ -43,25 +45,27 @@ from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
-from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import state_of
 from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
+__all__ = ["FAMILY", "FORMATS", "item_bytes", "layer_of", "search_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
-_FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
+FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
-               "skipGeometry", "limit", "cursor", "f")  # fmt: skip
+               "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
-_SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
+_SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
+_LONGEST_CRS = 200
+"""Characters; what has more is none of the systems that are offered."""
+
 _CRS_FORMS = re.compile(
     r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
     re.IGNORECASE | re.ASCII,
@@ -91,13 +95,19 @@ def items(request: Request) -> Response:
     if held is not None:
         return held
     if request.method == "HEAD":
-        return answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
+        return answer(request, b"", FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
     page = _page(call, asked)
     if asked.format == "html":
         body = items_page(call, layer, orjson.loads(page))
         return answer(request, body, _HTML, etag=etag)
     links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
     return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
+
+
+def search_of(call: Call, layer: Layer) -> tuple[str, bytes]:
+    """Return the CRS and the page of features of a call whose parameters came in a body."""
+    asked = _asked(call, layer)
+    return asked.crs, _page(call, asked)
 
 
 def is_search(request: Request) -> bool:
@@ -114,7 +124,7 @@ def item(request: Request) -> Response:
     call = Call(request)
     layer = layer_of(call)
     call.allow("crs", "datetime", "recorded", "f")
-    form = call.format(_FORMATS, "json")
+    form = call.format(FORMATS, "json")
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(layer.id, view=call.view(), ids=(request.path_params["id"],))
     etag = _validator(call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang)
@@ -123,7 +133,7 @@ def item(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         ensure_there(call, layer, query)
-        return answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
+        return answer(request, b"", FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
@@ -134,18 +144,18 @@ def item(request: Request) -> Response:
 
 def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes:
     """Return one feature as GeoJSON with its links; a feature that is not there is refused with an id that is."""
-    columns, rows = call.town.store.rows(query)
+    encoded: FeatureCache = call.request.app.state.feature_cache
+    _, rows, texts = encoded.page(call.town.store, layer, query, crs)
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
-    item = f"{here}/items/{quote(rows[0][1])}"
+    item = f"{here}/items/{path_segment(rows[0][1])}"
     links = [
         {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
-    (shape,) = _shapes(call, columns, rows, crs)
-    return encode_feature(str(rows[0][1]), properties_of(layer, columns, rows[0]), shape, links=links)
+    return with_members(texts[0], links=links)
 
 
 def _state_address(call: Call, address: str, **more: str) -> str:
@@ -190,7 +200,8 @@ def _asked(call: Call, layer: Layer) -> Asked:
         query = query.with_(after=mark.after)
         query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
-    return Asked(layer, query, crs, call.format(_FORMATS, "json"), limit, version)
+    query = skipped(call.town.store, query, offset_of(call))
+    return Asked(layer, query, crs, call.format(FORMATS, "json"), limit, version)
 
 
 def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
@@ -223,13 +234,6 @@ def _page(call: Call, asked: Asked) -> bytes:
     )
 
 
-def _shapes(call: Call, columns: tuple[str, ...], rows: list[tuple[Any, ...]], crs: str) -> list[bytes]:
-    if "geometry" not in columns or not rows:
-        return [b"null"] * len(rows)
-    position = columns.index("geometry")
-    return geometry_fragments(from_wkb([row[position] for row in rows]), call.town.store.crs, crs)
-
-
 def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
     """Return how many features match, where that is known or cheap."""
     query = asked.query
@@ -237,6 +241,7 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
         return returned
     plain = (
         query.bbox is None
+        and query.area is None
         and query.where is None
         and query.text is None
         and query.view.is_now
@@ -247,21 +252,42 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
 
 def _links(
     call: Call, asked: Asked, columns: tuple[str, ...], rows: list[tuple[Any, ...]], more: bool
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     here = f"{call.base}/collections/{asked.layer.id}"
-    links = [
-        {"href": call.here, "rel": "self", "type": GEOJSON},
-        {"href": here, "rel": "collection", "type": "application/json"},
-        {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
-        {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
-    ]
+    is_posted = call.request.method == "POST"
+    links = (
+        []
+        if is_posted
+        else [
+            {"href": call.here, "rel": "self", "type": GEOJSON},
+            {"href": here, "rel": "collection", "type": "application/json"},
+            {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+            {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
+        ]
+    )
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
         values = _sort_values(call, asked, last, names)
         mark = Cursor(asked.version, (*values, last["fid"])).text(_checksum(call))
+        if is_posted:
+            return [*links, _next_search(call, here, mark)]
         links.append({"href": f"{here}/items?{_address(call, cursor=mark)}", "rel": "next", "type": GEOJSON})
     return links
+
+
+def _next_search(call: Call, here: str, cursor: str) -> dict[str, Any]:
+    """Return the link to the next page of a search: the same body with a cursor (`method`, `body`, `merge` as in STAC API)."""
+    named = {name: call.request.query_params[name] for name in ("lang", "f") if name in call.request.query_params}
+    address = f"{here}/search" + (f"?{urlencode(named)}" if named else "")
+    return {
+        "href": address,
+        "rel": "next",
+        "type": GEOJSON,
+        "method": "POST",
+        "body": {"cursor": cursor},
+        "merge": True,
+    }
 
 
 def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]) -> list[Any]:
@@ -269,7 +295,15 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
     if all(name in row for name in names):
         return [row[name] for name in names]
     query = asked.query.with_(
-        fields=None, geometry=False, fids=(row["fid"],), after=None, limit=1, bbox=None, where=None, text=None
+        fields=None,
+        geometry=False,
+        fids=(row["fid"],),
+        after=None,
+        limit=1,
+        bbox=None,
+        area=None,
+        where=None,
+        text=None,
     )
     columns, rows = call.town.store.rows(query)
     whole = dict(zip(columns, rows[0], strict=True))
@@ -277,14 +311,17 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
-    params = {name: value for name, value in call.params.items() if name not in changes}
+    replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
+    params = {name: value for name, value in call.params.items() if name not in replaced}
     return urlencode(params | changes)
 
 
 def _checksum(call: Call) -> bytes:
     """Return what ties a cursor to its query: every parameter but those of paging and form."""
     kept = sorted(
-        (name, value) for name, value in call.params.items() if name not in {"cursor", "limit", "f", "lang", "crs"}
+        (name, value)
+        for name, value in call.params.items()
+        if name not in {"cursor", "offset", "limit", "f", "lang", "crs"}
     )
     return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
 
@@ -298,7 +335,10 @@ def _crs(call: Call, layer: Layer, name: str) -> str:
     value = call.params.get(name)
     if value is None:
         return CRS84
-    return _offered(value, layer.id, crs_list(call.town))
+    offered = crs_list(call.town)
+    if len(value) > _LONGEST_CRS:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer.id, nearest=[uri_of(each) for each in offered])
+    return _offered(value, layer.id, offered)
 
 
 @lru_cache(maxsize=256)
@@ -319,7 +359,10 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
     value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    return narrowed_to(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
+    area, heights = bbox_area(value, crs)
+    # What has no geometry is in every box: OGC API - Features part 1, /req/core/fc-bbox-response, C.
+    placed_or_not = query.with_(heights=heights, unplaced=True)
+    return narrowed_to(placed_or_not, area, crs, store.crs, _extent(call, layer))
 
 
 def words_of(call: Call) -> str | None:
@@ -353,7 +396,9 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     )
     if source is None:
         return equal
-    filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
+    # JSON is read some twenty times as fast as text: of it as much as a body may hold.
+    longest = call.settings.search_kib * 1024 if dialect == "cql2-json" else call.settings.filter_length
+    filtered = parse_filter(source, lang=dialect, max_length=longest)
     crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
     return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
 
@@ -414,21 +459,25 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
-    items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
+    items = get_operation(
+        f"{layer.id}.items", f"Features of {title}", FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+    )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
         for name, kind in queryables(layer).items()
-        if kind != "geometry" and name not in PARAMETERS
+        if kind != "geometry" and name not in _PARAMETERS
     ]
     items["get"]["parameters"] += fields
-    item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
+    item = get_operation(
+        f"{layer.id}.item", f"One feature of {title}", FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+    )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}
 
 
 _ROUTES = [
     get_route("/collections/{collection}/items", items, heavy=is_search),
-    get_route("/collections/{collection}/items/{id:path}", item),
+    get_route("/collections/{collection}/items/{id:segments}", item),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-features"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
@@ -447,7 +496,13 @@ FAMILY = RouteFamily(
             f"{_CQL2}/basic-cql2",
             f"{_CQL2}/advanced-comparison-operators",
             f"{_CQL2}/basic-spatial-functions",
+            f"{_CQL2}/basic-spatial-functions-plus",
             f"{_CQL2}/spatial-functions",
+            f"{_CQL2}/temporal-functions",
+            f"{_CQL2}/case-insensitive-comparison",
+            f"{_CQL2}/accent-insensitive-comparison",
+            f"{_CQL2}/property-property",
+            f"{_CQL2}/arithmetic",
         }
     ),
 )

@@ -107,7 +107,7 @@ def _both(text: Text) -> dict[str, str]:
 
 
 def to_viewer(request: Request) -> Response:
-    return RedirectResponse("/viewer/")
+    return RedirectResponse(f"{Call(request).base}/viewer/")
 
 
 def _routes(settings: Settings) -> list[Route | Mount]:
@@ -122,7 +122,11 @@ def _routes(settings: Settings) -> list[Route | Mount]:
 
 
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
-    return {"/viewer/config.json": get_operation("viewerConfig", "The town as the viewer needs it", JSON, ["lang"])}
+    return {
+        "/viewer/config.json": get_operation(
+            "viewerConfig", "The town as the viewer needs it", JSON, ["lang"], answers="viewerConfig"
+        )
+    }
 
 
 FAMILY = RouteFamily("viewer", routes=_routes, paths=_paths)

@@ -9,10 +9,13 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
+from api_config.web.negotiation import accepted, preferred_format
+from api_config.web.path import path_written
 from api_config.web.reach import is_from_outside
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Layer
@@ -57,12 +60,13 @@ def anonymous_policy(town: Town, *, closed: Sequence[str] = ()) -> Policy:
 class Call:
     """A request with its parameters; unknown ones are refused by `allow`."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, parameters: Mapping[str, str] | None = None) -> None:
+        """`parameters` are those of a body; without them, those of the address count."""
         self.request = request
         self.service: Service = request.app.state.service
         self.town: Town = self.service.town
         self.settings: Settings = self.service.settings
-        self.params: Mapping[str, str] = request.query_params
+        self.params: Mapping[str, str] = request.query_params if parameters is None else parameters
 
     @cached_property
     def policy(self) -> Policy:
@@ -82,12 +86,12 @@ class Call:
         if wanted[:2] in _SPOKEN:
             return wanted[:2]
         header = self.request.headers.get("accept-language", "")
-        for tag, _ in sorted(_accepted(header), key=lambda pair: -pair[1]):
-            if tag[:2] in _SPOKEN:
+        for tag, quality in sorted(accepted(header), key=lambda pair: -pair[1]):
+            if tag[:2] in _SPOKEN and quality > 0:
                 return tag[:2]
         return "en" if header else self.town.settings.languages[0]
 
-    @property
+    @cached_property
     def base(self) -> str:
         """The address of the service as the client sees it, without a slash at the end."""
         return (self.settings.url or str(self.request.base_url)).rstrip("/")
@@ -96,7 +100,12 @@ class Call:
     def here(self) -> str:
         """The address of this very request, as the client sees it."""
         query = self.request.url.query
-        return self.base + self.request.url.path + (f"?{query}" if query else "")
+        return self.base + self.route + (f"?{query}" if query else "")
+
+    @property
+    def route(self) -> str:
+        """The path of this request as it was written, without the prefix of a proxy."""
+        return path_written(self.request.scope)
 
     @property
     def path(self) -> dict[str, Any]:
@@ -109,7 +118,8 @@ class Call:
             if name not in known:
                 nearest = get_close_matches(name, sorted(known), 3, 0.5) or sorted(known)
                 raise QueryRefused("query.unknown_parameter", name=name[:100], nearest=nearest)
-        given = [name for name, _ in self.request.query_params.multi_items()]
+        items = self.params.multi_items() if isinstance(self.params, QueryParams) else self.params.items()
+        given = [name for name, _ in items]
         twice = next((name for name in self.params if given.count(name) > 1), None)
         if twice is not None:
             raise QueryRefused(
@@ -120,12 +130,12 @@ class Call:
 
     def layer(self) -> Layer:
         """Return the collection of the address with its visible fields; a closed one is as absent as one that is not there."""
-        name, admitted = str(self.path["collection"]), {layer.id: layer for layer in self.layers}
-        if name not in admitted:
-            raise LayerNotFound(
-                name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or list(admitted)[:5]
-            )
-        return admitted[name]
+        name = str(self.path["collection"])
+        layer = self.policy.visible_layer(self.town.catalogue.layers, name)
+        if layer is None:
+            admitted = [layer.id for layer in self.layers]
+            raise LayerNotFound(name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or admitted[:5])
+        return layer
 
     def whole(self, *names: str) -> tuple[int, ...]:
         """Return whole numbers of the address; what is none leads nowhere (404)."""
@@ -141,17 +151,7 @@ class Call:
             if named not in offered:
                 raise QueryRefused("query.format", value=named[:100], nearest=list(offered))
             return named
-        accept = self.request.headers.get("accept", "*/*")
-        wanted = sorted(_accepted(accept), key=lambda pair: -pair[1])
-        for media, _ in wanted:
-            if media == "*/*":
-                return default
-            for name, offer in offered.items():
-                if offer.split(";")[0] == media or (
-                    media == "application/json" and offer in {"application/geo+json", "application/schema+json"}
-                ):
-                    return name
-        return default
+        return preferred_format(offered, self.request.headers.get("accept", ""), default)
 
     def view(self) -> View:
         """Return how this client looks: valid time, recorded state, policy."""
@@ -167,15 +167,3 @@ class Call:
         if not value.isascii() or not value.isdigit() or not int(value[:12]) >= 1:
             raise QueryRefused("query.limit", value=value[:100], most=most)
         return min(int(value[:12]), most)
-
-
-def _accepted(header: str) -> list[tuple[str, float]]:
-    accepted = []
-    for part in header.split(","):
-        media, *options = [piece.strip() for piece in part.split(";")]
-        quality = next((option[2:] for option in options if option.startswith("q=")), "1")
-        try:
-            accepted.append((media.lower(), float(quality)))
-        except ValueError:
-            continue
-    return [pair for pair in accepted if pair[1] > 0]
