@@ -45,6 +45,9 @@ class Settings:
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
     cache_mib: int = _setting(4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB")
+    download_mib: int = _setting(
+        512, "TWIN_DOWNLOAD_MIB", "每次下载的数据上限（MiB）", "largest download over HTTP, MiB of rows before encoding"
+    )
     tile_features: int = _setting(
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
@@ -79,7 +82,7 @@ def _listed(text: str) -> tuple[str, ...]:
 _KINDS: dict[str, Any] = {
     "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
+    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int, "download_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
 }  # fmt: skip
 

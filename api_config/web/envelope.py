@@ -18,7 +18,7 @@ ALLOWED = "GET, HEAD, OPTIONS"
 _ASKED_HEADERS = (
     "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range"
 )
-_SHOWN_HEADERS = "Allow, Content-Crs, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
+_SHOWN_HEADERS = "Allow, Content-Crs, Content-Disposition, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
 _DAY = "86400"
 CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "

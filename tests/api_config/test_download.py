@@ -1,0 +1,170 @@
+"""Files that a filter shows: read again by the programs people have, within the policy, marked, gone when they were sent."""
+
+import io
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import httpx
+import openpyxl
+import pandas as pd
+import pyogrio
+import pytest
+import shapely
+
+from api_config.web.download import DOWNLOADS, disposition
+from twin_model.town import open_town
+
+EAST, NORTH = 617_000.0, 3_886_000.0
+HOUSES = "/collections/building/items"
+NAMES = ["一号楼", "=1+1", "'=x", None, "a,b\n二"]
+
+
+@pytest.fixture(scope="module")
+def town(empty_town: Path, tmp_path_factory: pytest.TempPathFactory, bring: Callable[..., Any]) -> Iterator[Path]:
+    """Five houses with gaps, the last without geometry, attributes of every kind; two pipes with heights."""
+    folder = shutil.copytree(empty_town, tmp_path_factory.mktemp("downloads") / "town")
+    squares = [shapely.box(EAST + 30 * n, NORTH, EAST + 30 * n + 10, NORTH + 10) for n in range(4)]
+    attributes = ['{"业主":"甲","面":1.5}', '{"@x":"=2","业主":"-3"}', None, '{"面":2}', '{"面":3}']
+    with open_town(folder) as made:
+        bring(
+            made, "building", [*map(_multi, squares), None], name=NAMES, storeys=[1, None, 3, 4, 5],
+            height=[3.0, 6.5, None, 12.0, 15.0], built=["2019-07-01", None, "2021-01-01", None, None], attributes=attributes,
+        )  # fmt: skip
+        lines = [shapely.LineString([(EAST, NORTH + n, 60.5), (EAST + 30, NORTH + n, 60.25)]) for n in range(2)]
+        bring(made, "pipe_line", lines, segment_key=["1-2", "2-3"], width_mm=[300.0, None], **{"class": ["JS", "PS"]})
+    yield folder
+
+
+def _multi(area: shapely.Polygon) -> shapely.MultiPolygon:
+    return shapely.MultiPolygon([area])
+
+
+@pytest.fixture
+def ask(town: Path, inside_of: Callable[..., Any]) -> Callable[..., httpx.Response]:
+    """Return a function that asks the app of the town in this process."""
+    get: Callable[..., httpx.Response] = inside_of(town).get
+    return get
+
+
+def table_of(answer: httpx.Response, form: str, folder: Path) -> pd.DataFrame:
+    """Return what a program reads of a download, sorted by id; geometry as shapes under `geometry`."""
+    assert answer.status_code == 200, answer.text
+    path = folder / f"file.{form}"
+    path.write_bytes(answer.content)
+    if form in ("gpkg", "fgb"):
+        frame = pyogrio.read_dataframe(path)
+    elif form == "parquet":
+        frame = gpd.read_parquet(path)
+    else:
+        read = pd.read_csv(path, encoding="utf-8-sig") if form == "csv" else pd.read_excel(path)
+        wkt = [None if pd.isna(text) else shapely.from_wkt(text) for text in read.pop("wkt")]
+        frame = gpd.GeoDataFrame(read, geometry=gpd.GeoSeries(wkt, index=read.index))
+    return frame.sort_values("id", ignore_index=True)
+
+
+@pytest.mark.parametrize("form", DOWNLOADS)
+def test_every_format_is_read_by_its_programs_with_types_places_and_gaps(
+    ask: Callable[..., httpx.Response], tmp_path: Path, form: str
+) -> None:
+    answer = ask(f"{HOUSES}?f={form}&crs=EPSG:4548")
+
+    frame = table_of(answer, form, tmp_path)
+    escaped = ["一号楼", "'=1+1", "''=x", None, "a,b\n二"] if form == "csv" else NAMES
+    assert [None if pd.isna(name) else name for name in frame["name"]] == escaped
+    assert frame["height"].astype(float).fillna(-1).tolist() == [3.0, 6.5, -1, 12.0, 15.0]
+    assert frame["面"].fillna(-1).tolist() == [1.5, -1, -1, 2, 3]
+    assert frame.geometry.isna().tolist() == [False] * 4 + [True]
+    assert frame.geometry[1].centroid.equals_exact(shapely.Point(EAST + 35, NORTH + 5), 1e-5)
+    assert answer.headers["content-crs"].endswith("EPSG/0/4548>") and answer.headers["content-type"] == DOWNLOADS[form]
+    if form != "csv":
+        assert pd.Timestamp(frame["built"][0]) == pd.Timestamp("2019-07-01") and not isinstance(frame["built"][0], str)
+    if form in ("gpkg", "parquet"):
+        assert frame.crs.to_epsg() == 4548
+
+
+@pytest.mark.parametrize("form", DOWNLOADS)
+def test_a_download_shows_what_the_filter_shows_and_no_page_of_it(
+    ask: Callable[..., httpx.Response], tmp_path: Path, form: str
+) -> None:
+    def ids(query: str) -> list[str]:
+        return table_of(ask(f"{HOUSES}?f={form}&{query}"), form, tmp_path)["id"].tolist()
+
+    box = f"bbox-crs=EPSG:4548&bbox={NORTH},{EAST},{NORTH + 1},{EAST + 12}"
+    assert len(ids("")) == 5, "more than no page"
+    assert len(ids("limit=2")) == 2
+    assert len(ids("filter=storeys>3")) == 2
+    assert len(ids("q=一号")) == 1
+    assert len(ids(box)) in (1, 2), "a house without place may be counted in"
+    assert ids("datetime=2018-01-01") == []
+    few = table_of(ask(f"{HOUSES}?f={form}&properties=height&sortby=-height&limit=1"), form, tmp_path)
+    assert few.drop(columns=["geometry", "fid"], errors="ignore").columns.tolist() == ["id", "height"]
+    assert few["height"].tolist() == [15.0]
+
+
+@pytest.mark.parametrize("form", DOWNLOADS)
+def test_a_file_without_geometry_and_one_of_heights(
+    ask: Callable[..., httpx.Response], tmp_path: Path, form: str
+) -> None:
+    flat = ask(f"{HOUSES}?f={form}&skipGeometry=true")
+    lines = table_of(ask(f"/collections/pipe_line/items?f={form}"), form, tmp_path)
+
+    assert flat.status_code == 200 and flat.content
+    assert (
+        shapely.has_z(lines.geometry.to_numpy()).all() and shapely.get_coordinates(lines.geometry, True)[0, 2] == 60.5
+    )
+
+
+def test_a_workbook_has_real_dates_and_numbers_and_no_formula(ask: Callable[..., httpx.Response]) -> None:
+    book = openpyxl.load_workbook(io.BytesIO(ask(f"{HOUSES}?f=xlsx").content))
+
+    heading, *rows = book.active.iter_rows()
+    columns = {cell.value: [row[at] for row in rows] for at, cell in enumerate(heading)}
+    assert columns["built"][0].value == datetime(2019, 7, 1) and columns["built"][0].number_format == "yyyy\\-mm\\-dd"
+    assert isinstance(columns["valid_from"][0].value, datetime) and columns["storeys"][0].value == 1
+    assert columns["name"][1].value == "=1+1" and columns["name"][1].data_type == "s"
+
+
+def test_accept_asks_for_a_file_as_f_does(ask: Callable[..., httpx.Response]) -> None:
+    for form, media in DOWNLOADS.items():
+        answer = ask(HOUSES, headers={"accept": media})
+
+        assert answer.headers["content-disposition"].endswith(f".{form}"), form
+
+
+def test_a_download_is_confirmed_without_being_made_and_head_tells_what_get_does(
+    inside_of: Callable[..., Any], town: Path
+) -> None:
+    inside = inside_of(town)
+    first = inside.get(f"{HOUSES}?f=gpkg")
+    again = inside.get(f"{HOUSES}?f=gpkg", headers={"if-none-match": first.headers["etag"]})
+    head = inside("HEAD", f"{HOUSES}?f=gpkg")
+
+    assert again.status_code == 304 and not again.content
+    assert head.status_code == 200 and not head.content and "content-length" not in head.headers
+    assert {name: head.headers[name] for name in ("etag", "content-disposition", "content-type")} == {
+        name: first.headers[name] for name in ("etag", "content-disposition", "content-type")
+    }
+    assert int(first.headers["content-length"]) == len(first.content)
+
+
+def test_what_is_too_large_is_refused_and_nothing_stays_on_disk(
+    town: Path, inside_of: Callable[..., Any], ask: Callable[..., httpx.Response]
+) -> None:
+    refused = inside_of(town, download_mib=0).get(f"{HOUSES}?f=csv")
+
+    ask(f"{HOUSES}?f=csv")
+    assert refused.status_code == 400 and "TWIN_DOWNLOAD_MIB" in refused.json()["detail"]
+    assert "twin export building building.gpkg" in refused.json()["detail"]
+    assert list((town / "cache" / "downloads").iterdir()) == []
+
+
+def test_a_file_name_in_chinese_is_told_to_old_clients_and_new_ones() -> None:
+    header = disposition("building_内部_2026-11-30.csv")
+
+    assert header.encode("latin-1")
+    assert 'filename="building_2026-11-30.csv"' in header
+    assert "filename*=UTF-8''building_%E5%86%85%E9%83%A8_2026-11-30.csv" in header
