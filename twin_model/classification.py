@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from twin_model.layer import Layer, Text
 
-__all__ = ["ALL_LAYERS", "CLASSES", "UNMARKED", "Marking", "class_of", "class_of_layer"]
+__all__ = ["ALL_LAYERS", "CLASSES", "UNMARKED", "Marking", "class_of", "class_of_layer", "combined"]
 
 ALL_LAYERS = "*"
 """The name under which `town.toml` says what holds for every layer that nothing else is said of."""
@@ -59,6 +59,13 @@ class Marking:
 
 
 UNMARKED = Marking()
+
+
+def combined(markings: Iterable[Marking]) -> Marking:
+    """Return the marking of several layers together: the highest class, every map approval number."""
+    each = list(markings)
+    highest = max((marking.classification for marking in each), key=lambda name: Marking(name).rank, default="")
+    return Marking(highest, ", ".join(dict.fromkeys(marking.approval for marking in each if marking.approval)))
 
 
 def class_of(word: str) -> str:

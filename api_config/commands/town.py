@@ -11,7 +11,7 @@ from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from api_config.commands.reports import report_heading
 from tiles.encodings.files import write_frames
-from twin_model.classification import Marking
+from twin_model.classification import Marking, combined
 from twin_model.crs import CRS84, crs_code
 from twin_model.errors import CalledWrongly, QueryRefused
 from twin_model.filter import parse_filter
@@ -163,7 +163,7 @@ def marked_path(file: Path, marking: Marking) -> Path:
 def _marking(town: Town, layer: str) -> Marking:
     """Return the marking of what is exported; pipes are classed as the higher of their points and lines."""
     names = _PIPE_LAYERS if layer == ALL_PIPES else (layer,)
-    return max((town.marking(town.catalogue[name]) for name in names), key=lambda marking: marking.rank)
+    return combined(town.marking(town.catalogue[name]) for name in names)
 
 
 def _ensure_may_leave(layer: str, marking: Marking, classified_ok: bool) -> None:
@@ -172,8 +172,7 @@ def _ensure_may_leave(layer: str, marking: Marking, classified_ok: bool) -> None
         raise CalledWrongly(
             "download.classified_export",
             layer=layer,
-            classification=marking.classification,
-            english=marking.class_in("en"),
+            classification=marking.class_in("en"),
         )
 
 

@@ -270,6 +270,11 @@ def _links(
         {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
         {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
     ]
+    if not call.town.marking(asked.layer).is_restricted:
+        links += [
+            {"href": f"{here}/items?{_address(call, f=form, cursor='', limit='')}", "rel": "alternate", "type": media}
+            for form, media in DOWNLOADS.items()
+        ]
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
@@ -292,8 +297,9 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
+    """Return the query of this request with changes; what is changed to "" is left out."""
     params = {name: value for name, value in call.params.items() if name not in changes}
-    return urlencode(params | changes)
+    return urlencode(params | {name: value for name, value in changes.items() if value})
 
 
 def _checksum(call: Call) -> bytes:
@@ -436,7 +442,11 @@ def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
         for name, kind in queryables(layer).items()
         if kind != "geometry" and name not in PARAMETERS
     ]
-    items["get"]["parameters"] += fields
+    reference = {"$ref": "#/components/parameters/f"}
+    form = query_parameter("f", TEXT | {"enum": list(_ITEMS_FORMATS)})
+    items["get"]["parameters"] = [each for each in items["get"]["parameters"] if each != reference] + [form, *fields]
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    items["get"]["responses"]["200"]["content"] |= dict.fromkeys(["text/html", *DOWNLOADS.values()], binary)
     item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}

@@ -31,7 +31,16 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.temporal import Interval
 
-__all__ = ["DOWNLOADS", "answer_download", "ensure_may_download", "file_name", "is_download"]
+__all__ = [
+    "DOWNLOADS",
+    "TITLES",
+    "answer_download",
+    "disposition",
+    "ensure_may_download",
+    "file_name",
+    "is_download",
+    "may_download",
+]
 
 DOWNLOADS = {
     "csv": "text/csv; charset=utf-8",
@@ -41,6 +50,14 @@ DOWNLOADS = {
     "fgb": "application/flatgeobuf",
 }
 """Media types by the name of `f`, which is the ending of the file too."""
+
+TITLES = {
+    "csv": "CSV",
+    "xlsx": "XLSX",
+    "gpkg": "GeoPackage",
+    "parquet": "GeoParquet",
+    "fgb": "FlatGeobuf",
+}
 
 _ROWS = 10_000
 """Rows of a frame: geometries of very many vertices come in one too."""
@@ -60,11 +77,16 @@ def is_download(request: Request) -> bool:
     return any(media.split(";")[0] in accept for media in DOWNLOADS.values())
 
 
+def may_download(call: Call, layer: Layer) -> bool:
+    """Say whether the caller is given files of a layer: what is classed above 内部 stays on this machine."""
+    return not (call.town.marking(layer).is_restricted and is_from_outside(call.request, call.settings))
+
+
 def ensure_may_download(call: Call, layer: Layer) -> None:
     """Refuse a layer classed above 内部 to whoever may be asking from beyond this machine."""
-    marking = call.town.marking(layer)
-    if marking.is_restricted and is_from_outside(call.request, call.settings):
-        raise DownloadForbidden(layer=layer.id, classification=marking.classification, english=marking.class_in("en"))
+    if not may_download(call, layer):
+        marking = call.town.marking(layer)
+        raise DownloadForbidden(layer=layer.id, classification=marking.class_in("en"))
 
 
 def answer_download(

@@ -1,6 +1,8 @@
 """Files that a filter shows: read again by the programs people have, within the policy, marked, gone when they were sent."""
 
+import html
 import io
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -168,3 +170,106 @@ def test_a_file_name_in_chinese_is_told_to_old_clients_and_new_ones() -> None:
     assert header.encode("latin-1")
     assert 'filename="building_2026-11-30.csv"' in header
     assert "filename*=UTF-8''building_%E5%86%85%E9%83%A8_2026-11-30.csv" in header
+
+
+@pytest.fixture(scope="module")
+def classed(town: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same town with buildings for internal use and pipes confidential."""
+    folder = shutil.copytree(town, tmp_path_factory.mktemp("classed") / "town")
+    settings = folder / "town.toml"
+    said = """classification = { building = "内部", pipe_line = "秘密" }\nmap_approval = "GS(2026)1号"\npublish_underground = true\n"""
+    settings.write_text(settings.read_text("utf-8").replace("publish_underground = false", "") + said, "utf-8")
+    return Path(folder)
+
+
+def test_a_file_says_how_its_layer_is_classed_and_its_name_too(
+    classed: Path, inside_of: Callable[..., Any], tmp_path: Path
+) -> None:
+    ask = inside_of(classed).get
+
+    files = {form: ask(f"{HOUSES}?f={form}&datetime=2024-06-01") for form in DOWNLOADS}
+
+    for form, answer in files.items():
+        name = f"filename*=UTF-8''building_%E5%86%85%E9%83%A8_2024-06-01.{form}"
+        assert answer.headers["content-disposition"].endswith(name), form
+        (tmp_path / f"file.{form}").write_bytes(answer.content)
+    for form in ("gpkg", "fgb"):
+        metadata = pyogrio.read_info(tmp_path / f"file.{form}")["layer_metadata"]
+        assert (metadata["密级"], metadata["审图号"]) == ("内部", "GS(2026)1号")
+    assert openpyxl.load_workbook(tmp_path / "file.xlsx").properties.subject == "密级：内部　审图号：GS(2026)1号"
+
+
+@pytest.mark.parametrize("form", ["gpkg", "csv"])
+def test_what_is_classed_above_internal_is_handed_out_on_this_machine_alone(
+    classed: Path, inside_of: Callable[..., Any], form: str
+) -> None:
+    address = f"/collections/pipe_line/items?f={form}"
+    here, beyond = inside_of(classed), inside_of(classed, host="0.0.0.0")
+
+    refused = beyond.get(address, headers={"accept-language": "zh"})
+
+    assert here.get(address).status_code == 200
+    assert (refused.status_code, refused.json()["rule"]) == (403, "download.classified")
+    assert "密级为秘密" in refused.json()["detail"] and "--classified-ok" in refused.json()["detail"]
+    assert beyond("HEAD", address).status_code == 403
+    assert beyond.get(f"{HOUSES}?f={form}").status_code == 200
+
+
+def test_pages_offer_files_of_what_they_show_and_say_how_a_layer_is_classed(
+    classed: Path, inside_of: Callable[..., Any]
+) -> None:
+    here, beyond = inside_of(classed), inside_of(classed, host="0.0.0.0")
+
+    shown = here.get(f"{HOUSES}?f=html&lang=zh&filter=storeys>3&limit=1&datetime=2024-06-01").text
+    links = [html.unescape(link) for link in re.findall(r'href="([^"]+f=(?:csv|xlsx|gpkg|parquet|fgb)[^"]*)"', shown)]
+    refused = beyond.get("/collections/pipe_line?f=html&lang=en").text
+    collection = here.get("/collections/building?f=html&lang=en").text
+
+    assert len(links) == 2 * len(DOWNLOADS)
+    assert all("filter=storeys" in link and "limit" not in link and "datetime=2024" in link for link in links)
+    assert len(table_of(here.get(f"{HOUSES}{links[0]}"), "csv", classed)) == 2
+    assert "密级 内部" in shown and "审图号 GS(2026)1号" in shown
+    assert "Classification" in collection and "internal" in collection and "f=gpkg" in collection
+    assert "classed confidential" in refused and "f=gpkg" not in refused
+
+
+def test_documents_link_the_files_with_their_types_and_openapi_names_the_formats(
+    classed: Path, inside_of: Callable[..., Any]
+) -> None:
+    here = inside_of(classed)
+
+    collection = here.get("/collections/building").json()["links"]
+    page = here.get(f"{HOUSES}?limit=1&filter=storeys>3").json()["links"]
+    (form,) = (
+        each for each in here.get("/api").json()["paths"][HOUSES]["get"]["parameters"] if each.get("name") == "f"
+    )
+
+    assert {link["type"] for link in collection if link["rel"] == "enclosure"} == set(DOWNLOADS.values())
+    assert {link["type"] for link in page if link["rel"] == "alternate"} == {"text/html", *DOWNLOADS.values()}
+    for link in page:
+        if link["type"] in DOWNLOADS.values():
+            assert here.get(link["href"].removeprefix("http://town.example")).status_code == 200
+            assert "limit" not in link["href"]
+    assert set(DOWNLOADS) < set(form["schema"]["enum"])
+    assert "enclosure" not in {link["rel"] for link in here.get("/collections/pipe_line").json()["links"]}
+
+
+def test_a_browser_is_told_why_there_is_no_file_on_a_page(classed: Path, inside_of: Callable[..., Any]) -> None:
+    refused = inside_of(classed, host="0.0.0.0").get(
+        "/collections/pipe_line/items?f=gpkg", headers={"accept": "text/html"}
+    )
+
+    assert refused.status_code == 403 and refused.headers["content-type"].startswith("text/html")
+
+
+def test_another_class_is_another_file_also_for_who_holds_one(classed: Path, inside_of: Callable[..., Any]) -> None:
+    here = inside_of(classed)
+    held = here.get(f"{HOUSES}?f=csv").headers["etag"]
+    settings = classed / "town.toml"
+    before = settings.read_text("utf-8")
+
+    settings.write_text(before.replace('building = "内部"', 'building = "公开"'), "utf-8")
+    again = here.get(f"{HOUSES}?f=csv", headers={"if-none-match": held})
+    settings.write_text(before, "utf-8")
+
+    assert again.status_code == 200 and "%E5%85%AC%E5%BC%80" in again.headers["content-disposition"]
