@@ -7,7 +7,7 @@ The file lies in the town's cache without a name while it is sent, so nothing st
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -151,10 +151,19 @@ def _encoded(call: Call, layer: Layer, query: FeatureQuery, crs: str, form: str)
     with _folder(call.town.cache / "downloads") as folder:
         spool = TableSpool(folder / "rows", shape, _limit(call, layer))
         frames = call.town.store.frames(query, _ROWS)
-        spool.fill(frames)
+        try:
+            spool.fill(frames)
+        finally:
+            _end(frames)
         part = folder / f"{layer.id}.{form}"
         write_table(spool, part, call.town.marking(layer))
         return part.open("rb")
+
+
+def _end(frames: Iterator[object]) -> None:
+    """End a reading that was broken off: its connection is free at once."""
+    if isinstance(frames, Generator):
+        frames.close()
 
 
 def _limit(call: Call, layer: Layer) -> Callable[[int, int], None]:

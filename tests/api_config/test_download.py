@@ -4,6 +4,7 @@ import html
 import io
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any
 
 import geopandas as gpd
 import httpx
+import numpy as np
 import openpyxl
 import pandas as pd
 import pyogrio
 import pytest
 import shapely
 
+from api_config.delivery import Delivery, deliver
 from api_config.web.download import DOWNLOADS, disposition
-from twin_model.town import open_town
+from ingest.draft import ReadOptions
+from twin_model.town import init_town, open_town
 
 EAST, NORTH = 617_000.0, 3_886_000.0
 HOUSES = "/collections/building/items"
@@ -273,3 +277,69 @@ def test_another_class_is_another_file_also_for_who_holds_one(classed: Path, ins
     settings.write_text(before, "utf-8")
 
     assert again.status_code == 200 and "%E5%85%AC%E5%BC%80" in again.headers["content-disposition"]
+
+
+@pytest.mark.proof
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory and descriptors are read from /proc")
+def test_a_hundred_thousand_rows_need_no_memory_of_their_own_and_leave_nothing(
+    tmp_path: Path, serving: Callable[..., Any]
+) -> None:
+    """Takes a minute: a large town is made, served by a process of its own, and downloaded in every format."""
+    rows, folder = 100_000, tmp_path / "town"
+    with init_town(folder, name="大城", crs="EPSG:4548") as made:
+        east, north = EAST + 30.0 * (np.arange(rows) % 300), NORTH + 30.0 * (np.arange(rows) // 300)
+        houses = gpd.GeoDataFrame({"name": [f"楼{n}" for n in range(rows)], "业主": [f"户{n}" for n in range(rows)]})
+        houses = houses.set_geometry(shapely.box(east, north, east + 12, north + 10)).set_crs("EPSG:4548")
+        houses.to_file(tmp_path / "houses.gpkg")
+        deliver(made, [tmp_path / "houses.gpkg"], Delivery(options=ReadOptions(kind="building")))
+
+    with serving(folder, environment={"TWIN_REQUEST_SECONDS": "300"}) as address:
+        pid = process_at(address)
+        assert len(httpx.get(f"{address}{HOUSES}?limit=10000", timeout=60).json()["features"]) == 10_000
+        before, descriptors = memory_mib(pid), len(list(Path(f"/proc/{pid}/fd").iterdir()))
+        for form in DOWNLOADS:
+            with httpx.stream("GET", f"{address}{HOUSES}?f={form}", timeout=300) as answer:
+                path = tmp_path / f"all.{form}"
+                with path.open("wb") as file:
+                    for chunk in answer.iter_bytes():
+                        file.write(chunk)
+            assert rows_of(path) == rows, form
+        grown = memory_mib(pid) - before
+        for _ in range(3):
+            with httpx.stream("GET", f"{address}{HOUSES}?f=gpkg", timeout=300) as left:
+                next(left.iter_bytes())
+        time.sleep(1)
+        after = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+    assert grown < 300, f"{grown} MiB for {rows} rows in five formats"
+    assert after <= descriptors + 6, "a lane's thread keeps a connection; no download keeps a file"
+    assert list((folder / "cache" / "downloads").iterdir()) == []
+
+
+def rows_of(path: Path) -> int:
+    """Return how many rows a program reads of a file."""
+    if path.suffix == ".parquet":
+        return len(gpd.read_parquet(path))
+    if path.suffix == ".csv":
+        return len(pd.read_csv(path))
+    if path.suffix == ".xlsx":
+        return sum(1 for _ in openpyxl.load_workbook(path, read_only=True).active.iter_rows()) - 1
+    return int(pyogrio.read_info(path, force_feature_count=True)["features"])
+
+
+def process_at(address: str) -> int:
+    """Return the process that `twin serve` answers in."""
+    port = address.rpartition(":")[2].encode()
+    (pid,) = (
+        int(status.parent.name)
+        for status in Path("/proc").glob("[0-9]*/cmdline")
+        if b"serve" in (words := status.read_bytes().split(b"\0")) and port in words
+    )
+    return pid
+
+
+def memory_mib(pid: int) -> int:
+    """Return the most memory that a process has had, MiB."""
+    line = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{pid}/status").read_text("utf-8"))
+    assert line is not None
+    return int(line[1]) // 1024

@@ -47,10 +47,12 @@ PLACING = "tests/api_config/test_place.py::"
 PLACED = f"{PLACING}test_a_model_without_place_is_told_with_its_size_and_the_command_that_places_it"
 PLACED_BY = f"{PLACING}test_points_and_an_outline_place_a_model_and_say_how_well"
 TAKEN_BACK = f"{PLACING}test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_told"
+CLASSIFIED = "tests/api_config/test_export.py::test_what_is_classed_above_internal_asks_for_a_word_that_works"
 EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--accept-removals": (COVERS, "--accept-removals"),
     "--anywhere": (f"{PLACING}test_what_is_called_wrongly_says_what_is_expected", "--anywhere"),
     "--at": (PLACED, "--at"),
+    "--classified-ok": (CLASSIFIED, "--classified-ok"),
     "--control": (PLACED_BY, "--control"),
     "--footprint": (PLACED_BY, "--footprint"),
     "--help": (TAKEN_BACK, "--help"),
