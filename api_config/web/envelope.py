@@ -11,13 +11,12 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_config.web.problems import unforeseen
+from api_config.web.proxy import path_within
 
 __all__ = ["ALLOWED", "Envelope"]
 
 ALLOWED = "GET, HEAD, OPTIONS"
-_ASKED_HEADERS = (
-    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range"
-)
+_ASKED_HEADERS = "Accept, Accept-Language, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Prefer, Range, X-Requested-With"
 _SHOWN_HEADERS = "Allow, Content-Crs, Content-Disposition, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
 _DAY = "86400"
 CSP = (
@@ -66,7 +65,7 @@ class Envelope:
             await answer(scope, receive, send_with)
 
     def _extra(self, request: Request) -> list[tuple[bytes, bytes]]:
-        policy = VIEWER_CSP if request.scope["path"].startswith("/viewer") else CSP
+        policy = VIEWER_CSP if path_within(request.scope).startswith("/viewer") else CSP
         return [*self._fixed[policy], *self._allowed_origin(request)]
 
     def _allowed_origin(self, request: Request) -> list[tuple[bytes, bytes]]:
