@@ -4,8 +4,8 @@ from tiles.encodings.csv_table import escaped_formula
 
 
 def test_no_text_of_a_csv_is_a_formula_and_each_can_be_had_back() -> None:
-    dangerous = ["=1+1", "+86 539", "-2", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0"]
-    harmless = ["", "a=b", "'", "'quoted'", "一号楼", "O'Hare", " =1"]
+    dangerous = ["=1+1", "+86 539", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "=cmd|' /C calc'!A0"]
+    harmless = ["", "a=b", "'", "'quoted'", "一号楼", "O'Hare", " =1", "-2", "+1.5"]
     apostrophes = ["'=1", "''-2"]
 
     texts = dangerous + harmless + apostrophes

@@ -1,6 +1,7 @@
 """A table as CSV: UTF-8 with a mark for spreadsheets, geometry as WKT, no text that a spreadsheet takes for a formula."""
 
 import csv
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from tiles.encodings.table_spool import GEOMETRY, TableSpool, decimals_of
 
 __all__ = ["escaped_formula", "write_csv"]
 
+_NUMBER = re.compile(r"[+-][0-9]+(\.[0-9]+)?")
 _BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -29,12 +31,15 @@ def write_csv(spool: TableSpool, part: Path) -> None:
 def escaped_formula(text: str) -> str:
     """Return a text that no spreadsheet runs: an apostrophe stands before one that begins like a formula.
 
-    One that begins so behind apostrophes of its own gets one more, so that the text can be told from what was escaped.
+    One that begins so behind apostrophes of its own gets one more, so that the text can be told from what was escaped. A plain
+    number ("-1.5") runs nothing and stays.
 
-    >>> [escaped_formula(text) for text in ("=1+1", "'=1", "a=b", "")]
-    ["'=1+1", "''=1", 'a=b', '']
+    >>> [escaped_formula(text) for text in ("=1+1", "'=1", "a=b", "-1.5")]
+    ["'=1+1", "''=1", 'a=b', '-1.5']
     """
-    return f"'{text}" if text.lstrip("'").startswith(_BEGIN_FORMULAS) else text
+    if not text.lstrip("'").startswith(_BEGIN_FORMULAS) or _NUMBER.fullmatch(text):
+        return text
+    return f"'{text}"
 
 
 def _cells(values: list[Any], name: str, decimals: int) -> Sequence[Any]:

@@ -14,12 +14,16 @@ from twin_model.gdal_words import gdal_words
 
 __all__ = ["write_gdal_table"]
 
+_MOST_COLUMNS = {"GPKG": 1_999, "FlatGeobuf": 32_767}
+"""Columns of a table of SQLite beside its number of the row, and of a FlatGeobuf."""
+
 
 def write_gdal_table(
     spool: TableSpool, part: Path, driver: str, *, marking: str = "", facts: Mapping[str, str] | None = None
 ) -> list[Finding]:
     """Write the rows of a spool ("GPKG", "FlatGeobuf") and return what GDAL said; `facts` are metadata of the layer."""
     layer, is_geopackage = spool.form.layer, driver == "GPKG"
+    spool.ensure_columns(_MOST_COLUMNS[driver], "local")
     options: dict[str, Any] = {"layer_options": _layer_options(spool, is_geopackage, marking)}
     if is_geopackage:
         options["dataset_options"] = {"VERSION": "1.3"}  # that of our store; older programs warn of newer ones

@@ -18,6 +18,7 @@ from pandas.api.types import is_bool_dtype, is_float_dtype, is_integer_dtype
 
 from tiles.encodings.local_times import with_local_texts
 from twin_model.crs import CRS84, crs_code, is_projected, placed_geometries, transform_geometries
+from twin_model.errors import QueryRefused
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import FlatColumns, read_attributes
 from twin_model.store.base import FeatureQuery
@@ -31,6 +32,9 @@ Times = Literal["text", "local", "aware"]
 
 _DEGREE_DECIMALS, _METRE_DECIMALS = 11, 6
 """What comes back from a file lies where it lay: a micrometre is far below the tolerance of every layer."""
+
+_NAMES_OF_GEOMETRY = ("geom", "wkt", "ogc_fid")
+"""What formats call the column of geometry, or of row numbers."""
 
 _SYSTEM = ("valid_from", "valid_to", "version")
 _TYPES = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(), "string": pa.string()}
@@ -107,6 +111,12 @@ class TableSpool:
         fields += [pa.field(free, _TYPES[self._attributes.kind(name)]) for name, free in self._flat.items()]
         return pa.schema([*fields, *([pa.field(GEOMETRY, pa.binary())] if self.has_geometry else [])])
 
+    def ensure_columns(self, most: int, times: Times) -> None:
+        """Refuse a table of more columns than a format has place for: each attribute of a source is one."""
+        columns = len(self.schema(times))
+        if columns > most:
+            raise QueryRefused("download.too_many_columns", layer=self.form.layer.id, columns=columns, most=most)
+
     def batches(self, times: Times, *, fid: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield the rows as they came, in batches of `schema`; none where no frame came."""
         schema = self.schema(times, fid=fid)
@@ -130,7 +140,7 @@ class TableSpool:
     @cached_property
     def _flat(self) -> dict[str, str]:
         """The columns of attributes by the names of these; asked for when all rows were taken."""
-        return self._attributes.names(["id", "fid", *self._plain_columns(fid=True), GEOMETRY])
+        return self._attributes.names(["id", "fid", *self._plain_columns(fid=True), GEOMETRY, *_NAMES_OF_GEOMETRY])
 
     def _plain_columns(self, fid: bool) -> list[str]:
         return [name for name in self._columns if name != ATTRIBUTES and (fid or name != "fid")]
@@ -215,8 +225,13 @@ def _kind(layer: Layer, name: str, frame: gpd.GeoDataFrame | None) -> str:
 
 
 def _texts(values: list[Any]) -> pa.Array:
-    """Return texts; a bare year that a store gives as a number is one too, half a character is shown as "?"."""
+    """Return texts; a bare year that a store gives as a number is one too.
+
+    Half a character becomes "?", and NUL, at which programs written in C end a text, the character for what cannot be shown.
+    """
     texts = [value if value is None or isinstance(value, str) else str(value) for value in values]
+    if any(text is not None and "\0" in text for text in texts):
+        texts = [text if text is None else text.replace("\0", "\ufffd") for text in texts]
     try:
         return pa.array(texts, pa.string())
     except UnicodeEncodeError:

@@ -23,6 +23,7 @@ __all__ = ["MOST_ROWS", "write_xlsx_table"]
 MOST_ROWS = 1_048_575
 """Rows of a sheet below its heading."""
 
+_MOST_COLUMNS = 16_384
 _LONGEST_TEXT = 32_767
 _MOST_DIGITS = 10**15
 """A spreadsheet keeps fifteen digits of a number; a longer one is written as text."""
@@ -61,6 +62,7 @@ def write_xlsx_table(
     QueryRefused `download.too_many_rows` and `download.text_too_long` where a sheet cannot hold what there is.
     """
     layer = spool.form.layer
+    spool.ensure_columns(_MOST_COLUMNS, "local")
     if spool.rows > MOST_ROWS:
         raise QueryRefused("download.too_many_rows", layer=layer.id, rows=spool.rows, most=MOST_ROWS)
     with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED, compresslevel=4) as package:
@@ -117,7 +119,7 @@ def _cell(place: str, value: Any) -> str:
 
 
 def _text_cell(place: str, text: str, style: int = 0) -> str:
-    plain = escape(_NOT_IN_XML.sub("", text), {"\r": "&#13;"})
+    plain = escape(_NOT_IN_XML.sub("\ufffd", text), {"\r": "&#13;"})
     return f'<c r="{place}" s="{style}" t="inlineStr"><is><t xml:space="preserve">{plain}</t></is></c>'
 
 
