@@ -7,13 +7,14 @@ from typing import Any
 import click
 from rich.table import Table
 
+from api_config.commands.classified import classified_option, ensure_may_leave, marked_path
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from api_config.commands.reports import report_heading
 from tiles.encodings.files import write_frames
 from twin_model.classification import Marking, combined
 from twin_model.crs import CRS84, crs_code
-from twin_model.errors import CalledWrongly, QueryRefused
+from twin_model.errors import QueryRefused
 from twin_model.filter import parse_filter
 from twin_model.finding import Finding
 from twin_model.messages.fragments import in_chinese
@@ -109,7 +110,7 @@ def export_command(lang: str) -> click.Command:
     @click.option("--crs", metavar="EPSG:n", help=help_text("export_crs", lang))
     @click.option("--datetime", "--at", "datetime", help=help_text("datetime", lang))
     @click.option("--recorded", "--as-known", "recorded", help=help_text("recorded", lang))
-    @click.option("--classified-ok", "classified_ok", is_flag=True, help=help_text("export_classified_ok", lang))
+    @classified_option(lang)
     @command
     def export(
         context: CommandContext,
@@ -122,7 +123,7 @@ def export_command(lang: str) -> click.Command:
     ) -> None:
         view = context.town.view(datetime, recorded)
         marking = _marking(context.town, layer)
-        _ensure_may_leave(layer, marking, classified_ok)
+        ensure_may_leave(layer, marking, classified_ok)
         file = marked_path(file, marking)
         if layer == ALL_PIPES or (layer in _PIPE_LAYERS and file.suffix.lower() == ".xlsx"):
             target = crs_code(crs) if crs else context.town.store.crs
@@ -154,26 +155,10 @@ def export_command(lang: str) -> click.Command:
     return export
 
 
-def marked_path(file: Path, marking: Marking) -> Path:
-    """Return the path of a file, or folder, whose name says how it is classed: out/building_内部.gpkg."""
-    word = marking.classification
-    return file if not word or word in file.stem else file.with_name(f"{file.stem}_{word}{file.suffix}")
-
-
 def _marking(town: Town, layer: str) -> Marking:
     """Return the marking of what is exported; pipes are classed as the higher of their points and lines."""
     names = _PIPE_LAYERS if layer == ALL_PIPES else (layer,)
     return combined(town.marking(town.catalogue[name]) for name in names)
-
-
-def _ensure_may_leave(layer: str, marking: Marking, classified_ok: bool) -> None:
-    """Refuse what is classed above 内部 unless somebody has said that it may leave."""
-    if marking.is_restricted and not classified_ok:
-        raise CalledWrongly(
-            "download.classified_export",
-            layer=layer,
-            classification=marking.class_in("en"),
-        )
 
 
 def _export_pipes(

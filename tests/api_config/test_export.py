@@ -78,3 +78,17 @@ def test_what_is_classed_above_internal_asks_for_a_word_that_works(town: Path, t
     assert sorted(path.name for path in tmp_path.glob("pipes*")) == ["pipes_机密.gpkg", "pipes_机密.xlsx"]
     sheet = openpyxl.load_workbook(tmp_path / "pipes_机密.xlsx").active
     assert "密级：机密" in [row[0].value for row in sheet.iter_rows(max_row=3)]
+
+
+def test_findings_are_classed_as_the_highest_of_what_they_may_quote(town: Path, tmp_path: Path) -> None:
+    refused = run(town, "findings", "--csv", str(tmp_path / "f.csv"), lang="zh")
+    allowed = run(
+        town, "findings", "--csv", str(tmp_path / "f.csv"), "--xlsx", str(tmp_path / "f.xlsx"), "--classified-ok"
+    )
+    houses = run(town, "findings", "--layer", "building", "--csv", str(tmp_path / "houses.csv"))
+
+    assert refused.exit_code == 2 and "密级为机密" in refused.stderr and "--classified-ok" in refused.stderr
+    assert allowed.exit_code == houses.exit_code == 0, allowed.output
+    assert {path.name for path in tmp_path.glob("*.[cx][sl]*")} == {"f_机密.csv", "f_机密.xlsx", "houses_内部.csv"}
+    sheet = openpyxl.load_workbook(tmp_path / "f_机密.xlsx").active
+    assert "Classification: secret" in [row[0].value for row in sheet.iter_rows(max_row=3)]
