@@ -10,7 +10,7 @@ from api_config.commands.context import help_text
 from twin_model.classification import Marking
 from twin_model.errors import CalledWrongly
 
-__all__ = ["classified_option", "ensure_may_leave", "marked_path"]
+__all__ = ["classified_option", "ensure_findings_may_leave", "ensure_may_leave", "marked_path"]
 
 
 def classified_option(lang: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -18,10 +18,22 @@ def classified_option(lang: str) -> Callable[[Callable[..., Any]], Callable[...,
     return click.option("--classified-ok", "classified_ok", is_flag=True, help=help_text("export_classified_ok", lang))
 
 
-def ensure_may_leave(layer: str, marking: Marking, classified_ok: bool, rule: str = "classified_export") -> None:
-    """Refuse what is classed above 内部 unless somebody has said that it may leave."""
+def ensure_may_leave(layer: str, marking: Marking, classified_ok: bool) -> None:
+    """Refuse features of a layer classed above 内部 unless somebody has said that they may leave."""
     if marking.is_restricted and not classified_ok:
-        raise CalledWrongly(f"download.{rule}", layer=layer, classification=marking.class_in("en"))
+        values = _values(layer, marking)
+        raise CalledWrongly("download.classified_export", **values)
+
+
+def ensure_findings_may_leave(layer: str, marking: Marking, classified_ok: bool) -> None:
+    """Refuse findings about what is classed above 内部 unless somebody has said that they may leave."""
+    if marking.is_restricted and not classified_ok:
+        values = _values(layer, marking)
+        raise CalledWrongly("download.classified_findings", **values)
+
+
+def _values(layer: str, marking: Marking) -> dict[str, str]:
+    return {"layer": layer, "classification": marking.class_in("en")}
 
 
 def marked_path(file: Path, marking: Marking) -> Path:

@@ -11,7 +11,7 @@ import click
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from api_config.commands.classified import classified_option, ensure_may_leave, marked_path
+from api_config.commands.classified import classified_option, ensure_findings_may_leave, marked_path
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from api_config.commands.reports import (
@@ -110,7 +110,7 @@ def findings_command(lang: str) -> click.Command:
         if table is not None or form is not None:
             layer = choice.layer or "finding"
             marking = context.town.marking(context.town.catalogue[layer])
-            ensure_may_leave(layer, marking, classified_ok, "classified_findings")
+            ensure_findings_may_leave(layer, marking, classified_ok)
             _write(context, list(rows), table, form, marking)
         elif as_json:
             chosen = list(rows)
