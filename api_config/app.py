@@ -31,6 +31,8 @@ from api_config.web.download import DOWNLOADS
 from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
+from api_config.web.negotiation import preferred_format
+from api_config.web.path import allowed_methods
 from api_config.web.problems import problem_of, refusal
 from api_config.web.proxy import BehindProxy, KnownHosts
 from tiles.town_tiles import TownTiles
@@ -45,6 +47,7 @@ LOGGER = logging.getLogger("twin")
 _IN_A_FILE, _ON_A_SERVER = 2, 6
 """Threads that answer quick requests, by where the store is (see `Lanes`)."""
 
+_PROBLEMS = {"json": "application/problem+json", "html": "text/html"}
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -77,6 +80,7 @@ def make_app(settings: Settings) -> Starlette:
     threads = _ON_A_SERVER if "://" in town.store.url else _IN_A_FILE
     app.state.lanes = Lanes(request_seconds=settings.request_seconds, quick_threads=threads)
     _furnish(app, town, settings)
+    app.state.is_followed = True
     return app
 
 
@@ -91,7 +95,7 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
     app.state.service = Service(town, settings)
     app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
-    app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib)
+    app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib, pages_mib=settings.tile_pages_mib)
     app.state.timeline = Timeline(town)
     app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
 
@@ -126,8 +130,10 @@ class FollowsTown:
             outgrown = app.state.service.town
             try:
                 _furnish(app, _opened(self._settings), self._settings)
+                app.state.is_followed = True
                 outgrown.store.close()
             except Exception:  # the town as it was goes on answering, whatever is wrong with the new one
+                app.state.is_followed = False
                 LOGGER.exception("changes in %s cannot be followed", self._settings.town)
             self._watch.seen = listing
 
@@ -159,21 +165,19 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """Answer what no route takes; a slash too many leads to the address without it."""
     assert isinstance(error, HTTPException)
     call = Call(request)
-    if (
-        error.status_code == 404
-        and request.method in {"GET", "HEAD"}
-        and call.route.rstrip("/") not in ("", call.route)
-    ):
-        return RedirectResponse(call.here.replace(call.route, call.route.rstrip("/"), 1))
-    return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
+    path = call.route
+    if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") not in ("", path):
+        return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
+    headers = {"Allow": allowed_methods(request.scope)} if error.status_code == 405 else error.headers
+    return _readable(request, refusal(error.status_code, call.lang, request, headers))
 
 
 def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
-    first = request.headers.get("accept", "").split(",")[0].strip()
-    form = call.params.get("f", first)
-    if (first if form in DOWNLOADS else form) not in {"html", "text/html"}:
+    liked = preferred_format(_PROBLEMS, request.headers.get("accept", ""), "json")
+    form = call.params.get("f", liked)
+    if (liked if form in DOWNLOADS else form) != "html":
         return problem
     headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
     return Response(

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from api_config.commands.context import CommandContext, help_text
 from api_config.commands.localized import verb_group
-from api_config.commands.terminal import keep_libraries_quiet
+from api_config.commands.terminal import TerminalConsole, keep_libraries_quiet
 from api_config.commands.verbs import VERBS, Verb
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
+from twin_model.errors import CalledWrongly
 
 __all__ = ["main", "make_cli"]
 
@@ -54,12 +54,20 @@ def make_cli(lang: str) -> click.Group:
 
 def make_context(settings: Settings) -> CommandContext:
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
-    return CommandContext(settings, language(settings, os.environ), Console(width=wide), Console(stderr=True))
+    return CommandContext(
+        settings, language(settings, os.environ), TerminalConsole(width=wide), TerminalConsole(stderr=True)
+    )
 
 
 def main() -> None:
     """Run the command line; the last wall: what nobody foresaw is logged to a file, the user gets a sentence."""
-    lang = language(settings_from(os.environ), os.environ)
+    try:
+        lang = language(settings_from(os.environ), os.environ)
+    except CalledWrongly as error:
+        print(
+            error.text(language(Settings(lang=os.environ.get("TWIN_LANG", "")), os.environ), "shell"), file=sys.stderr
+        )
+        sys.exit(2)
     _leave_out_drivers()
     keep_libraries_quiet(lang)
     try:

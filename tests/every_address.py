@@ -1,5 +1,6 @@
 """Every address that the service has for a town, each in its forms: whatever a layer holds, all of them must answer."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +19,7 @@ def addresses(app: Any, town: Town, sound: str, *, few: int = 3) -> Iterator[str
     tiles = [(0, 0, 0), (14, 6476, 13577)]
     for route in (one for one in app.routes if isinstance(one, Route) and "GET" in (one.methods or ())):
         for layer in layers if "{collection}" in route.path else [sound]:
-            path = route.path.replace(":path", "").replace("{collection}", layer).replace("{number}", "1")
+            path = re.sub(r":\w+}", "}", route.path).replace("{collection}", layer).replace("{number}", "1")
             if "3dtiles" in path and (not layers[layer].model.get("kind") or "{level}" in path):
                 continue
             for ident in town.features(layer).index[few:] if "{id}" in path else [""]:

@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiles.mesh import Float64
+from twin_model.store.census import WORLD
 
 Int64 = NDArray[np.int64]
 Index = NDArray[np.intp]
 
-ROOT_CELL = 2.0**27
-"""Side in metres of the one cell of level 0, centred on 0, 0: holds any projected CRS, zone prefixes too."""
+ROOT_CELL = WORLD
+"""Side in metres of the one cell of level 0: the grid is that of the census."""
 DEEPEST = 27
 """Level of cells of 1 m: features that share a cell there stay together, however many they are."""
 STAYS = 1.0 / 16.0
@@ -33,7 +34,8 @@ class Node:
 
     `box` (all below) and `content_box` (own features) are minx, miny, minz, maxx, maxy, maxz in projected
     metres, NaN where there is nothing. `largest` is the longest diagonal among the own features' boxes and
-    `geometric_error` the longest among all that is missing while the node is not refined: 0 for a leaf.
+    `geometric_error` the longest among all that is missing while the node is not refined: 0 for a leaf. What is below an
+    `external` node stands in a document of its own.
     """
 
     level: int
@@ -46,6 +48,7 @@ class Node:
     largest: float
     geometric_error: float
     children: tuple[Node, ...] = ()
+    external: bool = False
 
     @property
     def key(self) -> str:
@@ -71,13 +74,15 @@ def build_tree(
     boxes: Float64,
     *,
     weights: Int64 | None = None,
+    centers: Float64 | None = None,
+    level: int = 0,
     most_features: int = 1_000,
     most_weight: int = 42_000,
     cell: float = ROOT_CELL,
 ) -> Node:
-    """Return the root; cells are split only while they hold too many features or too much weight (vertices).
+    """Return the root, whose cell is one of `level`; cells are split only while they hold too many features or too much weight (vertices).
 
-    `boxes` (n, 6) in projected metres. Where a cell is split, features of at least 1/16 of its side stay in
+    `boxes` (n, 6) in projected metres, `centers` (n, 2) say in which cells they are filed, by default the boxes' own. Where a cell is split, features of at least 1/16 of its side stay in
     it, to be seen from far, unless they alone are too many; then they go down with the rest. Cells with one
     occupied quarter and nothing of their own are left out, so a child may be some levels below its parent.
 
@@ -85,10 +90,11 @@ def build_tree(
     Nothing gives a root without content. A centre outside of level 0 raises ValueError.
     """
     fids, boxes = np.asarray(fids, np.int64), np.asarray(boxes, np.float64).reshape(-1, 6)
-    planter = _Planter.of(fids, boxes, weights, most_features, most_weight, cell)
+    centers = 0.5 * (boxes[:, :2] + boxes[:, 3:5]) if centers is None else centers
+    planter = _Planter.of(fids, boxes, centers, weights, most_features, most_weight, cell)
     if len(fids) == 0:
-        return planter.node(np.empty(0, np.intp), np.empty(0, np.intp), 0, ())
-    return planter.grow(np.arange(len(fids)), 0)
+        return planter.node(np.empty(0, np.intp), np.empty(0, np.intp), level, ())
+    return planter.grow(np.arange(len(fids)), level)
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,13 @@ class _Planter:
         cls,
         fids: Int64,
         boxes: Float64,
+        centers: Float64,
         weights: Int64 | None,
         most_features: int,
         most_weight: int,
         cell: float,
     ) -> _Planter:
-        center = 0.5 * (boxes[:, :2] + boxes[:, 3:5])
-        place = np.floor((center / cell + 0.5) * 2.0**DEEPEST)
+        place = np.floor(centers / (cell / 2.0**DEEPEST)) + 2.0 ** (DEEPEST - 1)
         if not ((place >= 0.0) & (place < 2.0**DEEPEST)).all():
             raise ValueError(
                 f"a box centre is not within {cell / 2:.0f} m of 0, 0: boxes must be finite projected metres"

@@ -29,6 +29,7 @@ from tiles.quadtree import ROOT_CELL
 from tiles.sweep import MITRE_LIMIT, sweep
 from twin_model.building.mesh import Mesh as StoredMesh
 from twin_model.layer import Layer
+from twin_model.store.census import HEIGHTS, Range
 from twin_model.temporal import local_day_number
 
 __all__ = ["Solids", "feature_colors", "placed_boxes"]
@@ -93,6 +94,38 @@ class Solids:
             reach = self._reach(frame)[:, None]
             bounds = np.hstack((bounds[:, :2] - reach, bounds[:, 2:] + reach))
         return np.column_stack((bounds[:, :2], low, bounds[:, 2:], high))
+
+    def cell_boxes(self, boxes: Floats, ranges: Mapping[str, Range], ground: Range) -> Floats:
+        """Return minx, miny, minz, maxx, maxy, maxz (n, 6) that hold the solids of all features in boxes (n, 4).
+
+        `ranges` are those of the layer's census, `ground` the lowest and the highest height of the ground.
+        """
+        reach = self._farthest_reach(ranges) if self.kind == "sweep" else 0.0
+        low, high = self._height_range(ranges, ground, reach)
+        plan = np.hstack((boxes[:, :2] - reach, boxes[:, 2:] + reach))
+        heights = np.tile([low, high], (len(boxes), 1))
+        return np.column_stack((plan[:, :2], heights[:, 0], plan[:, 2:], heights[:, 1]))
+
+    def tallest(self, ranges: Mapping[str, Range]) -> float:
+        """Return how high a feature of the layer may be, in metres."""
+        if self.kind == "mesh":
+            return _hull_of(ranges, "top", "bottom")[1] - _hull_of(ranges, "top", "bottom")[0]
+        return max(_hull_of(ranges, str(self.layer.model.get("height")))[1], 0.0) if self.kind == "extrude" else 0.0
+
+    def _height_range(self, ranges: Mapping[str, Range], ground: Range, reach: float) -> Range:
+        if self.kind == "sweep":
+            low, high = _hull_of(ranges, HEIGHTS)
+            return low - reach, high + reach
+        if self.kind == "mesh":
+            return _hull_of({**ranges, "": ground}, "bottom", "top", "")
+        base = _hull_of({**ranges, "": (ground[0], ground[1] + _LIFT)}, str(self.layer.model.get("base")), "")
+        height = _hull_of({**ranges, "": (0.0, _LIFT / 2)}, str(self.layer.model.get("height")), "")
+        return base[0] + height[0], base[1] + height[1]
+
+    def _farthest_reach(self, ranges: Mapping[str, Range]) -> float:
+        names = (str(self.layer.model[name]) for name in ("width_mm", "height_mm"))
+        sides = [max(ranges.get(name, (0.0, 0.0))[1], _DEFAULT_PIPE_MM) / 1000.0 for name in names]
+        return float(max(sides) * np.sqrt(2.0) / 2 / np.cos(MITRE_LIMIT / 2))
 
     def weights(self, frame: gpd.GeoDataFrame) -> NDArray[np.int64]:
         """Return about how many vertices each feature will have."""
@@ -229,6 +262,12 @@ class Solids:
             )
             for (digest, color), rows in shared.items()
         ]
+
+
+def _hull_of(ranges: Mapping[str, Range], *names: str) -> Range:
+    """Return the range of several values together, 0 to 0 where none is known."""
+    known = [ranges[name] for name in names if name in ranges] or [(0.0, 0.0)]
+    return min(low for low, _ in known), max(high for _, high in known)
 
 
 def _drawn(stored: StoredMesh, color: tuple[int, ...]) -> TileMesh:

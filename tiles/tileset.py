@@ -165,16 +165,24 @@ class _Writer:
 
     def tile(self, node: Node, levels: int) -> dict[str, Any]:
         """Return the tile of a node with `levels` generations below it."""
+        if node.external and self.external_uri is not None:
+            return self.external_tile(node, self.external_uri)
         if not node.children:
             return self.content_tile(node) if node.has_content else _nothing()
-        tile: dict[str, Any] = {
+        if levels == 0 and self.external_uri is not None:
+            return self.external_tile(node, self.external_uri)
+        own = [self.content_tile(node)] if node.has_content else []
+        return self.empty_tile(node) | {"children": own + [self.tile(child, levels - 1) for child in node.children]}
+
+    def empty_tile(self, node: Node) -> dict[str, Any]:
+        """Return the tile of a node without anything in it."""
+        return {
             "boundingVolume": self.volumes[node.key],
             "geometricError": self.error_factor * node.geometric_error,
         }
-        if levels == 0 and self.external_uri is not None:
-            return tile | {"content": {"uri": self.external_uri(node)}}
-        own = [self.content_tile(node)] if node.has_content else []
-        return tile | {"children": own + [self.tile(child, levels - 1) for child in node.children]}
+
+    def external_tile(self, node: Node, uri: Uri) -> dict[str, Any]:
+        return self.empty_tile(node) | {"content": {"uri": uri(node)}}
 
     def content_tile(self, node: Node) -> dict[str, Any]:
         """Return a tile without children for the node's own features."""

@@ -1,16 +1,18 @@
-"""3D Tiles of a town, made on demand: a tree and contents of each solid layer, standing on the town's ground.
+"""3D Tiles of a town, made on demand: trees and contents of each solid layer, standing on the town's ground.
 
-Everything is named by what it depends on, so a stale tile cannot be served and an untouched one keeps its name:
-a content's name is the hash of its features and of the last version that touched them. Files lie in `cache/`.
+The first document comes from the layer's census alone (`tileset_pages`); a page is read when its own document is asked for, and
+its states are remembered, from which a tree for any instant is made. Everything is named by what it depends on, so a
+stale tile cannot be served and an untouched one keeps its name: a content's name is the hash of its features and of the
+last version that touched them. Files lie in `cache/`. Contents of the last generations are still there for viewers that
+hold their names.
 
 A view without an instant is one of all time: its contents hold every state there ever was or is planned, each with its
 days (`tiles/solids.py`), and the viewer shows those of the day it looks at. With an instant they hold the one state of then.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -19,29 +21,37 @@ from urllib.parse import urlencode
 import geopandas as gpd
 import numpy as np
 import pandas as pd
+import shapely
 from numpy.typing import NDArray
 
-from tiles.quadtree import Node, build_tree
+from tiles.quadtree import DEEPEST, ROOT_CELL, Node, build_tree
 from tiles.solids import Solids, placed_boxes
-from tiles.tileset import document_roots, node_frame, tileset_json
+from tiles.tileset import node_frame, tileset_json
+from tiles.tileset_pages import MOST_ROWS, LayerCensus, PageCell, lies_in, page_of, pages_of, upper_tree
 from twin_model.cache_folder import CacheFolder
 from twin_model.changeset import Box
-from twin_model.crs import CRS84, lonlat_of, transform_bounds
+from twin_model.crs import CRS84, lonlat_of, reachable_extent, transform_bounds
 from twin_model.errors import NotFound
 from twin_model.layer import Layer
+from twin_model.recent_values import RecentValues
 from twin_model.relief.ground import Ground
 from twin_model.store.base import FeatureQuery, StoreReads
+from twin_model.store.census import Cells, Census, is_within_world, shaping_fields
 from twin_model.store.freshness import state_of
-from twin_model.temporal import ALWAYS
+from twin_model.temporal import ALWAYS, Interval
 from twin_model.town import Town, open_quietly
 from twin_model.view import OPEN, Policy, View
 from twin_model.workers import report
 
-__all__ = ["TownTiles", "Tree", "all_time", "build_contents", "states", "unpacked_glb"]
+__all__ = ["PageTree", "TownTiles", "all_time", "build_contents", "states", "unpacked_glb"]
 
-_FORMAT = "5"
+_FORMAT = "6"
 _FADE = 2_000.0
-_KEPT_TREES = 12
+_GENERATIONS = 3
+"""So many former generations of a page are looked into for a content that its tree has no more."""
+_NODE_BYTES = 2_000
+_OPEN = np.iinfo(np.int64).min
+"""What stands for the end of a state that has none."""
 
 
 def all_time(view: View) -> View:
@@ -67,29 +77,61 @@ def states(store: StoreReads, query: FeatureQuery) -> Iterator[gpd.GeoDataFrame]
 
 
 @dataclass(frozen=True)
-class Tree:
-    """The tree of one layer as of one version; `names` gives each node's content its file name.
+class Page:
+    """The states of a page, of all time, as of one look; rows of `states` are those of `_states_of`, by fid and time."""
 
-    The numbers in its nodes are rows of `states` (see `_states_of`): a feature that changed is there once a state.
+    cell: PageCell
+    states: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    centers: NDArray[np.float64]
+    weights: NDArray[np.int64]
+
+    @property
+    def nbytes(self) -> int:
+        arrays = (self.states, self.boxes, self.centers, self.weights)
+        return 500 + sum(array.nbytes for array in arrays)
+
+    def within(self, view: View) -> NDArray[np.bool_]:
+        """Say which states are true within the valid time of a view."""
+        begins, ends = self.states[:, 1], self.states[:, 2]
+        when = view.datetime if isinstance(view.datetime, Interval) else Interval(view.datetime, view.datetime)
+        start, end = _milliseconds(pd.Series([when.start, when.end], dtype=object)).tolist()
+        begun = np.ones(len(begins), dtype=bool) if when.end is None else begins <= end
+        return begun if when.start is None else begun & ((ends == _OPEN) | (ends > start))
+
+
+@dataclass(frozen=True)
+class PageTree:
+    """The tree of a page for a view; `names` gives each node's content its file name.
+
+    The numbers in its nodes are rows of `states`: a feature that changed is there once a state. `recorded` is the version
+    as of which a former generation is read.
     """
 
     root: Node
     nodes: dict[str, Node]
     names: dict[str, str]
     states: NDArray[np.int64]
-    version: int
+    recorded: int | None
+
+    @property
+    def nbytes(self) -> int:
+        return self.states.nbytes + _NODE_BYTES * len(self.nodes)
 
 
 class TownTiles:
-    """Trees and contents of a town's solid layers; safe to use from many threads and processes."""
+    """Trees and contents of a town's solid layers; safe to use from many threads and processes.
 
-    def __init__(self, town: Town, *, cache_mib: int = 4096) -> None:
-        self.town = town
+    At most about `pages_mib` of pages and trees are remembered, and `cache_mib` of files. A page has `page_rows` at most.
+    """
+
+    def __init__(self, town: Town, *, cache_mib: int = 4096, pages_mib: int = 64, page_rows: int = MOST_ROWS) -> None:
+        self.town, self._page_rows = town, page_rows
         self._cache = CacheFolder(town.cache, most_mib=cache_mib)
         self.ground = Ground(town.store, self._cache)
-        self._trees: OrderedDict[tuple[Any, ...], Tree] = OrderedDict()
-        self._locks: dict[str, threading.Lock] = {}
-        self._lock = threading.Lock()
+        self._pages: RecentValues[Page] = RecentValues(pages_mib * 2**19)
+        self._trees: RecentValues[PageTree] = RecentValues(pages_mib * 2**18)
+        self._censuses: RecentValues[LayerCensus] = RecentValues(pages_mib * 2**18)
 
     def terrain_bounds(self, policy: Policy = OPEN) -> Box | None:
         """Return longitude, latitude bounds of the fine terrain: the surveyed ground and what fades out around it."""
@@ -110,45 +152,88 @@ class TownTiles:
             self.town.settings.timezone,
         )
 
-    def tree(self, layer: Layer, view: View) -> Tree:
-        """Return the tree of a layer for this view; built once a version."""
-        store, layer = self.town.store, view.policy.visible(layer)
-        view = all_time(view)
-        key = (*state_of(store, layer, view), self.ground.version)
-        with self._named_lock(layer.id):
-            if key not in self._trees:
-                self._trees[key] = self._build_tree(layer, view)
-                while len(self._trees) > _KEPT_TREES:
-                    self._trees.popitem(last=False)
-            return self._trees[key]
+    def census(self, layer: Layer, view: View) -> LayerCensus:
+        """Return what is counted of a layer: by the store, else by reading it, where a policy shows some rows of it alone
+        or an earlier program has written last."""
+        store, layer = self.town.store, self.town.store.catalogue[layer.id]
+        ranges = store.census_ranges(layer.id) if view.policy.admits_whole(layer.id) else None
+        if ranges is not None:
+            cells = partial(store.census_cells, layer.id)
+            return LayerCensus(ranges, cells, most_rows=self._page_rows)
+        always = replace(view, datetime=ALWAYS)
+        key = (*state_of(store, layer, always), layer.model.get("kind"))
+        return self._censuses.get(key, make=lambda: self._counted(layer, always), size=lambda census: census.nbytes)
 
-    def _build_tree(self, layer: Layer, view: View) -> Tree:
-        solids, store = self.solids(layer), self.town.store
+    def _counted(self, layer: Layer, view: View) -> LayerCensus:
+        census = Census(layer)
+        query = FeatureQuery(layer.id, view=_as_shaped(view), fields=shaping_fields(layer))
+        for frame in states(self.town.store, query):
+            shapes = frame.geometry.to_numpy()
+            census.add_boxes(shapely.bounds(shapes))
+            census.add_values({name: frame[name].to_numpy() for name in shaping_fields(layer)}, shapes)
+        every = census.cells()
+        return LayerCensus(census.ranges, partial(_chosen, every), every.nbytes, self._page_rows)
+
+    def _page(self, layer: Layer, view: View, cell: PageCell) -> Page:
+        """Return the states in a cell, of all time; they are read once for each change that touches it."""
+        always = replace(view, datetime=ALWAYS)
+        state = state_of(self.town.store, layer, always, cell.box)
+        key = (cell.key, *state, self.ground.version, repr(layer.model))
+        return self._pages.get(key, make=lambda: self._read_page(layer, always, cell), size=lambda page: page.nbytes)
+
+    def _read_page(self, layer: Layer, view: View, cell: PageCell) -> Page:
+        layer = self.town.store.catalogue[layer.id]  # with the fields that are hidden: they shape it all the same
+        solids = self.solids(layer)
+        fields = tuple(
+            dict.fromkeys((*shaping_fields(layer), *(str(name) for name in layer.model.values()), "mesh", "matrix"))
+        )
+        query = FeatureQuery(layer.id, view=_as_shaped(view), near=cell.bounds, fields=fields)
+        found, boxes = [np.empty((0, 4), np.int64)], [np.empty((0, 6))]
+        centers, weights = [np.empty((0, 2))], [np.empty(0, np.int64)]
+        for frame in states(self.town.store, query):
+            frame = frame[is_within_world(shapely.bounds(frame.geometry.to_numpy()))]
+            bounds = shapely.bounds(frame.geometry.to_numpy())
+            frame = solids.usable(frame[lies_in(cell, bounds[:, :2] / 2 + bounds[:, 2:] / 2)])
+            if len(frame):
+                bounds = shapely.bounds(frame.geometry.to_numpy())
+                found.append(_states_of(frame))
+                boxes.append(solids.boxes(frame))
+                centers.append(bounds[:, :2] / 2 + bounds[:, 2:] / 2)
+                weights.append(solids.weights(frame))
+        every = np.concatenate(boxes)
+        keep = placed_boxes(every, solids.to_lonlat)
+        return Page(
+            cell, np.concatenate(found)[keep], every[keep], np.concatenate(centers)[keep], np.concatenate(weights)[keep]
+        )
+
+    def page_tree(self, layer: Layer, view: View, cell: PageCell) -> PageTree:
+        """Return the tree of a page for a view; instants between which nothing begins or ends there share one."""
+        layer, view = view.policy.visible(layer), all_time(view)
+        page = self._page(layer, view, cell)
+        within = page.within(view)
         hidden = tuple(sorted(view.policy.hidden.get(layer.id, ())))
-        version = store.changed_since(layer.id, None)
-        found, boxes, weights = [], [], []
-        for frame in states(store, FeatureQuery(layer.id, view=_as_shaped(view))):
-            usable = solids.usable(frame)
-            if len(usable):
-                found.append(_states_of(usable))
-                boxes.append(solids.boxes(usable))
-                weights.append(solids.weights(usable))
-        if not found:
-            nothing = np.empty(0, np.int64)
-            return Tree(build_tree(nothing, np.empty((0, 6))), {}, {}, nothing.reshape(0, 4), version)
-        all_boxes = np.concatenate(boxes)
-        keep = placed_boxes(all_boxes, solids.to_lonlat)
-        kept = np.concatenate(found)[keep]
-        root = build_tree(np.arange(len(kept)), all_boxes[keep], weights=np.concatenate(weights)[keep])
+        content = blake2b(page.states.tobytes() + within.tobytes(), digest_size=16).digest()
+        key = (layer.id, cell.key, content, view.recorded, self._drawn_by(layer, hidden))
+        make = partial(self._grown, layer, hidden, page, within, view.recorded)
+        return self._trees.get(key, make=make, size=lambda tree: tree.nbytes)
+
+    def _grown(
+        self, layer: Layer, hidden: tuple[str, ...], page: Page, within: NDArray[np.bool_], recorded: int | None
+    ) -> PageTree:
+        content = page.states[within]
+        root = build_tree(
+            np.arange(len(content)),
+            page.boxes[within],
+            weights=page.weights[within],
+            centers=page.centers[within],
+            level=page.cell.level,
+        )
         nodes = {node.key: node for node in root.walk()}
-        names = {key: self._name(layer, hidden, kept[node.fids]) for key, node in nodes.items() if node.has_content}
-        return Tree(root, nodes, names, kept, version)
+        names = {key: self._name(layer, hidden, content[node.fids]) for key, node in nodes.items() if node.has_content}
+        return PageTree(root, nodes, names, content, recorded)
 
-    def _name(self, layer: Layer, hidden: tuple[str, ...], content: NDArray[np.int64]) -> str:
-        """Return the name of a node's content: it changes when its states, their versions, the style or the ground do.
-
-        Who is shown the same states with the same fields is shown the same file, under whatever policy.
-        """
+    def _drawn_by(self, layer: Layer, hidden: tuple[str, ...]) -> str:
+        """Return all but the features themselves that contents depend on."""
         settings = self.town.settings
         depends = (
             layer.style,
@@ -158,49 +243,102 @@ class TownTiles:
             settings.timezone,
             *hidden,
         )
-        digest = blake2b(repr((_FORMAT, *depends)).encode(), digest_size=9)
+        return repr((_FORMAT, *depends))
+
+    def _name(self, layer: Layer, hidden: tuple[str, ...], content: NDArray[np.int64]) -> str:
+        """Return the name of a node's content: it changes when its states, their versions, the style or the ground do.
+
+        Who is shown the same states with the same fields is shown the same file, under whatever policy.
+        """
+        digest = blake2b(self._drawn_by(layer, hidden).encode(), digest_size=9)
         digest.update(content.tobytes())
         return digest.hexdigest()
 
     def tileset(
         self, layer: Layer, view: View, key: str | None, asked: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Return `tileset.json` of a layer, or of the external part that begins at a node.
+        """Return `tileset.json` of a layer, or of the external part that begins at a cell.
 
         Every address in it carries the parameters `asked` for this view, so that what it leads to is of the same view.
         """
-        tree = self.tree(layer, view)
-        node = tree.root if key is None else tree.nodes.get(key)
-        if node is None:
-            raise NotFound("feature.not_found", id=key, layer=layer.id, example=tree.root.key)
         up, query = "" if key is None else "../../../", f"?{urlencode(asked)}" if asked else ""
+        cell = self._cell(layer, view, key)
+        tree = self.page_tree(layer, view, cell) if cell is not None and cell.is_page else None
+        root = tree.root if tree is not None else self._upper_tree(layer, view, cell)
+        names = {} if tree is None else tree.names
         return tileset_json(
-            node,
+            root,
             to_lonlat=lonlat_of(self.town.store.crs),
             height_offset=self.town.settings.height_offset,
-            content_uri=lambda tile: f"{up}content/{tile.key}/{tree.names[tile.key]}.glb{query}",
+            content_uri=lambda tile: f"{up}content/{tile.key}/{names[tile.key]}.glb{query}",
             external_uri=lambda tile: f"{up}{tile.key}/tileset.json{query}",
+            levels=DEEPEST + 1,
         )
 
+    def _cell(self, layer: Layer, view: View, key: str | None) -> PageCell | None:
+        """Return the cell whose document is asked for, None for that of a layer in which there is nothing."""
+        place = _numbers(key or "0/0/0")
+        cell = page_of(self.census(layer, view), *place)
+        if key is not None and (cell is None or cell.key != key):
+            raise NotFound("feature.not_found", id=key, layer=layer.id, example="0/0/0" if cell is None else cell.key)
+        return cell
+
+    def _upper_tree(self, layer: Layer, view: View, cell: PageCell | None) -> Node:
+        census, nothing = self.census(layer, view), build_tree(np.empty(0, np.int64), np.empty((0, 6)))
+        if cell is None:
+            return nothing
+        solids, surface = self.solids(layer), self.ground.surface()
+        ground = (0.0, 0.0) if surface is None else surface.height_range
+        reach = reachable_extent(self.town.store.summary(layer.id).extent, self.town.store.crs)
+
+        def node_of(part: PageCell) -> Node | None:
+            (box,) = solids.cell_boxes(np.array([part.box]), census.ranges, ground)
+            if reach is not None:
+                box = _cut_to(box, reach)
+            if not placed_boxes(box[None], solids.to_lonlat)[0] or (box[:3] > box[3:]).any():
+                return None
+            error = float(np.hypot(part.largest, solids.tallest(census.ranges)))
+            size = ROOT_CELL / 2.0**part.level
+            return Node(
+                part.level, part.column, part.row, size, np.empty(0, np.int64), box, np.full(6, np.nan), 0.0, error
+            )
+
+        return upper_tree(census, cell, node_of) or nothing
+
     def content(self, layer: Layer, view: View, key: str, name: str) -> bytes:
-        """Return the GLB of a node; one whose name is no longer that of the tree is gone."""
+        """Return the GLB of a node; one of an earlier generation is there for some commits more."""
         tree = self.ensure_content(layer, view, key, name)
         return self._cache.cached(
             f"3dtiles/{layer.id}/{key.replace('/', '-')}-{name}.glb",
-            lambda: self._encode(layer, view, tree, tree.nodes[key]),
+            lambda: self._encode(layer, view, tree, key),
             pack=bytes,
             unpack=unpacked_glb,
         )
 
-    def ensure_content(self, layer: Layer, view: View, key: str, name: str) -> Tree:
-        """Return the tree that has this content; a name of an earlier or of no state is refused."""
-        tree = self.tree(layer, view)
-        if tree.names.get(key) != name:
-            example = next((f"{tile_key}/{named}" for tile_key, named in tree.names.items() if tile_key == key), "-")
-            raise NotFound("feature.not_found", id=f"{key}/{name}"[:100], layer=layer.id, example=example)
-        return tree
+    def ensure_content(self, layer: Layer, view: View, key: str, name: str) -> PageTree:
+        """Return the tree that has this content, of now or of the last generations of its page; any other is refused."""
+        cell = page_of(self.census(layer, view), *_numbers(key))
+        if cell is None:
+            raise NotFound("feature.not_found", id=f"{key}/{name}"[:100], layer=layer.id, example="-")
+        tree = newest = self.page_tree(layer, view, cell)
+        recorded = self._former(layer, view, cell)
+        for _ in range(_GENERATIONS):
+            if tree.names.get(key) == name:
+                return tree
+            if recorded <= 0:
+                break
+            tree = self.page_tree(layer, replace(view, recorded=recorded), cell)
+            recorded = int(tree.states[:, 3].max(initial=0)) - 1
+        example = f"{key}/{newest.names[key]}" if key in newest.names else "-"
+        raise NotFound("feature.not_found", id=f"{key}/{name}"[:100], layer=layer.id, example=example)
 
-    def _encode(self, layer: Layer, view: View, tree: Tree, node: Node) -> bytes:
+    def _former(self, layer: Layer, view: View, cell: PageCell) -> int:
+        """Return the last version before the one that touched a cell last."""
+        changed = self.town.store.changed_since(layer.id, cell.box)
+        return (changed if view.recorded is None else min(changed, view.recorded)) - 1
+
+    def _encode(self, layer: Layer, view: View, tree: PageTree, key: str) -> bytes:
+        node, view = tree.nodes[key], replace(view, recorded=tree.recorded)
         content = tree.states[node.fids]
         fids = np.unique(content[:, 0])
         queries = (
@@ -212,18 +350,42 @@ class TownTiles:
         ]
         if sum(map(len, frames)) != len(content):
             # Someone has committed since the tree was built: under its name this content would be a wrong one.
-            raise NotFound("feature.not_found", id=node.key, layer=layer.id, example=tree.root.key)
+            raise NotFound("feature.not_found", id=key, layer=layer.id, example=tree.root.key)
         frame: gpd.GeoDataFrame = pd.concat(frames)
         return self.solids(view.policy.visible(layer)).encode(frame, node_frame(node, lonlat_of(self.town.store.crs)))
 
-    def documents(self, layer: Layer, view: View) -> list[str | None]:
-        """Return the keys of every tileset document of a layer; the first is the root's, None."""
-        roots = list(document_roots(self.tree(layer, view).root))
-        return [None, *(node.key for node in roots[1:])]
+    @property
+    def remembered_pages(self) -> int:
+        return len(self._pages)
 
-    def _named_lock(self, name: str) -> threading.Lock:
-        with self._lock:
-            return self._locks.setdefault(name, threading.Lock())
+    def pages(self, layer: Layer, view: View) -> list[PageCell]:
+        """Return the pages into which a layer is cut."""
+        return list(pages_of(self.census(layer, view)))
+
+    def contents(self, layer: Layer, view: View) -> Iterator[tuple[str, str]]:
+        """Yield key and name of every content of a layer, page by page."""
+        for cell in self.pages(layer, view):
+            yield from self.page_tree(layer, view, cell).names.items()
+
+
+def _numbers(key: str) -> tuple[int, int, int]:
+    level, column, row = map(int, key.split("/"))
+    return level, column, row
+
+
+def _chosen(cells: Cells, wanted: Iterable[tuple[int, int, int]]) -> Cells:
+    """Return the cells among those that are wanted."""
+    parts = [
+        np.flatnonzero((cells.levels == level) & (cells.places >= first) & (cells.places <= last))
+        for level, first, last in wanted
+    ]
+    return cells.take(np.concatenate([np.empty(0, np.intp), *parts]))
+
+
+def _cut_to(box: NDArray[np.float64], reach: Box) -> NDArray[np.float64]:
+    """Return a box (6,) without what lies outside of another (4) in plan."""
+    low, high = np.maximum(box[:2], reach[:2]), np.minimum(box[3:5], reach[2:])
+    return np.array([*low, box[2], *high, box[5]])
 
 
 def _states_of(frame: gpd.GeoDataFrame) -> NDArray[np.int64]:
@@ -251,11 +413,13 @@ def build_contents(folder: Path, layer_id: str) -> int:
     """
     with open_quietly(folder) as town:
         tiles, layer, view = TownTiles(town), town.store.catalogue[layer_id], View()
-        names = tiles.tree(layer, view).names
-        for done, (key, name) in enumerate(names.items(), start=1):
-            tiles.content(layer, view, key, name)
-            report(done, len(names))
-        return len(names)
+        pages, made = tiles.pages(layer, view), 0
+        for done, cell in enumerate(pages, start=1):
+            for key, name in tiles.page_tree(layer, view, cell).names.items():
+                tiles.content(layer, view, key, name)
+                made += 1
+            report(done, len(pages))
+        return made
 
 
 def unpacked_glb(content: memoryview) -> bytes:

@@ -82,6 +82,9 @@ class CacheFolder:
             with suppress(OSError):
                 if path.is_file() and not path.is_symlink():
                     status = path.stat()
+                    if path.name.startswith(".") and time.time() - status.st_mtime > _USED_SECONDS:
+                        path.unlink()  # what a process that was killed had begun to write
+                        continue
                     files.append((status.st_mtime, status.st_size, path))
         total, removed = sum(size for _, size, _ in files), 0
         if total <= self._most:
@@ -122,7 +125,10 @@ def _write(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
-        part.write_bytes(_sealed(content))
+        with part.open("wb") as file:
+            file.write(_sealed(content))
+            file.flush()
+            os.fsync(file.fileno())  # else a power cut leaves a name without its content
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

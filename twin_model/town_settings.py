@@ -19,6 +19,7 @@ from twin_model.crs import (
 )
 from twin_model.errors import CalledWrongly, CatalogueError, TownNotFound
 from twin_model.layer import Text
+from twin_model.messages import LANGUAGES
 from twin_model.toml_text import toml_text
 
 __all__ = ["TOWN_FILE", "TownSettings", "ensure_known_layers", "read_settings", "settings_text"]
@@ -115,6 +116,20 @@ def _metres(value: Any) -> float:
     return number
 
 
+def _height(value: Any) -> float:
+    metres = _metres(value)
+    if metres <= 0:
+        raise ValueError(value)
+    return metres
+
+
+def _languages(value: Any) -> tuple[str, ...]:
+    languages = _texts(value)
+    if not languages or not set(languages) <= set(LANGUAGES) or len(set(languages)) < len(languages):
+        raise ValueError(value)
+    return languages
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_kind(str)(text) for text in _kind(list)(value))
 
@@ -140,8 +155,8 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "timezone": ('a name such as "Asia/Shanghai"', _time_zone),
     "height_datum": ("a text", _kind(str)),
     "height_offset": ("metres", _metres),
-    "storey_height": ("metres", _metres),
-    "languages": ('a list such as ["zh", "en"]', _texts),
+    "storey_height": ("metres above 0", _height),
+    "languages": ('a list such as ["zh", "en"]', _languages),
     "publish_underground": ("true or false", _kind(bool)),
     "closed": ("a list of layers", _texts),
     "classification": ('"公开", "内部", "秘密" or "机密", or a table of layers and these', _classes),

@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from api_config.web.call import Call
+from api_config.web.path import path_segment
 
 __all__ = ["PageAddress", "address_of", "safe_href", "value_href"]
 
@@ -25,17 +26,19 @@ class PageAddress:
     def page(self, *parts: str, **query: str) -> str:
         """Return the path of a page; a language chosen by the reader is kept, parts are quoted."""
         language = {"lang": self.params["lang"]} if "lang" in self.params else {}
-        path = self.root + "/" + "/".join(quote(str(part), safe=":") for part in parts)
+        path = self.root + "/" + "/".join(path_segment(str(part)) for part in parts)
         return path + ("?" + urlencode(language | query) if language or query else "")
 
     def data(self, *parts: str, **query: str) -> str:
         """Return the whole address of a document for other programs."""
-        path = "/".join((self.base, *(quote(str(part), safe=":") for part in parts)))
+        path = "/".join((self.base, *(path_segment(str(part)) for part in parts)))
         return path + ("?" + urlencode(query) if query else "")
 
     def query(self, *without: str, **changes: str) -> str:
         """Return this page with other parameters, relative to itself; paging begins anew."""
-        others = {name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}}
+        others = {
+            name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor", "offset"}
+        }
         return "?" + urlencode(others | changes)
 
     def again(self, **changes: str) -> str:
@@ -44,7 +47,7 @@ class PageAddress:
 
     def kept(self, *without: str) -> list[tuple[str, str]]:
         """Return the parameters a form must carry on."""
-        return [(name, value) for name, value in self.params.items() if name not in {*without, "cursor"}]
+        return [(name, value) for name, value in self.params.items() if name not in {*without, "cursor", "offset"}]
 
 
 def safe_href(url: object) -> str | None:

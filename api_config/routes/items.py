@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -23,6 +23,7 @@ from api_config.web.download import DOWNLOADS, answer_download, ensure_may_downl
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
+from api_config.web.offset import offset_of, skipped
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -33,6 +34,7 @@ from api_config.web.openapi import (
     query_parameter,
     titles_of,
 )
+from api_config.web.path import path_segment
 from api_config.web.properties import typed_value
 from api_config.web.schema import sortables
 from tiles.encodings.geojson import with_members
@@ -49,23 +51,26 @@ from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
+__all__ = ["FAMILY", "FORMATS", "item_bytes", "layer_of", "search_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
-_FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
-_ITEMS_FORMATS = _FORMATS | DOWNLOADS
+FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
+_ITEMS_FORMATS = FORMATS | DOWNLOADS
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
-               "skipGeometry", "limit", "cursor", "f")  # fmt: skip
+               "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
 _LONGEST_DOWNLOAD = 2**53
 """A download has no pages; a `limit` of any size is one."""
 
-_SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
+_SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
+_LONGEST_CRS = 200
+"""Characters; what has more is none of the systems that are offered."""
+
 _CRS_FORMS = re.compile(
     r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
     re.IGNORECASE | re.ASCII,
@@ -101,13 +106,19 @@ def items(request: Request) -> Response:
         headers = _crs_header(asked.crs)
         return answer_download(call, layer, query, crs=asked.crs, form=asked.format, etag=etag, headers=headers)
     if request.method == "HEAD":
-        return answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
+        return answer(request, b"", FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
     page = _page(call, asked)
     if asked.format == "html":
         body = items_page(call, layer, orjson.loads(page))
         return answer(request, body, _HTML, etag=etag)
     links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
     return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
+
+
+def search_of(call: Call, layer: Layer) -> tuple[str, bytes]:
+    """Return the CRS and the page of features of a call whose parameters came in a body."""
+    asked = _asked(call, layer)
+    return asked.crs, _page(call, asked)
 
 
 def is_search(request: Request) -> bool:
@@ -128,7 +139,7 @@ def item(request: Request) -> Response:
     call = Call(request)
     layer = layer_of(call)
     call.allow("crs", "datetime", "recorded", "f")
-    form = call.format(_FORMATS, "json")
+    form = call.format(FORMATS, "json")
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(layer.id, view=call.view(), ids=(request.path_params["id"],))
     etag = _validator(call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang)
@@ -137,7 +148,7 @@ def item(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         ensure_there(call, layer, query)
-        return answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
+        return answer(request, b"", FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
@@ -153,7 +164,7 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
-    item = f"{here}/items/{quote(rows[0][1])}"
+    item = f"{here}/items/{path_segment(rows[0][1])}"
     links = [
         {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
@@ -204,6 +215,7 @@ def _asked(call: Call, layer: Layer) -> Asked:
         query = query.with_(after=mark.after)
         query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
+    query = skipped(call.town.store, query, offset_of(call))
     return Asked(layer, query, crs, call.format(_ITEMS_FORMATS, "json"), limit, version)
 
 
@@ -244,6 +256,7 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
         return returned
     plain = (
         query.bbox is None
+        and query.area is None
         and query.where is None
         and query.text is None
         and query.view.is_now
@@ -254,15 +267,20 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
 
 def _links(
     call: Call, asked: Asked, columns: tuple[str, ...], rows: list[tuple[Any, ...]], more: bool
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     here = f"{call.base}/collections/{asked.layer.id}"
-    links = [
-        {"href": call.here, "rel": "self", "type": GEOJSON},
-        {"href": here, "rel": "collection", "type": "application/json"},
-        {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
-        {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
-    ]
-    if not call.town.marking(asked.layer).is_restricted:
+    is_posted = call.request.method == "POST"
+    links = (
+        []
+        if is_posted
+        else [
+            {"href": call.here, "rel": "self", "type": GEOJSON},
+            {"href": here, "rel": "collection", "type": "application/json"},
+            {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+            {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
+        ]
+    )
+    if not is_posted and not call.town.marking(asked.layer).is_restricted:
         links += [
             {"href": f"{here}/items?{_address(call, f=form, cursor='', limit='')}", "rel": "alternate", "type": media}
             for form, media in DOWNLOADS.items()
@@ -272,8 +290,24 @@ def _links(
         last = dict(zip(columns, rows[-1], strict=True))
         values = _sort_values(call, asked, last, names)
         mark = Cursor(asked.version, (*values, last["fid"])).text(_checksum(call))
+        if is_posted:
+            return [*links, _next_search(call, here, mark)]
         links.append({"href": f"{here}/items?{_address(call, cursor=mark)}", "rel": "next", "type": GEOJSON})
     return links
+
+
+def _next_search(call: Call, here: str, cursor: str) -> dict[str, Any]:
+    """Return the link to the next page of a search: the same body with a cursor (`method`, `body`, `merge` as in STAC API)."""
+    named = {name: call.request.query_params[name] for name in ("lang", "f") if name in call.request.query_params}
+    address = f"{here}/search" + (f"?{urlencode(named)}" if named else "")
+    return {
+        "href": address,
+        "rel": "next",
+        "type": GEOJSON,
+        "method": "POST",
+        "body": {"cursor": cursor},
+        "merge": True,
+    }
 
 
 def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]) -> list[Any]:
@@ -281,7 +315,15 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
     if all(name in row for name in names):
         return [row[name] for name in names]
     query = asked.query.with_(
-        fields=None, geometry=False, fids=(row["fid"],), after=None, limit=1, bbox=None, where=None, text=None
+        fields=None,
+        geometry=False,
+        fids=(row["fid"],),
+        after=None,
+        limit=1,
+        bbox=None,
+        area=None,
+        where=None,
+        text=None,
     )
     columns, rows = call.town.store.rows(query)
     whole = dict(zip(columns, rows[0], strict=True))
@@ -290,14 +332,17 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 def _address(call: Call, **changes: str) -> str:
     """Return the query of this request with changes; what is changed to "" is left out."""
-    params = {name: value for name, value in call.params.items() if name not in changes}
+    replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
+    params = {name: value for name, value in call.params.items() if name not in replaced}
     return urlencode(params | {name: value for name, value in changes.items() if value})
 
 
 def _checksum(call: Call) -> bytes:
     """Return what ties a cursor to its query: every parameter but those of paging and form."""
     kept = sorted(
-        (name, value) for name, value in call.params.items() if name not in {"cursor", "limit", "f", "lang", "crs"}
+        (name, value)
+        for name, value in call.params.items()
+        if name not in {"cursor", "offset", "limit", "f", "lang", "crs"}
     )
     return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
 
@@ -312,7 +357,10 @@ def _crs(call: Call, layer: Layer, name: str) -> str:
     value = call.params.get(name)
     if value is None:
         return CRS84
-    return _offered(value, layer.id, crs_list(call.town))
+    offered = crs_list(call.town)
+    if len(value) > _LONGEST_CRS:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer.id, nearest=[uri_of(each) for each in offered])
+    return _offered(value, layer.id, offered)
 
 
 @lru_cache(maxsize=256)
@@ -333,7 +381,10 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
     value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    return narrowed_to(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
+    area, heights = bbox_area(value, crs)
+    # What has no geometry is in every box: OGC API - Features part 1, /req/core/fc-bbox-response, C.
+    placed_or_not = query.with_(heights=heights, unplaced=True)
+    return narrowed_to(placed_or_not, area, crs, store.crs, _extent(call, layer))
 
 
 def words_of(call: Call) -> str | None:
@@ -367,7 +418,9 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     )
     if source is None:
         return equal
-    filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
+    # JSON is read some twenty times as fast as text: of it as much as a body may hold.
+    longest = call.settings.search_kib * 1024 if dialect == "cql2-json" else call.settings.filter_length
+    filtered = parse_filter(source, lang=dialect, max_length=longest)
     crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
     return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
 
@@ -428,25 +481,30 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
-    items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
+    items = get_operation(
+        f"{layer.id}.items",
+        f"Features of {title}",
+        _ITEMS_FORMATS,
+        [*PARAMETERS, "f"],
+        tags,
+        answers="featureCollection",
+    )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
         for name, kind in queryables(layer).items()
-        if kind != "geometry" and name not in PARAMETERS
+        if kind != "geometry" and name not in _PARAMETERS
     ]
-    reference = {"$ref": "#/components/parameters/f"}
-    form = query_parameter("f", TEXT | {"enum": list(_ITEMS_FORMATS)})
-    items["get"]["parameters"] = [each for each in items["get"]["parameters"] if each != reference] + [form, *fields]
-    binary = {"schema": {"type": "string", "format": "binary"}}
-    items["get"]["responses"]["200"]["content"] |= dict.fromkeys(["text/html", *DOWNLOADS.values()], binary)
-    item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
+    items["get"]["parameters"] += fields
+    item = get_operation(
+        f"{layer.id}.item", f"One feature of {title}", FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+    )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}
 
 
 _ROUTES = [
     get_route("/collections/{collection}/items", items, heavy=is_search),
-    get_route("/collections/{collection}/items/{id:path}", item),
+    get_route("/collections/{collection}/items/{id:segments}", item),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-features"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
@@ -465,7 +523,13 @@ FAMILY = RouteFamily(
             f"{_CQL2}/basic-cql2",
             f"{_CQL2}/advanced-comparison-operators",
             f"{_CQL2}/basic-spatial-functions",
+            f"{_CQL2}/basic-spatial-functions-plus",
             f"{_CQL2}/spatial-functions",
+            f"{_CQL2}/temporal-functions",
+            f"{_CQL2}/case-insensitive-comparison",
+            f"{_CQL2}/accent-insensitive-comparison",
+            f"{_CQL2}/property-property",
+            f"{_CQL2}/arithmetic",
         }
     ),
 )

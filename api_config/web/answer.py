@@ -11,10 +11,15 @@ import zstandard
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api_config.web.negotiation import preferred_coding
+
 __all__ = ["VARY", "answer", "answer_json", "etag_of", "not_modified"]
 
 VARY = "Accept, Accept-Encoding, Accept-Language"
 _WORTH_COMPRESSING = 1_400
+_CONDITIONAL = ("GET", "HEAD")
+"""Methods to which "not modified" is an answer (RFC 9110, 15.4.5)."""
+
 _CODINGS = ("br", "zstd", "gzip")
 _COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
 
@@ -34,7 +39,11 @@ def not_modified(request: Request, etag: str) -> Response | None:
     "*" stands for any answer: whether there is one shows when it is made (`answer`).
     """
     held = request.headers.get("if-none-match")
-    if held is None or etag.removeprefix("W/") not in {tag.strip().removeprefix("W/") for tag in held.split(",")}:
+    if (
+        request.method not in _CONDITIONAL
+        or held is None
+        or etag.removeprefix("W/") not in {tag.strip().removeprefix("W/") for tag in held.split(",")}
+    ):
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
 
@@ -50,14 +59,15 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
         held = not_modified(request, etag)
         if held is not None:
             return held
-    if request.headers.get("if-none-match", "").strip() == "*" and status == HTTPStatus.OK:
+    is_held = request.headers.get("if-none-match", "").strip() == "*" and request.method in _CONDITIONAL
+    if is_held and status == HTTPStatus.OK:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
     out = {
         "Vary": VARY,
         "Cache-Control": f"max-age={max_age}" if max_age else "no-cache",
     } | (headers or {})
     out["ETag"] = etag
-    coding = _coding(request.headers.get("accept-encoding", ""))
+    coding = preferred_coding(_CODINGS, request.headers.get("accept-encoding", ""))
     if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
         body = _compress(coding, body)
         out["Content-Encoding"] = coding
@@ -69,15 +79,6 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
 
 def answer_json(request: Request, content: Any, *, media_type: str = "application/json", **options: Any) -> Response:
     return answer(request, orjson.dumps(content), media_type, **options)
-
-
-def _coding(accepted: str) -> str | None:
-    offers = set()
-    for part in accepted.lower().split(","):
-        name, _, quality = part.replace(" ", "").partition(";q=")
-        if quality.strip("0.") or not quality:
-            offers.add(name)
-    return next((coding for coding in _CODINGS if coding in offers), None)
 
 
 def _compress(coding: str, body: bytes) -> bytes:

@@ -18,6 +18,10 @@ _MOST_HEAD_BYTES = 1 << 16
 _MOST_AHEAD = 32
 """So many requests may be sent on one connection before the first of them is answered."""
 
+_HEAD_TOO_LONG = (
+    f"The head of the request is longer than {_MOST_HEAD_BYTES} bytes. Expected a shorter address. "
+    "Send a long filter as the body of POST /collections/{collection}/search."
+)
 _HEAD_SECONDS = 10.0
 _PARTING_SECONDS = 1.0
 """So long a connection on which nothing was asked yet stays open when the worker ends: its first request may be on the way."""
@@ -50,7 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_timer is not None:
                 self._head_bytes += len(part)
                 if self._head_bytes > _MOST_HEAD_BYTES:
-                    self._refuse(431, f"The head of the request is longer than {_MOST_HEAD_BYTES} bytes.")
+                    self._refuse(431, _HEAD_TOO_LONG)
                     return
             super().data_received(part)
             if len(self.pipeline) > _MOST_AHEAD:

@@ -1,5 +1,8 @@
 """When the town changes: the days on which something begins or ends. What a time slider needs to know at its start.
 
+They come from the census that every commit keeps (`twin_model/store/census.py`). Only where a policy shows some rows of a
+layer alone, or the store has no census of it yet, is the layer read.
+
 Days are local ones of the town, counted from 1970-01-01, as 3D Tiles carry them (`tiles/solids.py`).
 """
 
@@ -40,7 +43,7 @@ class LayerTime:
 
 
 class Timeline:
-    """Days of change of a town's layers; each layer is read once a version, without geometry."""
+    """Days of change of a town's layers; each layer is asked once a version."""
 
     def __init__(self, town: Town) -> None:
         self._town = town
@@ -61,6 +64,9 @@ class Timeline:
             return known[1]
 
     def _read(self, layer: Layer, view: View) -> LayerTime | None:
+        counted = self._town.store.census_instants(layer.id) if view.policy.admits_whole(layer.id) else None
+        if counted is not None:
+            return LayerTime(self._days(counted.begins), self._days(counted.ends)) if counted.begins else None
         begins: set[str] = set()
         ends: set[str] = set()
         for frame in states(self._town.store, FeatureQuery(layer.id, view=view, fields=(), geometry=False)):
@@ -68,7 +74,7 @@ class Timeline:
             ends.update(frame["valid_to"].dropna().unique())
         return LayerTime(self._days(begins), self._days(ends)) if begins else None
 
-    def _days(self, instants: set[str]) -> frozenset[int]:
+    def _days(self, instants: Iterable[str]) -> frozenset[int]:
         return frozenset(local_day_number(instant, self._town.settings.timezone) for instant in instants)
 
 

@@ -22,6 +22,7 @@ from starlette.types import Receive, Scope, Send
 
 from api_config.web.answer import VARY
 from api_config.web.call import Call
+from api_config.web.negotiation import preferred_format
 from api_config.web.reach import is_from_outside
 from tiles.encodings.files import write_table
 from tiles.encodings.table_spool import TableForm, TableSpool, shown_columns
@@ -59,6 +60,9 @@ TITLES = {
     "fgb": "FlatGeobuf",
 }
 
+_PAGES = {"json": "application/geo+json", "html": "text/html"}
+"""What is no file."""
+
 _ROWS = 10_000
 """Rows of a frame: geometries of very many vertices come in one too."""
 
@@ -73,8 +77,7 @@ def is_download(request: Request) -> bool:
     form = request.query_params.get("f")
     if form is not None:
         return form in DOWNLOADS
-    accept = request.headers.get("accept", "").lower()
-    return any(media.split(";")[0] in accept for media in DOWNLOADS.values())
+    return preferred_format(_PAGES | DOWNLOADS, request.headers.get("accept", ""), "json") in DOWNLOADS
 
 
 def may_download(call: Call, layer: Layer) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
+from gltf_metadata import metadata_faults
 
 from api_config.delivery import Delivery, deliver
 from tiles.tileset_check import check_tileset
@@ -132,6 +133,18 @@ def test_an_element_that_was_clicked_leads_to_its_item(inside: Any) -> None:
     for layer in ("building", "pipe_line", "bim_element"):
         for name in drawn(inside, layer)[:3]:
             assert inside.get(f"/collections/{layer}/items/{name}").json()["id"] == name
+
+
+@pytest.mark.parametrize("layer", ["building", "pipe_line", "bim_element"])
+def test_the_property_tables_of_every_content_of_the_sample_town_are_sound(inside: Any, layer: str) -> None:
+    faults = {
+        address: metadata_faults(answer.content)
+        for address, answer in walk(inside, f"/collections/{layer}/3dtiles/tileset.json")
+        if address.split("?")[0].endswith(".glb")
+    }
+
+    assert faults
+    assert {address: found for address, found in faults.items() if found} == {}
 
 
 def test_contents_may_be_kept_for_ever_and_documents_may_not(inside: Any) -> None:
@@ -318,10 +331,28 @@ def test_a_commit_renames_only_the_contents_it_touches(scratch: Any, bring: Any,
     assert sorted(one for content in after.values() for one in content) == sorted(
         [*(one for content in before.values() for one in content), "building.1601"]
     )
-    gone = before.keys() - after.keys()
-    assert 1 <= len(gone) <= 2
-    for address in gone:
-        assert ask.get(address).status_code == 404
+    assert 1 <= len(before.keys() - after.keys()) <= 2
+
+
+def test_a_viewer_that_holds_the_tileset_of_some_commits_ago_still_gets_its_contents(
+    scratch: Any, bring: Any, square: Any, inside_of: Any
+) -> None:
+    """Also of a worker that never made them; after more commits, and under any other name, there is nothing."""
+    ask, shapes, addresses = inside_of(scratch.path), [], []
+    for number in range(6):
+        shapes.append(square(30.0 * number, 0))
+        bring(scratch, "building", shapes, storeys=[3] * len(shapes), height=[9.0] * len(shapes))
+        walked = walk(ask, "/collections/building/3dtiles/tileset.json")
+        addresses.append(next(address for address, _ in walked if address.endswith(".glb")))
+    held = [ask.get(address).content for address in addresses[-3:]]
+    shutil.rmtree(scratch.path / "cache")
+
+    again = inside_of(scratch.path)
+
+    assert [ids_of(again.get(address).content) for address in addresses[-3:]] == [ids_of(glb) for glb in held]
+    assert [again.get(address).content for address in addresses[-3:]] == held
+    assert again.get(addresses[0]).status_code == 404
+    assert again.get(addresses[-1].replace(".glb", "0.glb")).status_code == 404
 
 
 def test_terrain_says_what_it_has_and_has_it(inside: Any) -> None:

@@ -102,6 +102,8 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--report": ("tests/api_config/test_reports.py::test_one_check_of_a_folder_writes_every_finding_in_every_format", "--report"),
     "--rule": (CHOSEN, "--rule"),
     "--scope": (COVERS, "--scope"),
+    "--most-files": (RESTORED, "--most-files"),
+    "--most-mib": (RESTORED, "--most-mib"),
     "--seconds": (LIMITS, "--seconds"),
     "--sheet": (CHOSEN, "--sheet"),
     "--source": (CHOSEN, "--source"),

@@ -5,6 +5,7 @@ with their values, and answers a look by reading through them.
 """
 
 import copy
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -272,6 +273,11 @@ class Against(RuleBasedStateMachine):
         found = self.store.features(FeatureQuery(LAYER))
         assert found["owner"].to_dict() == {_id(n): self.now.segments[n][-1][2] for n in sorted(self.now.alive())}
         assert self.store.summary(LAYER).features == len(self.now.alive())
+        segments = [one for every in self.now.segments.values() for one in every]
+        instants = self.store.census_instants(LAYER)
+        assert instants is not None
+        assert instants.begins == Counter(_day(begin) for begin, _, _ in segments)
+        assert instants.ends == Counter(_day(end) for _, end, _ in segments if end is not None)
 
     def teardown(self) -> None:
         verify(self.store)

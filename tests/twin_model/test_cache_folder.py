@@ -103,7 +103,14 @@ def test_a_cache_that_grows_too_big_gives_up_what_was_not_used_for_longest(tmp_p
         if number == 2:
             folder.cached("3dtiles/0.glb", lambda: content, pack=bytes, unpack=unpacked_glb)
 
-    kept = sorted(path.name for path in tmp_path.rglob("*.glb"))
+    begun = [tmp_path / "3dtiles" / f".{name}.glb.77.99" for name in ("killed", "being-written")]
+    for path in begun:
+        path.write_bytes(b"half")
+    os.utime(begun[0], (1_000, 1_000))
+    folder.sweep()
+
+    assert [path.exists() for path in begun] == [False, True], "what a kill left goes, what is being written stays"
+    kept = sorted(path.name for path in tmp_path.rglob("[!.]*.glb"))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.glb")) <= 2**20
     assert "0.glb" in kept and "1.glb" not in kept, "what was used again stays"
 
@@ -117,7 +124,7 @@ def test_a_town_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: P
             town.edit(layer_id, frame, reason="first", effective="2020-01-01")
         layer, view = town.store.catalogue["building"], View()
         tiles = TownTiles(town)
-        key, name = next(iter(tiles.tree(layer, view).names.items()))
+        key, name = next(tiles.contents(layer, view))
         ground, glb = tiles.ground.surface(), tiles.content(layer, view, key, name)
         files = sorted(path for path in town.cache.rglob("*") if path.is_file())
         for path in files:

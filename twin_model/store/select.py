@@ -28,7 +28,7 @@ from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.temporal import Interval
 
-__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "or_unplaced", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
 
 Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
@@ -76,6 +76,11 @@ class Condition:
 
     text: str
     parameters: tuple[Any, ...] = ()
+
+
+def or_unplaced(query: FeatureQuery, condition: Condition) -> Condition:
+    """Return a condition on the geometry that features without one meet too, where the query says so."""
+    return Condition(f"(m.geom IS NULL OR {condition.text})", condition.parameters) if query.unplaced else condition
 
 
 class Dialect(ABC):
@@ -127,7 +132,15 @@ class Dialect(ABC):
 
     @abstractmethod
     def intersects_box(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
-        """Return the exact condition: the geometry itself meets a box."""
+        """Return the exact condition: the geometry itself meets a box (and, where the query says so, features without one)."""
+
+    @abstractmethod
+    def intersects_area(self, context: Context, query: FeatureQuery, area: BaseGeometry, table: Table) -> Condition:
+        """Return the exact condition that the geometry meets an area, likewise."""
+
+    @abstractmethod
+    def reaches_heights(self, low: float, high: float) -> Condition:
+        """Return the condition that the heights of the geometry reach into a range; one without heights does."""
 
     @abstractmethod
     def is_in(self, column: str, values: Sequence[Any]) -> Condition:
@@ -285,7 +298,7 @@ class _Statement:
         return order + [self.dialect.order(column, ascending=True, nullable=False) for column in last]
 
     def where(self, table: Table) -> str:
-        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._keys()]
+        parts = [*self._time(table), *self._filters(table), *self._space(table), *self._near(table), *self._keys()]
         if table == "now" and self.query.view.is_now and not self.context.planned:
             parts += self._keyset_current()
         return " AND ".join(parts) or "1 = 1"
@@ -365,11 +378,24 @@ class _Statement:
         return moved
 
     def _space(self, table: Table) -> list[str]:
-        if self.query.bbox is None:
+        query, context = self.query, self.context
+        if query.bbox is None and query.area is None:
             return []
-        if not self.context.layer.has_geometry:
-            return ["1 = 0"]
-        return [self._met(self.dialect.intersects_box(self.context, self.query, self.query.bbox, table))]
+        if not context.layer.has_geometry:
+            return [] if query.unplaced else ["1 = 0"]
+        parts = []
+        if query.bbox is not None:
+            parts.append(self._met(self.dialect.intersects_box(context, query, query.bbox, table)))
+        if query.area is not None:
+            parts.append(self._met(self.dialect.intersects_area(context, query, query.area, table)))
+        if query.heights is not None and context.layer.has_z:
+            parts.append(self._met(or_unplaced(query, self.dialect.reaches_heights(*query.heights))))
+        return [part for part in parts if part]
+
+    def _near(self, table: Table) -> list[str]:
+        if self.query.near is None:
+            return []
+        return [self._met(self.dialect.touching(self.context, self.query.near, table))]
 
     def _keys(self) -> list[str]:
         query, parts = self.query, []

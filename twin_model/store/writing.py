@@ -24,7 +24,7 @@ from twin_model.store.digests import RULE
 from twin_model.store.layer_writer import LayerWriter, Writing
 from twin_model.temporal import Instant, now, to_instant
 
-__all__ = ["GENESIS", "Transaction", "chain_hash", "moment_after", "write_changeset", "written_layers"]
+__all__ = ["GENESIS", "Transaction", "chain_hash", "moment_after", "take_censuses", "write_changeset", "written_layers"]
 
 GENESIS = "0" * 64
 """What stands before the first link of the hash chain."""
@@ -113,6 +113,13 @@ def write_changeset(
     transaction.record({**line, "previous": previous, "hash": digest})
     touched = {name: _as_planned(touched, plans.get(name)) for name, (touched, _) in finished.items()}
     return Version(writing.version, moment, touched, True, digest)
+
+
+def take_censuses(transaction: Transaction, versions: Mapping[str, int]) -> None:
+    """Take the census of each layer that was ever written, as of its last version."""
+    for layer, version in versions.items():
+        if version:
+            transaction.writer(layer, Writing(version, "", "")).take_census()
 
 
 def _reserve(changeset: Changeset, writers: Mapping[str, LayerWriter]) -> None:

@@ -2,17 +2,20 @@
 
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
 from twin_model.store.base import ChangesetRecord, Link
+from twin_model.store.census import Cells, Instants, Range
 from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
+from twin_model.store.geopackage import census
 from twin_model.store.geopackage.schema import history_of
 from twin_model.store.select import quoted
 
@@ -47,6 +50,19 @@ class GeoPackageHistory(ABC):
             "WHERE layer = ? AND minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?"
         )
         return int(self._one(text, layer, maxx, minx, maxy, miny))
+
+    @property
+    @abstractmethod
+    def catalogue(self) -> Catalogue: ...
+
+    def census_ranges(self, layer: str) -> Mapping[str, Range] | None:
+        return census.read_ranges(self._connection(), self.catalogue[layer])
+
+    def census_cells(self, layer: str, wanted: Sequence[tuple[int, int, int]]) -> Cells:
+        return census.read_cells(self._connection(), layer, wanted)
+
+    def census_instants(self, layer: str) -> Instants | None:
+        return census.read_instants(self._connection(), self.catalogue[layer])
 
     def next_boundary(self, layer: str, after: str) -> str | None:
         planned: str | None = self._one("SELECT next_planned FROM vgpkg_twin_layer WHERE layer = ?", layer)
@@ -89,6 +105,9 @@ class GeoPackageHistory(ABC):
     def recorded_at(self, instant: str) -> int:
         text = "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?"
         return int(self._one(text, instant))
+
+    def hash_of(self, number: int) -> str:
+        return self._one("SELECT hash FROM vgpkg_twin_changeset WHERE number = ?", number) or ""
 
     def ensure_version(self, number: int) -> None:
         if not 0 <= number <= self.version():

@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
+from twin_model.store.census import Census
+from twin_model.store.geopackage import census as gpkg_census
 from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.geopackage.box_queue import BoxQueue
 from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
 from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
-from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.succession import Succession
 from twin_model.store.timeline import Row, Steps, differing
@@ -30,6 +32,9 @@ __all__ = ["GeoPackageTransaction"]
 _BULK = 5_000
 """From this many rows on, taking guards and indexes away for the load costs less than asking them row by row."""
 
+
+_READ_AT_ONCE = 20_000
+_LINK = "version, kind, from_fid, to_fid"
 
 _PLACES = (
     "CREATE TEMP TABLE IF NOT EXISTS twin_place (fid INTEGER PRIMARY KEY, since TEXT, closed INTEGER, ending INTEGER)"
@@ -322,32 +327,39 @@ class GeoPackageWriter(LayerWriter):
         )
         return self._connection.execute(again, (new, layer, listed, version)).fetchall()
 
-    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO vgpkg_twin_alias (layer, alias, fid, version) VALUES (?,?,?,?)",
-            ((self.layer.id, alias, fid, self.writing.version) for alias, fid in renumbered),
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        text = (
+            "INSERT OR IGNORE INTO vgpkg_twin_alias (layer, alias, fid, version) VALUES (?,?,?,?) RETURNING alias, fid"
         )
+        version = self.writing.version
+        return self._returned(text, ((self.layer.id, alias, fid, version) for alias, fid in renumbered))
 
-    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) VALUES (?,?,?,?,?)",
-            ((self.writing.version, kind, self.layer.id, before, after) for kind, before, after in links),
+    def keep_links(self, links: list[tuple[str, int, int]]) -> list[LinkRow]:
+        text = (
+            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) VALUES (?,?,?,?,?) "
+            f"RETURNING {_LINK}"
         )
+        version = self.writing.version
+        return self._returned(text, ((version, kind, self.layer.id, before, after) for kind, before, after in links))
 
-    def restore_links(self, fids: list[int], version: int) -> None:
+    def _returned(self, text: str, rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Run a statement with each row and return what it returns; `executemany` returns nothing."""
+        return [back for row in rows for back in self._connection.execute(text, row).fetchall()]
+
+    def restore_links(self, fids: list[int], version: int) -> tuple[list[LinkRow], list[LinkRow]]:
         new, layer, listed = self.writing.version, self.layer.id, _listed(fids)
         concerned = "(SELECT value FROM json_each(?3))"
         chosen = f"layer = ?2 AND (from_fid IN {concerned} OR to_fid IN {concerned})"
         again = (
             "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) SELECT ?1, kind, layer, from_fid, "
-            f"to_fid FROM vgpkg_twin_link WHERE {chosen} AND version <= ?4 AND version_to > ?4"
+            f"to_fid FROM vgpkg_twin_link WHERE {chosen} AND version <= ?4 AND version_to > ?4 RETURNING {_LINK}"
         )
-        self._connection.execute(again, (new, layer, listed, version))
+        made = self._connection.execute(again, (new, layer, listed, version)).fetchall()
         close = (
             f"UPDATE vgpkg_twin_link SET version_to = ?1 WHERE {chosen} AND version > ?4 AND version < ?1 "
-            "AND version_to IS NULL"
+            f"AND version_to IS NULL RETURNING {_LINK}"
         )
-        self._connection.execute(close, (new, layer, listed, version))
+        return made, self._connection.execute(close, (new, layer, listed, version)).fetchall()
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"
@@ -374,6 +386,20 @@ class GeoPackageWriter(LayerWriter):
             f"SELECT m.id FROM {self._past} m WHERE {chosen} AND (m.version_from > ?2 OR m.version_to > ?2) ORDER BY 1"
         )
         return [row[0] for row in self._connection.execute(text, (_listed(fids), version))]
+
+    def census_stands(self) -> bool:
+        return gpkg_census.stands(self._connection, self.layer)
+
+    def every_row(self, names: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        columns = tuple(dict.fromkeys((*names, *(("geom",) if self.layer.has_geometry else ()))))
+        for table, closed in ((self._now, "NULL AS version_to"), (self._past, "version_to")):
+            listed = ", ".join(closed if name == "version_to" else quoted(name) for name in columns)
+            cursor = self._connection.execute(f"SELECT {listed} FROM {table}")
+            while rows := cursor.fetchmany(_READ_AT_ONCE):
+                yield dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def keep_census(self, census: Census, *, anew: bool) -> None:
+        gpkg_census.keep(self._connection, census, self.writing.version, anew=anew)
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         self._index()

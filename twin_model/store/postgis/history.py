@@ -1,17 +1,20 @@
 """What the PostGIS store knows of its own past: changesets, what they touched, instants at which something begins."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
 from twin_model.store.base import ChangesetRecord, Link
+from twin_model.store.census import Cells, Instants, Range
 from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
+from twin_model.store.postgis import census
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import quoted
 
@@ -47,6 +50,19 @@ class PostgisHistory(ABC):
             "AND miny <= %s AND maxy >= %s AND box(point(minx, miny), point(maxx, maxy)) && box(point(%s, %s), point(%s, %s))"
         )
         return int(self._one(text, layer, maxx, minx, maxy, miny, *bbox))
+
+    @property
+    @abstractmethod
+    def catalogue(self) -> Catalogue: ...
+
+    def census_ranges(self, layer: str) -> Mapping[str, Range] | None:
+        return census.read_ranges(self._all, self.catalogue[layer])
+
+    def census_cells(self, layer: str, wanted: Sequence[tuple[int, int, int]]) -> Cells:
+        return census.read_cells(self._all, layer, wanted)
+
+    def census_instants(self, layer: str) -> Instants | None:
+        return census.read_instants(self._all, self.catalogue[layer])
 
     def next_boundary(self, layer: str, after: str) -> str | None:
         planned: str | None = self._one("SELECT next_planned FROM twin_layer WHERE layer = %s", layer)
@@ -85,6 +101,9 @@ class PostgisHistory(ABC):
     def recorded_at(self, instant: str) -> int:
         text = "SELECT coalesce(max(number), 0) FROM twin_changeset WHERE recorded <= %s"
         return int(self._one(text, instant))
+
+    def hash_of(self, number: int) -> str:
+        return self._one("SELECT hash FROM twin_changeset WHERE number = %s", number) or ""
 
     def ensure_version(self, number: int) -> None:
         if not 0 <= number <= self.version():

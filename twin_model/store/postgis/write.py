@@ -7,9 +7,9 @@ state before until it commits.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import numpy as np
 import psycopg
@@ -20,8 +20,10 @@ from psycopg import errors, sql
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
+from twin_model.store.census import Census
 from twin_model.store.float32_box import rounded_outwards
-from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.postgis import census as postgis_census
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.flat_shapes import as_wkb, with_heights
 from twin_model.store.postgis.parts import PartsWriter
@@ -34,6 +36,9 @@ from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
 __all__ = ["BULK", "PostgisTransaction", "PostgisWriter", "RowCopy"]
+
+_READ_AT_ONCE = 20_000
+_LINK: LiteralString = "version, kind, from_fid, to_fid"
 
 BULK = 5_000
 """From this many rows on, taking indexes away for a layer's first load costs less than filing row by row."""
@@ -260,39 +265,39 @@ class PostgisWriter(LayerWriter):
     def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
         return self._parts.restore(fids, version)
 
-    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
-        if renumbered:
-            self._connection.execute(
-                "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
-                "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
-                (
-                    self.layer.id,
-                    self.writing.version,
-                    [alias for alias, _ in renumbered],
-                    [fid for _, fid in renumbered],
-                ),
-            )
-
-    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
-        kinds, before, after = (list(column) for column in zip(*links, strict=True))
-        self._connection.execute(
-            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, %s, from_fid, to_fid "
-            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (kind, from_fid, to_fid) ON CONFLICT DO NOTHING",
-            (self.writing.version, self.layer.id, kinds, before, after),
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        if not renumbered:
+            return []
+        text = (
+            "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
+            "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING RETURNING alias, fid"
         )
+        aliases, fids = (list(column) for column in zip(*renumbered, strict=True))
+        return self._connection.execute(text, (self.layer.id, self.writing.version, aliases, fids)).fetchall()
 
-    def restore_links(self, fids: list[int], version: int) -> None:
+    def keep_links(self, links: list[tuple[str, int, int]]) -> list[LinkRow]:
+        kinds, before, after = (list(column) for column in zip(*links, strict=True))
+        text = (
+            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, %s, from_fid, to_fid "
+            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (kind, from_fid, to_fid) ON CONFLICT DO NOTHING "
+            f"RETURNING {_LINK}"
+        )
+        return self._connection.execute(text, (self.writing.version, self.layer.id, kinds, before, after)).fetchall()
+
+    def restore_links(self, fids: list[int], version: int) -> tuple[list[LinkRow], list[LinkRow]]:
         new, layer = self.writing.version, self.layer.id
         chosen = "layer = %s AND (from_fid = ANY(%s) OR to_fid = ANY(%s))"
-        self._connection.execute(
+        made = self._connection.execute(
             "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, layer, from_fid, to_fid "
-            f"FROM twin_link WHERE {chosen} AND version <= %s AND version_to > %s ON CONFLICT DO NOTHING",
+            f"FROM twin_link WHERE {chosen} AND version <= %s AND version_to > %s ON CONFLICT DO NOTHING RETURNING {_LINK}",
             (new, layer, fids, fids, version, version),
-        )
-        self._connection.execute(
-            f"UPDATE twin_link SET version_to = %s WHERE {chosen} AND version > %s AND version < %s AND version_to IS NULL",
+        ).fetchall()
+        closed = self._connection.execute(
+            f"UPDATE twin_link SET version_to = %s WHERE {chosen} AND version > %s AND version < %s AND version_to IS NULL "
+            f"RETURNING {_LINK}",
             (new, layer, fids, fids, version, new),
-        )
+        ).fetchall()
+        return made, closed
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE twin_layer SET next_planned = least(next_planned, %s) WHERE layer = %s"
@@ -316,6 +321,22 @@ class PostgisWriter(LayerWriter):
             f"SELECT m.id FROM {self._past} m WHERE m.fid = ANY(%s) AND (m.version_from > %s OR m.version_to > %s) ORDER BY 1"
         )
         return [row[0] for row in execute(self._connection, text, fids, version, fids, version, version)]
+
+    def census_stands(self) -> bool:
+        return postgis_census.stands(self._connection, self.layer)
+
+    def every_row(self, names: Sequence[str]) -> Iterator[dict[str, list[Any]]]:
+        columns = tuple(dict.fromkeys((*names, *(("geom",) if self.layer.has_geometry else ()))))
+        for table, closed in ((self._now, "NULL::bigint"), (self._past, "m.version_to")):
+            given = {name: _shown(self.layer, (name,)) for name in columns} | {"version_to": closed}
+            text = f"SELECT {', '.join(given[name] for name in columns)} FROM {table} m"
+            with self._connection.cursor("census", binary=True) as cursor:
+                cursor.execute(cast("sql.SQL", text))
+                while rows := cursor.fetchmany(_READ_AT_ONCE):
+                    yield dict(zip(columns, map(list, zip(*rows, strict=True)), strict=True))
+
+    def keep_census(self, census: Census, *, anew: bool) -> None:
+        postgis_census.keep(self._connection, census, self.writing.version, anew=anew)
 
     def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
         self._parts.finish()
