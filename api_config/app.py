@@ -27,6 +27,7 @@ from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
+from api_config.web.download import DOWNLOADS
 from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
@@ -175,7 +176,8 @@ def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
     liked = preferred_format(_PROBLEMS, request.headers.get("accept", ""), "json")
-    if call.params.get("f", liked) != "html":
+    form = call.params.get("f", liked)
+    if (liked if form in DOWNLOADS else form) != "html":
         return problem
     headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
     return Response(

@@ -60,6 +60,9 @@ class Settings:
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
     cache_mib: int = _setting(4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB")
+    download_mib: int = _setting(
+        512, "TWIN_DOWNLOAD_MIB", "每次下载的数据上限（MiB）", "largest download over HTTP, MiB of rows before encoding"
+    )
     tile_pages_mib: int = _setting(
         64, "TWIN_TILE_PAGES_MIB", "三维切片索引缓存（每进程，MiB）", "remembered pages of 3D tilesets per process, MiB"
     )
@@ -103,7 +106,7 @@ def _switch(text: str) -> bool:
 _KINDS: dict[str, Any] = {
     "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
+    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int, "download_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
     "access_log": _switch,
 }  # fmt: skip

@@ -19,6 +19,7 @@ from api_config.pages.samples import neighbours
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.cursor import Cursor
+from api_config.web.download import DOWNLOADS, answer_download, ensure_may_download, is_download
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
@@ -56,10 +57,14 @@ GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
 FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
+_ITEMS_FORMATS = FORMATS | DOWNLOADS
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
                "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
+_LONGEST_DOWNLOAD = 2**53
+"""A download has no pages; a `limit` of any size is one."""
+
 _SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
@@ -86,14 +91,20 @@ class Asked:
 
 
 def items(request: Request) -> Response:
-    """Answer a page of features."""
+    """Answer a page of features, or a file of all that the filter shows: of so many where `limit` says how many."""
     call = Call(request)
     layer = layer_of(call)
     asked = _asked(call, layer)
+    if asked.format in DOWNLOADS:
+        ensure_may_download(call, layer)
     etag = _validator(call, asked, str(request.url.query), asked.format, call.lang)
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if asked.format in DOWNLOADS:
+        query = asked.query.with_(limit=call.integer("limit", 0, _LONGEST_DOWNLOAD) or None)
+        headers = _crs_header(asked.crs)
+        return answer_download(call, layer, query, crs=asked.crs, form=asked.format, etag=etag, headers=headers)
     if request.method == "HEAD":
         return answer(request, b"", FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
     page = _page(call, asked)
@@ -114,7 +125,11 @@ def is_search(request: Request) -> bool:
     """Say whether an items request looks through a layer, or for very many features: it is answered apart from the quick ones."""
     asked = request.query_params
     limit = asked.get("limit", "")
-    if any(name in asked for name in _SEARCHING) or (limit.isdigit() and int(limit[:9]) > _QUICK_ROWS):
+    if (
+        is_download(request)
+        or any(name in asked for name in _SEARCHING)
+        or (limit.isdigit() and int(limit[:9]) > _QUICK_ROWS)
+    ):
         return True
     return any(name not in _PARAMETERS and name != "lang" for name in asked)
 
@@ -201,7 +216,7 @@ def _asked(call: Call, layer: Layer) -> Asked:
         query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
     query = skipped(call.town.store, query, offset_of(call))
-    return Asked(layer, query, crs, call.format(FORMATS, "json"), limit, version)
+    return Asked(layer, query, crs, call.format(_ITEMS_FORMATS, "json"), limit, version)
 
 
 def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
@@ -265,6 +280,11 @@ def _links(
             {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
         ]
     )
+    if not is_posted and not call.town.marking(asked.layer).is_restricted:
+        links += [
+            {"href": f"{here}/items?{_address(call, f=form, cursor='', limit='')}", "rel": "alternate", "type": media}
+            for form, media in DOWNLOADS.items()
+        ]
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
@@ -311,9 +331,10 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
+    """Return the query of this request with changes; what is changed to "" is left out."""
     replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
     params = {name: value for name, value in call.params.items() if name not in replaced}
-    return urlencode(params | changes)
+    return urlencode(params | {name: value for name, value in changes.items() if value})
 
 
 def _checksum(call: Call) -> bytes:
@@ -328,7 +349,8 @@ def _checksum(call: Call) -> bytes:
 
 def _validator(call: Call, asked: Asked, *parts: Any) -> str:
     """Return the ETag of an answer: the layer's last change, the last boundary of validity passed, policy and address."""
-    return etag_of(*state_of(call.town.store, asked.layer, asked.query.view), asked.crs, call.base, *parts)
+    marking = call.town.marking(asked.layer).facts
+    return etag_of(*state_of(call.town.store, asked.layer, asked.query.view), asked.crs, call.base, marking, *parts)
 
 
 def _crs(call: Call, layer: Layer, name: str) -> str:
@@ -460,7 +482,12 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
     items = get_operation(
-        f"{layer.id}.items", f"Features of {title}", FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+        f"{layer.id}.items",
+        f"Features of {title}",
+        _ITEMS_FORMATS,
+        [*PARAMETERS, "f"],
+        tags,
+        answers="featureCollection",
     )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
