@@ -291,17 +291,21 @@ class TownTiles:
         ground = (0.0, 0.0) if surface is None else surface.height_range
         reach = reachable_extent(self.town.store.summary(layer.id).extent, self.town.store.crs)
 
-        def node_of(part: PageCell) -> Node | None:
+        def box_of(part: PageCell) -> NDArray[np.float64]:
             (box,) = solids.cell_boxes(np.array([part.box]), census.ranges, ground)
-            if reach is not None:
-                box = _cut_to(box, reach)
-            if not placed_boxes(box[None], solids.to_lonlat)[0] or (box[:3] > box[3:]).any():
+            return box if reach is None else _cut_to(box, reach)
+
+        # What lies within a box that has a place on the globe has one too: each is looked at only where the largest has none.
+        all_placed = bool(placed_boxes(box_of(cell)[None], solids.to_lonlat)[0])
+
+        def node_of(part: PageCell) -> Node | None:
+            box = box_of(part)
+            if (box[:3] > box[3:]).any() or not (all_placed or placed_boxes(box[None], solids.to_lonlat)[0]):
                 return None
             error = float(np.hypot(part.largest, solids.tallest(census.ranges)))
-            size = ROOT_CELL / 2.0**part.level
-            return Node(
-                part.level, part.column, part.row, size, np.empty(0, np.int64), box, np.full(6, np.nan), 0.0, error
-            )
+            size, nothing_own = ROOT_CELL / 2.0**part.level, np.full(6, np.nan)
+            fids = np.empty(0, np.int64)
+            return Node(part.level, part.column, part.row, size, fids, box, nothing_own, 0.0, error)
 
         return upper_tree(census, cell, node_of) or nothing
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SIZED = ("shapefile_ingest.py", "reading.py", "items.py", "history.py", "rewriting.py", "postgis.py")
+SIZED = ("shapefile_ingest.py", "reading.py", "items.py", "history.py", "rewriting.py", "postgis.py", "tiling_by_size.py")
 OTHERS = ("dxf_ingest.py", "ifc_ingest.py", "mvt_encode.py", "buildings_to_3dtiles.py")
 
 

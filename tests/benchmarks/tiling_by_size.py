@@ -1,7 +1,7 @@
 """What tilesets and the viewer's configuration cost as a town grows: `tiling_by_size.py ROWS` prints ratios of 100,000 to ROWS.
 
 Goals, from 100,000 to 3,000,000 features: first answers <= 1.5x and <= 0.3 s, memory of the worker <= 1.3x, restart <= 1.2x.
-`measured(town)` takes the folder of any town; each figure is the median of several services started anew.
+`measured(town, ...)` takes folders of any towns; each figure is the median of several services started anew.
 """
 
 import os
@@ -53,10 +53,13 @@ def _run(*words: str) -> None:
     subprocess.run([TWIN, *words], check=True, stdout=subprocess.DEVNULL, env={**os.environ, "TWIN_LANG": "en"})
 
 
-def measured(town: Path) -> dict[str, float]:
-    """Return seconds of first answers, of a page and of a restart, and the MiB of one worker afterwards."""
-    runs = [_one_service(town) for _ in range(_STARTS)]
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+def measured(*towns: Path) -> list[dict[str, float]]:
+    """Return of each town seconds of first answers, of a way to a content and of a restart, and the MiB of one worker.
+
+    They take turns, so that what else the machine does falls on all of them.
+    """
+    runs = [[_one_service(town) for town in towns] for _ in range(_STARTS)]
+    return [{name: statistics.median(run[n][name] for run in runs) for name in runs[0][n]} for n in range(len(towns))]
 
 
 def _one_service(town: Path) -> dict[str, float]:
@@ -116,7 +119,7 @@ def _memory(pid: int) -> float:
 
 def main(rows: int, folder: Path, kind: str, stores: dict[int, str]) -> None:
     """Print what towns of 100,000 and of `rows` features cost in one kind of store; `stores` are their addresses."""
-    small, big = (measured(made_town(folder, size, stores[size])) for size in (_SMALL, rows))
+    small, big = measured(*(made_town(folder, size, stores[size]) for size in (_SMALL, rows)))
     for name in small:
         unit, ratio = "MiB" if name == "memory" else "s", big[name] / small[name]
         figures = f"{_SMALL:,}: {small[name]:.3f} {unit}  {rows:,}: {big[name]:.3f} {unit}  {ratio:.2f}x"
