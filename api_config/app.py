@@ -27,10 +27,12 @@ from api_config.routes import FAMILIES
 from api_config.settings import Settings, settings_from
 from api_config.web.call import Call, Service
 from api_config.web.change_days import Timeline
+from api_config.web.download import DOWNLOADS
 from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
 from api_config.web.negotiation import preferred_format
+from api_config.web.path import allowed_methods
 from api_config.web.problems import problem_of, refusal
 from api_config.web.proxy import BehindProxy, KnownHosts
 from tiles.town_tiles import TownTiles
@@ -166,14 +168,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     path = call.route
     if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") not in ("", path):
         return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
-    return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
+    headers = {"Allow": allowed_methods(request.scope)} if error.status_code == 405 else error.headers
+    return _readable(request, refusal(error.status_code, call.lang, request, headers))
 
 
 def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
     liked = preferred_format(_PROBLEMS, request.headers.get("accept", ""), "json")
-    if call.params.get("f", liked) != "html":
+    form = call.params.get("f", liked)
+    if (liked if form in DOWNLOADS else form) != "html":
         return problem
     headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
     return Response(

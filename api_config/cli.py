@@ -14,6 +14,7 @@ from api_config.commands.terminal import TerminalConsole, keep_libraries_quiet
 from api_config.commands.verbs import VERBS, Verb
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
+from twin_model.errors import CalledWrongly
 
 __all__ = ["main", "make_cli"]
 
@@ -60,7 +61,13 @@ def make_context(settings: Settings) -> CommandContext:
 
 def main() -> None:
     """Run the command line; the last wall: what nobody foresaw is logged to a file, the user gets a sentence."""
-    lang = language(settings_from(os.environ), os.environ)
+    try:
+        lang = language(settings_from(os.environ), os.environ)
+    except CalledWrongly as error:
+        print(
+            error.text(language(Settings(lang=os.environ.get("TWIN_LANG", "")), os.environ), "shell"), file=sys.stderr
+        )
+        sys.exit(2)
     _leave_out_drivers()
     keep_libraries_quiet(lang)
     try:

@@ -10,7 +10,7 @@ from twin_model.errors import CalledWrongly
 from twin_model.store.freshness import holds_features
 from twin_model.town import Town
 
-__all__ = ["ensure_publishable", "run_workers"]
+__all__ = ["ensure_publishable", "log_settings", "run_workers"]
 
 _BEGINNING_SECONDS = 30
 """How long a new worker may take to be ready, and a busy one to give a sign of life, before it is given up: on a machine
@@ -28,6 +28,35 @@ def ensure_publishable(town: Town, host: str) -> None:
     ]
     if open_layers:
         raise CalledWrongly("serve.underground", host=host, layers=open_layers, path=str(town.path / "town.toml"))
+
+
+def log_settings(access_log: bool) -> dict[str, Any]:
+    """Return what the server logs: warnings on standard error and, with `access_log`, a line for each request on standard output."""
+    line = '%(asctime)s %(client_addr)s "%(request_line)s" %(status_code)s'
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "default": {
+                "()": "uvicorn.logging.DefaultFormatter",
+                "fmt": "%(levelprefix)s %(message)s",
+                "use_colors": None,
+            },
+            "access": {"()": "uvicorn.logging.AccessFormatter", "fmt": line, "use_colors": False},
+        },
+        "handlers": {
+            "default": {"class": "logging.StreamHandler", "formatter": "default", "stream": "ext://sys.stderr"},
+            "access": {"class": "logging.StreamHandler", "formatter": "access", "stream": "ext://sys.stdout"},
+        },
+        "loggers": {
+            "uvicorn": {"handlers": ["default"], "level": "WARNING", "propagate": False},
+            "uvicorn.access": {
+                "handlers": ["access"],
+                "level": "INFO" if access_log else "WARNING",
+                "propagate": False,
+            },
+        },
+    }
 
 
 def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn: Any) -> None:
@@ -50,7 +79,8 @@ def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn:
         host=host,
         port=port,
         workers=workers if workers > 1 else None,
-        log_level="warning",
+        log_config=log_settings(settings.access_log),
+        access_log=settings.access_log,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=5,

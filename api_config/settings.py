@@ -1,12 +1,14 @@
 """The settings of the program: made once at the top; each with its default, its variable and its help in one line."""
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from tiles.viewer_files import viewer_folder
+from twin_model.errors import CalledWrongly
 
 __all__ = ["Settings", "settings_from"]
 
@@ -36,10 +38,18 @@ class Settings:
         "可跨域访问的网站，逗号分隔",
         "origins whose pages may read answers, separated by commas",
     )
+    access_log: bool = _setting(
+        False,
+        "TWIN_ACCESS_LOG",
+        "逐条记录访问（输出到标准输出）：yes 或 no",
+        "a line for each request, on standard output: yes or no",
+    )
     lang: str = _setting("", "TWIN_LANG", "语言 zh 或 en", "language, zh or en")
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
-    filter_length: int = _setting(1_048_576, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
+    filter_length: int = _setting(
+        262_144, "TWIN_FILTER_LENGTH", "文本形式筛选条件的最大字符数", "longest filter as text, in characters"
+    )
     search_kib: int = _setting(
         1024, "TWIN_SEARCH_KIB", "POST 查询正文的上限（KiB）", "longest body of a search by POST, KiB"
     )
@@ -50,6 +60,9 @@ class Settings:
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
     cache_mib: int = _setting(4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB")
+    download_mib: int = _setting(
+        512, "TWIN_DOWNLOAD_MIB", "每次下载的数据上限（MiB）", "largest download over HTTP, MiB of rows before encoding"
+    )
     tile_pages_mib: int = _setting(
         64, "TWIN_TILE_PAGES_MIB", "三维切片索引缓存（每进程，MiB）", "remembered pages of 3D tilesets per process, MiB"
     )
@@ -84,23 +97,63 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _switch(text: str) -> bool:
+    return {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}[
+        text.lower()
+    ]
+
+
 _KINDS: dict[str, Any] = {
     "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
+    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int, "download_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
+    "access_log": _switch,
 }  # fmt: skip
+_ZERO_IS_MEANT = frozenset({"jobs", "read_memory_mib", "feature_cache_mib", "cache_mib"})
+"""Numbers that may be 0; all others are at least 1, what is measured in seconds with decimals more than 0."""
+_HIGHEST = {"port": 65_535}
 
 
 def settings_from(environment: Mapping[str, str], **given: Any) -> Settings:
-    """Return the settings: what was given, else the environment's variable, else the default."""
+    """Return the settings: what was given, else the environment's variable, else the default.
+
+    Raises `CalledWrongly` for a value that a setting cannot have.
+    """
     values: dict[str, Any] = {}
     for setting in fields(Settings):
         raw = given.get(setting.name)
         raw = environment.get(setting.metadata["variable"]) if raw is None else raw
         if raw not in (None, ""):
-            values[setting.name] = _KINDS.get(setting.name, str)(raw)
+            values[setting.name] = _read(setting.name, setting.metadata["variable"], raw)
     return Settings(**values)
+
+
+def _read(name: str, variable: str, raw: Any) -> Any:
+    """Return a value as its setting has it."""
+    kind = _KINDS.get(name, str)
+    try:
+        value = kind(raw)
+        if kind in (int, float) and not (_least(name) <= value <= _HIGHEST.get(name, sys.float_info.max)):
+            raise ValueError(raw)
+    except (ValueError, KeyError) as error:
+        raise CalledWrongly("settings.invalid", variable=variable, value=str(raw), expected=_expected(name)) from error
+    return value
+
+
+def _least(name: str) -> float:
+    if name in _ZERO_IS_MEANT:
+        return 0
+    return 1 if _KINDS[name] is int else sys.float_info.min
+
+
+def _expected(name: str) -> str:
+    """Return what a setting can be, in signs that every language has."""
+    if _KINDS[name] is _switch:
+        return "yes, no"
+    if _KINDS[name] is float:
+        return "> 0"
+    return f"{_least(name)} ... {_HIGHEST[name]}" if name in _HIGHEST else f">= {_least(name)}"
 
 
 def language(settings: Settings, environment: Mapping[str, str]) -> str:

@@ -212,6 +212,8 @@ def _result(future: "Future[T]", source: str, limits: ReadLimits) -> T:
         raise SourceRefused("source.too_much_memory", source=source, memory=limits.memory_mib) from error
     except WorkerEnded as error:
         raise SourceRefused("source.reader_ended", source=source, code=error.values["code"]) from error
+    except RecursionError as error:
+        raise SourceRefused("source.too_deep", source=source) from error
     except (TwinError, OSError, CancelledError):
         raise
     except Exception as error:

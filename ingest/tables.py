@@ -19,6 +19,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import openpyxl
+from openpyxl.cell.read_only import EMPTY_CELL
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._reader import WorkSheetParser
 
 from twin_model.errors import SourceRefused
 from twin_model.formula_text import unescape_formula
@@ -31,6 +34,11 @@ _ENCODINGS = ("utf-8-sig", "gb18030")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 _OLD_EXCEL = b"\xd0\xcf\x11\xe0"
 _UNPACKED_LIMIT = 2 * 1024**3
+_MOST_RATIO = 200
+_SMALL = 64 * 1024**2
+"""A workbook that unpacks to less may be packed as tightly as it likes."""
+_MOST_MISSING = 5_000_000
+"""Cells of one sheet that are not there, left of others that are."""
 _HEAD_BYTES = 65_536
 _LINES_LOOKED_AT = 50
 _MOST_DIGITS = 1e15
@@ -111,8 +119,7 @@ def _read_workbook(path: Path, limit: int | None) -> Iterator[TextTable]:
         book = openpyxl.load_workbook(path, read_only=True, data_only=True, keep_links=False)
         try:
             for sheet in book.worksheets:
-                sheet.reset_dimensions()
-                yield _sheet(sheet.title, path.name, islice(sheet.iter_rows(), limit))
+                yield _sheet(sheet.title, path.name, islice(_rows_of(sheet, path.name), limit))
         finally:
             book.close()
     except SourceRefused:
@@ -134,6 +141,15 @@ def _ensure_unpackable(path: Path) -> None:
         raise SourceRefused("survey.document_type", source=path.name, part=declaring)
     if "xl/workbook.xml" not in names and "[Content_Types].xml" not in names:
         raise SourceRefused("survey.not_workbook", source=path.name, found=sorted(names)[:3])
+    ratio = size / max(path.stat().st_size, 1)
+    if size > _SMALL and ratio > _MOST_RATIO:
+        values = {
+            "size": size // 1024**2,
+            "ratio": round(ratio),
+            "most": _UNPACKED_LIMIT // 1024**2,
+            "most_ratio": _MOST_RATIO,
+        }
+        raise SourceRefused("source.zip_bomb", source=path.name, **values)
     if size > _UNPACKED_LIMIT:
         raise SourceRefused(
             "survey.too_big", source=path.name, size_mb=size // 1024**2, limit_mb=_UNPACKED_LIMIT // 1024**2
@@ -153,17 +169,42 @@ def _cause(error: BaseException) -> str:
     return f"{type(error).__name__}: {str(error).strip(chr(39))[:120]}"
 
 
-def _sheet(name: str, file: str, rows: Iterable[Iterable[Any]]) -> TextTable:
+def _rows_of(sheet: Any, file: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """Yield number and cells of the rows that a sheet holds; those that are missing between are not made, however many.
+
+    The library's own way makes each of them: a cell in row 2,000,000,000 would take hours. A sheet with too many cells missing
+    left of others is refused.
+    """
+    book, missing = sheet.parent, 0
+    with sheet._get_source() as content:
+        parser = WorkSheetParser(
+            content,
+            sheet._shared_strings,
+            data_only=book.data_only,
+            epoch=book.epoch,
+            date_formats=book._date_formats,
+            timedelta_formats=book._timedelta_formats,
+        )
+        for number, cells in parser.parse():
+            last = cells[-1]["column"] if cells else 0
+            missing += last - len(cells)
+            if missing > _MOST_MISSING:
+                values = {"sheet": sheet.title, "row": number, "column": get_column_letter(last), "most": _MOST_MISSING}
+                raise SourceRefused("survey.too_many_missing", source=file, **values)
+            yield number, sheet._get_row(cells)
+
+
+def _sheet(name: str, file: str, rows: Iterable[tuple[int, tuple[Any, ...]]]) -> TextTable:
     """Return a sheet as text, with the cells that may not be what was typed."""
     texts: list[list[str]] = []
     numbers: list[int] = []
     altered: dict[tuple[int, int], AlteredCell] = {}
-    for number, row in enumerate(rows, 1):
-        cells = list(row)
-        text = [_cell_text(cell.value) for cell in cells]
+    for number, cells in rows:
+        text = ["" if cell is EMPTY_CELL else _cell_text(cell.value) for cell in cells]
         if not any(text):
             continue
-        for column, cell in enumerate(cells):
+        for column in (column for column, written in enumerate(text) if written):
+            cell = cells[column]
             odd = _altered(cell) if isinstance(cell.value, float | int | datetime) else None
             if odd is not None:
                 altered[len(texts), column] = odd

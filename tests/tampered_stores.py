@@ -120,7 +120,7 @@ def is_harmless(table: str, column: str | None) -> bool:
 
 def _is_named_below(table: str) -> bool:
     """Say whether a table is tampered with by `STATEMENTS`: a row taken at random may say what another says too."""
-    return table.endswith(("twin_touched", "twin_meta"))
+    return table.endswith(("twin_touched", "twin_meta", "touched_cell")) or "twin_census" in table
 
 
 STATEMENTS = (
@@ -140,6 +140,9 @@ STATEMENTS = (
     ("DELETE FROM finding", "finding"),
     ("DELETE FROM {changeset} WHERE number = (SELECT max(number) FROM {changeset})", "version"),
     ("DELETE FROM {blob}", "blob"),
+    ("DELETE FROM {census}_instant", "audit.census"),
+    ("UPDATE {census}_range SET high = low - 1", "audit.census"),
+    ("UPDATE {census}_cell SET max_x = min_x", "audit.census"),
 )
 """Tamperings with more than a row, and what has to be named; `{touched}` stands for a store's own name of a table."""
 

@@ -20,12 +20,13 @@ import shapely
 from tiles.deck import Camera, Ground, deck_of, offline_html
 from tiles.flat_map import DrawnLayer, flat_map_html
 from tiles.frame_layer import layer_of_frame, with_columns
-from tiles.offline_page import LegendGroup, frame_of, legend_html
+from tiles.offline_page import LegendGroup, frame_of, legend_html, marking_html
 from tiles.solids import feature_colors
 from tiles.symbology import CATEGORIES, Breaks, LegendEntry, Palette, Symbols, rgba, symbols_of
 from twin_model.box import Box
 from twin_model.cache_folder import CacheFolder
 from twin_model.catalogue import Catalogue
+from twin_model.classification import combined
 from twin_model.crs import CRS84, area_of_use, placed_geometries, transform_bounds, transform_geometries
 from twin_model.desk.names import field_named, layer_named
 from twin_model.errors import LayerNotFound, QueryRefused
@@ -105,7 +106,8 @@ def map_of(
     _ensure_size(parts)
     coloring = _Coloring(column, palette, breaks, lang)
     drawn = [_drawn(part, number, coloring) for number, part in enumerate(parts)]
-    extent, shown_legend = _extent(drawn, town), _legend(drawn, lang) if legend else ""
+    marking = combined(town.marking(part.layer) for part in parts if part.layer is not None).text(lang)
+    extent, shown_legend = _extent(drawn, town), (_legend(drawn, lang) if legend else "") + marking_html(marking)
     titles = [f"{each.layer.title(lang)} ({len(each.frame):,})" for each in drawn]
     if flat:
         degrees = transform_bounds(extent, town.store.crs, CRS84)

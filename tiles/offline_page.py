@@ -13,7 +13,16 @@ import orjson
 from tiles.symbology import Symbols
 from twin_model.layer import Text
 
-__all__ = ["BACKGROUND", "LegendGroup", "frame_of", "legend_html", "page_html", "script_json", "without_hosts"]
+__all__ = [
+    "BACKGROUND",
+    "LegendGroup",
+    "frame_of",
+    "legend_html",
+    "marking_html",
+    "page_html",
+    "script_json",
+    "without_hosts",
+]
 
 BACKGROUND = "#f4f2ee"
 _LEGEND = Text("图例", "Legend")
@@ -67,6 +76,11 @@ def legend_html(groups: Sequence[LegendGroup], lang: str) -> str:
     return f'<details id="legend" open><summary>{_LEGEND(lang)}</summary>{rows}</details>' if groups else ""
 
 
+def marking_html(text: str) -> str:
+    """Return the line that says how what is drawn is classed, and its map approval number; nothing for nothing."""
+    return f'<div id="marking">{html.escape(text)}</div>' if text else ""
+
+
 def _group_html(group: LegendGroup) -> str:
     entries, shape = group.symbols.entries, _SHAPES[group.dimension]
     if len(entries) == 1 and not group.symbols.title:
@@ -116,6 +130,8 @@ html, body {{ margin: 0; height: 100%; overflow: hidden; background: {background
 #legend span.area {{ box-shadow: 0 0 0 1px #0004; }}
 #legend span.line {{ height: 3px; vertical-align: 3px; }}
 #legend span.point {{ width: 9px; height: 9px; margin: 0 10px 0 4px; border-radius: 50%; }}
+#marking {{ position: absolute; z-index: 2; right: 10px; bottom: 10px; padding: 2px 10px; color: #2b2b2b; background: #fffffff0;
+  border-radius: 4px; pointer-events: none; }}
 #scale {{ position: absolute; z-index: 2; left: 12px; bottom: 10px; box-sizing: border-box; padding: 0 4px 1px;
   color: #2b2b2b; border: solid #2b2b2b; border-width: 0 2px 2px; white-space: nowrap; text-align: center;
   text-shadow: 0 0 3px #fff, 0 0 3px #fff; pointer-events: none; }}

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from twin_model.changeset import Changeset
 from twin_model.ground import in_the_same_place
 from twin_model.identity import ClassKey, are_compatible, class_keys
+from twin_model.large_shapes import part_near, seen_area
 from twin_model.late_delivery import LateRows, YoungerDelivery
 from twin_model.layer import Layer
 from twin_model.ownership import Project, columns_of, covers, is_of_projects, nearly_all, projects_of
@@ -101,8 +102,8 @@ def _in_sight(layer: Layer, geometry: NDArray[Any], shown: list[NDArray[Any]], d
     there = np.flatnonzero(~shapely.is_missing(geometry))
     pairs = shapely.STRtree(shapes).query(geometry[there], predicate="dwithin", distance=distance)
     for mine, theirs in zip(*pairs, strict=True):
-        near[there[mine]].append(shapes[theirs])
-    areas = np.array([shapely.buffer(shapely.union_all(each), distance) for each in near], dtype=object)
+        near[there[mine]].append(part_near(shapes[theirs], geometry[there[mine]], 2 * distance))
+    areas = np.array([seen_area(each, distance) for each in near], dtype=object)
     return mostly_within(layer, geometry, areas)
 
 

@@ -15,6 +15,7 @@ from shapely.errors import ShapelyError
 
 from twin_model.errors import ChainBroken, StoreError
 from twin_model.store.base import ChangesetRecord, LayerCounters, Store
+from twin_model.store.census_check import census_damages
 from twin_model.store.change_boxes import uncovered_versions
 from twin_model.store.damage import Damage
 from twin_model.store.delivered_scopes import DeliveredScopes
@@ -233,7 +234,7 @@ class _Evidence:
         damages: list[Damage] = []
         touched = self._beside.touched(self._store.dump)
         for expected, (name, look) in zip(counters, self._looks.items(), strict=True):
-            damages += counter_damages(expected, look)
+            damages += counter_damages(expected, look) + census_damages(self._store, look)
             versions, boxes = touched(name)
             uncovered = uncovered_versions(look.boxes, versions, boxes)
             uncovered += sorted({*versions.tolist()}.difference(self._beside.versions_of(name)))

@@ -13,9 +13,10 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from twin_model.backup_archive import FOLDERS, SETTINGS, STORE, unpack, write_archive
+from twin_model.audit import Audit, verify
+from twin_model.backup_archive import FOLDERS, SETTINGS, STORE, USUAL_LIMITS, RestoreLimits, unpack, write_archive
 from twin_model.errors import StoreError, TwinError
-from twin_model.history import verify
+from twin_model.leftovers import sweep_backups
 from twin_model.replacement import exclusive, members_of, replace_members, staging_folder
 from twin_model.store.opening import restore_store
 from twin_model.temporal import now
@@ -33,7 +34,8 @@ _GEOPACKAGE, _DUMP = b"SQLite format 3\0", b"PGDMP"
 @dataclass(frozen=True)
 class Backup:
     """What a backup holds: version, last hash of the chain, when it was made, bytes of the file. Of one restored also
-    where the town it replaced lies now, and which place of the store it named where that was another."""
+    where the town it replaced lies now, which place of the store it named where that was another, and how many things
+    beside its history are not as they should be (`Audit.damages`)."""
 
     version: int
     hash: str
@@ -41,11 +43,13 @@ class Backup:
     size: int
     replaced: str = ""
     store_before: str = ""
+    damages: int = 0
 
 
 def backup_town(town: Town, target: Path, tick: Callable[[str], None] = lambda name: None) -> Backup:
     """Write the town to a file, which appears whole; `tick` hears the members' names and may raise to cancel."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    sweep_backups(target.parent)
     part = target.with_name(f".{target.name}.part")
     with tempfile.TemporaryDirectory(prefix=".backup-", dir=target.parent) as folder:
         store, made = Path(folder) / STORE, now()
@@ -77,6 +81,7 @@ def restore_town(
     *,
     replace: bool = False,
     server: str | None = None,
+    limits: RestoreLimits = USUAL_LIMITS,
     tick: Callable[[str], None] = lambda name: None,
 ) -> Backup:
     """Make a town of a backup in a folder and return what was restored. Raises `StoreError`.
@@ -91,14 +96,14 @@ def restore_town(
         folder.mkdir(parents=True, exist_ok=True)
         with exclusive(folder), staging_folder(folder) as stage:
             _ensure_place(folder, replace=replace)
-            manifest = unpack(source, stage, tick)
+            manifest = unpack(source, stage, tick, limits)
             for name in FOLDERS:
                 (stage / name).mkdir(exist_ok=True)
             (stage / "private").chmod(0o700)
             before = _settle_store(source, stage, server)
             tick("audit")
             with _undone_on_error(server):
-                version, digest = _proved(source, stage, replace=replace)
+                proved = _proved(source, stage, replace=replace)
                 replaced = replace_members(folder, stage, f"replaced-{now()[:19].replace(':', '')}")
     except OSError as error:
         raise StoreError("store.restore_failed", path=str(folder), cause=str(error)) from error
@@ -106,7 +111,7 @@ def restore_town(
         if is_new:
             with suppress(OSError):  # what is restored stays
                 folder.rmdir()
-    return Backup(version, digest, manifest.made, size, str(replaced or ""), before)
+    return Backup(proved.changesets, proved.hash, manifest.made, size, str(replaced or ""), before, len(proved.damages))
 
 
 def _ensure_place(folder: Path, *, replace: bool) -> None:
@@ -174,16 +179,15 @@ def _without_account(location: str) -> str:
     return shown[:200] if shown.isprintable() else ascii(shown[:200])
 
 
-def _proved(source: Path, stage: Path, *, replace: bool) -> tuple[int, str]:
+def _proved(source: Path, stage: Path, *, replace: bool) -> Audit:
     """Bring the store of an unpacked backup into its place, open the town and prove its chain."""
     restore_store(stage, stage / STORE, replace=replace)
     try:
         with open_town(stage) as town:
-            proved = verify(town.store)
+            return verify(town.store)
     except Exception as error:  # whatever a foreign store does to whoever reads it, it is not proved
         cause = error if isinstance(error, TwinError) else f"{type(error).__name__}: {error}."[:200]
         raise StoreError("store.backup_unsound", path=source.name, cause=cause) from error
-    return proved.changesets, proved.hash
 
 
 def _undone_on_error(server: str | None) -> AbstractContextManager[None]:

@@ -19,7 +19,18 @@ from pathlib import Path
 
 from twin_model.errors import StoreError
 
-__all__ = ["FOLDERS", "SETTINGS", "STORE", "Manifest", "unpack", "write_archive"]
+__all__ = [
+    "FOLDERS",
+    "MOST_FILES",
+    "MOST_MIB",
+    "SETTINGS",
+    "STORE",
+    "USUAL_LIMITS",
+    "Manifest",
+    "RestoreLimits",
+    "unpack",
+    "write_archive",
+]
 
 FOLDERS = ("catalogue", "mappings", "private", "sources")
 SETTINGS, STORE, MANIFEST = "town.toml", "store", "manifest.json"
@@ -27,6 +38,8 @@ MOST_RATIO = 200
 """Times its own size that a backup may unpack to, beyond `_SMALL`; what packs better is written unpacked."""
 _SMALL = 16 << 20
 _MOST_BYTES = {SETTINGS: 1 << 20, MANIFEST: 64 << 20}
+MOST_MIB, MOST_FILES = 1 << 20, 500_000
+"""So many MiB, and so many members, a backup may unpack to unless whoever restores it says otherwise."""
 _LONGEST = 240
 _CHUNK = 1 << 20
 _ENCRYPTED = 0x1
@@ -35,6 +48,17 @@ _NO_PLAIN_NAME = re.compile(r"\\|^\.|^[A-Za-z]:")
 _SHA256 = re.compile("[0-9a-f]{64}")
 _DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, KeyError, ValueError, RuntimeError, RecursionError,
            NotImplementedError)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class RestoreLimits:
+    """How much a backup may unpack to: MiB in all, and number of members."""
+
+    mib: int = MOST_MIB
+    files: int = MOST_FILES
+
+
+USUAL_LIMITS = RestoreLimits()
 
 
 @dataclass(frozen=True)
@@ -65,14 +89,15 @@ def write_archive(
             return
 
 
-def unpack(source: Path, folder: Path, tick: Callable[[str], None]) -> Manifest:
+def unpack(source: Path, folder: Path, tick: Callable[[str], None], limits: RestoreLimits = USUAL_LIMITS) -> Manifest:
     """Unpack a backup into a folder and check each member against the manifest. Raises `StoreError`.
 
     Refused before anything is written: members of other names or kinds than `write_archive` makes, names that lead out,
-    stand twice or differ in case only, more than the disk holds, and more than 200 times the file's own size.
+    stand twice or differ in case only, more than the disk or the limits hold, and more than 200 times the file's own size.
     """
     try:
         with zipfile.ZipFile(source) as archive:
+            _ensure_within(source, archive.infolist(), limits)
             members = {member.filename: member for member in archive.infolist()}
             _ensure_member_names(source.name, [member.orig_filename for member in archive.infolist()])
             _ensure_plain_files(source, archive.infolist())
@@ -151,6 +176,20 @@ def _ensure_plain_files(source: Path, members: list[zipfile.ZipInfo]) -> None:
         kind = stat.S_IFMT(member.external_attr >> 16)
         if kind not in (0, stat.S_IFREG) or member.flag_bits & _ENCRYPTED or member.compress_type not in _KINDS:
             raise StoreError("store.backup_member", path=source.name, member=_shown(member.filename))
+
+
+def _ensure_within(source: Path, members: list[zipfile.ZipInfo], limits: RestoreLimits) -> None:
+    """Refuse more members, or more of them together, than whoever restores the backup allows."""
+    size = _mib(sum(member.file_size for member in members))
+    if len(members) > limits.files or size > limits.mib:
+        raise StoreError(
+            "store.backup_limits",
+            path=source.name,
+            files=len(members),
+            most_files=limits.files,
+            size=size,
+            most_mib=limits.mib,
+        )
 
 
 def _ensure_modest(source: Path, members: list[zipfile.ZipInfo], folder: Path) -> None:

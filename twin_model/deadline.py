@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-__all__ = ["Deadline", "is_over", "stopped_by", "waiting"]
+__all__ = ["Deadline", "is_over", "seconds_allowed", "stopped_by", "waiting"]
 
 
 class Deadline:
@@ -71,6 +71,12 @@ def is_over() -> bool:
     """Say whether nobody waits any more for what is done here."""
     deadline = _CURRENT.get()
     return deadline is not None and deadline.is_over
+
+
+def seconds_allowed() -> float | None:
+    """Return how long the caller waits in all for what is done here; None for as long as it takes."""
+    deadline = _CURRENT.get()
+    return None if deadline is None else deadline.seconds
 
 
 @contextmanager

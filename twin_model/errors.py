@@ -164,3 +164,9 @@ class AccessRefused(TwinError):
     """The `View` does not admit this layer."""
 
     rule = "view.refused"
+
+
+class DownloadForbidden(TwinError):
+    """A layer is classed too high to leave on this way."""
+
+    rule = "download.classified"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Delivered, Rows
 from twin_model.identity import are_compatible, class_keys
+from twin_model.large_shapes import common_areas
 from twin_model.layer import Layer
 from twin_model.plan import no_fids
 from twin_model.store.base import FeatureQuery
@@ -44,8 +45,11 @@ def in_the_same_place(
     a, b = new[ours], known[theirs]
     first_is_smaller = size(a) <= size(b)
     smaller, larger = np.where(first_is_smaller, a, b), np.where(first_is_smaller, b, a)
-    around = shapely.buffer(larger, reach) if layer.dimension == 1 else larger
-    inside = size(shapely.intersection(smaller, around)) >= _SHARE * np.maximum(size(smaller), 1e-9)
+    if layer.dimension == 1:
+        common = shapely.length(shapely.intersection(smaller, shapely.buffer(larger, reach)))
+    else:
+        common = common_areas(smaller, larger)
+    inside = common >= _SHARE * np.maximum(size(smaller), 1e-9)
     return ours[inside], theirs[inside]
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import shapely
 from numpy.typing import NDArray
 
+from twin_model.large_shapes import common_areas, greatest_distances
 from twin_model.layer import Layer
 from twin_model.rows.columns import plain_values
 
@@ -246,7 +247,7 @@ def _distance_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDA
 
 
 def _overlap_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray[np.float64]:
-    common = shapely.area(shapely.intersection(new, known))
+    common = common_areas(new, known)
     union = shapely.area(new) + shapely.area(known) - common
     share = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return np.where(share >= OVERLAP, share, 0.0)
@@ -257,7 +258,7 @@ def _line_score(new: NDArray[Any], known: NDArray[Any], reach: float) -> NDArray
     between them: the halves of a closed contour share their ends and are two lines."""
     gap = line_gaps(new, known)
     near = np.flatnonzero(gap <= reach)
-    gap[near] = np.maximum(gap[near], shapely.hausdorff_distance(new[near], known[near]))
+    gap[near] = np.maximum(gap[near], greatest_distances(new[near], known[near], reach))
     return np.where(gap <= reach, 1.0 - gap / reach + 1e-9, 0.0)
 
 

@@ -71,6 +71,7 @@ class Layer:
     - `former_fields` are columns that a store still holds of fields which the catalogue no longer names: the past was
       written with them.
     - `delivered_as` names the source layers that a layer of the town's own was described from: they find it again.
+    - `classification` and `map_approval` are what the catalogue says of them; what holds says `town.marking(layer)`.
     - `attributes_hidden`: who looks may not see `attributes` (a policy hides them by that name).
     """
 
@@ -102,6 +103,8 @@ class Layer:
     dropped: bool = False
     delivered_as: tuple[str, ...] = ()
     attributes_hidden: bool = False
+    classification: str = ""
+    map_approval: str = ""
 
     def __repr__(self) -> str:
         kind = self.geometry if self.kind == "feature" else self.kind

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from twin_model.changeset import Box, Changeset
 from twin_model.identity import ClassKey, class_keys
+from twin_model.large_shapes import common_areas, part_near, seen_area
 from twin_model.layer import Layer
 from twin_model.ownership import Contents, Predecessor, covers, former_classes, own_features
 from twin_model.store.base import DeliveredState, FeatureQuery, Provenance
@@ -153,8 +154,8 @@ def _looked_at(
         shown = part.rows().geometry()
         pairs = shapely.STRtree(shown).query(geometry[present], predicate="dwithin", distance=sight)
         for mine, theirs in zip(*pairs, strict=True):
-            near[present[mine]].append(shown[theirs])
-    areas = np.array([shapely.buffer(shapely.union_all(shapes), sight) for shapes in near], dtype=object)
+            near[present[mine]].append(part_near(shown[theirs], geometry[present[mine]], 2 * sight))
+    areas = np.array([seen_area(shapes, sight) for shapes in near], dtype=object)
     placeless = shapely.is_missing(geometry) & (not layer.is_network)
     return np.asarray(mostly_within(layer, geometry, areas) | placeless, dtype=bool)
 
@@ -165,7 +166,9 @@ def mostly_within(layer: Layer, geometry: NDArray[Any], areas: NDArray[Any]) -> 
     if layer.dimension == 0:
         return np.asarray(inside, dtype=bool)
     across = np.flatnonzero(~inside & shapely.intersects(areas, geometry))
-    size = shapely.length if layer.dimension == 1 else shapely.area
-    whole = size(geometry[across])
-    inside[across] = size(shapely.intersection(geometry[across], areas[across])) >= _MOST_OF * np.maximum(whole, 1e-9)
+    lines = layer.dimension == 1
+    whole = (shapely.length if lines else shapely.area)(geometry[across])
+    pairs = geometry[across], areas[across]
+    common = shapely.length(shapely.intersection(*pairs)) if lines else common_areas(*pairs)
+    inside[across] = common >= _MOST_OF * np.maximum(whole, 1e-9)
     return np.asarray(inside, dtype=bool)

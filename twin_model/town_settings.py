@@ -13,11 +13,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from twin_model.catalogue import Catalogue
+from twin_model.classification import ALL_LAYERS, class_of
 from twin_model.crs import (
     crs_code,
 )
 from twin_model.errors import CalledWrongly, CatalogueError, TownNotFound
 from twin_model.layer import Text
+from twin_model.messages import LANGUAGES
 from twin_model.toml_text import toml_text
 
 __all__ = ["TOWN_FILE", "TownSettings", "ensure_known_layers", "read_settings", "settings_text"]
@@ -27,7 +29,10 @@ TOWN_FILE = "town.toml"
 
 @dataclass(frozen=True)
 class TownSettings:
-    """What `town.toml` says. `height_offset` is added to every height that leaves for a globe, or is 0 for all."""
+    """What `town.toml` says. `height_offset` is added to every height that leaves for a globe, or is 0 for all.
+
+    `classification` and `map_approval` are by layer, what holds for all others under "*".
+    """
 
     name: Text
     crs: str
@@ -39,6 +44,7 @@ class TownSettings:
     languages: tuple[str, ...] = ("zh", "en")
     publish_underground: bool = False
     closed: tuple[str, ...] = ()
+    classification: Mapping[str, str] = field(default_factory=dict)
     map_approval: Mapping[str, str] = field(default_factory=dict)
     scenes: tuple[Mapping[str, Any], ...] = ()
 
@@ -72,8 +78,14 @@ def ensure_known_layers(
 
     A layer that was left out may be named.
     """
-    for key, layers in (("closed", settings.closed), ("map_approval", tuple(settings.map_approval))):
-        unknown = [layer for layer in layers if layer not in catalogue and layer not in left_out]
+    named = (
+        ("closed", settings.closed),
+        ("classification", tuple(settings.classification)),
+        ("map_approval", tuple(settings.map_approval)),
+    )
+    for key, layers in named:
+        known = {ALL_LAYERS} if key != "closed" else set()
+        unknown = [layer for layer in layers if layer not in catalogue and layer not in left_out and layer not in known]
         if unknown:
             nearest = get_close_matches(unknown[0], catalogue.layers, 3, 0.4) or sorted(catalogue.layers)
             raise CalledWrongly("town.invalid", path=str(folder), key=f"{key} names {unknown}", expected=nearest)
@@ -104,8 +116,32 @@ def _metres(value: Any) -> float:
     return number
 
 
+def _height(value: Any) -> float:
+    metres = _metres(value)
+    if metres <= 0:
+        raise ValueError(value)
+    return metres
+
+
+def _languages(value: Any) -> tuple[str, ...]:
+    languages = _texts(value)
+    if not languages or not set(languages) <= set(LANGUAGES) or len(set(languages)) < len(languages):
+        raise ValueError(value)
+    return languages
+
+
 def _texts(value: Any) -> tuple[str, ...]:
     return tuple(_kind(str)(text) for text in _kind(list)(value))
+
+
+def _by_layer(value: Any) -> dict[str, str]:
+    """Return texts by layer; a text alone holds for all layers."""
+    table = {ALL_LAYERS: value} if isinstance(value, str) else _kind(dict)(value)
+    return {layer: _kind(str)(text) for layer, text in table.items()}
+
+
+def _classes(value: Any) -> dict[str, str]:
+    return {layer: class_of(word) for layer, word in _by_layer(value).items()}
 
 
 def _time_zone(value: Any) -> str:
@@ -119,14 +155,12 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "timezone": ('a name such as "Asia/Shanghai"', _time_zone),
     "height_datum": ("a text", _kind(str)),
     "height_offset": ("metres", _metres),
-    "storey_height": ("metres", _metres),
-    "languages": ('a list such as ["zh", "en"]', _texts),
+    "storey_height": ("metres above 0", _height),
+    "languages": ('a list such as ["zh", "en"]', _languages),
     "publish_underground": ("true or false", _kind(bool)),
     "closed": ("a list of layers", _texts),
-    "map_approval": (
-        "a table of layers and numbers",
-        lambda value: {k: _kind(str)(v) for k, v in _kind(dict)(value).items()},
-    ),
+    "classification": ('"公开", "内部", "秘密" or "机密", or a table of layers and these', _classes),
+    "map_approval": ("a number, or a table of layers and numbers", _by_layer),
     "scenes": ("a list of tables", lambda value: tuple(_kind(dict)(table) for table in _kind(list)(value))),
 }
 """What each key of `town.toml` expects, in words and as its reader."""
@@ -144,4 +178,6 @@ height_offset = 0.0            # 高程异常（米），输出到三维地球�
 storey_height = 3.0            # 按层数推算高度时的层高（米） storey height where only storeys are known
 publish_underground = false    # true 表示对外发布地下管线 true publishes pipelines on an address that is not loopback
 closed = []                    # 不对所有人开放的图层 layers that are not open to everybody
+# classification = "内部"       # 密级：公开、内部、秘密、机密；分图层写 {{ "*" = "内部", pipe_line = "秘密" }} class of all layers, or by layer
+# map_approval = "GS(2026)1号"  # 审图号，可同样分图层写 map approval number, of all or by layer
 """

@@ -8,6 +8,7 @@ from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.ingest import progress_bar
 from api_config.commands.localized import verb
 from twin_model.backup import Backup, backup_town, restore_town
+from twin_model.backup_archive import MOST_FILES, MOST_MIB, RestoreLimits
 from twin_model.store.copying import copy_store
 from twin_model.store.opening import copy_target
 
@@ -34,9 +35,31 @@ def restore_command(lang: str) -> click.Command:
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
     @click.option("--replace", is_flag=True, help=help_text("restore_replace", lang))
     @click.option("--store", "server", metavar="URL", help=help_text("restore_store", lang))
+    @click.option(
+        "--most-mib",
+        type=click.IntRange(1),
+        default=MOST_MIB,
+        show_default=True,
+        help=help_text("restore_most_mib", lang),
+    )
+    @click.option(
+        "--most-files",
+        type=click.IntRange(1),
+        default=MOST_FILES,
+        show_default=True,
+        help=help_text("restore_most_files", lang),
+    )
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def restore(context: CommandContext, file: Path, replace: bool, server: str | None, as_json: bool) -> None:
+    def restore(
+        context: CommandContext,
+        file: Path,
+        replace: bool,
+        server: str | None,
+        most_mib: int,
+        most_files: int,
+        as_json: bool,
+    ) -> None:
         folder = context.settings.town
         with progress_bar(context) as progress:
             task = progress.add_task("", total=None)
@@ -45,6 +68,7 @@ def restore_command(lang: str) -> click.Command:
                 folder,
                 replace=replace,
                 server=server,
+                limits=RestoreLimits(most_mib, most_files),
                 tick=lambda name: progress.update(task, description=name),
             )
         sentence = context.say("cli.restored", path=str(folder), version=made.version)
@@ -56,7 +80,9 @@ def restore_command(lang: str) -> click.Command:
 
 
 def _tell_places(context: CommandContext, made: Backup) -> None:
-    """Say where the replaced town lies now, and that the store lies elsewhere than its backup said."""
+    """Say where the replaced town lies now, that the store lies elsewhere than its backup said, and what is not sound."""
+    if made.damages:
+        context.tell("cli.restored_damages", count=made.damages)
     for rule, place in (("cli.replaced", made.replaced), ("cli.store_before", made.store_before)):
         if place:
             context.tell(rule, path=str(place))

@@ -18,6 +18,7 @@ from api_config.settings import user_name
 from twin_model.doctor import LayerTreatment, Treatment, apply_treatment, treatment_of
 from twin_model.errors import CalledWrongly
 from twin_model.layer import ATTRIBUTES, Layer
+from twin_model.leftovers import Leftover, leftovers_of, sweep
 
 __all__ = ["doctor_command"]
 
@@ -34,8 +35,6 @@ def doctor_command(lang: str) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def doctor(context: CommandContext, is_machine_only: bool, is_applied: bool, reason: str, as_json: bool) -> int:
-        if is_applied and not reason.strip():
-            raise CalledWrongly("doctor.no_reason")
         checks = check_environment(context.settings.town, context.settings.viewer)
         code = int(any(check.state == "error" for check in checks))
         if is_machine_only or not (context.has_town or is_applied):
@@ -43,18 +42,25 @@ def doctor_command(lang: str) -> click.Command:
             return code
         if not as_json:
             _print_environment(context, checks, as_json)
-        store = context.town.store
+        store, leftovers = context.town.store, leftovers_of(context.town.path)
         treatment = treatment_of(store)
+        if is_applied and not treatment.is_empty and not reason.strip():
+            raise CalledWrongly("doctor.no_reason")
         version = None
         if is_applied and not treatment.is_empty:
             author = user_name(context.settings)
             version = apply_treatment(store, treatment, author=author, reason=reason).number
+        if is_applied:
+            sweep(leftovers)
         if as_json:
+            names = [leftover.path.relative_to(context.town.path).as_posix() for leftover in leftovers]
             context.json(
-                _record(context, treatment) | {"version": version, "environment": _environment_record(context, checks)}
+                _record(context, treatment)
+                | {"version": version, "leftovers": names, "environment": _environment_record(context, checks)}
             )
             return code
         _print(context, treatment)
+        _tell_leftovers(context, leftovers, is_applied=is_applied)
         if version is not None:
             context.tell("doctor.applied", version=version)
         elif not treatment.is_empty:
@@ -62,6 +68,14 @@ def doctor_command(lang: str) -> click.Command:
         return code
 
     return doctor
+
+
+def _tell_leftovers(context: CommandContext, leftovers: list[Leftover], *, is_applied: bool) -> None:
+    """Name what killed runs have left, and that it was or can be taken away."""
+    if leftovers:
+        names = [leftover.path.relative_to(context.town.path).as_posix() for leftover in leftovers]
+        size = sum(leftover.size for leftover in leftovers)
+        context.tell("doctor.swept" if is_applied else "doctor.leftovers", names=names[:5], count=len(names), size=size)
 
 
 def _print_environment(context: CommandContext, checks: list[Check], as_json: bool) -> None:

@@ -11,6 +11,7 @@ import click
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from api_config.commands.classified import classified_option, ensure_findings_may_leave, marked_path
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from api_config.commands.reports import (
@@ -24,6 +25,7 @@ from api_config.commands.reports import (
 from tiles.encodings.finding_report import FindingReport, row_dict
 from tiles.encodings.finding_rows import SEVERITIES, FindingRow, by_rule, rows_of_frame
 from tiles.encodings.findings import write_findings
+from twin_model.classification import Marking
 from twin_model.errors import QueryRefused
 from twin_model.filter import parse_filter
 from twin_model.messages import messages, render
@@ -89,6 +91,7 @@ def findings_command(lang: str) -> click.Command:
         "--xlsx", "form", metavar="FILE", type=click.Path(path_type=Path), help=help_text("findings_xlsx", lang)
     )
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
+    @classified_option(lang)
     @command
     def findings(
         context: CommandContext,
@@ -99,12 +102,16 @@ def findings_command(lang: str) -> click.Command:
         table: Path | None,
         form: Path | None,
         as_json: bool,
+        classified_ok: bool,
         **asked: Any,
     ) -> None:
-        view = context.town.view(datetime, recorded)
-        rows = _chosen_rows(context, view, FindingChoice(**asked))
+        view, choice = context.town.view(datetime, recorded), FindingChoice(**asked)
+        rows = _chosen_rows(context, view, choice)
         if table is not None or form is not None:
-            _write(context, list(rows), table, form)
+            layer = choice.layer or "finding"
+            marking = context.town.marking(context.town.catalogue[layer])
+            ensure_findings_may_leave(layer, marking, classified_ok)
+            _write(context, list(rows), table, form, marking)
         elif as_json:
             chosen = list(rows)
             context.json(_groups(chosen) if group else [row_dict(row) for row in chosen[:limit]])
@@ -206,11 +213,15 @@ def _sheet_area(context: CommandContext, view: View, number: str) -> BaseGeometr
     return shapely.union_all(area.to_numpy())
 
 
-def _write(context: CommandContext, rows: list[FindingRow], table: Path | None, form: Path | None) -> None:
+def _write(
+    context: CommandContext, rows: list[FindingRow], table: Path | None, form: Path | None, marking: Marking
+) -> None:
     if form is not None:
-        report = FindingReport(report_heading(context, context.town, context.town.store.crs), rows, context.lang)
+        form, heading = marked_path(form, marking), report_heading(context, context.town, context.town.store.crs)
+        report = FindingReport(heading, rows, context.lang, marking=marking.text(context.lang))
         context.tell("cli.findings_written", written=write_form(report, form), path=str(form))
     if table is not None:
+        table = table if str(table) == "-" else marked_path(table, marking)
         written = write_findings(rows, table, context.lang)
         if str(table) != "-":
             context.tell("cli.findings_written", written=written, path=str(table))

@@ -15,7 +15,7 @@ __all__ = ["config_group", "serve_command"]
 def serve_command(lang: str) -> click.Command:
     @verb("serve", lang)
     @click.option("--host", help=help_text("serve_host", lang))
-    @click.option("--port", type=int, help=help_text("serve_port", lang))
+    @click.option("--port", type=click.IntRange(1, 65_535), help=help_text("serve_port", lang))
     @click.option("--workers", type=click.IntRange(1), help=help_text("serve_workers", lang))
     @command
     def serve(context: CommandContext, host: str | None, port: int | None, workers: int | None) -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import click
 from rich.table import Table
 
+from api_config.commands.classified import classified_option, ensure_may_leave, marked_path
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
 from api_config.commands.reports import report_heading
 from tiles.encodings.files import write_frames
+from twin_model.classification import Marking, combined
 from twin_model.crs import CRS84, crs_code
 from twin_model.errors import QueryRefused
 from twin_model.filter import parse_filter
@@ -108,6 +110,7 @@ def export_command(lang: str) -> click.Command:
     @click.option("--crs", metavar="EPSG:n", help=help_text("export_crs", lang))
     @click.option("--datetime", "--at", "datetime", help=help_text("datetime", lang))
     @click.option("--recorded", "--as-known", "recorded", help=help_text("recorded", lang))
+    @classified_option(lang)
     @command
     def export(
         context: CommandContext,
@@ -116,13 +119,16 @@ def export_command(lang: str) -> click.Command:
         crs: str | None,
         datetime: str | None,
         recorded: str | None,
+        classified_ok: bool,
     ) -> None:
         view = context.town.view(datetime, recorded)
-        if layer == ALL_PIPES or file.suffix.lower() == ".xlsx":
+        marking = _marking(context.town, layer)
+        ensure_may_leave(layer, marking, classified_ok)
+        file = marked_path(file, marking)
+        if layer == ALL_PIPES or (layer in _PIPE_LAYERS and file.suffix.lower() == ".xlsx"):
             target = crs_code(crs) if crs else context.town.store.crs
-            context.tell(
-                "cli.exported", written=_export_pipes(context, layer, file, view, target, datetime), path=str(file)
-            )
+            written = _export_pipes(context, layer, file, view, target, datetime, marking)
+            context.tell("cli.exported", written=written, path=str(file))
             return
         described = context.town.catalogue[layer]
         query = FeatureQuery(described.id, view=view)
@@ -133,7 +139,14 @@ def export_command(lang: str) -> click.Command:
         frames = context.town.store.frames(query)
         zone = context.town.settings.timezone
         written = write_frames(
-            frames, described, file, crs=target, day=datetime or "", zone=zone, report=findings.append
+            frames,
+            described,
+            file,
+            crs=target,
+            day=datetime or "",
+            zone=zone,
+            report=findings.append,
+            marking=marking,
         )
         context.tell("cli.exported", written=written, path=str(file))
         for finding in findings:
@@ -142,15 +155,25 @@ def export_command(lang: str) -> click.Command:
     return export
 
 
-def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, crs: str, datetime: str | None) -> int:
+def _marking(town: Town, layer: str) -> Marking:
+    """Return the marking of what is exported; pipes are classed as the higher of their points and lines."""
+    names = _PIPE_LAYERS if layer == ALL_PIPES else (layer,)
+    return combined(town.marking(town.catalogue[name]) for name in names)
+
+
+def _export_pipes(
+    context: CommandContext,
+    layer: str,
+    file: Path,
+    view: View,
+    crs: str,
+    datetime: str | None,
+    marking: Marking,
+) -> int:
     """Write the tables of a pipe survey and return how many rows they have."""
     from tiles.encodings.pipe_tables import TableHeading, line_tables, point_tables, write_pipe_tables
 
     town = context.town
-    if layer != ALL_PIPES:
-        town.catalogue[layer]
-    if layer not in (*_PIPE_LAYERS, ALL_PIPES):
-        raise QueryRefused("findings.only_pipes", value=layer)
     if file.suffix and file.suffix.lower() != ".xlsx":
         raise QueryRefused("query.format", value=file.suffix, nearest=[".xlsx"])
     points, lines = (town.store.features(FeatureQuery(name, view=view)) for name in _PIPE_LAYERS)
@@ -160,6 +183,5 @@ def _export_pipes(context: CommandContext, layer: str, file: Path, view: View, c
     if not tables:
         raise QueryRefused("query.nothing_to_export", layer=layer, day=datetime or date.today().isoformat())
     above = report_heading(context, town, crs)
-    return write_pipe_tables(
-        tables, file, TableHeading(above.project, above.crs, above.heights, above.date), context.lang
-    )
+    heading = TableHeading(above.project, above.crs, above.heights, above.date, marking.text(context.lang))
+    return write_pipe_tables(tables, file, heading, context.lang)

@@ -17,7 +17,8 @@ from pygeoapi.api import API, APIRequest
 from pygeoapi.openapi import get_oas
 
 from api_config.ogc.openapi import patched_openapi
-from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed
+from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed, life_of
+from api_config.web.download import DOWNLOADS, TITLES
 from api_config.web.family import RouteFamily, conformance_of, paths_of
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
@@ -186,7 +187,7 @@ class Bridge:
                     title("solid_tiles"),
                 )
             ]
-        answer["links"] = links
+        answer["links"] = links + self._downloads(layer, here, lang)
         answer["itemType"] = "feature"
         answer["crs"] = [uri_of(crs) for crs in crs_list(self._town)]
         answer["storageCrs"] = uri_of(self._town.store.crs)
@@ -194,12 +195,24 @@ class Bridge:
             "bbox": [extent_of(self._town, layer, policy)],
             "crs": uri_of("OGC:CRS84"),
         }
+        life = life_of(self._town, layer, policy)
+        if life is not None:
+            answer["extent"]["temporal"] = {"interval": [life]}
         answer["x-placed"] = is_placed(self._town, layer, policy)
         answer["x-features"] = features_of(self._town, layer, policy)
         if layer.geometry.endswith("Z"):
             answer["x-height-datum"] = self._town.settings.height_datum
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer
+
+    def _downloads(self, layer: Layer, here: str, lang: str) -> list[dict[str, str]]:
+        """Return a link to the whole layer in each format; what is classed too high for the network has none."""
+        if self._town.marking(layer).is_restricted:
+            return []
+        return [
+            _link(f"{here}/items?f={form}", "enclosure", media, render("link.download", lang, {"format": TITLES[form]}))
+            for form, media in DOWNLOADS.items()
+        ]
 
     def openapi(self, base: str, policy: Policy) -> dict[str, Any]:
         """Return the OpenAPI document; made once a version, but for its address."""

@@ -36,7 +36,9 @@ class PageAddress:
 
     def query(self, *without: str, **changes: str) -> str:
         """Return this page with other parameters, relative to itself; paging begins anew."""
-        others = {name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor"}}
+        others = {
+            name: value for name, value in self.params.items() if name not in {*without, *changes, "cursor", "offset"}
+        }
         return "?" + urlencode(others | changes)
 
     def again(self, **changes: str) -> str:
@@ -45,7 +47,7 @@ class PageAddress:
 
     def kept(self, *without: str) -> list[tuple[str, str]]:
         """Return the parameters a form must carry on."""
-        return [(name, value) for name, value in self.params.items() if name not in {*without, "cursor"}]
+        return [(name, value) for name, value in self.params.items() if name not in {*without, "cursor", "offset"}]
 
 
 def safe_href(url: object) -> str | None:

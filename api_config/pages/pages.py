@@ -13,6 +13,7 @@ from api_config.ogc.resources import is_placed
 from api_config.pages.map import NARROW, Drawn, center, draw_map
 from api_config.pages.render import Document, number, render_page
 from api_config.web.call import Call
+from api_config.web.download import DOWNLOADS, TITLES, may_download
 from tiles.svg.plan import Box
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.finding import Finding
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 """The policy under which every page works: nothing inline, nothing from elsewhere."""
+Downloads = list[tuple[str | None, list[tuple[str, dict[str, str]]]]]
 _COLUMNS = 10
 _CHIPS = ("filter", "q", "datetime", "recorded", "bbox", "sortby", "properties", "crs", "cursor")
 
@@ -71,6 +73,8 @@ def collection_page(call: Call, layer: Layer, document: Document, sample: Docume
         document=document,
         extent=extent,
         placed=is_placed(call.town, layer, call.policy),
+        marking=call.town.marking(layer),
+        downloads=_downloads(call, layer),
         map=draw_map(call, drawn, extent=extent) if layer.has_geometry else None,
     )
 
@@ -83,6 +87,8 @@ def items_page(call: Call, layer: Layer, document: Document) -> bytes:
         "items",
         layer=layer,
         document=document,
+        marking=call.town.marking(layer),
+        downloads=_downloads(call, layer),
         columns=_columns(layer, features),
         order=_order(call),
         next=_next_query(document),
@@ -105,6 +111,7 @@ def item_page(call: Call, layer: Layer, document: Document, nearby: Document | N
         "item",
         layer=layer,
         document=document,
+        marking=call.town.marking(layer),
         map=plan,
         center=center(call, plan),
         finding=_finding_text(call, layer, document),
@@ -181,6 +188,21 @@ def _example_layer(groups: Sequence[tuple[str, Sequence[tuple[Layer, Document]]]
     """Return the id of a layer to show addresses with: buildings where there are some, else the fullest."""
     counts = {layer.id: document.get("x-features") or 0 for _, members in groups for layer, document in members}
     return "building" if counts.get("building") else max(counts, key=lambda name: counts[name], default="building")
+
+
+def _downloads(call: Call, layer: Layer) -> Downloads:
+    """Return the files that the caller may have of a layer: for each CRS the parameters of each format, by its title.
+
+    The system is the one shown; where none was asked for, longitude and latitude, and the storage CRS as well.
+    """
+    if not may_download(call, layer):
+        return []
+    shown = call.params.get("crs")
+    systems = [shown] if shown else [None, call.town.store.crs] if layer.has_geometry else [None]
+    return [
+        (system, [(TITLES[form], {"f": form} | ({"crs": system} if system else {})) for form in DOWNLOADS])
+        for system in systems
+    ]
 
 
 def _extent_of(document: Document) -> Box | None:

@@ -19,9 +19,11 @@ from api_config.pages.samples import neighbours
 from api_config.web.answer import answer, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.cursor import Cursor
+from api_config.web.download import DOWNLOADS, answer_download, ensure_may_download, is_download
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
+from api_config.web.offset import offset_of, skipped
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -49,17 +51,21 @@ from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["FAMILY", "item_bytes", "layer_of", "search_of", "words_of"]
+__all__ = ["FAMILY", "FORMATS", "item_bytes", "layer_of", "search_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
-_FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
+FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
+_ITEMS_FORMATS = FORMATS | DOWNLOADS
 _PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
-               "skipGeometry", "limit", "cursor", "f")  # fmt: skip
+               "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
-_SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
+_LONGEST_DOWNLOAD = 2**53
+"""A download has no pages; a `limit` of any size is one."""
+
+_SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
 _LONGEST_CRS = 200
@@ -85,16 +91,22 @@ class Asked:
 
 
 def items(request: Request) -> Response:
-    """Answer a page of features."""
+    """Answer a page of features, or a file of all that the filter shows: of so many where `limit` says how many."""
     call = Call(request)
     layer = layer_of(call)
     asked = _asked(call, layer)
+    if asked.format in DOWNLOADS:
+        ensure_may_download(call, layer)
     etag = _validator(call, asked, str(request.url.query), asked.format, call.lang)
     held = not_modified(request, etag)
     if held is not None:
         return held
+    if asked.format in DOWNLOADS:
+        query = asked.query.with_(limit=call.integer("limit", 0, _LONGEST_DOWNLOAD) or None)
+        headers = _crs_header(asked.crs)
+        return answer_download(call, layer, query, crs=asked.crs, form=asked.format, etag=etag, headers=headers)
     if request.method == "HEAD":
-        return answer(request, b"", _FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
+        return answer(request, b"", FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
     page = _page(call, asked)
     if asked.format == "html":
         body = items_page(call, layer, orjson.loads(page))
@@ -113,7 +125,11 @@ def is_search(request: Request) -> bool:
     """Say whether an items request looks through a layer, or for very many features: it is answered apart from the quick ones."""
     asked = request.query_params
     limit = asked.get("limit", "")
-    if any(name in asked for name in _SEARCHING) or (limit.isdigit() and int(limit[:9]) > _QUICK_ROWS):
+    if (
+        is_download(request)
+        or any(name in asked for name in _SEARCHING)
+        or (limit.isdigit() and int(limit[:9]) > _QUICK_ROWS)
+    ):
         return True
     return any(name not in _PARAMETERS and name != "lang" for name in asked)
 
@@ -123,7 +139,7 @@ def item(request: Request) -> Response:
     call = Call(request)
     layer = layer_of(call)
     call.allow("crs", "datetime", "recorded", "f")
-    form = call.format(_FORMATS, "json")
+    form = call.format(FORMATS, "json")
     crs = _crs(call, layer, "crs")
     query = FeatureQuery(layer.id, view=call.view(), ids=(request.path_params["id"],))
     etag = _validator(call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang)
@@ -132,7 +148,7 @@ def item(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         ensure_there(call, layer, query)
-        return answer(request, b"", _FORMATS[form], etag=etag, headers=_crs_header(crs))
+        return answer(request, b"", FORMATS[form], etag=etag, headers=_crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
@@ -199,7 +215,8 @@ def _asked(call: Call, layer: Layer) -> Asked:
         query = query.with_(after=mark.after)
         query = query if mark.version == version else _as_of(query, mark.version)
         version = mark.version
-    return Asked(layer, query, crs, call.format(_FORMATS, "json"), limit, version)
+    query = skipped(call.town.store, query, offset_of(call))
+    return Asked(layer, query, crs, call.format(_ITEMS_FORMATS, "json"), limit, version)
 
 
 def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
@@ -263,6 +280,11 @@ def _links(
             {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
         ]
     )
+    if not is_posted and not call.town.marking(asked.layer).is_restricted:
+        links += [
+            {"href": f"{here}/items?{_address(call, f=form, cursor='', limit='')}", "rel": "alternate", "type": media}
+            for form, media in DOWNLOADS.items()
+        ]
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
@@ -309,21 +331,26 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
 
 
 def _address(call: Call, **changes: str) -> str:
-    params = {name: value for name, value in call.params.items() if name not in changes}
-    return urlencode(params | changes)
+    """Return the query of this request with changes; what is changed to "" is left out."""
+    replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
+    params = {name: value for name, value in call.params.items() if name not in replaced}
+    return urlencode(params | {name: value for name, value in changes.items() if value})
 
 
 def _checksum(call: Call) -> bytes:
     """Return what ties a cursor to its query: every parameter but those of paging and form."""
     kept = sorted(
-        (name, value) for name, value in call.params.items() if name not in {"cursor", "limit", "f", "lang", "crs"}
+        (name, value)
+        for name, value in call.params.items()
+        if name not in {"cursor", "offset", "limit", "f", "lang", "crs"}
     )
     return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
 
 
 def _validator(call: Call, asked: Asked, *parts: Any) -> str:
     """Return the ETag of an answer: the layer's last change, the last boundary of validity passed, policy and address."""
-    return etag_of(*state_of(call.town.store, asked.layer, asked.query.view), asked.crs, call.base, *parts)
+    marking = call.town.marking(asked.layer).facts
+    return etag_of(*state_of(call.town.store, asked.layer, asked.query.view), asked.crs, call.base, marking, *parts)
 
 
 def _crs(call: Call, layer: Layer, name: str) -> str:
@@ -391,7 +418,9 @@ def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
     )
     if source is None:
         return equal
-    filtered = parse_filter(source, lang=dialect, max_length=call.settings.filter_length)
+    # JSON is read some twenty times as fast as text: of it as much as a body may hold.
+    longest = call.settings.search_kib * 1024 if dialect == "cql2-json" else call.settings.filter_length
+    filtered = parse_filter(source, lang=dialect, max_length=longest)
     crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
     return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
 
@@ -453,7 +482,12 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
     items = get_operation(
-        f"{layer.id}.items", f"Features of {title}", _FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+        f"{layer.id}.items",
+        f"Features of {title}",
+        _ITEMS_FORMATS,
+        [*PARAMETERS, "f"],
+        tags,
+        answers="featureCollection",
     )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
@@ -462,7 +496,7 @@ def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     ]
     items["get"]["parameters"] += fields
     item = get_operation(
-        f"{layer.id}.item", f"One feature of {title}", _FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+        f"{layer.id}.item", f"One feature of {title}", FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
     )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.routes.items import GEOJSON, items, search_of
+from api_config.routes.items import FORMATS, GEOJSON, items, search_of
 from api_config.web.answer import answer
 from api_config.web.body import parameters_of, read_body
 from api_config.web.call import Call
@@ -26,6 +26,7 @@ from twin_model.layer import Layer
 
 __all__ = ["FAMILY"]
 
+_FORMATS = {"json": GEOJSON, "geojson": GEOJSON}
 _OF_ADDRESS = ("lang", "f")
 _IN_BODY = tuple(name for name in PARAMETERS if name not in _OF_ADDRESS)
 
@@ -49,7 +50,7 @@ def _found(request: Request, *, body: bytes) -> Response:
     if twice:
         raise QueryRefused("query.refused", cause=f"{twice[0]}=..., {twice[0]}=...", expected=f"{twice[0]}=...")
     call = Call(request, parameters | in_address)
-    call.format({"json": GEOJSON, "geojson": GEOJSON}, "json")
+    call.format(_FORMATS, "json")
     crs, page = search_of(call, call.layer())
     return answer(request, page, GEOJSON, headers={"Content-Crs": f"<{uri_of(crs)}>", "Cache-Control": "no-store"})
 
@@ -60,8 +61,11 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _search_path(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = f"Features of {layer.title.en} that a longer filter finds"
-    got = get_operation(f"{layer.id}.search.items", f"Features of {layer.title.en}", GEOJSON, list(PARAMETERS), tags)
-    posted = post_operation(f"{layer.id}.search", title, _schema(layer), GEOJSON, list(_OF_ADDRESS), tags)
+    same, answers = f"Features of {layer.title.en}", "featureCollection"
+    got = get_operation(f"{layer.id}.search.items", same, FORMATS, [*PARAMETERS, "f"], tags, answers=answers)
+    posted = post_operation(
+        f"{layer.id}.search", title, _schema(layer), _FORMATS, list(_OF_ADDRESS), tags, answers=answers
+    )
     return {f"{here}/search": got | posted}
 
 

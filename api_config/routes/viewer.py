@@ -20,6 +20,7 @@ from api_config.web.lanes import get_route
 from api_config.web.openapi import JSON, get_operation
 from tiles.town_tiles import TownTiles
 from twin_model.catalogue import CIM_CLASSES
+from twin_model.classification import CLASSES
 from twin_model.layer import Layer, Text
 from twin_model.view import View
 
@@ -85,7 +86,7 @@ def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
 def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
     policy, timeline = call.policy, call.request.app.state.timeline
     features = features_of(call.town, layer, policy)
-    here = f"/collections/{layer.id}"
+    here, marking = f"/collections/{layer.id}", call.town.marking(layer)
     return {
         "id": layer.id, "title": _both(layer.title), "description": _both(layer.description), "kind": layer.kind, "geometry": layer.geometry,
         "cim_class": {"id": layer.cim_class, **_both(CIM_CLASSES[layer.cim_class])}, "underground": layer.underground,
@@ -98,7 +99,8 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
         "mvt": f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}" if layer.has_geometry else None,
         "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and time else None,
         "time": {"steady": time.is_steady(timeline.today)} if time else None,
-        "map_approval": call.town.settings.map_approval.get(layer.id),
+        "map_approval": marking.approval or None,
+        "classification": _both(CLASSES[marking.classification]) if marking.classification else None,
     }  # fmt: skip
 
 

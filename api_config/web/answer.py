@@ -17,6 +17,9 @@ __all__ = ["VARY", "answer", "answer_json", "etag_of", "not_modified"]
 
 VARY = "Accept, Accept-Encoding, Accept-Language"
 _WORTH_COMPRESSING = 1_400
+_CONDITIONAL = ("GET", "HEAD")
+"""Methods to which "not modified" is an answer (RFC 9110, 15.4.5)."""
+
 _CODINGS = ("br", "zstd", "gzip")
 _COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
 
@@ -36,7 +39,11 @@ def not_modified(request: Request, etag: str) -> Response | None:
     "*" stands for any answer: whether there is one shows when it is made (`answer`).
     """
     held = request.headers.get("if-none-match")
-    if held is None or etag.removeprefix("W/") not in {tag.strip().removeprefix("W/") for tag in held.split(",")}:
+    if (
+        request.method not in _CONDITIONAL
+        or held is None
+        or etag.removeprefix("W/") not in {tag.strip().removeprefix("W/") for tag in held.split(",")}
+    ):
         return None
     return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
 
@@ -52,7 +59,8 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
         held = not_modified(request, etag)
         if held is not None:
             return held
-    if request.headers.get("if-none-match", "").strip() == "*" and status == HTTPStatus.OK:
+    is_held = request.headers.get("if-none-match", "").strip() == "*" and request.method in _CONDITIONAL
+    if is_held and status == HTTPStatus.OK:
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={"ETag": etag, "Vary": VARY})
     out = {
         "Vary": VARY,

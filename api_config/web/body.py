@@ -5,6 +5,7 @@ A search whose filter is longer than an address can be is sent as a body (`api_c
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -106,8 +107,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the members of an object; a name that is there twice is refused, for one of the two would be passed over."""
     members = dict(pairs)
     if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        (twice, _), *_ = Counter(name for name, _ in pairs).most_common(1)
         raise QueryRefused("query.body", cause=f"{twice[:_LONGEST_SHOWN]}: ..., {twice[:_LONGEST_SHOWN]}: ...")
     return members
 

@@ -7,17 +7,15 @@ from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api_config.web.path import path_within
+from api_config.web.path import allowed_methods, path_within
 from api_config.web.problems import unforeseen
 
-__all__ = ["ALLOWED", "Envelope"]
+__all__ = ["Envelope"]
 
-ALLOWED = "GET, HEAD, OPTIONS"
 _ASKED_HEADERS = "Accept, Accept-Language, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Prefer, Range, X-Requested-With"
-_SHOWN_HEADERS = "Allow, Content-Crs, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
+_SHOWN_HEADERS = "Allow, Content-Crs, Content-Disposition, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
 _DAY = "86400"
 CSP = (
     "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self'; object-src 'none'; "
@@ -91,12 +89,9 @@ def _fixed_headers(policy: str) -> tuple[tuple[bytes, bytes], ...]:
 
 def _options(request: Request) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """Return the answer to OPTIONS: what may be sent here, or that there is nothing here."""
-    routes: list[BaseRoute] = request.scope["app"].routes
-    asked = dict(request.scope, method="GET")
-    route = next((route for route in routes if route.matches(asked)[0] == Match.FULL), None)
-    if route is None:
+    allowed = allowed_methods(request.scope)
+    if not allowed:
         return Response(status_code=404)
-    allowed = ALLOWED + (", POST" if "POST" in (getattr(route, "methods", None) or ()) else "")
     headers = {
         "Allow": allowed,
         "Access-Control-Allow-Methods": allowed,

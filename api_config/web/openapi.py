@@ -64,6 +64,7 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "limit",
         {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
     ),
+    "offset": query_parameter("offset", WHOLE | {"maximum": 100_000, "default": 0}),
     "cursor": query_parameter("cursor", TEXT),
     "lang": query_parameter("lang", {"type": "string", "enum": ["zh", "en"]}),
 }
@@ -136,10 +137,17 @@ def _body(media_type: str, answers: str) -> dict[str, Any]:
 
 
 def post_operation(
-    operation: str, summary: str, body: dict[str, Any], media_type: str, parameters: list[str], tags: list[str]
+    operation: str,
+    summary: str,
+    body: dict[str, Any],
+    forms: Mapping[str, str] | str,
+    parameters: list[str],
+    tags: list[str],
+    *,
+    answers: str,
 ) -> dict[str, Any]:
     """Return a POST operation that takes a JSON body of a schema; its other parts are those of `get_operation`."""
-    described = get_operation(operation, summary, media_type, parameters, tags)["get"]
+    described = get_operation(operation, summary, forms, parameters, tags, answers=answers)["get"]
     described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
     described["responses"] |= {"413": _PROBLEM, "415": _PROBLEM}
     return {"post": described}

@@ -31,6 +31,7 @@ def _list(items: Schema, **more: Any) -> Schema:
 _LINKS = _list(schema_reference("link"))
 _POINT = _list(_NUMBER, minItems=2, maxItems=2)
 _BOX = _list(_NUMBER, minItems=4, maxItems=6)
+_TEMPORAL = _object("interval", interval=_list(_list(_TIME | {"nullable": True}, minItems=2, maxItems=2)))
 _SPATIAL = _object("bbox", bbox=_list(_BOX, minItems=1), crs=_URI)
 _KINDS = ["Point", "MultiPoint", "LineString", "MultiLineString", "Polygon", "MultiPolygon", "GeometryCollection"]
 _LIMITS = _object(
@@ -52,7 +53,7 @@ SCHEMAS: dict[str, Schema] = {
     "openapi": _object("openapi info paths", openapi=_TEXT, info=_object("title version", title=_TEXT, version=_TEXT), paths={"type": "object"}),
     "collections": _object("links collections", links=_LINKS, collections=_list(schema_reference("collection")), crs=_list(_URI)),
     "collection": _object(
-        "id links extent itemType crs storageCrs", id=_TEXT, title=_TEXT, description=_TEXT, keywords=_list(_TEXT), links=_LINKS, extent=_object("spatial", spatial=_SPATIAL),
+        "id links extent itemType crs storageCrs", id=_TEXT, title=_TEXT, description=_TEXT, keywords=_list(_TEXT), links=_LINKS, extent=_object("spatial", spatial=_SPATIAL, temporal=_TEMPORAL),
         itemType={"type": "string", "enum": ["feature"]}, crs=_list(_URI), storageCrs=_URI,
     ),
     "geometry": _object("type", type={"type": "string", "enum": _KINDS}, coordinates=_list({}), geometries=_list(schema_reference("geometry"))) | {"nullable": True},

@@ -7,10 +7,12 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Match, Route
 from starlette.types import Scope
 
-__all__ = ["EncodedRoute", "encoded_path", "path_segment", "path_within", "path_written"]
+__all__ = ["EncodedRoute", "allowed_methods", "encoded_path", "path_segment", "path_within", "path_written"]
 
 _WRITTEN = "/%:@!$&'()*+,;=~"
 _KEY = "twin.encoded"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_OF_FILES = ("GET", "HEAD")
 
 
 class _Segments(Convertor[str]):
@@ -67,6 +69,17 @@ class EncodedRoute(Route):
         if match != Match.NONE:
             child = dict(child, path_params=_decoded(child["path_params"]))
         return match, child
+
+
+def allowed_methods(scope: Scope) -> str:
+    """Return the methods that the address of a request takes, with commas between; none where there is nothing."""
+    taken: set[str] = set()
+    # A folder of files that took the request has moved its root.
+    asked = dict(scope, root_path=scope.get("app_root_path", scope.get("root_path", "")))
+    for route in scope["app"].routes:
+        if route.matches(asked)[0] != Match.NONE:
+            taken.update(getattr(route, "methods", None) or _OF_FILES)
+    return ", ".join(method for method in _METHODS if method in {*taken, "OPTIONS"}) if taken else ""
 
 
 def _decoded(parameters: dict[str, Any]) -> dict[str, Any]:

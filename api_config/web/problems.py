@@ -14,6 +14,7 @@ from api_config.web.lanes import LaneFull, TookTooLong
 from twin_model.errors import (
     AccessRefused,
     CalledWrongly,
+    DownloadForbidden,
     NotFound,
     SourceRefused,
     StoreError,
@@ -33,6 +34,7 @@ _CODES = {404: "NotFound", 405: "NotAllowed"}
 _STATUS: tuple[tuple[type[TwinError], HTTPStatus, str], ...] = (
     (NotFound, HTTPStatus.NOT_FOUND, "NotFound"),
     (AccessRefused, HTTPStatus.NOT_FOUND, "NotFound"),
+    (DownloadForbidden, HTTPStatus.FORBIDDEN, "NotAllowed"),
     (CalledWrongly, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (SourceRefused, HTTPStatus.UNPROCESSABLE_ENTITY, "InvalidParameterValue"),
     (VersionConflict, HTTPStatus.CONFLICT, "Conflict"),

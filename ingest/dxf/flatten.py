@@ -25,6 +25,9 @@ __all__ = [
 Floats = NDArray[np.float64]
 _FRAME_VERTEX = 16
 _MOST_STEPS = 720
+_MOST_DEGREES = 36_000.0
+_MOST_SAGITTAS = 1e12
+"""How far a boundary may reach, in sagittas: the earth's size in millimetres is a hundredth of it."""
 _MOST_SAGITTA = 0.1
 """Of the radius: a circle has seven chords at least, however small it is."""
 _CHORDS_OF_SMALL = 16
@@ -120,8 +123,23 @@ def quad_points(entity: Any) -> Floats:
 
 
 def hatch_rings(entity: Any, sagitta: float) -> list[Floats]:
-    """Return the boundary rings of a HATCH; inner ones are islands by the even-odd rule."""
-    rings = (_array(path.flattening(sagitta)) for path in from_hatch(entity))
+    """Return the boundary rings of a HATCH; inner ones are islands by the even-odd rule.
+
+    Raises ValueError for arcs that go round more often than a drawing can mean, or are larger than a world: the library would
+    flatten them for ever.
+    """
+    for boundary in entity.paths:
+        for edge in getattr(boundary, "edges", ()):
+            angles = [abs(getattr(edge, name, 0.0)) for name in ("start_angle", "end_angle")]
+            if not max(angles) <= _MOST_DEGREES:
+                raise ValueError(f"an arc of {max(angles):g} degrees")
+    paths = list(from_hatch(entity))
+    largest = max(
+        (abs(value) for path in paths for vertex in path.control_vertices() for value in vertex.xyz), default=0.0
+    )
+    if not largest <= _MOST_SAGITTAS * sagitta:
+        raise ValueError(f"a boundary that reaches to {largest:g}")
+    rings = (_array(path.flattening(sagitta)) for path in paths)
     return [ring for ring in rings if len(ring) >= 3]
 
 

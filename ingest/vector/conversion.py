@@ -4,6 +4,7 @@ Their rows go into a GeoPackage in a folder of ours, which is then read like any
 drivers of these formats lose columns, follow what a file names, or cannot be told which file they may open.
 """
 
+import itertools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ingest.vector.json_numbers import copy_with_exact_numbers
 from ingest.vector.kml_features import read_kml
 from ingest.vector.layer_rows import LayerRows
 from ingest.vector.table_features import read_table
+from twin_model.errors import SourceRefused
 from twin_model.finding import Finding
 
 __all__ = ["ConvertedSource", "converted"]
@@ -27,6 +29,8 @@ _TABLES = dict.fromkeys((".csv", ".txt", ".tsv", ".xlsx", ".xlsm"), read_table)
 _READERS: Mapping[str, Callable[[Path, str, str | None], LayerRows | None]] = {
     ".kml": read_kml, ".kmz": read_kml, ".json": read_json, ".geojson": read_json,
 } | _TABLES  # fmt: skip
+_MOST_COLUMNS = 1_900
+"""A table of a GeoPackage holds 2,000 (SQLite, SQLITE_MAX_COLUMN), ours among them."""
 _OWN_COLUMNS = {"FID": "twin_fid", "GEOMETRY_NAME": "twin_geometry"}
 """Names of the GeoPackage's own columns, so that a source may have `fid` and `geom`."""
 
@@ -50,6 +54,9 @@ def converted(path: Path, source: str, folder: Path, encoding: str | None) -> Co
         return None if exact is None else ConvertedSource(exact[0], (exact[1],))
     target = folder / f"{path.stem}.gpkg"
     for name, (shapes, columns) in contents.layers.items():
+        if len(columns) > _MOST_COLUMNS:
+            values = {"source_layer": name, "count": len(columns), "most": _MOST_COLUMNS}
+            raise SourceRefused("vector.too_many_columns", source=source, **values)
         _write(target, name, shapes, columns, contents.crs)
     return ConvertedSource(target, tuple(contents.findings), contents.decoration)
 
@@ -79,7 +86,7 @@ def _write(
 def _free(name: str, taken: dict[str, Any]) -> str:
     """Return a column's name, with a number where another differs from it by its letters' case only: SQL knows no case."""
     lower = {column.lower() for column in (*taken, *_OWN_COLUMNS.values())}
-    names = (name or "column", *(f"{name}_{number}" for number in range(2, len(lower) + 3)))
+    names = itertools.chain((name or "column",), (f"{name}_{number}" for number in itertools.count(2)))
     return next(each for each in names if each.lower() not in lower)
 
 

@@ -66,6 +66,14 @@ BEHIND: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 
+PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+
+
+def rows_of_page() -> list[str]:
+    """Return the rows of the table in `docs/conformance.md`, one a class."""
+    return [f"| {uri} | {' · '.join(f'`{name}`' for name in BEHIND[uri])} |" for uri in sorted(BEHIND)]
+
+
 @pytest.fixture(scope="module")
 def tests_there() -> set[str]:
     """The names of all test functions beside this file, with at least one assertion or raised expectation in them."""
@@ -90,3 +98,10 @@ def test_the_tests_behind_a_class_exist(tests_there: set[str]) -> None:
 
 def test_the_service_declares_these_classes(inside: Any) -> None:
     assert inside.get("/conformance").json() == {"conformsTo": sorted(CONFORMANCE)}
+
+
+def test_the_page_of_conformance_lists_the_same_classes_and_tests() -> None:
+    """To write it anew, put these rows into it."""
+    listed = [line for line in PAGE.read_text("utf-8").splitlines() if line.startswith("| http")]
+
+    assert listed == rows_of_page()

@@ -59,9 +59,9 @@ CASES: dict[str, dict[str, str]] = {
     "temporal-functions": {
         "T_AFTER(built, DATE('2021-06-15'))": "c", "T_BEFORE(built, DATE('2021-06-15'))": "a", "T_EQUALS(built, DATE('2021-06-15'))": "bd",
         "T_DISJOINT(built, DATE('2021-06-15'))": "ac", "T_INTERSECTS(built, INTERVAL('2021-01-01', '2021-12-31'))": "bd", "T_DURING(built, INTERVAL('2021-01-01', '..'))": "bcd",
-        "T_AFTER(valid_from, TIMESTAMP('2023-01-01T00:00:00Z'))": "e",
+        "T_AFTER(valid_from, TIMESTAMP('2023-01-01T00:00:00Z'))": "e", "T_INTERSECTS(INTERVAL(valid_from, valid_to), INTERVAL('2030-01-01', '..'))": "abcde",
         "T_CONTAINS(INTERVAL('2021-01-01', '2023-01-01'), INTERVAL('2021-02-01', '2022-01-01')) AND storeys = 1": "d",
-        "T_INTERSECTS(INTERVAL(built, built), INTERVAL('2021-01-01', '2022-01-01'))": "bd",
+        "T_INTERSECTS(INTERVAL(built, built), INTERVAL('2021-01-01', '2022-01-01')) AND built IS NOT NULL": "bd",
         "T_MEETS(INTERVAL('2020-01-01', '2021-01-01'), INTERVAL('2021-01-01', '2022-01-01')) AND storeys = 1": "d",
         "T_METBY(INTERVAL('2021-01-01', '2022-01-01'), INTERVAL('2020-01-01', '2021-01-01')) AND storeys = 1": "d",
         "T_OVERLAPS(INTERVAL('2020-01-01', '2021-06-01'), INTERVAL('2021-01-01', '2022-01-01')) AND storeys = 1": "d",

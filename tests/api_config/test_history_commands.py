@@ -137,6 +137,14 @@ def test_a_version_is_undone_by_a_new_one_and_its_file_can_come_again(town: Path
 
 def test_the_chain_is_proved_and_a_broken_link_named(town: Path) -> None:
     assert "The chain is whole: 2 changesets" in twin(town, "audit", "verify")
+    assert "rows were not read" in twin(town, "audit", "verify", "--quick")
+    with sqlite3.connect(town / "store.gpkg") as connection:
+        connection.execute("UPDATE vgpkg_twin_layer SET features = 7 WHERE layer = 'building'")
+    connection.close()
+    assert "twin audit rebuild" in twin(town, "audit", "verify", code=1).replace(f"--town {town} ", "")
+    assert "统计值'features'" in twin(town, "audit", "verify", code=1, lang="zh").replace("“", "'").replace("”", "'")
+    assert "Made anew: 1" in twin(town, "audit", "rebuild")
+    assert twin(town, "audit", "verify").startswith("The chain is whole")
 
     with sqlite3.connect(town / "store.gpkg") as connection:
         connection.execute("UPDATE vgpkg_twin_changeset SET reason = 'nothing to see' WHERE number = 1")
@@ -250,7 +258,10 @@ def test_a_backup_is_restored_whole_and_a_damaged_one_refused(town: Path, tmp_pa
         one.name for one in (town / "sources").iterdir()
     )
     assert "--replace" in twin(elsewhere, "restore", str(kept), code=1)
-    twin(elsewhere, "restore", str(kept), "--replace")
+    assert "allow it with --most-mib" in twin(
+        elsewhere, "restore", str(kept), "--replace", "--most-files", "3", code=1
+    )
+    twin(elsewhere, "restore", str(kept), "--replace", "--most-mib", "9", "--most-files", "99")
     assert [one.name[:8] for one in (elsewhere / "backups").iterdir()] == ["replaced"]
 
     damaged = tmp_path / "damaged.zip"

@@ -50,7 +50,7 @@ def is_answered(url: str) -> bool:
 def test_a_service_is_read_by_geopandas_and_gone_after_its_block(town: Town) -> None:
     with town.serve() as service:
         over_http = gpd.read_file(f"OAPIF:{service.url}", layer="building")
-        shown = repr(service)
+        shown, log = repr(service), service.log(200)
         with pytest.raises(CalledWrongly) as refused:
             town.serve(port=int(service.url.rsplit(":", 1)[1]))
 
@@ -60,6 +60,7 @@ def test_a_service_is_read_by_geopandas_and_gone_after_its_block(town: Town) -> 
     assert "cannot be used" in str(refused.value) and "leave port out" in str(refused.value)
     assert not is_answered(service.url)
     assert "stopped" in repr(service)
+    assert '"GET ' not in log, "requests are written down where that is switched on"
 
 
 def test_a_service_ends_when_its_block_fails_and_when_nobody_holds_it(town: Town) -> None:
@@ -115,10 +116,13 @@ def test_a_service_ends_with_the_script_that_started_it(town: Town, ending: str)
     assert not is_answered(url)
 
 
-def test_a_notebook_shows_a_running_service_as_links(town: Town) -> None:
+def test_a_notebook_shows_a_running_service_as_links(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its log holds a line for each request, for that was switched on."""
+    monkeypatch.setenv("TWIN_ACCESS_LOG", "yes")
     with serve(town) as service:
-        running = service._repr_html_()
+        running, log = service._repr_html_(), service.log(200)
 
     assert f'<a href="{service.url}/viewer/"' in running
+    assert '"GET /readyz HTTP/1.1" 200' in log
     assert isinstance(service, NotebookService)
     assert "stopped" in service._repr_html_() and "<service" not in service._repr_html_()

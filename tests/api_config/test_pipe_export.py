@@ -98,7 +98,7 @@ def test_a_folder_holds_a_table_a_class_with_the_decimals_of_the_standard(town: 
 
 def test_what_is_no_pipe_is_refused_with_what_can_be_written(town: Path, tmp_path: Path) -> None:
     for arguments, words in (
-        (("building", "b.xlsx"), "pipe_point"),
+        (("building", "b.docx"), ".xlsx"),
         (("bilding", "b.xlsx"), "building"),
         (("pipes", "b.docx"), ".xlsx"),
     ):

@@ -1,8 +1,10 @@
 """What a caller may not see is in no answer: a hidden field, a hidden row, a closed layer, on every route there is."""
 
 import gzip
+import io
 import re
 import shutil
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ import geopandas as gpd
 import httpx
 import mapbox_vector_tile
 import orjson
+import pyarrow.parquet as pq
 import pytest
 import shapely
 import yaml
@@ -21,6 +24,7 @@ from starlette.routing import Mount
 from api_config.ogc.providers import TownFeatureProvider
 from api_config.ogc.stock import stock_configuration
 from api_config.web.call import Call, Service
+from api_config.web.download import DOWNLOADS
 from tiles.solids import feature_colors
 from twin_model.filter import parse_filter
 from twin_model.town import open_town
@@ -186,6 +190,8 @@ def addresses(ask: Any) -> dict[str, list[str]]:
             f"{HOUSE}/items?recorded=1",
             f"{HOUSE}/items?sortby=-name&filter=plate%3D%27A1%27",
             f"{HOUSE}/items?q=a",
+            *(f"{HOUSE}/items?f={form}" for form in DOWNLOADS),
+            "/collections/finding/items?f=csv",
             "/collections/finding/items",
             "/collections/finding/items?f=html",
         ],
@@ -214,6 +220,10 @@ def text_of(answer: httpx.Response) -> str:
     body = answer.content
     if answer.headers.get("content-type", "") == "application/vnd.mapbox-vector-tile":
         return f"{answer.headers} {mapbox_vector_tile.decode(body)}"
+    if answer.headers.get("content-type", "") == DOWNLOADS["parquet"]:
+        return f"{answer.headers} {body!r} {pq.read_table(io.BytesIO(body)).to_pylist()}"
+    if answer.headers.get("content-type", "") == DOWNLOADS["xlsx"]:
+        return f"{answer.headers} {zipfile.ZipFile(io.BytesIO(body)).read('xl/worksheets/sheet1.xml').decode()}"
     if answer.headers.get("content-type", "").startswith("application/vnd.quantized-mesh") and body[:2] == b"\x1f\x8b":
         body = gzip.decompress(body)
     return f"{answer.headers} {body.decode('utf-8', 'replace')}"
@@ -240,7 +250,7 @@ def test_no_route_tells_what_the_caller_may_not_see(shared: Any) -> None:
 def test_everybody_gets_the_own_answer_whoever_asked_before(shared: Any) -> None:
     """Staff see the secrets, before and after others asked; no answer of the one is held to be that of the other."""
     told = [
-        f"{HOUSE}/items", f"{HOUSE}/items?f=html", f"{HOUSE}/items/A1", f"{HOUSE}/items/A1/versions", f"{HOUSE}/schema", f"{HOUSE}/schemas/feature",
+        f"{HOUSE}/items", f"{HOUSE}/items?f=html", f"{HOUSE}/items?f=csv", f"{HOUSE}/items/A1", f"{HOUSE}/items/A1/versions", f"{HOUSE}/schema", f"{HOUSE}/schemas/feature",
         f"{HOUSE}/queryables", "/collections", "/api", "/viewer/config.json", "/search?q=ZZUSE", "/search?q=VAULT7",
         *tile_addresses(shared), *contents(shared, headers=AS_STAFF), f"{HOUSE}/sortables",
     ]  # fmt: skip

@@ -114,6 +114,7 @@ def test_plain_parameters_mean_what_they_mean_in_an_address(service: Any) -> Non
         posted, got = service("POST", SEARCH, json=body), service.get("/collections/street_lamp/items", params=params)
 
         assert poles(posted) == poles(got) != []
+        assert poles(service("POST", SEARCH, json=body, headers={"If-None-Match": "*"})) == poles(posted)
         assert posted.headers["content-type"] == got.headers["content-type"] == "application/geo+json"
 
 

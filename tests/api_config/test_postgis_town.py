@@ -100,6 +100,21 @@ def test_the_service_answers_alike(towns: dict[str, Path], inside_of: Callable[.
     assert ours.get("features", ["-"]), "a question that finds nothing proves nothing"
 
 
+@pytest.mark.parametrize(
+    "question",
+    [
+        "building/items?f=csv",
+        "pipe_line/items?f=csv&sortby=class,-length&limit=9&crs=EPSG:4548",
+        "building/items?f=csv&recorded=1",
+    ],
+)
+def test_a_download_holds_the_same(towns: dict[str, Path], inside_of: Callable[..., Any], question: str) -> None:
+    ours, theirs = (inside_of(towns[kind]).get(f"/collections/{question}") for kind in ("geopackage", "postgis"))
+
+    assert ours.status_code == theirs.status_code == 200
+    assert ours.text == theirs.text and ours.text.count("\n") >= 9
+
+
 def _timeless(text: str) -> Any:
     """Return an answer without what tells when it was given or in which town's words."""
     return json.loads(re.sub(r'"(timeStamp|instance)":"[^"]*"', r'"\1":""', text))

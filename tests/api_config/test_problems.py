@@ -13,7 +13,7 @@ Case = TypeVar("Case")
 ITEMS = "/collections/building/items"
 LONG = "x" * 20_000
 BAD: list[tuple[str, dict[str, Any]]] = [
-    (ITEMS, {"colour": "red"}), (ITEMS, {"BBOX": "1,2,3,4"}), (ITEMS, {"offset": "10"}), (ITEMS, {"limit": ["1", "2"]}),
+    (ITEMS, {"colour": "red"}), (ITEMS, {"BBOX": "1,2,3,4"}), (ITEMS, {"offset": "-1"}), (ITEMS, {"limit": ["1", "2"]}),
     *[(ITEMS, {"bbox": one}) for one in ("", "1,2,3", "1,2,3,4,5", "a,b,c,d", "nan,nan,nan,nan", "inf,0,1,1", "1,2,3,1", "1,2,3,4;drop", "118,91,119,92", "-181,0,0,1",
                                          "1e400,0,1,1", ",,,", LONG, "1,2,3,4,", "1 2 3 4")],
     *[(ITEMS, {"bbox": "3,0,1,1", "bbox-crs": "http://www.opengis.net/def/crs/EPSG/0/3857"})],

@@ -1,13 +1,16 @@
 """Settings: what was given, else the environment, else the default; every one documented in both languages."""
 
+import re
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from twin_command import run_twin
 
 from api_config.settings import Settings, language, settings_from, user_name
+from twin_model.errors import CalledWrongly
 
 NUMBERS = [one.name for one in fields(Settings) if one.type == "int" or one.type is int]
 TEXTS = [one.name for one in fields(Settings) if one.type == "str" or one.type is str]
@@ -31,7 +34,7 @@ def test_every_setting_has_its_own_variable_and_help_in_both_languages() -> None
 
 
 @pytest.mark.parametrize("name", NUMBERS)
-@given(st.integers(1, 10**6), st.integers(1, 10**6))
+@given(st.integers(1, 65_535), st.integers(1, 65_535))
 def test_a_number_given_goes_before_the_environment_and_that_before_the_default(
     name: str, said: int, around: int
 ) -> None:
@@ -58,10 +61,45 @@ def test_an_empty_variable_is_no_setting() -> None:
     assert settings_from({variable(one.name): "" for one in fields(Settings)}) == Settings()
 
 
-@pytest.mark.parametrize("name", NUMBERS)
-def test_a_number_that_is_none_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="eight"):
-        settings_from({variable(name): "eight"})
+@pytest.mark.parametrize("name", [*NUMBERS, "request_seconds", "jobs", "access_log"])
+def test_a_value_that_a_setting_cannot_have_is_refused_with_its_variable(name: str) -> None:
+    for value in ("eight", "-1", "nan", "1.5e400"):
+        with pytest.raises(CalledWrongly) as refused:
+            settings_from({variable(name): value})
+        assert variable(name) in str(refused.value) and value in refused.value.text("zh")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("port", "0"),
+        ("port", "99999"),
+        ("workers", "0"),
+        ("page_limit", "0"),
+        ("request_seconds", "0"),
+        ("read_seconds", "0"),
+    ],
+)
+def test_a_number_beyond_what_a_setting_means_is_refused(name: str, value: str) -> None:
+    with pytest.raises(CalledWrongly, match=value):
+        settings_from({variable(name): value})
+
+
+@pytest.mark.parametrize(("value", "expected"), [("yes", True), ("1", True), ("ON", True), ("no", False), ("0", False)])
+def test_a_switch_is_on_or_off(value: str, expected: bool) -> None:
+    assert settings_from({"TWIN_ACCESS_LOG": value}).access_log is expected
+
+
+@pytest.mark.parametrize(
+    ("words", "environment"), [(["status"], {"TWIN_PORT": "abc"}), (["serve", "--port", "99999"], {})]
+)
+def test_the_command_tells_a_setting_that_is_wrong_as_a_sentence(
+    words: list[str], environment: dict[str, str], tmp_path: Path
+) -> None:
+    done = run_twin(*words, environment=environment, folder=tmp_path)
+
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr and re.search("65[ ,_]?535", done.stderr), done.stderr
 
 
 @pytest.mark.parametrize(

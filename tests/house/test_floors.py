@@ -21,7 +21,12 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "pebble": ("twin_model/workers.py",),
     "openpyxl": ("ingest/tables", "tiles/encodings/xlsx"),
     "psycopg": ("twin_model/store/",),
-    "pyarrow": ("ingest/vector/stream.py", "twin_model/store/postgis/rows.py"),
+    "pyarrow": (
+        "ingest/vector/stream.py",
+        "tiles/encodings/geoparquet.py",
+        "tiles/encodings/table_spool.py",
+        "twin_model/store/postgis/rows.py",
+    ),
     "pydeck": ("tiles/deck",),
     "pygeoapi": ("api_config/ogc/",),
     "pyogrio": ("ingest/vector", "tiles/encodings/", "twin_model/store/"),

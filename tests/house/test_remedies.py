@@ -47,17 +47,22 @@ PLACING = "tests/api_config/test_place.py::"
 PLACED = f"{PLACING}test_a_model_without_place_is_told_with_its_size_and_the_command_that_places_it"
 PLACED_BY = f"{PLACING}test_points_and_an_outline_place_a_model_and_say_how_well"
 TAKEN_BACK = f"{PLACING}test_a_model_is_placed_by_points_and_taken_back_with_the_command_that_is_told"
+CLASSIFIED = "tests/api_config/test_export.py::test_what_is_classed_above_internal_asks_for_a_word_that_works"
+CLASSED_FINDINGS = "tests/api_config/test_export.py::test_findings_are_classed_as_the_highest_of_what_they_may_quote"
 EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--accept-removals": (COVERS, "--accept-removals"),
     "--anywhere": (f"{PLACING}test_what_is_called_wrongly_says_what_is_expected", "--anywhere"),
     "--at": (PLACED, "--at"),
+    "--classified-ok": (CLASSIFIED, "--classified-ok"),
     "--control": (PLACED_BY, "--control"),
+    "--csv": (CLASSED_FINDINGS, "--csv"),
     "--footprint": (PLACED_BY, "--footprint"),
     "--help": (TAKEN_BACK, "--help"),
     "--list": (PLACED, "--list"),
     "--point": (TAKEN_BACK, "--point"),
     "--remove": (TAKEN_BACK, "--remove"),
     "--rotate": (PLACED_BY, "--rotate"),
+    "twin findings": (CLASSED_FINDINGS, "findings"),
     "twin check": ("tests/api_config/test_source_delivery.py::test_a_source_of_which_no_row_can_be_read_is_refused_and_makes_no_version", "check"),
     "twin place": (PLACED, "place"),
     "twin export": (
@@ -97,6 +102,8 @@ EXECUTED_BY: Mapping[str, tuple[str, str]] = {
     "--report": ("tests/api_config/test_reports.py::test_one_check_of_a_folder_writes_every_finding_in_every_format", "--report"),
     "--rule": (CHOSEN, "--rule"),
     "--scope": (COVERS, "--scope"),
+    "--most-files": (RESTORED, "--most-files"),
+    "--most-mib": (RESTORED, "--most-mib"),
     "--seconds": (LIMITS, "--seconds"),
     "--sheet": (CHOSEN, "--sheet"),
     "--source": (CHOSEN, "--source"),

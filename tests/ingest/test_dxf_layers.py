@@ -15,6 +15,7 @@ import geopandas as gpd
 import pandas as pd
 import pytest
 import shapely
+from exhausting_sources import WRITERS
 from ezdxf import filemanagement
 from ezdxf.lldxf.const import DXFError
 
@@ -455,3 +456,16 @@ def test_the_buildings_of_all_sample_sheets_carry_what_their_texts_say(
     assert buildings.storeys_below.notna().sum() == basements > 100
     footprints = [shapely.union_all(found["building"].geometry.to_numpy()).area for _, _, found in sheets]
     assert sum(footprints) == pytest.approx(plan["footprint_area_m2"], rel=1e-4)
+
+
+def test_a_hatch_of_endless_arcs_is_set_aside_and_the_drawing_is_read(tmp_path: Path) -> None:
+    """The library would flatten them for ever; an arc of the drawing itself is brought within one turn."""
+    WRITERS["sparse_hatch.dxf"](tmp_path / "hatch.dxf")
+    source = Source("hatch.dxf", "0" * 64)
+
+    with Draft(source, read_catalogue(), storage_crs="EPSG:4548") as draft:
+        read_source(tmp_path / "hatch.dxf", draft, ReadOptions(crs="EPSG:4548"))
+
+        (broken,) = (each for each in draft.findings if each.rule == "dxf.broken_entity")
+        assert "an arc of 1e+300 degrees" in broken.text("en")
+        assert (draft.counts.stored, draft.counts.quarantined) == (1, 1)

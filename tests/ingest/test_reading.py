@@ -171,13 +171,16 @@ def test_progress_that_raises_ends_the_child_and_takes_the_spool_away(lamps: Pat
 def test_a_reader_that_crashes_harms_its_own_source_and_what_nobody_foresaw_is_written_down(
     readers: SourceReaders, tmp_path: Path
 ) -> None:
-    model = tmp_path / "endless.ifc"
+    model, nested = tmp_path / "endless.ifc", tmp_path / "nested.kml"
+    WRITERS["deep_kml.kml"](nested)
     WRITERS["endless_booleans.ifc"](model)
 
     with pytest.raises(SourceRefused) as crashed, readers.begin(request(model, "ifc", tmp_path / "a")) as reading:
         reading.draft(ignore)
     with pytest.raises(SourceRefused) as unforeseen:
         readers.look("b.csv", worker_tasks.fail_without_words)
+    with pytest.raises(SourceRefused) as deep, readers.begin(request(nested, "vector", tmp_path / "b")) as reading:
+        reading.draft(ignore)
     log = Path(unforeseen.value.values["log"])
     words = log.read_text("utf-8")
     log.unlink()
@@ -186,4 +189,5 @@ def test_a_reader_that_crashes_harms_its_own_source_and_what_nobody_foresaw_is_w
     assert "Reading b.csv ended at something its reader does not foresee: RuntimeError: Unpackable" in str(
         unforeseen.value
     )
+    assert "nested.kml is nested too deep" in deep.value.text("en")
     assert str(log) in unforeseen.value.text("zh") and "fail_without_words" in words

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+from exhausting_sources import WRITERS
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -181,3 +182,15 @@ def test_cells_that_a_spreadsheet_may_have_changed_are_named_with_what_it_shows(
     assert shown == {1: ("date", "3月5日"), 2: ("date", "1932年1月"), 3: ("date", "2026年3月5日"), 4: ("exponent", "2.00E+05"),
                      5: ("rounded", "12345678901234570")}  # fmt: skip
     assert table.rows[5][0] == "12345678901234570"
+
+
+def test_cells_far_away_cost_nothing_and_a_sheet_of_too_many_is_refused(tmp_path: Path) -> None:
+    for name in ("far_row.xlsx", "far_row_first.xlsx", "far_columns.xlsx"):
+        WRITERS[name](tmp_path / name)
+
+    (far,) = read_tables(tmp_path / "far_row.xlsx")
+    (first,) = read_tables(tmp_path / "far_row_first.xlsx", limit=20)
+
+    assert far.numbers == [1, 2, 2_000_000_000] and first.numbers == [2_000_000_000]
+    with pytest.raises(SourceRefused, match="reaches to column XFD in row 30[0-9]"):
+        read_tables(tmp_path / "far_columns.xlsx")

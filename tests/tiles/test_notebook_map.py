@@ -4,7 +4,7 @@ import html
 import io
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +134,18 @@ def test_a_past_day_and_no_answer_give_a_map_with_nothing_on_it(town: Town) -> N
     shown = [town.map("building", at="2001-01-01"), town.map(town.features("building", where="storeys > 99"))]
 
     assert [legend_of(each)[0] for each in shown] == ["建筑物 0", "建筑物 0"]
+
+
+def test_a_map_says_how_the_highest_of_its_layers_is_classed_with_or_without_a_legend(town: Town) -> None:
+    unmarked = town.map("building")
+    settings = replace(town.settings, classification={"road_line": "秘密"}, map_approval={"building": "GS(2026)1号"})
+    town.settings, before = settings, town.settings
+    shown, picture = town.map(["building", "road_line"], legend=False), town.features("road_line")._repr_html_()
+    town.settings = before
+
+    assert '<div id="marking">密级：秘密　审图号：GS(2026)1号</div>' in shown.page
+    assert "密级：秘密" in picture
+    assert '<div id="marking">' not in unmarked.page
 
 
 def test_a_map_can_do_without_its_legend(town: Town) -> None:

@@ -90,7 +90,7 @@ GEOPACKAGE_STATEMENTS = (
 
 def run_as_somebody(path: Path, statement: str) -> None:
     """Run a statement as somebody does who knows how the guards are passed."""
-    names = {name: f"vgpkg_twin_{name}" for name in ("meta", "changeset", "blob")}
+    names = {name: f"vgpkg_twin_{name}" for name in ("meta", "changeset", "blob", "census")}
     names |= {"touched": "rtree_twin_touched", "building_history": "vgpkg_history_building"}
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.create_function("of_no_crs", 1, lambda blob: blob[:4] + bytes(4) + blob[8:])
@@ -174,7 +174,7 @@ def test_the_chain_alone_is_proved_from_the_last_checkpoint_on(filled: Path, tmp
 
 
 def postgis_statements() -> list[tuple[str, str]]:
-    names = {name: f"twin_{name}" for name in ("meta", "changeset", "blob", "touched")} | {"building_history": "twin_history_building"}  # fmt: skip
+    names = {name: f"twin_{name}" for name in ("meta", "changeset", "blob", "touched", "census")} | {"building_history": "twin_history_building"}  # fmt: skip
     more = [
         ("ALTER TABLE twin_history_building DISABLE TRIGGER twin_guard", "twin_history_building"),
         ("DROP TRIGGER twin_guard ON twin_meta", "twin_meta"),
@@ -212,12 +212,34 @@ def check_postgis_tamperings(url: str, folder: Path, statements: list[tuple[str,
     assert missed == []
 
 
-def test_tamperings_with_postgis_are_found_and_named(postgis_url: str, tmp_path: Path) -> None:
+REBUILT_IN_POSTGIS = (
+    "UPDATE twin_layer SET features = 99, next_fid = 1, max_x = 7",
+    "DELETE FROM twin_touched",
+    "UPDATE building SET min_zoom = 3",
+    "ALTER TABLE twin_part DISABLE TRIGGER twin_guard",
+    "DROP INDEX pipe_line_id",
+    "DELETE FROM twin_meta WHERE key = 'tolerance:building'",
+)
+
+
+def test_tamperings_with_postgis_are_found_and_what_can_be_is_made_anew(postgis_url: str, tmp_path: Path) -> None:
     """Deleting the past behind the guard, switching a guard off: the cost is that of a dump brought back for each."""
-    chosen = [
-        each for each in postgis_statements() if "DELETE FROM twin_history_building" in each[0] or "DISABLE" in each[0]
-    ]
+    chosen = [each for each in postgis_statements() if "DELETE FROM twin_history_building" in each[0] or "DISABLE" in each[0]]  # fmt: skip
     check_postgis_tamperings(postgis_url, tmp_path, chosen)
+    address, _, schema = postgis_url.partition("&schema=")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"SET search_path = {schema}, public; SET twin.writer = 'yes'")
+        for statement in REBUILT_IN_POSTGIS:
+            connection.execute(statement)
+    store = open_store(postgis_url, CATALOGUE, folder=tmp_path)
+    before = {table: sorted(map(repr, store.dump(table))) for table in ("now:building", "history:building", "part")}
+    named = {damage.rule for damage in verify(store).damages}
+
+    assert named == {f"audit.{rule}" for rule in ("counter", "change_boxes", "zooms", "guard", "index_missing", "registry")}  # fmt: skip
+    assert rebuild(store).damages == () and verify(store).damages == ()
+    after = {table: sorted(map(repr, store.dump(table))) for table in before}
+    assert (after["part"], after["history:building"]) == (before["part"], before["history:building"])
+    store.close()
 
 
 @pytest.mark.proof

@@ -343,13 +343,56 @@ def test_no_construct_makes_the_time_of_reading_grow_faster_than_its_levels(midd
             assert half < 8 * short and long < 16 * short, (wrapped, closed)
 
 
-def _reading_time(text: str) -> float:
+# Of CQL2 JSON: what stands around an inner value, once a level.
+JSON_LEVELS = [
+    ('{"op":"not","args":[', "]}"), ('{"op":"and","args":[true,', "]}"), ('{"op":"or","args":[', ",false]}"), ('{"op":"casei","args":[', "]}"), ('{"op":"accenti","args":[', "]}"),
+    ('{"op":"+","args":[1,', "]}"), ('{"op":"-","args":[', "]}"), ('{"op":"^","args":[', ",2]}"), ('{"op":"=","args":[', ",1]}"), ('{"op":"in","args":[{"property":"a"},[', "]]}"),
+    ('{"op":"like","args":[', ",'a']}"), ('{"op":"between","args":[', ",1,2]}"), ('{"op":"isNull","args":[', "]}"), ('{"op":"f","args":[', "]}"), ("[", "]"), ('{"a":', "}"),
+    ('{"property":', "}"), ('{"date":', "}"), ('{"interval":[', ",1]}"), ('{"bbox":[', "]}"), ('{"type":"Polygon","coordinates":[', "]}"), ('{"op":"a_equals","args":[[', "]]}"),
+    ('{"op":"s_within","args":[{"property":"g"},', "]}"), ('{"op":"t_after","args":[{"property":"a"},', "]}"), ('{"type":"GeometryCollection","geometries":[', "]}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("middle", ["!!", "1", '{"property":"a"}'])
+def test_no_construct_of_json_makes_the_time_of_reading_grow_faster_than_its_levels(middle: str) -> None:
+    for start, end in JSON_LEVELS:
+        for closed in (True, False):
+            short, long = (
+                _reading_time(start * levels + middle + end * levels * closed, "cql2-json") for levels in (12, 48)
+            )
+
+            assert long < 16 * short + 0.002, (start, middle, closed)
+
+
+WIDE = {
+    "many names": lambda n: " OR ".join(["(a = 1)"] * n),
+    "many strings": lambda n: "a IN (" + ", ".join(["'it''s'"] * n) + ")",
+    "quotes": lambda n: "a = '" + "''" * n + "'",
+    "other quotes": lambda n: "a = '" + "\\'" * n + "' x",
+    "an open text": lambda n: "'" * (2 * n + 1),
+    "commas": lambda n: "," * n,
+    "a mistake at the end": lambda n: " OR ".join(["(a = 1)"] * n) + " OR (x y)",
+    "a line": lambda n: "S_WITHIN(g, LINESTRING(" + ", ".join(f"{k} 1e1" for k in range(n)) + "))",
+    "many points": lambda n: "S_WITHIN(g, MULTIPOINT(" + ", ".join(f"({k} 1)" for k in range(n)) + ",))",
+    "a long name": lambda n: "a.b" * n + " = 1",
+    "digits": lambda n: "a = 0." + "1" * n,
+}
+
+
+def test_nothing_wide_makes_the_time_of_reading_grow_faster_than_its_width() -> None:
+    for name, wide in WIDE.items():
+        short, long = (_reading_time(wide(number)) for number in (300, 1_500))
+
+        assert long < 15 * short + 0.002, name
+
+
+def _reading_time(text: str, lang: Any = "cql2-text") -> float:
     """Return the best time of several readings, spaces after the text keep them out of the memory of texts."""
     times = []
     for spaces in range(3):
         started = perf_counter()
         with suppress(FilterError):
-            parse_filter(text + " " * spaces)
+            parse_filter(text + " " * spaces, lang=lang)
         times.append(perf_counter() - started)
     return min(times)
 

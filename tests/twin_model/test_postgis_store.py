@@ -123,7 +123,7 @@ def test_a_newer_town_no_town_and_a_second_town_are_refused(
         PostgisStore.create(postgis_url, CATALOGUE, CRS)
     with pytest.raises(StoreError, match=r"schema=nobody holds no town"):
         PostgisStore(postgis_server.url("nobody"), CATALOGUE)
-    stranger.execute("UPDATE twin_meta SET value = '999' WHERE key = 'format'")
+    stranger.execute("SET twin.writer = 'yes'; UPDATE twin_meta SET value = '999' WHERE key = 'format'")
     with pytest.raises(StoreTooNew, match="this program supports up to format"):
         PostgisStore(postgis_url, CATALOGUE)
 

@@ -16,6 +16,7 @@ import pytest
 import shapely
 
 from twin_model.backup import backup_town, restore_town
+from twin_model.backup_archive import RestoreLimits
 from twin_model.errors import StoreError
 from twin_model.messages import LANGUAGES
 from twin_model.town import init_town, open_town
@@ -206,6 +207,18 @@ def test_a_backup_that_would_fill_the_disk_is_refused_but_one_of_ours_never_is(
         (town_folder / "private" / "zeros").unlink()
     restore_town(tmp_path / "ours.zip", tmp_path / "town")
     assert (tmp_path / "town" / "private" / "zeros").stat().st_size == 20 << 20
+
+
+def test_how_much_a_backup_may_unpack_to_is_the_operators_word(backup: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(backup) as archive:
+        files = len(archive.infolist())
+
+    for limits in (RestoreLimits(mib=1, files=files - 1), RestoreLimits(mib=0)):
+        with pytest.raises(StoreError, match=f"--most-mib .* --most-files {files}"):
+            restore_town(backup, tmp_path / "town", limits=limits)
+        assert not (tmp_path / "town").exists()
+
+    assert restore_town(backup, tmp_path / "town", limits=RestoreLimits(mib=10, files=files)).version
 
 
 def spoiled(backup: Path, folder: Path) -> Iterator[tuple[str, Path]]:

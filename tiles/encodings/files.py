@@ -1,10 +1,12 @@
-"""Frames -> a file: GeoJSON, GeoPackage, FlatGeobuf, shapefile, CSV, by its ending. The file appears whole or not at all."""
+"""Frames -> a file: GeoJSON, GeoPackage, GeoParquet, FlatGeobuf, shapefile, CSV, XLSX, by its ending. Whole or not at all.
 
-import re
+Each format has its encoder, the same for `twin export` and for downloads of the service; rows wait in a `TableSpool`.
+"""
+
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,21 +15,25 @@ import geopandas as gpd
 import orjson
 import pandas as pd
 import pyogrio
-import shapely
 
+from tiles.encodings.csv_table import write_csv
+from tiles.encodings.gdal_table import write_gdal_table
 from tiles.encodings.geojson import encode_features, geometry_fragments
-from tiles.encodings.local_times import with_local_texts, with_local_times
+from tiles.encodings.geoparquet import write_geoparquet
+from tiles.encodings.local_times import with_local_texts
 from tiles.encodings.shapefile import fitted_table, write_names
-from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
+from tiles.encodings.table_spool import TableForm, TableSpool, decimals_of
+from tiles.encodings.xlsx_table import write_xlsx_table
+from twin_model.classification import UNMARKED, Marking
+from twin_model.crs import CRS84, crs_code, epsg_of, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
 from twin_model.finding import Finding
-from twin_model.formula_text import escape_formula
 from twin_model.gdal_words import gdal_words
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import with_flat_attributes
 from twin_model.store.frames import records_of
 
-__all__ = ["ENDINGS", "write_frames"]
+__all__ = ["ENDINGS", "write_frames", "write_table"]
 
 ENDINGS = {
     ".geojson": "GeoJSON",
@@ -36,14 +42,9 @@ ENDINGS = {
     ".fgb": "FlatGeobuf",
     ".shp": "ESRI Shapefile",
     ".csv": "CSV",
+    ".xlsx": "XLSX",
+    ".parquet": "Parquet",
 }
-
-
-_WITH_TIMES = ("GPKG", "FlatGeobuf")
-"""Formats with a type for times."""
-
-_FILE_DEGREE_DECIMALS, _FILE_METRE_DECIMALS = 11, 6
-"""What comes back from a file lies where it lay: a micrometre is far below the tolerance of every layer."""
 
 
 def write_frames(
@@ -55,12 +56,14 @@ def write_frames(
     day: str = "",
     zone: str | None = None,
     report: Callable[[Finding], None] | None = None,
+    marking: Marking = UNMARKED,
 ) -> int:
     """Write frames in the storage CRS to a file in `crs` and return the number of features.
 
     Instants are those of a time zone, a type for times where the format has one; without a `zone` they are texts in UTC.
     `report` receives what the format cannot hold; short names of a shapefile also stand in `NAME.fields.csv` beside it.
     QueryRefused `query.nothing_to_export` names `day` where there is no feature; GeoJSON may be empty.
+    `marking` is written into the file where the format has a place for it.
 
     `attributes` are an object in GeoJSON and a column each in all others. Every file keeps x, y order. GeoJSON is longitude, latitude (RFC 7946); in another system it says which one in
     `crs`, the way GDAL and QGIS read it.
@@ -69,36 +72,56 @@ def write_frames(
     if driver is None:
         raise QueryRefused("query.format", value=file.suffix, nearest=sorted(ENDINGS))
     file.parent.mkdir(parents=True, exist_ok=True)
-    if zone is not None:
-        frames = (with_local_texts(frame, layer, zone) for frame in frames)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=file.parent) as folder:
-        part = Path(folder) / file.name
-        if driver == "GeoJSON":
-            rows = _write_geojson(frames, part, crs)
+        part = Path(folder) / "whole" / file.name
+        part.parent.mkdir()
+        findings: list[Finding] = []
+        if driver in ("GeoJSON", "ESRI Shapefile"):
+            local = frames if zone is None else (with_local_texts(frame, layer, zone) for frame in frames)
+            if driver == "GeoJSON":
+                rows = _write_geojson(local, part, crs, marking)
+            else:
+                table = _table(local, layer, crs, day)
+                rows, findings = len(table), _write_shapefile(table, layer, part)
         else:
-            table = _table(frames, layer, crs, day)
-            if zone is not None and driver in _WITH_TIMES:
-                table = with_local_times(table, layer)
-            rows = len(table)
-            for finding in _write_gdal(table, layer, part, driver, crs):
-                if report is not None:
-                    report(finding)
-        for entry in Path(folder).iterdir():
+            spool = TableSpool(Path(folder) / "rows", TableForm(layer, crs, zone))
+            spool.fill(frames)
+            rows = spool.rows
+            _ensure_rows(rows, layer, day)
+            findings = write_table(spool, part, marking)
+        if report is not None:
+            for finding in findings:
+                report(finding)
+        for entry in part.parent.iterdir():
             shutil.move(str(entry), file.parent / entry.name)
     return rows
 
 
-def _write_geojson(frames: Iterator[gpd.GeoDataFrame], part: Path, crs: str) -> int:
+def write_table(spool: TableSpool, part: Path, marking: Marking = UNMARKED) -> list[Finding]:
+    """Write the rows of a spool to a file by its ending and return what the format could not hold of them."""
+    driver, facts, line = ENDINGS[part.suffix.lower()], marking.facts, marking.text("zh")
+    if driver == "CSV":
+        write_csv(spool, part)
+    elif driver == "XLSX":
+        write_xlsx_table(spool, part, marking=line, facts=facts)
+    elif driver == "Parquet":
+        write_geoparquet(spool, part, facts=facts)
+    else:
+        return write_gdal_table(spool, part, driver, marking=line, facts=facts)
+    return []
+
+
+def _write_geojson(frames: Iterator[gpd.GeoDataFrame], part: Path, crs: str, marking: Marking) -> int:
     rows = 0
     named = {} if crs_code(crs) == CRS84 else {"crs": {"type": "name", "properties": {"name": _urn(crs)}}}
     with part.open("wb") as out:
-        head = orjson.dumps({"type": "FeatureCollection", **named})
+        head = orjson.dumps({"type": "FeatureCollection", **marking.facts, **named})
         out.write(head[:-1] + b',"features":[')
         for frame in frames:
             if not len(frame):
                 continue
             shapes = geometry_fragments(
-                frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy", decimals=_file_decimals(crs)
+                frame.geometry.to_numpy(), crs_code(frame.crs), crs, axis_order="xy", decimals=decimals_of(crs)
             )
             records = [_with_object(record) for record in records_of(frame.drop(columns="fid"))]
             encoded = encode_features(frame.index.tolist(), records, shapes)
@@ -122,52 +145,30 @@ def _urn(crs: str) -> str:
     return f"urn:ogc:def:crs:EPSG::{number}"
 
 
-def _file_decimals(crs: str) -> int:
-    return _FILE_METRE_DECIMALS if is_projected(crs) else _FILE_DEGREE_DECIMALS
+def _ensure_rows(rows: int, layer: Layer, day: str) -> None:
+    if not rows:
+        raise QueryRefused("query.nothing_to_export", layer=layer.id, day=day or date.today().isoformat())
 
 
-def _table(frames: Iterator[gpd.GeoDataFrame], layer: Layer, crs: str, day: str) -> gpd.GeoDataFrame:
+def _table(frames: Iterable[gpd.GeoDataFrame], layer: Layer, crs: str, day: str) -> gpd.GeoDataFrame:
     """Return frames as one table in `crs` with a column for each attribute."""
     moved = [_moved(frame, crs) for frame in frames]
-    if not moved:
-        raise QueryRefused("query.nothing_to_export", layer=layer.id, day=day or date.today().isoformat())
+    _ensure_rows(len(moved), layer, day)
     return with_flat_attributes(pd.concat(moved)).reset_index().infer_objects()
 
 
-def _write_gdal(table: gpd.GeoDataFrame, layer: Layer, part: Path, driver: str, crs: str) -> list[Finding]:
-    """Write a table and return what the format could not hold of it."""
-    if driver == "CSV":
-        _write_csv(table, part, _file_decimals(crs))
-        return []
-    table = table.drop(columns=["fid"]) if driver != "GPKG" else table
-    options: dict[str, Any] = {}
-    findings: list[Finding] = []
-    if driver == "GPKG":
-        options = {"dataset_options": {"VERSION": "1.3"}}  # the version of our store; older programs warn of newer ones
-        if layer.has_geometry:  # by way of Arrow days are of the type for days
-            options |= {"use_arrow": True, "geometry_type": re.sub("Z$", " Z", layer.geometry)}
-    if driver == "ESRI Shapefile":
-        options = {"encoding": "UTF-8"}
-        fitted = fitted_table(table)
-        table, findings = fitted.table, fitted.findings(layer.id)
-        if fitted.shortened:
-            write_names(part.with_suffix(".fields.csv"), fitted.shortened, layer)
-    if driver == "FlatGeobuf" and table.geometry.isna().any():
-        options = {"SPATIAL_INDEX": "NO"}  # the index has no place for features without geometry
+def _write_shapefile(table: gpd.GeoDataFrame, layer: Layer, part: Path) -> list[Finding]:
+    """Write a table as a shapefile and return what it could not hold."""
+    fitted = fitted_table(table.drop(columns=["fid"]))
+    findings = fitted.findings(layer.id)
+    if fitted.shortened:
+        write_names(part.with_suffix(".fields.csv"), fitted.shortened, layer)
+    options: dict[str, Any] = {"driver": ENDINGS[".shp"], "encoding": "UTF-8"}
     with warnings.catch_warnings(record=True) as noticed:
         warnings.simplefilter("always")
-        pyogrio.write_dataframe(table, part, layer=layer.id, driver=driver, **options)
+        pyogrio.write_dataframe(fitted.table, part, layer=layer.id, **options)
     causes = dict.fromkeys(gdal_words(str(warning.message)) for warning in noticed)
     return findings + [Finding("export.notice", "warning", layer=layer.id, values={"cause": cause}) for cause in causes]
-
-
-def _write_csv(table: gpd.GeoDataFrame, part: Path, decimals: int) -> None:
-    """Write a table with its geometry as WKT, marked as UTF-8 for spreadsheets, without a formula in it."""
-    plain = pd.DataFrame(table.drop(columns=["fid", "geometry"])).rename(columns=escape_formula)
-    texts = plain.select_dtypes(exclude=["number", "bool", "datetime", "datetimetz"]).columns
-    plain[texts] = plain[texts].map(escape_formula)
-    plain["wkt"] = shapely.to_wkt(table.geometry.to_numpy(), rounding_precision=decimals)
-    plain.to_csv(part, index=False, encoding="utf-8-sig")
 
 
 def _moved(frame: gpd.GeoDataFrame, crs: str) -> gpd.GeoDataFrame:

@@ -63,6 +63,7 @@ def _heading(report: FindingReport) -> list[str]:
     values = {"first": names[:_NAMED_FILES], "count": len(names)}
     files = render("report.files" if len(names) > _NAMED_FILES else "report.all_files", report.lang, values)
     return [
+        *filter(None, [report.marking]),
         render("report.project_line", report.lang, {"project": heading.project, "office": heading.office}),
         render("report.file_line", report.lang, {"files": files}),
         render("report.crs_line", report.lang, {"crs": heading.crs, "heights": heading.heights}),

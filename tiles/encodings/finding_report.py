@@ -42,7 +42,7 @@ class SourceLine:
 class FindingReport:
     """Findings with their heading; `shapes` are geometries of what was read, in the storage CRS, for the map.
 
-    `shapes_left_out` counts those that the map does not show.
+    `shapes_left_out` counts those that the map does not show; `marking` is the class of what the findings are about.
     """
 
     heading: ReportHeading
@@ -51,6 +51,7 @@ class FindingReport:
     sources: Sequence[SourceLine] = ()
     shapes: Sequence[NDArray[Any]] = field(default_factory=tuple)
     shapes_left_out: int = 0
+    marking: str = ""
 
 
 def row_dict(row: FindingRow) -> dict[str, Any]:

@@ -79,12 +79,13 @@ _DIGITS = re.compile(r"(\d+)")
 
 @dataclass(frozen=True)
 class TableHeading:
-    """What stands above a table: texts."""
+    """What stands above a table: texts; `marking` is the class and the map approval number, "" without."""
 
     project: str
     crs: str
     heights: str
     date: str
+    marking: str = ""
 
 
 @dataclass(frozen=True)
@@ -181,6 +182,7 @@ def write_pipe_tables(tables: Sequence[PipeTable], path: Path, heading: TableHea
 
 def _sheet(table: PipeTable, heading: TableHeading, lang: str) -> Sheet:
     lines = [
+        *filter(None, [heading.marking]),
         render("pipe_table.heading", lang, {"project": heading.project, "name": table.class_title}),
         render("pipe_table.systems", lang, {"crs": heading.crs, "heights": heading.heights}),
         render("pipe_table.signatures", lang, {"date": heading.date}),

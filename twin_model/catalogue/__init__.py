@@ -18,6 +18,7 @@ from typing import Any
 
 from twin_model.catalogue.layer_from_frame import is_result_table
 from twin_model.catalogue.validation import CIM_CLASSES, ensure_table, ensure_valid
+from twin_model.classification import class_of
 from twin_model.errors import CatalogueError, LayerNotFound
 from twin_model.layer import Field, Layer, Text, ZoomRule
 from twin_model.markup import panel, rows_table
@@ -156,9 +157,18 @@ def layer_of(layer_id: str, table: dict[str, Any], codes: Mapping[str, Any] = {}
         label=tuple(table.get("label", (name for name in _LABELS if name in table.get("fields", {})))),
         searched=tuple(table.get("searched", ())), style=table.get("style", {}), model=table.get("model", {}), dropped=table.get("dropped", False),
         delivered_as=tuple(table.get("delivered_as", ())),
+        classification=_class(table.get("classification", "")), map_approval=table.get("map_approval", ""),
     )  # fmt: skip
     ensure_valid(layer)
     return layer
+
+
+def _class(word: str) -> str:
+    """Return the class that a word names; one that is none stays, to be refused by name."""
+    try:
+        return class_of(word)
+    except ValueError:
+        return word
 
 
 def _field(layer_id: str, name: str, spec: dict[str, Any], codes: Mapping[str, Any]) -> Field:

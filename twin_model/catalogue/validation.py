@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, get_args
 
+from twin_model.classification import CLASSES
 from twin_model.errors import CatalogueError
 from twin_model.geometry_kind import GeometryType
 from twin_model.layer import Field, FieldType, Layer, Text
@@ -30,6 +31,7 @@ _KINDS: Mapping[str, Mapping[str, tuple[type, ...]]] = {
         "kind": (str,), "title": _WORDS, "description": _WORDS, "cim_class": (str,), "cim_level": (str,), "geometry": (str,), "identity": (str,),
         "prefix": (list,), "classes": (list,), "sizes": (list,), "abandoned": (dict,), "fields": (dict,), "zoom": (dict,), "standard": (str,), "tolerance": _NUMBER, "plan_error": _NUMBER,
         "valid_from_field": (str,), "underground": (bool,), "geometry_optional": (bool,), "label": (list,), "searched": (list,), "style": (dict,), "model": (dict,), "dropped": (bool,), "delivered_as": (list,),
+        "classification": (str,), "map_approval": (str,),
     },
     "field": {"type": (str,), "zh": (str,), "en": (str,), "unit": (str,), "codes": (str, dict), "queryable": (bool,), "format": (str,), "aliases": (list,)},
     "zoom": {"start": (int,), "pixels": _NUMBER, "latest": (int,)},
@@ -81,6 +83,7 @@ def ensure_valid(layer: Layer) -> None:
     _one_of(layer, "kind", layer.kind, ("feature", "raster", "observation"))
     _one_of(layer, "cim_class", layer.cim_class, CIM_CLASSES)
     _one_of(layer, "geometry", layer.geometry, get_args(GeometryType))
+    _one_of(layer, "classification", layer.classification, ("", *CLASSES))
     if layer.tolerance <= 0 or layer.plan_error <= 0:
         raise CatalogueError(layer=layer.id, key="tolerance, plan_error", expected=["metres above 0"])
     for field in layer.fields:

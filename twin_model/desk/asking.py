@@ -130,7 +130,8 @@ class Asking(OpenedTown):
             "lang": self.lang,
             "style": dict(described.style),
         }
-        return Features.of(frame, attrs)
+        marking = self.marking(described).text(self.lang)
+        return Features.of(frame, attrs | ({"marking": marking} if marking else {}))
 
     def _warn_of_absence(self, layer: Layer, query: FeatureQuery, frame: gpd.GeoDataFrame, at: Any) -> None:
         """Warn of ids that are not there, and of a time at which the layer holds nothing yet."""

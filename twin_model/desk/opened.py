@@ -13,6 +13,7 @@ import numpy as np
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box
+from twin_model.classification import ALL_LAYERS, Marking, class_of_layer
 from twin_model.crs import (
     CRS84,
     placed_bounds,
@@ -98,6 +99,12 @@ class OpenedTown:
     def cache(self) -> Path:
         """The folder that may be deleted at any time."""
         return self.path / "cache"
+
+    def marking(self, layer: Layer) -> Marking:
+        """Return the class (密级) of a layer and its map approval number (审图号), as town.toml and the catalogue say."""
+        classes, numbers = self.settings.classification, self.settings.map_approval
+        number = numbers.get(layer.id) or layer.map_approval or numbers.get(ALL_LAYERS, "")
+        return Marking(class_of_layer(layer, self.store.catalogue, classes), number)
 
     @plainly
     def view(

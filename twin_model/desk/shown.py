@@ -43,7 +43,7 @@ class Features(gpd.GeoDataFrame):  # type: ignore[misc]
     """Features of a layer as a town answers them: a GeoDataFrame that a notebook shows under its facts and a small map.
 
     Everything made of it (`features[...]`, `.assign`, `.merge`, `.to_crs`) is a plain GeoDataFrame. What is shown is read from
-    `attrs`: layer (id), title, version, at, as_known, lang, style; each may be missing.
+    `attrs`: layer (id), title, version, at, as_known, lang, style, marking (a line); each may be missing.
 
     >>> features = Features.of(town.features("building"), {"layer": "building", "title": "Buildings", "lang": "en"})
     >>> type(features.head(1)).__name__
@@ -94,7 +94,7 @@ def features_panel(frame: gpd.GeoDataFrame) -> str:
     style = attrs.get("style")
     drawings = drawings_of(frame, style if isinstance(style, Mapping) else {})
     picture = thumbnail(drawings, geographic=not is_projected(frame.crs), label=title or layer)
-    heading = " ".join(dict.fromkeys(filter(None, (title, layer))))
+    heading = " ".join(dict.fromkeys(filter(None, (title, layer, str(attrs.get("marking") or "")))))
     return panel(heading, _features_facts(frame, lang), picture=picture)
 
 

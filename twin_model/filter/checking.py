@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Literal
 
-from twin_model.filter.errors import TypeMismatch, UnknownProperty, nearest_names
+from twin_model.filter.errors import TypeMismatch, UnknownProperty, nearest_names, shown
 from twin_model.filter.expression import (
     Arithmetic,
     Between,
@@ -64,7 +64,7 @@ def check_names(expression: Expression, queryables: Mapping[str, FieldType]) -> 
 def ensure_known(name: str, names: Mapping[str, object]) -> None:
     """Raise `UnknownProperty` unless `name` is among `names`."""
     if name not in names:
-        raise UnknownProperty(name=name, nearest=nearest_names(name, names), queryables=len(names))
+        raise UnknownProperty(name=shown(name), nearest=nearest_names(name, names), queryables=len(names))
 
 
 class _Checker:

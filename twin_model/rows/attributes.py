@@ -7,7 +7,7 @@ make it of whole columns (`ingest/leftovers.py`).
 import json
 import math
 from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import geopandas as gpd
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from twin_model.layer import ATTRIBUTES
 
 __all__ = [
+    "FlatColumns",
     "attribute_names",
     "attributes_text",
     "flattened",
@@ -138,22 +139,85 @@ def flattened(texts: Iterable[str | None]) -> dict[str, NDArray[Any]]:
     return {name: np.array([*(row.get(name) for row in rows), None], dtype=object)[:-1] for name in names}
 
 
-def with_flat_attributes(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
-    """Return a frame in which each attribute is a column of its own, typed by its values; lists and objects are JSON texts.
+class FlatColumns:
+    """The columns that attributes become in a table, known once the texts of all its rows were added.
 
     One whose name a field has already, in any case, is called `attributes.NAME`; a character that no table can have in
     the name of a column is a space there.
     """
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, set[FlatKind]] = {}
+
+    def add(self, texts: Iterable[str | None]) -> None:
+        """Look at the texts of further rows: under which names they say something, and of which kind."""
+        for text in texts:
+            for name, value in read_attributes(text).items():
+                kinds = self._kinds.setdefault(name, set())
+                if value is not None:
+                    kinds.add(_kind_of(value))
+
+    def names(self, columns: Iterable[str]) -> dict[str, str]:
+        """Return for each attribute, in the order in which they first came, the name of its column beside other columns."""
+        taken = {name.lower() for name in columns}
+        names = {}
+        for name in self._kinds:
+            names[name] = _free_name(name, taken)
+            taken.add(names[name].lower())
+        return names
+
+    def kind(self, name: str) -> Literal["boolean", "integer", "number", "string"]:
+        """Return the type of a column: numbers and truth values of one kind are such, all else are texts.
+
+        Whole numbers that do not fit are texts too: a float would lose their last digits.
+        """
+        kinds = self._kinds[name]
+        if kinds == {"boolean"}:
+            return "boolean"
+        if kinds and kinds <= {"integer", "long integer"}:
+            return "integer"
+        return "number" if kinds and kinds <= {"integer", "number"} else "string"
+
+    def values(self, name: str, rows: Iterable[Mapping[str, Any]]) -> list[Any]:
+        """Return the column of read attributes; lists and objects are JSON texts."""
+        values = [row.get(name) for row in rows]
+        kind = self.kind(name)
+        if kind == "number":
+            return [None if value is None else float(value) for value in values]
+        if kind != "string":
+            return values
+        return [value if value is None or isinstance(value, str) else _written_alone(value) for value in values]
+
+
+FlatKind = Literal["boolean", "integer", "long integer", "number", "string"]
+
+
+def _kind_of(value: Any) -> FlatKind:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int):
+        if abs(value) <= _EXACT_AS_FLOAT:
+            return "integer"
+        return "long integer" if -(2**63) <= value < 2**63 else "string"
+    return "number" if isinstance(value, float) else "string"
+
+
+_DTYPES: Mapping[str, Any] = {"boolean": "boolean", "integer": "Int64", "number": "Float64"}
+
+
+def with_flat_attributes(frame: gpd.GeoDataFrame) -> gpd.GeoDataFrame:
+    """Return a frame in which each attribute is a column of its own, typed by its values (see `FlatColumns`)."""
     if ATTRIBUTES not in frame:
         return frame
-    columns = flattened(frame[ATTRIBUTES].where(frame[ATTRIBUTES].notna(), None).tolist())
-    frame = frame.drop(columns=ATTRIBUTES)
-    taken = {str(name).lower() for name in (*frame.columns, frame.index.name or "id")}
+    texts = frame[ATTRIBUTES].where(frame[ATTRIBUTES].notna(), None).tolist()
+    frame, columns = frame.drop(columns=ATTRIBUTES), FlatColumns()
+    columns.add(texts)
+    rows = [read_attributes(text) for text in texts]
     added = {}
-    for name, column in columns.items():
-        free = _free_name(name, taken)
-        taken.add(free.lower())
-        added[free] = pd.Series(_plain(column), index=frame.index)
+    for name, free in columns.names([*map(str, frame.columns), str(frame.index.name or "id")]).items():
+        values, dtype = columns.values(name, rows), _DTYPES.get(columns.kind(name))
+        plain = np.array([*values, None], dtype=object)[:-1] if dtype is None else pd.array(values, dtype=dtype)
+        added[free] = pd.Series(plain, index=frame.index)
     flat: gpd.GeoDataFrame = frame.assign(**added)
     return flat
 
@@ -163,23 +227,3 @@ def _free_name(name: str, taken: Collection[str]) -> str:
     while free.lower() in taken:
         free = f"{ATTRIBUTES}.{free}"
     return free
-
-
-def _plain(column: NDArray[Any]) -> Any:
-    """Return a column as pandas would write it: numbers and truth values of one kind as such, texts, else JSON texts.
-
-    Whole numbers that do not fit are texts too: a float would lose their last digits.
-    """
-    kinds = {type(value) for value in column if value is not None}
-    if kinds == {bool}:
-        return pd.array(column, dtype="boolean")
-    if kinds == {int} and all(value is None or -(2**63) <= value < 2**63 for value in column):
-        return pd.array(column, dtype="Int64")
-    if kinds and kinds <= {int, float} and all(map(_is_exact_as_float, column)):
-        return pd.array(column, dtype="Float64")
-    texts = [value if value is None or isinstance(value, str) else _written_alone(value) for value in column]
-    return np.array([*texts, None], dtype=object)[:-1]
-
-
-def _is_exact_as_float(value: Any) -> bool:
-    return value is None or isinstance(value, float) or abs(value) <= _EXACT_AS_FLOAT

@@ -16,6 +16,7 @@ from twin_model.changeset import Box
 from twin_model.layer import SEARCH_KEY, Layer
 from twin_model.rows.geometry import min_zoom
 from twin_model.store.base import LayerCounters
+from twin_model.store.census import Census
 from twin_model.store.change_boxes import ChangeBoxes
 from twin_model.store.damage import Damage
 from twin_model.temporal import Instant
@@ -42,6 +43,10 @@ class RowLook:
     search_keys: int = 0
     blobs: set[str] = field(default_factory=set)
     boxes: ChangeBoxes = field(default_factory=ChangeBoxes)
+    census: Census = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.census = Census(self.layer)
 
     def __call__(self, kind: str, row: Mapping[str, Sequence[Any]]) -> None:
         """Hear a batch of rows of a logical table (`evidence.RowWatch`)."""
@@ -52,10 +57,15 @@ class RowLook:
             self.blobs.update(digest for digest in row.get(name, ()) if digest)
         closing = row.get("version_to", (None,) * len(row["fid"]))
         self._look_at_instants(row, closing)
-        bounds = np.full((len(row["fid"]), 4), np.nan)
+        bounds, shapes = np.full((len(row["fid"]), 4), np.nan), None
         if self.layer.has_geometry:
-            bounds = shapely.bounds(shapely.from_wkb(np.array([*row["geom"], None], dtype=object)[:-1]))
+            shapes = shapely.from_wkb(np.array([*row["geom"], None], dtype=object)[:-1])
+            bounds = shapely.bounds(shapes)
+            self.census.add_boxes(bounds)
             self.boxes.add(bounds, row["version_from"], closing)
+        self.census.add_values(row, shapes)
+        believed = [n for n, version in enumerate(closing) if version is None]
+        self.census.add_validity(*([row[name][n] for n in believed] for name in ("valid_from", "valid_to")))
         zooms = np.array([-1 if zoom is None else zoom for zoom in row["min_zoom"]], dtype=np.int64)
         self.other_zooms += int((zooms != min_zoom(self.layer, bounds, self.crs)).sum())
 

@@ -51,6 +51,8 @@ export interface LayerConfig {
   time: { steady: boolean } | null;
   /** Number under which the layer's map was approved for publication. */
   map_approval?: string | null;
+  /** How the layer is classed (密级), null where nobody has said it. */
+  classification?: Text | null;
 }
 export interface CameraState {
   lon: number;

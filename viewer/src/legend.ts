@@ -67,10 +67,11 @@ export class Legend {
     const box = element("input", { type: "checkbox", id: `layer-${layer.id}`, disabled: !layer.drawable });
     box.addEventListener("change", () => this.layers.setVisible(layer.id, box.checked));
     const label = element("label", { for: box.id, title: language.of(config.description) }, swatch(config), element("span", { class: "tree-title" }, title));
+    const classed = config.classification && element("span", { class: "tree-class", title: language.t("classification") }, language.of(config.classification));
     const count = element("span", { class: "tree-count" }, language.number(config.features, 0));
     name(count, `${language.number(config.features, 0)} ${language.t("features")}`);
     const more = button("tree-more", `${language.t("more")}: ${title}`, () => this.open(layer, item, more), icon("chevron"));
-    const item = element("li", { class: "tree-row" }, element("div", { class: "tree-line" }, box, label, count, more));
+    const item = element("li", { class: "tree-row" }, element("div", { class: "tree-line" }, box, label, classed, count, more));
     more.setAttribute("aria-expanded", "false");
     this.rows.set(layer.id, () => {
       box.checked = layer.visible && layer.drawable;

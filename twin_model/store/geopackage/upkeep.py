@@ -47,6 +47,10 @@ _REGISTERED = {
 """Tables of the format by which others read the layers, and what of them must be as it was made."""
 
 
+_KEPT = ("meta", "writer", "layer", "changeset", "change", "part", "alias", "link", "blob")
+"""The tables that every store has had from its first day on, by their last word."""
+
+
 def damages(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) -> list[Damage]:
     """Return what is wrong with pages, tables, guards and indexes of a store."""
     layers = [layer for layer in catalogue if layer.kind == "feature"]
@@ -101,6 +105,8 @@ def _object_damages(connection: sqlite3.Connection, pattern: sqlite3.Connection)
     """Name tables, indexes and guards that are missing or do something else, and triggers that are not ours."""
     held, expected = _objects(connection), _objects(pattern)
     for (kind, name), text in expected.items():
+        if kind == "table" and name.startswith("vgpkg_twin_") and name.removeprefix("vgpkg_twin_") not in _KEPT:
+            continue  # what the town makes when it first needs it
         if (kind, name) not in held and not _is_unique_already(held, name):
             rule = (
                 "audit.guard"
@@ -222,8 +228,16 @@ def rebuild(connection: sqlite3.Connection, catalogue: Catalogue, crs: str, coun
             _rebuild_rows(connection, layer, crs, past=past)
         indexed(connection, layer)
         keep_tolerance(connection, layer)
+    for name in _counted_anew(connection):
+        connection.execute(f"DELETE FROM {quoted(name)}")
     _rebuild_counters(connection, counters)
     connection.execute("DELETE FROM vgpkg_twin_meta WHERE key = 'checkpoint'")
+
+
+def _counted_anew(connection: sqlite3.Connection) -> list[str]:
+    """Return the tables that the town makes when it first needs them, and fills again when they are empty."""
+    text = "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'vgpkg_twin_%'"
+    return [name for (name,) in connection.execute(text) if name.removeprefix("vgpkg_twin_") not in _KEPT]
 
 
 def _rebuild_objects(connection: sqlite3.Connection, pattern: sqlite3.Connection) -> None:

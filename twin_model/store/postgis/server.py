@@ -198,6 +198,8 @@ def in_our_words(address: ServerAddress, *, asking: bool = False) -> Iterator[No
         raise StoreError("store.forbidden", url=address.shown, cause=_told(error, address)) from error
     except errors.ReadOnlySqlTransaction as error:
         raise StoreError("store.read_only", path=address.shown, cause=_told(error, address)) from error
+    except (errors.UndefinedTable, errors.UndefinedColumn, errors.DataCorrupted, errors.IndexCorrupted) as error:
+        raise StoreError("store.damaged", path=address.shown, cause=_told(error, address)) from error
     except errors.DiskFull as error:
         raise StoreError("store.disk_full", cause=_told(error, address)) from error
     except UnicodeEncodeError as error:

@@ -47,6 +47,7 @@ from twin_model.store.postgis.head_start import PostgisHeadStart
 from twin_model.store.postgis.history import PostgisHistory, layer_versions
 from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
+from twin_model.store.postgis.patience import Ending, StatementBounds
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
 from twin_model.store.postgis.select import PostgisDialect
 from twin_model.store.postgis.server import ServerAddress, connect, ensure_usable, in_our_words, prepare, writing
@@ -60,7 +61,6 @@ __all__ = ["PostgisStore"]
 
 _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
-_CANCEL_SECONDS = 5
 _LONGEST_PREPARED = 4_096
 """Statements with more characters, those of long filters, are not kept prepared: neither here nor on the server."""
 
@@ -81,6 +81,7 @@ class PostgisStore(PostgisHistory):
         self._dialect = PostgisDialect(srid_of(self._crs))
         self._pool: ConnectionPool[Connection] | None = None
         self._pool_lock = threading.Lock()
+        self._bounds = StatementBounds()
 
     @classmethod
     def create(
@@ -201,14 +202,25 @@ class PostgisStore(PostgisHistory):
             try:
                 lent = pool.getconn()
             except (PoolTimeout, PoolClosed):
-                with connect(self._address) as own, stopped_by(lambda: own.cancel_safe(timeout=_CANCEL_SECONDS)):
+                with connect(self._address) as own, self._patiently(own):
                     yield own
                 return
             try:
-                with stopped_by(lambda: lent.cancel_safe(timeout=_CANCEL_SECONDS)):
+                with self._patiently(lent):
                     yield lent
             finally:
                 pool.putconn(lent)
+
+    @contextmanager
+    def _patiently(self, connection: Connection) -> Iterator[None]:
+        """Wait for a server as long as the caller does, and no longer."""
+        ending = Ending(connection)
+        try:
+            with stopped_by(ending):
+                self._bounds.tell(connection)
+                yield
+        finally:
+            ending.over()
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:

@@ -129,6 +129,9 @@ def rebuild(
                 execute(connection, statement)
         for table in (layer.id, history_of(layer.id)):
             _rebuild_rows(connection, layer, table, crs)
+    text = "SELECT tablename FROM pg_tables WHERE schemaname = %s AND tablename LIKE 'twin\\_census%%'"
+    for (table,) in connection.execute(text, (schema,)).fetchall():
+        execute(connection, f"DELETE FROM {quoted(table)}")  # it is taken anew where there is none
     _rebuild_counters(connection, counters)
     connection.execute("DELETE FROM twin_meta WHERE key = 'checkpoint'")
 

@@ -1,0 +1,141 @@
+"""The service under load: answers stay right and quick beside deliveries, and nothing is held that was not held before.
+
+`TWIN_LOAD_SECONDS` is how long (ten minutes without it).
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from twin_model.town import open_town
+
+SECONDS = float(os.environ.get("TWIN_LOAD_SECONDS", "600"))
+CLIENTS = Path(__file__).parents[1] / "load_clients.py"
+BETWEEN_DELIVERIES = 5.0
+
+pytestmark = pytest.mark.proof
+
+
+def clients(address: str, seconds: float, number: int, pause: float, paths: list[str], *more: str) -> dict[str, Any]:
+    """Have clients ask for a while and return what they say (see `load_clients.py`)."""
+    command = [sys.executable, str(CLIENTS), address, str(seconds), str(number), str(pause), *more]
+    told = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True)
+    return dict(json.loads(told.stdout))
+
+
+def mixed_paths(town: Path) -> list[str]:
+    """Return items, pages, vector tiles and 3D tiles of the sample town, as planners and demonstrators ask them."""
+    with open_town(town) as opened:
+        buildings = list(opened.features("building").index[:40])
+    paths = [f"/collections/building/items/{name}" for name in buildings]
+    paths += [f"/collections/{layer}/items?limit={limit}" for layer in ("building", "road_area") for limit in (10, 50)]
+    paths += ["/collections/building/items?bbox=118.29,35.09,118.31,35.11&limit=50", "/search?q=%E8%B7%AF"]
+    paths += ["/collections/building/items?filter=storeys%20%3E%205&limit=20", "/?f=html", "/collections?f=html"]
+    paths += [
+        f"/collections/building/tiles/WebMercatorQuad/14/{row}/{col}"
+        for row in (6479, 6480, 6481)
+        for col in (13571, 13572, 13573)
+    ]
+    paths += [f"/collections/{layer}/items?f=html&limit=20" for layer in ("building", "road_area")]
+    return [*paths, "/collections/building/3dtiles/tileset.json", "/viewer/config.json"]
+
+
+def processes(parent: int) -> list[int]:
+    listed = subprocess.run(["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True).stdout
+    return [int(line) for line in listed.split()]
+
+
+def held(workers: list[int]) -> tuple[float, int]:
+    """Return the memory of processes in MiB, and how many descriptors they hold."""
+    kib = sum(
+        int(line.split()[1])
+        for worker in workers
+        for line in Path(f"/proc/{worker}/smaps_rollup").read_text().splitlines()
+        if line.startswith("Pss:")
+    )
+    return kib / 1024, sum(len(list(Path(f"/proc/{worker}/fd").iterdir())) for worker in workers)
+
+
+@contextmanager
+def deliveries(town: Path) -> Iterator[list[int]]:
+    """Edit a building every few seconds as long as the context lasts; yield the versions that were made."""
+    ends, versions = threading.Event(), list[int]()
+
+    def deliver() -> None:
+        with open_town(town) as opened:
+            while not ends.wait(BETWEEN_DELIVERIES):
+                frame = opened.features("building").iloc[:3].copy()
+                frame["storeys"] = 3 + len(versions) % 7
+                versions.append(opened.edit("building", frame, reason="load").version)
+
+    delivering = threading.Thread(target=deliver)
+    delivering.start()
+    try:
+        yield versions
+    finally:
+        ends.set()
+        delivering.join()
+
+
+@pytest.fixture
+def town(demo_town: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(demo_town, tmp_path / "town")
+
+
+def test_a_day_of_clients_beside_deliveries_gets_right_answers_and_leaves_nothing_behind(
+    town: Path, serving: Callable[..., AbstractContextManager[str]]
+) -> None:
+    paths = mixed_paths(town)
+    with serving(town, workers=2) as address:
+        (parent,) = subprocess.run(
+            ["pgrep", "-f", "--", f"--port {address.rsplit(':')[-1]}"], capture_output=True, text=True
+        ).stdout.split()[:1]
+        workers = processes(int(parent))
+        clients(address, SECONDS / 10, 32, 0.2, paths)
+        memory, descriptors = held(workers)
+        with deliveries(town) as versions:
+            seen = clients(address, SECONDS, 32, 0.2, paths)
+        memory_after, descriptors_after = held(workers)
+
+    print(
+        json.dumps(
+            seen
+            | {
+                "memory": [memory, memory_after],
+                "descriptors": [descriptors, descriptors_after],
+                "versions": len(versions),
+            }
+        )
+    )
+    assert (set(seen["statuses"]) <= {"200", "204"}, seen["wrong"], seen["examples"]) == (True, 0, [])
+    assert seen["p99"] <= 5 * seen["p50"]
+    assert memory_after <= 1.2 * memory and descriptors_after <= descriptors + 4
+    assert len(versions) > SECONDS / BETWEEN_DELIVERIES / 2
+
+
+def test_clients_that_read_a_byte_a_second_hold_nobody_up(
+    town: Path, serving: Callable[..., AbstractContextManager[str]]
+) -> None:
+    paths = ["/collections/building/items?limit=1000", *mixed_paths(town)]
+    with serving(town, workers=2) as address:
+        clients(address, 10, 8, 0.1, paths[1:])
+        alone = clients(address, 30, 8, 0.1, paths[1:])
+        crowd = subprocess.Popen([sys.executable, str(CLIENTS), address, "40", "0", "1", "--slow", "100"],
+                                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)  # fmt: skip
+        assert crowd.stdin is not None
+        crowd.stdin.write(paths[0])
+        crowd.stdin.close()
+        beside = clients(address, 30, 8, 0.1, paths[1:])
+        crowd.wait(timeout=60)
+
+    print(json.dumps({"alone": alone, "beside": beside}))
+    assert beside["wrong"] == 0 and beside["p99"] <= 2 * alone["p99"]
