@@ -24,6 +24,7 @@ from twin_model.temporal import Instant
 from twin_model.view import View
 
 __all__ = [
+    "ChangesetQuery",
     "ChangesetRecord",
     "DeliveredState",
     "Described",
@@ -173,6 +174,23 @@ class ChangesetRecord:
 
 
 @dataclass(frozen=True)
+class ChangesetQuery:
+    """Which changesets are asked for, the newest of them where there is a limit; what is None is no condition.
+
+    `source` is the name of the file that was brought, `effective_after` an instant: of those that brought a source, the ones
+    that are true later. `touching` is the layer of which features changed. `noted` are those that undo another one or say
+    something of a layer's description.
+    """
+
+    limit: int | None = None
+    numbers: tuple[int, ...] | None = None
+    source: str | None = None
+    effective_after: Instant | None = None
+    touching: str | None = None
+    noted: bool = False
+
+
+@dataclass(frozen=True)
 class Link:
     """A feature that follows another, by a version: `kind` is how ("split", "merged")."""
 
@@ -306,6 +324,10 @@ class StoreHistory(Protocol):
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
         """Return the history, newest first."""
+        ...
+
+    def chosen_changesets(self, query: ChangesetQuery) -> list[ChangesetRecord]:
+        """Return some of the history, newest first; what is read of it does not grow with the rest."""
         ...
 
     def changes(self, version: int) -> Mapping[str, Touched]:

@@ -24,6 +24,7 @@ from twin_model.store.former_fields import (
     with_tolerances,
 )
 from twin_model.store.geopackage.style import qml, sld
+from twin_model.store.geopackage.touched import CREATE_CELLS
 from twin_model.store.select import quoted
 
 __all__ = [
@@ -115,7 +116,7 @@ def create_core(connection: sqlite3.Connection, crs: str) -> None:
     """Make the tables that every store has, for a town in `crs`."""
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_USER_VERSION}")
-    for statement in _CORE.split(";\n"):
+    for statement in (*_CORE.split(";\n"), CREATE_CELLS):
         connection.execute(statement)
     rows = [
         ("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", ""),

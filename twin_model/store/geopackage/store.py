@@ -53,6 +53,16 @@ _CHECKPOINT_PAGES = 8_000
 some size would stop for the disk."""
 _DIALECT = GeoPackageDialect()
 
+_FEW_PARTS = 10_000
+"""So many parts are read whether they are closed or not."""
+
+_OPEN_PARTS = "vgpkg_twin_part p WHERE p.layer = ? AND p.part = 0 AND p.version_to IS NULL"
+_NEWEST_PARTS = (
+    "{layer} f CROSS JOIN vgpkg_twin_part p WHERE p.layer = ?1 AND p.fid = f.fid AND p.part = 0 AND p.version_to IS NULL "
+    "AND p.version_from = (SELECT max(version_from) FROM vgpkg_twin_part WHERE layer = ?1 AND fid = f.fid AND part = 0)"
+)
+"""What stands delivered, of each feature by its key: of many versions most parts are closed."""
+
 
 class _Connection(sqlite3.Connection):
     """A connection that ends with its last user: SQLite crashes where one is closed while another thread steps in it.
@@ -288,8 +298,8 @@ class GeoPackageStore(GeoPackageHistory):
         connection = self._connection()
         (fids,) = connection.execute(f"SELECT json_group_array(fid) FROM {quoted(layer)}").fetchone()
         delivered, contents = connection.execute(
-            "SELECT json_group_array(fid), group_concat(hex(content), '') FROM vgpkg_twin_part "
-            "WHERE layer = ? AND part = 0 AND version_to IS NULL AND length(content) = 16",
+            f"SELECT json_group_array(p.fid), group_concat(hex(p.content), '') FROM {self._open_parts(layer)} "
+            "AND length(p.content) = 16",
             (layer,),
         ).fetchone()
         numbered = self._catalogue[layer].identity_field is not None
@@ -297,12 +307,23 @@ class GeoPackageStore(GeoPackageHistory):
         return DeliveredState.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
     def provenance(self, layer: str, *, ended: bool = False) -> Provenance:
-        current = "" if ended else f" JOIN {quoted(layer)} m ON p.fid = m.fid"
-        text = (
-            f"SELECT p.fid, p.scope, p.series FROM vgpkg_twin_part p{current} "
-            "WHERE p.layer = ? AND p.part = 0 AND p.version_to IS NULL"
-        )
+        current = "" if ended else f" AND p.fid IN (SELECT fid FROM {quoted(layer)})"
+        parts = _OPEN_PARTS if ended else self._open_parts(layer)
+        text = f"SELECT p.fid, p.scope, p.series FROM {parts}{current}"
         return Provenance.of(self._connection().execute(text, (layer,)).fetchall())
+
+    def _open_parts(self, layer: str) -> str:
+        """Return tables and condition of what stands delivered of a layer's current features (`p`), at least; the layer is
+        the parameter.
+
+        Parts are read one after the other; where most of them are closed, the newest one of each feature is looked up.
+        """
+        text = (
+            "SELECT EXISTS (SELECT 1 FROM vgpkg_twin_part WHERE layer = ? LIMIT 1 OFFSET "
+            "(SELECT 2 * features + ? FROM vgpkg_twin_layer WHERE layer = ?))"
+        )
+        (many,) = self._connection().execute(text, (layer, _FEW_PARTS, layer)).fetchone()
+        return _NEWEST_PARTS.format(layer=quoted(layer)) if many else _OPEN_PARTS
 
     def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
         history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"

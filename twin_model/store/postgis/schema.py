@@ -17,6 +17,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
+from twin_model.store.changeset_select import changeset_indexes
 from twin_model.store.former_fields import (
     Held,
     ensure_same_kinds,
@@ -27,6 +28,7 @@ from twin_model.store.former_fields import (
 )
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis.server import ServerAddress
+from twin_model.store.postgis.touched import CREATE_CELLS
 from twin_model.store.select import quoted
 
 __all__ = [
@@ -36,6 +38,7 @@ __all__ = [
     "create_core",
     "create_layer",
     "descriptions",
+    "ensure_history_indexes",
     "execute",
     "forget_description",
     "geometries_held",
@@ -83,7 +86,7 @@ CREATE TABLE twin_change (version bigint NOT NULL, layer text COLLATE "C" NOT NU
   terminated bigint NOT NULL, unchanged bigint NOT NULL, min_x double precision, min_y double precision, max_x double precision,
   max_y double precision, PRIMARY KEY (version, layer));
 CREATE TABLE twin_touched (layer text COLLATE "C" NOT NULL, version bigint NOT NULL, minx double precision NOT NULL,
-  miny double precision NOT NULL, maxx double precision NOT NULL, maxy double precision NOT NULL);
+  miny double precision NOT NULL, maxx double precision NOT NULL, maxy double precision NOT NULL, cell bigint);
 CREATE INDEX twin_touched_box ON twin_touched USING gist (box(point(minx, miny), point(maxx, maxy)));
 CREATE TABLE twin_part (layer text COLLATE "C" NOT NULL, fid bigint NOT NULL, part integer NOT NULL, content bytea NOT NULL, scope text,
   series text, version_from bigint NOT NULL, version_to bigint, first_content bytea, PRIMARY KEY (layer, fid, part, version_from));
@@ -94,6 +97,9 @@ CREATE TABLE twin_link (version bigint NOT NULL, kind text NOT NULL, layer text 
 CREATE TABLE twin_blob (digest text COLLATE "C" PRIMARY KEY, content bytea NOT NULL);
 ALTER TABLE twin_blob ALTER content SET STORAGE EXTERNAL;
 """
+
+_OPEN_PARTS = "CREATE INDEX IF NOT EXISTS twin_part_open ON twin_part(layer, fid) WHERE version_to IS NULL"
+"""By it what stands delivered is read without what is closed, of which a long history has more."""
 
 _GUARD = """CREATE OR REPLACE FUNCTION twin_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -132,13 +138,21 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     """Make the functions and tables that every store has, for a town in `crs`."""
     execute(connection, ";\n".join(create_functions()))
     execute(connection, _GUARD.format(refusal=_REFUSAL.replace("'", "''")))
-    execute(connection, _CORE)
+    execute(connection, f"{_CORE}{CREATE_CELLS}")
     for key, value in (("format", str(FORMAT)), ("crs", crs)):
         connection.execute("INSERT INTO twin_meta VALUES (%s, %s)", (key, value))
     tables = ("layer", "changeset", "change", "touched", "part", "alias", "link", "blob")
     execute(connection, ";\n".join(_guard(f"twin_{table}") for table in tables))
     pack_parts(connection)
     execute(connection, CREATE_VIEW)
+
+
+def ensure_history_indexes(connection: "psycopg.Connection[Any]") -> None:
+    """Make the indexes by which some of the history is found; where they are there, nothing is locked."""
+    missing = "SELECT name FROM unnest(%s::text[]) AS given (name) WHERE to_regclass(quote_ident(name)) IS NULL"
+    statements = changeset_indexes(tables="twin", find="strpos") | {"twin_part_open": _OPEN_PARTS}
+    for (name,) in connection.execute(missing, (list(statements),)).fetchall():
+        execute(connection, statements[name])
 
 
 def pack_parts(connection: "psycopg.Connection[Any]") -> None:
