@@ -7,12 +7,14 @@ from many_versions import FIRST_DAY, add_versions, deliver_buildings
 from store_contract import deliver, houses
 
 from twin_model.history import changeset_of, history, revert
-from twin_model.store.base import ChangesetQuery, Store
+from twin_model.store.base import ChangesetQuery, FeatureQuery, Store
 from twin_model.store.changeset_select import changeset_indexes, select_changesets
 from twin_model.store.geopackage.store import GeoPackageStore
-from twin_model.temporal import now, to_instant
+from twin_model.temporal import ALWAYS, now, to_instant
 from twin_model.versioning import commit
+from twin_model.view import View
 
+FIRST_STATES = FeatureQuery("building", view=View(ALWAYS), ids=("building.1",), states=True, limit=1)
 PLACE = (618_000.0, 3_886_000.0, 618_300.0, 3_886_300.0)
 
 
@@ -71,7 +73,7 @@ def test_what_is_asked_every_day_reads_no_more_after_many_versions(
     store: GeoPackageStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Steps of SQLite's machine are counted, for seconds differ; to make the versions takes a second."""
-    deliver_buildings(store, 40)
+    deliver_buildings(store, 5)
     counted = _steps_of(monkeypatch)
     roads, day = houses(9)[["name", "geometry"]], to_instant(FIRST_DAY.replace(year=2024))
 
@@ -81,6 +83,7 @@ def test_what_is_asked_every_day_reads_no_more_after_many_versions(
             "tile": counted(lambda: store.changed_since("building", PLACE)),
             "history": counted(lambda: history(store, "building", 10)),
             "changeset": counted(lambda: changeset_of(store, 1)),
+            "states": counted(lambda: store.rows(FIRST_STATES)),
             "recorded": counted(lambda: store.recorded_at(day)),
             "delivery": counted(lambda: deliver(store, "road_area", roads.assign(name=f"路{version}"), day)),
         }

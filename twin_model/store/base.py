@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -22,6 +22,9 @@ from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress
 from twin_model.temporal import Instant
 from twin_model.view import View
+
+if TYPE_CHECKING:
+    from twin_model.store.sort_index import SortIndexes
 
 __all__ = [
     "ChangesetQuery",
@@ -258,6 +261,10 @@ class StoreReads(Protocol):
     def blob(self, digest: str) -> bytes: ...
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
+
+    def keep_sort_indexes(self) -> "SortIndexes":
+        """From now on make an index for every order in which a large layer is asked for (`store/sort_index.py`)."""
+        ...
 
     def close(self) -> None:
         """Let connections go. Those on which other threads read end with what they read; whoever asks later opens one."""

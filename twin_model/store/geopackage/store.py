@@ -37,7 +37,8 @@ from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.plan_basis import compared_layers, written_as_planned
-from twin_model.store.select import Context, quoted, select
+from twin_model.store.select import Context, quoted, select, wanted_sort_index
+from twin_model.store.sort_index import FEWEST_FEATURES, SortIndex, SortIndexes
 from twin_model.store.writing import write_changeset, written_layers
 from twin_model.temporal import now
 from twin_model.view import View
@@ -92,6 +93,7 @@ class GeoPackageStore(GeoPackageHistory):
     def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
         self._local, self._lock = threading.local(), threading.Lock()
+        self._sort_indexes: SortIndexes | None = None
         meta = self._meta()
         self._crs = meta["crs"]
         self.extend(catalogue)
@@ -234,14 +236,33 @@ class GeoPackageStore(GeoPackageHistory):
         row = (
             self._connection()
             .execute(
-                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y, t.features FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
                 (layer.id,),
             )
             .fetchone()
         )
         planned = row[0] is not None and row[0] <= moment
-        extent: Box | None = row[1:] if row[1] is not None else None
-        return Context(layer, self._crs, moment, planned, extent, self._zone)
+        extent: Box | None = row[1:5] if row[1] is not None else None
+        sort_index = None if planned else self._sort_index(layer, query, row[5])
+        return Context(layer, self._crs, moment, planned, extent, self._zone, sort_index)
+
+    def _sort_index(self, layer: Layer, query: FeatureQuery, features: int) -> SortIndex | None:
+        """Return the index by which a query is answered; where it is missing and worth it, it is begun to be made."""
+        index = wanted_sort_index(layer, query)
+        if index is None or gpkg_schema.has_sort_index(self._connection(), index):
+            return index
+        if self._sort_indexes is not None and features >= FEWEST_FEATURES:
+            self._sort_indexes.want(index)
+        return None
+
+    def keep_sort_indexes(self) -> SortIndexes:
+        if self._sort_indexes is None:
+            self._sort_indexes = SortIndexes(self._make_sort_index)
+        return self._sort_indexes
+
+    def _make_sort_index(self, index: SortIndex) -> None:
+        with self._writing() as connection:
+            gpkg_schema.make_sort_index(connection, index)
 
     def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
         statement = select(_DIALECT, self._context(layer, query), query, what=what)
