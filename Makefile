@@ -2,7 +2,7 @@
 # make test    everything on all cores (four at most): unit, store, API, journeys, viewer in Chromium, notebooks
 # make quick   what a change touches, in under two minutes: checks and the nearest tests; it says which and why
 # make check   ruff, ruff format, mypy --strict, import floors
-# make bench   figures against named peers, as ratios of one run
+# make bench   figures against named peers, as ratios of one run   (make bench ROWS=10000,100000,1000000: what grows with a town)
 # make proof   what takes long: full corpora, soak, many kills
 
 PYTHON ?= python3
@@ -54,7 +54,7 @@ check: $(VENV)/.ready
 
 bench: $(VENV)/.ready
 	$(PYTHON) tests/system_packages.py --bench
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python tests/benchmarks/run.py $(if $(ROWS),--curve $(ROWS))
 
 proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready
 	$(PYTHON) tests/system_packages.py --proof
