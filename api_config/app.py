@@ -31,7 +31,7 @@ from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
 from api_config.web.problems import problem_of, refusal
-from api_config.web.proxy import BehindProxy
+from api_config.web.proxy import BehindProxy, KnownHosts
 from tiles.town_tiles import TownTiles
 from twin_model.errors import TwinError
 from twin_model.town import Town, open_quietly
@@ -65,14 +65,9 @@ def make_app(settings: Settings) -> Starlette:
         ],
         exception_handlers={TwinError: _our_error, HTTPException: _http_error},
         middleware=[
+            Middleware(BehindProxy, proxies=settings.proxies, url=settings.url),
             Middleware(Envelope, origins=settings.origins, language=_language),
-            Middleware(
-                BehindProxy,
-                proxies=settings.proxies,
-                hosts=settings.hosts,
-                fixed=bool(settings.url),
-                language=_language,
-            ),
+            Middleware(KnownHosts, hosts=settings.hosts, fixed=bool(settings.url), language=_language),
             Middleware(FollowsTown, settings=settings, watch=watch),
         ],
         lifespan=lifespan,
@@ -163,9 +158,13 @@ async def _our_error(request: Request, error: Exception) -> Response:
 async def _http_error(request: Request, error: Exception) -> Response:
     """Answer what no route takes; a slash too many leads to the address without it."""
     assert isinstance(error, HTTPException)
-    call, path = Call(request), request.url.path
-    if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") != path and path.strip("/"):
-        return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
+    call = Call(request)
+    if (
+        error.status_code == 404
+        and request.method in {"GET", "HEAD"}
+        and call.route.rstrip("/") not in ("", call.route)
+    ):
+        return RedirectResponse(call.here.replace(call.route, call.route.rstrip("/"), 1))
     return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
 
 

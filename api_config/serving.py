@@ -41,4 +41,5 @@ def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn:
         if value:
             os.environ[name] = value
     uvicorn.run("api_config.app:app_from_environment", factory=True, host=host, port=port, workers=workers if workers > 1 else None,
-                log_level="warning", server_header=False, timeout_graceful_shutdown=5, http=BoundedProtocol, limit_concurrency=1_000)  # fmt: skip
+                log_level="warning", server_header=False, timeout_graceful_shutdown=5, http=BoundedProtocol, limit_concurrency=1_000,
+                proxy_headers=False)  # fmt: skip

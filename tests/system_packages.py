@@ -1,4 +1,4 @@
-"""Installs what the tests need of the system: Chromium and Chinese fonts, GDAL's command line, PostgreSQL with PostGIS.
+"""Installs what the tests need of the system: Chromium and Chinese fonts, GDAL's command line, PostgreSQL with PostGIS, nginx.
 On Debian as root only.
 
 Elsewhere it says what is missing; the tests that need it then skip loudly, and fail under CI=true.
@@ -11,10 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-PACKAGES = {"chromium": "chromium", "ogrinfo": "gdal-bin"}
+PACKAGES = {"chromium": "chromium", "ogrinfo": "gdal-bin", "nginx": "nginx-light"}
 ROOT = Path("/")
-PROOF = {"usr/lib/python3/dist-packages/qgis": "python3-qgis"}
-"""What only `make proof` needs: a real QGIS is a gigabyte."""
+PLACES = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin"))
+"""Where programs are looked for; servers are not in everybody's PATH."""
+PROOF = {"usr/lib/python3/dist-packages/qgis": "python3-qgis", "usr/bin/caddy": "caddy"}
+"""What only `make proof` needs: a real QGIS is a gigabyte, a second proxy proves little more than the first."""
 BENCH = {
     "usr/lib/python3/dist-packages/osgeo": "python3-gdal",
     "usr/lib/python3*/ensurepip": "python3-venv",
@@ -29,7 +31,7 @@ FONT = ("fonts-noto-cjk", Path("/usr/share/fonts/opentype/noto"))
 
 def missing(*, proof: bool = False, bench: bool = False) -> list[str]:
     """Return the Debian packages that are not there yet."""
-    names = [package for program, package in PACKAGES.items() if shutil.which(program) is None]
+    names = [package for program, package in PACKAGES.items() if shutil.which(program, path=PLACES) is None]
     folders = (PROOF if proof else {}) | (BENCH if bench else {})
     names += [package for pattern, package in folders.items() if not any(ROOT.glob(pattern))]
     names += [] if any(EXTENSIONS.glob("*/extension/postgis.control")) else ["postgresql-postgis"]

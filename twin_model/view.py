@@ -50,6 +50,11 @@ class Policy:
         """Return the layers of features that may be seen, each with its visible fields."""
         return [self.visible(layer) for layer in layers if layer.kind == "feature" and self.admits(layer.id)]
 
+    def visible_layer(self, layers: Mapping[str, Layer], name: str) -> Layer | None:
+        """Return one layer of features with its visible fields; None where it is not there, or may not be seen."""
+        layer = layers.get(name)
+        return None if layer is None else next(iter(self.visible_layers([layer])), None)
+
     @cached_property
     def digest(self) -> str:
         """A short name of this policy, for cache keys."""

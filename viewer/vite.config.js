@@ -1,4 +1,5 @@
-// Builds the twin into dist/, served under /viewer/. CesiumJS is bundled from its published modules; its workers
+// Builds the twin into dist/, served under /viewer/ of the service, which may lie under any prefix: no address in it begins
+// with a slash. CesiumJS is bundled from its published modules; its workers
 // and the few assets a town needs are copied as they are: nothing is fetched from another host, ever. MapLibre is not part
 // of the twin: Python puts it into the flat maps of a notebook (tiles/flat_map.py).
 import { cpSync, createReadStream, existsSync, mkdirSync } from "node:fs";
@@ -84,8 +85,7 @@ function strictStyle() {
 }
 
 export default defineConfig(({ command }) => ({
-  base: BASE,
-  define: { CESIUM_BASE_URL: JSON.stringify(`${BASE}cesium/`) },
+  base: command === "serve" ? BASE : "./",
   plugins: [copiedFiles(), strictStyle()],
   build: { target: "es2022", chunkSizeWarningLimit: 6000, modulePreload: { polyfill: false } },
   // `npm run dev` shows the service of TWIN_URL (default: a service on this machine) with the sources of this folder.

@@ -32,9 +32,9 @@ from api_config.web.openapi import (
     query_parameter,
     titles_of,
 )
-from api_config.web.properties import properties_of, typed_value
+from api_config.web.properties import typed_value
 from api_config.web.schema import sortables
-from tiles.encodings.geojson import encode_feature, geometry_fragments
+from tiles.encodings.geojson import with_members
 from twin_model.changeset import Box
 from twin_model.crs import CRS84, reachable_extent, uri_of
 from twin_model.errors import FeatureNotFound, QueryRefused
@@ -43,7 +43,6 @@ from twin_model.filter.parsing import FilterLanguage
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
-from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import state_of
 from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
@@ -134,7 +133,8 @@ def item(request: Request) -> Response:
 
 def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes:
     """Return one feature as GeoJSON with its links; a feature that is not there is refused with an id that is."""
-    columns, rows = call.town.store.rows(query)
+    encoded: FeatureCache = call.request.app.state.feature_cache
+    _, rows, texts = encoded.page(call.town.store, layer, query, crs)
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
@@ -144,8 +144,7 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
-    (shape,) = _shapes(call, columns, rows, crs)
-    return encode_feature(str(rows[0][1]), properties_of(layer, columns, rows[0]), shape, links=links)
+    return with_members(texts[0], links=links)
 
 
 def _state_address(call: Call, address: str, **more: str) -> str:
@@ -221,13 +220,6 @@ def _page(call: Call, asked: Asked) -> bytes:
         b",".join(texts[: asked.limit]),
         orjson.dumps(members)[1:],
     )
-
-
-def _shapes(call: Call, columns: tuple[str, ...], rows: list[tuple[Any, ...]], crs: str) -> list[bytes]:
-    if "geometry" not in columns or not rows:
-        return [b"null"] * len(rows)
-    position = columns.index("geometry")
-    return geometry_fragments(from_wkb([row[position] for row in rows]), call.town.store.crs, crs)
 
 
 def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:

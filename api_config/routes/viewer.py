@@ -107,7 +107,7 @@ def _both(text: Text) -> dict[str, str]:
 
 
 def to_viewer(request: Request) -> Response:
-    return RedirectResponse("/viewer/")
+    return RedirectResponse(f"{Call(request).base}/viewer/")
 
 
 def _routes(settings: Settings) -> list[Route | Mount]:

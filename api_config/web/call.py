@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
+from api_config.web.proxy import path_within
 from api_config.web.reach import is_from_outside
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Layer
@@ -87,7 +88,7 @@ class Call:
                 return tag[:2]
         return "en" if header else self.town.settings.languages[0]
 
-    @property
+    @cached_property
     def base(self) -> str:
         """The address of the service as the client sees it, without a slash at the end."""
         return (self.settings.url or str(self.request.base_url)).rstrip("/")
@@ -96,7 +97,12 @@ class Call:
     def here(self) -> str:
         """The address of this very request, as the client sees it."""
         query = self.request.url.query
-        return self.base + self.request.url.path + (f"?{query}" if query else "")
+        return self.base + self.route + (f"?{query}" if query else "")
+
+    @property
+    def route(self) -> str:
+        """The path of this request within the service, without the prefix of a proxy."""
+        return path_within(self.request.scope)
 
     @property
     def path(self) -> dict[str, Any]:
@@ -120,12 +126,12 @@ class Call:
 
     def layer(self) -> Layer:
         """Return the collection of the address with its visible fields; a closed one is as absent as one that is not there."""
-        name, admitted = str(self.path["collection"]), {layer.id: layer for layer in self.layers}
-        if name not in admitted:
-            raise LayerNotFound(
-                name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or list(admitted)[:5]
-            )
-        return admitted[name]
+        name = str(self.path["collection"])
+        layer = self.policy.visible_layer(self.town.catalogue.layers, name)
+        if layer is None:
+            admitted = [layer.id for layer in self.layers]
+            raise LayerNotFound(name=name[:100], nearest=get_close_matches(name, admitted, 3, 0.4) or admitted[:5])
+        return layer
 
     def whole(self, *names: str) -> tuple[int, ...]:
         """Return whole numbers of the address; what is none leads nowhere (404)."""

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api_config.web.problems import unforeseen
+from api_config.web.proxy import path_within
 
 __all__ = ["ALLOWED", "Envelope"]
 
@@ -66,7 +67,7 @@ class Envelope:
             await answer(scope, receive, send_with)
 
     def _extra(self, request: Request) -> list[tuple[bytes, bytes]]:
-        policy = VIEWER_CSP if request.scope["path"].startswith("/viewer") else CSP
+        policy = VIEWER_CSP if path_within(request.scope).startswith("/viewer") else CSP
         return [*self._fixed[policy], *self._allowed_origin(request)]
 
     def _allowed_origin(self, request: Request) -> list[tuple[bytes, bytes]]:

@@ -27,6 +27,22 @@ def test_links_lead_to_where_a_trusted_proxy_says_the_client_is(
     assert links(other.get("/collections", headers=headers)) == {"http://town.example"}
 
 
+@pytest.mark.parametrize("sent", ["/collections/building", "/twin/collections/building"])
+def test_a_prefix_may_stay_in_the_path_or_be_taken_off_it(demo_town: Path, inside_of: Any, sent: str) -> None:
+    trusting = inside_of(demo_town, proxies=("127.0.0.0/8",))
+    fixed = inside_of(demo_town, url="https://city.example/twin/")
+
+    for answer in (trusting.get(sent, headers=TOLD), fixed.get(sent)):
+        here = {link["href"] for link in answer.json()["links"] if link["rel"] == "self"}
+        assert here == {"https://city.example/twin/collections/building"}
+        assert fixed.get("/twin/viewer").headers["location"] == "https://city.example/twin/viewer/"
+    assert (
+        fixed("OPTIONS", sent).headers["allow"]
+        and "wasm" in fixed.get("/twin/viewer/").headers["content-security-policy"]
+    )
+    assert "wasm" not in fixed.get(sent).headers["content-security-policy"]
+
+
 def test_what_a_proxy_says_that_is_no_address_is_passed_over(demo_town: Path, inside_of: Any) -> None:
     ask = inside_of(demo_town, proxies=("127.0.0.1",))
     told = {

@@ -26,7 +26,7 @@ from twin_model.crs import (
     transform_xy,
 )
 
-__all__ = ["encode_feature", "encode_features", "geometry_fragments", "wkb_fragments"]
+__all__ = ["encode_feature", "encode_features", "geometry_fragments", "with_members", "wkb_fragments"]
 
 DEGREE_DECIMALS, METRE_DECIMALS = 8, 3
 AxisOrder = Literal["authority", "xy"]
@@ -173,14 +173,14 @@ def encode_features(ids: Sequence[str], properties: Iterable[Mapping[str, Any]],
 
 def encode_feature(name: str, properties: Mapping[str, Any], geometry: bytes, **members: Any) -> bytes:
     """Return one feature; `members` (links) stand beside its properties."""
-    extra = b"".join(b',"' + key.encode() + b'":' + orjson.dumps(value) for key, value in members.items())
+    feature = b'{"type":"Feature","id":%b,"geometry":%b,"properties":%b}'
+    return with_members(feature % (orjson.dumps(name), geometry, orjson.dumps(properties)), **members)
+
+
+def with_members(feature: bytes, **members: Any) -> bytes:
+    """Return an encoded feature with further members (links) behind its own."""
     return (
-        b'{"type":"Feature","id":'
-        + orjson.dumps(name)
-        + b',"geometry":'
-        + geometry
-        + b',"properties":'
-        + orjson.dumps(properties)
-        + extra
+        feature[:-1]
+        + b"".join(b',"%b":%b' % (key.encode(), orjson.dumps(value)) for key, value in members.items())
         + b"}"
     )

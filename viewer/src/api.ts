@@ -7,6 +7,8 @@ import { VectorTile, type VectorTileLayer } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
 import type { Lang, Text } from "./words";
 
+/** Where the service is: one folder above this page. A proxy may have put a prefix before it ("/town"); none is "". */
+const SERVICE = new URL("..", document.baseURI).pathname.replace(/\/$/, "");
 export type Extent = [west: number, south: number, east: number, north: number];
 export interface FieldConfig {
   name: string;
@@ -126,8 +128,10 @@ export class ServiceProblem extends Error {
 }
 
 export class Api {
-  config(lang: Lang): Promise<TownConfig> {
-    return this.json(`/viewer/config.json?lang=${lang}`);
+  async config(lang: Lang): Promise<TownConfig> {
+    const config = await this.json<TownConfig>(`${SERVICE}/viewer/config.json?lang=${lang}`);
+    const layers = config.layers.map((layer) => ({ ...layer, mvt: reached(layer.mvt), tileset: reached(layer.tileset) }));
+    return { ...config, layers, terrain: reached(config.terrain) };
   }
 
   item(collectionId: string, featureId: string, lang: Lang): Promise<Feature> {
@@ -138,18 +142,18 @@ export class Api {
   async itemAt(collectionId: string, featureId: string, lang: Lang, datetime: string): Promise<Feature | undefined> {
     const filter = `id = '${featureId.replaceAll("'", "''")}'`;
     const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", datetime, lang });
-    const path = `/collections/${encodeURIComponent(collectionId)}/items?${query}`;
+    const path = `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items?${query}`;
     return (await this.json<{ features: Feature[] }>(path, "application/geo+json")).features[0];
   }
 
   async search(text: string, lang: Lang, signal: AbortSignal): Promise<Feature[]> {
     const query = new URLSearchParams({ q: text, limit: "20", lang });
-    return (await this.json<{ features: Feature[] }>(`/search?${query}`, "application/geo+json", signal)).features;
+    return (await this.json<{ features: Feature[] }>(`${SERVICE}/search?${query}`, "application/geo+json", signal)).features;
   }
 
   coordinates(lon: number, lat: number, crs: string, signal?: AbortSignal): Promise<TownCoordinates> {
     const query = new URLSearchParams({ lon: lon.toFixed(9), lat: lat.toFixed(9), to: crs });
-    return this.json(`/crs/transform?${query}`, "application/json", signal);
+    return this.json(`${SERVICE}/crs/transform?${query}`, "application/json", signal);
   }
 
   /** The features of one layer in one tile at `datetime`, undefined for now; null where the layer has none. */
@@ -181,7 +185,12 @@ function exactly(_key: string, value: unknown, context?: { source?: string }): u
 
 /** The page of a feature for people: the same address as its data. */
 export function itemPath(collectionId: string, featureId: string): string {
-  return `/collections/${encodeURIComponent(collectionId)}/items/${encodeURIComponent(featureId)}`;
+  return `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items/${encodeURIComponent(featureId)}`;
+}
+
+/** An address that the service names from its own root, as this page reaches it. */
+function reached(address: string | null): string | null {
+  return address && SERVICE + address;
 }
 
 async function problem(answer: Response): Promise<ServiceProblem> {

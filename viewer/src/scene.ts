@@ -7,6 +7,9 @@ import {
 import type { CameraState, Extent, TownConfig } from "./api";
 import { Drawings } from "./drawings";
 
+// Beside this page, under whatever prefix it lies: CesiumJS asks for its folder when it first needs a worker.
+Object.assign(globalThis, { CESIUM_BASE_URL: new URL("cesium/", document.baseURI).href });
+
 export const SKY = Color.fromCssColorString("#dbe6ec");
 const LAND = Color.fromCssColorString("#e9ebe4");
 /** Where the sunlight goes: east, north, up of the town's centre. */
