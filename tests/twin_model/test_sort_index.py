@@ -73,7 +73,9 @@ def is_made(store: Store, index: SortIndex) -> bool:
     if isinstance(store, GeoPackageStore):
         store.version()  # a connection notices with its next statement that others have changed the schema
         return has_sort_index(store._connection(), index)
-    return bool(store._all("SELECT 1 FROM pg_indexes WHERE indexname = %s", index.name))  # type: ignore[attr-defined]
+    return bool(
+        store._all("SELECT 1 FROM pg_indexes WHERE indexname = %s AND schemaname = current_schema()", index.name)
+    )  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("location", ["geopackage"], indirect=True)
