@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import geopandas as gpd
 import numpy as np
@@ -20,11 +20,9 @@ from twin_model.crs import CRS84
 from twin_model.filter import Expression
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress
+from twin_model.store.sort_index import SortIndexes
 from twin_model.temporal import Instant
 from twin_model.view import View
-
-if TYPE_CHECKING:
-    from twin_model.store.sort_index import SortIndexes
 
 __all__ = [
     "ChangesetQuery",
@@ -262,7 +260,7 @@ class StoreReads(Protocol):
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
 
-    def keep_sort_indexes(self) -> "SortIndexes":
+    def keep_sort_indexes(self) -> SortIndexes:
         """From now on make an index for every order in which a large layer is asked for (`store/sort_index.py`)."""
         ...
 

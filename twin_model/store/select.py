@@ -26,7 +26,7 @@ from twin_model.filter.compiling import Dialect as SqlDialect
 from twin_model.filter.sql import Transform
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery, SortKey
-from twin_model.store.sort_index import SortIndex, sort_index_for
+from twin_model.store.sort_index import SortIndex
 from twin_model.temporal import Interval
 
 __all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields", "wanted_sort_index"]  # fmt: skip
@@ -35,6 +35,7 @@ Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
 """The field in which layers of models hold property sets: {set: {property: value}}, where its format is JSON."""
 
+_INDEXED_ANYWAY = ("id", "fid")
 _ALWAYS_THERE = ("id", "fid", "valid_from", "version_from")
 """Columns of which no row has NULL."""
 
@@ -232,9 +233,14 @@ def ensure_sorts(layer: Layer, name: str, rule: str = "query.sort_by_attribute")
 
 def wanted_sort_index(layer: Layer, query: FeatureQuery) -> SortIndex | None:
     """Return the index that would give the rows of a query in order, None where none would."""
-    if not query.sort:
+    rows = query.view.policy.rows.get(layer.id)
+    chosen = (query.bbox, query.where, query.ids, query.fids, query.text, query.max_zoom, rows)
+    if len(query.sort) != 1 or query.limit is None or any(condition is not None for condition in chosen):
         return None
-    return sort_index_for(layer, _sort_column(query.view.policy.visible(layer), query.sort[0]), query)
+    column = _sort_column(query.view.policy.visible(layer), query.sort[0])
+    if column in _INDEXED_ANYWAY or not query.view.is_now:
+        return None
+    return SortIndex(layer.id, column, query.sort[0].ascending)
 
 
 def _sort_column(layer: Layer, key: SortKey) -> str:

@@ -14,10 +14,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from twin_model.errors import TwinError
-from twin_model.layer import Layer
-from twin_model.store.base import FeatureQuery, SortKey
 
-__all__ = ["FEWEST_FEATURES", "SortIndex", "SortIndexes", "sort_index_for"]
+__all__ = ["FEWEST_FEATURES", "SortIndex", "SortIndexes"]
 
 LOGGER = logging.getLogger("twin")
 
@@ -25,7 +23,6 @@ FEWEST_FEATURES = 20_000
 """Layers with fewer features are sorted at each question: it takes some milliseconds."""
 
 _LONGEST_NAME = 48
-_INDEXED_ANYWAY = ("id", "fid")
 
 
 @dataclass(frozen=True)
@@ -43,16 +40,6 @@ class SortIndex:
         if len(named.encode()) > _LONGEST_NAME:
             named = blake2b(named.encode(), digest_size=8).hexdigest()
         return f"sorted_{named}_{'up' if self.ascending else 'down'}"
-
-
-def sort_index_for(layer: Layer, column: str, query: FeatureQuery) -> SortIndex | None:
-    """Return the index that serves a query which is sorted by a column, None where none does."""
-    rows = query.view.policy.rows.get(layer.id)
-    chosen = (query.bbox, query.where, query.ids, query.fids, query.text, query.max_zoom, rows)
-    if column in _INDEXED_ANYWAY or query.limit is None or any(condition is not None for condition in chosen):
-        return None
-    key: SortKey = query.sort[0]
-    return SortIndex(layer.id, column, key.ascending) if len(query.sort) == 1 and query.view.is_now else None
 
 
 class SortIndexes:
