@@ -242,6 +242,7 @@ def figures_of(rows: int, server: PostgisServer | None, *, cpu: bool) -> Figures
         figures["worker afterwards, MiB"] = memory_mib(pid, "VmRSS")
         figures["of it not mapped from files, MiB"] = memory_mib(pid, "RssAnon")
     figures["store with sort indexes, MB"] = size_mb(folder, server, schema)
+    print(f"{rows:,} features, {'PostGIS' if server else 'GeoPackage'}: measured", flush=True)
     return figures
 
 
