@@ -59,7 +59,7 @@ the town."""
 
 _DIALECT = GeoPackageDialect()
 
-_FEW_PARTS = 10_000
+_FEW_PARTS = 2_000
 """So many parts are read whether they are closed or not."""
 
 _OPEN_PARTS = "vgpkg_twin_part p WHERE p.layer = ? AND p.part = 0 AND p.version_to IS NULL"

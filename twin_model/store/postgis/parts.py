@@ -69,7 +69,7 @@ _EACH_APART = (
     "AND EXISTS (SELECT FROM twin_part own WHERE own.layer = p.layer AND own.fid = f.fid OFFSET 0)"
 )
 _MANY = (
-    "SELECT EXISTS (SELECT FROM twin_part p WHERE p.layer = l.layer OFFSET 2 * l.features + 10000) "
+    "SELECT EXISTS (SELECT FROM twin_part p WHERE p.layer = l.layer OFFSET 2 * l.features + 2000) "
     "FROM twin_layer l WHERE l.layer = %s"
 )
 """Of which packed features is there a part of their own: all parts are read, or, where a long history has many of them
