@@ -2,6 +2,7 @@
 # make test    everything on all cores (four at most): unit, store, API, journeys, viewer in Chromium, notebooks
 # make quick   what a change touches, in under two minutes: checks and the nearest tests; it says which and why
 # make check   ruff, ruff format, mypy --strict, import floors
+# make bundle  one archive in dist/ for machines without network: wheels, documents, licences, install.sh
 # make bench   figures against named peers, as ratios of one run   (make bench ROWS=10000,100000,1000000: what grows with a town)
 # make proof   what takes long: full corpora, soak, many kills
 
@@ -10,9 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= yes
 TOWN ?= town
-CODE := twin_model ingest tiles api_config data_samples tests
+CODE := twin_model ingest tiles api_config data_samples tests bundle setup.py
 
-.PHONY: demo test quick check bench proof viewer system clean help
+.PHONY: demo test quick check bundle bench proof viewer system clean help
 .DEFAULT_GOAL := help
 
 help:
@@ -51,6 +52,10 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check $(CODE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# BUNDLE_PYTHONS="3.12 3.13": Pythons that the bundle is for beside that of .venv
+bundle: $(VENV)/.ready viewer
+	$(BIN)/python bundle/make_bundle.py $(foreach python,$(BUNDLE_PYTHONS),--python $(python))
 
 bench: $(VENV)/.ready
 	$(PYTHON) tests/system_packages.py --bench

@@ -30,6 +30,7 @@ from api_config.web.change_days import Timeline
 from api_config.web.envelope import Envelope
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import Lanes
+from api_config.web.negotiation import preferred_format
 from api_config.web.problems import problem_of, refusal
 from api_config.web.proxy import BehindProxy, KnownHosts
 from tiles.town_tiles import TownTiles
@@ -44,6 +45,7 @@ LOGGER = logging.getLogger("twin")
 _IN_A_FILE, _ON_A_SERVER = 2, 6
 """Threads that answer quick requests, by where the store is (see `Lanes`)."""
 
+_PROBLEMS = {"json": "application/problem+json", "html": "text/html"}
 _STATIC = Path(__file__).parent / "static"
 
 
@@ -159,20 +161,17 @@ async def _http_error(request: Request, error: Exception) -> Response:
     """Answer what no route takes; a slash too many leads to the address without it."""
     assert isinstance(error, HTTPException)
     call = Call(request)
-    if (
-        error.status_code == 404
-        and request.method in {"GET", "HEAD"}
-        and call.route.rstrip("/") not in ("", call.route)
-    ):
-        return RedirectResponse(call.here.replace(call.route, call.route.rstrip("/"), 1))
+    path = call.route
+    if error.status_code == 404 and request.method in {"GET", "HEAD"} and path.rstrip("/") not in ("", path):
+        return RedirectResponse(call.here.replace(path, path.rstrip("/"), 1))
     return _readable(request, refusal(error.status_code, call.lang, request, error.headers))
 
 
 def _readable(request: Request, problem: Response) -> Response:
     """Return the problem as a page where the client is a browser."""
     call = Call(request)
-    first = request.headers.get("accept", "").split(",")[0].strip()
-    if call.params.get("f", first) not in {"html", "text/html"}:
+    liked = preferred_format(_PROBLEMS, request.headers.get("accept", ""), "json")
+    if call.params.get("f", liked) != "html":
         return problem
     headers = {name: value for name, value in problem.headers.items() if not name.startswith("content-")}
     return Response(

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 
 from api_config.commands.context import CommandContext, help_text
 from api_config.commands.localized import verb_group
-from api_config.commands.terminal import keep_libraries_quiet
+from api_config.commands.terminal import TerminalConsole, keep_libraries_quiet
 from api_config.commands.verbs import VERBS, Verb
 from api_config.settings import Settings, language, settings_from
 from ingest.vector.kind import UNUSED_DRIVERS
@@ -54,7 +53,9 @@ def make_cli(lang: str) -> click.Group:
 
 def make_context(settings: Settings) -> CommandContext:
     wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDE
-    return CommandContext(settings, language(settings, os.environ), Console(width=wide), Console(stderr=True))
+    return CommandContext(
+        settings, language(settings, os.environ), TerminalConsole(width=wide), TerminalConsole(stderr=True)
+    )
 
 
 def main() -> None:

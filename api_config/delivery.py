@@ -26,12 +26,20 @@ from ingest.archive import is_archive, unpack
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits
 from ingest.place import TownPlace
-from ingest.readers import ensure_inside, ensure_kind, files_passed_over, find_sources
+from ingest.readers import (
+    ensure_inside,
+    ensure_kind,
+    ensure_plain_name,
+    files_passed_over,
+    find_sources,
+    special_files,
+)
 from ingest.reading import HERE, ReadLimits, SourceReaders
 from ingest.source_crs import with_local_grid
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.errors import CalledWrongly, SourceRefused
 from twin_model.town import Town
+from twin_model.visible_text import visible
 
 __all__ = ["Delivery", "Outcome", "Reporter", "deliver", "inspect"]
 
@@ -150,23 +158,32 @@ def _ensure_answerable(options: ReadOptions, catalogue: Catalogue) -> None:
 def _sources(paths: list[Path], stack: ExitStack, reporter: Reporter) -> Iterator["Path | Outcome"]:
     """Yield the sources below the paths; a folder or an archive that yields none is an outcome already."""
     for path in paths:
+        yield from _special(path)
         try:
             sources = find_sources(path)
         except SourceRefused as refusal:
-            yield Outcome(path.name, error=refusal)
+            yield Outcome(visible(path.name, keeps=""), error=refusal)
             continue
         if names := files_passed_over(path, sources):
             reporter.passed_over(path.name, names)
         for source in sources:
             try:
+                ensure_plain_name(source)
                 ensure_inside(source, path)
             except SourceRefused as refusal:
-                yield Outcome(source.name, error=refusal)
+                yield Outcome(visible(source.name, keeps=""), error=refusal)
                 continue
             if is_archive(source):
                 yield from _unpacked(source, stack, reporter)
             else:
                 yield source
+
+
+def _special(folder: Path) -> Iterator["Path | Outcome"]:
+    """Yield the refusals of what stands in a folder and is no file."""
+    for path, kind in special_files(folder).items():
+        name = visible(path.name, keeps="")
+        yield Outcome(name, error=SourceRefused("source.not_plain", source=name, found=kind))
 
 
 def _unpacked(archive: Path, stack: ExitStack, reporter: Reporter) -> Iterator["Path | Outcome"]:
@@ -176,7 +193,13 @@ def _unpacked(archive: Path, stack: ExitStack, reporter: Reporter) -> Iterator["
         sources = find_sources(unpacked)
         if names := files_passed_over(unpacked, sources):
             reporter.passed_over(archive.name, names)
-        yield from sources
+        for source in sources:
+            try:
+                ensure_plain_name(source)
+            except SourceRefused as refusal:
+                yield Outcome(visible(source.name, keeps=""), error=refusal)
+            else:
+                yield source
     except SourceRefused as refusal:
         values = refusal.values | {"source": archive.name}
         yield Outcome(archive.name, "zip", error=SourceRefused(refusal.rule_id, **values))

@@ -12,6 +12,10 @@ from twin_model.town import Town
 
 __all__ = ["ensure_publishable", "run_workers"]
 
+_BEGINNING_SECONDS = 30
+"""How long a new worker may take to be ready, and a busy one to give a sign of life, before it is given up: on a machine
+under load five seconds, uvicorn's own limit, are too few, and workers were never renewed."""
+
 
 def ensure_publishable(town: Town, host: str) -> None:
     """Refuse to publish pipelines on an address that is not loopback unless `town.toml` says so."""
@@ -40,6 +44,17 @@ def run_workers(settings: Settings, host: str, port: int, workers: int, uvicorn:
     ):
         if value:
             os.environ[name] = value
-    uvicorn.run("api_config.app:app_from_environment", factory=True, host=host, port=port, workers=workers if workers > 1 else None,
-                log_level="warning", server_header=False, timeout_graceful_shutdown=5, http=BoundedProtocol, limit_concurrency=1_000,
-                proxy_headers=False)  # fmt: skip
+    uvicorn.run(
+        "api_config.app:app_from_environment",
+        factory=True,
+        host=host,
+        port=port,
+        workers=workers if workers > 1 else None,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=5,
+        timeout_worker_healthcheck=_BEGINNING_SECONDS,
+        http=BoundedProtocol,
+        limit_concurrency=1_000,
+    )

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from tiles.viewer_files import viewer_folder
+
 __all__ = ["Settings", "settings_from"]
 
 
@@ -37,7 +39,10 @@ class Settings:
     lang: str = _setting("", "TWIN_LANG", "语言 zh 或 en", "language, zh or en")
     page_limit: int = _setting(100, "TWIN_PAGE_LIMIT", "默认每页要素数", "features on a page by default")
     page_most: int = _setting(10_000, "TWIN_PAGE_MOST", "每页最多要素数", "most features on a page")
-    filter_length: int = _setting(16_384, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
+    filter_length: int = _setting(1_048_576, "TWIN_FILTER_LENGTH", "筛选条件最大长度", "longest filter in characters")
+    search_kib: int = _setting(
+        1024, "TWIN_SEARCH_KIB", "POST 查询正文的上限（KiB）", "longest body of a search by POST, KiB"
+    )
     request_seconds: float = _setting(
         30.0, "TWIN_REQUEST_SECONDS", "每次请求的时限（秒）", "longest time to answer a request in, seconds"
     )
@@ -49,7 +54,7 @@ class Settings:
         20_000, "TWIN_TILE_FEATURES", "每瓦片最多要素数", "most features in one layer of a tile"
     )
     viewer: Path = _setting(
-        Path(__file__).resolve().parent.parent / "viewer" / "dist",
+        viewer_folder(),
         "TWIN_VIEWER",
         "三维场景（前端）文件夹",
         "folder of the built viewer",
@@ -79,7 +84,7 @@ def _listed(text: str) -> tuple[str, ...]:
 _KINDS: dict[str, Any] = {
     "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
+    "filter_length": int, "search_kib": int, "tile_features": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
 }  # fmt: skip
 

@@ -240,12 +240,12 @@ class SourceDelivery:
                 outcome.ids = {name: touched_ids(town.store, plan) for name, plan in plans.items() if name != "finding"}
                 return True
             reporter.stage("commit")
+            outlines = self._readers.outline(self._copy.path, self._options) if delivery.learn else []
             self._copy.keep()
             _keep_basis(town, self._basis)
             outcome.version = town.commit_delivery(changeset, draft.described, ahead)
             outcome.note(outcome.version.touched)
             if delivery.learn:
-                outlines = self._readers.outline(self.path, self._options)
                 outcome.learned = learn(town.path / "mappings", self._options.mapping, outlines)
             outcome.seconds = draft.seconds + time.monotonic() - read_at
         return True

@@ -22,17 +22,20 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Source
 from twin_model.errors import CalledWrongly, SourceRefused
 from twin_model.sources import digest_of
+from twin_model.visible_text import unseen, visible
 
 __all__ = [
     "READERS",
     "ensure_inside",
     "ensure_kind",
+    "ensure_plain_name",
     "files_of",
     "files_passed_over",
     "find_sources",
     "identify",
     "read_source",
     "reader_of",
+    "special_files",
 ]
 
 READERS: tuple[Reader, ...] = (IFC, EPANET, DXF, SURVEY, VECTOR)
@@ -63,17 +66,40 @@ def find_sources(path: Path) -> list[Path]:
         raise CalledWrongly("source.not_found", source=str(path))
     if path.is_file() or is_file_geodatabase(path):
         return [path]
-    suffixes = {suffix for reader in READERS for suffix in reader.suffixes} | {".zip"}
-    paths = [
-        file
-        for file in sorted(path.rglob("*"))
-        if (file.is_file() or is_file_geodatabase(file))
-        and file.suffix.lower() in suffixes
-        and not file.name.startswith((".", "~$"))
-    ]
+    if not path.is_dir():
+        raise SourceRefused("source.not_plain", source=path.name, found=_kind_of(path))
+    paths = [file for file in _called_as_sources(path) if file.is_file() or is_file_geodatabase(file)]
     if not paths:
         raise SourceRefused("source.nothing_found", source=str(path))
     return list(_without_companions(paths))
+
+
+def special_files(folder: Path) -> dict[Path, str]:
+    """Return what is called as a source in a folder and is none to be read, with what it is: a pipe, a device, a broken link."""
+    if not folder.is_dir() or is_file_geodatabase(folder):
+        return {}
+    return {path: _kind_of(path) for path in _called_as_sources(folder) if not path.is_file() and not path.is_dir()}
+
+
+def _called_as_sources(folder: Path) -> Iterator[Path]:
+    """Yield what is in a folder, by name, and has a suffix that some reader goes by; hidden files are none."""
+    suffixes = {suffix for reader in READERS for suffix in reader.suffixes} | {".zip"}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in suffixes and not path.name.startswith((".", "~$")):
+            yield path
+
+
+def _kind_of(path: Path) -> str:
+    """Return what stands at a path that is neither a file nor a folder."""
+    if path.is_symlink():
+        return "a link that leads nowhere" if not path.exists() else "a link to a pipe or a device"
+    return "a pipe" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
+
+
+def ensure_plain_name(path: Path) -> None:
+    """Refuse a file whose name holds what is not seen, such as line breaks or what a terminal obeys."""
+    if found := unseen(path.name):
+        raise SourceRefused("source.name_unseen", source=visible(path.name, keeps=""), found=found)
 
 
 def files_passed_over(folder: Path, sources: Iterable[Path]) -> dict[str, list[str]]:

@@ -13,12 +13,12 @@ import queue
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ingest.coordinates import coordinates_of
 from ingest.draft import Draft, ReadOptions
@@ -29,15 +29,17 @@ from ingest.readers import READERS, reader_of
 from ingest.spool import Spool
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Scope, Source
-from twin_model.errors import SourceRefused, WorkerEnded, WorkerOutOfMemory, WorkerTooSlow
+from twin_model.error_log import write_error_log
+from twin_model.errors import SourceRefused, TwinError, WorkerEnded, WorkerOutOfMemory, WorkerTooSlow
 from twin_model.temporal import Instant, now
 from twin_model.workers import Workers, report
 
-__all__ = ["HERE", "ReadLimits", "ReadRequest", "Reading", "SourceReaders"]
+__all__ = ["HERE", "ReadLimits", "ReadRequest", "Reading", "SourceReaders", "look_apart"]
 
 T = TypeVar("T")
 Tick = Callable[[int], None]
 Ahead = Callable[[str, Rows, Callable[[], Instant], Scope], None]
+_MOST_CAUSE = 200
 _LISTENING = 0.2
 """Seconds between two looks at what a child has read; its end wakes us at once."""
 
@@ -174,24 +176,34 @@ class SourceReaders:
 
     def reader_of(self, path: Path, options: ReadOptions) -> Reader:
         """Return the reader that a source wants; it is a `SourceRefused` where there is none."""
-        if self._workers is None:
-            return reader_of(path, options)
-        name = _result(self._workers.submit(_name_of_reader, path, options), path.name, self._limits)
-        return _reader_named(name)
+        return _reader_named(self.look(path.name, _name_of_reader, path, options))
 
     def outline(self, path: Path, options: ReadOptions) -> list[LayerOutline]:
         """Return the layers of a source with their columns; a `SourceRefused` where a mapping names none of them."""
+        return self.look(path.name, _outline, path, options)
+
+    def look(self, source: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        """Return what a function makes of a file, which it finds by its arguments; `source` is how messages name the file."""
         if self._workers is None:
-            return _outline(path, options)
-        return _result(self._workers.submit(_outline, path, options), path.name, self._limits)
+            return function(*args, **kwargs)
+        return _result(self._workers.submit(function, *args, **kwargs), source, self._limits)
 
     def begin(self, request: ReadRequest) -> Reading:
         """Begin to read a source."""
         return Reading(request) if self._workers is None else _ChildReading(request, self._workers, self._limits)
 
 
+def look_apart(limits: ReadLimits, source: str, function: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+    """Return what a function makes of one file, in a child with limits: for files that are no sources of a delivery."""
+    with SourceReaders(limits, sources=1) as readers:
+        return readers.look(source, function, *args, **kwargs)
+
+
 def _result(future: "Future[T]", source: str, limits: ReadLimits) -> T:
-    """Return what a child made of a source; one that did not come to its end is told by the source's name."""
+    """Return what a child made of a source; one that did not come to its end is told by the source's name.
+
+    What its reader did not foresee harms that source only, and is written down for us.
+    """
     try:
         return future.result()
     except WorkerTooSlow as error:
@@ -200,6 +212,11 @@ def _result(future: "Future[T]", source: str, limits: ReadLimits) -> T:
         raise SourceRefused("source.too_much_memory", source=source, memory=limits.memory_mib) from error
     except WorkerEnded as error:
         raise SourceRefused("source.reader_ended", source=source, code=error.values["code"]) from error
+    except (TwinError, OSError, CancelledError):
+        raise
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}"[:_MOST_CAUSE]
+        raise SourceRefused("source.reader_failed", source=source, cause=cause, log=write_error_log(error)) from error
 
 
 def _read_in_child(request: ReadRequest) -> Draft:

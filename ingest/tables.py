@@ -21,6 +21,7 @@ from typing import Any, Literal, NamedTuple
 import openpyxl
 
 from twin_model.errors import SourceRefused
+from twin_model.formula_text import unescape_formula
 
 __all__ = ["AlteredCell", "TextTable", "is_table_file", "is_text_table", "read_tables"]
 
@@ -213,7 +214,9 @@ def _read_text(path: Path, encoding: str | None, limit: int | None) -> TextTable
     text = _decoded(content, path.name, encoding)
     try:
         rows = csv.reader(io.StringIO(text, newline=""), delimiter=_separator(text))
-        return _table(path.stem, path.name, ([cell.strip() for cell in row] for row in islice(rows, limit)))
+        return _table(
+            path.stem, path.name, ([unescape_formula(cell.strip()) for cell in row] for row in islice(rows, limit))
+        )
     except csv.Error as error:
         raise SourceRefused("survey.not_text", source=path.name, cause=str(error)) from error
 

@@ -5,7 +5,6 @@ import importlib.util
 import itertools
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from free_port import free_port
 from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -182,9 +182,7 @@ def demo_town(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def serve(town: Path, *, workers: int = 1, environment: dict[str, str] | None = None) -> Iterator[str]:
     """Run `twin serve` on a free port and yield its address; the process is stopped afterwards."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [str(TWIN), "--town", str(town), "serve", "--port", str(port), "--workers", str(workers)]
     process = subprocess.Popen(
         command,

@@ -12,5 +12,6 @@ NAMING_AREAS = (
     "shown.",
     "report.",
     "pipe_table.",
+    "environment_fact.",
 )
 """What names things, and lines to paste, which `test_cli` runs."""

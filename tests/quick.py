@@ -40,7 +40,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ingest/scope_file.py", ("tests/api_config/test_history_commands.py",)),
     ("tiles/encodings/differences.py", ("tests/api_config/test_history_commands.py",)),
     ("tiles/encodings/findings.py", ("tests/api_config/test_history_commands.py",)),
-    ("api_config/commands/doctor.py", ("tests/api_config/test_doctor.py",)),
+    ("api_config/commands/doctor.py", ("tests/api_config/test_doctor.py", "tests/api_config/test_environment.py")),
     ("api_config/commands/georeference.py", ("tests/api_config/test_georeference.py",)),
     ("api_config/templates/*", ("tests/api_config/test_pages.py",)),
     ("api_config/static/*", ("tests/api_config/test_pages.py",)),
@@ -52,6 +52,7 @@ TABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("docs/for-analysts.md", ("tests/journeys/test_for_analysts.py",)),
     ("docs/your-own-files.md", ("tests/journeys/test_your_own_files.py",)),
     ("notebooks/*", ("tests/notebooks/test_notebooks.py",)),
+    ("bundle/*", ("tests/house/test_dependencies.py", "tests/house/test_installer.py")),
     ("data_samples/*.py", ("tests/data_samples/test_town.py", "tests/data_samples/test_pipes.py")),
 )  # fmt: skip
 """Tests that no import leads to; `*` stands for folders too. They are run however long they take."""

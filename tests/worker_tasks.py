@@ -1,6 +1,9 @@
 """What the tests of workers have children do: a module of its own, because a child must be able to import it."""
 
+import mmap
 import os
+import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -41,3 +44,35 @@ def be_busy(path: str, seconds: float) -> None:
 def process() -> int:
     time.sleep(0.05)
     return os.getpid()
+
+
+class EndsItsReader:
+    """An answer at whose packing the child is killed."""
+
+    def __reduce__(self) -> tuple[type, tuple[object, ...]]:
+        os.kill(os.getpid(), signal.SIGKILL)
+        return object, ()
+
+
+def answer_that_ends_its_child() -> EndsItsReader:
+    return EndsItsReader()
+
+
+def leave_files(path: str) -> None:
+    """Say where temporary files are, fill some, and break down."""
+    folder = tempfile.mkdtemp()
+    Path(folder, "rows").write_bytes(b"x" * 1000)
+    Path(path).write_text(folder, "utf-8")
+    os.abort()
+
+
+def look_into(path: str) -> int:
+    """Read every page of a file that is mapped into memory."""
+    with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        pages = sum(content[at] for at in range(0, len(content), mmap.PAGESIZE))
+        time.sleep(0.3)
+    return pages
+
+
+def fail_without_words() -> None:
+    raise type("Unpackable", (Exception,), {})("no class of this module")

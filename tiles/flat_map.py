@@ -16,6 +16,7 @@ import shapely
 from tiles.frame_layer import records_of
 from tiles.offline_page import BACKGROUND, page_html, script_json, without_hosts
 from tiles.symbology import Symbols
+from tiles.viewer_files import viewer_folder
 from twin_model.box import Box
 from twin_model.crs import CRS84, transform_geometries
 from twin_model.errors import PackageMissing
@@ -23,7 +24,7 @@ from twin_model.layer import Layer
 
 __all__ = ["DrawnLayer", "flat_map_html"]
 
-LIBRARY = Path(__file__).resolve().parent.parent / "viewer" / "dist" / "maplibre"
+LIBRARY = viewer_folder() / "maplibre"
 """The folder of MapLibre's script and style sheet."""
 
 _DECIMALS = 8

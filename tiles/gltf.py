@@ -54,10 +54,8 @@ class GlbWriter:
     accessors: list[dict[str, Any]] = field(default_factory=list)
 
     def add_view(self, content: bytes, target: int | None = None) -> int:
-        """Append bytes, aligned, and return their buffer view's number; a view of nothing holds one zero
-        byte."""
+        """Append bytes, at least one, aligned, and return their buffer view's number."""
         offset = len(self.binary)
-        content = content or b"\0"
         self.binary += content
         self.binary += bytes(-len(content) % ALIGNMENT)
         view = {"buffer": 0, "byteOffset": offset, "byteLength": len(content)}

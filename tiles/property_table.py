@@ -69,7 +69,7 @@ class PropertyTable:
             key: {name: number + first_buffer_view for name, number in views.items()}
             for key, views in self.table_properties.items()
         }
-        table = {"class": self.class_name, "count": self.count, "properties": properties}
+        table = {"class": self.class_name, "count": self.count} | ({"properties": properties} if properties else {})
         schema = {"id": "town", "classes": {self.class_name: {"properties": self.class_properties}}}
         return {"schema": schema, "propertyTables": [table]}
 
@@ -83,7 +83,8 @@ def property_table(
 
     `types` fixes the type of a column; without it the values decide, and a tile without values would decide
     otherwise than its neighbour. Names become identifiers (letters, digits, underscore); the old name is kept
-    as the property's `name`. A missing string and an empty string become the same.
+    as the property's `name`. A missing string and an empty string become the same; a column of such strings alone
+    stands in the class only: its values would be a buffer view of no byte, which glTF does not allow.
     """
     lengths = {len(column) for column in properties.values()}
     if len(lengths) != 1:
@@ -96,7 +97,9 @@ def property_table(
         kind = (types or {}).get(name) or property_type(values)
         key = _identifier(name, class_properties)
         class_properties[key] = CLASS_PROPERTY[kind] | ({"name": name} if key != name else {})
-        table_properties[key] = _append(buffers, kind, ENCODERS[kind](values))
+        encoded = ENCODERS[kind](values)
+        if all(encoded):
+            table_properties[key] = _append(buffers, kind, encoded)
     return PropertyTable(lengths.pop(), _identifier(class_name, {}), class_properties, table_properties, buffers)
 
 

@@ -39,7 +39,7 @@ from twin_model.workers import report
 
 __all__ = ["TownTiles", "Tree", "all_time", "build_contents", "states", "unpacked_glb"]
 
-_FORMAT = "5"
+_FORMAT = "6"
 _FADE = 2_000.0
 _KEPT_TREES = 12
 

@@ -1,29 +1,38 @@
 """Proof that nobody has changed the past: the chain of changesets, and that the store still holds what each one wrote.
 
-verify(town.store)          # Audit(changesets=23, ...), or ChainBroken with the first version that does not fit
+    verify(town.store)            # Audit(changesets=23, ...), or ChainBroken with the first version that does not fit
+    verify_chain(town.store)      # the chain alone, from the last checkpoint on
+
+What hangs on the rows and is no part of the history (counters, boxes of changes, indexes) is looked at on the way: what of
+it is wrong the `Audit` names, and `rebuild` makes it anew.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 
-import numpy as np
-from numpy.typing import NDArray
+from shapely.errors import ShapelyError
 
-from twin_model.errors import ChainBroken
-from twin_model.store.base import ChangesetRecord, Store
-from twin_model.store.digests import parts_digest, parts_words
-from twin_model.store.evidence import DeliveredParts, LayerRows, layer_rows, parts_by_layer, sealed_digest
+from twin_model.errors import ChainBroken, StoreError
+from twin_model.store.base import ChangesetRecord, LayerCounters, Store
+from twin_model.store.change_boxes import uncovered_versions
+from twin_model.store.damage import Damage
+from twin_model.store.delivered_scopes import DeliveredScopes
+from twin_model.store.evidence import parts_by_layer
+from twin_model.store.soundness import RowLook, blob_damages, counter_damages, expected_counters
+from twin_model.store.version_sums import LayerSums, SumsBeside, altered_feature, layer_sums
 from twin_model.store.writing import GENESIS, chain_hash
 
-__all__ = ["Audit", "verify"]
+__all__ = ["Audit", "ChainProof", "rebuild", "verify", "verify_chain"]
 
-_KINDS = ("parts", "rows", "closed rows")
-"""What the three digests of a layer are made of."""
-
+_KINDS = ("parts", "rows", "closed rows", "counts, links, other numbers or findings")
+"""What the digests of a layer are made of; lines of older programs lack the last."""
 
 _TURNS = 5
 """So many times a store is read again whose history has gone on while it was read."""
+
+MOST_LINES = 200
+"""So many lines of the history are proved at most where the chain alone is asked for."""
 
 
 @dataclass(frozen=True)
@@ -31,13 +40,23 @@ class Audit:
     """What was proved: how many changesets, and the hash of the last.
 
     `unproved` counts by layer the features that a store of an earlier format could not prove when it was sealed; `unread`
-    are layers that the catalogue no longer names.
+    are layers that the catalogue no longer names; `damages` is what is wrong beside the chain.
     """
 
     changesets: int
     hash: str
     unproved: Mapping[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    damages: tuple[Damage, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChainProof:
+    """How many changesets there are, the hash of the last, and from which version on lines were proved."""
+
+    changesets: int
+    hash: str
+    since: int
 
 
 def verify(store: Store) -> Audit:
@@ -46,48 +65,101 @@ def verify(store: Store) -> Audit:
     Each changeset's hash is made of its line and the hash before it; numbers and instants follow one another; and what
     the store holds of a version (parts, rows with their validity, rows that it closed) adds up to what its line says.
     A changeset of an earlier rule is proved by that rule, and by the seal of the one that brought the store to this one.
-    A store that others commit to meanwhile is read again.
+    A store that others commit to meanwhile is read again. Cost: linear in rows and versions.
     """
-    for _ in range(_TURNS):
-        newest = store.version()
+    for turn in range(_TURNS):
+        newest, is_last = store.version(), turn == _TURNS - 1
         try:
-            return _proved(store)
+            audit, _ = _proved(store)
         except ChainBroken:
-            if store.version() == newest:
+            if is_last or store.version() == newest:
                 raise
-    return _proved(store)
+            continue
+        if is_last or not audit.damages or store.version() == newest:
+            break
+    if not audit.damages:
+        _keep_checkpoint(store, audit.changesets, audit.hash)
+    return audit
 
 
-def _proved(store: Store) -> Audit:
+def verify_chain(store: Store) -> ChainProof:
+    """Prove the lines of the history since the last checkpoint, at most `MOST_LINES` of them; raises `ChainBroken`.
+
+    Rows are not read. What was proved is the next checkpoint, where the store can be written to.
+    """
+    newest = store.version()
+    number, digest = store.checkpoint() or (0, "")
+    records = store.changesets(min(newest - number + 1, MOST_LINES + 1))[::-1] if newest >= number else []
+    if number and (not records or (records[0].number == number and records[0].hash != digest)):
+        raise ChainBroken(
+            version=number,
+            cause=f"the history ends at {newest}" if not records else "another hash",
+            expected=digest[:12],
+        )
+    since = records[0].number if records else 0
+    previous, recorded = (GENESIS, "") if since <= 1 else (records[0].previous, "")
+    for expected, record in enumerate(records, start=since):
+        _ensure_linked(record, expected, previous, recorded)
+        previous, recorded = record.hash, record.recorded
+    if records:
+        _keep_checkpoint(store, records[-1].number, previous)
+    return ChainProof(records[-1].number if records else 0, previous, since)
+
+
+def rebuild(store: Store) -> Audit:
+    """Make anew what hangs on the rows and is no part of the history, and return what is still wrong then.
+
+    The history is proved first: raises `ChainBroken` where it is not whole, `StoreError` where nobody can tell in which CRS
+    the rows are. Rows, versions and hashes stay as they are.
+    """
+    store.extend(store.catalogue)
+    audit, counters = _proved(store)
+    for damage in audit.damages:
+        if damage.rule == "audit.crs":
+            raise StoreError(damage.rule, **damage.values)
+    if any(damage.is_derived for damage in audit.damages):
+        store.rebuild(counters)
+    return verify(store)
+
+
+def _keep_checkpoint(store: Store, number: int, digest: str) -> None:
+    with suppress(StoreError):  # who may only read proves the same lines again next time
+        if number and store.checkpoint() != (number, digest):
+            store.keep_checkpoint(number, digest)
+
+
+def _proved(store: Store) -> tuple[Audit, list[LayerCounters]]:
+    """Return what is proved of a store, and the numbers of its layers as the rows have them."""
     store.extend(store.catalogue)  # columns that others have added since the store was opened say something too
-    parts = parts_by_layer(store.dump)
-    evidence = _Evidence(store, parts)
+    records = store.changesets()[::-1]
     previous, recorded = GENESIS, ""
+    for expected, record in enumerate(records, start=1):
+        _ensure_linked(record, expected, previous, recorded)
+        previous, recorded = record.hash, record.recorded
+    evidence = _Evidence(store, records)
     unproved: dict[str, int] = {}
     unread: set[str] = set()
-    for expected, record in enumerate(reversed(store.changesets()), start=1):
-        _ensure_linked(record, expected, previous, recorded)
+    for record in records:
         digests: Mapping[str, str] = record.counts.get("content", {})
         unread |= {layer for layer in digests if layer not in store.catalogue}
         if "sealed" in record.counts:
             unproved |= record.counts["unproved"]
             _ensure_sealed(record, digests, evidence)
         else:
-            _ensure_kept(store, record, digests, evidence)
-        previous, recorded = record.hash, record.recorded
-    _ensure_no_more(store, evidence)
-    return Audit(store.version(), previous, unproved, tuple(sorted(unread)))
+            _ensure_kept(record, digests, evidence)
+    _ensure_no_more(len(records), evidence)
+    counters = evidence.counters()
+    damages = (*evidence.damages(counters), *_checkpoint_damages(store, records), *store.damages())
+    return Audit(len(records), previous, unproved, tuple(sorted(unread)), damages), counters
 
 
-def _ensure_no_more(store: Store, evidence: "_Evidence") -> None:
-    """Refuse rows and parts of versions that the history does not know: its end was cut off."""
-    newest = store.version()
-    for layer in store.catalogue.of_kind("feature"):
-        rows, parts = evidence.rows(layer.id), evidence.parts(layer.id)
-        for versions in (rows.version_from if rows else None, parts.version_from if parts else None):
-            if versions is not None and len(versions) and int(versions.max()) > newest:
-                cause = f"{layer.id} holds version {int(versions.max())}"
-                raise ChainBroken(version=newest + 1, cause=cause, expected=newest)
+def _checkpoint_damages(store: Store, records: list[ChangesetRecord]) -> list[Damage]:
+    number, digest = store.checkpoint() or (0, "")
+    if number > len(records):
+        raise ChainBroken(version=len(records) + 1, cause=f"the history ends at {len(records)}", expected=number)
+    if not number or (number > 0 and records[number - 1].hash == digest):
+        return []
+    return [Damage("audit.checkpoint", {"number": number}, True)]
 
 
 def _ensure_linked(record: ChangesetRecord, expected: int, previous: str, recorded: str) -> None:
@@ -103,93 +175,114 @@ def _ensure_linked(record: ChangesetRecord, expected: int, previous: str, record
 
 
 class _Evidence:
-    """What the store holds, by layer; the rows of a layer are read when first asked for."""
+    """What the store holds, added up by layer and version; rows are read once."""
 
-    def __init__(self, store: Store, parts: Mapping[str, DeliveredParts]) -> None:
-        self._store, self._parts = store, parts
-        self._of_layer = cache(self._read)
+    def __init__(self, store: Store, records: list[ChangesetRecord]) -> None:
+        self._store, self._history = store, {record.number: record for record in records}
+        self._scopes, self._beside = DeliveredScopes(), SumsBeside.of(store.dump)
+        self._counters = {row[0]: LayerCounters(*row) for batch in store.dump("layer") for row in batch}
+        parts = parts_by_layer(store.dump, self._scopes)
+        self._looks: dict[str, RowLook] = {}
+        self.layers: dict[str, LayerSums] = {}
+        for layer in store.catalogue.of_kind("feature"):
+            look = self._looks[layer.id] = self._look(layer.id)
+            try:
+                self.layers[layer.id] = layer_sums(store, layer.id, parts.pop(layer.id, None), look)
+            except (
+                ArithmeticError,
+                TypeError,
+                ValueError,
+                ShapelyError,
+            ) as error:  # what stands there is no row of ours
+                raise StoreError("store.damaged", cause=f"{layer.id}: {str(error)[:200]}") from error
+        self.unread = {name: LayerSums.of_parts(delivered) for name, delivered in parts.items()}
 
-    def parts(self, layer: str) -> DeliveredParts | None:
-        return self._parts.get(layer)
+    def _look(self, layer: str) -> RowLook:
+        version = max(self._beside.versions_of(layer), default=0)
+        recorded = self._history[version].recorded if version in self._history else ""
+        nothing = LayerCounters(layer, 0, -1, 0, None, None, None, None, None)
+        return RowLook(self._store.catalogue[layer], self._store.crs, recorded, self._counters.get(layer, nothing))
 
-    def rows(self, layer: str) -> LayerRows | None:
-        """Return the rows of a layer, None where the catalogue no longer names it."""
-        return self._of_layer(layer) if layer in self._store.catalogue else None
+    def changed(self, version: int) -> set[str]:
+        """Return the layers of which the store counts a change by a version."""
+        return self._beside.layers_of(version)
 
-    def _read(self, layer: str) -> LayerRows:
-        return layer_rows(self._store.dump, self._store.catalogue, layer)
+    def digests(self, layer: str, version: int) -> tuple[str, ...]:
+        """Return the digests of what a version delivered, wrote and closed of a layer, and of what it kept beside."""
+        return (*self.layers[layer].digests(version), self._beside.digest(layer, version, self.layers[layer].beside))
 
     def first_rule_digest(self, layer: str, version: int) -> str:
         """Return the digest of what a version delivered by the rule of stores before format 3."""
-        parts = self._parts.get(layer)
-        if parts is None:
-            return parts_digest(np.zeros(2, dtype=np.uint64))
-        chosen = (parts.version_from == version) & parts.first_known
-        return parts_digest(_total(parts_words(parts.fids[chosen], parts.first[chosen])))
-
-    def digest(self, layer: str, version: int) -> str:
-        """Return the digests of what a version delivered, wrote and closed of a layer."""
-        parts, rows = self._parts.get(layer), self.rows(layer)
-        delivered = np.zeros(2, dtype=np.uint64)
-        if parts is not None:
-            chosen = parts.version_from == version
-            delivered = _total(parts_words(parts.fids[chosen], parts.contents[chosen]))
-        assert rows is not None
-        written = _total(rows.words[rows.version_from == version])
-        closed = _total(rows.closing[rows.version_to == version])
-        return "-".join(map(parts_digest, (delivered, written, closed)))
+        sums = self.layers.get(layer) or self.unread.get(layer) or LayerSums()
+        return sums.first_digest(version)
 
     def altered(self, layer: str, version: int) -> int | None:
-        """Return a feature whose rows of a version say something else than the version delivered, None where all agree."""
-        parts, rows = self._parts.get(layer), self.rows(layer)
-        if parts is None or rows is None:
-            return None
-        mine = rows.version_from == version
-        written = {
-            (fid, *words) for fid, words in zip(rows.fids[mine].tolist(), rows.contents[mine].tolist(), strict=True)
-        }
-        chosen = parts.version_from == version
-        for fid, words in zip(parts.fids[chosen].tolist(), parts.contents[chosen].tolist(), strict=True):
-            if (fid, *words) not in written:
-                return int(fid)
-        return None
+        """Return a feature whose rows of a version say something else than the version delivered."""
+        return altered_feature(self._store, layer, version)
+
+    def counters(self) -> list[LayerCounters]:
+        """Return the numbers of each layer as its rows have them."""
+        versions = {name: max(self._beside.versions_of(name), default=0) for name in self._looks}
+        return [
+            expected_counters(look, versions[name], self._beside.boxes_of(name), self._scopes.last_fid(name))
+            for name, look in self._looks.items()
+        ]
+
+    def damages(self, counters: list[LayerCounters]) -> list[Damage]:
+        """Return what is wrong beside the chain: numbers of layers, boxes of changes, scopes of parts, blobs."""
+        damages: list[Damage] = []
+        touched = self._beside.touched(self._store.dump)
+        for expected, (name, look) in zip(counters, self._looks.items(), strict=True):
+            damages += counter_damages(expected, look)
+            versions, boxes = touched(name)
+            uncovered = uncovered_versions(look.boxes, versions, boxes)
+            uncovered += sorted({*versions.tolist()}.difference(self._beside.versions_of(name)))
+            if uncovered:
+                values = {"layer": name, "version": uncovered[0], "count": len(uncovered)}
+                damages.append(Damage("audit.change_boxes", values, True))
+        damages += self._scopes.damages(self._history)
+        used = {name: look.blobs for name, look in self._looks.items() if look.blobs}
+        return damages + blob_damages(self._store.dump("blob"), used)
 
 
-def _ensure_kept(store: Store, record: ChangesetRecord, digests: Mapping[str, str], evidence: _Evidence) -> None:
+def _ensure_no_more(newest: int, evidence: _Evidence) -> None:
+    """Refuse rows and parts of versions that the history does not know: its end was cut off."""
+    for layer, sums in evidence.layers.items():
+        if sums.last_version > newest:
+            raise ChainBroken(version=newest + 1, cause=f"{layer} holds version {sums.last_version}", expected=newest)
+
+
+def _ensure_kept(record: ChangesetRecord, digests: Mapping[str, str], evidence: _Evidence) -> None:
     """Refuse a version of which the store has kept other layers, or something else, than its line says."""
-    changed = store.changes(record.number)
-    if set(digests) != set(changed):
+    changed = evidence.changed(record.number)
+    if set(digests) != changed:
         raise ChainBroken(version=record.number, cause=f"changes of {sorted(changed)}", expected=sorted(digests))
     for layer, expected in digests.items():
         if record.rule < 3:
-            if "-" in expected and evidence.first_rule_digest(layer, record.number) != expected.split("-")[0]:
-                raise _not_adding_up(record.number, layer, "parts", expected.split("-")[0], evidence)
-        elif evidence.rows(layer) is not None:
-            _ensure_digest(record.number, layer, expected, evidence.digest(layer, record.number), evidence)
+            first = expected.split("-")[0]
+            if "-" in expected and evidence.first_rule_digest(layer, record.number) != first:
+                raise _not_adding_up(record.number, layer, "parts", first, evidence)
+        elif layer in evidence.layers:
+            _ensure_digests(record.number, layer, expected, evidence.digests(layer, record.number), evidence)
 
 
 def _ensure_sealed(record: ChangesetRecord, digests: Mapping[str, str], evidence: _Evidence) -> None:
     """Refuse a store that holds something else of the time before its seal."""
     for layer, expected in digests.items():
-        rows = evidence.rows(layer)
-        if rows is not None:
-            digest = sealed_digest(rows, evidence.parts(layer), record.number)
-            _ensure_digest(record.number, layer, expected, digest, evidence)
+        if layer in evidence.layers:
+            sealed = evidence.layers[layer].digests_before(record.number)
+            _ensure_digests(record.number, layer, expected, sealed, evidence)
 
 
-def _ensure_digest(version: int, layer: str, expected: str, digest: str, evidence: _Evidence) -> None:
-    for kind, wanted, held in zip(_KINDS, expected.split("-"), digest.split("-"), strict=True):
-        if wanted != held:
+def _ensure_digests(version: int, layer: str, expected: str, held: tuple[str, ...], evidence: _Evidence) -> None:
+    for kind, wanted, digest in zip(_KINDS, expected.split("-"), held, strict=False):
+        if wanted != digest:
             raise _not_adding_up(version, layer, kind, wanted, evidence)
 
 
 def _not_adding_up(version: int, layer: str, kind: str, expected: str, evidence: _Evidence) -> ChainBroken:
-    fid = evidence.altered(layer, version)
+    fid = evidence.altered(layer, version) if layer in evidence.layers and kind in _KINDS[:2] else None
     if fid is not None:
         cause = f"{layer} fid {fid} says something else"
         return ChainBroken(version=version, cause=cause, expected="what was delivered")
     return ChainBroken(version=version, cause=f"{kind} of {layer} do not add up", expected=expected)
-
-
-def _total(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    return np.asarray(words.sum(axis=0, dtype=np.uint64))

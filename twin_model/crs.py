@@ -9,6 +9,7 @@ their parameters are the town's own and come from its `private/` folder.
 from collections.abc import Callable
 from difflib import get_close_matches
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,12 @@ __all__ = [
     "datum_of",
     "epsg_of",
     "from_geocentric",
+    "grid_count",
     "is_projected",
     "lonlat_of",
     "placed_bounds",
     "placed_geometries",
+    "proj_version",
     "reachable_extent",
     "same_crs",
     "title_of",
@@ -408,3 +411,13 @@ def lonlat_of(crs: Any) -> Callable[[Floats, Floats], tuple[Floats, Floats]]:
     code = crs_code(crs)
     _transformer(code, CRS84)
     return lambda x, y: transform_xy(np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64), code, CRS84)
+
+
+def proj_version() -> str:
+    return pyproj.proj_version_str
+
+
+def grid_count() -> int:
+    """Return the number of grids of datum and height changes that PROJ finds on this machine; it fetches none."""
+    folder = Path(pyproj.datadir.get_data_dir())
+    return sum(path.suffix in {".tif", ".gsb", ".gtx"} for path in folder.iterdir())

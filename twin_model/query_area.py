@@ -12,10 +12,11 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from twin_model.byte_cache import remembering
 from twin_model.changeset import Box
 from twin_model.crs import authority_axis_swapped, same_crs, transform_bounds, transform_geometries
 from twin_model.errors import CrsRefused, QueryRefused
-from twin_model.filter.expression import Boolean, Expression, Geometry, Logical, Not, Property, Spatial
+from twin_model.filter.expression import Boolean, Expression, Geometry, Logical, Not, Spatial
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.frames import from_wkb
 from twin_model.temporal import ALWAYS
@@ -26,16 +27,31 @@ __all__ = ["bbox_area", "box_area", "conjunction", "filter_in_storage_crs", "nar
 _PIECES = 32
 """An edge is cut into this many pieces before it is transformed: 1 mm of sagitta on 5 km in a Gauss-Kruger zone."""
 _MARGIN = 1_000.0
+_VERTEX_BYTES = 24
 _GEOGRAPHIC = {"OGC:CRS84", "EPSG:4326", "EPSG:4490"}
 
 
-@lru_cache(maxsize=1024)
-def bbox_area(value: str, crs: str) -> BaseGeometry:
-    """Return the area of a `bbox` parameter as x, y of its CRS; of 6 numbers the heights are not looked at.
+_LONGEST_BOX = 300
+"""Characters of six numbers, with as many digits as anybody writes."""
 
-    In degrees a west edge east of the east edge means a box across the 180th meridian: two areas.
+Heights = tuple[float, float]
+
+
+def bbox_area(value: str, crs: str) -> tuple[BaseGeometry, Heights | None]:
+    """Return the area of a `bbox` parameter as x, y of its CRS and, of 6 numbers, the lowest and highest height in metres.
+
+    In degrees a west edge east of the east edge means a box across the 180th meridian: two areas. Heights are those that
+    features carry, in the town's height datum, whatever the CRS is.
     """
-    return _area_of(_numbers(value, crs), value[:100], crs)
+    if len(value) > _LONGEST_BOX:
+        raise QueryRefused("query.bbox", value=value[:100], cause=f"{len(value.split(','))} numbers")
+    return _bbox_area(value, crs)
+
+
+@lru_cache(maxsize=1024)
+def _bbox_area(value: str, crs: str) -> tuple[BaseGeometry, Heights | None]:
+    box, heights = _numbers(value, crs)
+    return _area_of(box, value[:100], crs), heights
 
 
 def box_area(box: Sequence[float], crs: str) -> BaseGeometry:
@@ -58,16 +74,19 @@ def _area_of(box: Box, value: str, crs: str) -> BaseGeometry:
     return _rectangle(minx, miny, maxx, maxy)
 
 
-def _numbers(value: str, crs: str) -> Box:
-    """Return minx, miny, maxx, maxy; the axes in the text are those of the CRS's authority."""
+def _numbers(value: str, crs: str) -> tuple[Box, Heights | None]:
+    """Return minx, miny, maxx, maxy, and heights if there are any; the axes in the text are those of the CRS's authority."""
     try:
-        numbers = [float(part) for part in value[:1_000].split(",")]
+        numbers = [float(part) for part in value.split(",")]
     except ValueError as error:
         raise QueryRefused("query.bbox", value=value[:100], cause="not numbers") from error
     if len(numbers) not in (4, 6) or not all(-1e9 < n < 1e9 for n in numbers):
         raise QueryRefused("query.bbox", value=value[:100], cause=f"{len(numbers)} numbers")
     a, b, c, d = numbers if len(numbers) == 4 else (*numbers[:2], *numbers[3:5])
-    return (b, a, d, c) if authority_axis_swapped(crs) else (a, b, c, d)
+    heights = (numbers[2], numbers[5]) if len(numbers) == 6 else None
+    if heights is not None and heights[0] > heights[1]:
+        raise QueryRefused("query.bbox", value=value[:100], cause="min > max")
+    return ((b, a, d, c) if authority_axis_swapped(crs) else (a, b, c, d)), heights
 
 
 def _rectangle(minx: float, miny: float, maxx: float, maxy: float) -> BaseGeometry:
@@ -78,7 +97,11 @@ def _rectangle(minx: float, miny: float, maxx: float, maxy: float) -> BaseGeomet
     return shapely.Point(corners[0]) if len(corners) == 1 else shapely.LineString((corners[0], corners[-1]))
 
 
-@lru_cache(maxsize=1024)
+def _bytes_of_areas(stored: BaseGeometry, area: BaseGeometry, *_: object) -> int:
+    return _VERTEX_BYTES * int(shapely.get_num_coordinates(stored) + shapely.get_num_coordinates(area))
+
+
+@remembering(most_bytes=16 * 2**20, bytes_of=_bytes_of_areas)
 def stored_area(area: BaseGeometry, crs: str, storage_crs: str, extent: Box, reach: float = 0.0) -> BaseGeometry:
     """Return an area in the storage CRS, cut to the neighbourhood of the extent; empty where it lies elsewhere.
 
@@ -112,17 +135,14 @@ def narrowed_to(
 ) -> FeatureQuery:
     """Return the query narrowed to features that meet an area: by the store's own box where that is exact.
 
-    `extent` is that of the layer, `where_crs` of the query the storage CRS.
+    `extent` is that of the layer. Whether features without geometry are among them says the query (`unplaced`).
     """
     if extent is None:
-        return query.with_(where=conjunction(query.where, Boolean(False)))
+        return query.with_(area=shapely.Point())
     if crs == storage_crs:
         return query.with_(bbox=area.bounds)
     stored = stored_area(area, crs, storage_crs, extent)
-    if shapely.covers(stored, shapely.box(*extent)):
-        return query.with_(bbox=extent)
-    meets = Spatial("intersects", Property("geometry"), Geometry(stored))
-    return query.with_(where=conjunction(query.where, Boolean(False) if stored.is_empty else meets))
+    return query.with_(bbox=extent) if shapely.covers(stored, shapely.box(*extent)) else query.with_(area=stored)
 
 
 def conjunction(one: Expression | None, other: Expression | None) -> Expression | None:

@@ -11,6 +11,7 @@ itself stands in `twin_model/audit.py`.
     verify_sources(town.path / "sources", town.store.changesets()).missing
 """
 
+import errno
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,7 +22,7 @@ from pathlib import Path
 
 from twin_model.changeset import Source
 from twin_model.delivery_identity import archived_files
-from twin_model.errors import SourceRefused
+from twin_model.errors import SourceRefused, StoreError
 from twin_model.store.base import ChangesetRecord
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 20
+_OF_THE_DISK = {errno.ENOSPC: "store.disk_full", errno.EDQUOT: "store.disk_full", errno.EROFS: "store.read_only"}
+"""What a disk says that takes nothing more, and the rule of the message."""
 
 
 @dataclass(frozen=True)
@@ -93,18 +96,32 @@ def source_copy(folder: Path, source: Source, files: tuple[Path, ...]) -> Iterat
     The copy is hashed: files that have changed since they were identified are a `SourceRefused`. Call `keep` before the
     commit, so that no version is without what it was read from. A damaged copy in the archive is replaced.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
-    part.chmod(0o755)
+    with _disk_in_our_words(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".part-", dir=folder))
+        part.chmod(0o755)
     try:
-        for path in files:
-            shutil.copy2(path, part / path.name)
+        with _disk_in_our_words(folder):
+            for path in files:
+                shutil.copy2(path, part / path.name)
         digest = digest_of(part / path.name for path in files)
         if digest != source.sha256:
             raise SourceRefused("source.changed", source=source.name, found=digest[:12], expected=source.sha256[:12])
         yield SourceCopy(part / source.name, lambda: _put(part, folder / source.sha256, source))
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+@contextmanager
+def _disk_in_our_words(folder: Path) -> Iterator[None]:
+    """Let a disk that is full or read-only be told so: the file that is read is not to blame."""
+    try:
+        yield
+    except OSError as error:
+        rule = _OF_THE_DISK.get(error.errno or 0)
+        if rule is None:
+            raise
+        raise StoreError(rule, path=str(folder), cause=str(error)) from error
 
 
 def keep_content(folder: Path, name: str, content: bytes) -> str:

@@ -9,7 +9,7 @@ from api_config.commands.ingest import progress_bar
 from api_config.commands.localized import verb
 from twin_model.backup import Backup, backup_town, restore_town
 from twin_model.store.copying import copy_store
-from twin_model.store.opening import create_store
+from twin_model.store.opening import copy_target
 
 __all__ = ["backup_command", "copy_command", "restore_command"]
 
@@ -78,9 +78,7 @@ def copy_command(lang: str) -> click.Command:
     @command
     def copy(context: CommandContext, target: str, as_json: bool) -> None:
         source = context.town.store
-        made = create_store(
-            target, source.catalogue, source.crs, folder=Path.cwd(), zone=context.town.settings.timezone
-        )
+        made = copy_target(target, source.catalogue, source.crs, folder=Path.cwd(), zone=context.town.settings.timezone)
         try:
             with progress_bar(context) as progress:
                 task = progress.add_task("", total=None)

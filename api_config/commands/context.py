@@ -3,13 +3,9 @@
 import contextlib
 import os
 import sys
-import tempfile
-import traceback
-import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import wraps
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +14,7 @@ from rich.console import Console
 
 from api_config.commands.typed_line import typed_line
 from api_config.settings import Settings
+from twin_model.error_log import write_error_log
 from twin_model.errors import CalledWrongly, NotFound, TwinError
 from twin_model.messages import render
 from twin_model.messages.command_lines import pasted_as
@@ -60,6 +57,10 @@ class CommandContext:
         """Print the words of a rule."""
         self.out.print(self.say(rule, **values), highlight=False, markup=False, soft_wrap=True)
 
+    def warn(self, rule: str, **values: Any) -> None:
+        """Print the words of a rule beside the output, in yellow."""
+        self.err.print(self.say(rule, **values), style="yellow", highlight=False, markup=False, soft_wrap=True)
+
     def print_error(self, error: TwinError) -> None:
         self.err.print(error.text(self.lang, "shell"), style="red", highlight=False, markup=False, soft_wrap=True)
 
@@ -70,13 +71,6 @@ class CommandContext:
 
 def help_text(key: str, lang: str) -> str:
     return render(f"help.{key}", lang, {})
-
-
-def _unforeseen(lang: str) -> str:
-    """Write what nobody foresaw to a file and return the sentence that names it: no traceback for a user."""
-    path = Path(tempfile.gettempdir()) / f"twin-error-{uuid.uuid4().hex[:8]}.log"
-    path.write_text(traceback.format_exc(), "utf-8")
-    return render("help.unforeseen", lang, {"path": str(path)})
 
 
 @contextlib.contextmanager
@@ -119,8 +113,9 @@ def _exit_code(
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except Exception:
-        context.err.print(_unforeseen(context.lang), style="red", highlight=False, markup=False, soft_wrap=True)
+    except Exception as error:
+        words = context.say("help.unforeseen", path=write_error_log(error))
+        context.err.print(words, style="red", highlight=False, markup=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:
         context.err.print(context.say("cli.stopped"))

@@ -1,13 +1,19 @@
-"""`twin doctor`: what older versions of the program left wrong in the town, and the changeset that mends it."""
+"""`twin doctor`: what the machine lacks, and what older versions of the program left wrong in the town.
 
+What is looked at on the machine stands in `api_config/environment.py`, in the town in `twin_model/doctor`.
+"""
+
+from collections import Counter
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
+from rich.cells import cell_len
 from rich.table import Table
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
+from api_config.environment import Check, State, check_environment
 from api_config.settings import user_name
 from twin_model.doctor import LayerTreatment, Treatment, apply_treatment, treatment_of
 from twin_model.errors import CalledWrongly
@@ -15,19 +21,28 @@ from twin_model.layer import ATTRIBUTES, Layer
 
 __all__ = ["doctor_command"]
 
+_STYLES: dict[State, str] = {"good": "default", "warning": "yellow", "error": "red"}
 _EXAMPLES = 3
 _EXAMPLES_IN_JSON = 100
 
 
 def doctor_command(lang: str) -> click.Command:
     @verb("doctor", lang)
+    @click.option("--environment", "is_machine_only", is_flag=True, help=help_text("doctor_environment", lang))
     @click.option("--apply", "is_applied", is_flag=True, help=help_text("doctor_apply", lang))
     @click.option("--reason", default="", help=help_text("ingest_reason", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def doctor(context: CommandContext, is_applied: bool, reason: str, as_json: bool) -> None:
+    def doctor(context: CommandContext, is_machine_only: bool, is_applied: bool, reason: str, as_json: bool) -> int:
         if is_applied and not reason.strip():
             raise CalledWrongly("doctor.no_reason")
+        checks = check_environment(context.settings.town, context.settings.viewer)
+        code = int(any(check.state == "error" for check in checks))
+        if is_machine_only or not (context.has_town or is_applied):
+            _print_environment(context, checks, as_json)
+            return code
+        if not as_json:
+            _print_environment(context, checks, as_json)
         store = context.town.store
         treatment = treatment_of(store)
         version = None
@@ -35,15 +50,46 @@ def doctor_command(lang: str) -> click.Command:
             author = user_name(context.settings)
             version = apply_treatment(store, treatment, author=author, reason=reason).number
         if as_json:
-            context.json(_record(context, treatment) | {"version": version})
-            return
+            context.json(
+                _record(context, treatment) | {"version": version, "environment": _environment_record(context, checks)}
+            )
+            return code
         _print(context, treatment)
         if version is not None:
             context.tell("doctor.applied", version=version)
         elif not treatment.is_empty:
             context.tell("doctor.dry")
+        return code
 
     return doctor
+
+
+def _print_environment(context: CommandContext, checks: list[Check], as_json: bool) -> None:
+    """Print a line for each check, or all of them as JSON; say so where there is no town to look at."""
+    if as_json:
+        context.json({"environment": _environment_record(context, checks)})
+        return
+    marks = {state: context.say(f"environment_fact.{state}") for state in _STYLES}
+    width = max(map(cell_len, marks.values()))
+    for check in checks:
+        mark = marks[check.state] + " " * (width - cell_len(marks[check.state]))
+        context.out.print(
+            f"{mark}  {check.text(context.lang)}",
+            style=_STYLES[check.state],
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+    counts = Counter(check.state for check in checks)
+    context.tell("environment_fact.summary", **{state: counts[state] for state in _STYLES})
+    if not context.has_town:
+        context.tell("environment_fact.no_town", path=str(context.settings.town))
+
+
+def _environment_record(context: CommandContext, checks: list[Check]) -> list[dict[str, Any]]:
+    return [
+        {"name": check.name, "state": check.state, "text": check.text(context.lang), **check.values} for check in checks
+    ]
 
 
 def _record(context: CommandContext, treatment: Treatment) -> dict[str, Any]:

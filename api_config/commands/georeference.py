@@ -9,8 +9,10 @@ from rich.table import Table
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
+from api_config.commands.read_limits import read_limits
 from ingest.control_points import AXES, ensure_good, ensure_in_town, read_control
 from ingest.place import place_of
+from ingest.reading import look_apart
 from twin_model.crs import crs_code
 from twin_model.errors import CalledWrongly
 from twin_model.local_grid import MODELS, Control, GridFit, Model, fit_grid, write_grid
@@ -52,7 +54,7 @@ def georeference_command(lang: str) -> click.Command:
         as_json: bool,
     ) -> None:
         target_crs = crs_code(crs) if crs else context.town.store.crs
-        points = _points(control, axes, source_axes, without)
+        points = _points(context, control, axes, source_axes, without)
         ensure_in_town(points, target_crs, place_of(context.town.store), control.name)
         fit = fit_grid(points, model, name, target_crs=target_crs, source_crs=_of_model(model, source_crs, points))
         _tell(context, fit, points, as_json=as_json)
@@ -65,9 +67,10 @@ def georeference_command(lang: str) -> click.Command:
     return georeference
 
 
-def _points(path: Path, axes: str | None, source_axes: str | None, without: str) -> Control:
+def _points(context: CommandContext, path: Path, axes: str | None, source_axes: str | None, without: str) -> Control:
     """Return the control points that are to be used."""
-    points = read_control(path, axes=axes, source_axes=source_axes)
+    limits = read_limits(context.settings)
+    points = look_apart(limits, path.name, read_control, path, axes=axes, source_axes=source_axes)
     left_out = tuple(filter(None, (number.strip() for number in without.replace("，", ",").split(","))))
     unknown = sorted(set(left_out) - set(points.numbers))
     if unknown:

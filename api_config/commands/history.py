@@ -1,6 +1,7 @@
 """`twin history`, `show`, `diff`, `revert`, `audit verify`: the past of the town, and how a step of it is undone."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
 from api_config.settings import user_name
 from tiles.encodings.differences import write_differences
-from twin_model.history import changeset_of, difference, history, predecessors_of, verify
+from twin_model.audit import rebuild, verify, verify_chain
+from twin_model.history import changeset_of, difference, history, predecessors_of
 from twin_model.layer import Field, Layer
 from twin_model.messages.values import quoted
 from twin_model.plan import KINDS
 from twin_model.sources import verify_sources
 from twin_model.store.base import ChangesetRecord, Store
+from twin_model.store.damage import Damage
 from twin_model.temporal import local_time
 
 __all__ = ["audit_group", "diff_command", "history_command", "revert_command", "show_command"]
@@ -138,30 +141,64 @@ def audit_group(lang: str) -> click.Group:
     def audit() -> None: ...
 
     @audit.command("verify", help=help_text("audit_verify", lang))
+    @click.option("--quick", is_flag=True, help=help_text("audit_quick", lang))
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
-    def prove(context: CommandContext, as_json: bool) -> int:
-        proved = verify(context.town.store)
-        sources = verify_sources(context.town.path / "sources", context.town.store.changesets())
-        code = int(bool(sources.missing or sources.differing))
-        if as_json:
-            context.json({"changesets": proved.changesets, "hash": proved.hash,
-                        "unproved": dict(proved.unproved), "unread": list(proved.unread),
-                        "sources": {"whole": sources.whole, "missing": dict(sources.missing), "differing": dict(sources.differing)}})  # fmt: skip
-            return code
-        context.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
-        remarks = (
-            ("store.unproved", "layers", proved.unproved),
-            ("store.unread", "layers", proved.unread),
-            ("source.copies_missing", "sources", sources.missing),
-            ("source.copies_differ", "sources", sources.differing),
+    def prove(context: CommandContext, quick: bool, as_json: bool) -> int:
+        return _prove_chain(context, as_json=as_json) if quick else _prove(context, as_json=as_json)
+
+    @audit.command("rebuild", help=help_text("audit_rebuild", lang))
+    @command
+    def make_anew(context: CommandContext) -> int:
+        store = context.town.store
+        before, after = verify(store).damages, rebuild(store).damages
+        context.tell(
+            "cli.rebuilt" if len(before) > len(after) else "cli.nothing_to_rebuild", count=len(before) - len(after)
         )
-        for rule, key, named in remarks:
-            if named:
-                context.tell(rule, **{key: named})
-        return code
+        for damage in after:
+            context.tell(damage.rule, **damage.values)
+        return int(bool(after))
 
     return audit
+
+
+def _prove_chain(context: CommandContext, *, as_json: bool) -> int:
+    proved = verify_chain(context.town.store)
+    if as_json:
+        context.json(asdict(proved))
+    else:
+        context.tell("cli.audited_chain", changesets=proved.changesets, hash=proved.hash[:16], since=proved.since)
+    return 0
+
+
+def _prove(context: CommandContext, *, as_json: bool) -> int:
+    """Prove the history and the archive of sources; tell what is wrong, and what can be made anew."""
+    town = context.town
+    proved = verify(town.store)
+    damages = [*proved.damages]
+    if town.settings.crs != town.store.crs:
+        damages.append(Damage("audit.town_crs", {"found": town.settings.crs, "expected": town.store.crs}))
+    sources = verify_sources(town.path / "sources", town.store.changesets())
+    code = int(bool(sources.missing or sources.differing or damages))
+    if as_json:
+        context.json({"changesets": proved.changesets, "hash": proved.hash,
+                    "unproved": dict(proved.unproved), "unread": list(proved.unread),
+                    "damages": [{"rule": each.rule, "rebuildable": each.is_derived, **each.values} for each in damages],
+                    "sources": {"whole": sources.whole, "missing": dict(sources.missing), "differing": dict(sources.differing)}})  # fmt: skip
+        return code
+    context.tell("cli.audited", changesets=proved.changesets, hash=proved.hash[:16])
+    for damage in damages:
+        context.tell(damage.rule, **damage.values)
+    remarks = (
+        ("store.unproved", "layers", proved.unproved),
+        ("store.unread", "layers", proved.unread),
+        ("source.copies_missing", "sources", sources.missing),
+        ("source.copies_differ", "sources", sources.differing),
+    )
+    for rule, key, named in remarks:
+        if named:
+            context.tell(rule, **{key: named})
+    return code
 
 
 def _record(store: Store, changeset: ChangesetRecord) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """`twin ingest` and `twin check`: sources in, changesets and findings out."""
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -22,6 +21,7 @@ from rich.table import Table
 
 from api_config.commands.context import CommandContext, clean_stdout, command, help_text
 from api_config.commands.localized import verb
+from api_config.commands.read_limits import read_limits, read_scope
 from api_config.commands.reports import (
     ensure_known_endings,
     group_lines,
@@ -32,12 +32,10 @@ from api_config.commands.reports import (
     write_reports,
 )
 from api_config.delivery import Delivery, Outcome, deliver, inspect, inspection_crs
-from api_config.settings import Settings, user_name
+from api_config.settings import user_name
 from ingest.draft import ReadOptions
 from ingest.encoding import ensure_encoding
 from ingest.mapping import read_mapping
-from ingest.reading import ReadLimits
-from ingest.scope_file import read_scope
 from tiles.encodings.finding_report import row_dict
 from tiles.encodings.finding_rows import FindingRow, short_reason
 from twin_model.crs import crs_code
@@ -45,10 +43,10 @@ from twin_model.errors import CalledWrongly
 from twin_model.local_grid import LOCAL
 from twin_model.messages import render
 from twin_model.temporal import parse_instant
+from twin_model.visible_text import visible
 
 __all__ = ["ProgressReporter", "check_command", "ingest_command", "print_outcomes"]
 
-_MOST_JOBS = 4
 _SHOWN = 5
 """So many files of an ending are named."""
 _SUMMED_UP = 3
@@ -67,8 +65,8 @@ class ProgressReporter:
         self._passed_over: list[tuple[str, Mapping[str, list[str]]]] = []
 
     def source(self, name: str, number: int, total: int) -> None:
-        self._name, self._records = name, 0
-        self._progress.update(self._sources, description=name, total=total, completed=number - 1)
+        self._name, self._records = escape(visible(name)), 0
+        self._progress.update(self._sources, description=self._name, total=total, completed=number - 1)
 
     def read(self, records: int) -> None:
         self._records += records
@@ -162,8 +160,8 @@ def ingest_command(lang: str) -> click.Command:
         **reading: Any,
     ) -> int:
         ensure_known_endings(reports)
-        options, limits = _options(context, effective=effective, **reading), _limits(context.settings, **reading)
-        reach, area = read_scope(scope, storage_crs=context.town.store.crs, crs=_of_scope(options))
+        options, limits = _options(context, effective=effective, **reading), read_limits(context.settings, **reading)
+        reach, area = read_scope(scope, limits, storage_crs=context.town.store.crs, crs=_of_scope(options))
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             delivery = Delivery(
@@ -205,7 +203,7 @@ def check_command(lang: str) -> click.Command:
     ) -> int:
         ensure_known_endings(reports)
         town = context.town if context.has_town else None
-        options, limits = _options(context, **reading), _limits(context.settings, **reading)
+        options, limits = _options(context, **reading), read_limits(context.settings, **reading)
         with clean_stdout(), progress_bar(context) as progress:
             reporter = ProgressReporter(progress, context.lang)
             outcomes = inspect(town, list(paths), options, reporter, limits, with_shapes=wants_map(reports))
@@ -243,13 +241,6 @@ def _options(
 def _of_scope(options: ReadOptions) -> str | None:
     """Return the CRS of a scope's file that states none; a local grid is none, for it needs its transformation."""
     return None if options.crs is None or options.crs.startswith(LOCAL) else options.crs
-
-
-def _limits(settings: Settings, *, jobs: int | None, memory: int | None, seconds: int | None, **_: Any) -> ReadLimits:
-    """Return how many sources are read at a time and what each may take: as the options say, else the settings."""
-    jobs = settings.jobs if jobs is None else jobs
-    jobs = min(os.cpu_count() or 1, _MOST_JOBS) if jobs is None else jobs
-    return ReadLimits(jobs, memory or settings.read_memory_mib or None, seconds or settings.read_seconds)
 
 
 def exit_code(outcomes: list[Outcome], *, strict: bool) -> int:

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from api_config.commands.context import CommandContext, clean_stdout, command, help_text
 from api_config.commands.localized import verb_group
+from api_config.commands.read_limits import read_limits
 from ingest.draft import ReadOptions
 from ingest.mapping import ensure_fits, read_mapping
 from ingest.mapping_draft import mapping_draft
 from ingest.mapping_report import FieldReport, LayerReport, mapping_report
 from ingest.readers import identify
-from ingest.reading import HERE, ReadRequest, SourceReaders
+from ingest.reading import ReadRequest, SourceReaders
 from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.crs import crs_code
 from twin_model.errors import CalledWrongly
@@ -36,7 +37,7 @@ def mapping_group(lang: str) -> click.Group:
     @click.option("-o", "--output", type=click.Path(path_type=Path), help=help_text("mapping_output", lang))
     @command
     def draft(context: CommandContext, files: tuple[Path, ...], output: Path | None) -> None:
-        with clean_stdout(), SourceReaders(HERE, len(files)) as readers:
+        with clean_stdout(), SourceReaders(read_limits(context.settings), len(files)) as readers:
             outlines = {path.name: readers.outline(_existing(path), ReadOptions()) for path in files}
         file = "" if output is None else str(output)
         texts = [mapping_draft(name, outline, _catalogue(context), lang, file) for name, outline in outlines.items()]
@@ -96,7 +97,11 @@ def _reports(context: CommandContext, path: Path, options: ReadOptions) -> list[
     catalogue = _catalogue(context)
     ensure_fits(options.mapping, catalogue)
     crs = context.town.store.crs if _has_town(context) else options.crs or _WITHOUT_TOWN
-    with clean_stdout(), SourceReaders(HERE, 1) as readers, tempfile.TemporaryDirectory(prefix="twin-draft-") as folder:
+    with (
+        clean_stdout(),
+        SourceReaders(read_limits(context.settings), 1) as readers,
+        tempfile.TemporaryDirectory(prefix="twin-draft-") as folder,
+    ):
         reader = readers.reader_of(path, options)
         outlines = readers.outline(path, options)
         request = ReadRequest(path, reader.name, identify(path, reader), options, catalogue, crs, Path(folder))

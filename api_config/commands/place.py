@@ -11,10 +11,11 @@ from rich.table import Table
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb
+from api_config.commands.read_limits import read_limits, read_scope
 from api_config.settings import user_name
 from ingest.model_place import ensure_in_town
 from ingest.place import place_of
-from ingest.scope_file import read_scope
+from ingest.reading import look_apart
 from twin_model.desk.model_places import Placed
 from twin_model.errors import CalledWrongly
 
@@ -59,7 +60,10 @@ def place_command(lang: str) -> click.Command:
             _list(context, as_json=as_json)
             return
         position = None if at is None else _numbers(at, (_PLANE, _SPACE))
-        pairs = [*(_pair(text) for text in points), *(_control_points(control) if control else ())]
+        limits = read_limits(context.settings)
+        pairs = [_pair(text) for text in points]
+        if control is not None:
+            pairs += look_apart(limits, control.name, _control_points, control)
         if not anywhere:
             places = [target for _, target in pairs] if position is None else [position]
             ensure_in_town(places, crs, place_of(context.town.store))
@@ -122,7 +126,7 @@ def _footprint(context: CommandContext, footprint: str, crs: str | None) -> Any:
     """Return the polygon of a file, or the id of a feature as it is."""
     if not Path(footprint).is_file():
         return footprint
-    _, area = read_scope(footprint, storage_crs=context.town.store.crs, crs=crs)
+    _, area = read_scope(footprint, read_limits(context.settings), storage_crs=context.town.store.crs, crs=crs)
     return area
 
 

@@ -5,6 +5,7 @@ import uvicorn
 
 from api_config.commands.context import CommandContext, command, help_text
 from api_config.commands.localized import verb, verb_group
+from api_config.environment import old_libraries
 from api_config.ogc.stock import stock_configuration
 from api_config.serving import ensure_publishable, run_workers
 
@@ -37,8 +38,16 @@ def serve_town(
         f"{shown}/viewer/",
         f"{shown}/collections/building/items?limit=3&filter=storeys%20%3E%2020",
     )
+    has_viewer = (settings.viewer / "index.html").is_file()
     for label, address in zip(labels, addresses, strict=True):
-        context.out.print(f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True)
+        if has_viewer or not address.endswith("/viewer/"):
+            context.out.print(
+                f"  {context.say('cli.pair', name=label, value=address)}", highlight=False, soft_wrap=True
+            )
+    if not has_viewer:
+        context.warn("cli.serve_no_viewer", path=str(settings.viewer))
+    for check in old_libraries():
+        context.err.print(check.text(context.lang), style="yellow", highlight=False, markup=False, soft_wrap=True)
     run_workers(settings, host, port, workers, uvicorn)
 
 

@@ -5,11 +5,23 @@ import sys
 import warnings
 from typing import Any
 
-from twin_model.errors import TownWarning
+from rich.console import Console
+from rich.text import Text
 
-__all__ = ["keep_libraries_quiet"]
+from twin_model.errors import TownWarning
+from twin_model.visible_text import visible
+
+__all__ = ["TerminalConsole", "keep_libraries_quiet"]
 
 _HEARD = ("twin", "uvicorn")
+
+
+class TerminalConsole(Console):
+    """A console whose texts hold nothing that a terminal obeys: names and values come from whoever delivers."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return a text as the console shows it; every text that is printed, and every cell of a table, comes by here."""
+        return super().render_str(visible(text), **options)
 
 
 def keep_libraries_quiet(lang: str) -> None:
@@ -23,6 +35,6 @@ def keep_libraries_quiet(lang: str) -> None:
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         """Print a warning of ours as a sentence, without the line of code that Python puts before it."""
         if isinstance(message, TownWarning):
-            print(message.text(lang), file=sys.stderr)
+            print(visible(message.text(lang)), file=sys.stderr)
 
     warnings.showwarning = show

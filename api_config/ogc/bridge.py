@@ -22,6 +22,7 @@ from api_config.web.family import RouteFamily, conformance_of, paths_of
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
 from twin_model.messages import render
+from twin_model.store.freshness import mark_of
 from twin_model.town import Town
 from twin_model.view import Policy
 
@@ -51,7 +52,7 @@ class Bridge:
 
     def __init__(self, town: Town, families: Sequence[RouteFamily], *, page_most: int = 10_000) -> None:
         self._town, self._families, self._page_most = town, families, page_most
-        self._apis: OrderedDict[tuple[int, str], tuple[API, dict[str, Any]]] = OrderedDict()
+        self._apis: OrderedDict[tuple[tuple[int, str], str], tuple[API, dict[str, Any]]] = OrderedDict()
         self._lock = threading.Lock()
 
     def published(self, policy: Policy) -> list[Layer]:
@@ -60,14 +61,18 @@ class Bridge:
 
     def _api(self, policy: Policy) -> tuple[API, dict[str, Any]]:
         """Return pygeoapi's API and OpenAPI document for the town as of now; built anew when the town changes."""
-        key = (self._town.store.version(), policy.digest)
+        store = self._town.store
+        key = (mark_of(store, store.version()), policy.digest)
         with self._lock:
             if key not in self._apis:
                 config = configuration(self._town, _HERE, policy=policy, layers=self.published(policy))
                 openapi = get_oas(deepcopy(config), fail_on_invalid_collection=False)
                 layers = self.published(policy)
                 paths = paths_of(self._families, layers)
-                document = patched_openapi(deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most)
+                systems = [uri_of(crs) for crs in crs_list(self._town)]
+                document = patched_openapi(
+                    deepcopy(openapi), _HERE, layers, paths, page_most=self._page_most, systems=systems
+                )
                 self._apis[key] = (API(config, openapi), document)
                 while len(self._apis) > _KEPT:
                     self._apis.popitem(last=False)
@@ -102,6 +107,7 @@ class Bridge:
                 title("conformance"),
             ),
             _link(f"{base}/collections", "data", "application/json", title("collections")),
+            _link(f"{base}/tiles", f"{_REL}/tilesets-vector", "application/json", title("town_tiles")),
             _link(
                 f"{base}/tileMatrixSets",
                 f"{_REL}/tiling-schemes",
@@ -190,6 +196,8 @@ class Bridge:
         }
         answer["x-placed"] = is_placed(self._town, layer, policy)
         answer["x-features"] = features_of(self._town, layer, policy)
+        if layer.geometry.endswith("Z"):
+            answer["x-height-datum"] = self._town.settings.height_datum
         answer["x-cim"] = {"class": layer.cim_class, "level": layer.cim_level}
         return answer
 

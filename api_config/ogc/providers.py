@@ -1,6 +1,7 @@
 """Ordinary pygeoapi plugins over a town, read-only: an unmodified `pygeoapi serve` can publish it with them."""
 
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from twin_model.query_area import box_area, filter_in_storage_crs, narrowed_to
 from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.frames import from_wkb
 from twin_model.town import Town, open_town
+from twin_model.town_settings import TOWN_FILE
 from twin_model.view import View
 
 __all__ = ["TownFeatureProvider"]
@@ -31,8 +33,14 @@ _JSON_TYPES = {
 }
 
 
-@lru_cache(maxsize=8)
 def _town(path: str) -> Town:
+    """Return the town of a folder, as its `town.toml` is now: a layer that is closed there is closed at the next request."""
+    written = (Path(path) / TOWN_FILE).stat()
+    return _town_as_written(path, written.st_mtime_ns, written.st_size)
+
+
+@lru_cache(maxsize=8)
+def _town_as_written(path: str, _changed_ns: int, _size: int) -> Town:
     return open_town(path)
 
 
@@ -44,6 +52,8 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         self._known_fields: dict[str, dict[str, str]] = {}
         self._town = _town(provider_def["data"]["town"])
         self._policy = anonymous_policy(self._town)
+        if not self._policy.admits(provider_def["data"]["layer"]):
+            raise ProviderItemNotFoundError(f"collection {provider_def['data']['layer']} not found")
         self._layer = self._policy.visible(self._town.catalogue[provider_def["data"]["layer"]])
         self.get_fields()
 
@@ -116,7 +126,7 @@ class TownFeatureProvider(BaseProvider):  # type: ignore[misc]
         )
         if not bbox:
             return query
-        return narrowed_to(query, box_area(bbox, CRS84), CRS84, store.crs, extent)
+        return narrowed_to(query.with_(unplaced=True), box_area(bbox, CRS84), CRS84, store.crs, extent)
 
     def _features(self, query: FeatureQuery) -> list[dict[str, Any]]:
         columns, rows = self._town.store.rows(query)

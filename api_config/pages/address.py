@@ -3,9 +3,10 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from api_config.web.call import Call
+from api_config.web.path import path_segment
 
 __all__ = ["PageAddress", "address_of", "safe_href", "value_href"]
 
@@ -25,12 +26,12 @@ class PageAddress:
     def page(self, *parts: str, **query: str) -> str:
         """Return the path of a page; a language chosen by the reader is kept, parts are quoted."""
         language = {"lang": self.params["lang"]} if "lang" in self.params else {}
-        path = self.root + "/" + "/".join(quote(str(part), safe=":") for part in parts)
+        path = self.root + "/" + "/".join(path_segment(str(part)) for part in parts)
         return path + ("?" + urlencode(language | query) if language or query else "")
 
     def data(self, *parts: str, **query: str) -> str:
         """Return the whole address of a document for other programs."""
-        path = "/".join((self.base, *(quote(str(part), safe=":") for part in parts)))
+        path = "/".join((self.base, *(path_segment(str(part)) for part in parts)))
         return path + ("?" + urlencode(query) if query else "")
 
     def query(self, *without: str, **changes: str) -> str:

@@ -22,6 +22,8 @@ from twin_model.messages.values import title_of_layer
 __all__ = ["Document", "feature_title", "number", "render_page"]
 
 Document = Mapping[str, Any]
+_LONGEST_TEXT, _LONGEST_CELL = 10_000, 300
+"""Characters of a value on the page of its feature, and in a table of many."""
 
 
 @cache
@@ -44,6 +46,7 @@ def _environment() -> Environment:
         "unit": _unit,
         "group": _grouped,
         "pretty": _pretty,
+        "readable": _readable,
     }
     environment.tests["mapping_value"] = lambda value: isinstance(value, Mapping)
     environment.tests["list_value"] = lambda value: isinstance(value, list)
@@ -81,6 +84,16 @@ def _unit(unit: str) -> str:
 
 def _pretty(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+
+
+def _readable(value: Any, whole: bool, too_long: str) -> Any:
+    """Return a text no longer than a reader looks at, with how long it is; the data hold all of it."""
+    most = _LONGEST_TEXT if whole else _LONGEST_CELL
+    return (
+        value
+        if not isinstance(value, str) or len(value) <= most
+        else value[:most] + too_long.format(n=_grouped(len(value)))
+    )
 
 
 def _instant(value: object, zone: ZoneInfo) -> str:

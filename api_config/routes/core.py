@@ -35,11 +35,12 @@ from twin_model.errors import QueryRefused
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.frames import from_wkb
-from twin_model.store.freshness import holds_features
+from twin_model.store.freshness import holds_features, mark_of
 
 __all__ = ["FAMILY"]
 
 _FORMATS = {"json": "application/json", "html": "text/html"}
+_JSON_ONLY = {"json": "application/json"}
 _SCHEMAS = {"json": "application/schema+json", "html": "text/html"}
 _SEARCHES = {"json": "application/geo+json", "geojson": "application/geo+json", "html": "text/html"}
 _FORMATS_OF_API = "application/vnd.oai.openapi+json;version=3.0"
@@ -80,7 +81,7 @@ def functions(request: Request) -> Response:
     """Answer the functions that a filter may call besides the standard's own."""
     call = Call(request)
     call.allow("f")
-    call.format({"json": "application/json"}, "json")
+    call.format(_JSON_ONLY, "json")
     return answer_json(request, functions_document(call.lang))
 
 
@@ -98,7 +99,8 @@ def collections(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     form = call.format(_FORMATS, "json")
-    etag = etag_of(call.town.store.version(), call.here, call.lang, form, call.policy.digest)
+    store = call.town.store
+    etag = etag_of(mark_of(store, store.version()), call.here, call.lang, form, call.policy.digest)
     held = not_modified(request, etag)
     if held is not None:
         return held
@@ -225,15 +227,21 @@ def readyz(request: Request) -> Response:
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     form, plain, number = ["f", "lang"], "text/plain", {"type": "number"}
     paths = {
-        "/": get_operation("landing", "Landing page", JSON, form),
-        "/conformance": get_operation("conformance", "Conformance classes", JSON, form),
-        "/api": get_operation("api", "This document", _FORMATS_OF_API, form),
-        "/collections": get_operation("collections", "Collections", JSON, form),
-        "/functions": get_operation("functions", "Functions of filters", JSON, form),
+        "/": get_operation("landing", "Landing page", _FORMATS, form, answers="landingPage"),
+        "/conformance": get_operation("conformance", "Conformance classes", _FORMATS, form, answers="conformance"),
+        "/api": get_operation("api", "This document", _OPENAPI, form, answers="openapi"),
+        "/collections": get_operation("collections", "Collections", _FORMATS, form, answers="collections"),
+        "/functions": get_operation("functions", "Functions of filters", _JSON_ONLY, form, answers="functions"),
         "/search": get_operation(
-            "search", "Search in all collections", "application/geo+json", ["q", "limit", "datetime", "recorded", *form]
+            "search",
+            "Search in all collections",
+            _SEARCHES,
+            ["q", "limit", "datetime", "recorded", *form],
+            answers="featureCollection",
         ),
-        "/crs/transform": get_operation("transform", "A coordinate in another system", JSON, ["lang"]),
+        "/crs/transform": get_operation(
+            "transform", "A coordinate in another system", JSON, ["lang"], answers="position"
+        ),
         "/healthz": get_operation("healthz", "Whether the service runs", plain, []),
         "/readyz": get_operation("readyz", "Whether the store can be read", plain, []),
     }
@@ -250,11 +258,18 @@ def _collection_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     form = ["f", "lang"]
     schemas = {
         f"{here}/{name}": get_operation(
-            f"{layer.id}.{name.replace('/', '.')}", f"{name} of {layer.title.en}", _SCHEMAS["json"], form, tags
+            f"{layer.id}.{name.replace('/', '.')}",
+            f"{name} of {layer.title.en}",
+            _SCHEMAS,
+            form,
+            tags,
+            answers="jsonSchema",
         )
         for name in ("queryables", "sortables", "schema", "schemas/feature")
     }
-    return {here: get_operation(f"{layer.id}.describe", layer.title.en, JSON, form, tags)} | schemas
+    return {
+        here: get_operation(f"{layer.id}.describe", layer.title.en, _FORMATS, form, tags, answers="collection")
+    } | schemas
 
 
 _ROUTES = [
@@ -281,13 +296,20 @@ FAMILY = RouteFamily(
     conformance=frozenset(
         {
             "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/landing-page",
             "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/json",
+            "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/html",
             "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/oas30",
             "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
             f"{_FEATURES}-1/1.0/conf/core",
             f"{_FEATURES}-1/1.0/conf/html",
             f"{_FEATURES}-1/1.0/conf/oas30",
             f"{_FEATURES}-3/1.0/conf/queryables",
+            f"{_FEATURES}-3/1.0/conf/queryables-query-parameters",
+            f"{_FEATURES}-5/1.0/conf/schemas",
+            f"{_FEATURES}-5/1.0/conf/core-roles-features",
+            f"{_FEATURES}-5/1.0/conf/returnables-and-receivables",
+            f"{_FEATURES}-5/1.0/conf/queryables",
             "http://www.opengis.net/spec/cql2/1.0/conf/functions",
             f"{_FEATURES}-5/1.0/conf/sortables",
         }

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 import orjson
 from starlette.requests import Request
@@ -32,6 +32,7 @@ from api_config.web.openapi import (
     query_parameter,
     titles_of,
 )
+from api_config.web.path import path_segment
 from api_config.web.properties import typed_value
 from api_config.web.schema import sortables
 from tiles.encodings.geojson import with_members
@@ -48,7 +49,7 @@ from twin_model.store.select import ensure_sorts, has_attributes, queryables
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["FAMILY", "item_bytes", "layer_of", "words_of"]
+__all__ = ["FAMILY", "item_bytes", "layer_of", "search_of", "words_of"]
 
 GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
@@ -61,6 +62,9 @@ _QUICK_ROWS = 1_000
 _SEARCHING = ("filter", "q", "sortby", "datetime", "recorded")
 _LONGEST_WORDS = 200
 _MOST_KEYS = 16
+_LONGEST_CRS = 200
+"""Characters; what has more is none of the systems that are offered."""
+
 _CRS_FORMS = re.compile(
     r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
     re.IGNORECASE | re.ASCII,
@@ -97,6 +101,12 @@ def items(request: Request) -> Response:
         return answer(request, body, _HTML, etag=etag)
     links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
     return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
+
+
+def search_of(call: Call, layer: Layer) -> tuple[str, bytes]:
+    """Return the CRS and the page of features of a call whose parameters came in a body."""
+    asked = _asked(call, layer)
+    return asked.crs, _page(call, asked)
 
 
 def is_search(request: Request) -> bool:
@@ -138,7 +148,7 @@ def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes
     if not rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
-    item = f"{here}/items/{quote(rows[0][1])}"
+    item = f"{here}/items/{path_segment(rows[0][1])}"
     links = [
         {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
@@ -229,6 +239,7 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
         return returned
     plain = (
         query.bbox is None
+        and query.area is None
         and query.where is None
         and query.text is None
         and query.view.is_now
@@ -239,21 +250,42 @@ def _matched(call: Call, asked: Asked, returned: int, more: bool) -> int | None:
 
 def _links(
     call: Call, asked: Asked, columns: tuple[str, ...], rows: list[tuple[Any, ...]], more: bool
-) -> list[dict[str, str]]:
+) -> list[dict[str, Any]]:
     here = f"{call.base}/collections/{asked.layer.id}"
-    links = [
-        {"href": call.here, "rel": "self", "type": GEOJSON},
-        {"href": here, "rel": "collection", "type": "application/json"},
-        {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
-        {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
-    ]
+    is_posted = call.request.method == "POST"
+    links = (
+        []
+        if is_posted
+        else [
+            {"href": call.here, "rel": "self", "type": GEOJSON},
+            {"href": here, "rel": "collection", "type": "application/json"},
+            {"href": f"{here}/items?{_address(call, f='html')}", "rel": "alternate", "type": "text/html"},
+            {"href": f"{here}/queryables", "rel": QUERYABLES, "type": "application/schema+json"},
+        ]
+    )
     if more:
         names = [key.name for key in asked.query.sort]
         last = dict(zip(columns, rows[-1], strict=True))
         values = _sort_values(call, asked, last, names)
         mark = Cursor(asked.version, (*values, last["fid"])).text(_checksum(call))
+        if is_posted:
+            return [*links, _next_search(call, here, mark)]
         links.append({"href": f"{here}/items?{_address(call, cursor=mark)}", "rel": "next", "type": GEOJSON})
     return links
+
+
+def _next_search(call: Call, here: str, cursor: str) -> dict[str, Any]:
+    """Return the link to the next page of a search: the same body with a cursor (`method`, `body`, `merge` as in STAC API)."""
+    named = {name: call.request.query_params[name] for name in ("lang", "f") if name in call.request.query_params}
+    address = f"{here}/search" + (f"?{urlencode(named)}" if named else "")
+    return {
+        "href": address,
+        "rel": "next",
+        "type": GEOJSON,
+        "method": "POST",
+        "body": {"cursor": cursor},
+        "merge": True,
+    }
 
 
 def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]) -> list[Any]:
@@ -261,7 +293,15 @@ def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]
     if all(name in row for name in names):
         return [row[name] for name in names]
     query = asked.query.with_(
-        fields=None, geometry=False, fids=(row["fid"],), after=None, limit=1, bbox=None, where=None, text=None
+        fields=None,
+        geometry=False,
+        fids=(row["fid"],),
+        after=None,
+        limit=1,
+        bbox=None,
+        area=None,
+        where=None,
+        text=None,
     )
     columns, rows = call.town.store.rows(query)
     whole = dict(zip(columns, rows[0], strict=True))
@@ -290,7 +330,10 @@ def _crs(call: Call, layer: Layer, name: str) -> str:
     value = call.params.get(name)
     if value is None:
         return CRS84
-    return _offered(value, layer.id, crs_list(call.town))
+    offered = crs_list(call.town)
+    if len(value) > _LONGEST_CRS:
+        raise QueryRefused("query.crs", crs=value[:100], layer=layer.id, nearest=[uri_of(each) for each in offered])
+    return _offered(value, layer.id, offered)
 
 
 @lru_cache(maxsize=256)
@@ -311,7 +354,10 @@ def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
     value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
     if value is None:
         return query
-    return narrowed_to(query, bbox_area(value, crs), crs, store.crs, _extent(call, layer))
+    area, heights = bbox_area(value, crs)
+    # What has no geometry is in every box: OGC API - Features part 1, /req/core/fc-bbox-response, C.
+    placed_or_not = query.with_(heights=heights, unplaced=True)
+    return narrowed_to(placed_or_not, area, crs, store.crs, _extent(call, layer))
 
 
 def words_of(call: Call) -> str | None:
@@ -406,21 +452,25 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title = layer.title.en
-    items = get_operation(f"{layer.id}.items", f"Features of {title}", GEOJSON, list(PARAMETERS), tags)
+    items = get_operation(
+        f"{layer.id}.items", f"Features of {title}", _FORMATS, [*PARAMETERS, "f"], tags, answers="featureCollection"
+    )
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
         for name, kind in queryables(layer).items()
-        if kind != "geometry" and name not in PARAMETERS
+        if kind != "geometry" and name not in _PARAMETERS
     ]
     items["get"]["parameters"] += fields
-    item = get_operation(f"{layer.id}.item", f"One feature of {title}", GEOJSON, list(_ITEM_PARAMETERS), tags)
+    item = get_operation(
+        f"{layer.id}.item", f"One feature of {title}", _FORMATS, list(_ITEM_PARAMETERS), tags, answers="feature"
+    )
     add_parameters(item, path_parameter("featureId", TEXT))
     return {f"{here}/items": items, f"{here}/items/{{featureId}}": item}
 
 
 _ROUTES = [
     get_route("/collections/{collection}/items", items, heavy=is_search),
-    get_route("/collections/{collection}/items/{id:path}", item),
+    get_route("/collections/{collection}/items/{id:segments}", item),
 ]
 _STANDARD = "http://www.opengis.net/spec/ogcapi-features"
 _CQL2 = "http://www.opengis.net/spec/cql2/1.0/conf"
@@ -439,7 +489,13 @@ FAMILY = RouteFamily(
             f"{_CQL2}/basic-cql2",
             f"{_CQL2}/advanced-comparison-operators",
             f"{_CQL2}/basic-spatial-functions",
+            f"{_CQL2}/basic-spatial-functions-plus",
             f"{_CQL2}/spatial-functions",
+            f"{_CQL2}/temporal-functions",
+            f"{_CQL2}/case-insensitive-comparison",
+            f"{_CQL2}/accent-insensitive-comparison",
+            f"{_CQL2}/property-property",
+            f"{_CQL2}/arithmetic",
         }
     ),
 )

@@ -14,7 +14,7 @@ from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modifi
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.lanes import get_route
-from api_config.web.openapi import JSON, WHOLE, add_parameters, get_operation, path_parameter
+from api_config.web.openapi import WHOLE, add_parameters, get_operation, path_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
@@ -26,10 +26,24 @@ from twin_model.store.frames import from_wkb
 from twin_model.store.freshness import state_of
 from twin_model.view import View
 
-__all__ = ["FAMILY", "encode_layer_tile"]
+__all__ = [
+    "FAMILY",
+    "MVT",
+    "drawn_zoom",
+    "encode_layer_tile",
+    "ensure_within",
+    "holds_rows",
+    "limits_of",
+    "tile_answer",
+    "tile_state",
+    "tileset_of",
+]
 
 MVT = "application/vnd.mapbox-vector-tile"
 _BUFFER = 64 / 4096
+_LAST_LISTED = 20
+"""The last zoom of which a tileset tells limits; there are tiles beyond it."""
+
 _NOWHERE = (0.0, 0.0, 0.0, 0.0)
 _TILE = {"mvt": MVT}
 _JSON = {"json": "application/json"}
@@ -43,22 +57,33 @@ def tile(request: Request) -> Response:
     call.format(_TILE, "mvt")
     layer = layer_of(call)
     grid = tile_matrix_set(request.path_params["tms"])
-    z, row, col = call.whole("z", "row", "col")
-    if not grid.contains(z, row, col):
-        raise NotFound("tile.outside", tile=f"{z}/{row}/{col}", name=grid.id)
-    view, box = call.view(), _storage_box(call, layer, grid, z, row, col)
-    etag = etag_of(grid.id, z, row, col, *state_of(call.town.store, layer, view, box))
+    address, view = ensure_within(call, grid), call.view()
+    etag = etag_of(grid.id, *address, *tile_state(call, layer, grid, address, view))
     held = not_modified(request, etag)
     if held is not None:
         return held
     if request.method == "HEAD":
-        rows = _row_count(call, layer, box, _drawn_zoom(layer, grid, z), view, 1)
-        return _tile_answer(request, b" " * rows, etag, 0)
-    data, dropped = encode_layer_tile(call, layer, grid, (z, row, col), view)
-    return _tile_answer(request, data, etag, dropped)
+        return tile_answer(request, b" " * holds_rows(call, layer, grid, address, view), etag, 0)
+    data, dropped = encode_layer_tile(call, layer, grid, address, view)
+    return tile_answer(request, data, etag, dropped)
 
 
-def _tile_answer(request: Request, data: bytes, etag: str, dropped: int) -> Response:
+def ensure_within(call: Call, grid: TileMatrixSet) -> tuple[int, int, int]:
+    """Return zoom, row and column of the address; a tile that the set does not have is refused."""
+    z, row, col = call.whole("z", "row", "col")
+    if not grid.contains(z, row, col):
+        raise NotFound("tile.outside", tile=f"{z}/{row}/{col}", name=grid.id)
+    return z, row, col
+
+
+def tile_state(
+    call: Call, layer: Layer, grid: TileMatrixSet, address: tuple[int, int, int], view: View
+) -> tuple[Any, ...]:
+    """Return what the tile of a layer depends on besides its address."""
+    return state_of(call.town.store, layer, view, _storage_box(call, layer, grid, *address))
+
+
+def tile_answer(request: Request, data: bytes, etag: str, dropped: int) -> Response:
     if not data:
         return Response(status_code=204, headers={"ETag": etag, "Cache-Control": "no-cache", "Vary": VARY})
     headers = {"X-Features-Dropped": str(dropped)} if dropped else {}
@@ -87,22 +112,29 @@ def _extent_in(extent: Box, crs: str, target: str) -> Box:
     return transform_bounds(extent, crs, target)
 
 
-def _drawn_zoom(layer: Layer, grid: TileMatrixSet, z: int) -> int | None:
-    """Return up to which of a feature's zooms a tile draws, None for all.
+def drawn_zoom(grid: TileMatrixSet, z: int) -> int:
+    """Return the zoom of WebMercatorQuad, in which zooms of features are counted, of a zoom of a set.
 
-    Zooms of features are counted in WebMercatorQuad; a set that begins with two tiles is one zoom finer.
+    A set that begins with two tiles is one zoom finer.
     """
     zoom: int = z + grid.root_width.bit_length() - 1
+    return zoom
+
+
+def _last_zoom(layer: Layer, grid: TileMatrixSet, z: int) -> int | None:
+    """Return up to which of a feature's zooms a tile draws, None for all."""
+    zoom = drawn_zoom(grid, z)
     return zoom if zoom < layer.zoom.latest else None
 
 
-def _row_count(call: Call, layer: Layer, box: Box, drawn: int | None, view: View, limit: int) -> int:
-    """Return how many rows a tile is made of, at most `limit`; geometry is not read."""
+def holds_rows(call: Call, layer: Layer, grid: TileMatrixSet, address: tuple[int, int, int], view: View) -> bool:
+    """Say whether a tile has anything of a layer; geometry is not read."""
+    box = _storage_box(call, layer, grid, *address)
     if not layer.has_geometry or box == _NOWHERE:
-        return 0
-    query = FeatureQuery(layer.id, view=view, bbox=box, fields=(), geometry=False, max_zoom=drawn, limit=limit)
-    _, rows = call.town.store.rows(query)
-    return len(rows)
+        return False
+    drawn = _last_zoom(layer, grid, address[0])
+    query = FeatureQuery(layer.id, view=view, bbox=box, fields=(), geometry=False, max_zoom=drawn, limit=1)
+    return bool(call.town.store.rows(query)[1])
 
 
 def encode_layer_tile(
@@ -114,7 +146,7 @@ def encode_layer_tile(
     if not layer.has_geometry or box == _NOWHERE:
         return b"", 0
     names = tuple(field.name for field in layer.fields if field.format != "json" and field.queryable)
-    query = FeatureQuery(layer.id, view=view, bbox=box, fields=names, max_zoom=_drawn_zoom(layer, grid, z))
+    query = FeatureQuery(layer.id, view=view, bbox=box, fields=names, max_zoom=_last_zoom(layer, grid, z))
     columns, rows = call.town.store.rows(query)
     if not rows:
         return b"", 0
@@ -140,7 +172,7 @@ def tilesets(request: Request) -> Response:
     call.format(_JSON, "json")
     layer = layer_of(call)
     here = f"{call.base}/collections/{layer.id}/tiles"
-    listed = [_tileset(call, layer, grid, here) for grid in TILE_MATRIX_SETS.values()]
+    listed = [_tileset(call, layer, grid) for grid in TILE_MATRIX_SETS.values()]
     return answer_json(
         request,
         {
@@ -157,29 +189,44 @@ def tileset(request: Request) -> Response:
     call.format(_JSON, "json")
     layer = layer_of(call)
     grid = tile_matrix_set(request.path_params["tms"])
-    extent = transform_bounds(tuple(extent_of(call.town, layer, call.policy)), "OGC:CRS84", grid.epsg)  # type: ignore[arg-type]
-    limits = [
-        limit
-        for limit in (grid.limits(extent, z) for z in range(max(0, layer.zoom.start + 1 - grid.root_width), 21))
-        if limit is not None
-    ]
-    body = _tileset(call, layer, grid, f"{call.base}/collections/{layer.id}/tiles") | {
-        "tileMatrixSetLimits": [limit.to_dict() for limit in limits]
-    }
-    return answer_json(request, body)
+    limits = limits_of(grid, extent_of(call.town, layer, call.policy), layer.zoom.start)
+    return answer_json(request, _tileset(call, layer, grid) | {"tileMatrixSetLimits": limits})
 
 
-def _tileset(call: Call, layer: Layer, grid: TileMatrixSet, here: str) -> dict[str, Any]:
-    west, south, east, north = extent_of(call.town, layer, call.policy)
+def limits_of(grid: TileMatrixSet, extent: Sequence[float], first_zoom: int) -> list[dict[str, Any]]:
+    """Return the rows and columns of each zoom that an extent in degrees meets; the first zoom is one of WebMercatorQuad."""
+    west, south, east, north = extent
+    bounds = transform_bounds((west, south, east, north), "OGC:CRS84", grid.epsg)
+    limits = (grid.limits(bounds, z) for z in range(max(0, first_zoom + 1 - grid.root_width), _LAST_LISTED + 1))
+    return [limit.to_dict() for limit in limits if limit is not None]
+
+
+def _tileset(call: Call, layer: Layer, grid: TileMatrixSet) -> dict[str, Any]:
+    here, extent = f"{call.base}/collections/{layer.id}/tiles", extent_of(call.town, layer, call.policy)
+    return tileset_of(call, grid, here, title=layer.title(call.lang), layers=[layer], extent=extent)
+
+
+def tileset_of(
+    call: Call,
+    grid: TileMatrixSet,
+    here: str,
+    *,
+    title: str,
+    layers: Sequence[Layer],
+    extent: Sequence[float],
+    query: str = "",
+) -> dict[str, Any]:
+    """Return the metadata of a tileset of these layers, without limits; `query` is what its addresses carry on."""
+    west, south, east, north = extent
     return {
-        "title": f"{layer.title(call.lang)} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
+        "title": f"{title} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
         "tileMatrixSetURI": grid.uri or f"{call.base}/tileMatrixSets/{grid.id}",
-        "layers": [{"id": layer.id, "dataType": "vector", "geometryDimension": layer.dimension}],
+        "layers": [{"id": layer.id, "title": layer.title(call.lang), "dataType": "vector", "geometryDimension": layer.dimension} for layer in layers],
         "boundingBox": {"lowerLeft": [west, south], "upperRight": [east, north], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
         "links": [
-            {"href": f"{here}/{grid.id}", "rel": "self", "type": "application/json"},
+            {"href": f"{here}/{grid.id}{query}", "rel": "self", "type": "application/json"},
             {"href": f"{call.base}/tileMatrixSets/{grid.id}", "rel": f"{_REL}/tiling-scheme", "type": "application/json"},
-            {"href": f"{here}/{grid.id}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}", "rel": "item", "type": MVT, "templated": True},
+            {"href": f"{here}/{grid.id}/{{tileMatrix}}/{{tileRow}}/{{tileCol}}{query}", "rel": "item", "type": MVT, "templated": True},
         ],
     }  # fmt: skip
 
@@ -210,8 +257,12 @@ def matrix_set(request: Request) -> Response:
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     form, name = ["f", "lang"], {"type": "string", "enum": list(TILE_MATRIX_SETS)}
     paths = {
-        "/tileMatrixSets": get_operation("tileMatrixSets", "Tile matrix sets", JSON, form),
-        "/tileMatrixSets/{tileMatrixSetId}": get_operation("tileMatrixSet", "One tile matrix set", JSON, form),
+        "/tileMatrixSets": get_operation(
+            "getTileMatrixSetsList", "Tile matrix sets", _JSON, form, answers="tileMatrixSets"
+        ),
+        "/tileMatrixSets/{tileMatrixSetId}": get_operation(
+            "getTileMatrixSet", "One tile matrix set", _JSON, form, answers="tileMatrixSet"
+        ),
     }
     add_parameters(paths["/tileMatrixSets/{tileMatrixSetId}"], path_parameter("tileMatrixSetId", name))
     return paths | per_layer(layers, _tile_paths)
@@ -219,9 +270,10 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _tile_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     form, title = ["f", "lang"], f"Vector tile of {layer.title.en}"
-    tilesets = get_operation(f"{layer.id}.tilesets", "Tilesets", JSON, form, tags)
-    tileset = get_operation(f"{layer.id}.vectorTileset", "One tileset", JSON, form, tags)
-    tile = get_operation(f"{layer.id}.tile", title, MVT, ["datetime", "recorded", *form], tags)
+    name_of = f"{layer.id}.collection.vector"
+    tilesets = get_operation(f"{name_of}.getTileSetsList", "Tilesets", _JSON, form, tags, answers="tilesets")
+    tileset = get_operation(f"{name_of}.getTileSet", "One tileset", _JSON, form, tags, answers="tileset")
+    tile = get_operation(f"{name_of}.getTile", title, _TILE, ["datetime", "recorded", *form], tags)
     name = path_parameter("tileMatrixSetId", {"type": "string", "enum": list(TILE_MATRIX_SETS)})
     add_parameters(tileset, name)
     add_parameters(tile, name, *(path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol")))
@@ -246,6 +298,7 @@ FAMILY = RouteFamily(
     routes=lambda settings: _ROUTES,
     paths=_paths,
     conformance=frozenset(
-        f"{_STANDARD}/{name}" for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt")
+        f"{_STANDARD}/{name}"
+        for name in ("core", "tileset", "tilesets-list", "geodata-tilesets", "mvt", "datetime", "oas30")
     ),
 )

@@ -147,7 +147,9 @@ def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals:
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
     mesh = "application/vnd.quantized-mesh"
     paths = {
-        "/terrain/layer.json": get_operation("terrain", "The ground, as quantized-mesh tiles", JSON, ["lang"]),
+        "/terrain/layer.json": get_operation(
+            "terrain", "The ground, as quantized-mesh tiles", JSON, ["lang"], answers="terrain"
+        ),
         "/terrain/{z}/{x}/{y}.terrain": get_operation("terrainTile", "One tile of the ground", mesh, ["lang"]),
     }
     add_parameters(paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"))
@@ -156,8 +158,10 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 def _solid_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     title, when = layer.title.en, ["datetime", "recorded", "lang"]
-    root = get_operation(f"{layer.id}.3dtiles", f"3D Tiles of {title}", JSON, when, tags)
-    part = get_operation(f"{layer.id}.3dtilesPart", f"Part of the 3D Tiles of {title}", JSON, when, tags)
+    root = get_operation(f"{layer.id}.3dtiles", f"3D Tiles of {title}", JSON, when, tags, answers="tileset3d")
+    part = get_operation(
+        f"{layer.id}.3dtilesPart", f"Part of the 3D Tiles of {title}", JSON, when, tags, answers="tileset3d"
+    )
     glb = get_operation(
         f"{layer.id}.3dtilesContent", f"Content of the 3D Tiles of {title}", "model/gltf-binary", when, tags
     )

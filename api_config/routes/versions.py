@@ -90,11 +90,12 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
 
 
 def _version_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
-    title, parameters = f"Every state of a feature of {layer.title.en}", ["datetime", "recorded", "limit", "f", "lang"]
-    states = get_operation(f"{layer.id}.versions", title, "application/geo+json", parameters, tags)
+    title = f"The states of a feature of {layer.title.en}"
+    parameters = ["datetime", "recorded", "limit", "f", "lang"]
+    states = get_operation(f"{layer.id}.versions", title, _FORMATS, parameters, tags, answers="featureCollection")
     add_parameters(states, path_parameter("featureId", TEXT))
     return {f"{here}/items/{{featureId}}/versions": states}
 
 
-_ROUTES = [get_route("/collections/{collection}/items/{id:path}/versions", versions)]
+_ROUTES = [get_route("/collections/{collection}/items/{id:segments}/versions", versions)]
 FAMILY = RouteFamily("versions", routes=lambda settings: _ROUTES, paths=_paths)

@@ -122,7 +122,11 @@ def _routes(settings: Settings) -> list[Route | Mount]:
 
 
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
-    return {"/viewer/config.json": get_operation("viewerConfig", "The town as the viewer needs it", JSON, ["lang"])}
+    return {
+        "/viewer/config.json": get_operation(
+            "viewerConfig", "The town as the viewer needs it", JSON, ["lang"], answers="viewerConfig"
+        )
+    }
 
 
 FAMILY = RouteFamily("viewer", routes=_routes, paths=_paths)

@@ -11,6 +11,8 @@ import zstandard
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api_config.web.negotiation import preferred_coding
+
 __all__ = ["VARY", "answer", "answer_json", "etag_of", "not_modified"]
 
 VARY = "Accept, Accept-Encoding, Accept-Language"
@@ -57,7 +59,7 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
         "Cache-Control": f"max-age={max_age}" if max_age else "no-cache",
     } | (headers or {})
     out["ETag"] = etag
-    coding = _coding(request.headers.get("accept-encoding", ""))
+    coding = preferred_coding(_CODINGS, request.headers.get("accept-encoding", ""))
     if coding and len(body) >= _WORTH_COMPRESSING and any(part in media_type for part in _COMPRESSIBLE):
         body = _compress(coding, body)
         out["Content-Encoding"] = coding
@@ -69,15 +71,6 @@ def answer(request: Request, body: bytes, media_type: str, *, etag: str | None =
 
 def answer_json(request: Request, content: Any, *, media_type: str = "application/json", **options: Any) -> Response:
     return answer(request, orjson.dumps(content), media_type, **options)
-
-
-def _coding(accepted: str) -> str | None:
-    offers = set()
-    for part in accepted.lower().split(","):
-        name, _, quality = part.replace(" ", "").partition(";q=")
-        if quality.strip("0.") or not quality:
-            offers.add(name)
-    return next((coding for coding in _CODINGS if coding in offers), None)
 
 
 def _compress(coding: str, body: bytes) -> bytes:

@@ -18,7 +18,14 @@ _MOST_HEAD_BYTES = 1 << 16
 _MOST_AHEAD = 32
 """So many requests may be sent on one connection before the first of them is answered."""
 
+_HEAD_TOO_LONG = (
+    f"The head of the request is longer than {_MOST_HEAD_BYTES} bytes. Expected a shorter address. "
+    "Send a long filter as the body of POST /collections/{collection}/search."
+)
 _HEAD_SECONDS = 10.0
+_PARTING_SECONDS = 1.0
+"""So long a connection on which nothing was asked yet stays open when the worker ends: its first request may be on the way."""
+
 _SLICE = 1 << 14
 
 
@@ -28,6 +35,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _head_bytes = 0
     _head_timer: asyncio.TimerHandle | None = None
     _is_refused = False
+    _is_asked = _is_parting = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -46,7 +54,7 @@ class BoundedProtocol(HttpToolsProtocol):
             if self._head_timer is not None:
                 self._head_bytes += len(part)
                 if self._head_bytes > _MOST_HEAD_BYTES:
-                    self._refuse(431, f"The head of the request is longer than {_MOST_HEAD_BYTES} bytes.")
+                    self._refuse(431, _HEAD_TOO_LONG)
                     return
             super().data_received(part)
             if len(self.pipeline) > _MOST_AHEAD:
@@ -58,8 +66,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._await_head()
 
     def on_headers_complete(self) -> None:
+        self._is_asked = True
         self._end_head()
         super().on_headers_complete()
+        if self._is_parting:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """End the connection with the worker, but answer the request that a client has just sent on a new one."""
+        if not self._is_asked and not self._is_parting:
+            self._is_parting = True
+            self.loop.call_later(_PARTING_SECONDS, self.shutdown)
+        else:
+            super().shutdown()
 
     def _await_head(self) -> None:
         self._head_bytes = 0

@@ -9,11 +9,13 @@ from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from api_config.settings import Settings
-from api_config.web.proxy import path_within
+from api_config.web.negotiation import accepted, preferred_format
+from api_config.web.path import path_written
 from api_config.web.reach import is_from_outside
 from twin_model.errors import LayerNotFound, QueryRefused
 from twin_model.layer import Layer
@@ -58,12 +60,13 @@ def anonymous_policy(town: Town, *, closed: Sequence[str] = ()) -> Policy:
 class Call:
     """A request with its parameters; unknown ones are refused by `allow`."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: Request, parameters: Mapping[str, str] | None = None) -> None:
+        """`parameters` are those of a body; without them, those of the address count."""
         self.request = request
         self.service: Service = request.app.state.service
         self.town: Town = self.service.town
         self.settings: Settings = self.service.settings
-        self.params: Mapping[str, str] = request.query_params
+        self.params: Mapping[str, str] = request.query_params if parameters is None else parameters
 
     @cached_property
     def policy(self) -> Policy:
@@ -83,8 +86,8 @@ class Call:
         if wanted[:2] in _SPOKEN:
             return wanted[:2]
         header = self.request.headers.get("accept-language", "")
-        for tag, _ in sorted(_accepted(header), key=lambda pair: -pair[1]):
-            if tag[:2] in _SPOKEN:
+        for tag, quality in sorted(accepted(header), key=lambda pair: -pair[1]):
+            if tag[:2] in _SPOKEN and quality > 0:
                 return tag[:2]
         return "en" if header else self.town.settings.languages[0]
 
@@ -101,8 +104,8 @@ class Call:
 
     @property
     def route(self) -> str:
-        """The path of this request within the service, without the prefix of a proxy."""
-        return path_within(self.request.scope)
+        """The path of this request as it was written, without the prefix of a proxy."""
+        return path_written(self.request.scope)
 
     @property
     def path(self) -> dict[str, Any]:
@@ -115,7 +118,8 @@ class Call:
             if name not in known:
                 nearest = get_close_matches(name, sorted(known), 3, 0.5) or sorted(known)
                 raise QueryRefused("query.unknown_parameter", name=name[:100], nearest=nearest)
-        given = [name for name, _ in self.request.query_params.multi_items()]
+        items = self.params.multi_items() if isinstance(self.params, QueryParams) else self.params.items()
+        given = [name for name, _ in items]
         twice = next((name for name in self.params if given.count(name) > 1), None)
         if twice is not None:
             raise QueryRefused(
@@ -147,17 +151,7 @@ class Call:
             if named not in offered:
                 raise QueryRefused("query.format", value=named[:100], nearest=list(offered))
             return named
-        accept = self.request.headers.get("accept", "*/*")
-        wanted = sorted(_accepted(accept), key=lambda pair: -pair[1])
-        for media, _ in wanted:
-            if media == "*/*":
-                return default
-            for name, offer in offered.items():
-                if offer.split(";")[0] == media or (
-                    media == "application/json" and offer in {"application/geo+json", "application/schema+json"}
-                ):
-                    return name
-        return default
+        return preferred_format(offered, self.request.headers.get("accept", ""), default)
 
     def view(self) -> View:
         """Return how this client looks: valid time, recorded state, policy."""
@@ -173,15 +167,3 @@ class Call:
         if not value.isascii() or not value.isdigit() or not int(value[:12]) >= 1:
             raise QueryRefused("query.limit", value=value[:100], most=most)
         return min(int(value[:12]), most)
-
-
-def _accepted(header: str) -> list[tuple[str, float]]:
-    accepted = []
-    for part in header.split(","):
-        media, *options = [piece.strip() for piece in part.split(";")]
-        quality = next((option[2:] for option in options if option.startswith("q=")), "1")
-        try:
-            accepted.append((media.lower(), float(quality)))
-        except ValueError:
-            continue
-    return [pair for pair in accepted if pair[1] > 0]

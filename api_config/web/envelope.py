@@ -10,15 +10,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api_config.web.path import path_within
 from api_config.web.problems import unforeseen
-from api_config.web.proxy import path_within
 
 __all__ = ["ALLOWED", "Envelope"]
 
 ALLOWED = "GET, HEAD, OPTIONS"
-_ASKED_HEADERS = (
-    "Accept, Accept-Language, Authorization, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Range"
-)
+_ASKED_HEADERS = "Accept, Accept-Language, Authorization, Cache-Control, Content-Type, If-Match, If-Modified-Since, If-None-Match, If-Range, Prefer, Range, X-Requested-With"
 _SHOWN_HEADERS = "Allow, Content-Crs, Content-Range, ETag, Link, Retry-After, X-Features-Dropped"
 _DAY = "86400"
 CSP = (
@@ -95,11 +93,13 @@ def _options(request: Request) -> Callable[[Scope, Receive, Send], Awaitable[Non
     """Return the answer to OPTIONS: what may be sent here, or that there is nothing here."""
     routes: list[BaseRoute] = request.scope["app"].routes
     asked = dict(request.scope, method="GET")
-    if not any(route.matches(asked)[0] == Match.FULL for route in routes):
+    route = next((route for route in routes if route.matches(asked)[0] == Match.FULL), None)
+    if route is None:
         return Response(status_code=404)
+    allowed = ALLOWED + (", POST" if "POST" in (getattr(route, "methods", None) or ()) else "")
     headers = {
-        "Allow": ALLOWED,
-        "Access-Control-Allow-Methods": ALLOWED,
+        "Allow": allowed,
+        "Access-Control-Allow-Methods": allowed,
         "Access-Control-Allow-Headers": _ASKED_HEADERS,
     }
     return Response(status_code=204, headers=headers | {"Access-Control-Max-Age": _DAY})

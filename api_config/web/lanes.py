@@ -21,10 +21,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from api_config.web.path import EncodedRoute
 from twin_model.deadline import Deadline, waiting
 from twin_model.errors import TwinError
 
-__all__ = ["ClientLeft", "Lane", "LaneFull", "Lanes", "TookTooLong", "get_route"]
+__all__ = ["ClientLeft", "Lane", "LaneFull", "Lanes", "TookTooLong", "answered", "get_route"]
 
 LOGGER = logging.getLogger("twin")
 _LEFT = 499
@@ -195,12 +196,17 @@ def get_route(path: str, function: Answering, *, heavy: bool | Callable[[Request
     async def endpoint(request: Request) -> Response:
         lanes: Lanes = request.app.state.lanes
         is_heavy = heavy(request) if callable(heavy) else heavy
-        try:
-            return await (lanes.heavy if is_heavy else lanes.quick).answer(request, function)
-        except ClientLeft:
-            return Response(status_code=_LEFT)
+        return await answered(lanes.heavy if is_heavy else lanes.quick, request, function)
 
-    return Route(path, endpoint, methods=["GET", "HEAD"])
+    return EncodedRoute(path, endpoint, methods=["GET", "HEAD"])
+
+
+async def answered(lane: Lane, request: Request, function: Answering) -> Response:
+    """Return what a function answers in a lane; who has left is answered with what nobody reads."""
+    try:
+        return await lane.answer(request, function)
+    except ClientLeft:
+        return Response(status_code=_LEFT)
 
 
 def _within(deadline: Deadline, function: Callable[[], Response]) -> Response:

@@ -3,8 +3,10 @@
 Each family describes its own routes (`api_config/routes`); the document is gathered in `api_config/ogc/openapi.py`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
+from api_config.web.openapi_schemas import schema_reference
 from twin_model.layer import Layer
 from twin_model.messages import render
 
@@ -17,6 +19,7 @@ __all__ = [
     "add_parameters",
     "get_operation",
     "path_parameter",
+    "post_operation",
     "query_parameter",
     "require_parameter",
     "titles_of",
@@ -62,11 +65,10 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         {"type": "integer", "minimum": 1, "maximum": 10000, "default": 100},
     ),
     "cursor": query_parameter("cursor", TEXT),
-    "f": query_parameter("f", TEXT),
     "lang": query_parameter("lang", {"type": "string", "enum": ["zh", "en"]}),
 }
 PLAIN = {name: {"type": name} for name in ("number", "integer", "boolean")}
-_PROBLEM = {"description": "problem", "content": {"application/problem+json": {"schema": {"type": "object"}}}}
+_PROBLEM = {"description": "problem", "content": {"application/problem+json": {"schema": schema_reference("problem")}}}
 
 
 def titles_of(layer: Layer, name: str) -> tuple[str, str]:
@@ -96,11 +98,48 @@ def require_parameter(path: dict[str, Any], name: str) -> None:
 
 
 def get_operation(
-    operation: str, summary: str, media_type: str, parameters: list[str], tags: list[str] | None = None
+    operation: str,
+    summary: str,
+    forms: Mapping[str, str] | str,
+    parameters: list[str],
+    tags: list[str] | None = None,
+    *,
+    answers: str = "",
 ) -> dict[str, Any]:
-    """Return a GET operation: its id, summary, media type, parameters by name, tags."""
+    """Return a GET operation: its id, summary, media type, parameters by name, tags.
+
+    `forms` is the media type, or the media types by the values of `f` that ask for them, the default first; `answers` names the
+    schema of what is JSON of them (`openapi_schemas.py`).
+    """
+    media_types = [forms] if isinstance(forms, str) else list(dict.fromkeys(forms.values()))
     return {"get": {
         "operationId": operation, "summary": summary, "tags": tags or ["server"],
-        "parameters": [{"$ref": f"#/components/parameters/{name}"} for name in parameters],
-        "responses": {"200": {"description": "OK", "content": {media_type: {"schema": {"type": "object"}}}}, "400": _PROBLEM, "default": _PROBLEM},
+        "parameters": [_parameter(name, forms) for name in parameters],
+        "responses": {
+            "200": {"description": "OK", "content": {media_type: {"schema": _body(media_type, answers)} for media_type in media_types}},
+            "400": _PROBLEM, "default": _PROBLEM,
+        },
     }}  # fmt: skip
+
+
+def _parameter(name: str, forms: Mapping[str, str] | str) -> dict[str, Any]:
+    """Return a parameter by reference; `f` has its values with each operation."""
+    if name != "f":
+        return {"$ref": f"#/components/parameters/{name}"}
+    return query_parameter("f", {"type": "string", "enum": [] if isinstance(forms, str) else list(forms)})
+
+
+def _body(media_type: str, answers: str) -> dict[str, Any]:
+    if media_type.startswith("text/"):
+        return {"type": "string"}
+    return schema_reference(answers) if "json" in media_type else {"type": "string", "format": "binary"}
+
+
+def post_operation(
+    operation: str, summary: str, body: dict[str, Any], media_type: str, parameters: list[str], tags: list[str]
+) -> dict[str, Any]:
+    """Return a POST operation that takes a JSON body of a schema; its other parts are those of `get_operation`."""
+    described = get_operation(operation, summary, media_type, parameters, tags)["get"]
+    described["requestBody"] = {"required": True, "content": {JSON: {"schema": body}}}
+    described["responses"] |= {"413": _PROBLEM, "415": _PROBLEM}
+    return {"post": described}

@@ -9,6 +9,7 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api_config.web.body import BodyNotJson, BodyTooLong, BodyTooSlow
 from api_config.web.lanes import LaneFull, TookTooLong
 from twin_model.errors import (
     AccessRefused,
@@ -35,6 +36,9 @@ _STATUS: tuple[tuple[type[TwinError], HTTPStatus, str], ...] = (
     (CalledWrongly, HTTPStatus.BAD_REQUEST, "InvalidParameterValue"),
     (SourceRefused, HTTPStatus.UNPROCESSABLE_ENTITY, "InvalidParameterValue"),
     (VersionConflict, HTTPStatus.CONFLICT, "Conflict"),
+    (BodyTooLong, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "InvalidParameterValue"),
+    (BodyNotJson, HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "InvalidParameterValue"),
+    (BodyTooSlow, HTTPStatus.REQUEST_TIMEOUT, "NoApplicableCode"),
     (LaneFull, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
     (TookTooLong, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),
     (StoreError, HTTPStatus.SERVICE_UNAVAILABLE, "NoApplicableCode"),

@@ -21,16 +21,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api_config.web.problems import refused_host
 from api_config.web.reach import TRUSTED, is_loopback
 
-__all__ = ["BehindProxy", "KnownHosts", "path_within"]
+__all__ = ["BehindProxy", "KnownHosts"]
 
 _PAIR = re.compile(r'\s*(proto|host|for)\s*=\s*"?([^";,\s]+)"?', re.IGNORECASE)
 _HOST = re.compile(r"[A-Za-z0-9.\-_]+(:\d{1,5})?|\[[0-9a-fA-F:.]+\](:\d{1,5})?")
 _PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")
-
-
-def path_within(scope: Scope) -> str:
-    """Return the path of a request within the service, without the prefix of a proxy."""
-    return str(scope["path"]).removeprefix(scope.get("root_path", ""))
 
 
 class BehindProxy:

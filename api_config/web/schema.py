@@ -28,12 +28,8 @@ _OF_ATTRIBUTES = (
     "attributes.<name>",
 )
 """The same, in layers whose features may carry attributes."""
-_GEOMETRY = {
-    "Point": "geometry-point",
-    "MultiLineString": "geometry-multilinestring",
-    "LineString": "geometry-linestring",
-    "MultiPolygon": "geometry-multipolygon",
-}
+_VALIDITY = {"valid_from": "primary-interval-start", "valid_to": "primary-interval-end"}
+"""Roles of the properties that every layer has (OGC API - Features part 5, 8)."""
 
 
 def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
@@ -42,7 +38,7 @@ def schema_of(layer: Layer, base: str, lang: str) -> dict[str, Any]:
         field.name: _field(field, lang) for field in layer.fields
     }
     properties |= {
-        name: {"type": "string", "format": "date-time", "readOnly": True} for name in ("valid_from", "valid_to")
+        name: {"x-ogc-role": role, **_TYPES["datetime"], "readOnly": True} for name, role in _VALIDITY.items()
     }
     properties["version"] = {"type": "integer", "readOnly": True}
     if has_attributes(layer):
@@ -123,7 +119,7 @@ def _named(layer: Layer, name: str, kind: str, lang: str) -> dict[str, Any]:
 def _field(field: Field, lang: str) -> dict[str, Any]:
     schema: dict[str, Any] = {"title": field.title(lang), **_TYPES[field.type]}
     if field.format == "json":
-        schema = {"title": field.title(lang)}
+        schema = {"title": field.title(lang), "type": ["object", "array"]}
     if field.unit:
         schema["x-ogc-unit"] = field.unit
     if field.codes:
@@ -134,4 +130,6 @@ def _field(field: Field, lang: str) -> dict[str, Any]:
 def _geometry(layer: Layer) -> dict[str, Any]:
     if not layer.has_geometry:
         return {}
-    return {"geometry": {"x-ogc-role": "primary-geometry", "format": _GEOMETRY[layer.geometry.removesuffix("Z")]}}
+    return {
+        "geometry": {"x-ogc-role": "primary-geometry", "format": f"geometry-{layer.geometry.removesuffix('Z').lower()}"}
+    }

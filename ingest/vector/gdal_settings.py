@@ -13,7 +13,7 @@ from ingest.vector.kind import not_recognised
 from twin_model.errors import SourceRefused
 from twin_model.gdal_words import gdal_words
 
-__all__ = ["in_our_words"]
+__all__ = ["gdal_version", "in_our_words", "missing_drivers"]
 
 _GDAL = {
     "OGR_GEOMETRY_ACCEPT_UNCLOSED_RING": "YES",
@@ -72,3 +72,12 @@ def _set_by_caller(option: str) -> str | None:
     """Return what an option of GDAL's was set to by others than us."""
     value = pyogrio.get_gdal_config_option(option)
     return None if value is None or value == _OFFLINE[option] else str(value)
+
+
+def gdal_version() -> str:
+    return str(pyogrio.__gdal_version_string__)
+
+
+def missing_drivers() -> list[str]:
+    """Return the drivers that this GDAL lacks of those that most deliveries come by."""
+    return sorted({"ESRI Shapefile", "GPKG", "GeoJSON", "FlatGeobuf"} - set(pyogrio.list_drivers()))

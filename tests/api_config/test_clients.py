@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import pyogrio
 import pytest
 
 from twin_model.town import open_town
@@ -125,6 +126,21 @@ def test_the_lines_of_both_readmes_read_the_whole_sample(served_town: str) -> No
 
         assert len(frame) == 1647, page
         assert frame.crs.to_epsg() == 4548
+
+
+def test_gdals_ogcapi_driver_opens_items_and_tiles_of_a_collection(ogrinfo: str, served_town: str) -> None:
+    """GDAL before 3.7 knows version 1 of tile matrix sets only: it opens items; newer ones open tiles too."""
+    source = f"OGCAPI:{served_town}/collections/building"
+
+    items = run(ogrinfo, "-ro", "-so", "-al", "-oo", "API=ITEMS", source)
+    tiles = {
+        name: pyogrio.read_dataframe(source, layer=layer, API="TILES", TILEMATRIXSET=name, columns=["id"])
+        for name, layer in {"WorldCRS84Quad": "Zoom level 16", "CGCS2000Quad": "Zoom level 16"}.items()
+    }
+
+    assert "Feature Count: 1647" in items
+    assert {name: frame["id"].nunique() for name, frame in tiles.items()} == dict.fromkeys(tiles, 1647)
+    assert tiles["CGCS2000Quad"].total_bounds == pytest.approx([118.28322, 35.08683, 118.31582, 35.10462], abs=1e-4)
 
 
 def test_gdal_reads_the_vector_tiles_of_the_service(

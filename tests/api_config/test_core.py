@@ -1,5 +1,6 @@
 """What clients read first: landing page, conformance, OpenAPI, collections, schemas, and who answers which route."""
 
+import importlib.metadata
 import inspect
 import json
 import re
@@ -82,7 +83,7 @@ def test_openapi_references_all_resolve(api: dict[str, Any]) -> None:
         target: Any = api
         for part in reference.removeprefix("#/").split("/"):
             target = target[part]
-        assert target["name"] == reference.rsplit("/", 1)[1]
+        assert target.get("name", reference.rsplit("/", 1)[1]) == reference.rsplit("/", 1)[1]
 
 
 def test_openapi_operations_have_names_of_their_own_and_declare_their_path_parameters(
@@ -130,6 +131,65 @@ def test_every_documented_path_answers_and_not_with_405(client: httpx.Client, ap
         assert answer.status_code in expected, (path, answer.text[:300])
 
 
+ASKED = {"/search": "q=a", "/crs/transform": "lon=118.3&lat=35.1"}
+FILLED = {"tileMatrixSetId": "WebMercatorQuad", "featureId": "building.1", "level": "0", "x": "0", "y": "0", "z": "0", "tileMatrix": "15", "tileRow": "12968",
+          "tileCol": "27152", "name": "none"}  # fmt: skip
+
+
+def test_what_openapi_says_of_an_answer_is_what_is_answered(inside: Any, api: dict[str, Any]) -> None:
+    """Each form that `f` may ask for, on every path without a layer and those of buildings: media type, and JSON by its schema."""
+    schemas = json.loads(json.dumps(api["components"]).replace('"nullable": true', '"type": ["object", "null"]'))
+    checked = set()
+    for path, methods in api["paths"].items():
+        if path.startswith("/collections/") and path.split("/")[2] != "building":
+            continue
+        operation = methods["get"]
+        contents = operation["responses"]["200"]["content"]
+        (forms,) = [p["schema"]["enum"] for p in operation["parameters"] if p.get("name") == "f"] or [[None]]
+        assert all(contents), path
+        for form in forms:
+            query = "&".join(filter(None, (ASKED.get(path, ""), form and f"f={form}")))
+            address = re.sub(r"{(\w+)}", lambda named: FILLED[named[1]], path) + (f"?{query}" if query else "")
+            answer = inside.get(address)
+            if "3dtiles/" in path and answer.status_code == 404:
+                continue
+            assert answer.status_code == 200, (address, answer.text[:200])
+            (media_type,) = [
+                each for each in contents if each.split(";")[0] == answer.headers["content-type"].split(";")[0]
+            ]
+            schema = contents[media_type]["schema"]
+            if "json" in media_type:
+                jsonschema.validate(answer.json(), {"components": schemas, **schema})
+                checked.add(schema["$ref"].rsplit("/", 1)[1])
+            else:
+                assert schema["type"] == "string", address
+    assert checked | {"link", "geometry", "problem"} == set(api["components"]["schemas"])
+
+
+def test_openapi_says_our_own_version_and_what_may_be_chosen(inside: Any, api: dict[str, Any]) -> None:
+    offered = inside.get("/collections").json()["crs"]
+    parameters = api["components"]["parameters"]
+    drawn = api["paths"]["/tiles/{tileMatrixSetId}"]["get"]["parameters"]
+    (collections,) = [
+        parameter["schema"]["items"]["enum"] for parameter in drawn if parameter.get("name") == "collections"
+    ]
+
+    assert api["info"]["version"] == importlib.metadata.version("hsr-town-twin")
+    assert [parameters[name]["schema"]["enum"] for name in ("crs", "bbox-crs", "filter-crs")] == [offered] * 3
+    assert (
+        {"building", "pipe_line"}
+        <= set(collections)
+        <= {each["id"] for each in inside.get("/collections").json()["collections"]}
+    )
+    assert all(
+        (parameters[name]["style"], parameters[name]["explode"]) == ("form", False)
+        for name in ("bbox", "limit", "datetime")
+    )
+    problem = inside.get("/collections/building/items?limit=0")
+    assert problem.status_code == 400
+    jsonschema.validate(problem.json(), {"components": api["components"], "$ref": "#/components/schemas/problem"})
+
+
 def test_who_answers_each_route_is_known(inside: Any) -> None:
     """pygeoapi's words come through four routes; every other route is a function of ours, and nothing else is mounted."""
     bridged, mounted = set(), set()
@@ -157,6 +217,8 @@ def test_collections_list_each_layer_with_extent_crs_and_storage_crs(client: htt
         (west, south, east, north) = one["extent"]["spatial"]["bbox"][0]
         assert 118 < west <= east < 119
         assert 35 < south <= north < 36
+    datums = {one["id"]: one.get("x-height-datum") for one in document["collections"]}
+    assert (datums["pipe_point"], datums["building"]) == ("1985国家高程基准", None)
 
 
 def test_collection_says_the_same_alone_as_in_the_list(client: httpx.Client) -> None:
@@ -185,6 +247,41 @@ def test_schemas_are_valid_json_schemas_that_name_real_properties(client: httpx.
     assert document["$id"] == str(answer.url)
     assert document["properties"]["storeys"]["type"] == "integer"
     assert document["properties"]["height"]["x-ogc-unit"] == "m"
+
+
+def test_schemas_of_every_layer_keep_the_rules_of_part_5(inside: Any) -> None:
+    """OGC 23-058r1, /req/schemas/*, /req/core-roles-features/*, /req/returnables-and-receivables/*, /req/queryables/*."""
+    for collection in inside.get("/collections").json()["collections"]:
+        here = f"/collections/{collection['id']}"
+        relations = {link["rel"].rsplit("/", 1)[-1]: link["href"] for link in collection["links"]}
+        schemas = {name: inside.get(f"{here}/{name}").json() for name in ("schema", "queryables", "sortables")}
+
+        for name, schema in schemas.items():
+            assert relations[name] == schema["$id"] == f"http://town.example{here}/{name}"
+            assert (schema["$schema"], schema["type"]) == ("https://json-schema.org/draft/2020-12/schema", "object")
+            jsonschema.Draft202012Validator.check_schema(schema)
+            for label, described in schema["properties"].items():
+                is_place = described.get("format", "").startswith("geometry-")
+                assert is_place != ("type" in described), (collection["id"], name, label)
+        roles = [described.get("x-ogc-role") for described in schemas["schema"]["properties"].values()]
+        expected = {"id": 1, "primary-interval-start": 1, "primary-interval-end": 1}
+        expected |= {"primary-geometry": 1} if "geometry" in schemas["schema"]["properties"] else {}
+        assert {role: roles.count(role) for role in roles if role} == expected, collection["id"]
+        assert schemas["queryables"]["additionalProperties"] is False
+
+
+def test_every_queryable_is_a_parameter_in_openapi_with_its_type(api: dict[str, Any], client: httpx.Client) -> None:
+    """OGC 19-079r2, /req/queryables-query-parameters/parameters."""
+    for layer in ("building", "pipe_line", "bim_element"):
+        declared = {
+            parameter["name"]: parameter["schema"]["type"]
+            for parameter in api["paths"][f"/collections/{layer}/items"]["get"]["parameters"]
+            if "name" in parameter
+        }
+
+        for name, described in client.get(f"/collections/{layer}/queryables").json()["properties"].items():
+            if name != "geometry":
+                assert declared[name] == described["type"], (layer, name)
 
 
 def test_every_queryable_can_be_filtered_and_every_sortable_sorted(client: httpx.Client) -> None:

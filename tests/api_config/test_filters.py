@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ import pytest
 import shapely
 
 from twin_model.store.base import FeatureQuery
-from twin_model.town import open_town
+from twin_model.town import init_town, open_town
 
 Row = dict[str, Any]
 Predicate = Callable[[Row], Any]
@@ -251,3 +252,94 @@ def test_a_long_filter_is_read_while_other_requests_are_answered(inside: Any) ->
 
     assert sorted(status for _, status in answers) == [200, 400, 400, 400, 400]
     assert answers[-1][1] == 400, "/conformance was answered after every long filter"
+
+
+LIVES = {"ended": ("2020-01-01", "2022-01-01"), "standing": ("2021-01-01", None), "newer": ("2023-01-01", None)}
+LIFE = "INTERVAL(valid_from, valid_to)"
+
+
+def test_the_life_of_a_feature_that_still_stands_is_an_interval_with_an_open_end(
+    location: str, tmp_path: Path, inside_of: Any, end: Any
+) -> None:
+    with init_town(tmp_path / "town", name="镇", crs="EPSG:4548", store=location) as town:
+        for name, (begins, ends) in LIVES.items():
+            lamp = gpd.GeoDataFrame({"pole_no": [name]}, geometry=[shapely.Point(618_000, 3_886_000)], crs="EPSG:4548")
+            town.edit("street_lamp", lamp, effective=f"{begins}T00:00:00Z", reason="survey")
+            if ends is not None:
+                (lamp_id,) = town.features("street_lamp").index
+                end(town, "street_lamp", lamp_id, since=f"{ends}T00:00:00.000Z")
+    service = inside_of(tmp_path / "town")
+    expected = {
+        f"T_INTERSECTS({LIFE}, INTERVAL('2021-06-01', '2021-07-01'))": {"ended", "standing"},
+        f"T_INTERSECTS({LIFE}, INTERVAL('2022-06-01', '..'))": {"standing", "newer"},
+        f"T_INTERSECTS({LIFE}, DATE('2024-01-01'))": {"standing", "newer"},
+        f"T_DISJOINT({LIFE}, INTERVAL('..', '2020-06-01'))": {"standing", "newer"},
+        f"T_DURING({LIFE}, INTERVAL('2019-01-01', '2024-01-01'))": {"ended"},
+        f"T_CONTAINS({LIFE}, TIMESTAMP('2022-06-01T00:00:00Z'))": {"standing"},
+        f"T_BEFORE({LIFE}, TIMESTAMP('2022-06-01T00:00:00Z'))": {"ended"},
+        f"T_AFTER({LIFE}, TIMESTAMP('2022-06-01T00:00:00Z'))": {"newer"},
+        f"T_EQUALS({LIFE}, INTERVAL('2021-01-01T00:00:00Z', '..'))": {"standing"},
+        f"T_FINISHES({LIFE}, INTERVAL('2019-01-01T00:00:00Z', '..'))": {"standing", "newer"},
+        f"T_STARTS({LIFE}, INTERVAL('2020-01-01T00:00:00Z', '..'))": {"ended"},
+        f"T_OVERLAPS({LIFE}, INTERVAL('2021-06-01', '..'))": {"ended"},
+        f"T_OVERLAPPEDBY({LIFE}, INTERVAL('2020-06-01', '2021-06-01'))": {"standing"},
+        f"T_MEETS({LIFE}, INTERVAL('2022-01-01T00:00:00Z', '..'))": {"ended"},
+        f"T_METBY(INTERVAL('2022-01-01T00:00:00Z', '..'), {LIFE})": {"ended"},
+        f"NOT T_INTERSECTS({LIFE}, INTERVAL('2022-06-01', '2022-07-01'))": {"ended", "newer"},
+        "valid_to IS NULL": {"standing", "newer"},
+    }
+
+    for text, names in expected.items():
+        answer = service.get("/collections/street_lamp/items", params={"filter": text, "datetime": "1900-01-01/.."})
+        found = [each["properties"]["pole_no"] for each in answer.json()["features"]]
+        assert sorted(found) == sorted(names), (text, answer.text[:300])
+
+
+BEYOND = {
+    "storeys * 1e308 > 0": ["b1"],
+    "storeys * 1e308 IS NULL": ["b2"],
+    "1e-308 / storeys / 1e300 = 0": ["b1", "b2"],
+    "height - 1e308 - 1e308 < 0": [],
+    "storeys / 5e-324 > 0": [],
+    "storeys < 1.7976931348623157e308": ["b1", "b2"],
+    "storeys = 9007199254740993": 400,
+    "storeys < 1e309": 400,
+    "S_INTERSECTS(geometry, POINT(1e400 2))": 400,
+    "S_INTERSECTS(geometry, POINT(1e-400 2))": 400,
+    "S_INTERSECTS(geometry, LINESTRING(0 0, 1E99999 5))": 400,
+    "S_INTERSECTS(geometry, POINT(1e99999999999999999999 2))": 400,
+    f"S_INTERSECTS(geometry, POINT(0e{'9' * 400} 2))": 400,
+    f"S_INTERSECTS(geometry, POINT({'9' * 5_000} 2))": 400,
+    f"storeys = {'0' * 5_000}1": ["b1"],
+    f"storeys = {'9' * 5_000}": 400,
+    f"storeys < 0.{'0' * 5_000}1": [],
+    f"storeys < 1e{'9' * 5_000}": 400,
+    "S_INTERSECTS(geometry, BBOX(-1e400, 0, 1e400, 1))": 400,
+    "DWITHIN(geometry, POINT(1 2), 1e400)": 400,
+    "S_INTERSECTS(geometry, BBOX(-1e30, -1e30, 1e30, 1e30))": ["b1", "b2"],
+    "name LIKE 'b\\%'": [],
+    "name LIKE 'b_'": ["b1", "b2"],
+    "CASEI(name) = CASEI('B1')": ["b1"],
+    "storeys IN ()": 400,
+}
+
+
+def test_numbers_without_end_are_answered_alike_by_both_stores(
+    location: str, tmp_path: Path, inside_of: Any, square: Any
+) -> None:
+    """What is beyond the largest number is unknown, what is beyond the smallest is 0; what cannot be written is 400."""
+    houses = {"name": ["b1", "b2"], "storeys": [1, 2], "height": [-1e308, None]}
+    frame = gpd.GeoDataFrame(houses, geometry=[square(0, 0), square(50, 0)], crs="EPSG:4548")
+    with init_town(tmp_path / "town", name="镇", crs="EPSG:4548", store=location) as town:
+        town.edit("building", frame, effective="2020-01-01", reason="survey")
+    service = inside_of(tmp_path / "town")
+
+    answers: dict[str, Any] = {}
+    for text in BEYOND:
+        answer = service.get("/collections/building/items", params={"filter": text})
+        found = answer.json().get("features", ())
+        answers[text] = (
+            answer.status_code if answer.status_code != 200 else [one["properties"]["name"] for one in found]
+        )
+
+    assert answers == BEYOND

@@ -41,7 +41,7 @@ def town(empty_town: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     tables = (
         Finding("survey.line_to_itself", "error", layer="pipe_line", place="WSLine row 3", point=(EAST + 5, NORTH + 50), values={"number": "W3"}),
-        Finding("survey.point_no_kind", "info", layer="pipe_point", values={"number": "W4"}, place="WSPoint row 4"),
+        Finding("survey.point_no_kind", "info", layer="pipe_point", values={"number": "=W4"}, place="WSPoint row 4", raw={"number": "=W4"}),
         Finding("time.assumed_today", "info", values={"source": "WS.csv"}),
     )  # fmt: skip
     with open_town(town) as opened:
@@ -128,7 +128,8 @@ def test_the_table_goes_to_the_standard_output_and_the_form_to_a_file(town: Path
     told = run(town, "findings", "--xlsx", str(tmp_path / "form.xlsx"), lang="zh").stdout
 
     rows = list(csv.DictReader(io.StringIO(table)))
-    assert [row["点号或要素编号"] for row in rows] == ["W3", "W4", ""]
+    assert [row["点号或要素编号"] for row in rows] == ["W3", "'=W4", ""], "no spreadsheet takes a number for a formula"
+    assert [row["原始记录"] for row in rows] == ["", '{"number":"=W4"}', ""]
     assert rows[0]["规则"] == "管线成果检查（survey.line_to_itself）" and rows[0]["错漏类别"] == "B"
     assert rows[0]["X(北)"] == "3886050.000" and rows[0]["状态"] == "未处理" and rows[0]["图层"] == "管线段"
     assert f"已写出 {MANY + 3} 条质量问题" in told

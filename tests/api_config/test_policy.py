@@ -11,12 +11,15 @@ from urllib.parse import quote
 import geopandas as gpd
 import httpx
 import mapbox_vector_tile
+import orjson
 import pytest
 import shapely
+import yaml
 from pygeoapi.provider.base import ProviderItemNotFoundError
 from starlette.routing import Mount
 
 from api_config.ogc.providers import TownFeatureProvider
+from api_config.ogc.stock import stock_configuration
 from api_config.web.call import Call, Service
 from tiles.solids import feature_colors
 from twin_model.filter import parse_filter
@@ -154,7 +157,7 @@ def contents(ask: Any, *, solids: str = f"{HOUSE}/3dtiles", **options: Any) -> l
 def addresses(ask: Any) -> dict[str, list[str]]:
     """Return addresses of every route by its path; one that leads into the town leads to houses, pages too."""
     pages = ["?lang=en", "?f=html&lang=zh"]
-    item = "/collections/{collection}/items/{id:path}"
+    item = "/collections/{collection}/items/{id:segments}"
     tiles = "/collections/{collection}/tiles"
     solids = "/collections/{collection}/3dtiles"
     (noticed,) = [each["id"] for each in ask.get("/collections/finding/items").json()["features"]]
@@ -186,10 +189,14 @@ def addresses(ask: Any) -> dict[str, list[str]]:
             "/collections/finding/items",
             "/collections/finding/items?f=html",
         ],
+        "/collections/{collection}/search": [f"{HOUSE}/search?limit=1"],
         item: [f"{HOUSE}/items/A1{page}" for page in pages] + [f"/collections/finding/items/{noticed}?f=html"],
         tiles: [f"{HOUSE}/tiles"],
         tiles + "/{tms}": [f"{HOUSE}/tiles/WebMercatorQuad"],
         tiles + "/{tms}/{z}/{row}/{col}": tile_addresses(ask),
+        "/tiles": ["/tiles"],
+        "/tiles/{tms}": ["/tiles/WebMercatorQuad", "/tiles/WebMercatorQuad?collections=zz_house"],
+        "/tiles/{tms}/{z}/{row}/{col}": [address.removeprefix(HOUSE) for address in tile_addresses(ask)],
         "/tileMatrixSets": ["/tileMatrixSets"],
         "/tileMatrixSets/{tms}": ["/tileMatrixSets/WebMercatorQuad"],
         solids + "/tileset.json": [f"{HOUSE}/3dtiles/tileset.json"],
@@ -224,6 +231,10 @@ def test_no_route_tells_what_the_caller_may_not_see(shared: Any) -> None:
         assert leak is None, (address, leak)
         if HOUSE in address:
             assert not re.search(r'usage|"Use"|用途', text_of(answer)), address
+    for body in ({}, {"q": "a"}, {"filter": {"op": "like", "args": [{"property": "name"}, "%"]}, "sortby": ["name"]}):
+        answer = shared("POST", f"{HOUSE}/search", json=body)
+        assert answer.status_code == 200 and SECRETS.search(text_of(answer)) is None, body
+        assert SECRETS.search(text_of(shared("POST", f"{HOUSE}/search", json=body, headers=AS_STAFF))), body
 
 
 def test_everybody_gets_the_own_answer_whoever_asked_before(shared: Any) -> None:
@@ -267,6 +278,19 @@ def test_a_hidden_field_is_refused_as_one_that_never_was(shared: Any) -> None:
             assert hidden.json()["rule"] == absent.json()["rule"]
             assert hidden.json()["detail"].replace(name, never) == absent.json()["detail"]
             assert staff.status_code == 200 or name == "zz_tall", staff.text
+    for body in (
+        {"filter": "{} = 'x'"},
+        {"filter": {"op": "isNull", "args": [{"property": "{}"}]}},
+        {"sortby": ["-{}"]},
+        {"{}": "x"},
+        {"properties": ["{}"]},
+    ):
+        hidden, absent = (
+            shared("POST", f"{HOUSE}/search?lang=en", json=orjson.loads(orjson.dumps(body).replace(b"{}", each)))
+            for each in (b"zz_owner", b"zy_owner")
+        )
+        assert hidden.status_code == absent.status_code == 400
+        assert hidden.json()["detail"].replace("zz_owner", "zy_owner") == absent.json()["detail"]
 
 
 def test_a_hidden_row_and_a_closed_layer_are_as_absent_as_what_never_was(shared: Any) -> None:
@@ -364,6 +388,32 @@ def test_a_stock_pygeoapi_is_given_what_everybody_may_see(folder: Path, tmp_path
     for name in frame.index[~frame["layer"].isin(["spot_height", "zz_house"])]:
         with pytest.raises(ProviderItemNotFoundError):
             findings.get(name)
+    with open_town(path) as town:
+        written = stock_configuration(town, "http://localhost:5000")
+    assert "zz_house" in written and not re.search("zz_vault|Vaults|VAULT7", written)
+    (path / "town.toml").write_text(settings.replace("closed = []", 'closed = ["zz_vault", "zz_house"]'), "utf-8")
+    for layer in ("zz_vault", "zz_house"):
+        with pytest.raises(ProviderItemNotFoundError):
+            TownFeatureProvider(definition | {"data": {"town": str(path), "layer": layer}})
+
+
+def test_a_stock_pygeoapi_with_pipelines_listens_to_this_machine_unless_they_are_published(
+    scratch: Any, bring: Any
+) -> None:
+    line = shapely.LineString([(EAST, NORTH, 60), (EAST + 50, NORTH, 59)])
+    hosts = []
+    for published in (False, False, True):
+        with open_town(scratch.path) as town:
+            hosts.append(yaml.safe_load(stock_configuration(town, "http://localhost:5000"))["server"]["bind"]["host"])
+        if len(hosts) == 1:
+            bring(scratch, "pipe_line", [line], segment_key=["A~B"])
+        elif not published:
+            text = (scratch.path / "town.toml").read_text("utf-8")
+            (scratch.path / "town.toml").write_text(
+                text.replace("publish_underground = false", "publish_underground = true"), "utf-8"
+            )
+
+    assert hosts == ["0.0.0.0", "127.0.0.1", "0.0.0.0"]
 
 
 @pytest.mark.parametrize("layer", ["spot_height", "contour", "map_sheet"])

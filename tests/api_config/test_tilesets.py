@@ -13,6 +13,7 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
+from gltf_metadata import metadata_faults
 
 from api_config.delivery import Delivery, deliver
 from tiles.tileset_check import check_tileset
@@ -132,6 +133,18 @@ def test_an_element_that_was_clicked_leads_to_its_item(inside: Any) -> None:
     for layer in ("building", "pipe_line", "bim_element"):
         for name in drawn(inside, layer)[:3]:
             assert inside.get(f"/collections/{layer}/items/{name}").json()["id"] == name
+
+
+@pytest.mark.parametrize("layer", ["building", "pipe_line", "bim_element"])
+def test_the_property_tables_of_every_content_of_the_sample_town_are_sound(inside: Any, layer: str) -> None:
+    faults = {
+        address: metadata_faults(answer.content)
+        for address, answer in walk(inside, f"/collections/{layer}/3dtiles/tileset.json")
+        if address.split("?")[0].endswith(".glb")
+    }
+
+    assert faults
+    assert {address: found for address, found in faults.items() if found} == {}
 
 
 def test_contents_may_be_kept_for_ever_and_documents_may_not(inside: Any) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import orjson
 import pytest
 import shapely
+from every_address import addresses, forms, numbers, refused
 from shapely import LineString, MultiPolygon, Point, Polygon
-from starlette.routing import Route
 
 from ingest.draft import Draft
 from twin_model.changeset import Changeset, Delivered, Source
@@ -92,64 +92,12 @@ def strange(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
         yield town
 
 
-def addresses(app: Any, town: Town) -> Iterator[str]:
-    """Yield the addresses of the app: of every layer that holds something, of all its features, tiles near and far."""
-    layers = {one.id: one for one in town.store.catalogue if town.store.summary(one.id).features}
-    tiles = [(0, 0, 0), (14, 6476, 13577)]
-    for route in (one for one in app.routes if isinstance(one, Route) and "GET" in (one.methods or ())):
-        for layer in layers if "{collection}" in route.path else [SOUND]:
-            path = route.path.replace(":path", "").replace("{collection}", layer).replace("{number}", "1")
-            if "3dtiles" in path and (not layers[layer].model.get("kind") or "{level}" in path):
-                continue
-            for ident in town.features(layer).index[3:] if "{id}" in path else [""]:
-                for z, row, column in tiles if "{z}" in path else tiles[:1]:
-                    values = {"id": ident, "z": z, "row": row, "col": column, "x": column, "y": row}
-                    yield path.replace("{tms}", "WebMercatorQuad").format_map(values)
-
-
-def forms(address: str) -> list[str]:
-    """Return an address in the forms that it has."""
-    if address.endswith("/items"):
-        bbox = "bbox=118.2,35.0,118.5,35.2"
-        filtered = "filter=S_INTERSECTS(geometry,POLYGON((118 35,119 35,119 36,118 36,118 35)))"
-        return [f"{address}?{one}" for one in ("f=json", "f=html", bbox, filtered, "crs=EPSG:4548&f=html")]
-    if address == "/search":
-        return [f"{address}?q=1"]
-    if address == "/crs/transform":
-        return [f"{address}?lon=118&lat=35"]
-    if "/items/" in address and "/versions" not in address:
-        return [f"{address}?f=html"]
-    if any(
-        part in address
-        for part in ("/tiles", "/versions", "3dtiles", "terrain", "viewer", "z", "tileMatrixSets", "/functions")
-    ):
-        return [address]
-    return [f"{address}?f={form}" for form in ("json", "html")]
-
-
-def refused(answer: Any) -> bool:
-    """Say whether an answer is none; a tile beyond the terrain's edge and a format that is not offered are answers."""
-    beyond = answer.status_code == 404 and answer.url.path.endswith(".terrain")
-    unknown_form = answer.status_code == 400 and "query.format" in answer.text
-    return answer.status_code >= 400 and not beyond and not unknown_form
-
-
-def numbers(value: Any) -> Iterator[Any]:
-    """Yield everything that stands in the lists of a document."""
-    if isinstance(value, list):
-        for one in value:
-            yield from numbers(one) if isinstance(one, list | dict) else [one]
-    elif isinstance(value, dict):
-        for one in value.values():
-            yield from numbers(one)
-
-
 def test_every_address_of_every_layer_answers_whatever_the_layers_hold(
     strange: Town, inside_of: Callable[..., Any]
 ) -> None:
     inside, failures, nulls = inside_of(strange.path), [], []
 
-    for address in addresses(inside.app, strange):
+    for address in addresses(inside.app, strange, SOUND):
         for form in forms(address):
             answer = inside.get(form)
             if refused(answer):

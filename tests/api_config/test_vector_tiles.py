@@ -12,6 +12,7 @@ import pyproj
 import pytest
 import shapely
 
+from twin_model.backup import backup_town, restore_town
 from twin_model.town import open_town
 
 SETS = ("WebMercatorQuad", "WorldCRS84Quad", "CGCS2000Quad")
@@ -243,6 +244,27 @@ def test_a_commit_changes_the_validators_of_the_tiles_it_touches_and_of_no_other
     assert ask.get(west, headers={"If-None-Match": changed.headers["etag"]}).status_code == 204
     assert ask.get(east, headers={"If-None-Match": before[1]}).status_code == 304
     assert ask.get(f"{west}?datetime=2024-03-01").status_code == 200
+
+
+def test_a_version_of_the_same_number_after_a_restore_is_no_confirmation(
+    pair: Any, bring: Any, square: Any, inside_of: Any, tmp_path: Any
+) -> None:
+    town, ask, (west, _) = pair
+    backup_town(town, tmp_path / "town.zip")
+    bring(town, "building", [square(0, 0)], name=["西"], storeys=[7])
+    addresses = (west, "/collections/building/items", "/collections/building/items/building.1", f"{west}?recorded=2", "/collections")  # fmt: skip
+    held = [ask.get(address).headers["etag"] for address in addresses]
+    town.store.close()
+    restore_town(tmp_path / "town.zip", town.path, replace=True)
+    with open_town(town.path) as restored:
+        bring(restored, "building", [square(0, 0)], name=["西"], storeys=[9])
+        newest = restored.store.version()
+
+    ask = inside_of(town.path)
+    answers = [ask.get(address, headers={"If-None-Match": etag}) for address, etag in zip(addresses, held, strict=True)]
+
+    assert newest == 2
+    assert [answer.status_code for answer in answers] == [200] * len(addresses)
 
 
 def test_datetime_and_recorded_of_a_tile_show_the_past(pair: Any, bring: Any, square: Any, end: Any) -> None:

@@ -10,19 +10,20 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+import aarch64
+import licences
+import pytest
 from source_trees import tree_of
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = {"twin_model", "ingest", "tiles", "api_config", "data_samples", "tests", "qgis"} | {
-    helper.stem for folder in ("tests", "tests/benchmarks") for helper in (ROOT / folder).glob("*.py")
+    helper.stem for folder in ("tests", "tests/benchmarks", "bundle") for helper in (ROOT / folder).glob("*.py")
 }
 """Our packages and the helpers of tests and benchmarks; QGIS brings its own."""
+CARRIED = ("twin_model", "ingest", "tiles", "api_config", "data_samples")
+"""What an installed program has; it makes its own samples."""
 CHOSEN_BY_UVICORN = {"uvloop", "httptools"}
-PERMISSIVE = re.compile(
-    r"\b(0?BSD|MIT|Apache|ISC|ISCL|PSF|Python Software|Zlib|CC0|CNRI|HPND|MPL|Mozilla|LGPL|Lesser General|Unlicense|Artistic)",
-    re.I,
-)
-STRONG = re.compile(r"(?<!L)(?<!Lesser )\b(A?GPL|GNU General Public|GNU Affero|SSPL|Commons Clause|BUSL)\b", re.I)
+CHOSEN_BY_JUPYTER = {"ipykernel", "nbclient"}
 
 
 def canonical(name: str) -> str:
@@ -63,76 +64,92 @@ def imported(*folders: str) -> dict[str, str]:
     return found
 
 
-def closure() -> list[str]:
-    """Every distribution that comes in with the runtime dependencies, by the metadata of those installed."""
-    seen: set[str] = set()
-    waiting = [*RUNTIME, *NOTEBOOK]
-    while waiting:
-        name = waiting.pop()
-        try:
-            needs = importlib.metadata.requires(name) or []
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        if name not in seen:
-            seen.add(name)
-            waiting += [canonical(re.split(r"[<>=!;\[( ~]", one)[0]) for one in needs if "extra ==" not in one]
-    return sorted(seen)
-
-
-def licence(name: str) -> str:
+def licence(name: str) -> licences.Package:
     metadata = importlib.metadata.metadata(name)
-    said = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
-    said += [one.split("::")[-1] for one in metadata.get_all("Classifier", []) if one.startswith("License")]
-    return " ".join(said).strip()
+    statements = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
+    statements += [one.split("::")[-1] for one in metadata.get_all("Classifier", []) if one.startswith("License")]
+    return licences.Package(name, metadata["Version"], " ".join(statements).strip())
+
+
+def pins() -> dict[str, str]:
+    """Name and version of each package in `constraints.txt`."""
+    lines = (ROOT / "constraints.txt").read_text("utf-8").split()
+    return {canonical(name): version for name, version in (line.split("==") for line in lines)}
 
 
 def test_every_library_the_house_imports_is_declared() -> None:
-    missing = {
-        name: path
-        for name, path in imported("twin_model", "ingest", "tiles", "api_config").items()
-        if name not in RUNTIME | NOTEBOOK
-    }
+    missing = {name: path for name, path in imported(*CARRIED).items() if name not in RUNTIME | NOTEBOOK}
 
     assert missing == {}
 
 
-def test_every_library_of_tests_and_samples_is_declared() -> None:
-    missing = {
-        name: path for name, path in imported("data_samples", "tests").items() if name not in RUNTIME | DEVELOPMENT
-    }
+def test_every_library_of_tests_is_declared() -> None:
+    missing = {name: path for name, path in imported("tests").items() if name not in RUNTIME | DEVELOPMENT}
 
     assert missing == {}
 
 
 def test_every_library_that_is_declared_is_imported() -> None:
-    used = set(imported("twin_model", "ingest", "tiles", "api_config"))
+    used = set(imported(*CARRIED))
 
-    assert (RUNTIME | NOTEBOOK) - used - CHOSEN_BY_UVICORN == set()
+    assert (RUNTIME | NOTEBOOK) - used - CHOSEN_BY_UVICORN - CHOSEN_BY_JUPYTER == set()
     assert NOTEBOOK <= DEVELOPMENT, "tests run all notebooks"
 
 
+def test_everything_that_comes_in_with_the_house_is_pinned() -> None:
+    assert set(aarch64.dependencies()) - set(pins()) == set()
+
+
 def test_a_licence_is_permissive_or_keeps_to_its_own_files() -> None:
-    licences = {name: licence(name) for name in closure()}
+    """Of everything that is pinned and installed here, tools of the tests too."""
+    installed = {canonical(one.metadata["Name"]) for one in importlib.metadata.distributions()}
 
-    assert len(licences) > len(RUNTIME)
-    assert {name: text for name, text in licences.items() if not PERMISSIVE.search(text)} == {}
-    assert {name: text for name, text in licences.items() if STRONG.search(text)} == {}
+    packages = [licence(name) for name in sorted({*aarch64.dependencies(), *(set(pins()) & installed)})]
+
+    assert len(packages) > len(RUNTIME)
+    assert [package for package in packages if not package.is_allowed] == []
 
 
-def test_a_licence_of_what_the_viewer_brings_to_a_browser_is_permissive() -> None:
+def test_a_licence_of_what_builds_the_viewer_or_goes_into_it_is_permissive() -> None:
     lock = json.loads((ROOT / "viewer" / "package-lock.json").read_text("utf-8"))["packages"]
+    building = [
+        licences.Package(path, entry["version"], str(entry.get("license", "")))
+        for path, entry in lock.items()
+        if entry.get("dev")
+    ]
 
-    licences = {name: str(lock[f"node_modules/{name}"].get("license")) for name in lock[""]["dependencies"]}
+    carried = licences.viewer_packages()
 
-    assert {"@cesium/engine", "maplibre-gl"} <= set(licences)
-    assert {name: text for name, text in licences.items() if not PERMISSIVE.search(text)} == {}
-    assert {name: text for name, text in licences.items() if STRONG.search(text)} == {}
+    assert {"@cesium/engine", "maplibre-gl"} <= {package.name for package in carried}
+    assert [package for package in (*carried, *building) if not package.is_allowed] == []
+
+
+@pytest.mark.parametrize(
+    "words", ["", "GPL-3.0-only", "GNU General Public License v3", "AGPL-3.0", "BUSL-1.1", "Proprietary"]
+)
+def test_a_licence_that_is_none_or_spreads_is_refused(words: str) -> None:
+    assert not licences.Package("package", "1", words).is_allowed
+
+
+def test_the_notice_names_what_the_viewer_carries() -> None:
+    """`python bundle/licences.py` writes it."""
+    assert (ROOT / "NOTICE").read_text("utf-8") == licences.notice_text(licences.viewer_packages())
+
+
+def test_the_page_on_installing_names_every_dependency_with_its_version_and_whether_aarch64_has_a_wheel() -> None:
+    """`python bundle/aarch64.py` asks the package index anew and writes the table."""
+    text = (ROOT / "docs" / "install.md").read_text("utf-8")
+    part = text.partition(aarch64.BEGIN)[2].partition(aarch64.END)[0]
+    rows = {cells[0]: (cells[1], cells[2]) for cells in re.findall(r"^\| ([\w.-]+) \| (\S+) \| (.+?) \|$", part, re.M)}
+
+    assert {name: version for name, (version, _) in rows.items()} == aarch64.pinned_dependencies()
+    assert {answer for _, answer in rows.values()} <= {"any machine", "**no**"} | {f"yes, glibc 2.{minor}" for minor in range(5, 40)}  # fmt: skip
 
 
 def test_every_package_of_the_house_is_installed_with_it() -> None:
     packages = {
         ".".join(path.parent.relative_to(ROOT).parts)
-        for folder in ("twin_model", "ingest", "tiles", "api_config")
+        for folder in ("twin_model", "ingest", "tiles", "api_config", "data_samples")
         for path in (ROOT / folder).rglob("__init__.py")
     }
 

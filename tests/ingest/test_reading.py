@@ -13,6 +13,8 @@ import orjson
 import pandas as pd
 import pytest
 import shapely
+import worker_tasks
+from exhausting_sources import WRITERS
 
 from ingest.draft import Draft, ReadOptions
 from ingest.reading import HERE, ReadLimits, ReadRequest, SourceReaders
@@ -139,9 +141,9 @@ def test_a_source_that_takes_too_long_is_refused_by_name_with_the_option_and_the
 def test_a_source_that_needs_too_much_memory_is_refused_by_name_with_the_option_and_the_next_is_read(
     lamps: Path, tmp_path: Path
 ) -> None:
-    words = ended(lamps, ReadLimits(1, memory_mib=90), tmp_path)
+    words = ended(lamps, ReadLimits(1, memory_mib=60), tmp_path)
 
-    assert "street_lamp.geojson needed more than 90 MiB" in words and words.count("--memory") == 2
+    assert "street_lamp.geojson needed more than 60 MiB" in words and words.count("--memory") == 2
 
 
 def test_a_child_that_is_killed_is_told_by_the_name_of_its_source_and_the_next_is_read(
@@ -164,3 +166,24 @@ def test_progress_that_raises_ends_the_child_and_takes_the_spool_away(lamps: Pat
             reading.draft(stop)
 
         assert not (tmp_path / "spool").exists()
+
+
+def test_a_reader_that_crashes_harms_its_own_source_and_what_nobody_foresaw_is_written_down(
+    readers: SourceReaders, tmp_path: Path
+) -> None:
+    model = tmp_path / "endless.ifc"
+    WRITERS["endless_booleans.ifc"](model)
+
+    with pytest.raises(SourceRefused) as crashed, readers.begin(request(model, "ifc", tmp_path / "a")) as reading:
+        reading.draft(ignore)
+    with pytest.raises(SourceRefused) as unforeseen:
+        readers.look("b.csv", worker_tasks.fail_without_words)
+    log = Path(unforeseen.value.values["log"])
+    words = log.read_text("utf-8")
+    log.unlink()
+
+    assert "The process that read endless.ifc broke down (exit code -11)" in crashed.value.text("en")
+    assert "Reading b.csv ended at something its reader does not foresee: RuntimeError: Unpackable" in str(
+        unforeseen.value
+    )
+    assert str(log) in unforeseen.value.text("zh") and "fail_without_words" in words

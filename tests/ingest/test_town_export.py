@@ -26,6 +26,7 @@ COLUMNS: dict[str, list[Any]] = {
     "更新": ["2024-01-05T00:00:00", "2024-02-29T08:30:00.250", None],
     "是否征收": [True, False, None],
     "层数": [3, None, 5],
+    "=备注": ["=HYPERLINK(1)", "@旁注", "-"],
     "面积": [100.125, 3.0, None],
 }
 HOUSES: dict[str, list[Any]] = {

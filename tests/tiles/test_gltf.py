@@ -15,6 +15,7 @@ import numpy as np
 import pyproj
 import pytest
 import shapely
+from gltf_metadata import metadata_faults
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -79,6 +80,9 @@ class Glb:
         extension = self.json["extensions"]["EXT_structural_metadata"]
         table = extension["propertyTables"][0]
         kind = extension["schema"]["classes"][table["class"]]["properties"][name]
+        if name not in table.get("properties", {}):
+            assert not kind.get("required")
+            return [None] * int(table["count"])
         values = self.view(table["properties"][name]["values"])
         if kind["type"] == "STRING":
             offsets = np.frombuffer(self.view(table["properties"][name]["stringOffsets"]), "<u4").tolist()
@@ -280,6 +284,25 @@ def test_a_column_without_values_keeps_the_type_it_has_in_other_tiles() -> None:
     assert kinds["valid_to"]["componentType"] == "INT32"
     assert glb.column("valid_to") == [None, None, None]
     assert glb.column("name") == [None, None, None]
+
+
+def test_a_column_of_empty_texts_is_left_out_of_the_table_and_reads_as_missing(tmp_path: Path) -> None:
+    """A buffer view holds one byte at least, so there is none for texts that together have no character."""
+    cases: dict[str, dict[str, Any]] = {
+        "some": {"id": ["a", "", "c"], "note": ["", None, ""], "name": [None, None, None]},
+        "all": {"note": ["", "", ""], "name": [None] * 3},
+        "last": {"id": ["a", "b", ""], "flag": [True, None, False], "day": [1, None, 3], "size": [0.5, None, 2]},
+    }
+    glbs = {
+        name: encode_glb(town_buildings(), frame=tile_frame(), to_lonlat=to_lonlat, properties=columns)
+        for name, columns in cases.items()
+    }
+
+    reports = validator_report(tmp_path, glbs)
+
+    assert {name: metadata_faults(glb) for name, glb in glbs.items()} == {name: [] for name in cases}
+    assert {name: report["messages"] for name, report in reports.items() if report["errors"]} == {}
+    assert Glb(glbs["some"]).column("note") == Glb(glbs["all"]).column("name") == [None, None, None]
 
 
 def test_columns_of_unequal_length_are_refused() -> None:

@@ -11,13 +11,14 @@ import pytest
 import shapely
 
 from ingest.draft import Draft
+from twin_model.audit import verify
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Changeset, Source
 from twin_model.errors import StoreError
 from twin_model.finding import Finding
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.copying import compare, copy_store, tables_of
-from twin_model.store.opening import create_store
+from twin_model.store.opening import copy_target, create_store, open_store
 from twin_model.temporal import parse_instant
 from twin_model.versioning import commit
 from twin_model.view import View
@@ -146,3 +147,27 @@ def test_a_copy_that_is_cancelled_leaves_the_target_empty(first: Store, postgis_
     assert server.version() == 0 and server.summary("building").features == 0
     copy_store(first, server)
     server.close()
+
+
+def test_a_copy_that_was_killed_is_no_town_and_is_begun_anew(first: Store, location: str, tmp_path: Path) -> None:
+    target = "second.gpkg" if location == "store.gpkg" else location
+    for stage in ("made", "loaded"):
+        killed = copy_target(target, CATALOGUE, CRS, folder=tmp_path)
+        if stage == "loaded":
+            killed.load((table, first.dump(table)) for table in tables_of(CATALOGUE))
+        killed.close()
+        with pytest.raises(StoreError, match="stopped before it was proved"):
+            open_store(target, CATALOGUE, folder=tmp_path)
+
+    made = copy_target(target, CATALOGUE, CRS, folder=tmp_path)
+    assert copy_store(first, made).rows["changeset"] == first.version()
+    made.close()
+
+    again = open_store(target, CATALOGUE, folder=tmp_path)
+    assert {damage.rule for damage in verify(again).damages} == {"audit.blob_differs"}, (
+        "the blob of the town has a name that is none"
+    )
+    assert compare(first, again).rows
+    again.close()
+    with pytest.raises(StoreError):
+        copy_target(target, CATALOGUE, CRS, folder=tmp_path)

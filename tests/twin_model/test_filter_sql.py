@@ -189,12 +189,14 @@ def _computed(operator: str, values: list[Any]) -> Any:
         result = operations[operator](*values)
     except (ArithmeticError, ValueError):
         return None
-    return None if math.isnan(result) else result
+    return result if math.isfinite(result) else None
 
 
 def _ends(node: Any, row: Row) -> list[Any]:
-    ends = node.get("interval", [node, node])
-    return [math.inf if one == ".." else value_of(_dated(one), row) for one in ends]
+    if "interval" not in node:
+        return [value_of(_dated(node), row)] * 2
+    ends = [math.inf if one == ".." else value_of(_dated(one), row) for one in node["interval"]]
+    return [math.inf if end is None else end for end in ends]  # what a feature lacks there is open
 
 
 def _dated(one: Any) -> Any:
@@ -212,6 +214,14 @@ def _temporal(operator: str, sides: list[list[Any]]) -> bool | None:
         "t_equals": [_end("=", a, c, late=(0, 0)), _end("=", b, d, late=(1, 1))],
         "t_intersects": [_end("<=", a, d, late=(0, 1)), _end("<=", c, b, late=(0, 1))],
         "t_disjoint": [_end("<", b, c, late=(1, 0)), _end("<", d, a, late=(1, 0))],
+        "t_meets": [_end("=", b, c, late=(1, 0))],
+        "t_metby": [_end("=", a, d, late=(0, 1))],
+        "t_starts": [_end("=", a, c, late=(0, 0)), _end("<", b, d, late=(1, 1))],
+        "t_startedby": [_end("=", a, c, late=(0, 0)), _end("<", d, b, late=(1, 1))],
+        "t_finishes": [_end("<", c, a, late=(0, 0)), _end("=", b, d, late=(1, 1))],
+        "t_finishedby": [_end("<", a, c, late=(0, 0)), _end("=", b, d, late=(1, 1))],
+        "t_overlaps": [_end("<", a, c, late=(0, 0)), _end("<", c, b, late=(0, 1)), _end("<", b, d, late=(1, 1))],
+        "t_overlappedby": [_end("<", c, a, late=(0, 0)), _end("<", a, d, late=(0, 1)), _end("<", d, b, late=(1, 1))],
     }
     return _joined("or" if operator == "t_disjoint" else "and", rules[operator])
 
@@ -314,6 +324,14 @@ def _intervals(draw: st.DrawFn) -> Any:
 
 
 INTERVALS = _intervals()
+LIFETIMES = st.sampled_from(["built", "seen"]).flatmap(
+    lambda name: st.sampled_from(
+        [[name, name], [name, ".."], ["..", name], [name, "2024-03-01"], ["2024-02-28", name]]
+    ).map(lambda ends: {"interval": [{"property": end} if end == name else end for end in ends]})
+)
+INTERVAL_RELATIONS = """after before during contains equals intersects disjoint meets metby starts startedby finishes finishedby
+    overlaps overlappedby"""
+TEMPORAL = st.sampled_from(INTERVAL_RELATIONS.split()).map(lambda name: f"t_{name}")
 GEOJSON = st.one_of(SHAPES.map(shapely.geometry.mapping), BOXES.map(lambda box: {"bbox": [int(n) for n in box.bounds]}))
 PREDICATES = st.sampled_from(
     [
@@ -347,6 +365,9 @@ LEAVES = st.one_of(
     _op(AN_INSTANT, DATED, INSTANTS),
     _op(st.sampled_from(["t_after", "t_before", "t_during", "t_intersects", "t_disjoint"]), DATED, INTERVALS),
     _op(st.sampled_from(["t_contains", "t_intersects", "t_after"]), INTERVALS, DATED),
+    _op(TEMPORAL, LIFETIMES, INTERVALS),
+    _op(TEMPORAL, INTERVALS, LIFETIMES),
+    _op(AN_INSTANT, LIFETIMES, INSTANTS),
 )
 AND_OR = st.sampled_from(["and", "or"])
 FILTERS = st.recursive(
@@ -730,17 +751,36 @@ def server(postgis_server: Any) -> Iterator[psycopg.Connection[Any]]:
 def _found_in_postgis(server: psycopg.Connection[Any], rows: list[Row], tree: Any) -> list[int]:
     """Return the positions (from 0) of the rows that a filter finds in PostGIS."""
     with server.transaction():
-        server.execute("DELETE FROM building")
-        places = ", ".join("ST_GeomFromWKB(%s)" if name == "geometry" else "%s" for name in QUERYABLES)
-        with server.cursor() as cursor:
-            cursor.executemany(
-                f"INSERT INTO building (fid, {', '.join(COLUMNS.values())}) VALUES (%s, {places})",
-                [(number, *(_kept(row.get(name)) for name in QUERYABLES)) for number, row in enumerate(rows)],
-            )
-        expression = parse_filter(tree, lang="cql2-text" if isinstance(tree, str) else "cql2-json")
-        where = to_sql(expression, columns=COLUMNS, queryables=QUERYABLES, dialect="postgis", timezone=LOCAL)
-        found = server.execute(f"SELECT fid FROM building WHERE {where.text} ORDER BY fid", where.parameters)
-        return [fid for (fid,) in found]
+        _fill(server, rows)
+        return _asked_of_postgis(server, tree)
+
+
+def _fill(server: psycopg.Connection[Any], rows: list[Row]) -> None:
+    server.execute("DELETE FROM building")
+    places = ", ".join("ST_GeomFromWKB(%s)" if name == "geometry" else "%s" for name in QUERYABLES)
+    with server.cursor() as cursor:
+        cursor.executemany(
+            f"INSERT INTO building (fid, {', '.join(COLUMNS.values())}) VALUES (%s, {places})",
+            [(number, *(_kept(row.get(name)) for name in QUERYABLES)) for number, row in enumerate(rows)],
+        )
+
+
+def _asked_of_postgis(server: psycopg.Connection[Any], tree: Any) -> list[int]:
+    expression = parse_filter(tree, lang="cql2-text" if isinstance(tree, str) else "cql2-json")
+    where = to_sql(expression, columns=COLUMNS, queryables=QUERYABLES, dialect="postgis", timezone=LOCAL)
+    return [
+        fid for (fid,) in server.execute(f"SELECT fid FROM building WHERE {where.text} ORDER BY fid", where.parameters)
+    ]
+
+
+@pytest.fixture(scope="module")
+def filled(server: psycopg.Connection[Any]) -> Iterator[Any]:
+    """Both databases with the rows of LIMITS; tests that fill the server anew stand before."""
+    connection = _connect()
+    _insert(connection, LIMITS)
+    _fill(server, LIMITS)
+    yield connection, server
+    connection.close()
 
 
 def _kept(value: Any) -> Any:
@@ -755,6 +795,37 @@ def test_postgis_finds_what_sqlite_finds(server: psycopg.Connection[Any], rows: 
 
     for tree in filters:
         assert _found_in_postgis(server, rows, tree) == _found(connection, tree), tree
+
+
+LIMITS = [
+    {"name": "100%", "别名": "a_b", "storeys": 0, "height": -0.0, "built": date(9999, 12, 31)},
+    {"name": "a\\b", "别名": "\\", "storeys": 2**63 - 1, "height": 1e308, "built": date(1, 1, 1)},
+    {"name": "ẞ", "别名": "ß", "storeys": -(2**63), "height": -1.7976931348623157e308, "built": None},
+    {"name": "İ", "别名": "i̇", "storeys": 2**53 + 1, "height": 5e-324, "built": date(2024, 2, 29)},
+    {"name": "Å", "别名": "A\u030a", "storeys": 2**53, "height": 1e-300, "built": None},
+    {"name": "😀", "别名": "\uffff", "storeys": -7, "height": float(2**63), "built": None},
+    {"name": "a*b?[c]", "别名": "", "storeys": 3, "height": 0.1, "built": None},
+]
+FAR = st.sampled_from(
+    [0, 1, -1, 0.5, 7, 400, 1e308, 5e-324, 1.7976931348623157e308, 2**53, 2**53 + 1, 2**63 - 1, -(2**63)]
+)
+FAR_NUMBERS = st.recursive(
+    _property("storeys", "height") | FAR,
+    lambda inner: _op(st.sampled_from(["+", "-", "*", "/", "div", "%", "^"]), inner, inner),
+    max_leaves=4,
+)
+FAR_TEXTS = st.sampled_from(
+    [row[name] for row in LIMITS for name in ("name", "别名")] + ["%", "_", "a\\", "100\\%", "ss", "i", "[c]"]
+)
+FAR_WORDS = _property("name", "别名") | FAR_TEXTS
+FAR_FILTERS = st.one_of(
+    _op(ORDER, FAR_NUMBERS, FAR_NUMBERS),
+    _op("between", FAR_NUMBERS, FAR_NUMBERS, FAR_NUMBERS),
+    _op("in", FAR_NUMBERS, st.lists(FAR_NUMBERS, min_size=1, max_size=3)),
+    _op("isNull", FAR_NUMBERS),
+    _op(ORDER, FAR_WORDS, _op(st.sampled_from(["casei", "accenti"]), FAR_WORDS)),
+    _op("like", FAR_WORDS, FAR_TEXTS | _op("casei", FAR_TEXTS)),
+)
 
 
 HARD = [
@@ -790,3 +861,12 @@ def test_every_character_folds_alike(server: psycopg.Connection[Any]) -> None:
     rows = server.execute("SELECT one, twin_casefold(one) FROM unnest(%s::text[]) one", (characters,)).fetchall()
 
     assert [one for one, folded in rows if folded != one.casefold()] == []
+
+
+@examples(150, proof=2_000)
+@given(FAR_FILTERS)
+def test_numbers_and_texts_at_their_limits_are_answered_alike(filled: Any, tree: Any) -> None:
+    """Beyond the largest double a value is unknown in both, below the smallest it is 0; neither is an error."""
+    connection, server = filled
+
+    assert _asked_of_postgis(server, tree) == _found(connection, tree), tree

@@ -1,10 +1,12 @@
 """A disk that is full ends a commit with a clear sentence; the store is as it was, and goes on when there is space."""
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +21,11 @@ from twin_model.catalogue import Catalogue, read_catalogue
 from twin_model.changeset import Source, Version
 from twin_model.errors import StoreError
 from twin_model.history import verify
+from twin_model.sources import source_copy
 from twin_model.store.base import FeatureQuery, Store
-from twin_model.store.opening import create_store
+from twin_model.store.opening import create_store, open_store
 from twin_model.temporal import parse_instant
+from twin_model.town import init_town, open_town
 from twin_model.versioning import commit
 
 pytestmark = [
@@ -86,6 +90,59 @@ def test_a_geopackage_on_a_full_disk_is_as_it_was(small_disk: Callable[[int], Pa
 
     check(store, fill)
     store.close()
+
+
+def without_room(disk: Path) -> None:
+    with suppress(OSError), (disk / "filler").open("wb") as file:
+        while file.write(b"x" * 4096):
+            file.flush()
+
+
+def made_read_only(disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+
+
+@pytest.mark.parametrize(("state", "rule"), [(without_room, "store.no_room"), (made_read_only, "store.read_only")])
+def test_a_town_on_a_disk_that_takes_nothing_is_read_and_says_what_is_wrong(
+    state: Callable[[Path], None], rule: str, small_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    disk = small_disk(16)
+    with init_town(disk / "town", name="测试", crs="EPSG:4548") as town:
+        deliver(town.store, 5, "2020-01-01")
+    for beside in (disk / "town").glob("store.gpkg-*"):
+        beside.unlink()
+    state(disk)
+
+    with open_town(disk / "town") as town:
+        assert len(town.features("building")) == 5
+        assert verify(town.store).changesets == 1
+        with pytest.raises(StoreError) as refusal:
+            deliver(town.store, 1, "2021-01-01")
+
+    assert refusal.value.rule_id in (rule, "store.unreadable", "store.disk_full")
+    source = Source("a.csv", hashlib.sha256(b"a").hexdigest())
+    (tmp_path / "a.csv").write_bytes(b"a")
+    with pytest.raises(StoreError), source_copy(disk / "town" / "sources", source, (tmp_path / "a.csv",)):
+        pass
+    for lang in ("en", "zh"):
+        assert "restore" not in refusal.value.text(lang) and "ingest" not in refusal.value.text(lang)
+
+
+def test_changes_that_wait_beside_a_store_on_a_full_disk_are_named(small_disk: Callable[[int], Path]) -> None:
+    disk = small_disk(16)
+    store = create_store("store.gpkg", CATALOGUE, "EPSG:4548", folder=disk)
+    deliver(store, 5, "2020-01-01")
+    shutil.copytree(disk, disk / "killed", ignore=lambda *_: ["killed", "store.gpkg-shm"])
+    store.close()
+    without_room(disk)
+
+    with pytest.raises(StoreError) as refusal:
+        open_store("store.gpkg", CATALOGUE, folder=disk / "killed")
+
+    assert refusal.value.rule_id == "store.changes_wait" and "store.gpkg-wal" in str(refusal.value)
+    (disk / "filler").unlink()
+    with closing(open_store("store.gpkg", CATALOGUE, folder=disk / "killed")) as opened:
+        assert opened.version() == 1
 
 
 def test_a_postgis_schema_whose_tablespace_is_full_is_as_it_was(

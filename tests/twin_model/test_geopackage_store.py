@@ -14,6 +14,7 @@ from ingest.draft import Draft
 from twin_model.catalogue import read_catalogue
 from twin_model.changeset import Source
 from twin_model.errors import StoreError, StoreTooNew
+from twin_model.filter import parse_filter
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.geopackage import rtree as gpkg_rtree
 from twin_model.store.geopackage.store import GeoPackageStore
@@ -176,3 +177,40 @@ def test_a_delivery_of_one_row_of_which_nothing_is_known_is_stored(store: Store)
     deliver(store, "building", gpd.GeoDataFrame({"place": ["a"]}, geometry=[None], crs=CRS))
 
     assert store.summary("building").features == 1
+
+
+def test_statements_of_long_filters_are_not_kept_and_leave_no_file_open(store: Store) -> None:
+    """Five hundred kept statements of long filters held 1.2 GB."""
+    deliver(store, "building", houses(3))
+    assert isinstance(store, GeoPackageStore)
+    short, long = (parse_filter(f"storeys IN ({', '.join(map(str, range(n)))}, 7)") for n in (3, 1_500))
+
+    def open_files() -> int:
+        return sum(path.resolve() == Path(store.url).resolve() for path in Path("/proc/self/fd").iterdir())
+
+    answers = [store.rows(FeatureQuery("building", where=each)) for each in (short, long)]
+    before = open_files()
+    again = [store.rows(FeatureQuery("building", where=long)) for _ in range(5)]
+
+    assert len(answers[0][1]) == 2 and answers[1] == again[-1] and len(answers[1][1]) == 3
+    assert open_files() == before
+    first, second, longer = (
+        store._connection_for(letter * number) for letter, number in (("x", 4_000), ("y", 4_000), ("z", 5_000))
+    )
+    assert first is second is not longer
+
+
+def test_a_file_of_an_earlier_program_gains_the_lists_of_rows_without_place(store: Store) -> None:
+    deliver(store, "building", houses(3))
+    store.close()
+    with sqlite3.connect(store.url) as connection:
+        for name in ("building_unplaced", "vgpkg_history_building_unplaced"):
+            connection.execute(f"DROP INDEX {name}")
+    connection.close()
+
+    GeoPackageStore(Path(store.url), CATALOGUE).close()
+
+    with sqlite3.connect(store.url) as connection:
+        plan = connection.execute("EXPLAIN QUERY PLAN SELECT fid FROM building WHERE geom IS NULL").fetchall()
+    connection.close()
+    assert "building_unplaced" in str(plan)

@@ -201,7 +201,7 @@ def test_a_question_no_number_or_text_can_answer_is_refused_and_the_next_one_ans
     deliver(store, 3)
 
     with pytest.raises(QueryRefused, match="too large to compute with"):
-        store.features(FeatureQuery("building", where=parse_filter("storeys * 10 ^ 300 * 10 ^ 300 > 1")))
+        store.features(FeatureQuery("building", limit=2**70))
     with pytest.raises(QueryRefused, match="does not fit the type of its field"):
         store.features(FeatureQuery("building", sort=(SortKey("storeys"),), after=("x", 1)))
     assert store.count(FeatureQuery("building")) == 3
@@ -343,6 +343,19 @@ def test_an_address_means_what_libpq_reads_in_it() -> None:
     assert postgis_server.ServerAddress.read("postgresql://host/town").schema == "twin"
 
 
+def test_a_schema_of_an_earlier_program_gains_the_functions_it_lacks(
+    store: PostgisStore, stranger: "psycopg.Connection[Any]", postgis_url: str
+) -> None:
+    deliver(store, 3)
+    for name in ("sum", "product", "quotient"):
+        stranger.execute(f"DROP FUNCTION twin_{name}")  # type: ignore[call-overload]
+
+    again = PostgisStore(postgis_url, CATALOGUE)
+
+    assert again.count(FeatureQuery("building", where=parse_filter("storeys * storeys + 1e308 / storeys > 0"))) == 3
+    again.close()
+
+
 def test_an_account_that_may_only_read_reads_and_one_that_may_only_write_rows_writes(
     store: PostgisStore, stranger: "psycopg.Connection[Any]", postgis_url: str
 ) -> None:
@@ -394,3 +407,26 @@ def test_a_town_on_a_server_comes_back_where_the_operator_says_alone(postgis_url
 
     with open_town(tmp_path / "town") as town:
         assert town.settings.store == postgis_url and town.store.version() == 0
+
+
+def test_a_schema_that_an_account_may_not_use_gets_no_table_and_neither_has_the_next_of_its_path(
+    postgis_url: str,
+) -> None:
+    address, _, schema = postgis_url.partition("&schema=")
+    with psycopg.connect(address, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}; CREATE ROLE {schema}_outsider LOGIN; GRANT CREATE ON SCHEMA public TO {schema}_outsider")  # type: ignore[call-overload]  # fmt: skip
+        before = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        with pytest.raises(StoreError) as refusal:
+            PostgisStore.create(postgis_url.replace("twin@", f"{schema}_outsider@"), CATALOGUE, "EPSG:4548")
+        after = connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone()
+        connection.execute(f"DROP OWNED BY {schema}_outsider; DROP ROLE {schema}_outsider")  # type: ignore[call-overload]
+
+    assert refusal.value.rule_id == "store.forbidden" and "restore" not in refusal.value.text("en")
+    assert before == after
+
+
+def test_a_name_that_the_server_would_cut_is_refused() -> None:
+    with pytest.raises(StoreError, match="66 bytes"):
+        postgis_server.ServerAddress.read(f"postgresql://u@/d?schema={'城' * 22}")
+
+    assert postgis_server.ServerAddress.read(f"postgresql://u@/d?schema={'城' * 21}").schema == "城" * 21

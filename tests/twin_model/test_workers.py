@@ -1,6 +1,8 @@
 """Work in children: results and errors come back, limits hold, a crash harms nobody else, cancelling really ends the work."""
 
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -145,3 +147,57 @@ def test_shutting_down_at_once_leaves_no_child(tmp_path: Path) -> None:
     assert gone(child)
     with pytest.raises((CancelledError, WorkerEnded)):
         future.result(timeout=10)
+
+
+def test_a_child_that_is_ended_while_it_answers_harms_no_other_task(workers: Workers) -> None:
+    futures = [workers.submit(worker_tasks.answer_that_ends_its_child)]
+    futures += [workers.submit(worker_tasks.double, number) for number in range(4)]
+
+    with pytest.raises(WorkerEnded):
+        futures[0].result(timeout=30)
+
+    assert [future.result(timeout=30) for future in futures[1:]] == [0, 2, 4, 6]
+
+
+def test_temporary_files_of_a_child_that_broke_down_are_gone(workers: Workers, tmp_path: Path) -> None:
+    with pytest.raises(WorkerEnded):
+        workers.submit(worker_tasks.leave_files, str(tmp_path / "folder")).result(timeout=30)
+
+    assert not Path((tmp_path / "folder").read_text("utf-8")).exists()
+
+
+def test_an_error_that_cannot_be_sent_is_told_in_its_words(workers: Workers) -> None:
+    with pytest.raises(RuntimeError, match="Unpackable: no class of this module"):
+        workers.submit(worker_tasks.fail_without_words).result(timeout=30)
+
+
+def test_pages_of_a_file_are_no_memory_that_a_child_holds(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    with path.open("wb") as file:
+        file.truncate(256 * 2**20)
+
+    with Workers(1, memory_mib=64) as workers:
+        assert workers.submit(worker_tasks.look_into, str(path)).result(timeout=30) == 0
+
+
+def test_children_end_with_a_caller_that_is_killed_and_those_that_broke_down_write_nothing(tmp_path: Path) -> None:
+    """It takes a process of its own: a child in place of one that broke down would be made while its pool ends."""
+    script, words = tmp_path / "caller.py", tmp_path / "words"
+    script.write_text(
+        "import time\nimport worker_tasks\nfrom twin_model.errors import WorkerEnded\n"
+        "from twin_model.workers import Workers\n"
+        "if __name__ == '__main__':\n    for _ in range(5):\n        try:\n            with Workers(2, preload=('worker_tasks',)) as workers:\n"
+        "                workers.submit(worker_tasks.crash).result()\n        except WorkerEnded:\n            pass\n"
+        f"    Workers(1).submit(worker_tasks.be_busy, {str(tmp_path / 'pid')!r}, 60)\n    time.sleep(60)\n",
+        "utf-8",
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    with words.open("w") as output:
+        caller = subprocess.Popen([sys.executable, str(script)], env=environment, stdout=output, stderr=output)
+    child = started(tmp_path / "pid")
+
+    caller.kill()
+    caller.wait()
+
+    assert gone(child)
+    assert "Traceback" not in words.read_text("utf-8")

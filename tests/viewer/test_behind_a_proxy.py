@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 import subprocess
 import time
 from collections import deque
@@ -14,6 +13,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import httpx
 import pytest
 from chromium import FLAGS
+from free_port import free_port
 from playwright.sync_api import sync_playwright
 from viewer_visit import CHROMIUM, Visit
 
@@ -32,12 +32,6 @@ def example(language: str, *changes: tuple[str, str]) -> str:
         text, number = re.subn(pattern, replacement, text)
         assert number, f"{pattern} is not in the example"
     return text
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def proxied(command: list[str], port: int, path: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from tiles.encodings.shapefile import fitted_table, write_names
 from twin_model.crs import CRS84, crs_code, epsg_of, is_projected, placed_geometries, transform_geometries
 from twin_model.errors import QueryRefused
 from twin_model.finding import Finding
+from twin_model.formula_text import escape_formula
 from twin_model.gdal_words import gdal_words
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import with_flat_attributes
@@ -161,8 +162,10 @@ def _write_gdal(table: gpd.GeoDataFrame, layer: Layer, part: Path, driver: str, 
 
 
 def _write_csv(table: gpd.GeoDataFrame, part: Path, decimals: int) -> None:
-    """Write a table with its geometry as WKT, marked as UTF-8 for spreadsheets."""
-    plain = pd.DataFrame(table.drop(columns=["fid", "geometry"]))
+    """Write a table with its geometry as WKT, marked as UTF-8 for spreadsheets, without a formula in it."""
+    plain = pd.DataFrame(table.drop(columns=["fid", "geometry"])).rename(columns=escape_formula)
+    texts = plain.select_dtypes(exclude=["number", "bool", "datetime", "datetimetz"]).columns
+    plain[texts] = plain[texts].map(escape_formula)
     plain["wkt"] = shapely.to_wkt(table.geometry.to_numpy(), rounding_precision=decimals)
     plain.to_csv(part, index=False, encoding="utf-8-sig")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from tiles.encodings.finding_rows import FindingRow, rule_title
+from twin_model.formula_text import escape_formula
 from twin_model.messages import render
 
 __all__ = ["write_findings"]
@@ -39,7 +40,7 @@ def write_findings(rows: Iterable[FindingRow], path: Path, lang: str) -> int:
         table = csv.writer(file)
         table.writerow([render(f"cli.csv_{name}", lang, {}) for name in _COLUMNS])
         for row in rows:
-            table.writerow([_safe(cell) for cell in _cells(row, lang)])
+            table.writerow([escape_formula(cell) for cell in _cells(row, lang)])
             written += 1
     return written
 
@@ -73,14 +74,3 @@ def _cells(row: FindingRow, lang: str) -> tuple[str, ...]:
         row.error_class,
         render(f"cli.status_{row.status}", lang, {}),
     )
-
-
-def _safe(text: str) -> str:
-    """Return a text that no spreadsheet takes for a formula; a negative coordinate stays a number."""
-    if not text or text[0] not in "=+-@\t\r":
-        return text
-    try:
-        float(text)
-    except ValueError:
-        return f"'{text}"
-    return text

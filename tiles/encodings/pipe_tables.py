@@ -17,6 +17,7 @@ import pandas as pd
 
 from tiles.encodings.xlsx import Column, Sheet, plain_text, write_workbook
 from twin_model.crs import transform_xy
+from twin_model.formula_text import escape_formula
 from twin_model.layer import Layer
 from twin_model.messages import render
 from twin_model.store.frames import records_of
@@ -204,7 +205,7 @@ def _cell(value: Any, shown: str) -> str:
     if value is None or pd.isna(value):
         return ""
     if not shown:
-        return str(plain_text(value))
+        return str(escape_formula(plain_text(value)))
     decimals = _CSV_DECIMALS[shown]
     exact = abs(value - round(value, decimals)) < _LEAST  # a depth told in millimetres keeps them
     return f"{value:.{decimals if exact else _MOST_DECIMALS}f}"

@@ -14,6 +14,7 @@ from pandas.api.types import is_numeric_dtype
 
 from twin_model.catalogue.ascii_name import ascii_name
 from twin_model.finding import Finding
+from twin_model.formula_text import escape_formula
 from twin_model.layer import Layer
 
 __all__ = ["FittedTable", "fitted_table", "short_names", "write_names"]
@@ -98,7 +99,7 @@ def write_names(file: Path, names: Mapping[str, str], layer: Layer) -> None:
         for short, name in names.items():
             field = next((field for field in layer.fields if field.name == name), None)
             titles = [field.title.zh, field.title.en] if field is not None else ["", ""]
-            rows.writerow([short, name, *titles])
+            rows.writerow(map(escape_formula, [short, name, *titles]))
 
 
 def _initials(name: str) -> str:

@@ -135,7 +135,7 @@ class Asking(OpenedTown):
     def _warn_of_absence(self, layer: Layer, query: FeatureQuery, frame: gpd.GeoDataFrame, at: Any) -> None:
         """Warn of ids that are not there, and of a time at which the layer holds nothing yet."""
         missing = [each for each in query.ids or () if each not in frame.index] if query.limit is None else []
-        if missing and query.where is None and query.bbox is None:
+        if missing and query.where is None and query.bbox is None and query.area is None:
             notice(
                 "desk.missing_ids",
                 self.lang,

@@ -16,7 +16,7 @@ from typing import Any
 from twin_model.errors import PackageMissing
 from twin_model.messages import render
 
-__all__ = ["CHINESE_FONTS", "use_plot_style"]
+__all__ = ["CHINESE_FONTS", "installed_font", "use_plot_style"]
 
 CHINESE_FONTS = (
     "Noto Sans CJK SC",
@@ -57,7 +57,7 @@ def use_plot_style(lang: str, *, fonts: Sequence[str] = CHINESE_FONTS) -> str:
     except ModuleNotFoundError as error:
         raise PackageMissing(call="plot_style", missing=error.name, python=sys.executable) from error
     matplotlib.rcParams.update(_STYLE)
-    font = _installed_font(fonts)
+    font = installed_font(fonts)
     if font is None:
         _warn_of_no_font()
         return "en"
@@ -65,7 +65,7 @@ def use_plot_style(lang: str, *, fonts: Sequence[str] = CHINESE_FONTS) -> str:
     return lang
 
 
-def _installed_font(fonts: Sequence[str]) -> str | None:
+def installed_font(fonts: Sequence[str] = CHINESE_FONTS) -> str | None:
     """Return the first font that is installed; fonts that came after matplotlib listed them are looked at too."""
     from matplotlib import font_manager
 

@@ -46,7 +46,10 @@ def to_sql(
     check_names(expression, queryables)
     for name in properties(expression):
         ensure_known(name, columns)
-    datetimes = frozenset(name for name, kind in queryables.items() if kind == "datetime")
-    compiler = COMPILERS[dialect](columns, datetimes, timezone, transform, srid, json)
+    datetimes, numbers, wholes = (
+        frozenset(name for name, kind in queryables.items() if kind == wanted)
+        for wanted in ("datetime", "number", "integer")
+    )
+    compiler = COMPILERS[dialect](columns, datetimes, timezone, transform, srid, json, numbers, wholes)
     condition = compiler.condition(expression)
     return SqlFilter(condition.text, condition.parameters, bounding_box(expression, transform=transform))

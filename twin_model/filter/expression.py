@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, Literal
 
+import shapely
 from shapely.geometry.base import BaseGeometry
 
 __all__ = [
@@ -36,6 +37,8 @@ __all__ = [
     "Temporal",
     "height",
     "properties",
+    "terms",
+    "vertices",
 ]
 
 ComparisonOperator = Literal["=", "<>", "<", "<=", ">", ">="]
@@ -89,7 +92,7 @@ class Instant:
 
 @dataclass(frozen=True, slots=True)
 class IntervalLiteral:
-    """Both ends included; None is an open end (`..`)."""
+    """Both ends included; None is an open end (`..`), as is a property in a feature that has no value there."""
 
     start: "Property | Instant | None"
     end: "Property | Instant | None"
@@ -207,6 +210,20 @@ def properties(node: Node) -> frozenset[str]:
 def height(node: Node) -> int:
     """Return how many nodes lie on the longest way from `node` down to a leaf."""
     return 1 + max(map(height, _children(node)), default=0)
+
+
+def terms(node: Node) -> int:
+    """Return how many conditions `node` has; each value in a list of IN is one."""
+    if isinstance(node, Logical | Not):
+        return sum(map(terms, _children(node)))
+    return len(node.items) if isinstance(node, In) else 1
+
+
+def vertices(node: Node) -> int:
+    """Return how many vertices the geometries in `node` have together."""
+    if isinstance(node, Geometry):
+        return int(shapely.get_num_coordinates(node.shape))
+    return sum(map(vertices, _children(node)))
 
 
 def _children(node: Node) -> Iterator[Any]:

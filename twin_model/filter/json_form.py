@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from twin_model.filter.errors import (
     FilterTooDeep,
+    FilterTooLong,
     InvalidFilter,
     InvalidLiteral,
     UnsupportedOperator,
@@ -33,6 +34,8 @@ from twin_model.filter.expression import (
     Spatial,
     Temporal,
     height,
+    terms,
+    vertices,
 )
 from twin_model.filter.instant import read_instant, read_interval
 from twin_model.filter.spatial import (
@@ -43,12 +46,14 @@ from twin_model.filter.spatial import (
     read_bbox,
     read_geometry,
 )
+from twin_model.filter.text_form import MAX_TERMS
 
-__all__ = ["MAX_HEIGHT", "SUPPORTED", "expression_from_json"]
+__all__ = ["MAX_HEIGHT", "MAX_VERTICES", "SUPPORTED", "expression_from_json"]
 
 # SQLite's parser keeps at most 100 open symbols; a tree of this height needs fewer, a deeper one may not
 # compile.
 MAX_HEIGHT = 16
+MAX_VERTICES = 50_000
 COMPARISONS = ("=", "<>", "<", "<=", ">", ">=")
 ARITHMETIC = ("+", "-", "*", "/", "%", "div", "^")
 FUNCTIONS = ("casei", "accenti")
@@ -80,6 +85,9 @@ def expression_from_json(tree: Any) -> Expression:
     expression = _predicate(tree)
     if height(expression) > MAX_HEIGHT:
         raise FilterTooDeep("filter.too_many_levels", limit=MAX_HEIGHT)
+    for unit, counted, limit in (("terms", terms, MAX_TERMS), ("vertices", vertices, MAX_VERTICES)):
+        if counted(expression) > limit:
+            raise FilterTooLong(length=counted(expression), limit=limit, unit=unit)
     return expression
 
 

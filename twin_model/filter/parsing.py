@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Iterable
-from functools import lru_cache
 from typing import Any, Literal, NoReturn
 
+from twin_model.byte_cache import remembering
 from twin_model.filter.errors import (
     FilterError,
     FilterSyntaxError,
@@ -19,7 +19,7 @@ from twin_model.filter.expression import Expression
 from twin_model.filter.json_form import expression_from_json
 from twin_model.filter.text_form import json_from_text
 
-__all__ = ["LANGUAGES", "MAX_DEPTH", "MAX_LENGTH", "FilterLanguage", "filter_tree", "parse_filter"]
+__all__ = ["LANGUAGES", "MAX_DEPTH", "MAX_LENGTH", "FilterLanguage", "ensure_shallow", "filter_tree", "parse_filter"]
 
 FilterLanguage = Literal["cql2-text", "cql2-json"]
 LANGUAGES = ("cql2-text", "cql2-json")
@@ -29,6 +29,8 @@ MAX_DEPTH = 64
 # object.
 JSON_NESTING = 2
 GEOMETRY_NESTING = 8
+_BYTES_OF_A_CHARACTER = 32
+"""What a filter that was read takes for each character of its text; a list of short numbers takes most."""
 
 
 def parse_filter(
@@ -41,8 +43,8 @@ def parse_filter(
     """Return the expression that `source` means; text and JSON of one filter give equal expressions.
 
     A dict (or a truth value) is CQL2 JSON already read; `max_length` then counts its keys, values and
-    characters. Raises only subclasses of `FilterError`, whatever `source` holds. The last 256 texts are
-    remembered.
+    characters. Raises only subclasses of `FilterError`, whatever `source` holds. The last texts are
+    remembered, 16 MiB of them.
 
     >>> parse_filter("storeys > 10")
     Comparison(operator='>', left=Property(name='storeys'), right=Constant(value=10))
@@ -70,7 +72,7 @@ def filter_tree(source: str, *, max_length: int = MAX_LENGTH, max_depth: int = M
     return json_from_text(source, max_depth=max_depth)
 
 
-@lru_cache(maxsize=256)
+@remembering(most_bytes=16 * 2**20, bytes_of=lambda expression, source, *_: _BYTES_OF_A_CHARACTER * len(source))
 def _parse(source: str, lang: FilterLanguage, max_depth: int) -> Expression:
     if lang == "cql2-json":
         return expression_from_json(_loads(source, max_depth))
@@ -87,7 +89,7 @@ def _ensure_characters(source: str) -> None:
 
 
 def _loads(source: str, max_depth: int) -> Any:
-    _ensure_shallow(source, JSON_NESTING * max_depth + GEOMETRY_NESTING, max_depth)
+    ensure_shallow(source, max_depth)
     try:
         return json.loads(source, parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -103,8 +105,9 @@ def _refuse_constant(name: str) -> NoReturn:
     raise InvalidLiteral(kind="number", text=name, expected="a finite number")
 
 
-def _ensure_shallow(source: str, nesting: int, max_depth: int) -> None:
-    """Count the brackets of a JSON text outside its strings."""
+def ensure_shallow(source: str, max_depth: int = MAX_DEPTH) -> None:
+    """Raise `FilterTooDeep` where a JSON text nests deeper than a filter of so many levels can."""
+    nesting = JSON_NESTING * max_depth + GEOMETRY_NESTING
     depth, in_string, escaped = 0, False, False
     for position, one in enumerate(source):
         if in_string:

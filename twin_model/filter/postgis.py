@@ -1,7 +1,6 @@
 """The PostGIS dialect: `%s` placeholders as psycopg reads them, and functions of `postgis_functions` beside `ST_`'s.
 
-It answers as the SQLite dialect does, with two exceptions: a sum, product or quotient beyond the largest double is an
-error here (SQLSTATE 22003), infinite there; and of an invalid geometry each asks its own version of GEOS.
+It answers as the SQLite dialect does, with one exception: of an invalid geometry each asks its own version of GEOS.
 """
 
 from collections.abc import Mapping
@@ -10,10 +9,10 @@ from typing import ClassVar
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from twin_model.filter.expression import Constant, FunctionCall, JsonKind, JsonValue, Scalar
+from twin_model.filter.expression import Arithmetic, Constant, FunctionCall, JsonKind, JsonValue, Scalar
 from twin_model.filter.folding import folded, pattern_text
 from twin_model.filter.like_pattern import to_like
-from twin_model.filter.sql import Compiler, Fragment, filled
+from twin_model.filter.sql import EXACT, Compiler, Fragment, filled
 
 __all__ = ["PostgisCompiler"]
 
@@ -23,6 +22,14 @@ ARITHMETIC = {
     "div": "trunc({} / NULLIF({}, 0))",
     "%": "twin_modulo({}, {})",
     "^": "twin_power({}, {})",
+}
+# PostgreSQL refuses what is too large or too small for a double; these answer NULL and 0.
+GUARDED = ARITHMETIC | {
+    "+": "twin_sum({}, {})",
+    "-": "twin_sum({}, -{})",
+    "*": "twin_product({}, {})",
+    "/": "twin_quotient({}, {})",
+    "div": "trunc(twin_quotient({}, {}))",
 }
 FOLDING = {
     "casei": "twin_casefold({})",
@@ -52,7 +59,8 @@ class PostgisCompiler(Compiler):
         if isinstance(value, bool):
             return Fragment("%s::boolean", (value,))
         if isinstance(value, int | float):
-            return Fragment("%s::double precision" if abs(value) < 2**53 else "%s::numeric", (value,))
+            is_exact = isinstance(value, int) and abs(value) >= EXACT
+            return Fragment("%s::numeric" if is_exact else "%s::double precision", (value,))
         return Fragment('(%s::text COLLATE "C")', (value,))
 
     def like(self, value: Fragment, pattern: Scalar) -> Fragment:
@@ -63,9 +71,22 @@ class PostgisCompiler(Compiler):
             return self.bind(folded(node.function, str(node.argument.value)))
         return filled(FOLDING[node.function], self.scalar(node.argument))
 
-    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
-        left, right = (filled("({})::double precision", side) for side in (left, right))
-        return filled(ARITHMETIC.get(operator, f"({{}} {operator} {{}})"), left, right)
+    def arithmetic(self, node: Arithmetic) -> Fragment:
+        left, right = (filled("({})::double precision", self.scalar(side)) for side in (node.left, node.right))
+        if not self.is_tame(node):
+            return filled(GUARDED[node.operator], left, right)
+        return filled(ARITHMETIC.get(node.operator, f"({{}} {node.operator} {{}})"), left, right)
+
+    def operands(self, *nodes: Scalar) -> list[Fragment]:
+        """Return the operands of a comparison; beside a whole number that no double holds, all whole numbers are exact."""
+        values = [node.value for node in nodes if isinstance(node, Constant) and not isinstance(node.value, bool)]
+        has_exact = any(isinstance(value, int) and abs(value) >= EXACT for value in values)
+        if not has_exact or any(map(self.is_double, nodes)):
+            return super().operands(*nodes)
+        return [
+            Fragment("%s::numeric", (node.value,)) if isinstance(node, Constant) else self.scalar(node)
+            for node in nodes
+        ]
 
     def json_value(self, node: JsonValue) -> Fragment:
         column = Fragment(self.json[node.column].replace("%", "%%"))

@@ -9,7 +9,10 @@ import sys
 from collections.abc import Iterator
 from functools import cache
 
-__all__ = ["create_functions"]
+__all__ = ["NEWEST", "create_functions"]
+
+NEWEST = "twin_quotient"
+"""The function that was added last: a schema without it is given all of them."""
 
 _PREDICATES = ("Intersects", "Disjoint", "Within", "Contains", "Touches", "Crosses", "Overlaps", "Equals")
 _NEAR = 8
@@ -22,7 +25,7 @@ DECLARE x double precision := abs(a); y double precision := abs(b); t double pre
 BEGIN
   IF y = 0 OR x = 'Infinity' OR x = 'NaN' OR y = 'NaN' THEN RETURN NULL; END IF;
   IF x >= y THEN
-    WHILE t <= x / 2 LOOP t := t * 2; END LOOP;
+    WHILE t <= x - t LOOP t := t * 2; END LOOP;
     LOOP
       IF t <= x THEN x := x - t; END IF;
       EXIT WHEN t = y;
@@ -41,6 +44,29 @@ EXCEPTION WHEN numeric_value_out_of_range THEN
   RETURN CASE WHEN (abs(b) > 1) = (e > 0) THEN NULL ELSE 0 END;
 END $$"""
 
+# Most values are far from both ends: the block that catches, which costs a subtransaction, is entered for others only.
+_GUARDED = """CREATE OR REPLACE FUNCTION twin_{name}(a double precision, b double precision) RETURNS double precision
+LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+BEGIN
+  IF {moderate} THEN RETURN a {operator} b; END IF;
+  BEGIN
+    RETURN a {operator} b;
+  EXCEPTION WHEN numeric_value_out_of_range THEN
+    RETURN {beyond};
+  END;
+END $$"""
+_MODERATE = "abs(a) BETWEEN 1e-100 AND 1e100 AND abs(b) BETWEEN 1e-100 AND 1e100"
+_SUM = _GUARDED.format(name="sum", operator="+", moderate="abs(a) < 1e300 AND abs(b) < 1e300", beyond="NULL")
+_PRODUCT = _GUARDED.format(
+    name="product",
+    operator="*",
+    moderate=_MODERATE,
+    beyond="CASE WHEN ln(abs(a)) + ln(abs(b)) > 0 THEN NULL ELSE 0 END",
+)
+_QUOTIENT = _GUARDED.format(
+    name="quotient", operator="/", moderate=_MODERATE, beyond="CASE WHEN ln(abs(a)) > ln(abs(b)) THEN NULL ELSE 0 END"
+).replace("BEGIN", "BEGIN IF b = 0 THEN RETURN NULL; END IF;", 1)
+
 _PREDICATE = """CREATE OR REPLACE FUNCTION twin_{name}(a geometry, b geometry) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE STRICT COST 500 AS $$
 BEGIN
@@ -57,7 +83,7 @@ SELECT CASE WHEN t COLLATE "C" ~ '[{ranges}]' THEN {whole} ELSE lower(t COLLATE 
 def create_functions() -> Iterator[str]:
     """Yield the statements that make the functions in the first schema of the search path."""
     yield _MODULO
-    yield _POWER
+    yield from (_POWER, _SUM, _PRODUCT, _QUOTIENT)
     for predicate in _PREDICATES:
         yield _PREDICATE.format(name=predicate.lower(), predicate=predicate)
     yield _casefold()

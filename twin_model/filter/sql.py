@@ -37,10 +37,14 @@ from twin_model.filter.expression import (
 from twin_model.filter.instant import as_text, day_bounds, local_day
 from twin_model.filter.spatial import to_storage
 
-__all__ = ["Box", "Compiler", "Fragment", "SqlFilter", "Transform"]
+__all__ = ["EXACT", "Box", "Compiler", "Fragment", "SqlFilter", "Transform"]
 
 Transform = Callable[[BaseGeometry], BaseGeometry]
 FLIPPED = {"=": "=", "<>": "<>", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_MODERATE = 1e200
+EXACT = 2**53
+"""Up to here a double holds every whole number."""
+
 # Terms joined in one row make a left-deep tree, and SQLite allows a depth of 1000: longer rows are grouped.
 TERMS_IN_A_ROW = 50
 # One end of the left interval against one end of the right; all must hold (of "disjoint": one must).
@@ -61,6 +65,21 @@ TEMPORAL: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "startedby": (("start", "=", "start"), ("end", ">", "end")),
     "starts": (("start", "=", "start"), ("end", "<", "end")),
 }
+
+
+_EARLIEST, _LATEST = "", "~"
+"""Texts that sort before and after every date and instant."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """An end of an interval that a property names: where a feature has no value there, it is open."""
+
+    property: Property
+    if_open: str
+
+
+_End = Property | Instant | float | _Bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +115,12 @@ class Compiler(ABC):
     json: Mapping[str, str] = field(default_factory=dict)
     """The columns of JSON texts by what a name into them begins with ("psets", "attributes")."""
 
+    numbers: frozenset[str] = frozenset()
+    """The properties that are doubles."""
+
+    wholes: frozenset[str] = frozenset()
+    """Those that are whole numbers of 64 bits, of which a double holds those up to 2^53 exactly."""
+
     placeholder: ClassVar[str]
 
     @abstractmethod
@@ -105,7 +130,8 @@ class Compiler(ABC):
     def call(self, node: FunctionCall) -> Fragment: ...
 
     @abstractmethod
-    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment: ...
+    def arithmetic(self, node: Arithmetic) -> Fragment:
+        """Return a value computed in doubles; NULL where it has none: beyond the largest, or a division by 0."""
 
     @abstractmethod
     def json_value(self, node: JsonValue) -> Fragment:
@@ -139,7 +165,7 @@ class Compiler(ABC):
             case Comparison():
                 return self.compare(node.operator, node.left, node.right)
             case Between():
-                return self._between(node)
+                return self.between(node)
             case In():
                 return self._in(node)
             case Like():
@@ -168,7 +194,31 @@ class Compiler(ABC):
             case FunctionCall():
                 return self.call(node)
             case Arithmetic():
-                return self.arithmetic(node.operator, self.scalar(node.left), self.scalar(node.right))
+                return self.arithmetic(node)
+
+    def operands(self, *nodes: Scalar) -> list[Fragment]:
+        """Return the operands of one comparison."""
+        return list(map(self.scalar, nodes))
+
+    def is_double(self, node: Scalar) -> bool:
+        """Say whether a value is a double: what it is compared with is made one, too."""
+        match node:
+            case Constant():
+                return isinstance(node.value, float)
+            case Property():
+                return node.name in self.numbers
+            case JsonValue():
+                return node.kind == "number"
+        return isinstance(node, Arithmetic)
+
+    def is_tame(self, node: Arithmetic) -> bool:
+        """Say whether no value of an operation can leave the range of doubles: a whole property and a moderate constant."""
+        match node:
+            case Arithmetic(_, Property(name), Constant(int() | float() as value)):
+                return name in self.wholes and 1 <= abs(value) < _MODERATE
+            case Arithmetic("+" | "-" | "*", Constant(int() | float() as value), Property(name)):
+                return name in self.wholes and 1 <= abs(value) < _MODERATE
+        return False
 
     def compare(self, operator: str, left: Scalar, right: Scalar) -> Fragment:
         """Return a comparison. Dates and datetimes meet at the coarser granularity: the local day."""
@@ -177,12 +227,11 @@ class Compiler(ABC):
         if isinstance(left, Instant):
             left, right, operator = right, left, FLIPPED[operator]
         if isinstance(right, Instant):
-            return self._compare_instant(operator, left, right)
-        return filled(f"({{}} {operator} {{}})", self.scalar(left), self.scalar(right))
+            is_datetime = isinstance(left, Property) and left.name in self.datetimes
+            return self._compare_instant(operator, self.scalar(left), right, is_datetime=is_datetime)
+        return filled(f"({{}} {operator} {{}})", *self.operands(left, right))
 
-    def _compare_instant(self, operator: str, left: Scalar, right: Instant) -> Fragment:
-        column = self.scalar(left)
-        is_datetime = isinstance(left, Property) and left.name in self.datetimes
+    def _compare_instant(self, operator: str, column: Fragment, right: Instant, *, is_datetime: bool) -> Fragment:
         if not is_datetime:
             day = self.bind(self.instant(local_day(right, self.timezone)))
             return filled(f"({{}} {operator} {{}})", column, day)
@@ -198,18 +247,23 @@ class Compiler(ABC):
                 return filled(f"({{}} {operator} {{}})", column, first)
         return filled(f"({{}} {'<' if operator == '<=' else '>='} {{}})", column, following)
 
-    def _between(self, node: Between) -> Fragment:
+    def between(self, node: Between) -> Fragment:
         if any(isinstance(part, Instant) for part in (node.value, node.lower, node.upper)):
             ends = (self.compare(">=", node.value, node.lower), self.compare("<=", node.value, node.upper))
             return filled("({} AND {})", *ends)
-        return filled("({} BETWEEN {} AND {})", *map(self.scalar, (node.value, node.lower, node.upper)))
+        return filled("({} BETWEEN {} AND {})", *self.operands(node.value, node.lower, node.upper))
 
     def _in(self, node: In) -> Fragment:
-        if any(isinstance(part, Instant) for part in (node.value, *node.items)):
+        are_instants = any(isinstance(part, Instant) for part in (node.value, *node.items))
+        if are_instants or self._is_mixed(node):
             return joined(" OR ", [self.compare("=", node.value, item) for item in node.items])
-        items = [self.scalar(item) for item in node.items]
-        places = ", ".join("{}" for _ in items)
-        return filled(f"({{}} IN ({places}))", self.scalar(node.value), *items)
+        places = ", ".join("{}" for _ in node.items)
+        return filled(f"({{}} IN ({places}))", *self.operands(node.value, *node.items))
+
+    def _is_mixed(self, node: In) -> bool:
+        """Say whether values of a list are compared one by one: a double among whole numbers makes no double of the others."""
+        is_plain = self.is_double(node.value) and all(isinstance(item, Constant) for item in node.items)
+        return not is_plain and any(map(self.is_double, (node.value, *node.items)))
 
     def _temporal(self, node: Temporal) -> Fragment:
         rules = TEMPORAL[node.operator]
@@ -218,10 +272,12 @@ class Compiler(ABC):
         ]
         return joined(" OR " if node.operator == "disjoint" else " AND ", conditions)
 
-    def _compare_ends(
-        self, left: Property | Instant | float, operator: str, right: Property | Instant | float
-    ) -> Fragment:
+    def _compare_ends(self, left: _End, operator: str, right: _End) -> Fragment:
         """Compare two ends of intervals, of which an open one is infinite."""
+        if isinstance(left, _Bound):
+            return self._compare_bound(left, operator, right)
+        if isinstance(right, _Bound):
+            return self._compare_bound(right, FLIPPED[operator], left)
         if not isinstance(left, float) and not isinstance(right, float):
             return self.compare(operator, left, right)
         number = left if isinstance(left, float) else 0.0
@@ -234,6 +290,22 @@ class Compiler(ABC):
             column = self.column(known.name)
             return filled("({} = {})" if result else "({} <> {})", column, column)
         return truth(result)
+
+    def _compare_bound(self, bound: _Bound, operator: str, other: _End) -> Fragment:
+        """Compare an end that is a property; a feature that has none there has an interval that is open at that end."""
+        column = self._coalesced(bound)
+        match other:
+            case Instant():
+                is_datetime = bound.property.name in self.datetimes
+                return self._compare_instant(operator, column, other, is_datetime=is_datetime)
+            case _Bound():
+                return filled(f"({{}} {operator} {{}})", column, self._coalesced(other))
+            case Property():
+                return filled(f"({{}} {operator} {{}})", column, self.column(other.name))
+        return filled(f"({{}} {operator} {{}})", column, self.bind(_LATEST if other > 0 else _EARLIEST))
+
+    def _coalesced(self, bound: _Bound) -> Fragment:
+        return filled("coalesce({}, {})", self.column(bound.property.name), self.bind(bound.if_open))
 
 
 def truth(value: bool) -> Fragment:
@@ -257,12 +329,13 @@ def joined(operator: str, fragments: Sequence[Fragment]) -> Fragment:
     return Fragment(f"({operator.join(fragment.text for fragment in fragments)})", parameters)
 
 
-def _end(side: Property | Instant | IntervalLiteral, which: str) -> Property | Instant | float:
+def _end(side: Property | Instant | IntervalLiteral, which: str) -> _End:
     if not isinstance(side, IntervalLiteral):
         return side
-    if which == "start":
-        return float("-inf") if side.start is None else side.start
-    return float("inf") if side.end is None else side.end
+    end, if_open = (side.start, _EARLIEST) if which == "start" else (side.end, _LATEST)
+    if isinstance(end, Property):
+        return _Bound(end, if_open)
+    return end or float("-inf" if which == "start" else "inf")
 
 
 def _compared(operator: str, left: Instant, right: Instant, timezone: tzinfo) -> bool:

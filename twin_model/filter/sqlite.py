@@ -5,22 +5,33 @@ import sqlite3
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, ClassVar
 
+import numpy as np
 import orjson
 import shapely
 from shapely.errors import GEOSException
 from shapely.geometry.base import BaseGeometry
 
+from twin_model.byte_cache import remembering
 from twin_model.filter.errors import InvalidLiteral, shown
-from twin_model.filter.expression import Constant, FunctionCall, JsonKind, JsonValue, Scalar
+from twin_model.filter.expression import (
+    Arithmetic,
+    Between,
+    Constant,
+    FunctionCall,
+    JsonKind,
+    JsonValue,
+    Property,
+    Scalar,
+)
 from twin_model.filter.folding import folded, pattern_text, without_accents
 from twin_model.filter.like_pattern import to_glob
 from twin_model.filter.spatial import holds
-from twin_model.filter.sql import Compiler, Fragment, filled
+from twin_model.filter.sql import EXACT, Compiler, Fragment, filled
 
-__all__ = ["SqliteCompiler", "register_functions"]
+__all__ = ["SqliteCompiler", "prepared_literals", "register_functions"]
 
 ENVELOPE_BYTES = (0, 32, 48, 48, 64)
 HEADER_BYTES = 8
@@ -29,9 +40,19 @@ PLAIN_FLAGS, PLAIN_ENVELOPE = 0x03, struct.Struct("<4d")
 # SQLITE_MAX_LIKE_PATTERN_LENGTH, of GLOB too.
 MAX_PATTERN_BYTES = 50_000
 PREPARED_LITERALS = 16
+PREPARED_BYTES = 2 * 2**20
+"""So much WKB is prepared at most; the index of a prepared geometry takes several times as much."""
 _WHOLE = 2**63
 """SQLite's whole numbers are below it."""
-ARITHMETIC = {"/": "twin_divide", "div": "twin_divide_whole", "%": "twin_modulo", "^": "twin_power"}
+ARITHMETIC = {
+    "+": "twin_add",
+    "-": "twin_subtract",
+    "*": "twin_multiply",
+    "/": "twin_divide",
+    "div": "twin_divide_whole",
+    "%": "twin_modulo",
+    "^": "twin_power",
+}
 
 
 class SqliteCompiler(Compiler):
@@ -52,11 +73,38 @@ class SqliteCompiler(Compiler):
         function = "twin_casefold" if node.function == "casei" else "twin_unaccent"
         return filled(f"{function}({{}})", self.scalar(node.argument))
 
-    def arithmetic(self, operator: str, left: Fragment, right: Fragment) -> Fragment:
-        """SQLite divides and takes remainders of integers in its own way, so these are functions of ours."""
-        if operator in ARITHMETIC:
-            return filled(f"{ARITHMETIC[operator]}({{}}, {{}})", left, right)
-        return filled(f"({{}} {operator} {{}})", left, right)
+    def arithmetic(self, node: Arithmetic) -> Fragment:
+        """SQLite divides and takes remainders of integers in its own way, and knows infinity: functions of ours do neither."""
+        if node.operator in "+-*" and self.is_tame(node):
+            return filled(f"({{}} {node.operator} {{}})", self._as_double(node.left), self._as_double(node.right))
+        return filled(f"{ARITHMETIC[node.operator]}({{}}, {{}})", self.scalar(node.left), self.scalar(node.right))
+
+    def operands(self, *nodes: Scalar) -> list[Fragment]:
+        """Return the operands of a comparison; beside a double all are doubles, where that makes a difference.
+
+        SQLite compares a whole number with a double digit by digit, PostgreSQL makes the whole number a double.
+        """
+        doubles = [node for node in nodes if self.is_double(node)]
+        if len(nodes) == 2 and all(isinstance(node, Constant) and abs(float(node.value)) < EXACT for node in doubles):
+            return super().operands(*nodes)
+        return list(map(self._compared_as_double if doubles else self.scalar, nodes))
+
+    def between(self, node: Between) -> Fragment:
+        if not any(map(self.is_double, (node.value, node.lower, node.upper))):
+            return super().between(node)
+        return filled(
+            "({} AND {})", self.compare(">=", node.value, node.lower), self.compare("<=", node.value, node.upper)
+        )
+
+    def _compared_as_double(self, node: Scalar) -> Fragment:
+        is_whole = isinstance(node, Property) and node.name in self.wholes
+        return filled("CAST({} AS REAL)", self.scalar(node)) if is_whole else self._as_double(node)
+
+    def _as_double(self, node: Scalar) -> Fragment:
+        """Return an operand, a constant as a double: SQLite then makes one of what it is computed with."""
+        if isinstance(node, Constant) and isinstance(node.value, int) and not isinstance(node.value, bool):
+            return self.bind(float(node.value))
+        return self.scalar(node)
 
     def json_value(self, node: JsonValue) -> Fragment:
         path = self.bind(orjson.dumps(node.path).decode())
@@ -73,12 +121,15 @@ def register_functions(connection: sqlite3.Connection) -> None:
     """Give `connection` the functions that compiled filters call; do so once, right after connecting.
 
     Each answers NULL to NULL. `twin_spatial(operator, geopackage_blob, wkb)` prepares a literal when it first
-    meets it and keeps the last 16. A blob that holds no readable geometry gives NULL: unknown, so no match.
+    meets it and keeps the last few. A blob that holds no readable geometry gives NULL: unknown, so no match.
     """
-    literal = _prepared_literals()
+    literal = prepared_literals()
     for name, function, count in (
         ("twin_casefold", str.casefold, 1),
         ("twin_unaccent", without_accents, 1),
+        ("twin_add", _add, 2),
+        ("twin_subtract", _subtract, 2),
+        ("twin_multiply", _multiply, 2),
         ("twin_divide", _divide, 2),
         ("twin_divide_whole", _divide_whole, 2),
         ("twin_modulo", _modulo, 2),
@@ -86,6 +137,7 @@ def register_functions(connection: sqlite3.Connection) -> None:
         ("twin_spatial", _spatial_function(literal), 3),
         ("twin_dwithin", _distance_function(literal), 3),
         ("twin_json", _json_value, 3),
+        ("twin_reaches", _reaches, 3),
     ):
         connection.create_function(name, count, _null_aware(function), deterministic=True)
 
@@ -119,19 +171,36 @@ def _json_value(kind: JsonKind, text: str, path: str) -> str | float | None:
     return value if -_WHOLE < value < _WHOLE else float(value)
 
 
-@lru_cache(maxsize=256)
+@remembering(most_bytes=32 * 2**20, bytes_of=lambda value, text: 10 * len(text))
 def _read_json(text: str) -> Any:
     """Return what a JSON text means; elements of one type share theirs, so that few texts are read for many rows."""
     return orjson.loads(text)
 
 
-def _divide(left: float, right: float) -> float:
-    return left / right
+def _finite(number: float) -> float | None:
+    """Return a number; None beyond the largest double, which Python calls infinite."""
+    return number if math.isfinite(number) else None
+
+
+def _add(left: float, right: float) -> float | None:
+    return _finite(float(left) + float(right))
+
+
+def _subtract(left: float, right: float) -> float | None:
+    return _finite(float(left) - float(right))
+
+
+def _multiply(left: float, right: float) -> float | None:
+    return _finite(float(left) * float(right))
+
+
+def _divide(left: float, right: float) -> float | None:
+    return _finite(float(left) / float(right))
 
 
 def _divide_whole(left: float, right: float) -> float:
     """Return the quotient cut towards zero; a float, because it may exceed SQLite's integers."""
-    return float(math.trunc(left / right))
+    return float(math.trunc(float(left) / float(right)))
 
 
 def _modulo(left: float, right: float) -> float:
@@ -182,7 +251,7 @@ def _box_inside(geometry: BaseGeometry) -> tuple[float, float, float, float] | N
     return None
 
 
-def _prepared_literals() -> Callable[[bytes], _Literal]:
+def prepared_literals() -> Callable[[bytes], _Literal]:
     """Return what prepares a literal of WKB and remembers the last few, most recent first."""
     prepared: list[_Literal] = []
 
@@ -194,6 +263,8 @@ def _prepared_literals() -> Callable[[bytes], _Literal]:
                 return known
         prepared.insert(0, _Literal.of(wkb))
         del prepared[PREPARED_LITERALS:]
+        while len(prepared) > 1 and sum(len(known.wkb) for known in prepared) > PREPARED_BYTES:
+            prepared.pop()
         return prepared[0]
 
     return literal
@@ -223,6 +294,16 @@ def _distance_function(literal: Callable[[bytes], _Literal]) -> Callable[[bytes,
             return None
 
     return twin_dwithin
+
+
+def _reaches(blob: bytes, low: float, high: float) -> int | None:
+    """Say whether the heights of a geometry reach into a range; one of which no height is known does."""
+    try:
+        heights = shapely.get_coordinates(_geometry_of(blob), include_z=True)[:, 2]
+    except (GEOSException, IndexError):
+        return None
+    known = heights[~np.isnan(heights)]
+    return int(not len(known) or (known.max() >= low and known.min() <= high))
 
 
 def _geometry_of(blob: bytes) -> BaseGeometry:

@@ -31,7 +31,8 @@ from twin_model.filter.errors import (
 __all__ = ["LARGEST_WHOLE_NUMBER", "MAX_TERMS", "json_from_text"]
 
 LARGEST_WHOLE_NUMBER = 2**53
-# The parser recurses over `a OR b OR c ...`: 50,000 terms end the process, 5,000 do not.
+# The parser recurses over `a OR b OR c ...`: 50,000 terms end the process, 5,000 do not. Of JSON each value in a list of
+# IN is a term too: PostgreSQL takes some ten thousands of parameters.
 MAX_TERMS = 4_000
 _TOKEN = r"""
   (?P<space>\s+)
@@ -323,12 +324,16 @@ def _rewritten(token: Token, kind: str, source: str) -> str:
 
 def _number(token: Token, *, is_coordinate: bool) -> str:
     text = token.text
-    if text.isdecimal() and (len(text) > 16 + text.count("0") or int(text) > LARGEST_WHOLE_NUMBER):
+    digits = text.lstrip("0")
+    if text.isdecimal() and (len(digits) > 16 or int(digits or "0") > LARGEST_WHOLE_NUMBER):
         expected = f"a whole number up to {LARGEST_WHOLE_NUMBER}; CQL2 JSON carries larger ones"
         raise InvalidLiteral(kind="number", text=shown(text), expected=expected)
     if is_coordinate and "e" in text.lower():
-        number = Decimal(text)
-        if number and not -30 <= number.adjusted() <= 30:
+        try:
+            number = Decimal(text)
+        except ArithmeticError:  # an exponent of so many digits that even Decimal has no such number
+            number = Decimal("Infinity")
+        if not number.is_finite() or (number and not -30 <= number.adjusted() <= 30):
             raise InvalidLiteral(kind="number", text=shown(text), expected="a coordinate")
         return format(number, "f")
     return text

@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import geopandas as gpd
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+from shapely.geometry.base import BaseGeometry
 
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Changeset, Rows, Scope, Touched, Version
@@ -20,6 +21,7 @@ from twin_model.crs import CRS84
 from twin_model.filter import Expression
 from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress
+from twin_model.store.damage import Damage
 from twin_model.store.sort_index import SortIndexes
 from twin_model.temporal import Instant
 from twin_model.view import View
@@ -31,6 +33,7 @@ __all__ = [
     "Described",
     "FeatureQuery",
     "HeadStart",
+    "LayerCounters",
     "Link",
     "Provenance",
     "SortKey",
@@ -38,6 +41,7 @@ __all__ = [
     "StoreHistory",
     "StoreReads",
     "StoreTransfer",
+    "StoreUpkeep",
     "StoreWrites",
     "Summary",
 ]
@@ -55,7 +59,9 @@ class SortKey:
 class FeatureQuery:
     """What is asked of one layer.
 
-    `bbox` is in the storage CRS, x, y; literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
+    `bbox` and `area` are in the storage CRS, x, y, and keep what meets them; with `heights` (metres, lowest and highest)
+    only what reaches into that range, where the height is known; with `unplaced` also what has no geometry at all.
+    Literal geometries of `where` are in `where_crs`, x, y. Without `sort` the order is that of `fid`; `after` continues behind the row
     with these sort values and fid. `max_zoom` keeps what is drawn at that zoom. `text` looks in ids and names. With an
     interval of valid time the latest state of each feature answers, or with `states` every one, by fid and time. With
     `precision` the column `valid_precision` answers too.
@@ -64,6 +70,9 @@ class FeatureQuery:
     layer: str
     view: View = field(default_factory=View)
     bbox: Box | None = None
+    area: BaseGeometry | None = None
+    heights: tuple[float, float] | None = None
+    unplaced: bool = False
     where: Expression | None = None
     where_crs: str = CRS84
     ids: tuple[str, ...] | None = None
@@ -201,6 +210,20 @@ class Link:
     to_fid: int
 
 
+class LayerCounters(NamedTuple):
+    """What a store keeps of a layer in numbers: logical table `layer` (`copying`), in the order of its columns."""
+
+    layer: str
+    next_fid: int
+    features: int
+    version: int
+    next_planned: Instant | None
+    min_x: float | None
+    min_y: float | None
+    max_x: float | None
+    max_y: float | None
+
+
 @dataclass(frozen=True)
 class Described:
     """A layer that a commit brings: its table, or the columns it gains, are made in the transaction that writes its rows.
@@ -319,6 +342,10 @@ class StoreHistory(Protocol):
         """Return the number of the newest version; 0 before the first changeset."""
         ...
 
+    def hash_of(self, number: int) -> str:
+        """Return the hash of a version in the chain, "" where there is none of that number."""
+        ...
+
     def changed_since(self, layer: str, bbox: Box | None) -> int:
         """Return the number of the last version that touched the layer within the box; 0 for none."""
         ...
@@ -363,6 +390,9 @@ class StoreHistory(Protocol):
 class StoreTransfer(Protocol):
     """A store as a whole: copied while it is used, shown as logical tables, filled with them."""
 
+    is_unfinished: bool
+    """Whether it is the target of a copy that has not been proved equal."""
+
     def backup(self, target: Path) -> None:
         """Write the whole store as it is at one moment into a file, while others read and write."""
         ...
@@ -372,11 +402,35 @@ class StoreTransfer(Protocol):
         ...
 
     def load(self, tables: Iterable[tuple[str, Iterator[list[tuple[Any, ...]]]]]) -> None:
-        """Fill an empty store with the rows of logical tables, in one transaction."""
+        """Fill an empty store with the rows of logical tables, in one transaction; what a stopped copy left goes before."""
+        ...
+
+    def finish_copy(self) -> None:
+        """Make the target of a copy a town's store: both were proved equal."""
         ...
 
 
-class Store(StoreReads, StoreWrites, StoreHistory, StoreTransfer, Protocol):
+class StoreUpkeep(Protocol):
+    """What an audit asks of a store besides its rows: up to where it was proved, and the state of tables and indexes."""
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        """Return number and hash of the version up to which the history was last proved, None for never."""
+        ...
+
+    def keep_checkpoint(self, number: int, digest: str) -> None:
+        """Remember up to where the history was proved. Raises `StoreError` where the store cannot be written to."""
+        ...
+
+    def damages(self) -> list[Damage]:
+        """Return what is wrong with tables, guards and indexes."""
+        ...
+
+    def rebuild(self, counters: Iterable[LayerCounters]) -> None:
+        """Make guards, indexes and what hangs on the rows anew, with these numbers of layers; rows stay as they are."""
+        ...
+
+
+class Store(StoreReads, StoreWrites, StoreHistory, StoreTransfer, StoreUpkeep, Protocol):
     """Keeps layers, versions and blobs. Many readers, writers one after the other; each commit whole or not at all.
 
     Who needs only a part of it says so: a function that reads takes `StoreReads`.

@@ -21,7 +21,7 @@ from twin_model.store.layer_writer import row_columns
 from twin_model.temporal import Instant
 from twin_model.view import View
 
-__all__ = ["Equality", "columns_of", "compare", "copy_store", "selection", "tables_of"]
+__all__ = ["COPYING", "Equality", "columns_of", "compare", "copy_store", "selection", "tables_of"]
 
 _COMMON = {
     "changeset": ("number", "recorded", "effective", "author", "reason", "source", "sha256", "kind", "delivery", "counts", "previous", "hash", "rule", "identity"),
@@ -33,6 +33,9 @@ _COMMON = {
     "blob": ("digest", "content"),
     "layer": ("layer", "next_fid", "features", "version", "next_planned", "min_x", "min_y", "max_x", "max_y"),
 }  # fmt: skip
+COPYING = "copying"
+"""The key by which a store says that a copy into it is under way, or was stopped."""
+
 _LOOKS = 20
 """So many random looks at the past are compared after a copy."""
 
@@ -74,14 +77,18 @@ class Equality:
 def copy_store(source: Store, target: Store, tick: Callable[[str, int], None] = lambda table, rows: None) -> Equality:
     """Copy everything into an empty store and return the proof; a store that holds something already is refused.
 
-    `tick` hears how many rows of which table have been copied and may raise to cancel: the target then stays empty.
+    `tick` hears how many rows of which table have been copied and may raise to cancel: the target then stays empty. What
+    a copy that was killed left in a target that `opening.copy_target` made is begun anew.
     """
-    if target.version():
+    if target.version() and not target.is_unfinished:
         raise StoreError("store.not_empty", url=target.url, version=target.version())
     if source.crs != target.crs:
         raise StoreError("store.other_crs", url=target.url, found=target.crs, expected=source.crs)
     target.load((table, _ticked(source, table, tick)) for table in tables_of(source.catalogue))
-    return compare(source, target)
+    equality = compare(source, target)
+    if target.is_unfinished:
+        target.finish_copy()
+    return equality
 
 
 def _ticked(store: Store, table: str, tick: Callable[[str, int], None]) -> Iterator[list[tuple[Any, ...]]]:

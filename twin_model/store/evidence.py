@@ -4,7 +4,7 @@ A store shows itself as logical tables (`twin_model/store/copying.py`); here the
 digests of `twin_model/store/digests.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,23 @@ from twin_model.rows.content import Words, row_contents, words_of
 from twin_model.store.copying import columns_of
 from twin_model.store.digests import closing_words, parts_digest, parts_words, row_words, stored_contents
 
-__all__ = ["DeliveredParts", "Dump", "LayerRows", "layer_rows", "parts_by_layer", "sealed_digest"]
+__all__ = [
+    "OPEN",
+    "DeliveredParts",
+    "Dump",
+    "LayerRows",
+    "RowWatch",
+    "layer_rows",
+    "parts_by_layer",
+    "sealed_digest",
+    "sums_by_version",
+]
 
 Dump = Callable[[str], Iterator[list[tuple[Any, ...]]]]
 """Yields the rows of a logical table in batches."""
+
+RowWatch = Callable[[str, Mapping[str, Sequence[Any]]], None]
+"""Hears the rows of a layer, batch by batch: "now" or "history", and their values by column."""
 
 OPEN = np.iinfo(np.int64).max
 """Stands for a version that has not come: nothing has closed the row."""
@@ -54,7 +67,14 @@ class DeliveredParts:
     first_known: NDArray[np.bool_]
 
 
-def layer_rows(dump: Dump, catalogue: Catalogue, layer_id: str, *, first_rule: bool = False) -> LayerRows:
+def layer_rows(
+    dump: Dump,
+    catalogue: Catalogue,
+    layer_id: str,
+    *,
+    first_rule: bool = False,
+    watch: RowWatch = lambda kind, row: None,
+) -> LayerRows:
     """Return every row of a layer; with `first_rule` what it says is hashed by the first rule too."""
     layer = catalogue[layer_id]
     pieces: list[tuple[NDArray[Any], ...]] = []
@@ -64,6 +84,7 @@ def layer_rows(dump: Dump, catalogue: Catalogue, layer_id: str, *, first_rule: b
         for batch in dump(table):
             row = dict(zip(columns, zip(*batch, strict=True), strict=True))
             row["geometry"] = row.get("geom", ())
+            watch(table.partition(":")[0], row)
             fids = np.array(row["fid"], dtype=np.int64)
             version_from = np.array(row["version_from"], dtype=np.int64)
             contents = words_of(stored_contents(layer, row).tolist())
@@ -98,10 +119,13 @@ def layer_rows(dump: Dump, catalogue: Catalogue, layer_id: str, *, first_rule: b
     )
 
 
-def parts_by_layer(dump: Dump) -> dict[str, DeliveredParts]:
-    """Return every part ever delivered, by layer."""
+def parts_by_layer(
+    dump: Dump, watch: Callable[[list[tuple[Any, ...]]], None] = lambda batch: None
+) -> dict[str, DeliveredParts]:
+    """Return every part ever delivered, by layer; `watch` hears them in batches, as the table has them."""
     pieces: dict[str, list[tuple[NDArray[Any], ...]]] = {}
     for batch in dump("part"):
+        watch(batch)
         layers, fids, _, contents, _, _, version_from, version_to, first = zip(*batch, strict=True)
         names = np.array(layers, dtype=object)
         columns = (
@@ -127,6 +151,15 @@ def sealed_digest(rows: LayerRows, parts: DeliveredParts | None, before: int) ->
     written = _total(rows.words[rows.version_from < before])
     closed = _total(rows.closing[rows.version_to < before])
     return "-".join(map(parts_digest, (delivered, written, closed)))
+
+
+def sums_by_version(versions: NDArray[np.int64], words: Words) -> dict[int, Words]:
+    """Return the sum of words (n, 2) of each version."""
+    order = np.argsort(versions, kind="stable")
+    ordered = versions[order]
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]][: len(ordered)])
+    sums = np.add.reduceat(words[order], starts, axis=0) if len(starts) else words[:0]
+    return dict(zip(ordered[starts].tolist(), sums, strict=True))
 
 
 def _total(words: Words) -> Words:

@@ -11,7 +11,7 @@ from twin_model.store.base import FeatureQuery, SortKey, Store
 from twin_model.temporal import now
 from twin_model.view import View
 
-__all__ = ["has_begun", "holds_features", "state_of"]
+__all__ = ["has_begun", "holds_features", "mark_of", "state_of"]
 
 
 def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> tuple[Any, ...]:
@@ -29,12 +29,20 @@ def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> 
     changed = store.changed_since(layer.id, box)
     return (
         layer.id,
-        changed if view.recorded is None else min(changed, view.recorded),
+        mark_of(store, changed if view.recorded is None else min(changed, view.recorded)),
         passed,
         view.datetime,
         view.recorded,
         view.policy.digest,
     )
+
+
+def mark_of(store: Store, version: int) -> tuple[int, str]:
+    """Return what names a version for who keeps an answer: its number and its hash in the chain.
+
+    The number alone will not do: after a restore another version may come to have it.
+    """
+    return version, store.hash_of(version)
 
 
 def holds_features(store: Store, layer_id: str) -> bool:

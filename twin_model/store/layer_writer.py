@@ -20,7 +20,18 @@ from twin_model.rows.content import contents_from, words_of
 from twin_model.rows.known_heights import with_known_heights
 from twin_model.rows.partial_content import partial_contents
 from twin_model.rows.row_geometry import RowGeometry
-from twin_model.store.digests import PROVED, closing_words, parts_digest, parts_words, row_words, stored_contents
+from twin_model.store.digests import (
+    FINDING,
+    alias_words,
+    change_words,
+    closing_words,
+    finding_words,
+    link_words,
+    parts_digest,
+    parts_words,
+    row_words,
+    stored_contents,
+)
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
 from twin_model.store.timeline import Row, Steps, as_seen, begun, boundaries, current_of, ended, stated, steps
 from twin_model.store.touched import TouchedCells, touched_cells
@@ -36,6 +47,9 @@ __all__ = [
 
 TimelineExtent = Literal["current", "believed", "whole"]
 """How much of a feature's timeline is read."""
+
+LinkRow = tuple[int, str, int, int]
+"""A link as a store keeps it: the version that made it, kind, predecessor, successor."""
 
 _LONGEST_CONSTANT = 80
 
@@ -96,7 +110,7 @@ class LayerWriter(ABC):
         self.reserved: set[str] = set()
         self._began_empty = False
         self._boxes: list[NDArray[np.float64]] = []
-        self._delivered, self._written, self._closed = (np.zeros(2, dtype=np.uint64) for _ in range(3))
+        self._delivered, self._written, self._closed, self._beside = (np.zeros(2, dtype=np.uint64) for _ in range(4))
 
     # --- what happens
 
@@ -148,8 +162,7 @@ class LayerWriter(ABC):
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
             self._boxes.append(rows.bounds)
-        contents = words_of(rows.content.tolist())
-        self._written += _total(row_words(fids, contents, columns))
+        self._count_written(fids, words_of(rows.content.tolist()), columns)
         ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
         if ahead is not None:
             self.expect(ahead)
@@ -245,11 +258,10 @@ class LayerWriter(ABC):
             self._boxes += [self.boxes(shapes)] if shapes else []
         contents = words_of(rows.content.tolist())
         hashes = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
-        self._written += _total(row_words(fids, hashes, both.after))
+        self._count_written(fids, hashes, both.after)
         ending = both.ending(version)
         if ending["fid"]:
-            ended_fids = np.array(ending["fid"], dtype=np.int64)
-            self._written += _total(row_words(ended_fids, self._contents(ending), ending))
+            self._count_written(np.array(ending["fid"], dtype=np.int64), self._contents(ending), ending)
         self._closed += _closing_total(both.before)
         self.succeed(both)
         self._deliver(fids, self._with_marks(rows, both.after), again=True)
@@ -298,7 +310,13 @@ class LayerWriter(ABC):
         own_ids = rows.ids.tolist()
         if not self.writing.edit and any(own_ids):
             triples = zip(own_ids, known_ids, fids.tolist(), strict=True)
-            self.keep_aliases([(own, fid) for own, known, fid in triples if own is not None and own != known])
+            self._keep_aliases([(own, fid) for own, known, fid in triples if own is not None and own != known])
+
+    def _keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
+        self._beside += _total(alias_words(self.keep_aliases(renumbered)))
+
+    def _keep_links(self, links: list[tuple[str, int, int]]) -> None:
+        self._beside += _total(link_words(self.keep_links(links)))
 
     def _untold(self, rows: Rows) -> tuple[str, ...]:
         """Return the columns of which rows say nothing: known features keep what they have there.
@@ -430,16 +448,17 @@ class LayerWriter(ABC):
     def link(self, plan: LayerPlan) -> None:
         """Keep the links of a plan: which written features follow which others, and which ones go by another's id too."""
         if plan.joined:
-            self.keep_aliases([(former_id, stays) for _, former_id, _, stays in plan.joined])
-            self.keep_links([(kind, ends, stays) for kind, _, ends, stays in plan.joined])
+            self._keep_aliases([(former_id, stays) for _, former_id, _, stays in plan.joined])
+            self._keep_links([(kind, ends, stays) for kind, _, ends, stays in plan.joined])
         if plan.links or plan.late.links:
-            self.keep_links(plan.linked_fids(self.new_fids))
+            self._keep_links(plan.linked_fids(self.new_fids))
 
     def restore(self, fids: Iterable[int], version: int) -> None:
         """Believe again what was recorded of features as of a version, what had been delivered of them by then and what
         followed what: the delivery that is undone can come again."""
         for batch in _batches(fids):
-            self.restore_links(list(batch), version)
+            again, closed = self.restore_links(list(batch), version)
+            self._beside += _total(link_words(again)) + _total(link_words(closed, closed=True))
             todo = Steps()
             for rows in self.timelines(batch, "whole").values():
                 before = [row for row in rows if row["version_to"] is None]
@@ -451,10 +470,10 @@ class LayerWriter(ABC):
                 self._change(before, after, todo)
             self._apply(todo)
             self.tick(len(batch))
-            again = self.restore_parts(list(batch), version)
-            if again:
-                fids_again = np.array([fid for fid, _ in again], dtype=np.int64)
-                contents = words_of([bytes(content) for _, content in again])
+            parts = self.restore_parts(list(batch), version)
+            if parts:
+                fids_again = np.array([fid for fid, _ in parts], dtype=np.int64)
+                contents = words_of([bytes(content) for _, content in parts])
                 self._delivered += _total(parts_words(fids_again, contents))
 
     def _again(self, row: Row) -> Row:
@@ -476,35 +495,48 @@ class LayerWriter(ABC):
     def _apply(self, todo: Steps) -> None:
         self._boxes += self._boxes_of_rows((*todo.take, *(place.row for place in todo.put)))
         version = self.writing.version
-        self._written += self._row_total(
+        self._count_rows(
             [place.row for place in todo.put if place.version_to is None and place.row["version_from"] == version]
         )
-        self._written -= self._row_total([row for row in todo.take if row["version_from"] == version])
+        self._count_rows([row for row in todo.take if row["version_from"] == version], taken=True)
         closed = [place.row for place in todo.put if place.version_to == version]
         self._closed += _closing_total({name: [row[name] for row in closed] for name in _CLOSING})
         self.apply(todo)
 
-    def _row_total(self, rows: list[Row]) -> NDArray[np.uint64]:
-        """Return the sum of the words of rows; what a row says is hashed where nobody has hashed it yet."""
+    def _count_written(
+        self, fids: NDArray[np.int64], contents: NDArray[np.uint64], columns: Columns, *, taken: bool = False
+    ) -> None:
+        """Add rows to what this version has written, or take them from it."""
+        words = _total(row_words(fids, contents, columns))
+        beside = np.zeros(2, dtype=np.uint64)
+        if self.layer.id == FINDING:
+            beside = _total(finding_words(self.layer, self._with_wkb(columns)))
+        self._written = self._written - words if taken else self._written + words
+        self._beside = self._beside - beside if taken else self._beside + beside
+
+    def _count_rows(self, rows: list[Row], *, taken: bool = False) -> None:
+        """Do the same with rows by column; what a row says is hashed where nobody has hashed it yet."""
         if not rows:
-            return np.zeros(2, dtype=np.uint64)
+            return
         unknown = [row for row in rows if "_content" not in row]
         if unknown:
             columns = {name: [row[name] for row in unknown] for name in row_columns(self.layer)}
             for row, content in zip(unknown, self._hashes(columns), strict=True):
                 row["_content"] = content
         fids = np.array([row["fid"] for row in rows], dtype=np.int64)
-        contents = words_of(row["_content"] for row in rows)
-        return _total(row_words(fids, contents, {name: [row[name] for row in rows] for name in PROVED}))
+        columns = {name: [row[name] for row in rows] for name in row_columns(self.layer)}
+        self._count_written(fids, words_of(row["_content"] for row in rows), columns, taken=taken)
 
     def _contents(self, columns: Columns) -> NDArray[np.uint64]:
         """Return the words of what rows say, (n, 2)."""
         return words_of(self._hashes(columns))
 
     def _hashes(self, columns: Columns) -> list[bytes]:
-        shown = dict(columns) | ({"geometry": self.wkb(columns["geom"])} if self.layer.has_geometry else {})
-        hashes: list[bytes] = stored_contents(self.layer, shown).tolist()
+        hashes: list[bytes] = stored_contents(self.layer, self._with_wkb(columns)).tolist()
         return hashes
+
+    def _with_wkb(self, columns: Columns) -> Columns:
+        return {**columns, "geometry": self.wkb(columns["geom"])} if self.layer.has_geometry else columns
 
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
@@ -516,7 +548,10 @@ class LayerWriter(ABC):
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
         self.summarise(touched, touched_cells(_joined([*self._boxes, *settled])) if settled else cells)
-        return touched, "-".join(map(parts_digest, (self._delivered, self._written, self._closed)))
+        numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged, *(box or (None,) * 4))
+        self._beside += _total(change_words([numbers]))
+        sums = (self._delivered, self._written, self._closed, self._beside)
+        return touched, "-".join(map(parts_digest, sums))
 
     def settle(self) -> list[NDArray[np.float64]]:
         """File again the rows whose time has come since they were written: "now" then reads the current rows alone.
@@ -591,16 +626,19 @@ class LayerWriter(ABC):
         of what was opened."""
 
     @abstractmethod
-    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
-        """Keep other numbers of features: (number, fid)."""
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        """Keep other numbers of features: (number, fid); return those that were not known."""
 
     @abstractmethod
-    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
-        """Keep links between features: (kind, predecessor, successor)."""
+    def keep_links(self, links: list[tuple[str, int, int]]) -> list[LinkRow]:
+        """Keep links between features: (kind, predecessor, successor); return those that were not known."""
 
     @abstractmethod
-    def restore_links(self, fids: list[int], version: int) -> None:
-        """Close the links of features that were made after a version, and make those again that held then."""
+    def restore_links(self, fids: list[int], version: int) -> tuple[list[LinkRow], list[LinkRow]]:
+        """Close the links of features that were made after a version, and make those again that held then.
+
+        Returns what is made again, and what is closed.
+        """
 
     @abstractmethod
     def expect(self, instant: Instant) -> None:

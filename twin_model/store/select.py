@@ -29,7 +29,7 @@ from twin_model.store.base import FeatureQuery, SortKey
 from twin_model.store.sort_index import SortIndex
 from twin_model.temporal import Interval
 
-__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "queryables", "quoted", "search_fields", "select", "shown_fields", "wanted_sort_index"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "or_unplaced", "queryables", "quoted", "search_fields", "select", "shown_fields", "wanted_sort_index"]  # fmt: skip
 
 Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
@@ -82,6 +82,11 @@ class Condition:
     parameters: tuple[Any, ...] = ()
 
 
+def or_unplaced(query: FeatureQuery, condition: Condition) -> Condition:
+    """Return a condition on the geometry that features without one meet too, where the query says so."""
+    return Condition(f"(m.geom IS NULL OR {condition.text})", condition.parameters) if query.unplaced else condition
+
+
 class Dialect(ABC):
     """What a store writes in its own way. Rows of a layer are called `m`; its geometry column is `geom`."""
 
@@ -131,7 +136,15 @@ class Dialect(ABC):
 
     @abstractmethod
     def intersects_box(self, context: Context, query: FeatureQuery, box: Box, table: Table) -> Condition:
-        """Return the exact condition: the geometry itself meets a box."""
+        """Return the exact condition: the geometry itself meets a box (and, where the query says so, features without one)."""
+
+    @abstractmethod
+    def intersects_area(self, context: Context, query: FeatureQuery, area: BaseGeometry, table: Table) -> Condition:
+        """Return the exact condition that the geometry meets an area, likewise."""
+
+    @abstractmethod
+    def reaches_heights(self, low: float, high: float) -> Condition:
+        """Return the condition that the heights of the geometry reach into a range; one without heights does."""
 
     @abstractmethod
     def is_in(self, column: str, values: Sequence[Any]) -> Condition:
@@ -408,11 +421,19 @@ class _Statement:
         return moved
 
     def _space(self, table: Table) -> list[str]:
-        if self.query.bbox is None:
+        query, context = self.query, self.context
+        if query.bbox is None and query.area is None:
             return []
-        if not self.context.layer.has_geometry:
-            return ["1 = 0"]
-        return [self._met(self.dialect.intersects_box(self.context, self.query, self.query.bbox, table))]
+        if not context.layer.has_geometry:
+            return [] if query.unplaced else ["1 = 0"]
+        parts = []
+        if query.bbox is not None:
+            parts.append(self._met(self.dialect.intersects_box(context, query, query.bbox, table)))
+        if query.area is not None:
+            parts.append(self._met(self.dialect.intersects_area(context, query, query.area, table)))
+        if query.heights is not None and context.layer.has_z:
+            parts.append(self._met(or_unplaced(query, self.dialect.reaches_heights(*query.heights))))
+        return [part for part in parts if part]
 
     def _keys(self) -> list[str]:
         query, parts = self.query, []

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TouchedCells", "gathered", "joined", "touched_cells"]
+__all__ = ["TouchedCells", "cell_numbers", "gathered", "joined", "touched_cells"]
 
 _CELL = 256.0
 """Metres of the smallest cell's side: a tile asks for some of them, and a city has few."""
@@ -50,7 +50,7 @@ def gathered(bounds: NDArray[np.float64], versions: NDArray[np.int64]) -> tuple[
     """Return boxes gathered by cell, and the newest version of each cell."""
     if not len(bounds):
         return TouchedCells(np.empty((0, 4)), np.empty(0, dtype=np.int64)), versions[:0]
-    numbers = _numbers(bounds)
+    numbers = cell_numbers(bounds)
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(numbers[order]) != 0])
     low = np.minimum.reduceat(bounds[order, :2], starts)
@@ -63,7 +63,7 @@ def joined(boxes: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[n
     return np.hstack((np.fmin(boxes[:, :2], others[:, :2]), np.fmax(boxes[:, 2:], others[:, 2:])))
 
 
-def _numbers(bounds: NDArray[np.float64]) -> NDArray[np.int64]:
+def cell_numbers(bounds: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the number of the cell in which the middle of each box lies: its level, its column, its row."""
     sides = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
     levels = np.clip(np.ceil(np.log2(np.maximum(sides, _CELL) / _CELL)), 0, _LARGEST)

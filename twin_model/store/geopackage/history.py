@@ -91,6 +91,9 @@ class GeoPackageHistory(ABC):
         text = "SELECT number FROM vgpkg_twin_changeset WHERE recorded <= ? ORDER BY recorded DESC LIMIT 1"
         return int(self._one(text, instant) or 0)
 
+    def hash_of(self, number: int) -> str:
+        return self._one("SELECT hash FROM vgpkg_twin_changeset WHERE number = ?", number) or ""
+
     def ensure_version(self, number: int) -> None:
         if not 0 <= number <= self.version():
             raise QueryRefused("store.unknown_version", value=number, found=self.version())

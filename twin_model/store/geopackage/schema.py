@@ -8,12 +8,13 @@ connection puts a row into `vgpkg_twin_writer` inside its transaction, which nob
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of, title_of, well_known_text
+from twin_model.errors import StoreError
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
 from twin_model.store.former_fields import (
     Held,
@@ -24,7 +25,6 @@ from twin_model.store.former_fields import (
     with_tolerances,
 )
 from twin_model.store.geopackage.style import qml, sld
-from twin_model.store.geopackage.touched import CREATE_CELLS
 from twin_model.store.select import quoted
 from twin_model.store.sort_index import SortIndex
 
@@ -44,6 +44,8 @@ __all__ = [
     "keep_description",
     "keep_tolerance",
     "known_columns",
+    "list_unplaced",
+    "lists_unplaced",
     "make_room",
     "make_sort_index",
     "srs_id",
@@ -124,7 +126,7 @@ def create_core(connection: sqlite3.Connection, crs: str) -> None:
     """Make the tables that every store has, for a town in `crs`."""
     connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {_USER_VERSION}")
-    for statement in (*_CORE.split(";\n"), CREATE_CELLS):
+    for statement in _CORE.split(";\n"):
         connection.execute(statement)
     rows = [
         ("Undefined Cartesian SRS", -1, "NONE", -1, "undefined", ""),
@@ -186,6 +188,7 @@ def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) ->
     held = columns_held(connection, catalogue.layers)
     ensure_same_kinds(catalogue, held, geometries_held(connection), partial(_is_empty, connection))
     missing, fields = gained(catalogue, held)
+    _ensure_unlisted(connection, missing)
     for layer, field in retyped(catalogue, held):
         retype_field(connection, layer, field)
     for layer in missing:
@@ -193,6 +196,14 @@ def make_room(connection: sqlite3.Connection, catalogue: Catalogue, crs: str) ->
     for layer, field in fields:
         add_field(connection, layer, field)
     return _with_tables(connection, catalogue, columns_held(connection, catalogue.layers))
+
+
+def _ensure_unlisted(connection: sqlite3.Connection, missing: Iterable[Layer]) -> None:
+    """Refuse a store that has the table of a layer and does not count it among its own."""
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    unlisted = sorted(layer.id for layer in missing if layer.id in tables)
+    if unlisted:
+        raise StoreError("store.damaged", cause=f"vgpkg_twin_layer: {', '.join(unlisted[:5])}")
 
 
 def known_columns(connection: sqlite3.Connection, catalogue: Catalogue, held: Held) -> Catalogue:
@@ -274,6 +285,26 @@ def _indexes(layer: Layer) -> Iterator[str]:
     yield f"CREATE UNIQUE INDEX IF NOT EXISTS {quoted(f'{layer.id}_id')} ON {quoted(layer.id)}(id)"
     if layer.zoom.pixels > 0:
         yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{layer.id}_min_zoom')} ON {quoted(layer.id)}(min_zoom)"
+    yield from _unplaced_indexes(layer)
+
+
+def _unplaced_indexes(layer: Layer) -> Iterator[str]:
+    """Yield what lists the rows without geometry, which are in no R-tree and which every box takes in."""
+    for table, key in ((layer.id, "fid"), (history_of(layer.id), "row")) if layer.has_geometry else ():
+        yield f"CREATE INDEX IF NOT EXISTS {quoted(f'{table}_unplaced')} ON {quoted(table)}({key}) WHERE geom IS NULL"
+
+
+def lists_unplaced(connection: sqlite3.Connection, catalogue: Catalogue) -> bool:
+    """Say whether every layer of a store has the indexes of its rows without geometry: earlier programs made none."""
+    names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    return all(f"{layer.id}_unplaced" in names for layer in catalogue.of_kind("feature") if layer.has_geometry)
+
+
+def list_unplaced(connection: sqlite3.Connection, catalogue: Catalogue) -> None:
+    """Make those indexes."""
+    for layer in catalogue.of_kind("feature"):
+        for statement in _unplaced_indexes(layer):
+            connection.execute(statement)
 
 
 def has_sort_index(connection: sqlite3.Connection, index: SortIndex) -> bool:

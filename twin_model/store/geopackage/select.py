@@ -5,13 +5,14 @@ from typing import Any
 
 import orjson
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from twin_model.changeset import Box
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.geopackage.binary import header_bytes
 from twin_model.store.geopackage.schema import SORTED_ROWS, history_of
-from twin_model.store.select import Condition, Context, Dialect, Table, quoted
+from twin_model.store.select import Condition, Context, Dialect, Table, or_unplaced, quoted
 
 __all__ = ["GeoPackageDialect"]
 
@@ -46,17 +47,37 @@ class GeoPackageDialect(Dialect):
         tree, key, source = _rtree(context.layer, table), _key(table), self.table(context.layer, table)
         if context.covered_by(box):
             within = f"m.{key} IN (SELECT id FROM {tree})"
-            return Condition("m.geom IS NOT NULL" if query.limit else within)
+            return Condition("" if query.unplaced else "m.geom IS NOT NULL" if query.limit else within)
         wkb, around = shapely.to_wkb(shapely.box(*box)), (maxx, minx, maxy, miny)
         test = "r.minx <= ? AND r.maxx >= ? AND r.miny <= ? AND r.maxy >= ?"
         if _is_wide(context, query, box):
             inside = "(r.minx >= ? AND r.maxx <= ? AND r.miny >= ? AND r.maxy <= ?)"
             exact = f"{test} AND ({inside} OR twin_spatial('intersects', g.geom, ?))"
             text = f"EXISTS (SELECT 1 FROM {tree} r, {source} g WHERE r.id = m.{key} AND g.{key} = r.id AND {exact})"
-            return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
+            return or_unplaced(query, Condition(text, (*around, minx, maxx, miny, maxy, wkb)))
         within = f"m.{key} IN (SELECT id FROM {tree} WHERE minx >= ? AND maxx <= ? AND miny >= ? AND maxy <= ?)"
-        text = f"(m.{key} IN (SELECT id FROM {tree} r WHERE {test}) AND ({within} OR twin_spatial('intersects', m.geom, ?)))"
+        meets = or_unplaced(query, Condition(f"({within} OR twin_spatial('intersects', m.geom, ?))"))
+        listed = f"SELECT id FROM {tree} r WHERE {test}{self._unplaced(context, query, table)}"
+        text = f"(m.{key} IN ({listed}) AND {meets.text})"
         return Condition(text, (*around, minx, maxx, miny, maxy, wkb))
+
+    def intersects_area(self, context: Context, query: FeatureQuery, area: BaseGeometry, table: Table) -> Condition:
+        if area.is_empty:
+            return Condition("m.geom IS NULL" if query.unplaced else "1 = 0")
+        minx, miny, maxx, maxy = area.bounds
+        tree, exact = _rtree(context.layer, table), "twin_spatial('intersects', m.geom, ?)"
+        listed = f"SELECT id FROM {tree} WHERE minx <= ? AND maxx >= ? AND miny <= ? AND maxy >= ?"
+        listed += self._unplaced(context, query, table)
+        text = f"(m.{_key(table)} IN ({listed}) AND {or_unplaced(query, Condition(exact)).text})"
+        return Condition(text, (maxx, minx, maxy, miny, shapely.to_wkb(area)))
+
+    def _unplaced(self, context: Context, query: FeatureQuery, table: Table) -> str:
+        """Return what adds the rows without geometry, which are in no R-tree, to a list of keys: an index holds just them."""
+        rows = f"SELECT {_key(table)} FROM {self.table(context.layer, table)} WHERE geom IS NULL"
+        return f" UNION ALL {rows}" if query.unplaced else ""
+
+    def reaches_heights(self, low: float, high: float) -> Condition:
+        return Condition("twin_reaches(m.geom, ?, ?)", (low, high))
 
     def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         if len(values) <= _FEW:

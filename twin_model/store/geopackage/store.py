@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 import geopandas as gpd
@@ -26,11 +27,24 @@ from twin_model.errors import QueryRefused, StoreError, StoreTooNew
 from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
-from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
+from twin_model.store.base import (
+    DeliveredState,
+    Described,
+    FeatureQuery,
+    HeadStart,
+    LayerCounters,
+    Provenance,
+    Summary,
+)
+from twin_model.store.changeset_record import read_checkpoint
+from twin_model.store.copying import COPYING
+from twin_model.store.damage import Damage
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.geopackage import copy as gpkg_copy
 from twin_model.store.geopackage import schema as gpkg_schema
+from twin_model.store.geopackage import upkeep
+from twin_model.store.geopackage.failures import BUSY_SECONDS, in_our_words, is_of_the_disk, store_error
 from twin_model.store.geopackage.history import GeoPackageHistory, layer_versions
 from twin_model.store.geopackage.migrations import backup_path, migrate
 from twin_model.store.geopackage.schema import srs_id
@@ -45,7 +59,6 @@ from twin_model.view import View
 
 __all__ = ["GeoPackageStore"]
 
-_BUSY_SECONDS = 60
 _STEPS_BETWEEN_LOOKS = 2_000
 """So many steps of a statement are some tens of microseconds, a spatial comparison apart."""
 
@@ -56,6 +69,8 @@ _CACHE_KIB = 32_768
 """So much of the file a connection remembers; the rest is read again from the system's own memory of it. A mapped file is no
 faster (CPU of the same questions within 3 %), and each connection's map would count as the worker's memory, up to the size of
 the town."""
+_KEPT_STATEMENTS, _LONGEST_KEPT = 128, 4_096
+"""So many statements a connection keeps prepared, none with more characters: one of a long filter takes a megabyte."""
 
 _DIALECT = GeoPackageDialect()
 
@@ -77,6 +92,8 @@ class _Connection(sqlite3.Connection):
     """
 
     streams = 0
+    frozen: tuple[int, int, bool] | None = None
+    """How the file was when it was opened for reading alone, nothing being written beside it; None otherwise."""
 
     @contextmanager
     def streaming(self) -> Iterator[None]:
@@ -92,21 +109,32 @@ class _Connection(sqlite3.Connection):
             self.close()
 
 
+@in_our_words
 class GeoPackageStore(GeoPackageHistory):
     """A store in one GeoPackage file. Safe to use from many threads; each thread reads on a connection of its own."""
 
-    def __init__(self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
+    def __init__(
+        self, path: Path, catalogue: Catalogue, *, zone: str = "Asia/Shanghai", unfinished: bool = False
+    ) -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
         self._local, self._lock = threading.local(), threading.Lock()
         self._sort_indexes: SortIndexes | None = None
-        meta = self._meta()
+        try:
+            meta = self._meta()
+        except sqlite3.Error as error:
+            raise self._as_store_error(error) from error
+        self.is_unfinished = COPYING in meta
+        if self.is_unfinished and not unfinished:
+            raise StoreError("store.copy_unfinished", url=str(path))
         self._crs = meta["crs"]
         self.extend(catalogue)
 
     @classmethod
-    def create(cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "GeoPackageStore":
+    def create(
+        cls, path: Path, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai", unfinished: bool = False
+    ) -> "GeoPackageStore":
         """Make an empty store with every layer of the catalogue; the file appears whole or not at all, and takes no
-        other file's place."""
+        other file's place. One that is `unfinished` is to be filled (`load`) and is no town's until `finish_copy`."""
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         part.unlink(missing_ok=True)
         connection = sqlite3.connect(part, isolation_level=None)
@@ -116,6 +144,8 @@ class GeoPackageStore(GeoPackageHistory):
             for layer in catalogue:
                 if layer.kind == "feature":
                     gpkg_schema.create_layer(connection, layer, crs)
+            if unfinished:
+                connection.execute("INSERT INTO vgpkg_twin_meta VALUES (?, 'yes')", (COPYING,))
             connection.execute("COMMIT")
             connection.execute("PRAGMA journal_mode = WAL")
         finally:
@@ -126,7 +156,7 @@ class GeoPackageStore(GeoPackageHistory):
             raise StoreError("store.file_exists", path=str(path)) from error
         finally:
             part.unlink()
-        return cls(path, catalogue, zone=zone)
+        return cls(path, catalogue, zone=zone, unfinished=unfinished)
 
     @property
     def url(self) -> str:
@@ -148,24 +178,54 @@ class GeoPackageStore(GeoPackageHistory):
 
     def _connection(self) -> "_Connection":
         known: _Connection | None = getattr(self._local, "connection", None)
-        if known is None:
-            known = self._local.connection = self._connect()
+        if known is None or (known.frozen is not None and known.frozen != self._signature()):
+            known = self._local.connection = self._reading_connection()
         return known
 
-    def _connect(self) -> "_Connection":
+    def _connection_for(self, text: str) -> "_Connection":
+        """Return a connection on which a statement runs; a long one has one of its own, which goes with its answer."""
+        return self._connection() if len(text) <= _LONGEST_KEPT else self._reading_connection(0)
+
+    def _reading_connection(self, kept_statements: int = _KEPT_STATEMENTS) -> "_Connection":
+        """Return a connection to read on: where the disk has no room or may not be written to, one that writes nothing."""
+        try:
+            connection = self._connect(kept_statements=kept_statements)
+            connection.execute("SELECT 1 FROM sqlite_master LIMIT 1")
+            return connection
+        except sqlite3.Error as error:
+            if not is_of_the_disk(error) or not os.access(self._path, os.R_OK) or not self._path.is_file():
+                raise
+            waiting = self._path.with_name(f"{self._path.name}-wal")
+            if waiting.exists() and waiting.stat().st_size:
+                raise StoreError(
+                    "store.changes_wait", path=str(self._path), wal=waiting.name, cause=str(error)
+                ) from error
+        frozen = self._signature()
+        connection = self._connect(immutable=True, kept_statements=kept_statements)
+        connection.frozen = frozen
+        return connection
+
+    def _signature(self) -> tuple[int, int, bool]:
+        """Return what changes when somebody writes to the file."""
+        held = self._path.stat()
+        return held.st_mtime_ns, held.st_size, self._path.with_name(f"{self._path.name}-wal").exists()
+
+    def _connect(self, *, immutable: bool = False, kept_statements: int = _KEPT_STATEMENTS) -> "_Connection":
         if not self._path.exists():
-            raise StoreError("store.error", cause=f"{self._path} does not exist")
+            raise StoreError("store.missing", path=str(self._path))
         connection = sqlite3.connect(
-            self._path,
+            f"file:{quote(str(self._path))}?immutable=1" if immutable else self._path,
+            uri=immutable,
             isolation_level=None,
             check_same_thread=False,
-            timeout=_BUSY_SECONDS,
-            cached_statements=512,
+            timeout=BUSY_SECONDS,
+            cached_statements=kept_statements,
             factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+        if not immutable:
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
         register_functions(connection)
         connection.set_progress_handler(is_over, _STEPS_BETWEEN_LOOKS)
@@ -175,13 +235,25 @@ class GeoPackageStore(GeoPackageHistory):
         try:
             meta = dict(self._connection().execute("SELECT key, value FROM vgpkg_twin_meta"))
         except sqlite3.DatabaseError as error:
-            raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
+            if self._is_a_strangers():
+                raise StoreError("store.not_ours", path=str(self._path), cause=str(error)) from error
+            raise self._as_store_error(error) from error
+        if not meta.get("format", "").isdecimal() or not meta.get("crs"):
+            raise StoreError("store.damaged", cause=f"vgpkg_twin_meta: {sorted(meta)[:5]}")
         stored = int(meta["format"])
         if stored > gpkg_schema.FORMAT:
             raise StoreTooNew(path=str(self._path), found=stored, known=gpkg_schema.FORMAT)
         if stored < gpkg_schema.FORMAT:
             self._migrate(stored, meta["crs"])
         return meta
+
+    def _is_a_strangers(self) -> bool:
+        """Say whether the file is a whole GeoPackage, and none of its tables is one of a town's."""
+        try:
+            names = {name for (name,) in self._connection().execute("SELECT name FROM sqlite_master")}
+        except (sqlite3.Error, StoreError):
+            return False
+        return "gpkg_contents" in names and not any(name.startswith("vgpkg_twin_") for name in names)
 
     def _migrate(self, stored: int, crs: str) -> None:
         """Bring an older store to this program's format; a copy as it was stays in `backups/`."""
@@ -202,14 +274,23 @@ class GeoPackageStore(GeoPackageHistory):
                 known = gpkg_schema.make_room(writer, catalogue, self._crs)
         else:
             known = gpkg_schema.known_columns(connection, catalogue, held)
+        self._list_unplaced(known)
         with self._lock:
             self._catalogue = known
 
+    def _list_unplaced(self, catalogue: Catalogue) -> None:
+        """Make the indexes that a file of an earlier program lacks; where it cannot be written, boxes are slower without."""
+        if not gpkg_schema.lists_unplaced(self._connection(), catalogue):
+            with suppress(StoreError), self._writing() as writer:
+                gpkg_schema.list_unplaced(writer, catalogue)
+
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
-        """Hold the one writer's place; everything inside is written together, or nothing of it."""
+        """Hold the one writer's place; everything inside is written together, or nothing of it. What was answered with a
+        version is on the disk: a power cut does not take it back."""
         connection = self._connect()
         try:
+            connection.execute("PRAGMA synchronous = FULL")
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO vgpkg_twin_writer VALUES (?)", (os.getpid(),))
             yield connection
@@ -221,11 +302,7 @@ class GeoPackageStore(GeoPackageHistory):
             connection.close()
 
     def _as_store_error(self, error: sqlite3.Error) -> StoreError:
-        if "locked" in str(error) or "busy" in str(error):
-            return StoreError("store.busy", path=str(self._path), seconds=_BUSY_SECONDS)
-        if "full" in str(error):
-            return StoreError("store.disk_full", cause=str(error))
-        return StoreError("store.error", cause=str(error))
+        return store_error(error, self._path)
 
     # --- reading
 
@@ -271,7 +348,7 @@ class GeoPackageStore(GeoPackageHistory):
     def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
         statement = select(_DIALECT, self._context(layer, query), query, what=what)
         try:
-            return self._connection().execute(statement.text, statement.parameters), statement.columns
+            return self._connection_for(statement.text).execute(statement.text, statement.parameters), statement.columns
         except UnicodeEncodeError as error:
             raise QueryRefused("query.not_a_value") from error
         except sqlite3.OperationalError as error:
@@ -472,6 +549,30 @@ class GeoPackageStore(GeoPackageHistory):
         with self._writing() as connection:
             for table, batches in tables:
                 gpkg_copy.load(connection, self._catalogue, table, batches, srs_id(self._crs))
+
+    def finish_copy(self) -> None:
+        with self._writing() as connection:
+            connection.execute("DELETE FROM vgpkg_twin_meta WHERE key = ?", (COPYING,))
+        self.is_unfinished = False
+
+    # --- upkeep
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        text = "SELECT value FROM vgpkg_twin_meta WHERE key = 'checkpoint'"
+        row = self._connection().execute(text).fetchone()
+        return read_checkpoint(row[0]) if row else None
+
+    def keep_checkpoint(self, number: int, digest: str) -> None:
+        with self._writing() as connection:
+            row = ("checkpoint", f"{number} {digest}")
+            connection.execute("INSERT OR REPLACE INTO vgpkg_twin_meta VALUES (?,?)", row)
+
+    def damages(self) -> list[Damage]:
+        return upkeep.damages(self._connection(), self._catalogue, self._crs)
+
+    def rebuild(self, counters: Iterable[LayerCounters]) -> None:
+        with self._writing() as connection:
+            upkeep.rebuild(connection, self._catalogue, self._crs, counters)
 
 
 def _numbers(listed: str) -> NDArray[np.int64]:

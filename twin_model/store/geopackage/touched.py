@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from twin_model.store.touched import TouchedCells, gathered, joined
 
-__all__ = ["CREATE_CELLS", "keep_touched"]
+__all__ = ["keep_touched"]
 
-CREATE_CELLS = (
+_CREATE_CELLS = (
     "CREATE TABLE vgpkg_twin_touched_cell (layer TEXT NOT NULL, cell INTEGER NOT NULL, box INTEGER NOT NULL, "
     "PRIMARY KEY (layer, cell)) WITHOUT ROWID"
 )
@@ -42,17 +42,20 @@ def _known_boxes(
     text = (
         "SELECT c.cell, c.box, r.minx, r.miny, r.maxx, r.maxy FROM json_each(?) j "
         "CROSS JOIN vgpkg_twin_touched_cell c ON c.layer = ? AND c.cell = j.value "
-        "CROSS JOIN rtree_twin_touched r ON r.id = c.box"
+        "CROSS JOIN rtree_twin_touched r ON r.id = c.box AND r.layer = c.layer"
     )
     rows = connection.execute(text, (orjson.dumps(numbers.tolist()).decode(), layer))
     return {cell: (key, *box) for cell, key, *box in rows}
 
 
 def _ensure_cells(connection: sqlite3.Connection) -> None:
-    """Make the table of cells where a store has none yet, and gather the boxes that its versions have left."""
+    """Make the table of cells with a store's first commit, or gather the boxes that versions of an older program have left.
+
+    An audit asks for no such table: which box a cell has carries no meaning, a wrong one is only widened.
+    """
     if connection.execute("PRAGMA table_info(vgpkg_twin_touched_cell)").fetchone() is not None:
         return
-    connection.execute(CREATE_CELLS)
+    connection.execute(_CREATE_CELLS)
     left = connection.execute("SELECT layer, version, minx, miny, maxx, maxy FROM rtree_twin_touched").fetchall()
     connection.execute("DELETE FROM rtree_twin_touched")
     for layer in sorted({row[0] for row in left}):
@@ -71,5 +74,5 @@ def _next_box(connection: sqlite3.Connection) -> int:
 
 
 def _name_cells(connection: sqlite3.Connection, layer: str, cells: list[tuple[int, int]]) -> None:
-    text = "INSERT INTO vgpkg_twin_touched_cell (layer, cell, box) VALUES (?,?,?)"
+    text = "INSERT OR REPLACE INTO vgpkg_twin_touched_cell (layer, cell, box) VALUES (?,?,?)"
     connection.executemany(text, ((layer, number, key) for number, key in cells))

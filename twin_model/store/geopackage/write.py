@@ -20,7 +20,7 @@ from twin_model.store.geopackage.box_queue import BoxQueue
 from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
 from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
 from twin_model.store.geopackage.touched import keep_touched
-from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.succession import Succession
 from twin_model.store.timeline import Row, Steps, differing
@@ -33,6 +33,8 @@ __all__ = ["GeoPackageTransaction"]
 _BULK = 5_000
 """From this many rows on, taking guards and indexes away for the load costs less than asking them row by row."""
 
+
+_LINK = "version, kind, from_fid, to_fid"
 
 _PLACES = (
     "CREATE TEMP TABLE IF NOT EXISTS twin_place (fid INTEGER PRIMARY KEY, since TEXT, closed INTEGER, ending INTEGER)"
@@ -330,32 +332,39 @@ class GeoPackageWriter(LayerWriter):
         )
         return self._connection.execute(again, (new, layer, listed, version)).fetchall()
 
-    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO vgpkg_twin_alias (layer, alias, fid, version) VALUES (?,?,?,?)",
-            ((self.layer.id, alias, fid, self.writing.version) for alias, fid in renumbered),
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        text = (
+            "INSERT OR IGNORE INTO vgpkg_twin_alias (layer, alias, fid, version) VALUES (?,?,?,?) RETURNING alias, fid"
         )
+        version = self.writing.version
+        return self._returned(text, ((self.layer.id, alias, fid, version) for alias, fid in renumbered))
 
-    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
-        self._connection.executemany(
-            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) VALUES (?,?,?,?,?)",
-            ((self.writing.version, kind, self.layer.id, before, after) for kind, before, after in links),
+    def keep_links(self, links: list[tuple[str, int, int]]) -> list[LinkRow]:
+        text = (
+            "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) VALUES (?,?,?,?,?) "
+            f"RETURNING {_LINK}"
         )
+        version = self.writing.version
+        return self._returned(text, ((version, kind, self.layer.id, before, after) for kind, before, after in links))
 
-    def restore_links(self, fids: list[int], version: int) -> None:
+    def _returned(self, text: str, rows: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """Run a statement with each row and return what it returns; `executemany` returns nothing."""
+        return [back for row in rows for back in self._connection.execute(text, row).fetchall()]
+
+    def restore_links(self, fids: list[int], version: int) -> tuple[list[LinkRow], list[LinkRow]]:
         new, layer, listed = self.writing.version, self.layer.id, _listed(fids)
         concerned = "(SELECT value FROM json_each(?3))"
         chosen = f"layer = ?2 AND (from_fid IN {concerned} OR to_fid IN {concerned})"
         again = (
             "INSERT OR IGNORE INTO vgpkg_twin_link (version, kind, layer, from_fid, to_fid) SELECT ?1, kind, layer, from_fid, "
-            f"to_fid FROM vgpkg_twin_link WHERE {chosen} AND version <= ?4 AND version_to > ?4"
+            f"to_fid FROM vgpkg_twin_link WHERE {chosen} AND version <= ?4 AND version_to > ?4 RETURNING {_LINK}"
         )
-        self._connection.execute(again, (new, layer, listed, version))
+        made = self._connection.execute(again, (new, layer, listed, version)).fetchall()
         close = (
             f"UPDATE vgpkg_twin_link SET version_to = ?1 WHERE {chosen} AND version > ?4 AND version < ?1 "
-            "AND version_to IS NULL"
+            f"AND version_to IS NULL RETURNING {_LINK}"
         )
-        self._connection.execute(close, (new, layer, listed, version))
+        return made, self._connection.execute(close, (new, layer, listed, version)).fetchall()
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE vgpkg_twin_layer SET next_planned = min(coalesce(next_planned, ?1), ?1) WHERE layer = ?2"

@@ -24,12 +24,12 @@ from twin_model.errors import StoreError
 from twin_model.layer import Layer
 from twin_model.store.copying import columns_of, selection
 from twin_model.store.postgis.flat_shapes import as_wkb
-from twin_model.store.postgis.schema import history_of, indexed, newest_version, unindexed
-from twin_model.store.postgis.server import ServerAddress, connect, in_our_words
+from twin_model.store.postgis.schema import guarded_tables, history_of, indexed, newest_version, unindexed
+from twin_model.store.postgis.server import LONGEST_NAME, ServerAddress, connect, in_our_words
 from twin_model.store.postgis.write import RowCopy
 from twin_model.store.select import quoted
 
-__all__ = ["backup", "dump", "load", "restore", "streamed"]
+__all__ = ["backup", "dump", "empty", "load", "restore", "streamed"]
 
 _ROWS = 20_000
 _LIBRARIES = Path("/usr/lib/postgresql")
@@ -66,6 +66,13 @@ def _shown(layer: Layer, column: str) -> str:
     if column == "geom":
         return as_wkb(layer, "geom")
     return f"{quoted(column)}::integer" if field is not None and field.type == "boolean" else quoted(column)
+
+
+def empty(connection: Connection, catalogue: Catalogue) -> None:
+    """Take every row out of a store but for what its layers are counted by, which `load` writes anew."""
+    tables = guarded_tables([layer for layer in catalogue if layer.kind == "feature"])
+    emptied = [quoted(table) for table in tables if table not in ("twin_meta", "twin_layer")]
+    connection.execute(cast("sql.SQL", f"TRUNCATE {', '.join(emptied)}"))
 
 
 def load(connection: Connection, catalogue: Catalogue, table: str, batches: Iterator[PlainRows], crs: str) -> None:
@@ -155,7 +162,9 @@ def _make_way(connection: Connection, address: ServerAddress, *, replace: bool) 
     if held is None:
         connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(name))
         return
-    spare = sql.Identifier(f"{address.schema[:40]}_{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    moment = f"_{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    kept = address.schema.encode()[: LONGEST_NAME - len(moment)].decode(errors="ignore")
+    spare = sql.Identifier(f"{kept}{moment}")
     connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name, spare))
 
 

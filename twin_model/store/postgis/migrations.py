@@ -18,7 +18,7 @@ from twin_model.store.former_fields import as_held
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.parts import CREATE_VIEW, TOGETHER, WIDTH
-from twin_model.store.postgis.schema import FORMAT, columns_held, execute, history_of, keep_tolerance, pack_parts
+from twin_model.store.postgis.schema import FORMAT, columns_held, execute, guard, history_of, keep_tolerance, pack_parts
 from twin_model.store.postgis.server import ServerAddress
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import quoted
@@ -104,4 +104,5 @@ def migrate(connection: Connection, stored: int, catalogue: Catalogue, crs: str,
     """Bring a store from format `stored` to that of this program, within an open transaction."""
     for number in range(stored, FORMAT):
         STEPS[number](connection, catalogue, crs, address)
+    execute(connection, f"DROP TRIGGER IF EXISTS twin_guard ON twin_meta; {guard('twin_meta')}")
     connection.execute("UPDATE twin_meta SET value = %s WHERE key = 'format'", (str(FORMAT),))

@@ -3,13 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+import shapely
+from shapely.geometry.base import BaseGeometry
+
 from twin_model.changeset import Box
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.float32_box import rounded_inwards
 from twin_model.store.postgis.flat_shapes import as_wkb
 from twin_model.store.postgis.schema import LONG, SHORT, history_of, is_text
-from twin_model.store.select import Condition, Context, Dialect, Table, quoted
+from twin_model.store.select import Condition, Context, Dialect, Table, or_unplaced, quoted
 
 __all__ = ["PostgisDialect"]
 
@@ -43,13 +46,27 @@ class PostgisDialect(Dialect):
         only where it lies within that box rounded inwards.
         """
         if context.covered_by(box):
-            return Condition("m.geom IS NOT NULL")
+            return Condition("" if query.unplaced else "m.geom IS NOT NULL")
         touching, inner = self.touching(context, box, table), rounded_inwards(box)
         exact = Condition(f"ST_Intersects(m.geom, {_ENVELOPE})", (*box, self.srid))
         if inner is None:
-            return Condition(f"({touching.text} AND {exact.text})", touching.parameters + exact.parameters)
-        text = f"({touching.text} AND (m.geom @ {_ENVELOPE} OR {exact.text}))"
-        return Condition(text, (*touching.parameters, *inner, self.srid, *exact.parameters))
+            text, parameters = f"({touching.text} AND {exact.text})", touching.parameters + exact.parameters
+        else:
+            text = f"({touching.text} AND (m.geom @ {_ENVELOPE} OR {exact.text}))"
+            parameters = (*touching.parameters, *inner, self.srid, *exact.parameters)
+        return or_unplaced(query, Condition(text, parameters))
+
+    def intersects_area(self, context: Context, query: FeatureQuery, area: BaseGeometry, table: Table) -> Condition:
+        if area.is_empty:
+            return Condition("m.geom IS NULL" if query.unplaced else "1 = 0")
+        touching = self.touching(context, area.bounds, table)
+        text = f"({touching.text} AND twin_intersects(m.geom, ST_GeomFromWKB(%s, %s)))"
+        return or_unplaced(query, Condition(text, (*touching.parameters, shapely.to_wkb(area), self.srid)))
+
+    def reaches_heights(self, low: float, high: float) -> Condition:
+        """A geometry without heights has NaN as each of them, which PostgreSQL finds greater than any number."""
+        text = "(ST_ZMax(m.geom) = 'NaN' OR (ST_ZMax(m.geom) >= %s AND ST_ZMin(m.geom) <= %s))"
+        return Condition(text, (low, high))
 
     def is_in(self, column: str, values: Sequence[Any]) -> Condition:
         return Condition(f"{column} = ANY(%s)", (list(values),))

@@ -18,13 +18,27 @@ from psycopg.types.array import ListDumper
 
 from twin_model.errors import QueryRefused, StoreError
 
-__all__ = ["ServerAddress", "begin_ahead", "connect", "in_our_words", "prepare", "take_place", "writing"]
+__all__ = [
+    "LONGEST_NAME",
+    "ServerAddress",
+    "begin_ahead",
+    "connect",
+    "ensure_usable",
+    "in_our_words",
+    "prepare",
+    "server_versions",
+    "take_place",
+    "writing",
+]
 
 _DEFAULT_SCHEMA = "twin"
 _CONNECT_SECONDS = 10
 _OLDEST = 13_00_00
 _LOST = ("08", "57P")
 """How SQLSTATEs begin that say: the server is not there, or goes away."""
+
+LONGEST_NAME = 63
+"""So many bytes of a name PostgreSQL keeps; it cuts off the rest, so that two schemas would become one."""
 
 _HIDDEN = "postgresql://..."
 
@@ -67,6 +81,8 @@ class ServerAddress:
         shown = _url(user + at + host, parts.path, options_of_url)
         if not schema:
             raise StoreError("store.bad_address", url=shown)
+        if len(schema.encode()) > LONGEST_NAME:
+            raise StoreError("store.long_schema", url=shown, found=len(schema.encode()), most=LONGEST_NAME)
         try:
             known = conninfo.conninfo_to_dict(_url(parts.netloc, parts.path, options), password=password)
         except psycopg.Error as error:
@@ -103,6 +119,15 @@ def connect(address: ServerAddress) -> "psycopg.Connection[Any]":
         return connection
 
 
+def server_versions(address: ServerAddress) -> tuple[str, str]:
+    """Return the versions of PostgreSQL and PostGIS; the latter is empty where the database has no such extension."""
+    with connect(address) as connection:
+        text = "SELECT extversion FROM pg_extension WHERE extname = 'postgis'"
+        extension = connection.execute(text).fetchone()
+        number = connection.info.server_version
+    return f"{number // 10000}.{number % 10000}", str(extension[0]) if extension else ""
+
+
 class _Numbers(ListDumper):
     """Writes lists of whole numbers, or of others, all at once: one by one takes a hundred times as long."""
 
@@ -126,6 +151,14 @@ def prepare(connection: "psycopg.Connection[Any]", address: ServerAddress) -> No
         "SET search_path = {}; SET plan_cache_mode = force_custom_plan; SET jit = off; SET parallel_setup_cost = 100000"
     )
     connection.execute(sql.SQL(settings).format(names))
+
+
+def ensure_usable(connection: "psycopg.Connection[Any]", address: ServerAddress) -> None:
+    """Refuse a schema into which the account may not look: PostgreSQL passes it over, and would take the next of the path."""
+    row = connection.execute("SELECT current_schema(), current_user").fetchone()
+    schema, account = row if row else (None, "")
+    if schema != address.schema:
+        raise StoreError("store.forbidden", url=address.shown, cause=f"{account}: USAGE ON SCHEMA {address.schema}")
 
 
 @contextmanager
@@ -161,6 +194,10 @@ def in_our_words(address: ServerAddress, *, asking: bool = False) -> Iterator[No
         yield
     except errors.LockNotAvailable as error:
         raise StoreError("store.busy", path=address.shown, seconds=BUSY_SECONDS) from error
+    except errors.InsufficientPrivilege as error:
+        raise StoreError("store.forbidden", url=address.shown, cause=_told(error, address)) from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise StoreError("store.read_only", path=address.shown, cause=_told(error, address)) from error
     except errors.DiskFull as error:
         raise StoreError("store.disk_full", cause=_told(error, address)) from error
     except UnicodeEncodeError as error:

@@ -7,7 +7,7 @@ tables in `schema`; how a server is reached stands in `server`.
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from copy import copy
 from pathlib import Path
 from typing import Any, cast
@@ -24,12 +24,24 @@ from twin_model.deadline import stopped_by
 from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
-from twin_model.store.base import DeliveredState, Described, FeatureQuery, HeadStart, Provenance, Summary
+from twin_model.store.base import (
+    DeliveredState,
+    Described,
+    FeatureQuery,
+    HeadStart,
+    LayerCounters,
+    Provenance,
+    Summary,
+)
+from twin_model.store.changeset_record import read_checkpoint
+from twin_model.store.copying import COPYING
+from twin_model.store.damage import Damage
 from twin_model.store.former_fields import as_stored, ensure_own_tables, gained, retyped, with_former_fields
 from twin_model.store.frames import to_frame
 from twin_model.store.plan_basis import compared_layers, written_as_planned
 from twin_model.store.postgis import copy as postgis_copy
 from twin_model.store.postgis import schema as postgis_schema
+from twin_model.store.postgis import upkeep
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.head_start import PostgisHeadStart
 from twin_model.store.postgis.history import PostgisHistory, layer_versions
@@ -37,7 +49,7 @@ from twin_model.store.postgis.migrations import migrate
 from twin_model.store.postgis.parts import delivered, whole_numbers
 from twin_model.store.postgis.schema import history_of, newest_version, srid_of
 from twin_model.store.postgis.select import PostgisDialect
-from twin_model.store.postgis.server import ServerAddress, connect, in_our_words, prepare, writing
+from twin_model.store.postgis.server import ServerAddress, connect, ensure_usable, in_our_words, prepare, writing
 from twin_model.store.postgis.write import PostgisTransaction
 from twin_model.store.select import Context, Select, quoted, select, wanted_sort_index
 from twin_model.store.sort_index import FEWEST_FEATURES, SortIndex, SortIndexes
@@ -50,6 +62,8 @@ __all__ = ["PostgisStore"]
 _MOST_CONNECTIONS = 16
 _POOL_SECONDS = 5
 _CANCEL_SECONDS = 5
+_LONGEST_PREPARED = 4_096
+"""Statements with more characters, those of long filters, are not kept prepared: neither here nor on the server."""
 
 Connection = psycopg.Connection[Any]
 PlainRows = list[tuple[Any, ...]]
@@ -58,27 +72,33 @@ PlainRows = list[tuple[Any, ...]]
 class PostgisStore(PostgisHistory):
     """A store in one schema of a PostGIS database. Safe to use from many threads; readers share a pool of connections."""
 
-    def __init__(self, url: str, catalogue: Catalogue, *, zone: str = "Asia/Shanghai") -> None:
+    def __init__(
+        self, url: str, catalogue: Catalogue, *, zone: str = "Asia/Shanghai", unfinished: bool = False
+    ) -> None:
         self._address, self._catalogue, self._zone = ServerAddress.read(url), catalogue, ZoneInfo(zone)
         self._lock = threading.Lock()
         with connect(self._address) as connection:
-            self._crs = self._opened(connection)
+            self._crs = self._opened(connection, unfinished=unfinished)
         self._dialect = PostgisDialect(srid_of(self._crs))
         self._pool: ConnectionPool[Connection] | None = None
         self._sort_indexes: SortIndexes | None = None
         self._pool_lock = threading.Lock()
 
     @classmethod
-    def create(cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai") -> "PostgisStore":
+    def create(
+        cls, url: str, catalogue: Catalogue, crs: str, *, zone: str = "Asia/Shanghai", unfinished: bool = False
+    ) -> "PostgisStore":
         """Make an empty store with every layer of the catalogue; the schema is filled whole or not at all.
 
-        A schema that holds a town already is refused. The extension postgis is made where it is missing and may be.
+        A schema that holds a town already is refused. The extension postgis is made where it is missing and may be. A store
+        that is `unfinished` is to be filled (`load`) and is no town's until `finish_copy`.
         """
         address = ServerAddress.read(url)
         with connect(address) as connection, writing(connection, address):
             _ensure_postgis(connection, address)
             _ensure_schema(connection, address)
             prepare(connection, address)
+            ensure_usable(connection, address)
             version = newest_version(connection, address)
             if version is not None:
                 raise StoreError("store.not_empty", url=address.shown, version=version)
@@ -86,7 +106,9 @@ class PostgisStore(PostgisHistory):
             for layer in catalogue:
                 if layer.kind == "feature":
                     postgis_schema.create_layer(connection, layer, crs)
-        return cls(url, catalogue, zone=zone)
+            if unfinished:
+                connection.execute("INSERT INTO twin_meta VALUES (%s, 'yes')", (COPYING,))
+        return cls(url, catalogue, zone=zone, unfinished=unfinished)
 
     @property
     def url(self) -> str:
@@ -107,11 +129,16 @@ class PostgisStore(PostgisHistory):
         if pool is not None:
             pool.close()
 
-    def _opened(self, connection: Connection) -> str:
+    def _opened(self, connection: Connection, *, unfinished: bool) -> str:
         """Return the town's CRS; bring an older store to this program's format, refuse a newer one."""
         if newest_version(connection, self._address) is None:
             raise StoreError("store.no_town", url=self.url)
         meta = dict(connection.execute("SELECT key, value FROM twin_meta").fetchall())
+        if not str(meta.get("format", "")).isdecimal() or not meta.get("crs"):
+            raise StoreError("store.damaged", cause=f"twin_meta: {sorted(meta)[:5]}")
+        self.is_unfinished = COPYING in meta
+        if self.is_unfinished and not unfinished:
+            raise StoreError("store.copy_unfinished", url=self.url)
         found, known = int(meta["format"]), postgis_schema.FORMAT
         if found > known:
             raise StoreTooNew(path=self.url, found=found, known=known)
@@ -138,8 +165,15 @@ class PostgisStore(PostgisHistory):
                 known = postgis_schema.make_room(connection, catalogue, crs, schema)
         else:
             known = postgis_schema.known_columns(connection, catalogue, held, schema)
+        self._ensure_functions(connection)
         with self._lock:
             self._catalogue = known
+
+    def _ensure_functions(self, connection: Connection) -> None:
+        """Make the functions that a schema of an earlier program lacks; an account that may only read goes without them."""
+        if not postgis_schema.has_functions(connection, self._address.schema):
+            with suppress(StoreError), writing(connection, self._address):
+                postgis_schema.make_functions(connection)
 
     # --- reading
 
@@ -412,15 +446,42 @@ class PostgisStore(PostgisHistory):
     def load(self, tables: Iterable[tuple[str, Iterator[PlainRows]]]) -> None:
         with connect(self._address) as connection, writing(connection, self._address):
             number, _, _ = PostgisTransaction(CopyQueue(connection), self._catalogue, self._crs).last()
-            if number:
+            if number and self.is_unfinished:  # a copy that was stopped before both were proved equal
+                postgis_copy.empty(connection, self._catalogue)
+            elif number:
                 raise StoreError("store.not_empty", url=self.url, version=number)
             for table, batches in tables:
                 postgis_copy.load(connection, self._catalogue, table, batches, self._crs)
 
+    def finish_copy(self) -> None:
+        with self._writing() as connection:
+            connection.execute("DELETE FROM twin_meta WHERE key = %s", (COPYING,))
+        self.is_unfinished = False
+
+    # --- upkeep
+
+    def checkpoint(self) -> tuple[int, str] | None:
+        rows = self._all("SELECT value FROM twin_meta WHERE key = 'checkpoint'")
+        return read_checkpoint(rows[0][0]) if rows else None
+
+    def keep_checkpoint(self, number: int, digest: str) -> None:
+        text = "INSERT INTO twin_meta VALUES ('checkpoint', %s) ON CONFLICT (key) DO UPDATE SET value = excluded.value"
+        with self._writing() as connection:
+            connection.execute(text, (f"{number} {digest}",))
+
+    def damages(self) -> list[Damage]:
+        with self._lent() as connection:
+            return upkeep.damages(connection, self._catalogue, self._address.schema, self._crs)
+
+    def rebuild(self, counters: Iterable[LayerCounters]) -> None:
+        with self._writing() as connection:
+            upkeep.rebuild(connection, self._catalogue, self._address.schema, self._crs, counters)
+
 
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> PlainRows:
     with connection.cursor(binary=True) as cursor:
-        return cursor.execute(cast("sql.SQL", text), parameters or None).fetchall()
+        prepare = None if len(text) <= _LONGEST_PREPARED else False
+        return cursor.execute(cast("sql.SQL", text), parameters or None, prepare=prepare).fetchall()
 
 
 def _ensure_postgis(connection: Connection, address: ServerAddress) -> None:

@@ -9,7 +9,7 @@ state before until it commits.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, LiteralString, cast
 
 import numpy as np
 import psycopg
@@ -20,7 +20,7 @@ from psycopg import errors, sql
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
-from twin_model.store.layer_writer import LayerWriter, TimelineExtent, Writing, constants, row_columns
+from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.flat_shapes import as_wkb, with_heights
 from twin_model.store.postgis.parts import PartsWriter
@@ -43,6 +43,8 @@ from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
 __all__ = ["BULK", "PostgisTransaction", "PostgisWriter", "RowCopy"]
+
+_LINK: LiteralString = "version, kind, from_fid, to_fid"
 
 BULK = 5_000
 """From this many rows on, taking indexes away for a layer's first load costs less than filing row by row."""
@@ -270,39 +272,39 @@ class PostgisWriter(LayerWriter):
     def restore_parts(self, fids: list[int], version: int) -> list[tuple[int, bytes]]:
         return self._parts.restore(fids, version)
 
-    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> None:
-        if renumbered:
-            self._connection.execute(
-                "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
-                "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING",
-                (
-                    self.layer.id,
-                    self.writing.version,
-                    [alias for alias, _ in renumbered],
-                    [fid for _, fid in renumbered],
-                ),
-            )
-
-    def keep_links(self, links: list[tuple[str, int, int]]) -> None:
-        kinds, before, after = (list(column) for column in zip(*links, strict=True))
-        self._connection.execute(
-            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, %s, from_fid, to_fid "
-            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (kind, from_fid, to_fid) ON CONFLICT DO NOTHING",
-            (self.writing.version, self.layer.id, kinds, before, after),
+    def keep_aliases(self, renumbered: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        if not renumbered:
+            return []
+        text = (
+            "INSERT INTO twin_alias (layer, alias, fid, version) SELECT %s, alias, fid, %s "
+            "FROM unnest(%s::text[], %s::bigint[]) AS given (alias, fid) ON CONFLICT DO NOTHING RETURNING alias, fid"
         )
+        aliases, fids = (list(column) for column in zip(*renumbered, strict=True))
+        return self._connection.execute(text, (self.layer.id, self.writing.version, aliases, fids)).fetchall()
 
-    def restore_links(self, fids: list[int], version: int) -> None:
+    def keep_links(self, links: list[tuple[str, int, int]]) -> list[LinkRow]:
+        kinds, before, after = (list(column) for column in zip(*links, strict=True))
+        text = (
+            "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, %s, from_fid, to_fid "
+            "FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS given (kind, from_fid, to_fid) ON CONFLICT DO NOTHING "
+            f"RETURNING {_LINK}"
+        )
+        return self._connection.execute(text, (self.writing.version, self.layer.id, kinds, before, after)).fetchall()
+
+    def restore_links(self, fids: list[int], version: int) -> tuple[list[LinkRow], list[LinkRow]]:
         new, layer = self.writing.version, self.layer.id
         chosen = "layer = %s AND (from_fid = ANY(%s) OR to_fid = ANY(%s))"
-        self._connection.execute(
+        made = self._connection.execute(
             "INSERT INTO twin_link (version, kind, layer, from_fid, to_fid) SELECT %s, kind, layer, from_fid, to_fid "
-            f"FROM twin_link WHERE {chosen} AND version <= %s AND version_to > %s ON CONFLICT DO NOTHING",
+            f"FROM twin_link WHERE {chosen} AND version <= %s AND version_to > %s ON CONFLICT DO NOTHING RETURNING {_LINK}",
             (new, layer, fids, fids, version, version),
-        )
-        self._connection.execute(
-            f"UPDATE twin_link SET version_to = %s WHERE {chosen} AND version > %s AND version < %s AND version_to IS NULL",
+        ).fetchall()
+        closed = self._connection.execute(
+            f"UPDATE twin_link SET version_to = %s WHERE {chosen} AND version > %s AND version < %s AND version_to IS NULL "
+            f"RETURNING {_LINK}",
             (new, layer, fids, fids, version, new),
-        )
+        ).fetchall()
+        return made, closed
 
     def expect(self, instant: Instant) -> None:
         text = "UPDATE twin_layer SET next_planned = least(next_planned, %s) WHERE layer = %s"
