@@ -3,7 +3,7 @@
 # make quick   what a change touches, in under two minutes: checks and the nearest tests; it says which and why
 # make check   ruff, ruff format, mypy --strict, import floors
 # make bundle  one archive in dist/ for machines without network: wheels, documents, licences, install.sh
-# make bench   figures against named peers, as ratios of one run
+# make bench   figures against named peers, as ratios of one run   (make bench ROWS=10000,100000,1000000: what grows with a town)
 # make proof   what takes long: full corpora, soak, many kills
 
 PYTHON ?= python3
@@ -59,7 +59,7 @@ bundle: $(VENV)/.ready viewer
 
 bench: $(VENV)/.ready
 	$(PYTHON) tests/system_packages.py --bench
-	$(BIN)/python tests/benchmarks/run.py
+	$(BIN)/python tests/benchmarks/run.py $(if $(ROWS),--curve $(ROWS))
 
 proof: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready
 	$(PYTHON) tests/system_packages.py --proof

@@ -93,6 +93,7 @@ def _opened(settings: Settings) -> Town:
 
 def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     """Give the routes what they stand on, for a town as its catalogue is now."""
+    town.store.keep_sort_indexes()
     app.state.service = Service(town, settings)
     app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
     app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib, pages_mib=settings.tile_pages_mib)

@@ -98,13 +98,14 @@ _NAMED = {
 
 def is_harmless(table: str, column: str | None) -> bool:
     """Say whether nothing that anybody is told hangs on a column: titles and styles for other programs, dates of theirs,
-    hashes by a rule of which no version is here."""
+    which box a cell of changes has (another is widened or made), hashes by a rule of which no version is here."""
     if table in (
         "layer_styles",
         "gpkg_data_columns",
         "gpkg_data_column_constraints",
         "sqlite_sequence",
         "spatial_ref_sys",
+        "vgpkg_twin_touched_cell",
     ):
         return True
     return (table.removeprefix("vgpkg_"), column) in {

@@ -20,7 +20,7 @@ import orjson
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Source
 from twin_model.layer import Layer
-from twin_model.store.base import ChangesetRecord, Store
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, Store
 
 __all__ = [
     "archived_files",
@@ -28,6 +28,7 @@ __all__ = [
     "layer_digest",
     "same_version",
     "standing",
+    "standing_of",
     "version_with_same_source",
     "with_layers",
 ]
@@ -75,7 +76,10 @@ def archived_files(identity: Mapping[str, str]) -> dict[str, str]:
 
 def version_with_same_source(store: Store, source: Source, catalogue: Catalogue) -> int | None:
     """Return the version that brought in the same source read in the same way (`same_version`), None where there is none."""
-    return None if store.has_source(source.sha256) is None else same_version(store.changesets(), source, catalogue)
+    if store.has_source(source.sha256) is None:
+        return None
+    of_file = store.chosen_changesets(ChangesetQuery(source=source.name))
+    return same_version(standing_of(store, of_file), source, catalogue)
 
 
 def same_version(history: Iterable[ChangesetRecord], source: Source, catalogue: Catalogue) -> int | None:
@@ -94,12 +98,21 @@ def same_version(history: Iterable[ChangesetRecord], source: Source, catalogue: 
 
 def standing(history: Iterable[ChangesetRecord]) -> list[ChangesetRecord]:
     """Return the changesets that were not reverted, newest first; a revert that was reverted itself reverts nothing."""
+    listed = list(history)
+    reverted = _reverted(listed)
+    return [record for record in listed if record.number not in reverted]
+
+
+def standing_of(store: Store, records: Iterable[ChangesetRecord]) -> list[ChangesetRecord]:
+    """Return those of some changesets that were not reverted; of the others only the reverts are read."""
+    reverted = _reverted(store.chosen_changesets(ChangesetQuery(noted=True)))
+    return [record for record in records if record.number not in reverted]
+
+
+def _reverted(history: Iterable[ChangesetRecord]) -> set[int]:
+    """Return the numbers of the changesets that a history, newest first, has undone."""
     reverted: set[int] = set()
-    standing = []
     for record in history:
-        if record.number in reverted:
-            continue
-        standing.append(record)
-        if "reverts" in record.counts:
+        if "reverts" in record.counts and record.number not in reverted:
             reverted.add(record.counts["reverts"])
-    return standing
+    return reverted

@@ -19,7 +19,7 @@ from twin_model.filter.expression import Comparison, Constant, Expression, IsNul
 from twin_model.finding_subject import FindingSubject, is_edition, plan_error_of, same_subjects, subject_of
 from twin_model.layer import Layer
 from twin_model.plan import NEW, UNCHANGED, LayerPlan, no_fids
-from twin_model.store.base import DeliveredState, FeatureQuery
+from twin_model.store.base import ChangesetQuery, DeliveredState, FeatureQuery
 
 if TYPE_CHECKING:
     from twin_model.store.base import Store
@@ -187,7 +187,8 @@ def _mended(store: "Store", changeset: Changeset, left: list[FindingSubject]) ->
     """Return the fids of those open findings that a delivery, which does not repeat them, has mended."""
     if not left or changeset.source is None:
         return no_fids()
-    kinds = {record.number: str(record.line.get("kind") or "") for record in store.changesets()}
+    versions = ChangesetQuery(numbers=tuple({finding.version for finding in left}))
+    kinds = {record.number: str(record.line.get("kind") or "") for record in store.chosen_changesets(versions)}
     shown, kind = _Shown(store, changeset, left), changeset.source.kind
     mended = []
     for finding in left:

@@ -19,7 +19,7 @@ from twin_model.delivery_identity import standing
 from twin_model.errors import QueryRefused, VersionConflict
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.rows.attributes import read_attributes
-from twin_model.store.base import ChangesetRecord, FeatureQuery, Store
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, FeatureQuery, Store
 from twin_model.store.frames import from_wkb
 from twin_model.temporal import Interval, now
 from twin_model.view import View
@@ -53,13 +53,14 @@ def history(store: Store, layer: str | None = None, limit: int | None = None) ->
     if layer is None:
         return store.changesets(limit)
     name = store.catalogue[layer].id
-    changesets = [
+    described = [
         changeset
-        for changeset in store.changesets()
-        if (name in store.changes(changeset.number) and store.changes(changeset.number)[name].changed)
-        or changeset.counts.get("described", {}).get("layer") == name
+        for changeset in store.chosen_changesets(ChangesetQuery(noted=True))
+        if changeset.counts.get("described", {}).get("layer") == name
     ]
-    return changesets[:limit]
+    changed = store.chosen_changesets(ChangesetQuery(limit, touching=name))
+    by_number = {changeset.number: changeset for changeset in (*described, *changed)}
+    return [by_number[number] for number in sorted(by_number, reverse=True)][:limit]
 
 
 def changeset_of(store: Store, number: int) -> ChangesetRecord:
@@ -67,7 +68,7 @@ def changeset_of(store: Store, number: int) -> ChangesetRecord:
     if number < 1:
         raise QueryRefused("store.unknown_version", value=number, found=store.version())
     store.ensure_version(number)
-    return next(changeset for changeset in store.changesets() if changeset.number == number)
+    return store.chosen_changesets(ChangesetQuery(numbers=(number,)))[0]
 
 
 class Predecessors(NamedTuple):

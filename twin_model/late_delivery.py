@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin_model.changeset import Changeset, Delivered, Scope
-from twin_model.delivery_identity import standing
+from twin_model.delivery_identity import standing, standing_of
 from twin_model.layer import Layer
 from twin_model.numbering import Matches
 from twin_model.plan import NEW, EarlierLink, LatePlan, no_fids
 from twin_model.rows.content import row_contents, words_of
 from twin_model.shown_features import from_runs, recorded_scope
-from twin_model.store.base import ChangesetRecord, DeliveredState, FeatureQuery, Store
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, DeliveredState, FeatureQuery, Store
 from twin_model.temporal import Instant, Interval
 from twin_model.view import NOW, View
 
@@ -87,9 +87,8 @@ def _shown(store: Store, records: Iterable[ChangesetRecord], layer: str) -> NDAr
 
 def younger_deliveries(store: Store, changeset: Changeset) -> list[YoungerDelivery]:
     """Return the deliveries of later days that stand, the earliest of these days first."""
-    records = [
-        record for record in standing(store.changesets()) if record.sha256 and record.effective > changeset.effective
-    ]
+    later = store.chosen_changesets(ChangesetQuery(effective_after=changeset.effective))
+    records = [record for record in standing_of(store, later) if record.sha256] if later else []
     return [YoungerDelivery(record) for record in sorted(records, key=lambda record: (record.effective, record.number))]
 
 

@@ -51,6 +51,28 @@ def test_every_state_of_a_feature_is_answered_oldest_first(town: Town, serving: 
     assert (missing.status_code, unknown.status_code) == (404, 400)
 
 
+def test_states_come_in_pages_and_a_commit_between_them_changes_none(town: Town, serving: Callable[..., Any]) -> None:
+    named = town.features("building")[["name", "geometry"]].iloc[[0]]
+    town.edit("building", named.assign(name="丙楼"), reason="again", effective="2024-01-01")
+    with serving(town.path) as base:
+        here, pages = f"{base}/collections/building/items/building.1/versions?limit=1", []
+        while here and len(pages) < 9:
+            pages.append(httpx.get(here).json())
+            here = next((link["href"] for link in pages[-1]["links"] if link["rel"] == "next"), None)
+            if len(pages) == 1:
+                town.edit("building", named.assign(name="丁楼"), reason="late", effective="2023-01-01")
+        since_2021 = httpx.get(pages[0]["links"][0]["href"], params={"datetime": "2021-06-01/..", "limit": "1"}).json()
+        refused = httpx.get(pages[0]["links"][0]["href"], params={"limit": "0"})
+
+    assert [[each["properties"]["name"] for each in page["features"]] for page in pages] == [
+        ["0号楼"],
+        ["甲楼"],
+        ["丙楼"],
+    ]
+    assert since_2021["features"] == pages[0]["features"], "it was still so in June 2021"
+    assert refused.status_code == 400
+
+
 def test_a_layer_committed_from_a_notebook_is_served_at_once(town: Town, serving: Callable[..., Any]) -> None:
     with serving(town.path, workers=2) as base:
         assert httpx.get(f"{base}/collections/shade/items").status_code == 404

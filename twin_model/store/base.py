@@ -23,10 +23,12 @@ from twin_model.layer import Layer
 from twin_model.plan import Plan, Progress
 from twin_model.store.census import Cells, Instants, Range
 from twin_model.store.damage import Damage
+from twin_model.store.sort_index import SortIndexes
 from twin_model.temporal import Instant
 from twin_model.view import View
 
 __all__ = [
+    "ChangesetQuery",
     "ChangesetRecord",
     "DeliveredState",
     "Described",
@@ -185,6 +187,23 @@ class ChangesetRecord:
 
 
 @dataclass(frozen=True)
+class ChangesetQuery:
+    """Which changesets are asked for, the newest of them where there is a limit; what is None is no condition.
+
+    `source` is the name of the file that was brought, `effective_after` an instant: of those that brought a source, the ones
+    that are true later. `touching` is the layer of which features changed. `noted` are those that undo another one or say
+    something of a layer's description.
+    """
+
+    limit: int | None = None
+    numbers: tuple[int, ...] | None = None
+    source: str | None = None
+    effective_after: Instant | None = None
+    touching: str | None = None
+    noted: bool = False
+
+
+@dataclass(frozen=True)
 class Link:
     """A feature that follows another, by a version: `kind` is how ("split", "merged")."""
 
@@ -266,6 +285,10 @@ class StoreReads(Protocol):
     def blob(self, digest: str) -> bytes: ...
 
     def blobs(self, digests: list[str]) -> dict[str, bytes]: ...
+
+    def keep_sort_indexes(self) -> SortIndexes:
+        """From now on make an index for every order in which a large layer is asked for (`store/sort_index.py`)."""
+        ...
 
     def close(self) -> None:
         """Let connections go. Those on which other threads read end with what they read; whoever asks later opens one."""
@@ -349,6 +372,10 @@ class StoreHistory(Protocol):
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
         """Return the history, newest first."""
+        ...
+
+    def chosen_changesets(self, query: ChangesetQuery) -> list[ChangesetRecord]:
+        """Return some of the history, newest first; what is read of it does not grow with the rest."""
         ...
 
     def changes(self, version: int) -> Mapping[str, Touched]:

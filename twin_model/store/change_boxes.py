@@ -1,6 +1,6 @@
 """Whether the boxes of changes that a store keeps cover what each version changed: by them clients are told what is stale.
 
-The writer gathers changed geometry on a grid (`layer_writer.touched_cells`); so are the rows gathered here, by the version
+The writer gathers changed geometry on a grid (`touched.touched_cells`); so are the rows gathered here, by the version
 that wrote or closed them. A box of a later version serves as well: what it covers counts as changed since.
 """
 
@@ -12,7 +12,7 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from twin_model.store.layer_writer import cells_of
+from twin_model.store.touched import cell_numbers
 
 __all__ = ["ChangeBoxes", "uncovered_versions"]
 
@@ -25,7 +25,7 @@ class ChangeBoxes:
     """Boxes of what each version of a layer changed, gathered by version and grid cell."""
 
     versions: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    cells: NDArray[np.int64] = field(default_factory=lambda: np.empty((0, 2), dtype=np.int64))
+    cells: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     boxes: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 4)))
 
     def add(self, bounds: NDArray[np.float64], written: Sequence[int], closed: Sequence[int | None]) -> None:
@@ -39,13 +39,13 @@ class ChangeBoxes:
         if not len(versions):
             return
         versions = np.concatenate((self.versions, versions))
-        cells, boxes = np.concatenate((self.cells, cells_of(bounds))), np.concatenate((self.boxes, bounds))
-        order = np.lexsort((cells[:, 1], cells[:, 0], versions))
+        cells, boxes = np.concatenate((self.cells, cell_numbers(bounds))), np.concatenate((self.boxes, bounds))
+        order = np.lexsort((cells, versions))
         keys = np.column_stack((versions, cells))[order]
         starts = np.flatnonzero(np.r_[True, (keys[1:] != keys[:-1]).any(axis=1)])
         low = np.minimum.reduceat(boxes[order, :2], starts)
         high = np.maximum.reduceat(boxes[order, 2:], starts)
-        self.versions, self.cells, self.boxes = keys[starts, 0], keys[starts, 1:], np.hstack((low, high))
+        self.versions, self.cells, self.boxes = keys[starts, 0], keys[starts, 1], np.hstack((low, high))
 
 
 def uncovered_versions(changes: ChangeBoxes, versions: NDArray[np.int64], boxes: NDArray[np.float64]) -> list[int]:

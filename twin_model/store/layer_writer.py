@@ -36,16 +36,15 @@ from twin_model.store.digests import (
 )
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
 from twin_model.store.timeline import Row, Steps, as_seen, begun, boundaries, current_of, ended, stated, steps
+from twin_model.store.touched import TouchedCells, touched_cells
 from twin_model.temporal import Instant
 
 __all__ = [
     "LayerWriter",
     "TimelineExtent",
     "Writing",
-    "cells_of",
     "constants",
     "row_columns",
-    "touched_cells",
 ]
 
 TimelineExtent = Literal["current", "believed", "whole"]
@@ -53,12 +52,6 @@ TimelineExtent = Literal["current", "believed", "whole"]
 
 LinkRow = tuple[int, str, int, int]
 """A link as a store keeps it: the version that made it, kind, predecessor, successor."""
-
-_CELL = 256.0
-"""Touched boxes are gathered on a grid of this many metres: a tile asks for them, and a city has few cells."""
-
-_FARTHEST = 2**30
-"""What lies farther than so many cells is gathered in the last one."""
 
 _LONGEST_CONSTANT = 80
 
@@ -85,25 +78,6 @@ def constants(columns: Mapping[str, list[Any]]) -> dict[str, str | int]:
         if abs(first) < 2**63 if type(first) is int else len(first) <= _LONGEST_CONSTANT and "\x00" not in first:
             found[name] = first
     return found
-
-
-def touched_cells(bounds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the boxes (n, 4) of changed geometry gathered by grid cell, so that a big delivery writes few rows."""
-    bounds = bounds[np.isfinite(bounds).all(axis=1)]
-    if not len(bounds):
-        return bounds
-    cells = cells_of(bounds)
-    order = np.argsort((cells[:, 0] << 32) + cells[:, 1])
-    starts = np.flatnonzero(np.r_[True, (np.diff(cells[order], axis=0) != 0).any(axis=1)])
-    low = np.minimum.reduceat(bounds[order, :2], starts)
-    high = np.maximum.reduceat(bounds[order, 2:], starts)
-    return np.hstack((low, high))
-
-
-def cells_of(bounds: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return the grid cell (n, 2) in which the middle of each box (n, 4) lies."""
-    middle = bounds[:, :2] / 2 + bounds[:, 2:] / 2
-    return np.clip(np.floor(middle / _CELL), -_FARTHEST, _FARTHEST).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -598,8 +572,8 @@ class LayerWriter(ABC):
         settled = self.settle()
         cells = touched_cells(_joined(self._boxes))
         box: Box | None = None
-        if len(cells):
-            low, high = cells[:, :2].min(axis=0).tolist(), cells[:, 2:].max(axis=0).tolist()
+        if len(cells.boxes):
+            low, high = cells.boxes[:, :2].min(axis=0).tolist(), cells.boxes[:, 2:].max(axis=0).tolist()
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
         stands = self.census_stands()
@@ -742,7 +716,7 @@ class LayerWriter(ABC):
         """Return the ids of those features of which a later version says something else."""
 
     @abstractmethod
-    def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
+    def summarise(self, touched: Touched, cells: TouchedCells) -> None:
         """Write what a version touched, the layer's number of features, its extent."""
 
 

@@ -26,14 +26,16 @@ from twin_model.filter.compiling import Dialect as SqlDialect
 from twin_model.filter.sql import Transform
 from twin_model.layer import ATTRIBUTES, Layer
 from twin_model.store.base import FeatureQuery, SortKey
+from twin_model.store.sort_index import SortIndex
 from twin_model.temporal import Interval
 
-__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "or_unplaced", "queryables", "quoted", "search_fields", "select", "shown_fields"]  # fmt: skip
+__all__ = ["PROPERTY_SETS", "Condition", "Context", "Dialect", "Select", "Table", "ensure_sorts", "has_attributes", "has_property_sets", "or_unplaced", "queryables", "quoted", "search_fields", "select", "shown_fields", "wanted_sort_index"]  # fmt: skip
 
 Table = Literal["now", "history"]
 PROPERTY_SETS = "properties"
 """The field in which layers of models hold property sets: {set: {property: value}}, where its format is JSON."""
 
+_INDEXED_ANYWAY = ("id", "fid")
 _ALWAYS_THERE = ("id", "fid", "valid_from", "version_from")
 """Columns of which no row has NULL."""
 
@@ -57,6 +59,8 @@ class Context:
     planned: bool
     extent: Box | None
     zone: ZoneInfo
+    sort_index: SortIndex | None = None
+    """The index by which the rows asked for are read in order, where there is one."""
 
     def covered_by(self, box: Box) -> bool:
         """Say whether a box holds everything of the layer."""
@@ -159,6 +163,10 @@ class Dialect(ABC):
         """Return the statement that keeps of each feature (`k_fid`) the row with the latest `k_from`."""
 
     @abstractmethod
+    def sort_arms(self, column: str, layer: Layer, name: str) -> tuple[str, ...]:
+        """Return conditions that part a layer's rows so that each part is in a sort index of a column, or are few."""
+
+    @abstractmethod
     def order(self, column: str, *, ascending: bool, nullable: bool) -> str:
         """Return a key of ORDER BY: NULLs first ascending, last descending."""
 
@@ -236,6 +244,18 @@ def ensure_sorts(layer: Layer, name: str, rule: str = "query.sort_by_attribute")
         raise QueryRefused(rule, layer=layer.id, name=name[:100], nearest=nearest)
 
 
+def wanted_sort_index(layer: Layer, query: FeatureQuery) -> SortIndex | None:
+    """Return the index that would give the rows of a query in order, None where none would."""
+    rows = query.view.policy.rows.get(layer.id)
+    chosen = (query.bbox, query.where, query.ids, query.fids, query.text, query.max_zoom, rows)
+    if len(query.sort) != 1 or query.limit is None or any(condition is not None for condition in chosen):
+        return None
+    column = _sort_column(query.view.policy.visible(layer), query.sort[0])
+    if column in _INDEXED_ANYWAY or not query.view.is_now:
+        return None
+    return SortIndex(layer.id, column, query.sort[0].ascending)
+
+
 def _sort_column(layer: Layer, key: SortKey) -> str:
     """Return the column of a sort key; one that is none of the layer's is refused."""
     ensure_sorts(layer, key.name)
@@ -258,15 +278,38 @@ class _Statement:
 
     def present(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return the statement that reads the current rows alone, and its order."""
+        if self.context.sort_index is not None:
+            return self._in_order_of_index(columns)
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         text = f"SELECT {shown} FROM {self._table('now')} m WHERE {self.where('now')}"
         return text, self._order([f"m.{quoted(name)}" for name in self.sorts], ["m.fid"])
+
+    def _in_order_of_index(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
+        """Return the same for rows that an index gives in order: what lies behind the last page's row is read in arms, each
+        a stretch of the index, which the database merges. Nothing but the page is read."""
+        column, (key,) = f"m.{quoted(self.sorts[0])}", self.query.sort
+        shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
+        shown = f"{shown}, {column} AS k0, m.fid AS k_fid"
+        arms = []
+        for which, values in _stretches(column, key, self.query.after):
+            for indexed in self.dialect.sort_arms(column, self.context.layer, self.sorts[0]):
+                stretch = [self._bound(each, *values) for each in which]
+                conditions = [*stretch, indexed, *self._time("now")]
+                arms.append(
+                    f"SELECT {shown} FROM {self._table('now')} m WHERE {' AND '.join(filter(None, conditions))}"
+                )
+        order = self._order(["k0"], ["k_fid"])
+        self.parameters.append(self.query.limit)
+        page = f"{' UNION ALL '.join(arms)} ORDER BY {', '.join(order)} LIMIT {self.dialect.placeholder}"
+        return f"SELECT {', '.join(map(quoted, columns))} FROM ({page}) page", order
 
     def past(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
         """Return the statement that reads current and other rows together, and its order."""
         query = self.query
         if not self.sorts and not isinstance(query.view.datetime, Interval) and query.after is None:
-            return self._union_by_fid(columns)
+            return self._union_in_order(columns, "fid")
+        if not self.sorts and query.states and query.after is None and len(query.ids or ()) == 1:
+            return self._union_in_order(columns, "valid_from")  # the states of one feature: an index has them in order
         shown = [f"{expression} AS {quoted(name)}" for name, expression in columns.items()]
         shown += [f"m.{quoted(name)} AS k{n}" for n, name in enumerate(self.sorts)]
         inner = ", ".join([*shown, "m.fid AS k_fid", "m.valid_from AS k_from"])
@@ -280,14 +323,14 @@ class _Statement:
         order = self._order([f"k{n}" for n in range(len(self.sorts))], ["k_fid", *(["k_from"] if query.states else [])])
         return text, order
 
-    def _union_by_fid(self, columns: Mapping[str, str]) -> tuple[str, list[str]]:
-        """Return the same for rows by fid: each table gives them in that order, and nothing is gathered to be sorted."""
+    def _union_in_order(self, columns: Mapping[str, str], order: str) -> tuple[str, list[str]]:
+        """Return the same for rows that each table gives in their order: nothing is gathered to be sorted."""
         shown = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in columns.items())
         tables: tuple[Table, ...] = ("now", "history")
         text = " UNION ALL ".join(
             f"SELECT {shown} FROM {self._table(table)} m WHERE {self.where(table)}" for table in tables
         )
-        return text, self._order([], [quoted("fid")])
+        return text, self._order([], [quoted(order)])
 
     def _order(self, sorts: list[str], last: list[str]) -> list[str]:
         keys = zip(sorts, self.sorts, self.query.sort, strict=True)
@@ -401,7 +444,10 @@ class _Statement:
         query, parts = self.query, []
         for column, wanted in (("m.id", query.ids), ("m.fid", query.fids)):
             if wanted is not None:
-                parts.append(self._met(self.dialect.is_in(column, wanted)))
+                one = len(wanted) == 1
+                parts.append(
+                    self._bound(f"{column} = {{}}", *wanted) if one else self._met(self.dialect.is_in(column, wanted))
+                )
         if query.max_zoom is not None:
             parts.append(self._bound("m.min_zoom <= {}", query.max_zoom))
         for word in query.text.split() if query.text else ():
@@ -434,6 +480,18 @@ class _Statement:
             bound.append(value)
         alternatives.append(self._bound(" AND ".join([*equal, f"{fid} > {{}}"]), *bound, last_fid))
         return "(" + " OR ".join(f"({alternative})" for alternative in alternatives) + ")"
+
+
+def _stretches(column: str, key: SortKey, after: tuple[Any, ...] | None) -> list[tuple[list[str], list[Any]]]:
+    """Return the stretches of an order that lie behind a row, each as conditions and their parameters."""
+    if after is None:
+        return [([], [])]
+    value, fid = after
+    nulls, behind = f"{column} IS NULL", "m.fid > {}"
+    if value is None:
+        return [([f"{nulls} AND {behind}"], [fid]), *([([f"{column} IS NOT NULL"], [])] if key.ascending else [])]
+    further = ([f"{column} {'>' if key.ascending else '<'} {{}}"], [value])
+    return [([f"{column} = {{}} AND {behind}"], [value, fid]), further, *([] if key.ascending else [([nulls], [])])]
 
 
 def _after_in_column(column: str, value: Any, ascending: bool) -> tuple[str, list[Any]]:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
-from twin_model.store.base import ChangesetRecord, Link
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, Link
 from twin_model.store.census import Cells, Instants, Range
-from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
+from twin_model.store.changeset_record import changeset_record
+from twin_model.store.changeset_select import select_changesets
 from twin_model.store.geopackage import census
 from twin_model.store.geopackage.schema import history_of
 from twin_model.store.select import quoted
@@ -69,11 +70,11 @@ class GeoPackageHistory(ABC):
         return planned if planned is not None and planned > after else None
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
-        text = (
-            f"SELECT {', '.join(HASHED_COLUMNS)}, previous, hash FROM vgpkg_twin_changeset ORDER BY number DESC LIMIT ?"
-        )
-        rows = self._connection().execute(text, (-1 if limit is None else limit,)).fetchall()
-        return [changeset_record(row) for row in rows]
+        return self.chosen_changesets(ChangesetQuery(limit))
+
+    def chosen_changesets(self, query: ChangesetQuery) -> list[ChangesetRecord]:
+        text, parameters = select_changesets(query, tables="vgpkg_twin", placeholder="?", find="instr")
+        return [changeset_record(row) for row in self._connection().execute(text, parameters)]
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         text = (
@@ -103,8 +104,8 @@ class GeoPackageHistory(ABC):
         return np.array([row[0] for row in rows], dtype=np.int64)
 
     def recorded_at(self, instant: str) -> int:
-        text = "SELECT coalesce(max(number), 0) FROM vgpkg_twin_changeset WHERE recorded <= ?"
-        return int(self._one(text, instant))
+        text = "SELECT number FROM vgpkg_twin_changeset WHERE recorded <= ? ORDER BY recorded DESC LIMIT 1"
+        return int(self._one(text, instant) or 0)
 
     def hash_of(self, number: int) -> str:
         return self._one("SELECT hash FROM vgpkg_twin_changeset WHERE number = ?", number) or ""

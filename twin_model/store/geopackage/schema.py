@@ -27,9 +27,11 @@ from twin_model.store.former_fields import (
 from twin_model.store.geopackage.census import CENSUS_TABLES
 from twin_model.store.geopackage.style import qml, sld
 from twin_model.store.select import quoted
+from twin_model.store.sort_index import SortIndex
 
 __all__ = [
     "FORMAT",
+    "SORTED_ROWS",
     "add_field",
     "columns_held",
     "create_core",
@@ -37,6 +39,7 @@ __all__ = [
     "descriptions",
     "forget_description",
     "geometries_held",
+    "has_sort_index",
     "history_of",
     "indexed",
     "keep_description",
@@ -45,6 +48,7 @@ __all__ = [
     "list_unplaced",
     "lists_unplaced",
     "make_room",
+    "make_sort_index",
     "srs_id",
     "tolerances_held",
     "unguarded",
@@ -53,6 +57,10 @@ __all__ = [
 
 FORMAT = 3
 """Number of the store's format; migrations lead from each earlier number to the next."""
+
+SORTED_ROWS = "version_from > 0"
+"""The condition of sort indexes, which every row meets: only a query that says it reads by one. Without it SQLite would
+choose such an index for a filter, whatever else that could be answered by."""
 
 _APPLICATION_ID, _USER_VERSION = 0x47504B47, 10300
 _SQL_TYPE: dict[FieldType, str] = {
@@ -156,6 +164,7 @@ def add_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> Non
 def retype_field(connection: sqlite3.Connection, layer: Layer, field: Field) -> None:
     """Give the column of a field the type that the catalogue says now; what it holds is kept as that type."""
     declared, column, spare = _SQL_TYPE[field.type], quoted(field.name), quoted(f"{field.name} retyped")
+    _drop_sort_indexes(connection, layer, field.name)
     for table in (quoted(layer.id), quoted(history_of(layer.id))):
         connection.execute(f"ALTER TABLE {table} ADD COLUMN {spare} {declared}")
         connection.execute(f"UPDATE {table} SET {spare} = {column} WHERE {column} IS NOT NULL")
@@ -265,7 +274,7 @@ def _layer_statements(layer: Layer) -> Iterator[str]:
     yield f"CREATE TABLE {now} (fid INTEGER PRIMARY KEY NOT NULL, {geometry}id TEXT NOT NULL, {common})"
     yield f"CREATE TABLE {past} (row INTEGER PRIMARY KEY, fid INTEGER NOT NULL, {geometry}id TEXT NOT NULL, {common}, version_to INTEGER)"
     yield f"CREATE INDEX {quoted(f'vgpkg_history_{layer.id}_fid')} ON {past}(fid)"
-    yield f"CREATE INDEX {quoted(f'vgpkg_history_{layer.id}_id')} ON {past}(id)"
+    yield f"CREATE INDEX {quoted(f'vgpkg_history_{layer.id}_id')} ON {past}(id, valid_from)"
     yield from _indexes(layer)
     if layer.has_geometry:
         yield f"CREATE VIRTUAL TABLE {quoted(f'rtree_{layer.id}_geom')} USING rtree(id, minx, maxx, miny, maxy)"
@@ -299,10 +308,35 @@ def list_unplaced(connection: sqlite3.Connection, catalogue: Catalogue) -> None:
             connection.execute(statement)
 
 
+def has_sort_index(connection: sqlite3.Connection, index: SortIndex) -> bool:
+    """Say whether an index is there as far as the connection knows: it learns of a new one with its next statement."""
+    return connection.execute(f"PRAGMA index_info({quoted(index.name)})").fetchone() is not None
+
+
+def make_sort_index(connection: sqlite3.Connection, index: SortIndex) -> None:
+    """Make an index by which current rows are read in the order of a column, then of fid, which ends every entry."""
+    direction = "ASC" if index.ascending else "DESC"
+    connection.execute(
+        f"CREATE INDEX IF NOT EXISTS {quoted(index.name)} ON {quoted(index.layer)}({quoted(index.column)} {direction}) "
+        f"WHERE {SORTED_ROWS}"
+    )
+
+
+def _drop_sort_indexes(connection: sqlite3.Connection, layer: Layer, column: str | None = None) -> None:
+    """Take away the sort indexes of a layer, or those of a column; the next question of its kind has them made again."""
+    held = "SELECT name FROM sqlite_master WHERE type = 'index' AND tbl_name = ?"
+    names = {row[0] for row in connection.execute(held, (layer.id,))}
+    columns = [column] if column else [*layer.stored_names, "valid_from", "valid_to", "version_from"]
+    for index in (SortIndex(layer.id, each, ascending) for each in columns for ascending in (True, False)):
+        if index.name in names:
+            connection.execute(f"DROP INDEX {quoted(index.name)}")
+
+
 def unindexed(connection: sqlite3.Connection, layer: Layer) -> None:
     """Take the indexes of the current rows away for a bulk load: made from sorted rows at its end they cost a third."""
     for name in ("id", "min_zoom"):
         connection.execute(f"DROP INDEX IF EXISTS {quoted(f'{layer.id}_{name}')}")
+    _drop_sort_indexes(connection, layer)
 
 
 def indexed(connection: sqlite3.Connection, layer: Layer) -> None:

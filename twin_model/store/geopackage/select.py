@@ -11,7 +11,7 @@ from twin_model.changeset import Box
 from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.geopackage.binary import header_bytes
-from twin_model.store.geopackage.schema import history_of
+from twin_model.store.geopackage.schema import SORTED_ROWS, history_of
 from twin_model.store.select import Condition, Context, Dialect, Table, or_unplaced, quoted
 
 __all__ = ["GeoPackageDialect"]
@@ -92,6 +92,9 @@ class GeoPackageDialect(Dialect):
 
     def latest(self, rows: str) -> str:
         return f"SELECT *, max(k_from) FROM ({rows}) GROUP BY k_fid"
+
+    def sort_arms(self, column: str, layer: Layer, name: str) -> tuple[str, ...]:
+        return (SORTED_ROWS,)
 
     def order(self, column: str, *, ascending: bool, nullable: bool) -> str:
         return f"{column} {'ASC' if ascending else 'DESC'}"

@@ -51,7 +51,8 @@ from twin_model.store.geopackage.schema import srs_id
 from twin_model.store.geopackage.select import GeoPackageDialect
 from twin_model.store.geopackage.write import GeoPackageTransaction
 from twin_model.store.plan_basis import compared_layers, written_as_planned
-from twin_model.store.select import Context, quoted, select
+from twin_model.store.select import Context, quoted, select, wanted_sort_index
+from twin_model.store.sort_index import FEWEST_FEATURES, SortIndex, SortIndexes
 from twin_model.store.writing import take_censuses, write_changeset, written_layers
 from twin_model.temporal import now
 from twin_model.view import NOW, View
@@ -64,10 +65,24 @@ _STEPS_BETWEEN_LOOKS = 2_000
 _CHECKPOINT_PAGES = 8_000
 """So many pages of 4 KiB wait beside the file before a commit takes them over: at SQLite's own thousand every edit of
 some size would stop for the disk."""
+_CACHE_KIB = 32_768
+"""So much of the file a connection remembers; the rest is read again from the system's own memory of it. A mapped file is no
+faster (CPU of the same questions within 3 %), and each connection's map would count as the worker's memory, up to the size of
+the town."""
 _KEPT_STATEMENTS, _LONGEST_KEPT = 128, 4_096
 """So many statements a connection keeps prepared, none with more characters: one of a long filter takes a megabyte."""
 
 _DIALECT = GeoPackageDialect()
+
+_FEW_PARTS = 2_000
+"""So many parts are read whether they are closed or not."""
+
+_OPEN_PARTS = "vgpkg_twin_part p WHERE p.layer = ? AND p.part = 0 AND p.version_to IS NULL"
+_NEWEST_PARTS = (
+    "{layer} f CROSS JOIN vgpkg_twin_part p WHERE p.layer = ?1 AND p.fid = f.fid AND p.part = 0 AND p.version_to IS NULL "
+    "AND p.version_from = (SELECT max(version_from) FROM vgpkg_twin_part WHERE layer = ?1 AND fid = f.fid AND part = 0)"
+)
+"""What stands delivered, of each feature by its key: of many versions most parts are closed."""
 
 
 class _Connection(sqlite3.Connection):
@@ -103,6 +118,7 @@ class GeoPackageStore(GeoPackageHistory):
     ) -> None:
         self._path, self._catalogue, self._zone = path, catalogue, ZoneInfo(zone)
         self._local, self._lock = threading.local(), threading.Lock()
+        self._sort_indexes: SortIndexes | None = None
         try:
             meta = self._meta()
         except sqlite3.Error as error:
@@ -164,7 +180,6 @@ class GeoPackageStore(GeoPackageHistory):
         known: _Connection | None = getattr(self._local, "connection", None)
         if known is None or (known.frozen is not None and known.frozen != self._signature()):
             known = self._local.connection = self._reading_connection()
-            known.execute("PRAGMA mmap_size = 1073741824")
         return known
 
     def _connection_for(self, text: str) -> "_Connection":
@@ -208,7 +223,7 @@ class GeoPackageStore(GeoPackageHistory):
             factory=_Connection,
         )
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if not immutable:
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
         connection.execute("PRAGMA temp_store = MEMORY")
@@ -302,14 +317,33 @@ class GeoPackageStore(GeoPackageHistory):
         row = (
             self._connection()
             .execute(
-                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
+                "SELECT t.next_planned, c.min_x, c.min_y, c.max_x, c.max_y, t.features FROM vgpkg_twin_layer t JOIN gpkg_contents c ON c.table_name = t.layer WHERE t.layer = ?",
                 (layer.id,),
             )
             .fetchone()
         )
         planned = row[0] is not None and row[0] <= moment
-        extent: Box | None = row[1:] if row[1] is not None else None
-        return Context(layer, self._crs, moment, planned, extent, self._zone)
+        extent: Box | None = row[1:5] if row[1] is not None else None
+        sort_index = None if planned else self._sort_index(layer, query, row[5])
+        return Context(layer, self._crs, moment, planned, extent, self._zone, sort_index)
+
+    def _sort_index(self, layer: Layer, query: FeatureQuery, features: int) -> SortIndex | None:
+        """Return the index by which a query is answered; where it is missing and worth it, it is begun to be made."""
+        index = wanted_sort_index(layer, query)
+        if index is None or gpkg_schema.has_sort_index(self._connection(), index):
+            return index
+        if self._sort_indexes is not None and features >= FEWEST_FEATURES:
+            self._sort_indexes.want(index)
+        return None
+
+    def keep_sort_indexes(self) -> SortIndexes:
+        if self._sort_indexes is None:
+            self._sort_indexes = SortIndexes(self._make_sort_index)
+        return self._sort_indexes
+
+    def _make_sort_index(self, index: SortIndex) -> None:
+        with self._writing() as connection:
+            gpkg_schema.make_sort_index(connection, index)
 
     def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[sqlite3.Cursor, tuple[str, ...]]:
         statement = select(_DIALECT, self._context(layer, query), query, what=what)
@@ -371,8 +405,8 @@ class GeoPackageStore(GeoPackageHistory):
         connection = self._connection()
         (fids,) = connection.execute(f"SELECT json_group_array(fid) FROM {quoted(layer)}").fetchone()
         delivered, contents = connection.execute(
-            "SELECT json_group_array(fid), group_concat(hex(content), '') FROM vgpkg_twin_part "
-            "WHERE layer = ? AND part = 0 AND version_to IS NULL AND length(content) = 16",
+            f"SELECT json_group_array(p.fid), group_concat(hex(p.content), '') FROM {self._open_parts(layer)} "
+            "AND length(p.content) = 16",
             (layer,),
         ).fetchone()
         numbered = self._catalogue[layer].identity_field is not None
@@ -380,12 +414,23 @@ class GeoPackageStore(GeoPackageHistory):
         return DeliveredState.of(_numbers(fids), ids, _numbers(delivered), bytes.fromhex(contents or ""))
 
     def provenance(self, layer: str, *, ended: bool = False) -> Provenance:
-        current = "" if ended else f" JOIN {quoted(layer)} m ON p.fid = m.fid"
-        text = (
-            f"SELECT p.fid, p.scope, p.series FROM vgpkg_twin_part p{current} "
-            "WHERE p.layer = ? AND p.part = 0 AND p.version_to IS NULL"
-        )
+        current = "" if ended else f" AND p.fid IN (SELECT fid FROM {quoted(layer)})"
+        parts = _OPEN_PARTS if ended else self._open_parts(layer)
+        text = f"SELECT p.fid, p.scope, p.series FROM {parts}{current}"
         return Provenance.of(self._connection().execute(text, (layer,)).fetchall())
+
+    def _open_parts(self, layer: str) -> str:
+        """Return tables and condition of what stands delivered of a layer's current features (`p`), at least; the layer is
+        the parameter.
+
+        Parts are read one after the other; where most of them are closed, the newest one of each feature is looked up.
+        """
+        text = (
+            "SELECT EXISTS (SELECT 1 FROM vgpkg_twin_part WHERE layer = ? LIMIT 1 OFFSET "
+            "(SELECT 2 * features + ? FROM vgpkg_twin_layer WHERE layer = ?))"
+        )
+        (many,) = self._connection().execute(text, (layer, _FEW_PARTS, layer)).fetchone()
+        return _NEWEST_PARTS.format(layer=quoted(layer)) if many else _OPEN_PARTS
 
     def fids_of_past_ids(self, layer: str, ids: list[str]) -> dict[str, int]:
         history, listed = quoted(gpkg_schema.history_of(layer)), "(SELECT value FROM json_each(?1))"

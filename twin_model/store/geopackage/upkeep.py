@@ -308,6 +308,7 @@ def _rebuild_rows(connection: sqlite3.Connection, layer: Layer, crs: str, *, pas
 def _rebuild_counters(connection: sqlite3.Connection, counters: Iterable[LayerCounters]) -> None:
     """Write numbers of layers; of each all that it holds counts as changed by its newest version, for who asks what is stale."""
     connection.execute("DELETE FROM rtree_twin_touched")
+    connection.execute("DROP TABLE IF EXISTS vgpkg_twin_touched_cell")
     for each in counters:
         box = (each.min_x, each.min_y, each.max_x, each.max_y)
         connection.execute(

@@ -15,15 +15,18 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
 from twin_model.store.census import Census
+from twin_model.store.changeset_select import changeset_indexes
 from twin_model.store.geopackage import census as gpkg_census
 from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.geopackage.box_queue import BoxQueue
 from twin_model.store.geopackage.rtree import insert, is_worth_packing, pack, write
 from twin_model.store.geopackage.schema import history_of, indexed, unguarded, unindexed
+from twin_model.store.geopackage.touched import keep_touched
 from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.select import quoted
 from twin_model.store.succession import Succession
 from twin_model.store.timeline import Row, Steps, differing
+from twin_model.store.touched import TouchedCells
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
@@ -64,6 +67,8 @@ class GeoPackageTransaction:
         self._connection.executemany("INSERT OR IGNORE INTO vgpkg_twin_blob VALUES (?,?)", blobs)
 
     def record(self, line: Mapping[str, Any]) -> None:
+        for statement in changeset_indexes(tables="vgpkg_twin", find="instr").values():
+            self._connection.execute(statement)
         columns, marks = ", ".join(line), ", ".join("?" * len(line))
         self._connection.execute(f"INSERT INTO vgpkg_twin_changeset ({columns}) VALUES ({marks})", tuple(line.values()))
 
@@ -79,6 +84,7 @@ class GeoPackageWriter(LayerWriter):
         self._moved = BoxQueue(connection, f"rtree_{layer.id}_geom", replacing=True)
         self._past_boxes = BoxQueue(connection, f"rtree_history_{layer.id}")
         self._bulk = False
+        self._more = 0
         self._dates = {field.name for field in layer.fields if field.type in ("date", "datetime")}
 
     def take_fids(self, count: int) -> int:
@@ -115,6 +121,7 @@ class GeoPackageWriter(LayerWriter):
         )
         with self._light(len(fids)):
             self._connection.executemany(text, zip(*bound.values(), strict=True))
+        self._more += len(fids)
         if self.layer.has_geometry:
             placed = np.isfinite(bounds[:, 0])
             self._unindexed.append((np.array(fids, dtype=np.int64)[placed], bounds[placed]))
@@ -233,6 +240,7 @@ class GeoPackageWriter(LayerWriter):
         for past in (False, True):
             key = "_row" if past else "fid"
             self._take_out([(row[key],) for row in moves.take if (row["_row"] is not None) == past], past=past)
+        self._more += sum(put.current for put in moves.put) - sum(row["_row"] is None for row in moves.take)
         for past in (False, True):
             self._put(
                 [put.row | {"version_to": put.version_to} for put in moves.put if put.current != past],
@@ -401,23 +409,20 @@ class GeoPackageWriter(LayerWriter):
     def keep_census(self, census: Census, *, anew: bool) -> None:
         gpkg_census.keep(self._connection, census, self.writing.version, anew=anew)
 
-    def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
+    def summarise(self, touched: Touched, cells: TouchedCells) -> None:
         self._index()
         self._moved.write()
         self._past_boxes.write()
         layer, version = self.layer.id, self.writing.version
-        self._connection.executemany(
-            "INSERT INTO rtree_twin_touched (minx, maxx, miny, maxy, layer, version) VALUES (?,?,?,?,?,?)",
-            ((x0, x1, y0, y1, layer, version) for x0, y0, x1, y1 in cells.tolist()),
-        )
+        keep_touched(self._connection, layer, version, cells)
         numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged)
         self._connection.execute(
             "INSERT INTO vgpkg_twin_change VALUES (?,?,?,?,?,?,?,?,?,?)",
             (version, layer, *numbers, *(touched.box or (None,) * 4)),
         )
         self._connection.execute(
-            f"UPDATE vgpkg_twin_layer SET version = ?, features = (SELECT count(*) FROM {self._now}) WHERE layer = ?",
-            (version, layer),
+            "UPDATE vgpkg_twin_layer SET version = ?, features = features + ? WHERE layer = ?",
+            (version, self._more, layer),
         )
         if touched.box is not None:
             self._connection.execute(

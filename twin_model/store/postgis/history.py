@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
-from twin_model.store.base import ChangesetRecord, Link
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, Link
 from twin_model.store.census import Cells, Instants, Range
-from twin_model.store.changeset_record import HASHED_COLUMNS, changeset_record
+from twin_model.store.changeset_record import changeset_record
+from twin_model.store.changeset_select import select_changesets
 from twin_model.store.postgis import census
 from twin_model.store.postgis.schema import history_of
 from twin_model.store.select import quoted
@@ -69,8 +70,11 @@ class PostgisHistory(ABC):
         return planned if planned is not None and planned > after else None
 
     def changesets(self, limit: int | None = None) -> list[ChangesetRecord]:
-        text = f"SELECT {', '.join(HASHED_COLUMNS)}, previous, hash FROM twin_changeset ORDER BY number DESC LIMIT %s"
-        return [changeset_record(row) for row in self._all(text, limit)]
+        return self.chosen_changesets(ChangesetQuery(limit))
+
+    def chosen_changesets(self, query: ChangesetQuery) -> list[ChangesetRecord]:
+        text, parameters = select_changesets(query, tables="twin", placeholder="%s", find="strpos")
+        return [changeset_record(row) for row in self._all(text, *parameters)]
 
     def changes(self, version: int) -> Mapping[str, Touched]:
         text = (
@@ -99,8 +103,8 @@ class PostgisHistory(ABC):
         return np.array([row[0] for row in self._all(text, *(after, until) * 3)], dtype=np.int64)
 
     def recorded_at(self, instant: str) -> int:
-        text = "SELECT coalesce(max(number), 0) FROM twin_changeset WHERE recorded <= %s"
-        return int(self._one(text, instant))
+        text = "SELECT number FROM twin_changeset WHERE recorded <= %s ORDER BY recorded DESC LIMIT 1"
+        return int(self._one(text, instant) or 0)
 
     def hash_of(self, number: int) -> str:
         return self._one("SELECT hash FROM twin_changeset WHERE number = %s", number) or ""

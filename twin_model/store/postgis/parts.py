@@ -60,6 +60,22 @@ CREATE VIEW twin_parts AS SELECT {_COLUMNS}, version_to, first_content FROM twin
 """
 
 
+_APART = (
+    "SELECT string_agg(int8send(fid), ''::bytea) FROM (SELECT DISTINCT fid FROM twin_part WHERE layer = %s) AS apart"
+)
+_EACH_APART = (
+    "SELECT string_agg(int8send(f.fid), ''::bytea) FROM twin_packed_part p CROSS JOIN LATERAL "
+    f"generate_series(p.pack * {TOGETHER}, p.pack * {TOGETHER} + {TOGETHER - 1}) f (fid) WHERE p.layer = %s "
+    "AND EXISTS (SELECT FROM twin_part own WHERE own.layer = p.layer AND own.fid = f.fid OFFSET 0)"
+)
+_MANY = (
+    "SELECT EXISTS (SELECT FROM twin_part p WHERE p.layer = l.layer OFFSET 2 * l.features + 2000) "
+    "FROM twin_layer l WHERE l.layer = %s"
+)
+"""Of which packed features is there a part of their own: all parts are read, or, where a long history has many of them
+for each feature, each feature is looked up."""
+
+
 def delivered(ask: Callable[[str, str], list[Any]], layer: str) -> tuple[NDArray[np.int64], bytes]:
     """Return the features of a layer of which something stands delivered, in any order, and its hashes in the same."""
     text = (
@@ -69,8 +85,8 @@ def delivered(ask: Callable[[str, str], list[Any]], layer: str) -> tuple[NDArray
     ((own, contents),) = ask(text, layer)
     text = "SELECT string_agg(int8send(pack), ''::bytea), string_agg(contents, ''::bytea) FROM twin_packed_part WHERE layer = %s"
     ((packs, packed),) = ask(text, layer)
-    text = "SELECT string_agg(int8send(fid), ''::bytea) FROM (SELECT DISTINCT fid FROM twin_part WHERE layer = %s) AS apart"
-    ((apart,),) = ask(text, layer)
+    ((many,),) = ask(_MANY, layer)
+    ((apart,),) = ask(_EACH_APART if many else _APART, layer)
     fids = (whole_numbers(packs)[:, None] * TOGETHER + np.arange(TOGETHER)).ravel()
     hashes = np.frombuffer(packed or b"", dtype=np.uint64).reshape(-1, WIDTH // 8)
     holds = hashes.any(axis=1) & ~np.isin(fids, whole_numbers(apart))

@@ -17,6 +17,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.crs import epsg_of
 from twin_model.filter.postgis_functions import NEWEST, create_functions
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Field, FieldType, Layer
+from twin_model.store.changeset_select import changeset_indexes
 from twin_model.store.former_fields import (
     Held,
     ensure_same_kinds,
@@ -28,15 +29,20 @@ from twin_model.store.former_fields import (
 from twin_model.store.postgis.census import CENSUS_TABLES
 from twin_model.store.postgis.parts import CREATE_PACKED, CREATE_VIEW
 from twin_model.store.postgis.server import ServerAddress
+from twin_model.store.postgis.touched import CREATE_CELLS
 from twin_model.store.select import quoted
+from twin_model.store.sort_index import SortIndex
 
 __all__ = [
     "FORMAT",
+    "LONG",
+    "SHORT",
     "add_field",
     "columns_held",
     "create_core",
     "create_layer",
     "descriptions",
+    "ensure_history_indexes",
     "execute",
     "forget_description",
     "geometries_held",
@@ -47,11 +53,13 @@ __all__ = [
     "history_of",
     "index_statements",
     "indexed",
+    "is_text",
     "keep_description",
     "keep_tolerance",
     "known_columns",
     "make_functions",
     "make_room",
+    "make_sort_index",
     "newest_version",
     "pack_parts",
     "set_defaults",
@@ -62,6 +70,10 @@ __all__ = [
 
 FORMAT = 3
 """Number of the store's format; `migrations` lead from each earlier number to the next."""
+
+SHORT = "coalesce(octet_length({}), 0) <= 1000"
+LONG = "coalesce(octet_length({}), 0) > 1000"
+"""What an index of texts holds, for a longer one would be refused with its row, and what lies beside it."""
 
 _WIDE = 14
 """Below this zoom a tile is so wide that the zoom chooses better than the place; above, the place alone does."""
@@ -90,7 +102,7 @@ CREATE TABLE twin_change (version bigint NOT NULL, layer text COLLATE "C" NOT NU
   terminated bigint NOT NULL, unchanged bigint NOT NULL, min_x double precision, min_y double precision, max_x double precision,
   max_y double precision, PRIMARY KEY (version, layer));
 CREATE TABLE twin_touched (layer text COLLATE "C" NOT NULL, version bigint NOT NULL, minx double precision NOT NULL,
-  miny double precision NOT NULL, maxx double precision NOT NULL, maxy double precision NOT NULL);
+  miny double precision NOT NULL, maxx double precision NOT NULL, maxy double precision NOT NULL, cell bigint);
 CREATE INDEX twin_touched_box ON twin_touched USING gist (box(point(minx, miny), point(maxx, maxy)));
 CREATE TABLE twin_part (layer text COLLATE "C" NOT NULL, fid bigint NOT NULL, part integer NOT NULL, content bytea NOT NULL, scope text,
   series text, version_from bigint NOT NULL, version_to bigint, first_content bytea, PRIMARY KEY (layer, fid, part, version_from));
@@ -101,6 +113,9 @@ CREATE TABLE twin_link (version bigint NOT NULL, kind text NOT NULL, layer text 
 CREATE TABLE twin_blob (digest text COLLATE "C" PRIMARY KEY, content bytea NOT NULL);
 ALTER TABLE twin_blob ALTER content SET STORAGE EXTERNAL;
 """
+
+_OPEN_PARTS = "CREATE INDEX IF NOT EXISTS twin_part_open ON twin_part(layer, fid) WHERE version_to IS NULL"
+"""By it what stands delivered is read without what is closed, of which a long history has more."""
 
 _TABLES = ("meta", "layer", "changeset", "change", "touched", "part", "alias", "link", "blob")
 
@@ -141,13 +156,21 @@ def create_core(connection: "psycopg.Connection[Any]", crs: str) -> None:
     """Make the functions and tables that every store has, for a town in `crs`."""
     make_functions(connection)
     execute(connection, guard_function())
-    execute(connection, _CORE)
+    execute(connection, f"{_CORE}{CREATE_CELLS}")
     for key, value in (("format", str(FORMAT)), ("crs", crs)):
         connection.execute("INSERT INTO twin_meta VALUES (%s, %s)", (key, value))
     execute(connection, ";\n".join(guard(f"twin_{table}") for table in _TABLES))
     pack_parts(connection)
     execute(connection, CREATE_VIEW)
     execute(connection, CENSUS_TABLES)
+
+
+def ensure_history_indexes(connection: "psycopg.Connection[Any]") -> None:
+    """Make the indexes by which some of the history is found; where they are there, nothing is locked."""
+    missing = "SELECT name FROM unnest(%s::text[]) AS given (name) WHERE to_regclass(quote_ident(name)) IS NULL"
+    statements = changeset_indexes(tables="twin", find="strpos") | {"twin_part_open": _OPEN_PARTS}
+    for (name,) in connection.execute(missing, (list(statements),)).fetchall():
+        execute(connection, statements[name])
 
 
 def has_functions(connection: "psycopg.Connection[Any]", schema: str) -> bool:
@@ -305,7 +328,7 @@ def _key(layer: Layer) -> str:
 def index_statements(layer: Layer) -> dict[str, str]:
     """Return the statements that make the indexes of a layer's two tables, by the name of the index."""
     past = history_of(layer.id)
-    names = {f"{past}_{column}": f"({column})" for column in ("fid", "id")}
+    names = {f"{past}_fid": "(fid)", f"{past}_id": "(id, valid_from)"}
     names |= {f"{past}_geom": " USING gist (geom)"} if layer.has_geometry else {}
     statements = {name: f"CREATE INDEX {quoted(name)} ON {quoted(past)}{columns}" for name, columns in names.items()}
     return statements | {_index_name(text): text for text in _indexes(layer)}
@@ -332,6 +355,36 @@ def unindexed(connection: "psycopg.Connection[Any]", layer: Layer) -> None:
         connection,
         f"ALTER TABLE {quoted(layer.id)} DROP CONSTRAINT IF EXISTS {_key(layer)}; DROP INDEX IF EXISTS {names}",
     )
+
+
+def is_text(layer: Layer, name: str) -> bool:
+    """Say whether a column holds texts, which may be longer than an index can hold."""
+    field = layer.field_of(name)
+    return (
+        name in ("id", "valid_from", "valid_to", SEARCH_KEY, ATTRIBUTES)
+        if field is None
+        else _SQL_TYPE[field.type].startswith("text")
+    )
+
+
+def make_sort_index(connection: "psycopg.Connection[Any]", layer: Layer, index: SortIndex) -> None:
+    """Make an index by which current rows are read in the order of a column, then of fid, while others read and write."""
+    column = quoted(index.column)
+    direction = "ASC NULLS FIRST" if index.ascending else "DESC NULLS LAST"
+    condition = f" WHERE {SHORT.format(column)}" if is_text(layer, index.column) else ""
+    execute(
+        connection, f"DROP INDEX IF EXISTS {quoted(index.name)}"
+    )  # one that was broken off is there and holds nothing
+    execute(
+        connection,
+        f"CREATE INDEX CONCURRENTLY {quoted(index.name)} ON {quoted(index.layer)}({column} {direction}, fid){condition}",
+    )
+    if condition:
+        name = quoted(f"{index.name}_long")
+        execute(
+            connection,
+            f"CREATE INDEX CONCURRENTLY IF NOT EXISTS {name} ON {quoted(index.layer)}(fid) WHERE {LONG.format(column)}",
+        )
 
 
 def set_defaults(

@@ -11,7 +11,7 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery
 from twin_model.store.float32_box import rounded_inwards
 from twin_model.store.postgis.flat_shapes import as_wkb
-from twin_model.store.postgis.schema import history_of
+from twin_model.store.postgis.schema import LONG, SHORT, history_of, is_text
 from twin_model.store.select import Condition, Context, Dialect, Table, or_unplaced, quoted
 
 __all__ = ["PostgisDialect"]
@@ -79,6 +79,9 @@ class PostgisDialect(Dialect):
 
     def latest(self, rows: str) -> str:
         return f"SELECT DISTINCT ON (k_fid) * FROM ({rows}) every ORDER BY k_fid, k_from DESC"
+
+    def sort_arms(self, column: str, layer: Layer, name: str) -> tuple[str, ...]:
+        return ("",) if not is_text(layer, name) else (SHORT.format(column), LONG.format(column))
 
     def order(self, column: str, *, ascending: bool, nullable: bool) -> str:
         nulls = (" NULLS FIRST" if ascending else " NULLS LAST") if nullable else ""

@@ -52,7 +52,8 @@ from twin_model.store.postgis.schema import history_of, newest_version, srid_of
 from twin_model.store.postgis.select import PostgisDialect
 from twin_model.store.postgis.server import ServerAddress, connect, ensure_usable, in_our_words, prepare, writing
 from twin_model.store.postgis.write import PostgisTransaction
-from twin_model.store.select import Context, Select, quoted, select
+from twin_model.store.select import Context, Select, quoted, select, wanted_sort_index
+from twin_model.store.sort_index import FEWEST_FEATURES, SortIndex, SortIndexes
 from twin_model.store.writing import take_censuses, write_changeset, written_layers
 from twin_model.temporal import now
 from twin_model.view import NOW, View
@@ -80,6 +81,7 @@ class PostgisStore(PostgisHistory):
             self._crs = self._opened(connection, unfinished=unfinished)
         self._dialect = PostgisDialect(srid_of(self._crs))
         self._pool: ConnectionPool[Connection] | None = None
+        self._sort_indexes: SortIndexes | None = None
         self._pool_lock = threading.Lock()
         self._bounds = StatementBounds()
 
@@ -256,12 +258,29 @@ class PostgisStore(PostgisHistory):
         """
         query.view.ensure_admits(layer.id)
         moment = now()
-        text = "SELECT version, next_planned, min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
-        version, next_planned, *extent = connection.execute(text, (layer.id,)).fetchall()[0]
+        index = wanted_sort_index(layer, query)
+        text = (
+            "SELECT version, next_planned, features, (SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s::text)), "
+            "min_x, min_y, max_x, max_y FROM twin_layer WHERE layer = %s"
+        )
+        asked = (quoted(index.name) if index else None, layer.id)
+        version, next_planned, features, indexed, *extent = connection.execute(text, asked).fetchall()[0]
         planned = next_planned is not None and next_planned <= moment
         box = None if extent[0] is None else (extent[0], extent[1], extent[2], extent[3])
-        context = Context(layer, self._crs, moment, planned, box, self._zone)
+        if index is not None and not indexed and self._sort_indexes is not None and features >= FEWEST_FEATURES:
+            self._sort_indexes.want(index)
+        sort_index = index if indexed and not planned else None
+        context = Context(layer, self._crs, moment, planned, box, self._zone, sort_index)
         return select(self._dialect, context, query, what=what), version > 0
+
+    def keep_sort_indexes(self) -> SortIndexes:
+        if self._sort_indexes is None:
+            self._sort_indexes = SortIndexes(self._make_sort_index)
+        return self._sort_indexes
+
+    def _make_sort_index(self, index: SortIndex) -> None:
+        with in_our_words(self._address), connect(self._address) as connection:
+            postgis_schema.make_sort_index(connection, self._catalogue[index.layer], index)
 
     def _run(self, layer: Layer, query: FeatureQuery, what: str = "rows") -> tuple[tuple[str, ...], PlainRows]:
         columns: tuple[str, ...] = ()

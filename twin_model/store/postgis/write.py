@@ -21,17 +21,26 @@ from twin_model.catalogue import Catalogue
 from twin_model.changeset import Rows, Touched
 from twin_model.layer import ATTRIBUTES, SEARCH_KEY, Layer
 from twin_model.store.census import Census
-from twin_model.store.float32_box import rounded_outwards
 from twin_model.store.layer_writer import LayerWriter, LinkRow, TimelineExtent, Writing, constants, row_columns
 from twin_model.store.postgis import census as postgis_census
 from twin_model.store.postgis.copy_queue import CopyQueue
 from twin_model.store.postgis.flat_shapes import as_wkb, with_heights
 from twin_model.store.postgis.parts import PartsWriter
 from twin_model.store.postgis.rows import copy_rows
-from twin_model.store.postgis.schema import execute, history_of, indexed, set_defaults, srid_of, unindexed
+from twin_model.store.postgis.schema import (
+    ensure_history_indexes,
+    execute,
+    history_of,
+    indexed,
+    set_defaults,
+    srid_of,
+    unindexed,
+)
+from twin_model.store.postgis.touched import keep_touched
 from twin_model.store.select import quoted
 from twin_model.store.succession import Succession
 from twin_model.store.timeline import Place, Row, Steps, differing
+from twin_model.store.touched import TouchedCells
 from twin_model.store.writing import GENESIS
 from twin_model.temporal import Instant
 
@@ -73,6 +82,7 @@ class PostgisTransaction:
             cursor.executemany("INSERT INTO twin_blob VALUES (%s, %b) ON CONFLICT DO NOTHING", blobs)
 
     def record(self, line: Mapping[str, Any]) -> None:
+        ensure_history_indexes(self._connection)
         text = f"INSERT INTO twin_changeset ({', '.join(line)}) VALUES ({', '.join(['%s'] * len(line))})"
         execute(self._connection, text, *line.values())
 
@@ -338,16 +348,11 @@ class PostgisWriter(LayerWriter):
     def keep_census(self, census: Census, *, anew: bool) -> None:
         postgis_census.keep(self._connection, census, self.writing.version, anew=anew)
 
-    def summarise(self, touched: Touched, cells: NDArray[np.float64]) -> None:
+    def summarise(self, touched: Touched, cells: TouchedCells) -> None:
         self._parts.finish()
         self.complete()
         layer, version, box = self.layer.id, self.writing.version, touched.box or (None,) * 4
-        if len(cells):
-            minx, miny, maxx, maxy = rounded_outwards(cells).astype(np.float64).T.tolist()
-            self._connection.execute(
-                "INSERT INTO twin_touched SELECT %s, %s, * FROM unnest(%s::float8[], %s::float8[], %s::float8[], %s::float8[])",
-                (layer, version, minx, miny, maxx, maxy),
-            )
+        keep_touched(self._connection, layer, version, cells)
         numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged)
         text = f"INSERT INTO twin_change VALUES ({', '.join(['%s'] * 10)})"
         execute(self._connection, text, version, layer, *numbers, *box)
