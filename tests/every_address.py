@@ -68,5 +68,6 @@ def numbers(value: Any) -> Iterator[Any]:
         for one in value:
             yield from numbers(one) if isinstance(one, list | dict) else [one]
     elif isinstance(value, dict):
-        for one in value.values():
-            yield from numbers(one)
+        for name, one in value.items():
+            if name != "temporal":  # an end that is not known is null there, as OGC API wants it
+                yield from numbers(one)

@@ -105,6 +105,9 @@ def test_the_sound_layer_is_answered_as_in_a_town_without_monsters(
     for query in ("", "?bbox=118.2,35,118.5,35.2", "?filter=name='a'", "?sortby=-name&limit=2", "?crs=EPSG:4548"):
         assert features(ours, query) == features(alone, query) != []
     for path in (here, f"{here}/queryables", f"{here}/schema"):
-        assert ours.get(path).json() == alone.get(path).json()
+        documents = [town.get(path).json() for town in (ours, alone)]
+        for document in documents:
+            document.get("extent", {}).pop("temporal", None)  # when each was edited
+        assert documents[0] == documents[1]
     tiles = [town.get(f"{here}/tiles/WebMercatorQuad/14/6480/13572") for town in (ours, alone)]
     assert tiles[0].status_code == tiles[1].status_code and tiles[0].content == tiles[1].content
