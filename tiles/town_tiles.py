@@ -178,7 +178,7 @@ class TownTiles:
         """Return the states in a cell, of all time; they are read once for each change that touches it."""
         always = replace(view, datetime=ALWAYS)
         state = state_of(self.town.store, layer, always, cell.box)
-        key = (cell.key, *state, self.ground.version, repr(layer.model))
+        key = (cell.key, *state, self.ground.mark, repr(layer.model))
         return self._pages.get(key, make=lambda: self._read_page(layer, always, cell), size=lambda page: page.nbytes)
 
     def _read_page(self, layer: Layer, view: View, cell: PageCell) -> Page:
@@ -213,7 +213,7 @@ class TownTiles:
         within = page.within(view)
         hidden = tuple(sorted(view.policy.hidden.get(layer.id, ())))
         content = blake2b(page.states.tobytes() + within.tobytes(), digest_size=16).digest()
-        key = (layer.id, cell.key, content, view.recorded, self._drawn_by(layer, hidden))
+        key = (layer.id, cell.key, content, self._chained(page.states), view.recorded, self._drawn_by(layer, hidden))
         make = partial(self._grown, layer, hidden, page, within, view.recorded)
         return self._trees.get(key, make=make, size=lambda tree: tree.nbytes)
 
@@ -238,7 +238,7 @@ class TownTiles:
         depends = (
             layer.style,
             layer.model,
-            self.ground.version,
+            self.ground.mark,
             settings.height_offset,
             settings.timezone,
             *hidden,
@@ -251,8 +251,12 @@ class TownTiles:
         Who is shown the same states with the same fields is shown the same file, under whatever policy.
         """
         digest = blake2b(self._drawn_by(layer, hidden).encode(), digest_size=9)
-        digest.update(content.tobytes())
+        digest.update(content.tobytes() + self._chained(content).encode())
         return digest.hexdigest()
+
+    def _chained(self, content: NDArray[np.int64]) -> str:
+        """Return the hash of the newest version among states: after a restore another version may come to have its number."""
+        return self.town.store.hash_of(int(content[:, 3].max(initial=0)))
 
     def tileset(
         self, layer: Layer, view: View, key: str | None, asked: Mapping[str, str] | None = None

@@ -51,7 +51,7 @@ def tileset(request: Request) -> Response:
     layer, view = _solid_layer(call), all_time(call.view())
     key = _node(call) if "level" in request.path_params else None
     tiles = tiles_of(call)
-    etag = etag_of(key, *state_of(call.town.store, layer, view), tiles.ground.version, layer.style)
+    etag = etag_of(key, *state_of(call.town.store, layer, view), tiles.ground.mark, layer.style)
     held = not_modified(request, etag)
     if held is not None:
         return held
@@ -119,7 +119,7 @@ def terrain_tile(request: Request) -> Response:
     if bounds is None or not is_available(bounds, z, x, y, TERRAIN_ZOOM):
         raise NotFound("tile.outside", tile=f"{z}/{x}/{y}", name="terrain")
     normals = NORMALS in request.headers.get("accept", "")
-    etag = etag_of("terrain", normals, z, x, y, tiles.ground.version, call.town.settings.height_offset)
+    etag = etag_of("terrain", normals, z, x, y, tiles.ground.mark, call.town.settings.height_offset)
     held = not_modified(request, etag)
     if held is not None:
         return held

@@ -258,9 +258,7 @@ def test_a_backup_is_restored_whole_and_a_damaged_one_refused(town: Path, tmp_pa
         one.name for one in (town / "sources").iterdir()
     )
     assert "--replace" in twin(elsewhere, "restore", str(kept), code=1)
-    assert "allow it with --most-mib" in twin(
-        elsewhere, "restore", str(kept), "--replace", "--most-files", "3", code=1
-    )
+    assert "allow it with --most-mib" in twin(elsewhere, "restore", str(kept), "--replace", "--most-files", "3", code=1)
     twin(elsewhere, "restore", str(kept), "--replace", "--most-mib", "9", "--most-files", "99")
     assert [one.name[:8] for one in (elsewhere / "backups").iterdir()] == ["replaced"]
 

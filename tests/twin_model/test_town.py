@@ -119,7 +119,7 @@ def test_where_there_is_no_town_the_remedy_is_named(tmp_path: Path) -> None:
         ("closed = 'pipe_line'", "closed = 'pipe_line'.*a list of layers"),
         ("closed = ['pipe_lines']", "closed names .'pipe_lines'.*pipe_line"),
         ("map_approval = { buildings = '1' }", "map_approval names .'buildings'.*building"),
-        ("classification = '绝密'", "classification = '绝密'.*\"公开\", \"内部\""),
+        ("classification = '绝密'", 'classification = \'绝密\'.*"公开", "内部"'),
         ("classification = { building = 'open' }", "classification = .*'open'.*or a table of layers"),
         ("classification = { buildings = '内部' }", "classification names .'buildings'.*building"),
         ("map_approval = 7", "map_approval = 7.*a number, or a table"),

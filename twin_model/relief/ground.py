@@ -21,6 +21,7 @@ from twin_model.relief.surface import Surface, build_surface
 from twin_model.relief.surface_file import packed_surface, unpacked_surface
 from twin_model.relief.unlikely_heights import unlikely_heights
 from twin_model.store.base import FeatureQuery, Store
+from twin_model.store.freshness import mark_of
 
 __all__ = ["SOURCES", "Ground"]
 
@@ -36,21 +37,21 @@ class Ground:
 
     def __init__(self, store: Store, cache: CacheFolder) -> None:
         self._store, self._cache = store, cache
-        self._surfaces: dict[int, Surface | None] = {}
+        self._surfaces: dict[tuple[int, str], Surface | None] = {}
         self._lock = threading.Lock()
 
     @property
-    def version(self) -> int:
-        """The last version that changed anything the ground is made of."""
-        return max(self._store.changed_since(layer, None) for layer in SOURCES)
+    def mark(self) -> tuple[int, str]:
+        """What names the last version that changed anything the ground is made of."""
+        return mark_of(self._store, max(self._store.changed_since(layer, None) for layer in SOURCES))
 
     def surface(self) -> Surface | None:
         """Return the ground from spot heights and contours, None where the town has too few."""
-        version = self.version
+        mark = self.mark
         with self._lock:
-            if version not in self._surfaces:
-                self._surfaces = {version: self._cached_surface(version)}
-            return self._surfaces[version]
+            if mark not in self._surfaces:
+                self._surfaces = {mark: self._cached_surface(*mark)}
+            return self._surfaces[mark]
 
     def heights(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the height of the ground (storage CRS, metres), beyond the survey the nearest known; 0 without one."""
@@ -62,8 +63,8 @@ class Ground:
         surface = self.surface()
         return None if surface is None else surface.bounds
 
-    def _cached_surface(self, version: int) -> Surface | None:
-        name = f"relief/surface-{_FORMAT}-{version}.tin"
+    def _cached_surface(self, version: int, chained: str) -> Surface | None:
+        name = f"relief/surface-{_FORMAT}-{version}-{chained[:16]}.tin"
         return self._cache.cached(name, self._build, pack=packed_surface, unpack=unpacked_surface)
 
     def _build(self) -> Surface | None:
