@@ -33,7 +33,6 @@ __all__ = [
     "encode_layer_tile",
     "ensure_within",
     "holds_rows",
-    "limits_of",
     "tile_answer",
     "tile_state",
     "tileset_of",
@@ -183,17 +182,14 @@ def tilesets(request: Request) -> Response:
 
 
 def tileset(request: Request) -> Response:
-    """Answer the metadata of one tileset, with the limits of what it covers."""
+    """Answer the metadata of one tileset."""
     call = Call(request)
     call.allow("f")
     call.format(_JSON, "json")
-    layer = layer_of(call)
-    grid = tile_matrix_set(request.path_params["tms"])
-    limits = limits_of(grid, extent_of(call.town, layer, call.policy), layer.zoom.start)
-    return answer_json(request, _tileset(call, layer, grid) | {"tileMatrixSetLimits": limits})
+    return answer_json(request, _tileset(call, layer_of(call), tile_matrix_set(request.path_params["tms"])))
 
 
-def limits_of(grid: TileMatrixSet, extent: Sequence[float], first_zoom: int) -> list[dict[str, Any]]:
+def _limits_of(grid: TileMatrixSet, extent: Sequence[float], first_zoom: int) -> list[dict[str, Any]]:
     """Return the rows and columns of each zoom that an extent in degrees meets; the first zoom is one of WebMercatorQuad."""
     west, south, east, north = extent
     bounds = transform_bounds((west, south, east, north), "OGC:CRS84", grid.epsg)
@@ -216,13 +212,14 @@ def tileset_of(
     extent: Sequence[float],
     query: str = "",
 ) -> dict[str, Any]:
-    """Return the metadata of a tileset of these layers, without limits; `query` is what its addresses carry on."""
+    """Return the metadata of a tileset of these layers, with the limits of what it covers; `query` is what its addresses carry on."""
     west, south, east, north = extent
     return {
         "title": f"{title} {grid.id}", "dataType": "vector", "crs": grid.crs_uri, "tileMatrixSetId": grid.id,
         "tileMatrixSetURI": grid.uri or f"{call.base}/tileMatrixSets/{grid.id}",
         "layers": [{"id": layer.id, "title": layer.title(call.lang), "dataType": "vector", "geometryDimension": layer.dimension} for layer in layers],
         "boundingBox": {"lowerLeft": [west, south], "upperRight": [east, north], "crs": "http://www.opengis.net/def/crs/OGC/1.3/CRS84"},
+        "tileMatrixSetLimits": _limits_of(grid, extent, min((layer.zoom.start for layer in layers), default=0)),
         "links": [
             {"href": f"{here}/{grid.id}{query}", "rel": "self", "type": "application/json"},
             {"href": f"{call.base}/tileMatrixSets/{grid.id}", "rel": f"{_REL}/tiling-scheme", "type": "application/json"},

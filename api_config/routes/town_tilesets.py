@@ -13,7 +13,6 @@ from api_config.routes.tiles import (
     encode_layer_tile,
     ensure_within,
     holds_rows,
-    limits_of,
     tile_answer,
     tile_state,
     tileset_of,
@@ -46,13 +45,11 @@ def tilesets(request: Request) -> Response:
 
 
 def tileset(request: Request) -> Response:
-    """Answer the metadata of one tileset of several layers, with the limits of what it covers."""
+    """Answer the metadata of one tileset of several layers."""
     call = Call(request)
     call.allow("collections", "f")
     call.format(_JSON, "json")
-    layers, grid = _chosen(call), tile_matrix_set(request.path_params["tms"])
-    limits = limits_of(grid, _extent(call), min((layer.zoom.start for layer in layers), default=0))
-    return answer_json(request, _tileset(call, grid, layers) | {"tileMatrixSetLimits": limits})
+    return answer_json(request, _tileset(call, tile_matrix_set(request.path_params["tms"]), _chosen(call)))
 
 
 def tile(request: Request) -> Response:

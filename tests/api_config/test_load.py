@@ -42,8 +42,8 @@ def mixed_paths(town: Path) -> list[str]:
     paths += ["/collections/building/items?filter=storeys%20%3E%205&limit=20", "/?f=html", "/collections?f=html"]
     paths += [
         f"/collections/building/tiles/WebMercatorQuad/14/{row}/{col}"
-        for row in (6479, 6480, 6481)
-        for col in (13571, 13572, 13573)
+        for row in (6483, 6484)
+        for col in (13575, 13576)
     ]
     paths += [f"/collections/{layer}/items?f=html&limit=20" for layer in ("building", "road_area")]
     return [*paths, "/collections/building/3dtiles/tileset.json", "/viewer/config.json"]
