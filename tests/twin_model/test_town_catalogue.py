@@ -234,8 +234,8 @@ def test_the_proof_knows_columns_that_others_have_added_and_versions_made_meanwh
 
     read, late = audit.parts_by_layer, iter(["5", "6"])
 
-    def overtaken(dump: Any) -> Any:
-        parts = read(dump)
+    def overtaken(*asked: Any) -> Any:
+        parts = read(*asked)
         for reason in late:
             one.save_result(blocks(far=[1.0, 2.0, float(reason)]), "first", reason=reason)
             break

@@ -207,8 +207,6 @@ class Compiler(ABC):
                 return isinstance(node.value, float)
             case Property():
                 return node.name in self.numbers
-            case JsonValue():
-                return node.kind == "number"
         return isinstance(node, Arithmetic)
 
     def is_tame(self, node: Arithmetic) -> bool:
