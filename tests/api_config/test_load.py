@@ -41,9 +41,7 @@ def mixed_paths(town: Path) -> list[str]:
     paths += ["/collections/building/items?bbox=118.29,35.09,118.31,35.11&limit=50", "/search?q=%E8%B7%AF"]
     paths += ["/collections/building/items?filter=storeys%20%3E%205&limit=20", "/?f=html", "/collections?f=html"]
     paths += [
-        f"/collections/building/tiles/WebMercatorQuad/14/{row}/{col}"
-        for row in (6483, 6484)
-        for col in (13575, 13576)
+        f"/collections/building/tiles/WebMercatorQuad/14/{row}/{col}" for row in (6483, 6484) for col in (13575, 13576)
     ]
     paths += [f"/collections/{layer}/items?f=html&limit=20" for layer in ("building", "road_area")]
     return [*paths, "/collections/building/3dtiles/tileset.json", "/viewer/config.json"]
