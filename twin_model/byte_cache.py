@@ -6,11 +6,11 @@
 `functools.lru_cache` remembers 256 filters of 50 characters and 256 of a megabyte alike.
 """
 
-import threading
-from collections import OrderedDict
-from collections.abc import Callable, Hashable
-from functools import update_wrapper
+from collections.abc import Callable
+from functools import partial, update_wrapper
 from typing import Generic, ParamSpec, TypeVar
+
+from twin_model.recent_values import RecentValues
 
 __all__ = ["Remembering", "remembering"]
 
@@ -23,37 +23,26 @@ _OVERHEAD = 400
 class Remembering(Generic[_Asked, _Result]):
     """A function of hashable arguments whose last results are remembered; safe to call from any thread.
 
-    `held_bytes` is what they take. A result that takes more than a quarter of the room is not remembered.
+    A result that takes more than a quarter of the room is not remembered. The function must not call itself.
     """
 
     def __init__(self, function: Callable[_Asked, _Result], most_bytes: int, bytes_of: Callable[..., int]) -> None:
-        self._function, self._most, self._bytes_of = function, most_bytes, bytes_of
-        self._results: OrderedDict[Hashable, tuple[_Result, int]] = OrderedDict()
-        self._lock = threading.Lock()
-        self.held_bytes = 0
+        self._function, self._bytes_of = function, bytes_of
+        self._results: RecentValues[_Result] = RecentValues(most_bytes, largest=most_bytes // 4)
         update_wrapper(self, function)
 
-    def __call__(self, *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Result:
-        key = (args, tuple(kwargs.items()))
-        with self._lock:
-            known = self._results.get(key)
-            if known is not None:
-                self._results.move_to_end(key)
-                return known[0]
-        result = self._function(*args, **kwargs)
-        size = _OVERHEAD + self._bytes_of(result, *args, **kwargs)
-        if size <= self._most // 4:
-            self._keep(key, result, size)
-        return result
+    @property
+    def held_bytes(self) -> int:
+        """The bytes that are remembered now."""
+        return self._results.bytes_held
 
-    def _keep(self, key: Hashable, result: _Result, size: int) -> None:
-        with self._lock:
-            _, former = self._results.pop(key, (None, 0))
-            self._results[key] = (result, size)
-            self.held_bytes += size - former
-            while self.held_bytes > self._most:
-                _, (_, gone) = self._results.popitem(last=False)
-                self.held_bytes -= gone
+    def __call__(self, *args: _Asked.args, **kwargs: _Asked.kwargs) -> _Result:
+        def size(result: _Result) -> int:
+            return _OVERHEAD + self._bytes_of(result, *args, **kwargs)
+
+        return self._results.get(
+            (args, tuple(kwargs.items())), make=partial(self._function, *args, **kwargs), size=size
+        )
 
 
 def remembering(

@@ -18,8 +18,8 @@ _LOCKS = 32
 class RecentValues(Generic[Value]):
     """A mapping that forgets what was not asked for the longest while it holds more than `most_bytes`; for many threads."""
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most = most_bytes
+    def __init__(self, most_bytes: int, *, largest: int | None = None) -> None:
+        self._most, self._largest = most_bytes, most_bytes if largest is None else largest
         self._values: OrderedDict[Hashable, tuple[Value, int]] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -35,7 +35,7 @@ class RecentValues(Generic[Value]):
     def get(self, key: Hashable, *, make: Callable[[], Value], size: Callable[[Value], int]) -> Value:
         """Return the value of a key; it is made where it is not there, by one thread while others wait for it.
 
-        A value larger than all that may be held is returned and not kept. `make` must not ask for another value here.
+        A value larger than `largest` (without it: than all that may be held) is returned and not kept. `make` must not ask for another value here.
         """
         known = self._known(key)
         if known is not None:
@@ -45,7 +45,9 @@ class RecentValues(Generic[Value]):
             if known is not None:
                 return known[0]
             value = make()
-            self._keep(key, value, size(value))
+            bytes_taken = size(value)
+            if bytes_taken <= self._largest:
+                self._keep(key, value, bytes_taken)
             return value
 
     def _known(self, key: Hashable) -> tuple[Value, int] | None:
