@@ -2,10 +2,12 @@
 
 import re
 import subprocess
+from html import unescape
 from pathlib import Path
 from typing import Any
 
 import geopandas as gpd
+import httpx
 import pyogrio
 import pytest
 
@@ -89,6 +91,18 @@ def test_geopandas_reads_items_by_their_address(served_town: str, demo_town: Pat
     assert frame.crs.to_epsg() == 4326
     assert frame.total_bounds == pytest.approx(expected.total_bounds, abs=1e-7)
     assert sorted(frame["storeys"]) == sorted(expected["storeys"])
+
+
+@pytest.mark.parametrize("page", ["/", "/collections/building"])
+def test_what_a_page_says_for_python_reads_the_whole_layer(served_town: str, page: str) -> None:
+    html = httpx.get(f"{served_town}{page}", headers={"accept": "text/html"}).text
+    (said,) = re.findall(r'<code id="for-python">(.*?)</code>', html)
+
+    frame = eval(unescape(said), {"geopandas": gpd})
+
+    layer = re.findall(r'layer="(\w+)"', unescape(said))[0]
+    held = httpx.get(f"{served_town}/collections/{layer}/items?limit=1").json()["numberMatched"]
+    assert len(frame) == held > 1_000
 
 
 def test_geopandas_reads_every_row_of_a_layer_by_oapif_and_one_page_by_its_items(
