@@ -46,7 +46,7 @@ T = TypeVar("T")
 LOGGER = logging.getLogger("twin")
 _MIB = 2**20
 _MOST_BYTES = 256
-_LOOKED_AT = 0.1
+_LOOKED_AT = 0.02
 _RESERVED_MIB = 4096
 """What libraries reserve and do not use: arenas of Arrow and of threads."""
 _A_CHILD, _AN_ANSWER = -1, -2

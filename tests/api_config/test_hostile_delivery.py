@@ -66,7 +66,7 @@ def test_names_that_are_not_seen_and_what_is_no_file_are_refused_by_name_and_the
 def test_files_that_are_no_sources_are_looked_into_within_the_limits_too(town: Path, tmp_path: Path) -> None:
     """Each command makes children of its own, so this takes its seconds."""
     area, control = tmp_path / "area.geojson", tmp_path / "control.csv"
-    frame = gpd.GeoDataFrame(geometry=[shapely.Point(EAST, NORTH).buffer(9, quad_segs=16)] * 20_000, crs=CRS)
+    frame = gpd.GeoDataFrame(geometry=[shapely.Point(EAST, NORTH).buffer(9, quad_segs=16)] * 8_000, crs=CRS)
     frame.to_file(area, engine="pyogrio")
     control.write_text("点号,源东,源北,目标东,目标北\n" + f"K1,1,2,{EAST},{NORTH}\n" * 100_000, "utf-8")
     limits = {"TWIN_JOBS": "1", "TWIN_READ_MEMORY_MIB": "4"}
