@@ -23,23 +23,40 @@ class Results:
     def __init__(self) -> None:
         self.statuses: dict[str, int] = {}
         self.wrong: list[str] = []
-        self.milliseconds: list[float] = []
+        self.milliseconds: dict[str, list[float]] = {}
 
     def add(self, path: str, status: str, headers: dict[str, str], body: bytes, seconds: float) -> None:
         self.statuses[status] = self.statuses.get(status, 0) + 1
-        self.milliseconds.append(seconds * 1000)
+        self.milliseconds.setdefault(kind_of(path), []).append(seconds * 1000)
         if not is_sound(status, headers, body):
             self.wrong.append(f"{status} {path} {headers.get('content-type')} {body[:100]!r}")
 
     def document(self) -> dict[str, object]:
-        ordered = sorted(self.milliseconds) or [0.0]
+        every = [time for times in self.milliseconds.values() for time in times]
         return {
             "statuses": self.statuses,
             "wrong": len(self.wrong),
             "examples": self.wrong[:WRONG_AT_MOST],
-            "p50": ordered[len(ordered) // 2],
-            "p99": ordered[int(len(ordered) * 0.99)],
+            **percentiles(every),
+            "kinds": {kind: percentiles(times) for kind, times in sorted(self.milliseconds.items())},
         }
+
+
+def kind_of(path: str) -> str:
+    """Return which kind of answer a path asks for: what takes long in one is short in another."""
+    address, _, query = path.partition("?")
+    if "f=html" in query:
+        return "page"
+    if "filter=" in query or "q=" in query or "bbox=" in query:
+        return "search"
+    last = address.split("/")[-1]
+    return "tile" if "/tiles/" in address else last if "." in last and "json" in last else "items" if query else "item"
+
+
+def percentiles(milliseconds: list[float]) -> dict[str, float]:
+    """Return how many times there are, the middle one and the one that 99 of 100 keep below."""
+    ordered = sorted(milliseconds) or [0.0]
+    return {"count": len(milliseconds), "p50": ordered[len(ordered) // 2], "p99": ordered[int(len(ordered) * 0.99)]}
 
 
 def is_sound(status: str, headers: dict[str, str], body: bytes) -> bool:
