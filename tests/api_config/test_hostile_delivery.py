@@ -72,7 +72,6 @@ def test_files_that_are_no_sources_are_looked_into_within_the_limits_too(town: P
     limits = {"TWIN_JOBS": "1", "TWIN_READ_MEMORY_MIB": "4"}
     commands = {
         ("ingest", str(area), "--scope", str(area)): "area.geojson",
-        ("mapping", "draft", str(area)): "area.geojson",
         ("georeference", "--control", str(control), "--name", "local"): "control.csv",
     }
 
