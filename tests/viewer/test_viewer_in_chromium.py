@@ -384,6 +384,26 @@ def test_screenshot_is_a_picture_of_the_town_and_not_an_empty_sheet(visit: Visit
     assert picture[..., :3].std() > 0.01
 
 
+def test_screenshot_of_classed_layers_carries_the_highest_class_and_the_approval(visit: Visit, tmp_path: Path) -> None:
+    visit.show("building", "road_area")
+    visit.run(
+        """() => { const mark = (id, zh, en, number) => Object.assign(twin.layers.get(id).config,
+          { classification: { zh, en }, map_approval: number });
+          mark("building", "秘密", "Secret", "S(2026)1"); mark("road_area", "内部", "Internal", "S(2026)1");
+          mark("pipe_line", "机密", "Top", "S(2026)2"); }"""
+    )
+
+    with visit.page.expect_download() as download:
+        visit.page.locator("[data-tool=screenshot]").click()
+    download.value.save_as(tmp_path / "town.png")
+
+    picture, strip = imread(tmp_path / "town.png"), VIEWPORT["height"]
+    assert re.fullmatch(r".+_秘密\.png", download.value.suggested_filename)
+    assert picture.shape[1] == VIEWPORT["width"] and 20 < picture.shape[0] - strip < 40
+    assert picture[strip:, :250, :3].min() < 0.4 and picture[strip:, -100:, :3].min() > 0.99, "words, then an empty strip"
+    visit.run("() => twin.layers.all.forEach((layer) => { layer.config.classification = layer.config.map_approval = null; })")
+
+
 def test_language_switch_turns_titles_and_back(visit: Visit) -> None:
     layer = next(one for one in visit.run("() => twin.config.layers") if one["id"] == "building")
     title = visit.page.locator("label[for=layer-building] .tree-title")

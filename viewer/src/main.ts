@@ -11,6 +11,7 @@ import { Keys } from "./keys";
 import { Labels } from "./labels";
 import { Layers } from "./layers";
 import { Legend } from "./legend";
+import { markingOf } from "./marking";
 import { Notice } from "./notice";
 import { showFirstView } from "./opening";
 import { Panel } from "./panel";
@@ -119,13 +120,13 @@ function makeToolbox({ page, api, notice, language }: Services, { town, picker }
 
 /** Toolbar, keyboard and address: what gives commands to the other parts. */
 function addCommands(parts: Parts): void {
-  const { page, config, town, tools, underground, language } = parts;
+  const { page, config, town, layers, tools, underground, language } = parts;
   const address = new Address(parts);
   const commands: Commands = {
     home: () => void town.goHome(),
     north: () => void town.flyTo({ ...town.cameraState(), heading: 0, roll: 0 }, 0.8),
     fullScreen: toggleFullScreen,
-    screenshot: () => void saveScreenshot(town, config.town.id),
+    screenshot: () => void saveScreenshot(town, config.town.id, markingOf(layers.visible.map((layer) => layer.config), language)),
     share: () => void address.share(),
     help: () => keys.toggleHelp(),
   };

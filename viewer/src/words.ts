@@ -13,6 +13,8 @@ const WORDS = {
   zoom_to: { zh: "缩放至图层", en: "Zoom to layer" },
   more: { zh: "图层详情", en: "Layer details" },
   classification: { zh: "密级", en: "Classification" },
+  classification_is: { zh: "密级：{0}", en: "Classification: {0}" },
+  approval_is: { zh: "审图号：{0}", en: "Map approval number: {0}" },
   map_approval: { zh: "审图号：", en: "Map approval number:" },
   show_empty: { zh: "显示空图层", en: "Show empty layers" },
   hide_empty: { zh: "收起空图层", en: "Hide empty layers" },
