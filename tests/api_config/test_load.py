@@ -1,20 +1,24 @@
 """The service under load: answers stay right and quick beside deliveries, and nothing is held that was not held before.
 
-`TWIN_LOAD_SECONDS` is how long (ten minutes without it). Times are printed and not asserted: docs/scaling.md has those of two cores.
+`TWIN_LOAD_SECONDS` is how long (ten minutes without it). docs/scaling.md has what two cores gave.
 """
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from served_workers import served, workers_of
+from twin_command import run_twin
 
 from twin_model.town import open_town
 
@@ -28,8 +32,8 @@ pytestmark = pytest.mark.proof
 def clients(address: str, seconds: float, number: int, pause: float, paths: list[str], *more: str) -> dict[str, Any]:
     """Have clients ask for a while and return what they say (see `load_clients.py`)."""
     command = [sys.executable, str(CLIENTS), address, str(seconds), str(number), str(pause), *more]
-    told = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True)
-    return dict(json.loads(told.stdout))
+    done = subprocess.run(command, input="\n".join(paths), capture_output=True, text=True, check=True)
+    return dict(json.loads(done.stdout))
 
 
 def mixed_paths(town: Path) -> list[str]:
@@ -47,12 +51,7 @@ def mixed_paths(town: Path) -> list[str]:
     return [*paths, "/collections/building/3dtiles/tileset.json", "/viewer/config.json"]
 
 
-def processes(parent: int) -> list[int]:
-    listed = subprocess.run(["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True).stdout
-    return [int(line) for line in listed.split()]
-
-
-def held(workers: list[int]) -> tuple[float, int]:
+def held(workers: set[int]) -> tuple[float, int]:
     """Return the memory of processes in MiB, and how many descriptors they hold."""
     kib = sum(
         int(line.split()[1])
@@ -84,46 +83,65 @@ def deliveries(town: Path) -> Iterator[list[int]]:
         delivering.join()
 
 
-@pytest.fixture
-def town(demo_town: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(demo_town, tmp_path / "town")
+@pytest.fixture(scope="module", params=["geopackage", "postgis"])
+def town(request: pytest.FixtureRequest, demo_town: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample town, to be written into, in a store of either kind."""
+    folder = Path(shutil.copytree(demo_town, tmp_path_factory.mktemp("load") / "town"))
+    if request.param == "postgis":
+        address = request.getfixturevalue("postgis_server").url("load")
+        done = run_twin("--town", folder, "copy", "--to", address)
+        assert done.returncode == 0, done.stdout + done.stderr
+        settings = folder / "town.toml"
+        settings.write_text(re.sub(r"(?m)^store = .*$", f'store = "{address}"', settings.read_text("utf-8")), "utf-8")
+    return folder
 
 
-def test_a_day_of_clients_beside_deliveries_gets_right_answers_and_leaves_nothing_behind(
-    town: Path, serving: Callable[..., AbstractContextManager[str]]
-) -> None:
+@dataclass(frozen=True)
+class Day:
+    """What clients were answered, how many deliveries came beside, and what the workers held before and after."""
+
+    seen: dict[str, Any]
+    deliveries: int
+    mebibytes: tuple[float, float]
+    descriptors: tuple[int, int]
+
+
+@pytest.fixture(scope="module")
+def day(town: Path) -> Day:
     paths = mixed_paths(town)
-    with serving(town, workers=2) as address:
-        (parent,) = subprocess.run(
-            ["pgrep", "-f", "--", f"--port {address.rsplit(':')[-1]}"], capture_output=True, text=True
-        ).stdout.split()[:1]
-        workers = processes(int(parent))
+    with served(town) as (process, port):
+        address, workers = f"http://127.0.0.1:{port}", workers_of(process.pid)
         clients(address, SECONDS / 4, 32, 0.2, paths)
         memory, descriptors = held(workers)
         with deliveries(town) as versions:
             seen = clients(address, SECONDS, 32, 0.2, paths)
         memory_after, descriptors_after = held(workers)
-
-    print(
-        json.dumps(
-            seen
-            | {
-                "memory": [memory, memory_after],
-                "descriptors": [descriptors, descriptors_after],
-                "versions": len(versions),
-            }
-        )
-    )
-    assert (set(seen["statuses"]) <= {"200", "204"}, seen["wrong"], seen["examples"]) == (True, 0, [])
-    assert memory_after <= 1.2 * memory and descriptors_after <= descriptors + 4
-    assert len(versions) > SECONDS / BETWEEN_DELIVERIES / 2
+    done = Day(seen, len(versions), (memory, memory_after), (descriptors, descriptors_after))
+    print(town, json.dumps(asdict(done)))
+    return done
 
 
-def test_clients_that_read_a_byte_a_second_hold_nobody_up(
-    town: Path, serving: Callable[..., AbstractContextManager[str]]
-) -> None:
+def test_every_answer_beside_deliveries_is_whole_and_right(day: Day) -> None:
+    assert (set(day.seen["statuses"]) <= {"200", "204"}, day.seen["wrong"], day.seen["examples"]) == (True, 0, [])
+    assert day.deliveries > SECONDS / BETWEEN_DELIVERIES / 2
+
+
+def test_nothing_is_held_after_the_load_that_was_not_held_before(day: Day) -> None:
+    assert day.mebibytes[1] <= 1.2 * day.mebibytes[0]
+    assert day.descriptors[1] <= day.descriptors[0] + 4
+
+
+@pytest.mark.xfail(
+    reason="a hundredth of the answers waits for the deliveries where they share two cores: docs/scaling.md"
+)
+def test_the_slow_hundredth_takes_no_more_than_five_times_the_middle(day: Day) -> None:
+    assert day.seen["p99"] <= 5 * day.seen["p50"]
+
+
+def test_clients_that_read_a_byte_a_second_hold_nobody_up(town: Path) -> None:
     paths = ["/collections/building/items?limit=1000", *mixed_paths(town)]
-    with serving(town, workers=2) as address:
+    with served(town) as (_, port):
+        address = f"http://127.0.0.1:{port}"
         clients(address, 10, 8, 0.1, paths[1:])
         alone = clients(address, 30, 8, 0.1, paths[1:])
         crowd = subprocess.Popen([sys.executable, str(CLIENTS), address, "40", "0", "1", "--slow", "100"],

@@ -4,7 +4,6 @@ import http.client
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,9 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from free_port import free_port
+from served_workers import served, until, workers_of
 
-TWIN = Path(sys.executable).with_name("twin")
 CLIENTS = 6
 ITEMS = "/collections/building/items?limit=50"
 
@@ -52,80 +50,53 @@ class Asking:
                 client.join()
 
 
-@contextmanager
-def served(town: Path) -> Iterator[tuple[subprocess.Popen[str], int]]:
-    port = free_port()
-    command = [str(TWIN), "--town", str(town), "serve", "--port", str(port), "--workers", "2"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        _until(lambda: len(workers(process.pid)) == 2 and _answers(port))
-        yield process, port
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+@pytest.fixture
+def under_load(demo_town: Path) -> Iterator["Loaded"]:
+    """A service that clients have asked for a second, what they are answered, and its workers; they ask until the test ends."""
+    with served(demo_town) as (process, port):
+        asking, former = Asking(port), workers_of(process.pid)
+        with asking.under_way():
+            time.sleep(1)
+            yield process, asking, former
 
 
-def workers(parent: int) -> set[int]:
-    """Return the processes that answer: children that have children or threads, without Python's resource tracker."""
-    listed = subprocess.run(["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True).stdout
-    return {int(line) for line in listed.split()}
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-
-
-def _until(is_so: object, seconds: float = 60) -> None:
-    ends = time.monotonic() + seconds
-    while not is_so():  # type: ignore[operator]
-        assert time.monotonic() < ends
-        time.sleep(0.1)
+Loaded = tuple[subprocess.Popen[str], Asking, set[int]]
 
 
 @pytest.mark.proof
-def test_renewing_every_worker_under_load_costs_no_client_an_answer(demo_town: Path) -> None:
-    with served(demo_town) as (process, port):
-        asking, former = Asking(port), workers(process.pid)
-        with asking.under_way():
-            time.sleep(1)
-            os.kill(process.pid, signal.SIGHUP)
-            _until(lambda: len(workers(process.pid) - former) == 2 and not workers(process.pid) & former)
-            time.sleep(3)
+def test_renewing_every_worker_under_load_costs_no_client_an_answer(under_load: Loaded) -> None:
+    process, asking, former = under_load
 
-    assert set(asking.answers) == {200} and len(asking.answers) > 100
+    os.kill(process.pid, signal.SIGHUP)
+    until(lambda: len(workers_of(process.pid) - former) == 2 and not workers_of(process.pid) & former)
+    time.sleep(3)
 
-
-@pytest.mark.proof
-def test_a_killed_worker_takes_only_its_own_requests_with_it_and_is_replaced(demo_town: Path) -> None:
-    with served(demo_town) as (process, port):
-        asking, former = Asking(port), workers(process.pid)
-        with asking.under_way():
-            time.sleep(1)
-            os.kill(min(former), signal.SIGKILL)
-            _until(lambda: len(workers(process.pid)) == 2 and min(former) not in workers(process.pid))
-            time.sleep(3)
-            after = len(asking.answers)
-            time.sleep(2)
-
-    lost = [answer for answer in asking.answers if answer != 200]
-    assert len(lost) <= CLIENTS and len(asking.answers) > after + 20
-    assert set(asking.answers[after:]) == {200}
+    answers = tuple(asking.answers)
+    assert set(answers) == {200} and len(answers) > 100
 
 
 @pytest.mark.proof
-def test_ending_the_service_lets_requests_in_flight_end_and_leaves_no_process(demo_town: Path) -> None:
-    with served(demo_town) as (process, port):
-        asking, former = Asking(port), workers(process.pid)
-        with asking.under_way():
-            time.sleep(1)
-            process.terminate()
-            process.wait(timeout=20)
+def test_a_killed_worker_takes_only_its_own_requests_with_it_and_is_replaced(under_load: Loaded) -> None:
+    process, asking, former = under_load
 
-    ended = set(asking.answers) - {200}
-    assert ended <= {"ConnectionRefusedError", "ConnectionResetError"} and asking.answers.count("cut off") == 0
+    os.kill(min(former), signal.SIGKILL)
+    until(lambda: len(workers_of(process.pid)) == 2 and min(former) not in workers_of(process.pid))
+    time.sleep(3)
+    after = len(asking.answers)
+    time.sleep(2)
+
+    answers = tuple(asking.answers)
+    assert len([answer for answer in answers if answer != 200]) <= CLIENTS and len(answers) > after + 20
+    assert set(answers[after:]) == {200}
+
+
+@pytest.mark.proof
+def test_ending_the_service_lets_requests_in_flight_end_and_leaves_no_process(under_load: Loaded) -> None:
+    process, asking, former = under_load
+
+    process.terminate()
+    process.wait(timeout=20)
+
+    answers = tuple(asking.answers)
+    assert set(answers) - {200} <= {"ConnectionRefusedError", "ConnectionResetError"} and answers.count("cut off") == 0
     assert not any(Path(f"/proc/{worker}").exists() for worker in former)
