@@ -58,9 +58,18 @@ def path_written(scope: Scope) -> str:
 
 
 class EncodedRoute(Route):
-    """A route that is compared with the path as it was written; its parameters are decoded afterwards."""
+    """A route that is compared with the path as it was written; its parameters are decoded afterwards.
+
+    Most requests are another route's, so what stands before the first parameter is looked at first.
+    """
+
+    def __init__(self, path: str, *args: Any, **kwargs: Any) -> None:
+        super().__init__(path, *args, **kwargs)
+        self._beginning = path.partition("{")[0]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        if scope["type"] == "http" and not path_within(scope).startswith(self._beginning):
+            return Match.NONE, {}
         if scope["type"] != "http" or b"%" not in scope.get("raw_path", b""):
             return super().matches(scope)
         if _KEY not in scope:

@@ -21,15 +21,16 @@ def state_of(store: Store, layer: Layer, view: View, box: Box | None = None) -> 
     which boundaries of validity have passed. In a recorded state they always do: it is not touched by what was recorded after
     it, and what was planned in it begins all the same.
     """
-    passed = None
-    if view.datetime is None and (view.recorded is not None or has_begun(store, layer)):
+    passed, mark = None, store.layer_mark(layer.id)
+    if view.datetime is None and (view.recorded is not None or _is_past(mark.next_planned)):
         current = FeatureQuery(layer.id, view=view, fields=(), geometry=False)
         columns, rows = store.rows(current.with_(sort=(SortKey("valid_from", ascending=False),), limit=1))
         passed = (store.count(current), rows[0][columns.index("valid_from")] if rows else None)
-    changed = store.changed_since(layer.id, box)
+    changed = mark.version if box is None else store.changed_since(layer.id, box)
+    version = changed if view.recorded is None else min(changed, view.recorded)
     return (
         layer.id,
-        mark_of(store, changed if view.recorded is None else min(changed, view.recorded)),
+        mark[:2] if version == mark.version else mark_of(store, version),
         passed,
         view.datetime,
         view.recorded,
@@ -52,5 +53,8 @@ def holds_features(store: Store, layer_id: str) -> bool:
 
 def has_begun(store: Store, layer: Layer) -> bool:
     """Say whether something planned has begun since the last commit, so that counts kept with the layer are behind."""
-    planned = store.next_boundary(layer.id, "")
+    return _is_past(store.layer_mark(layer.id).next_planned)
+
+
+def _is_past(planned: str | None) -> bool:
     return planned is not None and planned <= now()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
-from twin_model.store.base import ChangesetQuery, ChangesetRecord, Link
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, LayerMark, Link
 from twin_model.store.census import Cells, Instants, Range
 from twin_model.store.changeset_record import changeset_record
 from twin_model.store.changeset_select import select_changesets
@@ -41,6 +41,13 @@ class GeoPackageHistory(ABC):
     def _one(self, text: str, *parameters: Any) -> Any:
         row = self._connection().execute(text, parameters).fetchone()
         return row[0] if row else None
+
+    def layer_mark(self, layer: str) -> LayerMark:
+        text = (
+            "SELECT t.version, coalesce(c.hash, ''), t.next_planned FROM vgpkg_twin_layer t "
+            "LEFT JOIN vgpkg_twin_changeset c ON c.number = t.version WHERE t.layer = ?"
+        )
+        return LayerMark._make(self._connection().execute(text, (layer,)).fetchone() or (0, "", None))
 
     def changed_since(self, layer: str, bbox: Box | None) -> int:
         if bbox is None:

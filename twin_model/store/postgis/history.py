@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from twin_model.catalogue import Catalogue
 from twin_model.changeset import Box, Touched
 from twin_model.errors import QueryRefused
-from twin_model.store.base import ChangesetQuery, ChangesetRecord, Link
+from twin_model.store.base import ChangesetQuery, ChangesetRecord, LayerMark, Link
 from twin_model.store.census import Cells, Instants, Range
 from twin_model.store.changeset_record import changeset_record
 from twin_model.store.changeset_select import select_changesets
@@ -41,6 +41,14 @@ class PostgisHistory(ABC):
 
     def version(self) -> int:
         return int(self._one("SELECT coalesce(max(number), 0) FROM twin_changeset"))
+
+    def layer_mark(self, layer: str) -> LayerMark:
+        text = (
+            "SELECT t.version, coalesce(c.hash, ''), t.next_planned FROM twin_layer t "
+            "LEFT JOIN twin_changeset c ON c.number = t.version WHERE t.layer = %s"
+        )
+        rows = self._all(text, layer)
+        return LayerMark._make(rows[0] if rows else (0, "", None))
 
     def changed_since(self, layer: str, bbox: Box | None) -> int:
         if bbox is None:
