@@ -17,9 +17,10 @@ from pygeoapi.api import API, APIRequest
 from pygeoapi.openapi import get_oas
 
 from api_config.ogc.openapi import patched_openapi
-from api_config.ogc.resources import configuration, crs_list, extent_of, features_of, is_placed, life_of
+from api_config.ogc.resources import configuration, extent_of, features_of, is_placed, life_of
 from api_config.web.download import DOWNLOADS, TITLES
 from api_config.web.family import RouteFamily, conformance_of, paths_of
+from api_config.web.offered_crs import crs_list
 from twin_model.crs import uri_of
 from twin_model.layer import Layer
 from twin_model.messages import render

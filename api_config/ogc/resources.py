@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from api_config.web.offered_crs import crs_list
 from twin_model.crs import CRS84, placed_bounds, uri_of
 from twin_model.layer import Layer
 from twin_model.query_area import seen_extent
@@ -9,15 +10,9 @@ from twin_model.store.base import FeatureQuery
 from twin_model.town import Town
 from twin_model.view import Policy, View
 
-__all__ = ["PROVIDER", "configuration", "crs_list", "extent_of", "features_of", "is_placed", "life_of"]
+__all__ = ["PROVIDER", "configuration", "extent_of", "features_of", "is_placed", "life_of"]
 
 PROVIDER = "api_config.ogc.providers.TownFeatureProvider"
-_COMMON_CRS = ("OGC:CRS84", "EPSG:4326", "EPSG:4490", "EPSG:3857")
-
-
-def crs_list(town: Town) -> tuple[str, ...]:
-    """Return the CRSs a town's collections are offered in; the first is the default, the storage CRS among them."""
-    return tuple(dict.fromkeys((*_COMMON_CRS, town.store.crs)))
 
 
 def extent_of(town: Town, layer: Layer, policy: Policy) -> list[float]:

@@ -14,8 +14,8 @@ from starlette.routing import Route
 from api_config.ogc.bridge import Bridge
 from api_config.pages import pages
 from api_config.pages.samples import feature_collection, overview
-from api_config.routes.items import layer_of, words_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
+from api_config.web.asked import words_of
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.functions import functions_document
@@ -115,7 +115,7 @@ def collections(request: Request) -> Response:
 def collection(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
-    layer = layer_of(call)
+    layer = call.layer()
     form = call.format(_FORMATS, "json")
     document = _bridge(call).collection(layer, call.base, call.lang, call.policy)
     if form == "html":
@@ -132,7 +132,7 @@ def _schema_route(make: Any) -> Any:
     def route(request: Request) -> Response:
         call = Call(request)
         call.allow("f")
-        layer = layer_of(call)
+        layer = call.layer()
         document = make(layer, call.base, call.lang)
         if call.format(_SCHEMAS, "json") == "html":
             return answer(request, pages.queryables_page(call, layer, document), HTML)

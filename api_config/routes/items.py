@@ -1,11 +1,6 @@
 """`/collections/{c}/items` and `/items/{id}`: OGC API - Features parts 1, 2 and 3 over the store."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import lru_cache
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,17 +8,26 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_config.ogc.resources import crs_list
 from api_config.pages.pages import item_page, items_page
 from api_config.pages.samples import neighbours
 from api_config.web.answer import answer, etag_of, not_modified
+from api_config.web.asked import (
+    FORMATS,
+    GEOJSON,
+    ITEMS_FORMATS,
+    ITEMS_PARAMETERS,
+    Asked,
+    as_of,
+    asked_of,
+    checksum_of,
+)
 from api_config.web.call import Call
-from api_config.web.cursor import Cursor
+from api_config.web.cursor import Cursor, behind
 from api_config.web.download import DOWNLOADS, answer_download, ensure_may_download, is_download
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.feature_cache import FeatureCache
 from api_config.web.lanes import get_route
-from api_config.web.offset import offset_of, skipped
+from api_config.web.offered_crs import crs_header, crs_of
 from api_config.web.openapi import (
     PARAMETERS,
     PLAIN,
@@ -35,66 +39,31 @@ from api_config.web.openapi import (
     titles_of,
 )
 from api_config.web.path import path_segment
-from api_config.web.properties import typed_value
-from api_config.web.schema import sortables
 from tiles.encodings.geojson import with_members
-from twin_model.changeset import Box
-from twin_model.crs import CRS84, reachable_extent, uri_of
-from twin_model.errors import FeatureNotFound, QueryRefused
-from twin_model.filter import Expression, parse_filter
-from twin_model.filter.parsing import FilterLanguage
-from twin_model.layer import ATTRIBUTES, Layer
-from twin_model.query_area import bbox_area, conjunction, filter_in_storage_crs, narrowed_to
-from twin_model.store.base import FeatureQuery, SortKey
+from twin_model.errors import FeatureNotFound
+from twin_model.layer import Layer
+from twin_model.store.base import FeatureQuery
 from twin_model.store.freshness import state_of
-from twin_model.store.select import ensure_sorts, has_attributes, queryables
+from twin_model.store.select import queryables
 from twin_model.temporal import now
-from twin_model.view import View
 
-__all__ = ["FAMILY", "FORMATS", "item_bytes", "layer_of", "search_of", "words_of"]
+__all__ = ["FAMILY", "ensure_there", "item_bytes", "search_of"]
 
-GEOJSON = "application/geo+json"
 QUERYABLES = "http://www.opengis.net/def/rel/ogc/1.0/queryables"
 _HTML = "text/html; charset=utf-8"
-FORMATS = {"json": GEOJSON, "geojson": GEOJSON, "html": "text/html"}
-_ITEMS_FORMATS = FORMATS | DOWNLOADS
-_PARAMETERS = ("bbox", "bbox-crs", "crs", "datetime", "recorded", "filter", "filter-lang", "filter-crs", "q", "sortby", "properties",
-               "skipGeometry", "limit", "offset", "cursor", "f")  # fmt: skip
 _ITEM_PARAMETERS = ("crs", "datetime", "recorded", "f", "lang")
 _QUICK_ROWS = 1_000
 _LONGEST_DOWNLOAD = 2**53
 """A download has no pages; a `limit` of any size is one."""
 
 _SEARCHING = ("offset", "filter", "q", "sortby", "datetime", "recorded")
-_LONGEST_WORDS = 200
-_MOST_KEYS = 16
-_LONGEST_CRS = 200
-"""Characters; what has more is none of the systems that are offered."""
-
-_CRS_FORMS = re.compile(
-    r"https?://www\.opengis\.net/def/crs/(\w+)/[\w.]+/(\w+)|urn:ogc:def:crs:(\w+):[\w.]*:(\w+)|(\w+):(\w+)|\[(\w+):(\w+)\]|(CRS84)",
-    re.IGNORECASE | re.ASCII,
-)
-"""The spellings of one system: OGC's URI, URN, CURIE with and without brackets."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What an items request asks: the query, the CRS of the answer and the format."""
-
-    layer: Layer
-    query: FeatureQuery
-    crs: str
-    format: str
-    limit: int
-    version: int
 
 
 def items(request: Request) -> Response:
     """Answer a page of features, or a file of all that the filter shows: of so many where `limit` says how many."""
     call = Call(request)
-    layer = layer_of(call)
-    asked = _asked(call, layer)
+    layer = call.layer()
+    asked = asked_of(call, layer)
     if asked.format in DOWNLOADS:
         ensure_may_download(call, layer)
     etag = _validator(call, asked, str(request.url.query), asked.format, call.lang)
@@ -103,21 +72,21 @@ def items(request: Request) -> Response:
         return held
     if asked.format in DOWNLOADS:
         query = asked.query.with_(limit=call.integer("limit", 0, _LONGEST_DOWNLOAD) or None)
-        headers = _crs_header(asked.crs)
+        headers = crs_header(asked.crs)
         return answer_download(call, layer, query, crs=asked.crs, form=asked.format, etag=etag, headers=headers)
     if request.method == "HEAD":
-        return answer(request, b"", FORMATS[asked.format], etag=etag, headers=_crs_header(asked.crs))
+        return answer(request, b"", FORMATS[asked.format], etag=etag, headers=crs_header(asked.crs))
     page = _page(call, asked)
     if asked.format == "html":
         body = items_page(call, layer, orjson.loads(page))
         return answer(request, body, _HTML, etag=etag)
     links = f'<{call.base}/collections/{layer.id}/queryables>; rel="{QUERYABLES}"; type="application/schema+json"'
-    return answer(request, page, GEOJSON, etag=etag, headers=_crs_header(asked.crs) | {"Link": links})
+    return answer(request, page, GEOJSON, etag=etag, headers=crs_header(asked.crs) | {"Link": links})
 
 
 def search_of(call: Call, layer: Layer) -> tuple[str, bytes]:
     """Return the CRS and the page of features of a call whose parameters came in a body."""
-    asked = _asked(call, layer)
+    asked = asked_of(call, layer)
     return asked.crs, _page(call, asked)
 
 
@@ -131,16 +100,16 @@ def is_search(request: Request) -> bool:
         or (limit.isdigit() and int(limit[:9]) > _QUICK_ROWS)
     ):
         return True
-    return any(name not in _PARAMETERS and name != "lang" for name in asked)
+    return any(name not in ITEMS_PARAMETERS and name != "lang" for name in asked)
 
 
 def item(request: Request) -> Response:
     """Answer one feature by id."""
     call = Call(request)
-    layer = layer_of(call)
+    layer = call.layer()
     call.allow("crs", "datetime", "recorded", "f")
     form = call.format(FORMATS, "json")
-    crs = _crs(call, layer, "crs")
+    crs = crs_of(call, layer, "crs")
     query = FeatureQuery(layer.id, view=call.view(), ids=(request.path_params["id"],))
     etag = _validator(call, Asked(layer, query, crs, form, 1, 0), request.url.path, request.url.query, form, call.lang)
     held = not_modified(request, etag)
@@ -148,13 +117,13 @@ def item(request: Request) -> Response:
         return held
     if request.method == "HEAD":
         ensure_there(call, layer, query)
-        return answer(request, b"", FORMATS[form], etag=etag, headers=_crs_header(crs))
+        return answer(request, b"", FORMATS[form], etag=etag, headers=crs_header(crs))
     body = item_bytes(call, layer, query, crs)
     if form == "html":
         document = orjson.loads(body)
         page = item_page(call, layer, document, neighbours(call, layer, query))
         return answer(request, page, _HTML, etag=etag)
-    return answer(request, body, GEOJSON, etag=etag, headers=_crs_header(crs))
+    return answer(request, body, GEOJSON, etag=etag, headers=crs_header(crs))
 
 
 def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes:
@@ -187,51 +156,13 @@ def ensure_there(call: Call, layer: Layer, query: FeatureQuery) -> None:
         raise FeatureNotFound(id=(query.ids or ("",))[0][:100], layer=layer.id, example=some[0][1] if some else "-")
 
 
-def layer_of(call: Call) -> Layer:
-    """Return the collection of the address; one that is closed to the caller is as absent as one that is not there."""
-    return call.layer()
-
-
-def _asked(call: Call, layer: Layer) -> Asked:
-    fields = set(queryables(layer)) - {"geometry", *_PARAMETERS}
-    call.allow(*_PARAMETERS, *fields)
-    limit = call.integer("limit", call.settings.page_limit, call.settings.page_most)
-    crs = _crs(call, layer, "crs")
-    query = FeatureQuery(
-        layer.id,
-        view=call.view(),
-        where=_where(call, layer, fields),
-        where_crs=call.town.store.crs,
-        text=words_of(call),
-        sort=_sort(call, layer),
-        fields=_fields(call, layer),
-        geometry=not _flag(call, "skipGeometry"),
-        limit=limit + 1,
-    )
-    query, version = _within(call, layer, query), call.town.store.version()
-    cursor = call.params.get("cursor")
-    if cursor is not None:
-        mark = Cursor.read(cursor, _checksum(call), keys=len(query.sort), newest=version)
-        query = query.with_(after=mark.after)
-        query = query if mark.version == version else _as_of(query, mark.version)
-        version = mark.version
-    query = skipped(call.town.store, query, offset_of(call))
-    return Asked(layer, query, crs, call.format(_ITEMS_FORMATS, "json"), limit, version)
-
-
-def _as_of(query: FeatureQuery, version: int) -> FeatureQuery:
-    """Return the query in the state of a version, unless it names a recorded state by itself."""
-    view = query.view
-    return query if view.recorded is not None else query.with_(view=View(view.datetime, version, view.policy))
-
-
 def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[bytes]]:
     """Return rows and GeoJSON of the state that the cursor will name, also where a commit came between the two."""
     encoded: FeatureCache = call.request.app.state.feature_cache
     store = call.town.store
     page = encoded.page(store, asked.layer, asked.query, asked.crs)
     if asked.query.view.recorded is None and store.version() != asked.version:
-        page = encoded.page(store, asked.layer, _as_of(asked.query, asked.version), asked.crs)
+        page = encoded.page(store, asked.layer, as_of(asked.query, asked.version), asked.crs)
     return page
 
 
@@ -286,10 +217,8 @@ def _links(
             for form, media in DOWNLOADS.items()
         ]
     if more:
-        names = [key.name for key in asked.query.sort]
-        last = dict(zip(columns, rows[-1], strict=True))
-        values = _sort_values(call, asked, last, names)
-        mark = Cursor(asked.version, (*values, last["fid"])).text(_checksum(call))
+        after = behind(call.town.store, asked.query, columns, rows[-1])
+        mark = Cursor(asked.version, after).text(checksum_of(call))
         if is_posted:
             return [*links, _next_search(call, here, mark)]
         links.append({"href": f"{here}/items?{_address(call, cursor=mark)}", "rel": "next", "type": GEOJSON})
@@ -310,26 +239,6 @@ def _next_search(call: Call, here: str, cursor: str) -> dict[str, Any]:
     }
 
 
-def _sort_values(call: Call, asked: Asked, row: dict[str, Any], names: list[str]) -> list[Any]:
-    """Return the sort values of the last row; fields that were not asked for are fetched for it alone."""
-    if all(name in row for name in names):
-        return [row[name] for name in names]
-    query = asked.query.with_(
-        fields=None,
-        geometry=False,
-        fids=(row["fid"],),
-        after=None,
-        limit=1,
-        bbox=None,
-        area=None,
-        where=None,
-        text=None,
-    )
-    columns, rows = call.town.store.rows(query)
-    whole = dict(zip(columns, rows[0], strict=True))
-    return [whole[name] for name in names]
-
-
 def _address(call: Call, **changes: str) -> str:
     """Return the query of this request with changes; what is changed to "" is left out."""
     replaced = {*changes, "offset"} if "cursor" in changes else {*changes}
@@ -337,142 +246,10 @@ def _address(call: Call, **changes: str) -> str:
     return urlencode(params | {name: value for name, value in changes.items() if value})
 
 
-def _checksum(call: Call) -> bytes:
-    """Return what ties a cursor to its query: every parameter but those of paging and form."""
-    kept = sorted(
-        (name, value)
-        for name, value in call.params.items()
-        if name not in {"cursor", "offset", "limit", "f", "lang", "crs"}
-    )
-    return blake2b(repr((call.path["collection"], kept)).encode(), digest_size=6).digest()
-
-
 def _validator(call: Call, asked: Asked, *parts: Any) -> str:
     """Return the ETag of an answer: the layer's last change, the last boundary of validity passed, policy and address."""
     marking = call.town.marking(asked.layer).facts
     return etag_of(*state_of(call.town.store, asked.layer, asked.query.view), asked.crs, call.base, marking, *parts)
-
-
-def _crs(call: Call, layer: Layer, name: str) -> str:
-    value = call.params.get(name)
-    if value is None:
-        return CRS84
-    offered = crs_list(call.town)
-    if len(value) > _LONGEST_CRS:
-        raise QueryRefused("query.crs", crs=value[:100], layer=layer.id, nearest=[uri_of(each) for each in offered])
-    return _offered(value, layer.id, offered)
-
-
-@lru_cache(maxsize=256)
-def _offered(value: str, layer: str, offered: tuple[str, ...]) -> str:
-    """Return the code of an offered system, however it is written; nothing else of the text reaches PROJ."""
-    written = _CRS_FORMS.fullmatch(value.strip())
-    authority, _, code = (
-        (":".join(part for part in written.groups() if part) if written else "").upper().rpartition(":")
-    )
-    asked_code = f"{authority or 'OGC'}:{code}"
-    if asked_code not in offered:
-        raise QueryRefused("query.crs", crs=value[:100], layer=layer, nearest=[uri_of(each) for each in offered])
-    return asked_code
-
-
-def _within(call: Call, layer: Layer, query: FeatureQuery) -> FeatureQuery:
-    """Return the query narrowed to its `bbox`; `bbox-crs` is looked at also without one."""
-    value, crs, store = call.params.get("bbox"), _crs(call, layer, "bbox-crs"), call.town.store
-    if value is None:
-        return query
-    area, heights = bbox_area(value, crs)
-    # What has no geometry is in every box: OGC API - Features part 1, /req/core/fc-bbox-response, C.
-    placed_or_not = query.with_(heights=heights, unplaced=True)
-    return narrowed_to(placed_or_not, area, crs, store.crs, _extent(call, layer))
-
-
-def words_of(call: Call) -> str | None:
-    """Return the words looked for; nothing but spaces, or very many of them, is refused."""
-    value = call.params.get("q")
-    if value is not None and (not value.strip() or len(value) > _LONGEST_WORDS or len(value.split()) > _MOST_KEYS):
-        raise QueryRefused(
-            "query.refused",
-            cause=f"q={value[:100]}",
-            expected=f"1-{_MOST_KEYS} words, 1-{_LONGEST_WORDS} characters",
-        )
-    return value
-
-
-def _where(call: Call, layer: Layer, fields: set[str]) -> Expression | None:
-    source = call.params.get("filter")
-    simple = [
-        {"op": "=", "args": [{"property": name}, typed_value(layer, name, value)]}
-        for name, value in call.params.items()
-        if name in fields
-    ]
-    _crs(call, layer, "filter-crs")
-    lang = call.params.get("filter-lang", "cql2-text")
-    if lang not in ("cql2-text", "cql2-json"):
-        raise QueryRefused("query.filter_lang", value=lang)
-    dialect: FilterLanguage = "cql2-json" if lang == "cql2-json" else "cql2-text"
-    equal = (
-        parse_filter({"op": "and", "args": simple} if len(simple) > 1 else simple[0], lang="cql2-json")
-        if simple
-        else None
-    )
-    if source is None:
-        return equal
-    # JSON is read some twenty times as fast as text: of it as much as a body may hold.
-    longest = call.settings.search_kib * 1024 if dialect == "cql2-json" else call.settings.filter_length
-    filtered = parse_filter(source, lang=dialect, max_length=longest)
-    crs, extent = _crs(call, layer, "filter-crs"), _extent(call, layer)
-    return conjunction(filter_in_storage_crs(filtered, crs, call.town.store.crs, extent), equal)
-
-
-def _extent(call: Call, layer: Layer) -> Box | None:
-    store = call.town.store
-    return reachable_extent(store.summary(layer.id).extent, store.crs)
-
-
-def _sort(call: Call, layer: Layer) -> tuple[SortKey, ...]:
-    value = call.params.get("sortby")
-    if value is None:
-        return ()
-    keys = tuple(SortKey(part.strip().lstrip("+-"), not part.strip().startswith("-")) for part in value.split(","))
-    for key in keys:
-        ensure_sorts(layer, key.name)
-        _ensure_property(layer, key.name, tuple(sortables(layer)))
-    if len({key.name for key in keys}) < len(keys):
-        raise QueryRefused("query.refused", cause=f"sortby={value[:100]}", expected="sortby=+a,-b")
-    return keys
-
-
-def _fields(call: Call, layer: Layer) -> tuple[str, ...] | None:
-    value = call.params.get("properties")
-    if value is None:
-        return None
-    names = tuple(part.strip() for part in value.split(","))
-    for name in names:
-        known = (*layer.field_names, "id", "valid_from", "valid_to", "version", "geometry")
-        _ensure_property(layer, name, (*known, ATTRIBUTES) if has_attributes(layer) else known)
-    return names
-
-
-def _ensure_property(layer: Layer, name: str, names: tuple[str, ...]) -> None:
-    if name not in names:
-        raise QueryRefused(
-            "query.unknown_property",
-            layer=layer.id,
-            name=name[:100],
-            nearest=get_close_matches(name, names, 3, 0.4) or names[:5],
-        )
-
-
-def _flag(call: Call, name: str) -> bool:
-    value = call.params.get(name, "false").lower()
-    if value not in {"true", "false"}:
-        raise QueryRefused("query.refused", cause=f"{name}={value[:100]}", expected="true, false")
-    return value == "true"
-
-
-def _crs_header(crs: str) -> dict[str, str]:
-    return {"Content-Crs": f"<{uri_of(crs)}>"}
 
 
 def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
@@ -484,7 +261,7 @@ def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     items = get_operation(
         f"{layer.id}.items",
         f"Features of {title}",
-        _ITEMS_FORMATS,
+        ITEMS_FORMATS,
         [*PARAMETERS, "f"],
         tags,
         answers="featureCollection",
@@ -492,7 +269,7 @@ def _item_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     fields = [
         query_parameter(name, PLAIN.get(kind, TEXT), *titles_of(layer, name))
         for name, kind in queryables(layer).items()
-        if kind != "geometry" and name not in _PARAMETERS
+        if kind != "geometry" and name not in ITEMS_PARAMETERS
     ]
     items["get"]["parameters"] += fields
     item = get_operation(

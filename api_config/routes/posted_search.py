@@ -13,8 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api_config.routes.items import FORMATS, GEOJSON, items, search_of
+from api_config.routes.items import items, search_of
 from api_config.web.answer import answer
+from api_config.web.asked import FORMATS, GEOJSON
 from api_config.web.body import parameters_of, read_body
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer

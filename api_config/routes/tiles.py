@@ -9,7 +9,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api_config.ogc.resources import extent_of
-from api_config.routes.items import layer_of
 from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
@@ -54,7 +53,7 @@ def tile(request: Request) -> Response:
     call = Call(request)
     call.allow("datetime", "recorded", "f")
     call.format(_TILE, "mvt")
-    layer = layer_of(call)
+    layer = call.layer()
     grid = tile_matrix_set(request.path_params["tms"])
     address, view = ensure_within(call, grid), call.view()
     etag = etag_of(grid.id, *address, *tile_state(call, layer, grid, address, view))
@@ -169,7 +168,7 @@ def tilesets(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     call.format(_JSON, "json")
-    layer = layer_of(call)
+    layer = call.layer()
     here = f"{call.base}/collections/{layer.id}/tiles"
     listed = [_tileset(call, layer, grid) for grid in TILE_MATRIX_SETS.values()]
     return answer_json(
@@ -186,7 +185,7 @@ def tileset(request: Request) -> Response:
     call = Call(request)
     call.allow("f")
     call.format(_JSON, "json")
-    return answer_json(request, _tileset(call, layer_of(call), tile_matrix_set(request.path_params["tms"])))
+    return answer_json(request, _tileset(call, call.layer(), tile_matrix_set(request.path_params["tms"])))
 
 
 def _limits_of(grid: TileMatrixSet, extent: Sequence[float], first_zoom: int) -> list[dict[str, Any]]:

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_config.routes.items import layer_of
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
@@ -34,7 +33,7 @@ def tiles_of(call: Call) -> TownTiles:
 
 
 def _solid_layer(call: Call) -> Layer:
-    layer = layer_of(call)
+    layer = call.layer()
     if not layer.model.get("kind"):
         solid = [layer.id for layer in call.layers if layer.model.get("kind")]
         raise LayerNotFound(name=layer.id, nearest=solid)

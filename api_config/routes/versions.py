@@ -7,8 +7,9 @@ import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_config.routes.items import GEOJSON, ensure_there, layer_of
+from api_config.routes.items import ensure_there
 from api_config.web.answer import answer, etag_of, not_modified
+from api_config.web.asked import GEOJSON
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
 from api_config.web.lanes import get_route
@@ -33,7 +34,7 @@ def versions(request: Request) -> Response:
     Those that do not fit on a page follow at the address of its link `next`, as they were recorded when it was asked for.
     """
     call = Call(request)
-    layer = layer_of(call)
+    layer = call.layer()
     call.allow("datetime", "recorded", "limit", "f")
     call.format(_FORMATS, "json")
     limit = call.integer("limit", call.settings.page_limit, call.settings.page_most)

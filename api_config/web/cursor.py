@@ -11,8 +11,9 @@ from typing import Any
 import orjson
 
 from twin_model.errors import QueryRefused
+from twin_model.store.base import FeatureQuery, Store
 
-__all__ = ["Cursor"]
+__all__ = ["Cursor", "behind"]
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,26 @@ class Cursor:
         ):
             raise QueryRefused("query.cursor")
         return cls(version, tuple(after))
+
+
+def behind(store: Store, query: FeatureQuery, columns: tuple[str, ...], row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return where a query goes on behind one of its rows: the values it sorts by, and the fid.
+
+    Values that were not asked for are fetched for this row alone.
+    """
+    names, values = [key.name for key in query.sort], dict(zip(columns, row, strict=True))
+    if not all(name in values for name in names):
+        whole = query.with_(
+            fields=None,
+            geometry=False,
+            fids=(values["fid"],),
+            after=None,
+            limit=1,
+            bbox=None,
+            area=None,
+            where=None,
+            text=None,
+        )
+        columns, (row,) = store.rows(whole)
+        values = dict(zip(columns, row, strict=True))
+    return (*(values[name] for name in names), values["fid"])

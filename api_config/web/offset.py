@@ -4,6 +4,7 @@ What it skips is read, so it is bounded. A cursor goes on from where the page be
 """
 
 from api_config.web.call import Call
+from api_config.web.cursor import behind
 from twin_model.errors import QueryRefused
 from twin_model.store.base import FeatureQuery, Store
 
@@ -27,8 +28,4 @@ def skipped(store: Store, query: FeatureQuery, offset: int) -> FeatureQuery:
     columns, rows = store.rows(query.with_(fields=(), geometry=False, limit=offset))
     if not rows:
         return query
-    fid = rows[-1][columns.index("fid")]
-    last = query.with_(fields=None, geometry=False, fids=(fid,), limit=1, bbox=None, area=None, where=None, text=None)
-    names, values = store.rows(last)
-    row = dict(zip(names, values[0], strict=True))
-    return query.with_(after=(*(row[key.name] for key in query.sort), fid))
+    return query.with_(after=behind(store, query, columns, rows[-1]))

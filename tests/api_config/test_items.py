@@ -109,22 +109,6 @@ def test_heights_survive_every_system(client: httpx.Client, demo_town: Any) -> N
             assert heights == pytest.approx(expected, abs=0.002), name
 
 
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "EPSG:4490",
-        "[EPSG:4490]",
-        "urn:ogc:def:crs:EPSG::4490",
-        "https://www.opengis.net/def/crs/EPSG/0/4490",
-        "epsg:4490",
-    ],
-)
-def test_a_system_may_be_written_in_each_usual_way(client: httpx.Client, spelling: str) -> None:
-    answer = client.get("/collections/building/items", params={"crs": spelling, "limit": "1"})
-
-    assert answer.headers["content-crs"] == f"<{URI.format(4490)}>"
-
-
 boxes = st.tuples(*[st.floats(-0.1, 1.1)] * 4).map(
     lambda four: (min(four[0], four[2]), min(four[1], four[3]), max(four[0], four[2]), max(four[1], four[3]))
 )
