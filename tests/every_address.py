@@ -15,9 +15,9 @@ def addresses(app: Any, town: Town, sound: str, *, few: int = 3) -> Iterator[str
 
     What is not about a layer is asked once; `sound` is the layer that then stands for all.
     """
-    layers = {one.id: one for one in town.store.catalogue if town.store.summary(one.id).features}
+    layers = {entry.id: entry for entry in town.store.catalogue if town.store.summary(entry.id).features}
     tiles = [(0, 0, 0), (14, 6476, 13577)]
-    for route in (one for one in app.routes if isinstance(one, Route) and "GET" in (one.methods or ())):
+    for route in (entry for entry in app.routes if isinstance(entry, Route) and "GET" in (entry.methods or ())):
         for layer in layers if "{collection}" in route.path else [sound]:
             path = re.sub(r":\w+}", "}", route.path).replace("{collection}", layer).replace("{number}", "1")
             if "3dtiles" in path and (not layers[layer].model.get("kind") or "{level}" in path):
@@ -40,7 +40,7 @@ def forms(address: str) -> list[str]:
     if address.endswith("/items"):
         bbox = "bbox=118.2,35.0,118.5,35.2"
         filtered = "filter=S_INTERSECTS(geometry,POLYGON((118 35,119 35,119 36,118 36,118 35)))"
-        return [f"{address}?{one}" for one in ("f=json", "f=html", bbox, filtered, "crs=EPSG:4548&f=html")]
+        return [f"{address}?{query}" for query in ("f=json", "f=html", bbox, filtered, "crs=EPSG:4548&f=html")]
     if address == "/search":
         return [f"{address}?q=1"]
     if address == "/crs/transform":
@@ -65,9 +65,9 @@ def refused(answer: Any) -> bool:
 def numbers(value: Any) -> Iterator[Any]:
     """Yield everything that stands in the lists of a document."""
     if isinstance(value, list):
-        for one in value:
-            yield from numbers(one) if isinstance(one, list | dict) else [one]
+        for part in value:
+            yield from numbers(part) if isinstance(part, list | dict) else [part]
     elif isinstance(value, dict):
-        for name, one in value.items():
+        for name, part in value.items():
             if name != "temporal":  # an end that is not known is null there, as OGC API wants it
-                yield from numbers(one)
+                yield from numbers(part)

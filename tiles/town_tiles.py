@@ -188,7 +188,7 @@ class TownTiles:
             dict.fromkeys((*shaping_fields(layer), *(str(name) for name in layer.model.values()), "mesh", "matrix"))
         )
         query = FeatureQuery(layer.id, view=_as_shaped(view), near=cell.bounds, fields=fields)
-        found, boxes = [np.empty((0, 4), np.int64)], [np.empty((0, 6))]
+        read, boxes = [np.empty((0, 4), np.int64)], [np.empty((0, 6))]
         centers, weights = [np.empty((0, 2))], [np.empty(0, np.int64)]
         for frame in states(self.town.store, query):
             frame = frame[is_within_world(shapely.bounds(frame.geometry.to_numpy()))]
@@ -196,14 +196,14 @@ class TownTiles:
             frame = solids.usable(frame[lies_in(cell, bounds[:, :2] / 2 + bounds[:, 2:] / 2)])
             if len(frame):
                 bounds = shapely.bounds(frame.geometry.to_numpy())
-                found.append(_states_of(frame))
+                read.append(_states_of(frame))
                 boxes.append(solids.boxes(frame))
                 centers.append(bounds[:, :2] / 2 + bounds[:, 2:] / 2)
                 weights.append(solids.weights(frame))
         every = np.concatenate(boxes)
         keep = placed_boxes(every, solids.to_lonlat)
         return Page(
-            cell, np.concatenate(found)[keep], every[keep], np.concatenate(centers)[keep], np.concatenate(weights)[keep]
+            cell, np.concatenate(read)[keep], every[keep], np.concatenate(centers)[keep], np.concatenate(weights)[keep]
         )
 
     def page_tree(self, layer: Layer, view: View, cell: PageCell) -> PageTree:

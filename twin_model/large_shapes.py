@@ -84,10 +84,10 @@ def _farthest(line: Any, other: Any, reach: float) -> float:
     """Return how far the vertices of a line lie from another at most; infinite where that is beyond reach."""
     vertices = shapely.get_coordinates(line)
     tree = shapely.STRtree(_segments(other))
-    found, distances = tree.query_nearest(
+    nearest, distances = tree.query_nearest(
         shapely.points(vertices), max_distance=reach, return_distance=True, all_matches=False
     )
-    return float(distances.max()) if len(np.unique(found[0])) == len(vertices) else np.inf
+    return float(distances.max()) if len(np.unique(nearest[0])) == len(vertices) else np.inf
 
 
 def _segments(line: Any) -> NDArray[Any]:

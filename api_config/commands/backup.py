@@ -1,6 +1,8 @@
 """`twin backup`, `restore`, `copy`: the town in a file, out of one, and in another store."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -13,6 +15,8 @@ from twin_model.store.copying import copy_store
 from twin_model.store.opening import copy_target
 
 __all__ = ["backup_command", "copy_command", "restore_command"]
+
+FC = TypeVar("FC", bound=Callable[..., object])
 
 
 def backup_command(lang: str) -> click.Command:
@@ -30,25 +34,19 @@ def backup_command(lang: str) -> click.Command:
     return backup
 
 
+def _limit(name: str, default: int, help_name: str, lang: str) -> Callable[[FC], FC]:
+    """Return an option that bounds what is unpacked."""
+    kind = click.IntRange(1)
+    return click.option(name, type=kind, default=default, show_default=True, help=help_text(help_name, lang))
+
+
 def restore_command(lang: str) -> click.Command:
     @verb("restore", lang)
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
     @click.option("--replace", is_flag=True, help=help_text("restore_replace", lang))
     @click.option("--store", "server", metavar="URL", help=help_text("restore_store", lang))
-    @click.option(
-        "--most-mib",
-        type=click.IntRange(1),
-        default=MOST_MIB,
-        show_default=True,
-        help=help_text("restore_most_mib", lang),
-    )
-    @click.option(
-        "--most-files",
-        type=click.IntRange(1),
-        default=MOST_FILES,
-        show_default=True,
-        help=help_text("restore_most_files", lang),
-    )
+    @_limit("--most-mib", MOST_MIB, "restore_most_mib", lang)
+    @_limit("--most-files", MOST_FILES, "restore_most_files", lang)
     @click.option("--json", "as_json", is_flag=True, help=help_text("json", lang))
     @command
     def restore(

@@ -57,9 +57,9 @@ class BehindProxy:
 
     def _client(self, headers: Headers) -> str:
         """Return who asked the outermost proxy that is trusted; what stands before it in the headers anybody may have written."""
-        told = [client for name, client in _PAIR.findall(headers.get("forwarded", "")) if name.lower() == "for"]
-        told = told or headers.get("x-forwarded-for", "").split(",")
-        clients = [_without_port(client.strip()) for client in told]
+        named = [client for name, client in _PAIR.findall(headers.get("forwarded", "")) if name.lower() == "for"]
+        named = named or headers.get("x-forwarded-for", "").split(",")
+        clients = [_without_port(client.strip()) for client in named]
         return next((client for client in reversed(clients) if not self._is_proxy(client)), clients[0])
 
 

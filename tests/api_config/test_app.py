@@ -54,13 +54,13 @@ def test_a_broken_table_is_logged_once_and_the_service_answers_as_before(
     (town.path / "catalogue" / "own.toml").write_text("[building\n", "utf-8")
     with caplog.at_level(logging.ERROR, "twin"), pytest.warns(UserWarning, match=r"own\.toml"):
         answers = [service.get("/collections/first/items").status_code for _ in range(3)]
-        told = service.get("/readyz")
+        answer = service.get("/readyz")
     (town.path / "catalogue" / "own.toml").unlink()
     mended = service.get("/readyz")
 
     assert answers == [200] * 3
     assert len(caplog.records) == 1
-    assert told.status_code == 200 and told.text.endswith(
+    assert answer.status_code == 200 and answer.text.endswith(
         "; changes of the town's files are not followed, the log says why"
     )
     assert mended.status_code == 200 and "not followed" not in mended.text

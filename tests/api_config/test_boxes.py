@@ -95,12 +95,12 @@ def test_a_box_takes_in_what_its_heights_reach_and_whatever_has_no_place(
     west, south, east, north = transform_bounds((x - 50, y - 50, x + 50, y + 50), CRS, "OGC:CRS84")
     service = inside_of(tmp_path / "town")
 
-    def found(box: str, **query: str) -> set[str]:
+    def keys_within(box: str, **query: str) -> set[str]:
         answer = service.get("/collections/pipe_line/items", params={"bbox": box, "limit": "1000", **query})
         assert answer.status_code == 200, answer.text
         document = answer.json()
         assert document.get("numberMatched", document["numberReturned"]) == len(document["features"])
-        return {one["properties"]["segment_key"] for one in document["features"]}
+        return {feature["properties"]["segment_key"] for feature in document["features"]}
 
     always = {"unplaced"}
     metres = {"bbox-crs": "http://www.opengis.net/def/crs/EPSG/0/4548"}
@@ -111,18 +111,18 @@ def test_a_box_takes_in_what_its_heights_reach_and_whatever_has_no_place(
         {"sortby": "-segment_key"},
         {"recorded": "1"},
     ):
-        assert found(f"{west},{south},{east},{north}", **past) == {"low", "high", "flat"} | always, past
+        assert keys_within(f"{west},{south},{east},{north}", **past) == {"low", "high", "flat"} | always, past
         for low, high, reached in ((0, 15, {"low"}), (20, 30, {"low", "high"}), (21, 29, set()), (40, 99, {"high"})):
             in_degrees = f"{west},{south},{low},{east},{north},{high}"
             in_metres = f"{y - 50},{x - 50},{low},{y + 50},{x + 50},{high}"
-            assert found(in_degrees, **past) == reached | {"flat"} | always, (past, low, high)
-            assert found(in_metres, **past, **metres) == reached | {"flat"} | always, (past, low, high)
-        assert found("-180,-90,180,90", **past) == set(shapes), past
-        assert found("0,0,1,1", **past) == always, past
+            assert keys_within(in_degrees, **past) == reached | {"flat"} | always, (past, low, high)
+            assert keys_within(in_metres, **past, **metres) == reached | {"flat"} | always, (past, low, high)
+        assert keys_within("-180,-90,180,90", **past) == set(shapes), past
+        assert keys_within("0,0,1,1", **past) == always, past
     pages, address = [], f"/collections/pipe_line/items?bbox={west},{south},{east},{north}&limit=2"
     while address:
         page = service.get(address).json()
-        pages += [one["properties"]["segment_key"] for one in page["features"]]
+        pages += [feature["properties"]["segment_key"] for feature in page["features"]]
         address = next((each["href"] for each in page["links"] if each["rel"] == "next"), "")
     assert sorted(pages) == sorted({"low", "high", "flat"} | always)
     assert service.get("/collections/finding/items?bbox=1,1,2,2").json()["numberReturned"] == 1

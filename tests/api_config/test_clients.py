@@ -96,11 +96,11 @@ def test_geopandas_reads_items_by_their_address(served_town: str, demo_town: Pat
 @pytest.mark.parametrize("page", ["/", "/collections/building"])
 def test_what_a_page_says_for_python_reads_the_whole_layer(served_town: str, page: str) -> None:
     html = httpx.get(f"{served_town}{page}", headers={"accept": "text/html"}).text
-    (said,) = re.findall(r'<code id="for-python">(.*?)</code>', html)
+    (snippet,) = re.findall(r'<code id="for-python">(.*?)</code>', html)
 
-    frame = eval(unescape(said), {"geopandas": gpd})
+    frame = eval(unescape(snippet), {"geopandas": gpd})
 
-    layer = re.findall(r'layer="(\w+)"', unescape(said))[0]
+    layer = re.findall(r'layer="(\w+)"', unescape(snippet))[0]
     held = httpx.get(f"{served_town}/collections/{layer}/items?limit=1").json()["numberMatched"]
     assert len(frame) == held > 1_000
 

@@ -212,16 +212,16 @@ def test_who_answers_each_route_is_known(inside: Any) -> None:
 def test_collections_list_each_layer_with_extent_crs_and_storage_crs(client: httpx.Client) -> None:
     document = client.get("/collections").json()
 
-    ids = [one["id"] for one in document["collections"]]
+    ids = [collection["id"] for collection in document["collections"]]
     assert {"building", "pipe_line", "bim_element", "spot_height"} <= set(ids)
-    for one in document["collections"]:
-        assert one["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/4548"
-        assert one["storageCrs"] in one["crs"]
-        assert one["crs"][0] == "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-        (west, south, east, north) = one["extent"]["spatial"]["bbox"][0]
+    for collection in document["collections"]:
+        assert collection["storageCrs"] == "http://www.opengis.net/def/crs/EPSG/0/4548"
+        assert collection["storageCrs"] in collection["crs"]
+        assert collection["crs"][0] == "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
+        (west, south, east, north) = collection["extent"]["spatial"]["bbox"][0]
         assert 118 < west <= east < 119
         assert 35 < south <= north < 36
-    datums = {one["id"]: one.get("x-height-datum") for one in document["collections"]}
+    datums = {collection["id"]: collection.get("x-height-datum") for collection in document["collections"]}
     assert (datums["pipe_point"], datums["building"]) == ("1985国家高程基准", None)
 
 

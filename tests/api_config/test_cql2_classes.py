@@ -97,8 +97,8 @@ def test_a_declared_class_of_cql2_finds_what_its_words_mean(houses: Path, inside
         northing_first = re.sub(r"\b(\d{6})(,? )(\d{7})\b", r"\3\2\1", text)
         query = {"filter": northing_first, "filter-crs": "[EPSG:4548]", "filter-lang": "cql2-text"}
         answer = town.get("/collections/building/items", params=query)
-        found = "".join(sorted(HOUSES[feature["id"]] for feature in answer.json().get("features", [])))
-        if (answer.status_code, found) != (200, expected):
-            wrong[text] = (answer.status_code, found, answer.json().get("detail"))
+        houses = "".join(sorted(HOUSES[feature["id"]] for feature in answer.json().get("features", [])))
+        if (answer.status_code, houses) != (200, expected):
+            wrong[text] = (answer.status_code, houses, answer.json().get("detail"))
 
     assert wrong == {}, json.dumps(wrong, ensure_ascii=False, indent=1)

@@ -181,8 +181,10 @@ def classed(town: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same town with buildings for internal use and pipes confidential."""
     folder = shutil.copytree(town, tmp_path_factory.mktemp("classed") / "town")
     settings = folder / "town.toml"
-    said = """classification = { building = "内部", pipe_line = "秘密" }\nmap_approval = "GS(2026)1号"\npublish_underground = true\n"""
-    settings.write_text(settings.read_text("utf-8").replace("publish_underground = false", "") + said, "utf-8")
+    settings_added = """classification = { building = "内部", pipe_line = "秘密" }\nmap_approval = "GS(2026)1号"\npublish_underground = true\n"""
+    settings.write_text(
+        settings.read_text("utf-8").replace("publish_underground = false", "") + settings_added, "utf-8"
+    )
     return Path(folder)
 
 

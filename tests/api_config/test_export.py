@@ -30,8 +30,8 @@ def town(empty_town: Path, tmp_path: Path, bring: Any) -> Path:
         line = shapely.LineString([(EAST, NORTH, 1), (EAST + 9, NORTH, 2)])
         bring(made, "pipe_line", [line], segment_key=["1-2"], **{"class": ["JS"]})
     settings = folder / "town.toml"
-    said = 'classification = { "*" = "内部", pipe_line = "机密" }\n'
-    settings.write_text(settings.read_text("utf-8") + said, "utf-8")
+    settings_added = 'classification = { "*" = "内部", pipe_line = "机密" }\n'
+    settings.write_text(settings.read_text("utf-8") + settings_added, "utf-8")
     return folder
 
 

@@ -291,8 +291,8 @@ def test_the_life_of_a_feature_that_still_stands_is_an_interval_with_an_open_end
 
     for text, names in expected.items():
         answer = service.get("/collections/street_lamp/items", params={"filter": text, "datetime": "1900-01-01/.."})
-        found = [each["properties"]["pole_no"] for each in answer.json()["features"]]
-        assert sorted(found) == sorted(names), (text, answer.text[:300])
+        poles = [each["properties"]["pole_no"] for each in answer.json()["features"]]
+        assert sorted(poles) == sorted(names), (text, answer.text[:300])
 
 
 BEYOND = {
@@ -337,9 +337,9 @@ def test_numbers_without_end_are_answered_alike_by_both_stores(
     answers: dict[str, Any] = {}
     for text in BEYOND:
         answer = service.get("/collections/building/items", params={"filter": text})
-        found = answer.json().get("features", ())
+        features = answer.json().get("features", ())
         answers[text] = (
-            answer.status_code if answer.status_code != 200 else [one["properties"]["name"] for one in found]
+            answer.status_code if answer.status_code != 200 else [feature["properties"]["name"] for feature in features]
         )
 
     assert answers == BEYOND

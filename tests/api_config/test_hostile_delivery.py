@@ -47,10 +47,10 @@ def test_names_that_are_not_seen_and_what_is_no_file_are_refused_by_name_and_the
     (folder / "round").symlink_to(folder)
 
     done = {lang: run(town, "ingest", str(folder), "--dry-run", lang=lang) for lang in ("en", "zh")}
-    told = json.loads(run(town, "ingest", str(folder), "--json").stdout)
+    outcomes = json.loads(run(town, "ingest", str(folder), "--json").stdout)
     alone = run(town, "ingest", str(folder / "pipe.csv"))
 
-    rules = {outcome["source"]: outcome["rule"] for outcome in told}
+    rules = {outcome["source"]: outcome["rule"] for outcome in outcomes}
     assert rules == {
         r"a\x1b]0;x\x07.gpkg": "source.name_unseen", r"b\n\x1b[2Jfine.gpkg": "source.name_unseen",
         r"c\u202egpj.gpkg": "source.name_unseen", r"d\xff.gpkg": "source.name_unseen",

@@ -99,8 +99,8 @@ def test_the_sound_layer_is_answered_as_in_a_town_without_monsters(
     here = f"/collections/{SOUND}"
 
     def features(town: Any, query: str) -> list[Any]:
-        found = town.get(f"{here}/items{query}").json()["features"]
-        return [(each["geometry"], each["properties"]["name"]) for each in found]
+        page = town.get(f"{here}/items{query}").json()["features"]
+        return [(each["geometry"], each["properties"]["name"]) for each in page]
 
     for query in ("", "?bbox=118.2,35,118.5,35.2", "?filter=name='a'", "?sortby=-name&limit=2", "?crs=EPSG:4548"):
         assert features(ours, query) == features(alone, query) != []

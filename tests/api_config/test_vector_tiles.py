@@ -267,7 +267,7 @@ def test_a_version_of_the_same_number_after_a_restore_is_no_confirmation(
     assert newest == 2
     assert solids and not solids & names_of_contents(ask)
     assert [answer.status_code for answer in answers] == [200] * len(addresses)
-    assert [one["properties"]["storeys"] for one in decoded(answers[0], "building")] == [9]
+    assert [feature["properties"]["storeys"] for feature in decoded(answers[0], "building")] == [9]
 
 
 def names_of_contents(ask: Any) -> set[str]:

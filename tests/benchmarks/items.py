@@ -76,10 +76,10 @@ def measure(urls: list[str], seconds: int = SECONDS) -> float:
     )
     base = "/".join(urls[0].split("/")[:3])
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s", "-s", str(script), base]
-    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    if "Non-2xx" in told or "Socket errors" in told:
-        raise RuntimeError(told)
-    return float(next(line for line in told.splitlines() if "Requests/sec" in line).split()[-1])
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in printed or "Socket errors" in printed:
+        raise RuntimeError(printed)
+    return float(next(line for line in printed.splitlines() if "Requests/sec" in line).split()[-1])
 
 
 def once(urls: list[str]) -> float:

@@ -67,7 +67,11 @@ def imported(*folders: str) -> dict[str, str]:
 def licence(name: str) -> licences.Package:
     metadata = importlib.metadata.metadata(name)
     statements = [metadata.get("License-Expression") or "", (metadata.get("License") or "")[:200]]
-    statements += [one.split("::")[-1] for one in metadata.get_all("Classifier", []) if one.startswith("License")]
+    statements += [
+        classifier.split("::")[-1]
+        for classifier in metadata.get_all("Classifier", [])
+        if classifier.startswith("License")
+    ]
     return licences.Package(name, metadata["Version"], " ".join(statements).strip())
 
 
@@ -102,7 +106,7 @@ def test_everything_that_comes_in_with_the_house_is_pinned() -> None:
 
 def test_a_licence_is_permissive_or_keeps_to_its_own_files() -> None:
     """Of everything that is pinned and installed here, tools of the tests too."""
-    installed = {canonical(one.metadata["Name"]) for one in importlib.metadata.distributions()}
+    installed = {canonical(package.metadata["Name"]) for package in importlib.metadata.distributions()}
 
     packages = [licence(name) for name in sorted({*aarch64.dependencies(), *(set(pins()) & installed)})]
 

@@ -52,7 +52,7 @@ def look(address: str, chromium: str, picture: str) -> dict[str, object]:
         layers = page.evaluate("() => twin.config.layers.length")
         page.screenshot(path=picture)
         browser.close()
-    return {"troubles": [one for one in troubles if "net::ERR_ABORTED" not in one], "layers": layers}
+    return {"troubles": [trouble for trouble in troubles if "net::ERR_ABORTED" not in trouble], "layers": layers}
 
 
 def main() -> None:

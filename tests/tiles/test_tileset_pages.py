@@ -52,7 +52,9 @@ def documents(tiles: TownTiles, view: View, key: str | None = None) -> Iterator[
         uri = tile.get("content", {}).get("uri", "")
         if uri.endswith(".json"):
             below = list(documents(tiles, view, uri.removesuffix("/tileset.json").removeprefix("../../../")))
-            inner, outer = (np.array(one["boundingVolume"]["region"]) for one in (below[0][1]["root"], tile))
+            inner, outer = (
+                np.array(tile_below["boundingVolume"]["region"]) for tile_below in (below[0][1]["root"], tile)
+            )
             outside = np.array([-1, -1, 1, 1, -1, 1]) * (inner - outer)
             assert not inner.any() or (outside <= [SLACK_RADIANS] * 4 + [SLACK_METRES] * 2).all(), (tile, inner)
             yield from below
@@ -104,12 +106,12 @@ def test_what_is_drawn_does_not_depend_on_the_size_of_pages_nor_on_who_counted(t
     assert set(states_drawn(whole, ended)) == set(states_drawn(paged, ended))
     assert len(set(states_drawn(paged, ended))) == SIDE * SIDE + 1 - 50
 
-    kept = list(documents(paged, View()))
+    listed = list(documents(paged, View()))
     with closing(sqlite3.connect(town.path / "store.gpkg", isolation_level=None)) as connection:
         connection.execute("UPDATE vgpkg_twin_census SET version = -version")
         counted = list(documents(TownTiles(town, page_rows=PAGE_ROWS), View()))
         connection.execute("UPDATE vgpkg_twin_census SET version = -version")
-    assert counted == kept
+    assert counted == listed
 
 
 def test_who_may_see_some_rows_learns_of_no_place_where_there_are_others(town: Town) -> None:

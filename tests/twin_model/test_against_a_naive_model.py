@@ -273,7 +273,7 @@ class Against(RuleBasedStateMachine):
         found = self.store.features(FeatureQuery(LAYER))
         assert found["owner"].to_dict() == {_id(n): self.now.segments[n][-1][2] for n in sorted(self.now.alive())}
         assert self.store.summary(LAYER).features == len(self.now.alive())
-        segments = [one for every in self.now.segments.values() for one in every]
+        segments = [segment for every in self.now.segments.values() for segment in every]
         instants = self.store.census_instants(LAYER)
         assert instants is not None
         assert instants.begins == Counter(_day(begin) for begin, _, _ in segments)

@@ -110,9 +110,9 @@ def test_a_cache_that_grows_too_big_gives_up_what_was_not_used_for_longest(tmp_p
     folder.sweep()
 
     assert [path.exists() for path in begun] == [False, True], "what a kill left goes, what is being written stays"
-    kept = sorted(path.name for path in tmp_path.rglob("[!.]*.glb"))
+    names = sorted(path.name for path in tmp_path.rglob("[!.]*.glb"))
     assert sum(path.stat().st_size for path in tmp_path.rglob("*.glb")) <= 2**20
-    assert "0.glb" in kept and "1.glb" not in kept, "what was used again stays"
+    assert "0.glb" in names and "1.glb" not in names, "what was used again stays"
 
 
 def test_a_town_remakes_damaged_tiles_and_takes_no_notice_of_pickles(tmp_path: Path) -> None:

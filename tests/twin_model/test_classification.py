@@ -21,16 +21,18 @@ def test_the_nearest_word_holds_and_a_town_that_says_nothing_marks_nothing(tmp_p
     (folder / "catalogue" / "own.toml").write_text(own, "utf-8")
 
     with open_town(folder) as town:
-        said = {name: town.marking(town.catalogue[name]) for name in ("building", "pipe_line", "road_area", "finding")}
+        markings = {
+            name: town.marking(town.catalogue[name]) for name in ("building", "pipe_line", "road_area", "finding")
+        }
 
     assert unsaid == {Marking()}
-    assert said == {
+    assert markings == {
         "building": Marking("公开", "GS(2026)1号"),
         "pipe_line": Marking("秘密", "GS(2026)2号"),
         "road_area": Marking("内部", "GS(2026)1号"),
         "finding": Marking("机密", "GS(2026)1号"),
     }
-    assert [marking.is_restricted for marking in said.values()] == [False, True, False, True]
+    assert [marking.is_restricted for marking in markings.values()] == [False, True, False, True]
 
 
 def test_a_word_of_the_catalogue_that_is_no_class_is_refused_with_those_that_are(tmp_path: Path) -> None:

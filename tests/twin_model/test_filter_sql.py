@@ -195,7 +195,7 @@ def _computed(operator: str, values: list[Any]) -> Any:
 def _ends(node: Any, row: Row) -> list[Any]:
     if "interval" not in node:
         return [value_of(_dated(node), row)] * 2
-    ends = [math.inf if one == ".." else value_of(_dated(one), row) for one in node["interval"]]
+    ends = [math.inf if end == ".." else value_of(_dated(end), row) for end in node["interval"]]
     return [math.inf if end is None else end for end in ends]  # what a feature lacks there is open
 
 

@@ -94,8 +94,8 @@ def walked(address: str) -> list[str]:
                 troubles.append(f"{answer.status_code} {here}")
             if not re.search("html|json", answer.headers.get("content-type", "")):
                 continue
-            for found in ADDRESS.findall(answer.text):
-                leads = urldefrag(urljoin(here, (found[0] or found[1]).replace("&amp;", "&"))).url
+            for groups in ADDRESS.findall(answer.text):
+                leads = urldefrag(urljoin(here, (groups[0] or groups[1]).replace("&amp;", "&"))).url
                 if urlsplit(leads).netloc != urlsplit(address).netloc or "{" in leads:
                     continue
                 if not f"{leads}/".startswith(f"{address}/"):

@@ -167,7 +167,7 @@ def _small_parts(name: str, marking: str, facts: Mapping[str, str]) -> dict[str,
     """Return the parts of the file besides its sheet, by name."""
     relations, content = f"{_PACKAGE}/relationships", f"{_PACKAGE}/content-types"
     core = f"{_PACKAGE}/relationships/metadata/core-properties"
-    said = escape("; ".join(f"{fact}={text}" for fact, text in facts.items()))
+    remarks = escape("; ".join(f"{fact}={text}" for fact, text in facts.items()))
     return {
         "[Content_Types].xml": f'{_HEAD}<Types xmlns="{content}"><Default Extension="rels" '
         'ContentType="application/vnd.openxmlformats-package.relationships+xml"/><Default Extension="xml" ContentType="application/xml"/>'
@@ -184,5 +184,5 @@ def _small_parts(name: str, marking: str, facts: Mapping[str, str]) -> dict[str,
         "xl/styles.xml": _STYLES,
         "docProps/core.xml": f'{_HEAD}<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties" '
         f'xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:title>{escape(name)}</dc:title><dc:subject>{escape(marking)}</dc:subject>'
-        f"<cp:keywords>{said}</cp:keywords></cp:coreProperties>",
+        f"<cp:keywords>{remarks}</cp:keywords></cp:coreProperties>",
     }

@@ -163,8 +163,8 @@ def _make_way(connection: Connection, address: ServerAddress, *, replace: bool) 
         connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {}").format(name))
         return
     moment = f"_{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    kept = address.schema.encode()[: LONGEST_NAME - len(moment)].decode(errors="ignore")
-    spare = sql.Identifier(f"{kept}{moment}")
+    shortened = address.schema.encode()[: LONGEST_NAME - len(moment)].decode(errors="ignore")
+    spare = sql.Identifier(f"{shortened}{moment}")
     connection.execute(sql.SQL("ALTER SCHEMA {} RENAME TO {}").format(name, spare))
 
 
