@@ -29,7 +29,14 @@ from twin_model.errors import SourceRefused, TwinError
 from twin_model.finding import Finding
 from twin_model.local_grid import read_grids
 from twin_model.plan import LayerPlan
-from twin_model.sources import SourceCopy, copy_to_read, is_kept, keep_content, source_copy
+from twin_model.sources import (
+    SourceCopy,
+    copy_to_read,
+    is_kept,
+    keep_content,
+    refusal_of_the_disk,
+    source_copy,
+)
 from twin_model.store.base import HeadStart
 from twin_model.town import Town
 from twin_model.versioning import plan_changeset, touched_ids
@@ -278,7 +285,7 @@ class SourceDelivery:
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        with _refusals(self.path, self._outcome):
+        with _refusals(self.path, self._outcome, self._town.cache):
             yield
 
 
@@ -303,7 +310,7 @@ class SourceInspection:
 
     def begin(self) -> None:
         """Recognise the source and begin to read it."""
-        with _refusals(self._path, self._outcome):
+        with _refusals(self._path, self._outcome, Path(tempfile.gettempdir())):
             reader = self._readers.reader_of(self._path, self._options)
             self._outcome.kind = reader.name
             source = identify(self._path, reader)
@@ -315,7 +322,7 @@ class SourceInspection:
     def complete(self, reporter: Reporter) -> Outcome:
         """Wait until the source is read and return what it would bring."""
         outcome = self._outcome
-        with self._open, _refusals(self._path, outcome):
+        with self._open, _refusals(self._path, outcome, Path(tempfile.gettempdir())):
             if self._reading is not None:
                 draft = self._reading.draft(reporter.read)
                 outcome.counts, outcome.findings = draft.counts.to_dict(), draft.findings
@@ -366,8 +373,8 @@ def _keep_basis(town: Town, basis: ReadingBasis) -> None:
 
 
 @contextmanager
-def _refusals(path: Path, outcome: Outcome) -> Iterator[None]:
-    """Put an error that is about the source into its outcome."""
+def _refusals(path: Path, outcome: Outcome, spooled: Path) -> Iterator[None]:
+    """Put an error that is about the source, or about the disk on which it is spooled, into its outcome."""
     try:
         yield
     except TwinError as error:
@@ -375,7 +382,8 @@ def _refusals(path: Path, outcome: Outcome) -> Iterator[None]:
     except OSError as error:
         cause = error.strerror or type(error).__name__
         kind = path.suffix.lstrip(".") or "?"
-        outcome.error = SourceRefused("source.unreadable", source=path.name, kind=kind, cause=cause)
+        unreadable = SourceRefused("source.unreadable", source=path.name, kind=kind, cause=cause)
+        outcome.error = refusal_of_the_disk(error, spooled) or unreadable
 
 
 def _head_start(town: Town, delivery: Delivery) -> AbstractContextManager[HeadStart]:

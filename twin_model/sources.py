@@ -33,6 +33,7 @@ __all__ = [
     "files_of_source",
     "is_kept",
     "keep_content",
+    "refusal_of_the_disk",
     "source_copy",
     "verify_sources",
 ]
@@ -118,10 +119,16 @@ def _disk_in_our_words(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        rule = _OF_THE_DISK.get(error.errno or 0)
-        if rule is None:
+        refusal = refusal_of_the_disk(error, folder)
+        if refusal is None:
             raise
-        raise StoreError(rule, path=str(folder), cause=str(error)) from error
+        raise refusal from error
+
+
+def refusal_of_the_disk(error: OSError, folder: Path) -> StoreError | None:
+    """Return what is said of a disk that takes nothing more in a folder; None where an error is about something else."""
+    rule = _OF_THE_DISK.get(error.errno or 0)
+    return None if rule is None else StoreError(rule, path=str(folder), cause=str(error))
 
 
 def keep_content(folder: Path, name: str, content: bytes) -> str:

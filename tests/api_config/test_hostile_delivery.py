@@ -69,16 +69,17 @@ def test_files_that_are_no_sources_are_looked_into_within_the_limits_too(town: P
     frame = gpd.GeoDataFrame(geometry=[shapely.Point(EAST, NORTH).buffer(9, quad_segs=16)] * 8_000, crs=CRS)
     frame.to_file(area, engine="pyogrio")
     control.write_text("点号,源东,源北,目标东,目标北\n" + f"K1,1,2,{EAST},{NORTH}\n" * 100_000, "utf-8")
-    limits = {"TWIN_JOBS": "1", "TWIN_READ_MEMORY_MIB": "4"}
+    limits = {"TWIN_JOBS": "1", "TWIN_READ_MEMORY_MIB": "1"}
     commands = {
         ("ingest", str(area), "--scope", str(area)): "area.geojson",
+        ("mapping", "draft", str(area)): "area.geojson",
         ("georeference", "--control", str(control), "--name", "local"): "control.csv",
     }
 
     for words, name in commands.items():
         done = run(town, *words, **limits)
         assert done.exit_code == 1, (words, done.output)
-        assert f"Reading {name} needed more than 4 MiB of memory" in done.output, (words, done.output)
+        assert f"Reading {name} needed more than 1 MiB of memory" in done.output, (words, done.output)
 
 
 def test_a_source_that_is_written_to_meanwhile_is_stored_as_it_is_kept_or_refused(tmp_path: Path) -> None:

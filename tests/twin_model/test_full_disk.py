@@ -15,6 +15,7 @@ import numpy as np
 import psycopg
 import pytest
 import shapely
+from twin_command import run_twin
 
 from ingest.draft import Draft
 from twin_model.catalogue import Catalogue, read_catalogue
@@ -168,3 +169,24 @@ def test_a_postgis_schema_whose_tablespace_is_full_is_as_it_was(
     with psycopg.connect(postgis_server.url().partition("&schema=")[0], autocommit=True) as connection:
         connection.execute("DROP SCHEMA full_disk CASCADE")
         connection.execute("DROP TABLESPACE small")
+
+
+def test_where_what_is_read_finds_no_room_the_disk_is_told_and_no_file_is_blamed(
+    small_disk: Callable[[int], Path], tmp_path: Path
+) -> None:
+    x, y = 618_000 + 20.0 * (np.arange(60_000) % 300), 3_886_000 + 20.0 * (np.arange(60_000) // 300)
+    source = tmp_path / "building.gpkg"
+    gpd.GeoDataFrame(
+        {"name": ["楼" * 60] * len(x)}, geometry=shapely.box(x, y, x + 12, y + 10), crs="EPSG:4548"
+    ).to_file(source)
+    disk = small_disk(8)
+    with init_town(tmp_path / "town", name="镇", crs="EPSG:4548") as town:
+        shutil.rmtree(town.cache, ignore_errors=True)
+        town.cache.symlink_to(disk)
+
+    done = run_twin("--town", tmp_path / "town", "ingest", source, environment={"TWIN_LANG": "zh"})
+
+    assert done.returncode == 1 and "磁盘已满" in done.stdout + done.stderr, done.stdout + done.stderr
+    assert "无法读取" not in done.stdout + done.stderr
+    with open_town(tmp_path / "town") as town:
+        assert town.store.version() == 0

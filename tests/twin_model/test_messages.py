@@ -7,12 +7,13 @@ from pathlib import Path
 from string import Formatter
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from message_areas import NAMING_AREAS
 from source_trees import tree_of
 
-from twin_model.errors import LayerNotFound, TwinError
+from twin_model.errors import ChainBroken, LayerNotFound, TwinError
 from twin_model.finding import Finding
 from twin_model.messages import LANGUAGES, messages, render
 
@@ -186,6 +187,25 @@ def test_a_finding_says_where_it_was() -> None:
 
     assert finding.text("en").startswith("row 17: the feature has no geometry")
     assert finding.text("zh").startswith("第 17 行：要素无图形")
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [
+        ("the history ends at 7", 8),
+        ("it follows 0a1b2c3d4e5f", "f0e1d2c3b4a5"),
+        ("building holds version 9", 7),
+        ("building fid 12 says something else", "what was delivered"),
+        ("counts, links, other numbers or findings of road_area do not add up", "12-34"),
+        ("closed rows of pipe_line do not add up", "12-34"),
+        ("recorded 2026-01-01T00:00:00.000Z", "after 2026-01-02T00:00:00.000Z"),
+    ],
+)
+def test_a_broken_history_is_told_in_chinese_to_its_last_word(cause: str, expected: object) -> None:
+    sentence = ChainBroken(version=3, cause=cause, expected=expected).text("zh")
+
+    assert "报错原文" not in sentence
+    assert not re.search(r"[a-z]{3,} [a-z]{2,}", sentence.replace("twin restore", "")), sentence
 
 
 def test_an_error_survives_the_way_to_another_process() -> None:
