@@ -1,5 +1,5 @@
 # make demo    the sample town, from its sources to the browser   (make demo SERVE=no does all but serve)
-# make test    everything on all cores (four at most): unit, store, API, journeys, viewer in Chromium, notebooks
+# make test    everything, on a process more than there are cores (four at most): unit, store, API, journeys, viewer in Chromium, notebooks
 # make quick   what a change touches, in under two minutes: checks and the nearest tests; it says which and why
 # make check   ruff, ruff format, mypy --strict, import floors
 # make bundle  one archive in dist/ for machines without network: wheels, documents, licences, install.sh
@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SERVE ?= yes
 TOWN ?= town
+# One more than the cores, four at most: tests wait for servers, browsers and killed processes half of their time.
+TESTERS := $(shell n=$$(nproc 2>/dev/null || echo 2); echo $$(( n < 3 ? n + 1 : 4 )))
 CODE := twin_model ingest tiles api_config data_samples tests bundle setup.py
 
 .PHONY: demo test quick check bundle bench proof viewer system clean help
@@ -42,7 +44,7 @@ system:
 	$(PYTHON) tests/system_packages.py
 
 test: $(VENV)/.ready viewer tests/tiles/gltf_validator/node_modules/.ready system
-	$(BIN)/python -m pytest -m "not proof" -n logical --maxprocesses=4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not proof" -n $(TESTERS) --dist loadfile --no-loadscope-reorder
 
 quick: $(VENV)/.ready
 	$(BIN)/python tests/quick.py
