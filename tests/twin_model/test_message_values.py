@@ -67,7 +67,7 @@ def test_a_refused_filter_or_box_is_said_without_english_sentences() -> None:
 def test_places_types_and_reasons_are_said_in_chinese() -> None:
     pieces = {"YSPOINT row 3": "YSPOINT 表第 3 行", "row 17": "第 17 行", "handle 2F3": "实体（句柄 2F3）", "entity 7": "第 7 个实体",
               "fid 0": "第 0 号要素（FID）", "房屋 fid 4": "房屋 层第 4 号要素（FID）", "line 12": "第 12 行", "MultiPolygon": "面",
-              "Self-intersection[618610 3885806]": "自相交（618610, 3885806）", "the next changeset is 4": "下一个变更集为 4",
+              "Self-intersection[618610 3885806]": "自相交（618610, 3885806）", "the next changeset is 4": "其后一条记录为版本 4",
               "Failed to read GeoJSON data; At line 27, character 3: Unterminated string": "GeoJSON 内容不完整或有误（第 27 行第 3 个字符）",
               "number and text": "数值与文本", "salt and pepper": "salt and pepper", "Kerb": "Kerb"}  # fmt: skip
 
