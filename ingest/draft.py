@@ -383,8 +383,8 @@ class Draft:
                 Delivered(
                     frame.layer,
                     partial(self._filled_rows, frame, blank),
-                    len(frame.content),
-                    frame.content,
+                    len(frame.words),
+                    frame.words,
                 )
                 for frame in self._spool.frames
             ),

@@ -44,19 +44,19 @@ class SpooledFrame:
     early: bool = True
 
     @cached_property
-    def content(self) -> Array:
-        """The content hashes of the rows; they stay in memory once they were asked for."""
+    def words(self) -> Array:
+        """The content hashes of the rows, two words each (n, 2); they stay in memory once they were asked for."""
         with self.path.open("rb") as file:
             _read_text(file)
-            return contents_from(_read(file))
+            return _read(file)
 
     def rows(self) -> Rows:
         """Return the rows, read from disk anew."""
-        return read_rows(self.path, self.content)
+        return read_rows(self.path, contents_from(self.words))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the hashes on disk: another process reads them there."""
-        return {name: value for name, value in self.__dict__.items() if name != "content"}
+        return {name: value for name, value in self.__dict__.items() if name != "words"}
 
 
 class Spool:
@@ -73,7 +73,6 @@ class Spool:
         write_rows(part, rows, about)
         part.replace(path)
         frame = SpooledFrame(path, layer, since, scope, early)
-        frame.__dict__["content"] = rows.content
         self.frames.append(frame)
 
     def grow(self) -> Iterator[SpooledFrame]:

@@ -19,7 +19,7 @@ from twin_model.catalogue import Catalogue
 from twin_model.finding import Finding, lasting_values
 from twin_model.layer import Layer
 from twin_model.markup import panel, rows_table
-from twin_model.rows.content import key_hashes
+from twin_model.rows.content import key_hashes, words_of
 from twin_model.rows.row_geometry import RowGeometry
 from twin_model.temporal import Instant
 
@@ -108,12 +108,12 @@ class Delivered:
     layer: str
     rows: Callable[[], Rows]
     count: int
-    content: NDArray[Any] | None = None
+    words: NDArray[np.uint64] | None = None
 
     @property
-    def contents(self) -> NDArray[Any]:
-        """The rows' content hashes, without reading the rows where they are at hand."""
-        return self.rows().content if self.content is None else self.content
+    def contents(self) -> NDArray[np.uint64]:
+        """The rows' content hashes (n, 2 words), without reading the rows where they are at hand."""
+        return words_of(self.rows().content) if self.words is None else self.words
 
     @classmethod
     def of(cls, layer: str, rows: Rows) -> "Delivered":

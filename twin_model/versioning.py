@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
-from itertools import chain
 from typing import Any
 
 import geopandas as gpd
@@ -373,7 +372,7 @@ def _compared(
     if layer.identity_field is not None:
         matches = features_by_number(store, layer, known, delivered, views[0][0])
     else:
-        content = words_of(chain.from_iterable(one.contents for one in delivered))
+        content = np.concatenate([words_of(()), *(frame.contents for frame in delivered)])
         fids = _by_content(known, content)
         matches = Matches.of(fids, (fids > 0) & (known.contents_of(fids) == content).all(axis=1))
     if len(known.fids) and layer.has_geometry and (layer.identity_field is None or layer.classes):

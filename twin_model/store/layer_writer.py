@@ -36,7 +36,7 @@ from twin_model.store.digests import (
 )
 from twin_model.store.succession import Columns, Succession, followed_at_once, of_places
 from twin_model.store.timeline import Row, Steps, as_seen, begun, boundaries, current_of, ended, stated, steps
-from twin_model.store.touched import TouchedCells, touched_cells
+from twin_model.store.touched import TouchedCells, TouchedGathering
 from twin_model.temporal import Instant
 
 __all__ = [
@@ -111,7 +111,7 @@ class LayerWriter(ABC):
         self.shown_on: Mapping[int, Sequence[Instant]] = {}
         self.reserved: set[str] = set()
         self._began_empty = False
-        self._boxes: list[NDArray[np.float64]] = []
+        self._touched = TouchedGathering()
         self._census = Census(layer)
         self._delivered, self._written, self._closed, self._beside = (np.zeros(2, dtype=np.uint64) for _ in range(4))
 
@@ -164,7 +164,7 @@ class LayerWriter(ABC):
         """Write new features that have no end."""
         self.insert(columns, rows.bounds)
         if self.layer.has_geometry:
-            self._boxes.append(rows.bounds)
+            self._touched.add(rows.bounds)
         self._count(columns, rows.bounds)
         self._count_written(fids, words_of(rows.content.tolist()), columns)
         ahead = min((instant for instant in set(columns["valid_from"]) if instant > self.writing.moment), default=None)
@@ -257,9 +257,10 @@ class LayerWriter(ABC):
         """Write rows that follow current ones, and account for them."""
         fids, version = np.array(both.fids, dtype=np.int64), self.writing.version
         if self.layer.has_geometry:
-            self._boxes.append(rows.bounds)
+            self._touched.add(rows.bounds)
             shapes = [shape for place in both.moved if (shape := both.before["geom"][place]) is not None]
-            self._boxes += [self.boxes(shapes)] if shapes else []
+            if shapes:
+                self._touched.add(self.boxes(shapes))
         contents = words_of(rows.content.tolist())
         hashes = self._contents(both.after) if raised or self._keeps_more(rows, both.after) else contents
         self._count_written(fids, hashes, both.after)
@@ -500,7 +501,8 @@ class LayerWriter(ABC):
         return [self.boxes(list(shapes))] if shapes else []
 
     def _apply(self, todo: Steps) -> None:
-        self._boxes += self._boxes_of_rows((*todo.take, *(place.row for place in todo.put)))
+        for boxes in self._boxes_of_rows((*todo.take, *(place.row for place in todo.put))):
+            self._touched.add(boxes)
         version = self.writing.version
         self._count_rows(
             [place.row for place in todo.put if place.version_to is None and place.row["version_from"] == version]
@@ -570,14 +572,16 @@ class LayerWriter(ABC):
     def finish(self) -> tuple[Touched, str]:
         """Write the touched boxes and the layer's numbers; return what was touched and the digest of the content."""
         settled = self.settle()
-        cells = touched_cells(_joined(self._boxes))
+        cells = self._touched.cells()
         box: Box | None = None
         if len(cells.boxes):
             low, high = cells.boxes[:, :2].min(axis=0).tolist(), cells.boxes[:, 2:].max(axis=0).tolist()
             box = (low[0], low[1], high[0], high[1])
         touched = Touched(self.inserted, self.updated, self.terminated, self.unchanged, box)
         stands = self.census_stands()
-        self.summarise(touched, touched_cells(_joined([*self._boxes, *settled])) if settled else cells)
+        for boxes in settled:
+            self._touched.add(boxes)
+        self.summarise(touched, self._touched.cells())
         self.keep_census(self._census if stands else self._census_anew(), anew=not stands)
         numbers = (touched.inserted, touched.updated, touched.terminated, touched.unchanged, *(box or (None,) * 4))
         self._beside += _total(change_words([numbers]))
@@ -718,10 +722,6 @@ class LayerWriter(ABC):
     @abstractmethod
     def summarise(self, touched: Touched, cells: TouchedCells) -> None:
         """Write what a version touched, the layer's number of features, its extent."""
-
-
-def _joined(boxes: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    return np.concatenate(boxes) if boxes else np.empty((0, 4))
 
 
 def _total(words: NDArray[np.uint64]) -> NDArray[np.uint64]:

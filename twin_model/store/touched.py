@@ -13,13 +13,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["TouchedCells", "cell_numbers", "gathered", "joined", "touched_cells"]
+__all__ = ["TouchedCells", "TouchedGathering", "cell_numbers", "gathered", "joined", "touched_cells"]
 
 _CELL = 256.0
 """Metres of the smallest cell's side: a tile asks for some of them, and a city has few."""
 
 _LARGEST = 30
 """The cells of level n have sides of 256 * 2^n metres; those of this one are larger than the earth."""
+
+_GATHERED_AT_ONCE = 50_000
 
 _FARTHEST = 2**28 - 1
 """What lies farther than so many cells is gathered in the last one."""
@@ -46,15 +48,53 @@ def touched_cells(bounds: NDArray[np.float64]) -> TouchedCells:
     return cells
 
 
+class TouchedGathering:
+    """Boxes that come bit by bit, gathered by cell: what is held grows with the cells, not with the boxes."""
+
+    def __init__(self) -> None:
+        self._cells = touched_cells(np.empty((0, 4)))
+        self._waiting: list[NDArray[np.float64]] = []
+        self._boxes = 0
+
+    def add(self, bounds: NDArray[np.float64]) -> None:
+        """Take in boxes (n, 4); those without a place are left out."""
+        self._waiting.append(bounds)
+        self._boxes += len(bounds)
+        if self._boxes >= _GATHERED_AT_ONCE:
+            self._gather()
+
+    def cells(self) -> TouchedCells:
+        """Return what has been touched so far."""
+        self._gather()
+        return self._cells
+
+    def _gather(self) -> None:
+        if not self._waiting:
+            return
+        more = touched_cells(np.concatenate(self._waiting))
+        self._waiting, self._boxes = [], 0
+        numbers = np.concatenate((self._cells.numbers, more.numbers))
+        boxes = np.concatenate((self._cells.boxes, more.boxes))
+        self._cells, _ = _by_cell(boxes, numbers, np.zeros(len(numbers), dtype=np.int64))
+
+
 def gathered(bounds: NDArray[np.float64], versions: NDArray[np.int64]) -> tuple[TouchedCells, NDArray[np.int64]]:
     """Return boxes gathered by cell, and the newest version of each cell."""
-    if not len(bounds):
+    return _by_cell(bounds, cell_numbers(bounds), versions)
+
+
+def _by_cell(
+    boxes: NDArray[np.float64],
+    numbers: NDArray[np.int64],
+    versions: NDArray[np.int64],
+) -> tuple[TouchedCells, NDArray[np.int64]]:
+    """Return the box and the newest version of each cell; `numbers` are the boxes' cells."""
+    if not len(boxes):
         return TouchedCells(np.empty((0, 4)), np.empty(0, dtype=np.int64)), versions[:0]
-    numbers = cell_numbers(bounds)
     order = np.argsort(numbers, kind="stable")
     starts = np.flatnonzero(np.r_[True, np.diff(numbers[order]) != 0])
-    low = np.minimum.reduceat(bounds[order, :2], starts)
-    high = np.maximum.reduceat(bounds[order, 2:], starts)
+    low = np.minimum.reduceat(boxes[order, :2], starts)
+    high = np.maximum.reduceat(boxes[order, 2:], starts)
     return TouchedCells(np.hstack((low, high)), numbers[order][starts]), np.maximum.reduceat(versions[order], starts)
 
 

@@ -7,6 +7,7 @@ Boxes are rounded outwards to float32, as SQLite does. `rtreecheck` agrees, and 
 """
 
 import sqlite3
+from collections.abc import Iterator
 
 import numpy as np
 import orjson
@@ -29,7 +30,7 @@ Levels = list[NDArray[np.void]]
 """The cells of each level of a tree, leaves first, in the order of their nodes."""
 
 
-def insert(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
+def insert(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.floating]) -> None:
     """Put boxes (minx, miny, maxx, maxy) of new ids into an R-tree; into an empty one, or where they are many beside what
     it holds, all at once."""
     if is_worth_packing(connection, table, len(ids)):
@@ -59,7 +60,9 @@ def _size(connection: sqlite3.Connection, table: str) -> int:
     return int(connection.execute(f'SELECT count(*) FROM "{table}_rowid"').fetchone()[0])
 
 
-def _pack_anew(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
+def _pack_anew(
+    connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.floating]
+) -> None:
     """Fill an R-tree with what it holds, but for the boxes of some ids, which are now others; its float32 bounds stay."""
     held = np.array(connection.execute(f'SELECT id, minx, miny, maxx, maxy FROM "{table}"').fetchall()).reshape(-1, 5)
     held_ids = held[:, 0].astype(np.int64)
@@ -88,16 +91,22 @@ def is_worth_packing(connection: sqlite3.Connection, table: str, boxes: int) -> 
     return _size(connection, table) == 0
 
 
-def fill(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> None:
+def fill(connection: sqlite3.Connection, table: str, ids: NDArray[np.int64], bounds: NDArray[np.floating]) -> None:
     """Fill an empty R-tree with two dimensions; every node but the last of a level is full."""
     write(connection, table, pack(ids, bounds))
 
 
-def pack(ids: NDArray[np.int64], bounds: NDArray[np.float64]) -> Levels:
-    """Return the levels of a tree of boxes; this asks no database, so a thread may do it while SQLite does other things."""
-    order = _tiles(bounds)
+def pack(ids: NDArray[np.int64], bounds: NDArray[np.floating]) -> Levels:
+    """Return the levels of a tree of boxes; this asks no database, so a thread may do it while SQLite does other things.
+
+    Beside what it is given and returns, it needs 30 bytes a box.
+    """
+    outwards = rounded_outwards(bounds)
+    order = _tiles(outwards)
     cells = np.empty(len(ids), dtype=_CELL)
-    cells["id"], cells["bounds"] = ids[order], rounded_outwards(bounds[order])[:, [0, 2, 1, 3]]
+    cells["id"] = ids[order]
+    for place, column in enumerate((0, 2, 1, 3)):
+        cells["bounds"][:, place] = outwards[order, column]
     levels = [cells]
     while len(levels[-1]) > _MOST_CELLS:
         levels.append(_parents(levels[-1]))
@@ -112,14 +121,15 @@ def write(connection: sqlite3.Connection, table: str, levels: Levels) -> None:
         _write_level(connection, table, level, depth, first, size, root_depth=len(levels) - 1)
 
 
-def _tiles(bounds: NDArray[np.float64]) -> NDArray[np.intp]:
+def _tiles(bounds: NDArray[np.float32]) -> NDArray[np.intp]:
     """Return an order in which runs of 51 boxes lie close together: sort-tile-recursive (Leutenegger et al. 1997)."""
     x, y = bounds[:, 0] + bounds[:, 2], bounds[:, 1] + bounds[:, 3]
     nodes = -(-len(x) // _MOST_CELLS)
     slices = int(np.ceil(np.sqrt(nodes)))
     by_x = np.argsort(x, kind="stable")
-    slice_of = np.empty(len(x), dtype=np.int64)
+    slice_of = np.empty(len(x), dtype=np.int32)
     slice_of[by_x] = np.arange(len(x)) // (slices * _MOST_CELLS)
+    del by_x
     return np.lexsort((y, slice_of))
 
 
@@ -155,26 +165,22 @@ def _write_level(
     *,
     root_depth: int,
 ) -> None:
-    packed = level.tobytes()
-    nodes = range(-(-len(level) // _MOST_CELLS))
-    blobs = []
-    for node in nodes:
-        start, end = node * _MOST_CELLS, min((node + 1) * _MOST_CELLS, len(level))
-        head = (root_depth if depth == root_depth else 0).to_bytes(2, "big") + (end - start).to_bytes(2, "big")
-        blobs.append(
-            (
-                first[depth] + node,
-                (head + packed[start * _CELL.itemsize : end * _CELL.itemsize]).ljust(size, b"\0"),
-            )
-        )
-    connection.executemany(f'INSERT OR REPLACE INTO "{table}_node" VALUES (?,?)', blobs)
-    owners = np.arange(len(level)) // _MOST_CELLS + first[depth]
+    octets = level.view(np.uint8)
+    head_of_root = (root_depth if depth == root_depth else 0).to_bytes(2, "big")
+
+    def nodes() -> Iterator[tuple[int, bytes]]:
+        for node, start in enumerate(range(0, len(level), _MOST_CELLS), start=first[depth]):
+            cells = octets[start * _CELL.itemsize : (start + _MOST_CELLS) * _CELL.itemsize].tobytes()
+            head = head_of_root + (len(cells) // _CELL.itemsize).to_bytes(2, "big")
+            yield node, (head + cells).ljust(size, b"\0")
+
+    connection.executemany(f'INSERT OR REPLACE INTO "{table}_node" VALUES (?,?)', nodes())
     below = "rowid" if depth == 0 else "parent"
     columns = "(rowid, nodeno)" if depth == 0 else "(nodeno, parentnode)"
-    ids = level["id"].astype(np.int64)
-    order = np.argsort(ids, kind="stable")
+    order = np.argsort(level["id"].astype(np.int64), kind="stable")
     for chunk in (order[start : start + _AT_ONCE] for start in range(0, len(order), _AT_ONCE)):
-        pairs = dict(zip(ids[chunk].tolist(), owners[chunk].tolist(), strict=True))
+        owners = chunk // _MOST_CELLS + first[depth]
+        pairs = dict(zip(level["id"][chunk].tolist(), owners.tolist(), strict=True))
         connection.execute(
             f'INSERT INTO "{table}_{below}" {columns} SELECT key, value FROM json_each(?)',
             (orjson.dumps(pairs, option=orjson.OPT_NON_STR_KEYS).decode(),),

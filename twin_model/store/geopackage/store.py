@@ -291,6 +291,7 @@ class GeoPackageStore(GeoPackageHistory):
         connection = self._connect()
         try:
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA temp_store = FILE")  # sorting for an index grows with the layer
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("INSERT INTO vgpkg_twin_writer VALUES (?)", (os.getpid(),))
             yield connection

@@ -16,6 +16,7 @@ from twin_model.changeset import Rows, Touched
 from twin_model.layer import Layer
 from twin_model.store.census import Census
 from twin_model.store.changeset_select import changeset_indexes
+from twin_model.store.float32_box import rounded_outwards
 from twin_model.store.geopackage import census as gpkg_census
 from twin_model.store.geopackage.binary import bounds_of, header_bytes, to_blobs
 from twin_model.store.geopackage.box_queue import BoxQueue
@@ -80,7 +81,7 @@ class GeoPackageWriter(LayerWriter):
         super().__init__(layer, writing)
         self._connection, self._srs_id = connection, srs_id
         self._now, self._past = quoted(layer.id), quoted(history_of(layer.id))
-        self._unindexed: list[tuple[NDArray[np.int64], NDArray[np.float64]]] = []
+        self._unindexed: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = []
         self._moved = BoxQueue(connection, f"rtree_{layer.id}_geom", replacing=True)
         self._past_boxes = BoxQueue(connection, f"rtree_history_{layer.id}")
         self._bulk = False
@@ -124,7 +125,7 @@ class GeoPackageWriter(LayerWriter):
         self._more += len(fids)
         if self.layer.has_geometry:
             placed = np.isfinite(bounds[:, 0])
-            self._unindexed.append((np.array(fids, dtype=np.int64)[placed], bounds[placed]))
+            self._unindexed.append((np.array(fids, dtype=np.int64)[placed], rounded_outwards(bounds[placed])))
 
     @contextmanager
     def _light(self, rows: int) -> Iterator[None]:
@@ -140,18 +141,23 @@ class GeoPackageWriter(LayerWriter):
 
     def _index(self) -> None:
         """Put what came in bulk into the indexes; a thread packs the R-tree while SQLite sorts ids, which needs no Python."""
-        fids = np.concatenate([np.empty(0, dtype=np.int64), *(numbers for numbers, _ in self._unindexed)])
-        boxes = np.concatenate([np.empty((0, 4)), *(bounds for _, bounds in self._unindexed)])
         rtree = f"rtree_{self.layer.id}_geom"
-        packs = len(fids) > 0 and is_worth_packing(self._connection, rtree, len(fids))
+        boxes = sum(len(fids) for fids, _ in self._unindexed)
+        packs = boxes > 0 and is_worth_packing(self._connection, rtree, boxes)
         with ThreadPoolExecutor(1, "twin-packs-rtree") as packer:
-            packed = packer.submit(pack, fids, boxes) if packs else None
+            packed = packer.submit(pack, *self._take_unindexed()) if packs else None
             if self._bulk:
                 indexed(self._connection, self.layer)
             if packed is not None:
                 write(self._connection, rtree, packed.result())
-            elif len(fids):
-                insert(self._connection, rtree, fids, boxes)
+            elif boxes:
+                insert(self._connection, rtree, *self._take_unindexed())
+
+    def _take_unindexed(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return fids and boxes that are in no R-tree yet; they are not held here any more."""
+        fids, boxes = zip(*self._unindexed, strict=True)
+        self._unindexed.clear()
+        return np.concatenate(fids), np.concatenate(boxes)
 
     def current_rows(self, fids: Sequence[int]) -> dict[str, list[Any]]:
         columns = row_columns(self.layer)
