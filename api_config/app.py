@@ -98,7 +98,7 @@ def _furnish(app: Starlette, town: Town, settings: Settings) -> None:
     app.state.bridge = Bridge(town, FAMILIES, page_most=settings.page_most)
     app.state.tiles = TownTiles(town, cache_mib=settings.cache_mib, pages_mib=settings.tile_pages_mib)
     app.state.timeline = Timeline(town)
-    app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20)
+    app.state.feature_cache = FeatureCache(settings.feature_cache_mib * 2**20, page_bytes=settings.page_mib * 2**20)
 
 
 class FollowsTown:

@@ -59,6 +59,12 @@ class Settings:
     feature_cache_mib: int = _setting(
         128, "TWIN_FEATURE_CACHE_MIB", "要素缓存（每进程，MiB）", "remembered features per process, MiB"
     )
+    page_mib: int = _setting(
+        64,
+        "TWIN_PAGE_MIB",
+        "每页数据的上限（MiB）；超过后由下一页继续",
+        "largest page of features, MiB; the next page goes on behind it",
+    )
     cache_mib: int = _setting(4096, "TWIN_CACHE_MIB", "缓存文件夹上限（MiB）", "size of the town's cache folder, MiB")
     download_mib: int = _setting(
         512, "TWIN_DOWNLOAD_MIB", "每次下载的数据上限（MiB）", "largest download over HTTP, MiB of rows before encoding"
@@ -106,7 +112,7 @@ def _switch(text: str) -> bool:
 _KINDS: dict[str, Any] = {
     "proxies": _listed, "hosts": _listed, "origins": _listed,
     "town": Path, "viewer": Path, "port": int, "workers": int, "page_limit": int, "page_most": int,
-    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "request_seconds": float, "cache_mib": int, "download_mib": int,
+    "filter_length": int, "search_kib": int, "tile_features": int, "tile_pages_mib": int, "feature_cache_mib": int, "page_mib": int, "request_seconds": float, "cache_mib": int, "download_mib": int,
     "jobs": int, "read_memory_mib": int, "read_seconds": int,
     "access_log": _switch,
 }  # fmt: skip

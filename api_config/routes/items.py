@@ -25,7 +25,7 @@ from api_config.web.call import Call
 from api_config.web.cursor import Cursor, behind
 from api_config.web.download import DOWNLOADS, answer_download, ensure_may_download, is_download
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
-from api_config.web.feature_cache import FeatureCache
+from api_config.web.feature_cache import FeatureCache, Page
 from api_config.web.lanes import get_route
 from api_config.web.offered_crs import crs_header, crs_of
 from api_config.web.openapi import (
@@ -129,17 +129,17 @@ def item(request: Request) -> Response:
 def item_bytes(call: Call, layer: Layer, query: FeatureQuery, crs: str) -> bytes:
     """Return one feature as GeoJSON with its links; a feature that is not there is refused with an id that is."""
     encoded: FeatureCache = call.request.app.state.feature_cache
-    _, rows, texts = encoded.page(call.town.store, layer, query, crs)
-    if not rows:
+    page = encoded.page(call.town.store, layer, query, crs)
+    if not page.rows:
         ensure_there(call, layer, query)
     here = f"{call.base}/collections/{layer.id}"
-    item = f"{here}/items/{path_segment(rows[0][1])}"
+    item = f"{here}/items/{path_segment(page.rows[0][1])}"
     links = [
         {"href": _state_address(call, item), "rel": "self", "type": GEOJSON},
         {"href": _state_address(call, item, f="html"), "rel": "alternate", "type": "text/html"},
         {"href": here, "rel": "collection", "type": "application/json"},
     ]
-    return with_members(texts[0], links=links)
+    return with_members(page.texts[0], links=links)
 
 
 def _state_address(call: Call, address: str, **more: str) -> str:
@@ -156,7 +156,7 @@ def ensure_there(call: Call, layer: Layer, query: FeatureQuery) -> None:
         raise FeatureNotFound(id=(query.ids or ("",))[0][:100], layer=layer.id, example=some[0][1] if some else "-")
 
 
-def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any, ...]], list[bytes]]:
+def _features(call: Call, asked: Asked) -> Page:
     """Return rows and GeoJSON of the state that the cursor will name, also where a commit came between the two."""
     encoded: FeatureCache = call.request.app.state.feature_cache
     store = call.town.store
@@ -167,15 +167,15 @@ def _features(call: Call, asked: Asked) -> tuple[tuple[str, ...], list[tuple[Any
 
 
 def _page(call: Call, asked: Asked) -> bytes:
-    columns, rows, texts = _features(call, asked)
-    more, rows = len(rows) > asked.limit, rows[: asked.limit]
-    members: dict[str, Any] = {"numberReturned": len(rows), "links": _links(call, asked, columns, rows, more)}
+    page = _features(call, asked)
+    more, rows = page.is_cut or len(page.rows) > asked.limit, page.rows[: asked.limit]
+    members: dict[str, Any] = {"numberReturned": len(rows), "links": _links(call, asked, page.columns, rows, more)}
     matched = _matched(call, asked, len(rows), more)
     if matched is not None:
         members["numberMatched"] = matched
     return b'{"type":"FeatureCollection","timeStamp":"%b","features":[%b],%b' % (
         now().encode(),
-        b",".join(texts[: asked.limit]),
+        b",".join(page.texts[: asked.limit]),
         orjson.dumps(members)[1:],
     )
 

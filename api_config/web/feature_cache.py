@@ -9,9 +9,12 @@ a page of the same shape (layer, CRS, fields) was remembered for the greater par
 first. A wrong guess costs one more statement, or geometry that is read for nothing; never another answer. Where the
 store must line up all it finds before it cuts the page off (an order, another time than now), keys always come first:
 to line up whole rows of a large layer takes nearly twice as long.
+
+A page has a limit of bytes too. Rows are read and encoded a few at first and then as many as fit, so that a page of ten
+thousand features of ten megabytes ends early; the link to the next page goes on behind it.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -21,7 +24,7 @@ from twin_model.layer import Layer
 from twin_model.store.base import FeatureQuery, Store
 from twin_model.store.freshness import has_begun
 
-__all__ = ["FeatureCache"]
+__all__ = ["FeatureCache", "Page"]
 
 _OVERHEAD = 250
 """Bytes a remembered feature costs beside its text: key, tuple, dict entry."""
@@ -30,24 +33,53 @@ PlainRow = tuple[Any, ...]
 Key = tuple[int, int, str]
 AnswerShape = tuple[Any, ...]
 CachedTexts = dict[Key, bytes]
-Page = tuple[tuple[str, ...], list[PlainRow], list[bytes]]
+_MOST_ROWS_AT_ONCE = 2_000
+"""Of small rows so many are read and encoded in one go."""
+
+
+class Page(NamedTuple):
+    """Columns and rows of what a query finds and the GeoJSON of each row, in order; `is_cut` where there are more rows than had room."""
+
+    columns: tuple[str, ...]
+    rows: list[PlainRow]
+    texts: list[bytes]
+    is_cut: bool = False
+
+
+class _Room:
+    """How many bytes of a page are left, and how many rows may fit into them."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.left, self._largest = most_bytes, 1
+
+    @property
+    def is_full(self) -> bool:
+        return self.left <= 0
+
+    def rows_after(self, texts: list[bytes]) -> int:
+        """Return how many rows may follow some that became these texts, as if all were like the largest; 0 where none has room."""
+        self._largest = max(self._largest, *map(len, texts))
+        self.left -= sum(map(len, texts))
+        return min(max(self.left // self._largest, 1), _MOST_ROWS_AT_ONCE) * (not self.is_full)
 
 
 class FeatureCache:
-    """Encodes rows of a store as GeoJSON features and remembers them, at most about `most_bytes` of them."""
+    """Encodes rows of a store as GeoJSON features and remembers them, at most about `most_bytes` of them.
 
-    def __init__(self, most_bytes: int) -> None:
+    A page ends with the feature that makes it larger than `page_bytes`.
+    """
+
+    def __init__(self, most_bytes: int, *, page_bytes: int = 64 * 2**20) -> None:
         self._most = max(most_bytes // 2, 1)
+        self._page_bytes = page_bytes
         self._recent: dict[AnswerShape, CachedTexts] = {}
         self._older: dict[AnswerShape, CachedTexts] = {}
         self._size = 0
         self._mostly_cached: set[AnswerShape] = set()
 
     def page(self, store: Store, layer: Layer, query: FeatureQuery, crs: str) -> Page:
-        """Return columns and rows of what a query finds and the GeoJSON of each row, in order.
-
-        The columns hold fid, id, validity and version; the properties and the geometry only where they had to be read.
-        """
+        """Return what a query finds. The columns hold fid, id, validity and version; the properties and the geometry only
+        where they had to be read."""
         hidden = tuple(sorted(query.view.policy.hidden.get(layer.id, ())))
         shape: AnswerShape = (layer.id, crs, query.fields, query.geometry, hidden)
         young, old = self._generations(shape)
@@ -70,14 +102,29 @@ class FeatureCache:
         self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: CachedTexts, old: CachedTexts
     ) -> tuple[Page, int]:
         """Return the page by one statement that reads everything, and how many of its features were encoded anew."""
-        columns, rows = store.rows(query)
-        keys = _keys(columns, rows)
-        known = self._recalled(keys, young, old)
-        fresh = [n for n, text in enumerate(known) if text is None]
-        texts = _encoded(layer, query, columns, [rows[n] for n in fresh], store.crs, crs)
-        for n, text in zip(fresh, texts, strict=True):
-            known[n] = self._remember(keys[n], text, young)
-        return (columns, rows, [text for text in known if text is not None]), len(fresh)
+        columns: tuple[str, ...] = ()
+        rows: list[PlainRow] = []
+        texts: list[bytes] = []
+        fresh, wanted, room = 0, 1, _Room(self._page_bytes)
+
+        def take(named: tuple[str, ...], chunk: list[PlainRow]) -> int:
+            nonlocal columns, fresh, wanted
+            columns = named
+            keys = _keys(named, chunk)
+            known = self._recalled(keys, young, old)
+            unknown = [n for n, text in enumerate(known) if text is None]
+            encoded = _encoded(layer, query, named, [chunk[n] for n in unknown], store.crs, crs)
+            for n, text in zip(unknown, encoded, strict=True):
+                known[n] = self._remember(keys[n], text, young)
+            made = _beginning(known, room.left)
+            rows.extend(chunk[: len(made)])
+            texts.extend(made)
+            fresh += len(unknown)
+            wanted = room.rows_after(made)
+            return wanted
+
+        store.read_rows(query, take)
+        return Page(columns, rows, texts, is_cut=wanted == 0), fresh
 
     def _by_keys(
         self, store: Store, layer: Layer, query: FeatureQuery, crs: str, young: CachedTexts, old: CachedTexts
@@ -91,22 +138,30 @@ class FeatureCache:
         keys = _keys(columns, rows)
         known = self._recalled(keys, young, old)
         fresh = [n for n, text in enumerate(known) if text is None]
-        if fresh:
-            missing = FeatureQuery(
-                layer.id,
-                view=query.view,
-                fids=tuple(keys[n][0] for n in fresh),
-                fields=query.fields,
-                geometry=query.geometry,
-            )
-            read = store.rows(missing)
-            place = {key: n for n, key in enumerate(_keys(*read))}
-            if any(keys[n] not in place for n in fresh):
+        missing = FeatureQuery(layer.id, view=query.view, fields=query.fields, geometry=query.geometry)
+        is_full, room = False, _Room(self._page_bytes)
+        for start in range(0, len(fresh), _MOST_ROWS_AT_ONCE):
+            places = {keys[n]: n for n in fresh[start : start + _MOST_ROWS_AT_ONCE]}
+
+            def take(named: tuple[str, ...], chunk: list[PlainRow], places: dict[Key, int] = places) -> int:
+                made = _encoded(layer, query, named, chunk, store.crs, crs)
+                for key, text in zip(_keys(named, chunk), made, strict=True):
+                    if key in places:
+                        known[places[key]] = self._remember(key, text, young)
+                return room.rows_after(made)
+
+            store.read_rows(missing.with_(fids=tuple(fid for fid, _, _ in places)), take)
+            is_full = room.is_full
+            if is_full and known[0] is None:  # rows come by fid: none of those read may be the page's first
+                store.read_rows(missing.with_(fids=(keys[0][0],)), take)
+            if is_full:
+                break
+            if any(known[n] is None for n in places.values()):
                 return None
-            texts = _encoded(layer, query, *read, store.crs, crs)
-            for n in fresh:
-                known[n] = self._remember(keys[n], texts[place[keys[n]]], young)
-        return (columns, rows, [text for text in known if text is not None]), len(fresh)
+        texts = _beginning(known, self._page_bytes)
+        if rows and not texts:
+            return None
+        return Page(columns, rows[: len(texts)], texts, is_cut=len(texts) < len(rows)), len(fresh)
 
     def _recalled(self, keys: list[Key], young: CachedTexts, old: CachedTexts) -> list[bytes | None]:
         """Return what is remembered under each key; what was old is young again."""
@@ -122,6 +177,18 @@ class FeatureCache:
         young[key] = text
         self._size += len(text) + _OVERHEAD
         return text
+
+
+def _beginning(texts: list[bytes | None], most_bytes: int) -> list[bytes]:
+    """Return texts up to the first that is missing, or with the one that makes them larger than so many bytes."""
+    beginning: list[bytes] = []
+    left = most_bytes
+    for text in texts:
+        if text is None or left <= 0:
+            break
+        beginning.append(text)
+        left -= len(text)
+    return beginning
 
 
 def _lined_up(store: Store, layer: Layer, query: FeatureQuery) -> bool:

@@ -38,6 +38,12 @@ class Asked:
         self.queries.append(query)
         return self._store.rows(query)
 
+    def read_rows(self, query: FeatureQuery, take: Any) -> None:
+        if query.fids is not None:
+            self._before_rows()
+        self.queries.append(query)
+        self._store.read_rows(query, take)
+
     def said(self) -> list[str]:
         """Return the kinds of statements since the last time: "whole", "keys" or "rows"."""
         kinds = ["rows" if one.fids is not None else "keys" if one.fields == () else "whole" for one in self.queries]

@@ -28,6 +28,7 @@ from twin_model.temporal import Instant
 from twin_model.view import View
 
 __all__ = [
+    "FIRST_ROWS",
     "ChangesetQuery",
     "ChangesetRecord",
     "DeliveredState",
@@ -46,6 +47,10 @@ __all__ = [
     "StoreWrites",
     "Summary",
 ]
+
+
+FIRST_ROWS = 24
+"""Rows that may be large are read so many at first, and then as many as there is room for."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,12 @@ class FeatureQuery:
 
     def with_(self, **changes: Any) -> "FeatureQuery":
         return replace(self, **changes)
+
+    @property
+    def finds_few(self) -> bool:
+        """Whether it cannot find more than some dozens of rows."""
+        named = None if self.ids is None or self.states else len(self.ids)
+        return min(count for count in (self.limit, named, FIRST_ROWS + 1) if count is not None) <= FIRST_ROWS
 
 
 @dataclass(frozen=True)
@@ -276,6 +287,11 @@ class StoreReads(Protocol):
 
     def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         """Return columns and plain rows, geometry as WKB: for encoders that make no frame of them."""
+        ...
+
+    def read_rows(self, query: FeatureQuery, take: Callable[[tuple[str, ...], list[tuple[Any, ...]]], int]) -> None:
+        """Hand columns and plain rows to `take`, `FIRST_ROWS` of them and then at most as many as it asks for; at 0 the
+        rest is not read. So whoever has little room need not hold all rows at once."""
         ...
 
     def count(self, query: FeatureQuery) -> int: ...

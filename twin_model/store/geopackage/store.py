@@ -7,7 +7,7 @@ Here connections live and answers become frames; the statements are made in `sel
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from copy import copy
 from pathlib import Path
@@ -28,6 +28,7 @@ from twin_model.filter import register_functions
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import (
+    FIRST_ROWS,
     DeliveredState,
     Described,
     FeatureQuery,
@@ -365,6 +366,15 @@ class GeoPackageStore(GeoPackageHistory):
     def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
         cursor, columns = self._run(self._catalogue[query.layer], query)
         return columns, cursor.fetchall()
+
+    def read_rows(self, query: FeatureQuery, take: Callable[[tuple[str, ...], list[tuple[Any, ...]]], int]) -> None:
+        cursor, columns = self._run(self._catalogue[query.layer], query)
+        wanted = FIRST_ROWS
+        try:
+            while wanted > 0 and (rows := cursor.fetchmany(wanted)):
+                wanted = take(columns, rows)
+        finally:
+            cursor.close()
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
         layer = self._catalogue[query.layer]

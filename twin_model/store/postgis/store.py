@@ -6,9 +6,10 @@ tables in `schema`; how a server is reached stands in `server`.
 """
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from copy import copy
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 from zoneinfo import ZoneInfo
@@ -25,6 +26,7 @@ from twin_model.errors import StoreError, StoreTooNew
 from twin_model.layer import Layer
 from twin_model.plan import LayerPlan, Plan, Progress, unwatched
 from twin_model.store.base import (
+    FIRST_ROWS,
     DeliveredState,
     Described,
     FeatureQuery,
@@ -233,17 +235,19 @@ class PostgisStore(PostgisHistory):
     def _all(self, text: str, *parameters: Any) -> PlainRows:
         return self._fetched(lambda connection: _rows(connection, text, parameters))
 
-    def _fetched(self, ask: Callable[[Connection], PlainRows]) -> PlainRows:
-        """Return what is asked of a connection; where the server was started anew in between, it is asked again."""
+    def _fetched(
+        self, ask: Callable[[Connection], PlainRows], may_repeat: Callable[[], bool] = lambda: True
+    ) -> PlainRows:
+        """Return what is asked of a connection; where the server was started anew in between, it is asked again if it may."""
         for again in (True, False):
             with self._lent() as connection:
                 try:
                     return ask(connection)
                 except psycopg.OperationalError:
-                    if not (again and connection.closed):
+                    if not (again and connection.closed and may_repeat()):
                         raise
                 except psycopg.errors.FeatureNotSupported:  # a column has another type than when this was prepared
-                    if not again:
+                    if not (again and may_repeat()):
                         raise
                     connection.close()
             self._open_pool().check()
@@ -301,6 +305,28 @@ class PostgisStore(PostgisHistory):
 
     def rows(self, query: FeatureQuery) -> tuple[tuple[str, ...], PlainRows]:
         return self._run(self._catalogue[query.layer], query)
+
+    def read_rows(self, query: FeatureQuery, take: Callable[[tuple[str, ...], PlainRows], int]) -> None:
+        if query.finds_few:  # a statement that is kept prepared
+            columns, rows = self.rows(query)
+            if rows:
+                take(columns, rows)
+            return
+        handed_over = False
+
+        def ask(connection: Connection) -> PlainRows:
+            nonlocal handed_over
+            made, written = self._select(connection, self._catalogue[query.layer], query)
+            if not written:
+                return []
+            wanted = FIRST_ROWS
+            with closing(_streamed(connection, made)) as rows:
+                while wanted > 0 and (chunk := list(islice(rows, wanted))):
+                    handed_over = True
+                    wanted = take(made.columns, chunk)
+            return []
+
+        self._fetched(ask, may_repeat=lambda: not handed_over)
 
     def frames(self, query: FeatureQuery, rows: int = 50_000) -> Iterator[gpd.GeoDataFrame]:
         layer = self._catalogue[query.layer]
@@ -496,6 +522,13 @@ class PostgisStore(PostgisHistory):
     def rebuild(self, counters: Iterable[LayerCounters]) -> None:
         with self._writing() as connection:
             upkeep.rebuild(connection, self._catalogue, self._address.schema, self._crs, counters)
+
+
+def _streamed(connection: Connection, made: Select) -> Generator[tuple[Any, ...], None, None]:
+    """Yield rows while the server still sends: at most some dozens wait in memory, where the client library knows how."""
+    size = FIRST_ROWS if psycopg.capabilities.has_stream_chunked() else 1
+    with connection.cursor() as cursor:
+        yield from cursor.stream(cast("sql.SQL", made.text), made.parameters or None, binary=True, size=size)
 
 
 def _rows(connection: Connection, text: str, parameters: tuple[Any, ...]) -> PlainRows:
