@@ -7,7 +7,6 @@ waiting happens inside `evaluate` (`Visit.settle`) and not in `wait_for_function
 
 import json
 import math
-import os
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -18,10 +17,9 @@ from urllib.parse import quote
 import geopandas as gpd
 import pytest
 import shapely
-from chromium import FLAGS
 from matplotlib.image import imread
-from playwright.sync_api import Browser, expect, sync_playwright
-from viewer_visit import CHROMIUM, VIEWPORT, Visit
+from playwright.sync_api import Browser, expect
+from viewer_visit import VIEWPORT, Visit
 
 from ingest.draft import Draft
 from twin_model.changeset import Changeset, Source
@@ -47,39 +45,6 @@ PAUSE = """() => {
   if (button.getAttribute('aria-label') === '暂停播放') button.click();
 }"""
 """Looks and clicks at once: on a slow machine the last change may have come between a look and a click."""
-expect.set_options(timeout=60_000)
-BUILT = Path(__file__).resolve().parents[2] / "viewer" / "dist" / "index.html"
-pytestmark = pytest.mark.skipif(
-    not Path(CHROMIUM).is_file() and os.environ.get("CI") != "true",
-    reason=f"{CHROMIUM} is missing: the viewer is NOT tested here",
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
-
-
-@pytest.fixture(scope="module")
-def opened(browser: Browser, served_town: str) -> Iterator[Visit]:
-    """One visit for the module: loading the town takes most of the time."""
-    assert BUILT.is_file(), f"{BUILT} is missing. Build it: npm ci && npm run build, in viewer/"
-    visit = Visit(browser, served_town)
-    visit.open()
-    visit.opening_troubles = list(visit.troubles)
-    yield visit
-    visit.page.close()
-
-
-@pytest.fixture
-def visit(opened: Visit) -> Iterator[Visit]:
-    """The visit, which must end without a single trouble."""
-    opened.troubles.clear()
-    yield opened
-    assert opened.troubles == []
 
 
 def inside_of(geometry: dict[str, Any]) -> tuple[float, float]:
