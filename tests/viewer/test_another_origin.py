@@ -59,7 +59,12 @@ def test_a_page_of_a_named_origin_asks_with_headers_and_holds_what_it_got(
         first = page.evaluate(ASK, [items, HEADERS])
         again = page.evaluate(ASK, [items, HEADERS | {"If-None-Match": first["etag"], "Cache-Control": "no-cache"}])
 
-    assert first | {"etag": ""} == {"status": 200, "seen": ["etag", "link", "content-crs"], "etag": "", "features": True}
+    assert first | {"etag": ""} == {
+        "status": 200,
+        "seen": ["etag", "link", "content-crs"],
+        "etag": "",
+        "features": True,
+    }
     assert again["status"] == 304
 
 

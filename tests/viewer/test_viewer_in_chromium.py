@@ -365,8 +365,12 @@ def test_screenshot_of_classed_layers_carries_the_highest_class_and_the_approval
     picture, strip = imread(tmp_path / "town.png"), VIEWPORT["height"]
     assert re.fullmatch(r".+_秘密\.png", download.value.suggested_filename)
     assert picture.shape[1] == VIEWPORT["width"] and 20 < picture.shape[0] - strip < 40
-    assert picture[strip:, :250, :3].min() < 0.4 and picture[strip:, -100:, :3].min() > 0.99, "words, then an empty strip"
-    visit.run("() => twin.layers.all.forEach((layer) => { layer.config.classification = layer.config.map_approval = null; })")
+    assert picture[strip:, :250, :3].min() < 0.4 and picture[strip:, -100:, :3].min() > 0.99, (
+        "words, then an empty strip"
+    )
+    visit.run(
+        "() => twin.layers.all.forEach((layer) => { layer.config.classification = layer.config.map_approval = null; })"
+    )
 
 
 def test_language_switch_turns_titles_and_back(visit: Visit) -> None:

@@ -9,10 +9,10 @@ export class Address {
   private timer: number | undefined;
 
   constructor(private readonly parts: Parts) {
-    const { town, layers, underground, selection, scenes, time, language } = parts;
+    const { town, layers, underground, selection, scenes, time, light, language } = parts;
     const remember = () => this.remember();
     town.scene.camera.moveEnd.addEventListener(remember);
-    for (const part of [layers, underground, selection, scenes, time]) part.changed(remember);
+    for (const part of [layers, underground, selection, scenes, time, light]) part.changed(remember);
     language.shown(remember);
     addEventListener("hashchange", () => location.reload());
   }
@@ -35,7 +35,7 @@ export class Address {
   }
 }
 
-function stateOf({ town, layers, underground, selection, scenes, time, language }: Parts): State {
+function stateOf({ town, layers, underground, selection, scenes, time, light, language }: Parts): State {
   return {
     camera: town.cameraState(),
     layers: layers.all.filter((layer) => layer.visible).map((layer) => layer.id),
@@ -44,6 +44,7 @@ function stateOf({ town, layers, underground, selection, scenes, time, language 
     selection: selection.identity,
     scene: scenes.current?.id,
     day: time.day,
+    hour: light.hour,
     lang: language.code,
   };
 }

@@ -34,6 +34,7 @@ const PATHS = {
   home: "M4 11 12 4l8 7M6 10v10h12V10M10 20v-6h4v6",
   north: "M12 3v18M12 3l5 8M12 3 7 11",
   underground: "M3 9h18M6 9V4h5v5M14 9V6h4v3M5 14h9a3 3 0 0 1 3 3v4M5 18h6",
+  light: "M12 8a4 4 0 1 0 0 8 4 4 0 0 0 0-8ZM12 2v2M12 20v2M2 12h2M20 12h2M5 5l1.5 1.5M17.5 17.5 19 19M19 5l-1.5 1.5M6.5 17.5 5 19",
   length: "M4 17 17 4l3 3L7 20ZM8 13l2 2M11 10l2 2M14 7l2 2",
   height: "M12 3v18M8 7l4-4 4 4M8 17l4 4 4-4",
   area: "M5 6 18 4l2 12-9 5-7-6ZM9 12h6M12 9v6",

@@ -59,6 +59,7 @@ export class Keys {
 /** Whether a key belongs to the control that has the focus. */
 function typing(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
+  if (target instanceof HTMLSelectElement) return key !== "Escape";
   if (target instanceof HTMLInputElement && target.type !== "checkbox") return key !== "Escape";
   const operated = target.closest("button, a, summary, input, dialog");
   return operated !== null && (key === "Enter" || key === " " || (key.startsWith("Arrow") && operated instanceof HTMLInputElement));

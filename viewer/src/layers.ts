@@ -6,9 +6,6 @@ import type { LayerConfig, TownConfig } from "./api";
 import type { DrapedImagery } from "./imagery";
 import type { Time } from "./time";
 
-/** Even light from all sides; without it walls turned from the sun would be black. */
-const AMBIENT = [0.56, 0.57, 0.6] as const;
-
 export class TownLayer {
   visible = false;
   opacity = 1;
@@ -42,6 +39,8 @@ export class Layers {
   readonly all: TownLayer[];
   private readonly byId: Map<string, TownLayer>;
   private readonly listeners: (() => void)[] = [];
+  /** Spherical harmonics of the light from all sides. Tiles that are loaded hold this very array: it is changed, not replaced. */
+  private readonly evenLight = Array.from({ length: 9 }, () => new Cartesian3());
 
   constructor(
     config: TownConfig,
@@ -101,6 +100,11 @@ export class Layers {
     this.apply();
   }
 
+  /** Even light from all sides; without it walls turned from the sun would be black. */
+  set ambient([red, green, blue]: readonly [number, number, number]) {
+    Cartesian3.fromElements(red, green, blue, this.evenLight[0]);
+  }
+
   /** Whether all that is visible has been loaded for this camera. */
   get loaded(): boolean {
     return this.visible.every((layer) => !layer.solid || (layer.tileset?.tilesLoaded ?? false));
@@ -132,7 +136,7 @@ export class Layers {
       enableCollision: false,
     });
     tileset.environmentMapManager.enabled = false;
-    tileset.imageBasedLighting.sphericalHarmonicCoefficients = [new Cartesian3(...AMBIENT), ...Array<Cartesian3>(8).fill(Cartesian3.ZERO)];
+    tileset.imageBasedLighting.sphericalHarmonicCoefficients = this.evenLight;
     tileset.tileFailed.addEventListener(() => this.failed(layer));
     layer.tileset = tileset;
     dress(layer, tileset, this.time);

@@ -11,6 +11,8 @@ import { Keys } from "./keys";
 import { Labels } from "./labels";
 import { Layers } from "./layers";
 import { Legend } from "./legend";
+import { Light } from "./light";
+import { LightPanel } from "./lightpanel";
 import { markingOf } from "./marking";
 import { Notice } from "./notice";
 import { showFirstView } from "./opening";
@@ -20,6 +22,7 @@ import { type State, fromHash } from "./permalink";
 import { Picker } from "./pick";
 import { Pointer } from "./pointer";
 import { addProbe } from "./probe";
+import { Quality, asStep } from "./quality";
 import { Readout } from "./readout";
 import { TownScene } from "./scene";
 import { Scenes } from "./scenes";
@@ -82,10 +85,11 @@ function makeModel({ page, config, api }: Services, failures: Failures): Model {
   const tiles = new VectorTiles(api, time, (layer) => failures.vectorTiles(layer));
   const drape = new DrapedImagery(town, tiles, config.town.extent);
   const layers = new Layers(config, town.scene, drape, time, (layer) => failures.tileset(layer.config), test);
+  const light = new Light(town, layers, time, new Quality(asStep(query.get("quality")) ?? (test ? "low" : undefined)));
   const underground = new Underground(town, layers);
   const picker = new Picker(town, layers, tiles);
   const selection = new Selection(town, layers);
-  return { town, time, tiles, drape, layers, underground, picker, selection };
+  return { town, time, tiles, drape, layers, light, underground, picker, selection };
 }
 
 function makeControls(services: Services, model: Model): Controls {
@@ -96,8 +100,9 @@ function makeControls(services: Services, model: Model): Controls {
   const scenes = new Scenes(page.interface, config.scenes, town, layers, underground, time, language);
   const timeline = new Timeline(page.interface, time, language);
   const readout = new Readout(page.interface, page.credits, town, api, underground, language);
+  const lightPanel = new LightPanel(page.interface, model.light, language);
   const tools = makeToolbox(services, model);
-  return { search, panel, scenes, timeline, readout, tools };
+  return { search, panel, scenes, timeline, readout, lightPanel, tools };
 }
 
 /** The top of the window and its left side: title, search, language, layer tree. */
@@ -120,7 +125,7 @@ function makeToolbox({ page, api, notice, language }: Services, { town, picker }
 
 /** Toolbar, keyboard and address: what gives commands to the other parts. */
 function addCommands(parts: Parts): void {
-  const { page, config, town, layers, tools, underground, language } = parts;
+  const { page, config, town, layers, tools, underground, lightPanel, language } = parts;
   const address = new Address(parts);
   const commands: Commands = {
     home: () => void town.goHome(),
@@ -130,7 +135,7 @@ function addCommands(parts: Parts): void {
     share: () => void address.share(),
     help: () => keys.toggleHelp(),
   };
-  new Toolbar(page.interface, commands, tools, underground, language);
+  new Toolbar(page.interface, commands, tools, underground, lightPanel, language);
   const keys = new Keys(page.interface, shortcuts(parts, commands), language);
 }
 

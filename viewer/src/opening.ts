@@ -4,7 +4,7 @@ import type { Parts } from "./parts";
 import type { State } from "./permalink";
 
 export function showFirstView(parts: Parts, state: State): void {
-  const { config, scenes, layers, underground, time, town, selection } = parts;
+  const { config, scenes, layers, underground, time, light, town, selection } = parts;
   const first = config.scenes[0];
   const scene = state.scene ? scenes.get(state.scene) : undefined;
   if (scene) scenes.dress(scene);
@@ -12,6 +12,7 @@ export function showFirstView(parts: Parts, state: State): void {
   if (state.layers) layers.show(state.layers, state.transparency);
   if (state.ground !== undefined) underground.ground = state.ground;
   if (state.day) time.day = state.day;
+  if (state.hour !== undefined) light.hour = state.hour;
   const camera = state.camera ?? scene?.camera ?? first?.camera;
   void (camera ? town.flyTo(camera, 0) : town.goHome(0));
   if (state.selection) selection.set(state.selection);

@@ -2,6 +2,8 @@
 import type { Api, TownConfig } from "./api";
 import type { DrapedImagery } from "./imagery";
 import type { Layers } from "./layers";
+import type { Light } from "./light";
+import type { LightPanel } from "./lightpanel";
 import type { Notice } from "./notice";
 import type { Panel } from "./panel";
 import type { Picker } from "./pick";
@@ -40,6 +42,7 @@ export interface Model {
   tiles: VectorTiles;
   drape: DrapedImagery;
   layers: Layers;
+  light: Light;
   underground: Underground;
   picker: Picker;
   selection: Selection;
@@ -52,6 +55,7 @@ export interface Controls {
   scenes: Scenes;
   timeline: Timeline;
   readout: Readout;
+  lightPanel: LightPanel;
   tools: Toolbox;
 }
 

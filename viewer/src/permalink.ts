@@ -13,6 +13,8 @@ export interface State {
   scene?: string;
   /** The day on show; absent is now. */
   day?: string;
+  /** The hour of its light by the town's clock, 0 to 24. */
+  hour?: number;
   lang?: Lang;
 }
 
@@ -30,6 +32,7 @@ export function toHash(state: State): string {
   if (state.selection) words.set("feature", `${state.selection.collectionId}/${state.selection.featureId}`);
   if (state.scene) words.set("scene", state.scene);
   if (state.day) words.set("t", state.day);
+  if (state.hour !== undefined) words.set("hour", String(Number(state.hour.toFixed(2))));
   if (state.lang) words.set("lang", state.lang);
   return `#${words.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%2F", "/")}`;
 }
@@ -39,6 +42,7 @@ export function fromHash(hash: string): State {
   const words = new URLSearchParams(hash.replace(/^#/, ""));
   const feature = words.get("feature")?.match(/^([^/]+)\/(.+)$/);
   const lang = words.get("lang");
+  const hour = Number(words.get("hour") ?? Number.NaN);
   const ground = Number(words.get("ground") ?? Number.NaN);
   return {
     camera: cameraFrom(words.get("camera")),
@@ -54,6 +58,7 @@ export function fromHash(hash: string): State {
     selection: feature ? { collectionId: feature[1]!, featureId: feature[2]! } : undefined,
     scene: words.get("scene") ?? undefined,
     day: asDay(words.get("t")),
+    hour: hour >= 0 && hour <= 24 ? hour : undefined,
     lang: lang === "zh" || lang === "en" ? lang : undefined,
   };
 }

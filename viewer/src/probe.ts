@@ -2,6 +2,7 @@
 import { Cartesian2 } from "@cesium/engine";
 import type { CameraState, TownConfig } from "./api";
 import type { Layers } from "./layers";
+import type { Light } from "./light";
 import type { Parts } from "./parts";
 import type { Identity } from "./pick";
 import type { TownScene } from "./scene";
@@ -23,6 +24,7 @@ export interface Probe {
   selectionDrawn: () => boolean;
   drawingCount: () => number;
   layers: Layers;
+  light: Light;
   underground: Underground;
   tools: Toolbox;
   time: Time;
@@ -35,7 +37,7 @@ declare global {
 }
 
 export function addProbe(parts: Parts): void {
-  const { town, config, picker, selection, scenes, panel, layers, underground, tools, time } = parts;
+  const { town, config, picker, selection, scenes, panel, layers, light, underground, tools, time } = parts;
   window.twin = {
     viewer: town.widget,
     config,
@@ -49,7 +51,7 @@ export function addProbe(parts: Parts): void {
     camera: () => town.cameraState(),
     selectionDrawn: () => selection.drawn && panel.open,
     drawingCount: () => town.drawings.count,
-    layers, underground, tools, time,
+    layers, light, underground, tools, time,
   };
 }
 

@@ -1,7 +1,7 @@
 /** Globe, terrain, light and camera; nothing is requested from another host. */
 import {
   CameraEventType, Cartesian2, Cartesian3, Cartographic, CesiumTerrainProvider, CesiumWidget, Color, Credit, CreditDisplay,
-  CustomHeightmapTerrainProvider, DirectionalLight, EasingFunction, GeographicTilingScheme, HeadingPitchRange, type ImageryLayer, JulianDate,
+  CustomHeightmapTerrainProvider, EasingFunction, GeographicTilingScheme, HeadingPitchRange, type ImageryLayer, JulianDate,
   KeyboardEventModifier, Math as CesiumMath, Matrix4, type PerspectiveFrustum, Rectangle, type Scene, SceneTransforms, Transforms, buildModuleUrl,
 } from "@cesium/engine";
 import type { CameraState, Extent, TownConfig } from "./api";
@@ -10,10 +10,7 @@ import { Drawings } from "./drawings";
 // Beside this page, under whatever prefix it lies: CesiumJS asks for its folder when it first needs a worker.
 Object.assign(globalThis, { CESIUM_BASE_URL: new URL("cesium/", document.baseURI).href });
 
-export const SKY = Color.fromCssColorString("#dbe6ec");
-const LAND = Color.fromCssColorString("#e9ebe4");
-/** Where the sunlight goes: east, north, up of the town's centre. */
-const SUNLIGHT = new Cartesian3(0.5, 0.62, -0.78);
+const LAND = Color.fromCssColorString("#e2e7da");
 /** Degrees of land around the town, to the horizon of its highest views. */
 const AROUND = 1.5;
 /** Nothing in the twin moves with the sun or the stars, so one instant serves all frames. */
@@ -26,11 +23,16 @@ export class TownScene {
   readonly crs: string;
   /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
   readonly heightOffset: number;
+  /** Longitude, latitude and ellipsoidal height of the town's centre. */
+  readonly center: TownConfig["town"]["center"];
+  /** Colour behind all that is drawn, above ground. */
+  sky = Color.fromCssColorString("#dbe6ec");
 
-  constructor(container: HTMLElement, credits: HTMLElement, private readonly config: TownConfig, private readonly test: boolean) {
+  constructor(container: HTMLElement, credits: HTMLElement, private readonly config: TownConfig, readonly test: boolean) {
     keepAttribution();
     this.crs = config.town.storage_crs;
     this.heightOffset = config.town.height_offset;
+    this.center = config.town.center;
     this.widget = new CesiumWidget(container, {
       baseLayer: false,
       terrainProvider: levelSurface(config.town.center[2]),
@@ -231,16 +233,9 @@ export class TownScene {
 
   private dress(): void {
     const { scene } = this;
-    scene.backgroundColor = SKY;
+    scene.backgroundColor = this.sky;
     scene.fog.enabled = false;
     scene.highDynamicRange = false;
-    const centre = Cartesian3.fromDegrees(...this.config.town.center);
-    const direction = Matrix4.multiplyByPointAsVector(
-      Transforms.eastNorthUpToFixedFrame(centre),
-      SUNLIGHT,
-      new Cartesian3(),
-    );
-    scene.light = new DirectionalLight({ direction: Cartesian3.normalize(direction, direction), intensity: 2.1 });
     const { globe } = scene;
     globe.baseColor = LAND;
     // A town needs no antipodes: through see-through ground the far side of the earth would shine up.
@@ -248,8 +243,6 @@ export class TownScene {
     globe.cartographicLimitRectangle = Rectangle.fromDegrees(west - AROUND, south - AROUND, east + AROUND, north + AROUND);
     globe.showGroundAtmosphere = false;
     globe.depthTestAgainstTerrain = true;
-    globe.lambertDiffuseMultiplier = 0.9;
-    globe.vertexShadowDarkness = 0.35;
     globe.maximumScreenSpaceError = this.test ? 4 : 2;
   }
 

@@ -6,11 +6,12 @@ import type { Tool } from "./tools/tool";
 import type { Toolbox } from "./tools/toolbox";
 
 export function shortcuts(parts: Parts, commands: Commands): Key[] {
-  const { underground, search, scenes, timeline, tools } = parts;
+  const { underground, lightPanel, search, scenes, timeline, tools } = parts;
   return [
     ...cameraKeys(parts),
     { shown: "H", word: "key_home", keys: { h: commands.home } },
     { shown: "U", word: "key_underground", keys: { u: () => underground.toggle() } },
+    { shown: "L", word: "key_light", keys: { l: () => lightPanel.toggle() } },
     { shown: "/", word: "key_search", keys: { "/": () => search.focus() } },
     ...toolKeys(tools),
     { shown: "P", word: "key_play", keys: { p: () => scenes.toggle() } },
@@ -44,7 +45,8 @@ function toolKeys(tools: Toolbox): Key[] {
 }
 
 /** End what is nearest to the user: the active tool, else the scene, else the selection, else the results. */
-function escape({ tools, scenes, selection }: Parts): void {
+function escape({ tools, scenes, selection, lightPanel }: Parts): void {
+  if (lightPanel.close()) return;
   if (tools.active) tools.stop();
   else if (scenes.current) scenes.leave();
   else if (selection.identity) selection.set(undefined);

@@ -1,5 +1,6 @@
 /** The buttons at the right: commands, and the tools of `tools/tool.ts`. */
 import { type IconName, button, element, icon, name } from "./dom";
+import type { LightPanel } from "./lightpanel";
 import type { Tool } from "./tools/tool";
 import type { Toolbox } from "./tools/toolbox";
 import type { Underground } from "./underground";
@@ -23,12 +24,14 @@ export class Toolbar {
     private readonly commands: Commands,
     private readonly tools: Toolbox,
     private readonly underground: Underground,
+    private readonly light: LightPanel,
     private readonly language: Language,
   ) {
     parent.append(this.bar);
     language.shown(() => this.render());
     tools.changed(() => this.render());
     underground.changed(() => this.render());
+    light.changed(() => this.render());
   }
 
   private render(): void {
@@ -43,8 +46,11 @@ export class Toolbar {
   }
 
   private ground(): HTMLElement {
-    const { underground } = this;
-    return group(this.button("underground", "underground", "underground", () => underground.toggle(), underground.on));
+    const { underground, light } = this;
+    return group(
+      this.button("underground", "underground", "underground", () => underground.toggle(), underground.on),
+      this.button("light", "light", "light", () => light.toggle(), light.open),
+    );
   }
 
   private pointerTools(): HTMLElement {

@@ -1,7 +1,7 @@
 /** The ground made see-through, so that what lies below can be seen and reached. */
 import { Cartesian2, Cartographic, Color, NearFarScalar } from "@cesium/engine";
 import type { Layers } from "./layers";
-import { SKY, type TownScene } from "./scene";
+import type { TownScene } from "./scene";
 
 const SEE_THROUGH = 0.28;
 const EARTH = Color.fromCssColorString("#d5cec1");
@@ -72,7 +72,7 @@ export class Underground {
     const { scene } = this.town;
     const { longitude, latitude, height } = scene.camera.positionCartographic;
     const ground = scene.globe.getHeight(new Cartographic(longitude, latitude));
-    scene.backgroundColor = ground !== undefined && height < ground ? EARTH : SKY;
+    scene.backgroundColor = ground !== undefined && height < ground ? EARTH : this.town.sky;
   }
 
   changed(listener: () => void): void {
