@@ -2,21 +2,24 @@
 // with a slash. CesiumJS is bundled from its published modules; its workers
 // and the few assets a town needs are copied as they are: nothing is fetched from another host, ever. MapLibre is not part
 // of the twin: Python puts it into the flat maps of a notebook (tiles/flat_map.py).
-import { cpSync, createReadStream, existsSync, mkdirSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { cpSync, createReadStream, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { dirname, extname, join, resolve } from "node:path";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { defineConfig } from "vite";
 
 const ENGINE = resolve(import.meta.dirname, "node_modules/@cesium/engine");
 const MAPLIBRE = resolve(import.meta.dirname, "node_modules/maplibre-gl");
 const BASE = "/viewer/";
+// Named by its version, so that browsers may keep what is in it for good (`api_config/web/viewer_files.py`).
+const CESIUM = `cesium-${JSON.parse(readFileSync(join(ENGINE, "package.json"), "utf-8")).version}`;
 const COPIED = {
-  "cesium/Workers": join(ENGINE, "Build/Workers"),
+  [`${CESIUM}/Workers`]: join(ENGINE, "Build/Workers"),
   // Orientation of the earth, asked for with every frame's sun direction.
-  "cesium/Assets/IAU2006_XYS": join(ENGINE, "Source/Assets/IAU2006_XYS"),
+  [`${CESIUM}/Assets/IAU2006_XYS`]: join(ENGINE, "Source/Assets/IAU2006_XYS"),
   // The attribution's logo.
-  "cesium/Assets/Images": join(ENGINE, "Source/Assets/Images"),
-  "cesium/Assets/approximateTerrainHeights.json": join(ENGINE, "Source/Assets/approximateTerrainHeights.json"),
-  "cesium/ThirdParty/draco_decoder.wasm": join(ENGINE, "Source/ThirdParty/draco_decoder.wasm"),
+  [`${CESIUM}/Assets/Images`]: join(ENGINE, "Source/Assets/Images"),
+  [`${CESIUM}/Assets/approximateTerrainHeights.json`]: join(ENGINE, "Source/Assets/approximateTerrainHeights.json"),
+  [`${CESIUM}/ThirdParty/draco_decoder.wasm`]: join(ENGINE, "Source/ThirdParty/draco_decoder.wasm"),
   "cesium/LICENSE.md": join(ENGINE, "LICENSE.md"),
   "maplibre/maplibre-gl.js": join(MAPLIBRE, "dist/maplibre-gl.js"),
   "maplibre/maplibre-gl.css": join(MAPLIBRE, "dist/maplibre-gl.css"),
@@ -46,8 +49,25 @@ function copiedFiles() {
         mkdirSync(dirname(target), { recursive: true });
         cpSync(source, target, { recursive: true });
       }
+      compress(folder);
     },
   };
+}
+
+const COMPRESSED = new Set([".js", ".css", ".html", ".svg", ".json", ".wasm"]);
+/** Bytes below which compressing saves no packet. */
+const WORTH_COMPRESSING = 1400;
+
+/** Write each file that can be smaller a second and third time, compressed: the service sends those. */
+function compress(folder) {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    const path = join(entry.parentPath ?? entry.path, entry.name);
+    if (!entry.isFile() || !COMPRESSED.has(extname(path))) continue;
+    const content = readFileSync(path);
+    if (content.length < WORTH_COMPRESSING) continue;
+    writeFileSync(`${path}.gz`, gzipSync(content, { level: 9 }));
+    writeFileSync(`${path}.br`, brotliCompressSync(content, { params: { [constants.BROTLI_PARAM_QUALITY]: 10 } }));
+  }
 }
 
 // What CesiumJS styles in ways that `style-src 'self'` forbids, said in ways it allows.
@@ -87,6 +107,7 @@ function strictStyle() {
 export default defineConfig(({ command }) => ({
   base: command === "serve" ? BASE : "./",
   plugins: [copiedFiles(), strictStyle()],
+  define: { CESIUM_FOLDER: JSON.stringify(CESIUM) },
   build: { target: "es2022", chunkSizeWarningLimit: 6000, modulePreload: { polyfill: false } },
   // `npm run dev` shows the service of TWIN_URL (default: a service on this machine) with the sources of this folder.
   server:

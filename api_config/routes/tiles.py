@@ -1,6 +1,6 @@
 """Vector tiles: `/collections/{c}/tiles/{tms}/{z}/{row}/{col}` and their metadata (OGC API - Tiles)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -12,8 +12,9 @@ from api_config.ogc.resources import extent_of
 from api_config.web.answer import VARY, answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
+from api_config.web.kept_answers import caching, version_of
 from api_config.web.lanes import get_route
-from api_config.web.openapi import WHOLE, add_parameters, get_operation, path_parameter
+from api_config.web.openapi import WHOLE, add_parameters, get_operation, path_parameter, query_parameter
 from tiles.grid import TILE_MATRIX_SETS, TileMatrixSet, tile_matrix_set
 from tiles.mvt import encode_layer, encode_tile
 from twin_model.changeset import Box
@@ -34,6 +35,7 @@ __all__ = [
     "holds_rows",
     "tile_answer",
     "tile_state",
+    "tiles_version",
     "tileset_of",
 ]
 
@@ -51,7 +53,7 @@ _REL = "http://www.opengis.net/def/rel/ogc/1.0"
 def tile(request: Request) -> Response:
     """Answer one tile of one layer; an empty one within range is 204, one out of range 404."""
     call = Call(request)
-    call.allow("datetime", "recorded", "f")
+    call.allow("datetime", "recorded", "f", "v")
     call.format(_TILE, "mvt")
     layer = call.layer()
     grid = tile_matrix_set(request.path_params["tms"])
@@ -63,7 +65,14 @@ def tile(request: Request) -> Response:
     if request.method == "HEAD":
         return tile_answer(request, b" " * holds_rows(call, layer, grid, address, view), etag, 0)
     data, dropped = encode_layer_tile(call, layer, grid, address, view)
-    return tile_answer(request, data, etag, dropped)
+    return tile_answer(request, data, etag, dropped, caching(call, lambda: tiles_version(call, layer)))
+
+
+def tiles_version(call: Call, layer: Layer) -> str:
+    """Return what names the state of a layer as its tiles of any place and time show it to the caller."""
+    drawn = [(field.name, field.format, field.queryable) for field in layer.fields]
+    state = state_of(call.town.store, layer, View(policy=call.policy))
+    return version_of("tiles", state, drawn, layer.zoom, call.settings.tile_features)
 
 
 def ensure_within(call: Call, grid: TileMatrixSet) -> tuple[int, int, int]:
@@ -81,10 +90,14 @@ def tile_state(
     return state_of(call.town.store, layer, view, _storage_box(call, layer, grid, *address))
 
 
-def tile_answer(request: Request, data: bytes, etag: str, dropped: int) -> Response:
+def tile_answer(
+    request: Request, data: bytes, etag: str, dropped: int, caching: Mapping[str, str] | None = None
+) -> Response:
+    headers = dict(caching or {})
     if not data:
-        return Response(status_code=204, headers={"ETag": etag, "Cache-Control": "no-cache", "Vary": VARY})
-    headers = {"X-Features-Dropped": str(dropped)} if dropped else {}
+        return Response(status_code=204, headers={"ETag": etag, "Cache-Control": "no-cache", "Vary": VARY} | headers)
+    if dropped:
+        headers["X-Features-Dropped"] = str(dropped)
     return answer(request, b"" if request.method == "HEAD" else data, MVT, etag=etag, headers=headers)
 
 
@@ -273,6 +286,7 @@ def _tile_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
     name = path_parameter("tileMatrixSetId", {"type": "string", "enum": list(TILE_MATRIX_SETS)})
     add_parameters(tileset, name)
     add_parameters(tile, name, *(path_parameter(part, WHOLE) for part in ("tileMatrix", "tileRow", "tileCol")))
+    add_parameters(tile, query_parameter("v", {"type": "string"}))
     tile["get"]["responses"]["204"] = {"description": "No feature in this tile"}
     return {
         f"{here}/tiles": tilesets,

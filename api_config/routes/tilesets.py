@@ -10,8 +10,9 @@ from starlette.responses import Response
 from api_config.web.answer import answer, answer_json, etag_of, not_modified
 from api_config.web.call import Call
 from api_config.web.family import OpenApiPaths, RouteFamily, per_layer
+from api_config.web.kept_answers import caching, version_of
 from api_config.web.lanes import get_route
-from api_config.web.openapi import JSON, TEXT, WHOLE, add_parameters, get_operation, path_parameter
+from api_config.web.openapi import JSON, TEXT, WHOLE, add_parameters, get_operation, path_parameter, query_parameter
 from tiles.terrain import MEDIA_TYPE, NORMALS, encode_terrain_tile, is_available, layer_json
 from tiles.town_tiles import TownTiles, all_time
 from twin_model.crs import CRS84, transform_xy
@@ -21,7 +22,7 @@ from twin_model.relief.ground import SOURCES
 from twin_model.store.freshness import state_of
 from twin_model.view import OPEN, View
 
-__all__ = ["FAMILY", "is_open_ground", "terrain_tile_bytes"]
+__all__ = ["FAMILY", "is_open_ground", "terrain_tile_bytes", "terrain_version", "tileset_version"]
 
 _FOREVER = 31_536_000
 TERRAIN_ZOOM = 16
@@ -46,7 +47,7 @@ def tileset(request: Request) -> Response:
     Without `datetime` it holds the states of all time with the days on which they begin and end.
     """
     call = Call(request)
-    call.allow("recorded", "datetime")
+    call.allow("recorded", "datetime", "v")
     layer, view = _solid_layer(call), all_time(call.view())
     key = _node(call) if "level" in request.path_params else None
     tiles = tiles_of(call)
@@ -55,13 +56,19 @@ def tileset(request: Request) -> Response:
     if held is not None:
         return held
     document = tiles.tileset(layer, view, key, _asked(call, view))
-    return answer_json(request, document, etag=etag)
+    return answer_json(request, document, etag=etag, headers=caching(call, lambda: tileset_version(call, layer)))
+
+
+def tileset_version(call: Call, layer: Layer) -> str:
+    """Return what names the state of a layer of all time, as its tilesets show it to the caller."""
+    state = state_of(call.town.store, layer, all_time(View(policy=call.policy)))
+    return version_of("3dtiles", state, tiles_of(call).ground.mark, layer.style, layer.model)
 
 
 def content(request: Request) -> Response:
     """Answer the GLB of a node; its address names its content, so it never changes."""
     call = Call(request)
-    call.allow("recorded", "datetime")
+    call.allow("recorded", "datetime", "v")
     layer = _solid_layer(call)
     key, name = _node(call), request.path_params["name"]
     # Who lost a right is not told that what they hold still stands; everybody's validator stays as it was.
@@ -99,18 +106,29 @@ def _ensure_open_ground(call: Call) -> None:
 def terrain_layer(request: Request) -> Response:
     """Answer the description of the terrain."""
     call = Call(request)
-    call.allow()
+    call.allow("v")
     _ensure_open_ground(call)
     bounds = tiles_of(call).terrain_bounds(call.policy)
     if bounds is None:
         raise LayerNotFound(name="terrain", nearest=["spot_height", "contour"])
-    return answer_json(request, layer_json(bounds, TERRAIN_ZOOM))
+    return answer_json(request, layer_json(bounds, TERRAIN_ZOOM), headers=_terrain_caching(call))
+
+
+def terrain_version(call: Call) -> str:
+    """Return what names the state of the ground and how far it reaches."""
+    tiles = tiles_of(call)
+    reach = (tiles.terrain_bounds(call.policy), call.town.extent())
+    return version_of("terrain", tiles.ground.mark, *reach, call.town.settings.height_offset)
+
+
+def _terrain_caching(call: Call) -> dict[str, str]:
+    return caching(call, lambda: terrain_version(call))
 
 
 def terrain_tile(request: Request) -> Response:
     """Answer a quantized-mesh tile of the ground."""
     call = Call(request)
-    call.allow()
+    call.allow("v")
     _ensure_open_ground(call)
     z, x, y = call.whole("z", "x", "y")
     tiles = tiles_of(call)
@@ -125,7 +143,7 @@ def terrain_tile(request: Request) -> Response:
     if request.method == "HEAD":
         return answer(request, b"", MEDIA_TYPE, etag=etag)
     body = terrain_tile_bytes(tiles, (z, x, y), normals)
-    return answer(request, body, MEDIA_TYPE, etag=etag)
+    return answer(request, body, MEDIA_TYPE, etag=etag, headers=_terrain_caching(call))
 
 
 def terrain_tile_bytes(tiles: TownTiles, address: tuple[int, int, int], normals: bool) -> bytes:
@@ -151,7 +169,9 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
         ),
         "/terrain/{z}/{x}/{y}.terrain": get_operation("terrainTile", "One tile of the ground", mesh, ["lang"]),
     }
-    add_parameters(paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"))
+    kept = query_parameter("v", TEXT)
+    add_parameters(paths["/terrain/layer.json"], kept)
+    add_parameters(paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"), kept)
     return paths | per_layer([layer for layer in layers if layer.model.get("kind")], _solid_paths)
 
 
@@ -165,8 +185,10 @@ def _solid_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
         f"{layer.id}.3dtilesContent", f"Content of the 3D Tiles of {title}", "model/gltf-binary", when, tags
     )
     node = [path_parameter(name, WHOLE) for name in ("level", "x", "y")]
-    add_parameters(part, *node)
-    add_parameters(glb, *node, path_parameter("name", TEXT))
+    kept = query_parameter("v", TEXT)
+    add_parameters(root, kept)
+    add_parameters(part, *node, kept)
+    add_parameters(glb, *node, path_parameter("name", TEXT), kept)
     return {
         f"{here}/3dtiles/tileset.json": root,
         f"{here}/3dtiles/{_NODE}/tileset.json": part,

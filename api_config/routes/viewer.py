@@ -7,17 +7,19 @@ import numpy as np
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from api_config.ogc.resources import extent_of, features_of, is_placed
-from api_config.routes.tilesets import is_open_ground
+from api_config.routes.tiles import tiles_version
+from api_config.routes.tilesets import is_open_ground, terrain_version, tileset_version
 from api_config.settings import Settings
 from api_config.web.answer import answer_json
 from api_config.web.call import Call
 from api_config.web.change_days import LayerTime, dates, few
 from api_config.web.family import OpenApiPaths, RouteFamily
+from api_config.web.kept_answers import versioned
 from api_config.web.lanes import get_route
 from api_config.web.openapi import JSON, get_operation
+from api_config.web.viewer_files import ViewerFiles
 from tiles.town_tiles import TownTiles
 from twin_model.catalogue import CIM_CLASSES
 from twin_model.classification import CLASSES
@@ -60,7 +62,7 @@ def _config(call: Call) -> dict[str, Any]:
         },
         "time": _time([layer_time for layer_time in times.values() if layer_time is not None], timeline.today),
         "layers": [_layer(call, layer, times[layer.id]) for layer in layers],
-        "terrain": "/terrain" if open_ground else None,
+        "terrain": versioned("/terrain", terrain_version(call)) if open_ground else None,
         "scenes": [_scene(scene, closed) for scene in settings.scenes],
     }
 
@@ -96,9 +98,9 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
         "model": {"kind": layer.model["kind"]} if layer.model.get("kind") else None,
         "fields": [{"name": field.name, "type": field.type, "format": field.format, "unit": field.unit, "title": _both(field.title),
                     "codes": {code: _both(words) for code, words in field.codes.items()}} for field in layer.fields],
-        "mvt": f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}" if layer.has_geometry else None,
-        "tileset": f"{here}/3dtiles/tileset.json" if layer.model.get("kind") and time else None,
-        "time": {"steady": time.is_steady(timeline.today)} if time else None,
+        "mvt": versioned(f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}", tiles_version(call, layer)) if layer.has_geometry else None,
+        "tileset": versioned(f"{here}/3dtiles/tileset.json", tileset_version(call, layer)) if layer.model.get("kind") and time else None,
+        "time": {"steady": time.is_steady(timeline.today), "changes": time.listed} if time else None,
         "map_approval": marking.approval or None,
         "classification": _both(CLASSES[marking.classification]) if marking.classification else None,
     }  # fmt: skip
@@ -119,7 +121,7 @@ def _routes(settings: Settings) -> list[Route | Mount]:
         get_route("/viewer", to_viewer),
     ]
     if (settings.viewer / "index.html").is_file():
-        routes.append(Mount("/viewer", StaticFiles(directory=settings.viewer, html=True)))
+        routes.append(Mount("/viewer", ViewerFiles(directory=settings.viewer, html=True)))
     return routes
 
 

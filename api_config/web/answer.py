@@ -21,7 +21,7 @@ _CONDITIONAL = ("GET", "HEAD")
 """Methods to which "not modified" is an answer (RFC 9110, 15.4.5)."""
 
 _CODINGS = ("br", "zstd", "gzip")
-_COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "gltf", "wasm", "javascript")
+_COMPRESSIBLE = ("json", "text/", "xml", "mapbox-vector-tile", "quantized-mesh", "gltf", "wasm", "javascript")
 
 
 _EDITION = 1

@@ -22,6 +22,7 @@ from twin_model.view import View
 
 __all__ = ["LayerTime", "Timeline", "dates", "few"]
 
+_MOST_OF_A_LAYER = 2_000
 _MOST = 200
 """Days of change that are told one by one; of more only months or years, since a slider has no more pixels."""
 
@@ -36,6 +37,11 @@ class LayerTime:
     @property
     def changes(self) -> frozenset[int]:
         return self.begins | self.ends
+
+    @property
+    def listed(self) -> list[int] | None:
+        """Return every day of change, earliest first; None where there are too many to be told to a page."""
+        return sorted(self.changes) if len(self.changes) <= _MOST_OF_A_LAYER else None
 
     def is_steady(self, day: int) -> bool:
         """Say whether every state there is holds on a day: nothing has ended by then, nothing is still to begin."""

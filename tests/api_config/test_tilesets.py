@@ -4,6 +4,7 @@ import json
 import shutil
 import struct
 from collections.abc import Callable, Iterator
+from datetime import date
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -267,7 +268,10 @@ def test_the_viewer_is_told_from_when_to_when_the_town_changes(changing: Any, in
     assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", "2150-01-01")
     changes = ["2010-05-01", "2020-06-01", "2022-03-01", "2024-01-01", "2150-01-01"]
     assert config["time"]["changes"] == changes
-    assert layers["building"]["time"] == {"steady": False}
+    days = [(date.fromisoformat(day) - date(1970, 1, 1)).days for day in changes]
+    assert layers["building"]["time"]["steady"] is False
+    assert set(layers["building"]["time"]["changes"]) <= set(days)
+    assert {day for one in layers.values() if one["time"] for day in one["time"]["changes"]} == set(days)
     assert layers["pipe_line"]["time"] is None
 
 
@@ -282,7 +286,10 @@ def test_a_town_in_which_all_that_is_known_is_true_today_is_steady_and_an_empty_
     config = ask.get("/viewer/config.json").json()
     assert empty["first"] == empty["last"] == empty["today"]
     assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", config["time"]["today"])
-    assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {"steady": True}
+    assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {
+        "steady": True,
+        "changes": [14_730],
+    }
 
 
 def test_a_layer_whose_features_have_all_ended_still_has_its_tileset(
@@ -295,7 +302,7 @@ def test_a_layer_whose_features_have_all_ended_still_has_its_tileset(
     layers = {one["id"]: one for one in ask.get("/viewer/config.json").json()["layers"]}
 
     assert layers["building"]["features"] == 0
-    assert layers["building"]["tileset"] == "/collections/building/3dtiles/tileset.json"
+    assert layers["building"]["tileset"].startswith("/collections/building/3dtiles/tileset.json?v=")
 
 
 def test_only_layers_with_solids_have_a_tileset(inside: Any) -> None:

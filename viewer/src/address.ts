@@ -1,4 +1,5 @@
 /** Keeps the address of the page in step with what is shown; `permalink.ts` knows how the state is written. */
+import { copyText } from "./clipboard";
 import type { Parts } from "./parts";
 import { type State, toHash } from "./permalink";
 
@@ -21,8 +22,7 @@ export class Address {
   async share(): Promise<void> {
     const { notice, language } = this.parts;
     this.write();
-    await navigator.clipboard.writeText(location.href);
-    notice.say(language.t("link_copied"));
+    await copyText(location.href, "link_copied", notice, language);
   }
 
   private remember(): void {

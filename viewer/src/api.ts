@@ -5,8 +5,11 @@
  */
 import { VectorTile, type VectorTileLayer } from "@mapbox/vector-tile";
 import { PbfReader } from "pbf";
+import { Connection } from "./connection";
 import type { Lang, Text } from "./words";
 
+/** Milliseconds within which a service that is there gives a sign of life. */
+const SIGN_OF_LIFE = 4000;
 /** Where the service is: one folder above this page. A proxy may have put a prefix before it ("/town"); none is "". */
 const SERVICE = new URL("..", document.baseURI).pathname.replace(/\/$/, "");
 export type Extent = [west: number, south: number, east: number, north: number];
@@ -28,6 +31,12 @@ export interface LayerStyle {
   by?: string;
   colors?: Record<string, string>;
 }
+export interface LayerTime {
+  /** Whether all that the layer's tileset holds is true today. */
+  steady: boolean;
+  /** Every day on which something begins or ends, counted from 1970-01-01, earliest first; null where they are too many to tell. */
+  changes: number[] | null;
+}
 export interface LayerConfig {
   id: string;
   title: Text;
@@ -47,8 +56,8 @@ export interface LayerConfig {
   label: string[];
   mvt: string | null;
   tileset: string | null;
-  /** Null where the layer never held anything; steady where all that its tileset holds is true today. */
-  time: { steady: boolean } | null;
+  /** Null where the layer never held anything. */
+  time: LayerTime | null;
   /** Number under which the layer's map was approved for publication. */
   map_approval?: string | null;
   /** How the layer is classed (密级), null where nobody has said it. */
@@ -130,6 +139,8 @@ export class ServiceProblem extends Error {
 }
 
 export class Api {
+  readonly connection = new Connection(isAlive);
+
   async config(lang: Lang): Promise<TownConfig> {
     const config = await this.json<TownConfig>(`${SERVICE}/viewer/config.json?lang=${lang}`);
     const layers = config.layers.map((layer) => ({ ...layer, mvt: reached(layer.mvt), tileset: reached(layer.tileset) }));
@@ -161,7 +172,8 @@ export class Api {
   /** The features of one layer in one tile at `datetime`, undefined for now; null where the layer has none. */
   async vectorTile(layer: LayerConfig, z: number, row: number, col: number, datetime?: string): Promise<VectorTileLayer | null> {
     const path = layer.mvt!.replace("{z}", `${z}`).replace("{row}", `${row}`).replace("{col}", `${col}`);
-    const answer = await fetch(datetime ? `${path}?${new URLSearchParams({ datetime })}` : path);
+    const address = datetime ? `${path}${path.includes("?") ? "&" : "?"}${new URLSearchParams({ datetime })}` : path;
+    const answer = await this.connection.answer((signal) => fetch(address, { signal }));
     if (answer.status === 204 || answer.status === 404) return null;
     if (!answer.ok) throw await problem(answer);
     const layers = new VectorTile(new PbfReader(await answer.arrayBuffer())).layers;
@@ -169,7 +181,7 @@ export class Api {
   }
 
   private async json<T>(path: string, accept = "application/json", signal?: AbortSignal): Promise<T> {
-    const answer = await fetch(path, { headers: { Accept: accept }, signal });
+    const answer = await this.connection.answer((ending) => fetch(path, { headers: { Accept: accept }, signal: ending }), signal);
     if (!answer.ok) throw await problem(answer);
     return parseExactly(await answer.text()) as T;
   }
@@ -188,6 +200,15 @@ function exactly(_key: string, value: unknown, context?: { source?: string }): u
 /** The page of a feature for people: the same address as its data. */
 export function itemPath(collectionId: string, featureId: string): string {
   return `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items/${encodeURIComponent(featureId)}`;
+}
+
+/** Whether the service gives a sign of life, whatever it is busy with. */
+async function isAlive(): Promise<boolean> {
+  try {
+    return (await fetch(`${SERVICE}/healthz`, { cache: "no-store", signal: AbortSignal.timeout(SIGN_OF_LIFE) })).ok;
+  } catch {
+    return false;
+  }
 }
 
 /** An address that the service names from its own root, as this page reaches it. */

@@ -1,6 +1,7 @@
 /** What could not be loaded or drawn, as notices that each offer one thing to do. */
 import type { LayerConfig } from "./api";
 import type { Notice, Remedy } from "./notice";
+import { causeInWords } from "./outage";
 import type { Language } from "./words";
 
 export class Failures {
@@ -9,27 +10,37 @@ export class Failures {
     private readonly language: Language,
   ) {}
 
-  tileset(layer: LayerConfig): void {
-    this.notice.problem(this.language.t("tileset_failed", this.language.of(layer.title)), this.reload("retry"));
+  tileset(layer: LayerConfig, again: () => void): void {
+    this.notice.problem(this.language.t("tileset_failed", this.language.of(layer.title)), this.retry(again));
   }
 
-  vectorTiles(layer: LayerConfig): void {
-    this.notice.problem(this.language.t("tiles_failed", this.language.of(layer.title)), this.reload("retry"));
+  vectorTiles(layer: LayerConfig, again: () => void): void {
+    this.notice.problem(this.language.t("tiles_failed", this.language.of(layer.title)), this.retry(again));
   }
 
-  terrain(): void {
-    this.notice.problem(this.language.t("terrain_failed"), this.reload("retry"));
+  terrain(again: () => void): void {
+    this.notice.problem(this.language.t("terrain_failed"), this.retry(again));
+  }
+
+  /** A part of the viewer did not start; the others did. */
+  part(cause: Error): void {
+    console.error(cause);
+    this.notice.problem(this.language.t("part_failed", cause.message), this.reload());
   }
 
   graphics(cause: Error): void {
-    this.notice.problem(this.language.t("graphics_failed", cause.message), this.reload("reload"));
+    this.notice.problem(this.language.t("graphics_failed", cause.message), this.reload());
   }
 
   config(cause: Error): void {
-    this.notice.problem(this.language.t("config_failed", cause.message), this.reload("reload"));
+    this.notice.problem(this.language.t("config_failed", causeInWords(cause, this.language)), this.reload());
   }
 
-  private reload(word: "retry" | "reload"): Remedy {
-    return { label: this.language.t(word), run: () => location.reload() };
+  private retry(run: () => void): Remedy {
+    return { label: this.language.t("retry"), run };
+  }
+
+  private reload(): Remedy {
+    return { label: this.language.t("reload"), run: () => location.reload() };
   }
 }

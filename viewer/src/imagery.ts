@@ -70,6 +70,7 @@ export class DrapedImagery {
   private current: ImageryLayer | undefined;
   private pending: number | undefined;
   private shown = "";
+  private draped: Draped[] = [];
 
   constructor(
     private readonly town: TownScene,
@@ -77,8 +78,15 @@ export class DrapedImagery {
     private readonly extent: Extent,
   ) {}
 
+  /** Paint anew what is shown: parts of it failed. */
+  repaint(): void {
+    this.shown = "";
+    this.show(this.draped);
+  }
+
   /** Show these layers, first at the bottom; changes in quick succession become one. */
   show(draped: Draped[]): void {
+    this.draped = draped;
     clearTimeout(this.pending);
     this.pending = setTimeout(() => this.replace(draped), 60);
   }
@@ -92,7 +100,7 @@ export class DrapedImagery {
 
   private replace(draped: Draped[]): void {
     this.pending = undefined;
-    const wanted = [this.tiles.time.datetime, ...draped.map(({ layer, opacity }) => `${layer.id}:${opacity}`)].join();
+    const wanted = draped.map(({ layer, opacity }) => `${layer.id}:${opacity}:${this.tiles.time.datetimeOf(layer.time)}`).join();
     if (wanted === this.shown) return;
     this.shown = wanted;
     const old = this.current;
@@ -109,7 +117,10 @@ export class DrapedImagery {
     let frames = 0;
     const stop = this.town.scene.postRender.addEventListener(() => {
       frames += 1;
-      if (frames < 3 || !this.town.scene.globe.tilesLoaded) return this.town.scene.requestRender();
+      if (frames < 3 || !this.town.scene.globe.tilesLoaded) {
+        if (!this.tiles.waiting) this.town.scene.requestRender();
+        return;
+      }
       stop();
       this.leaving.delete(old);
       this.town.removeImagery(old);
@@ -126,5 +137,6 @@ export class DrapedImagery {
       const { layer, opacity } = drawn[index]!;
       paint(context, part, layer, SIZE, opacity, detail);
     });
+    this.town.render();
   }
 }

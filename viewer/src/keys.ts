@@ -32,8 +32,8 @@ export class Keys {
   }
 
   private press(event: KeyboardEvent): void {
-    // An open help page keeps the keys; it closes itself by Esc.
-    if (this.help.open && event.key !== "?") return;
+    // An open dialog keeps the keys; it closes itself by Esc.
+    if (document.querySelector("dialog:modal") && !(this.help.open && event.key === "?")) return;
     if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target, event.key)) return;
     const pressed = event.key.length === 1 ? event.key.toLowerCase() : event.key;
     const run = this.table.map(({ keys }) => keys[pressed]).find(Boolean);

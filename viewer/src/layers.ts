@@ -3,14 +3,22 @@ import {
   Cartesian3, Cesium3DTileset, Cesium3DTileStyle, type Scene,
 } from "@cesium/engine";
 import type { LayerConfig, TownConfig } from "./api";
+import type { Connection } from "./connection";
 import type { DrapedImagery } from "./imagery";
 import type { Time } from "./time";
+import { requestFailedTiles } from "./tileretry";
+
+/** How often, and after how many milliseconds, failed tiles are asked for again before the user is told. */
+const [QUIET_TRIES, QUIET_PAUSE] = [2, 1500];
 
 export class TownLayer {
   visible = false;
   opacity = 1;
   tileset: Cesium3DTileset | undefined;
   loading: Promise<void> | undefined;
+  /** Whether tiles of its tileset are missing, and how often they were asked for again. */
+  incomplete = false;
+  tries = 0;
   /** The style its tileset has. */
   dressed = "{}";
 
@@ -47,12 +55,16 @@ export class Layers {
     private readonly scene: Scene,
     private readonly drape: DrapedImagery,
     private readonly time: Time,
+    private readonly connection: Connection,
     private readonly failed: (layer: TownLayer) => void,
     private readonly test: boolean,
   ) {
     this.all = config.layers.filter((layer) => layer.kind === "feature").map((layer) => new TownLayer(layer));
     this.byId = new Map(this.all.map((layer) => [layer.id, layer]));
     time.changed(() => this.apply());
+    connection.changed(() => {
+      if (!connection.lost) for (const layer of this.all.filter(({ incomplete }) => incomplete)) this.retry(layer);
+    });
   }
 
   get(collectionId: string): TownLayer | undefined {
@@ -111,11 +123,29 @@ export class Layers {
   }
 
   load(layer: TownLayer): Promise<void> {
-    layer.loading ??= this.addTileset(layer).catch(() => {
+    layer.loading ??= this.connection.fetching(() => this.addTileset(layer)).catch(() => {
       layer.loading = undefined;
       this.failed(layer);
     });
     return layer.loading;
+  }
+
+  /** Ask again for what did not come of a layer. */
+  retry(layer: TownLayer): void {
+    layer.incomplete = false;
+    if (layer.tileset) requestFailedTiles(layer.tileset);
+    else void this.load(layer);
+    this.scene.requestRender();
+  }
+
+  /** A tile failed: wait for the service where it is gone, else try a few times quietly before the user is told. */
+  private async lose(layer: TownLayer): Promise<void> {
+    if (layer.incomplete) return;
+    layer.incomplete = true;
+    if (!(await this.connection.check())) return;
+    layer.tries += 1;
+    if (layer.tries > QUIET_TRIES) this.failed(layer);
+    else setTimeout(() => this.retry(layer), QUIET_PAUSE);
   }
 
   private apply(): void {
@@ -137,7 +167,7 @@ export class Layers {
     });
     tileset.environmentMapManager.enabled = false;
     tileset.imageBasedLighting.sphericalHarmonicCoefficients = this.evenLight;
-    tileset.tileFailed.addEventListener(() => this.failed(layer));
+    tileset.tileFailed.addEventListener(() => void this.lose(layer));
     layer.tileset = tileset;
     dress(layer, tileset, this.time);
     this.scene.primitives.add(tileset);

@@ -9,13 +9,14 @@ import { addLanguageSwitch, addTitle } from "./header";
 import { DrapedImagery } from "./imagery";
 import { Keys } from "./keys";
 import { Labels } from "./labels";
-import { Layers } from "./layers";
+import { Layers, type TownLayer } from "./layers";
 import { Legend } from "./legend";
 import { Light } from "./light";
 import { LightPanel } from "./lightpanel";
 import { markingOf } from "./marking";
 import { Notice } from "./notice";
 import { showFirstView } from "./opening";
+import { showOutages } from "./outage";
 import { Panel } from "./panel";
 import type { Controls, Model, Page, Parts, Services } from "./parts";
 import { type State, fromHash } from "./permalink";
@@ -30,6 +31,7 @@ import { saveScreenshot } from "./screenshot";
 import { Search } from "./search";
 import { Selection } from "./selection";
 import { shortcuts } from "./shortcuts";
+import { Terrain } from "./terrain";
 import { Time } from "./time";
 import { Timeline } from "./timeline";
 import { type Commands, Toolbar } from "./toolbar";
@@ -52,12 +54,13 @@ async function open(): Promise<void> {
   const state = fromHash(location.hash);
   const page = { globe: byId("globe"), interface: byId("interface"), credits: element("span", { class: "credits" }) };
   const language = new Language(state.lang ?? (query.get("lang") === "en" ? "en" : "zh"));
-  const notice = new Notice(page.interface);
+  const notice = new Notice(page.interface, language);
   const failures = new Failures(notice, language);
   try {
     ensureWebgl(language);
     const api = new Api();
-    const config = await api.config(language.code);
+    showOutages(api.connection, notice, language);
+    const config = await api.connection.retrying(() => api.config(language.code));
     build({ page, config, api, notice, language }, failures, state);
   } catch (cause) {
     failures.config(cause as Error);
@@ -68,23 +71,38 @@ async function open(): Promise<void> {
 
 function build(services: Services, failures: Failures, state: State): void {
   const model = makeModel(services, failures);
-  const parts: Parts = { ...services, ...model, ...makeControls(services, model) };
-  new Labels(parts.town, parts.layers, parts.tiles);
-  addCommands(parts);
-  new Pointer(parts);
-  renewSelection(parts);
-  parts.town.scene.renderError.addEventListener((_, cause: Error) => failures.graphics(cause));
-  showFirstView(parts, state);
-  void parts.town.loadTerrain().catch(() => failures.terrain());
-  if (test) addProbe(parts);
+  const parts: Parts = { ...services, ...model, ...makeControls(services, model, failures) };
+  const { town } = parts;
+  town.scene.renderError.addEventListener((_, cause: Error) => failures.graphics(cause));
+  const terrain = new Terrain(town, services.config.terrain, services.api.connection, () => failures.terrain(() => void terrain.load()));
+  const starts = [
+    () => showFirstView(parts, state),
+    () => void terrain.load(),
+    () => new Pointer(parts),
+    () => addCommands(parts),
+    () => renewSelection(parts),
+    () => new Labels(town, parts.layers, parts.tiles),
+    () => test && addProbe(parts),
+  ];
+  for (const start of starts) attempt(start, failures);
+}
+
+/** Start a part of the viewer; where it throws, that is told, and the others start all the same. */
+function attempt(start: () => unknown, failures: Failures): void {
+  try {
+    start();
+  } catch (cause) {
+    failures.part(cause as Error);
+  }
 }
 
 function makeModel({ page, config, api }: Services, failures: Failures): Model {
   const town = new TownScene(page.globe, page.credits, config, test);
   const time = new Time(config.time, config.town.timezone);
-  const tiles = new VectorTiles(api, time, (layer) => failures.vectorTiles(layer));
-  const drape = new DrapedImagery(town, tiles, config.town.extent);
-  const layers = new Layers(config, town.scene, drape, time, (layer) => failures.tileset(layer.config), test);
+  const tiles = new VectorTiles(api, time, (layer) => failures.vectorTiles(layer, () => drape.repaint()));
+  const drape: DrapedImagery = new DrapedImagery(town, tiles, config.town.extent);
+  const failed = (layer: TownLayer) => failures.tileset(layer.config, () => layers.retry(layer));
+  const layers: Layers = new Layers(config, town.scene, drape, time, api.connection, failed, test);
   const light = new Light(town, layers, time, new Quality(asStep(query.get("quality")) ?? (test ? "low" : undefined)));
   const underground = new Underground(town, layers);
   const picker = new Picker(town, layers, tiles);
@@ -92,10 +110,10 @@ function makeModel({ page, config, api }: Services, failures: Failures): Model {
   return { town, time, tiles, drape, layers, light, underground, picker, selection };
 }
 
-function makeControls(services: Services, model: Model): Controls {
+function makeControls(services: Services, model: Model, failures: Failures): Controls {
   const { page, config, api, notice, language } = services;
   const { town, time, layers, underground, selection } = model;
-  const search = addFrame(services, model);
+  const search = addFrame(services, model, failures);
   const panel = new Panel(page.interface, api, layers, selection, town, time, notice, language);
   const scenes = new Scenes(page.interface, config.scenes, town, layers, underground, time, language);
   const timeline = new Timeline(page.interface, time, language);
@@ -106,14 +124,14 @@ function makeControls(services: Services, model: Model): Controls {
 }
 
 /** The top of the window and its left side: title, search, language, layer tree. */
-function addFrame({ page, config, api, notice, language }: Services, { town, layers, selection }: Model): Search {
+function addFrame({ page, config, api, notice, language }: Services, { town, layers, selection }: Model, failures: Failures): Search {
   const top = element("header", { class: "top" });
   const left = element("div", { class: "left" });
   page.interface.append(top, left);
   addTitle(top, config, language);
   const search = new Search(top, api, layers, selection, town, notice, language);
   addLanguageSwitch(top, language);
-  new Legend(left, layers, town, language);
+  attempt(() => new Legend(left, layers, town, language), failures);
   language.shown(() => name(page.globe, language.t("view")));
   return search;
 }

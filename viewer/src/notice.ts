@@ -1,5 +1,6 @@
 /** What went wrong, on screen, with one thing to do about it. */
-import { button, element } from "./dom";
+import { button, element, icon } from "./dom";
+import type { Language } from "./words";
 
 export interface Remedy {
   label: string;
@@ -10,22 +11,34 @@ export class Notice {
   private readonly list = element("div", { class: "notices" });
   private readonly shown = new Map<string, HTMLElement>();
 
-  constructor(parent: HTMLElement) {
+  constructor(
+    parent: HTMLElement,
+    private readonly language: Language,
+  ) {
     parent.append(this.list);
   }
 
-  /** Show a problem once, however often it happens, until its remedy is taken. */
-  problem(message: string, remedy: Remedy): void {
+  /** Show a problem once, however often it happens, until its remedy is taken or it is closed; a calm one mends itself. */
+  problem(message: string, remedy: Remedy, calm = false): void {
     if (this.shown.has(message)) return;
-    const card = element("div", { class: "notice problem", role: "alert" }, element("p", {}, message));
+    const kind = calm ? { class: "notice calm", role: "status" } : { class: "notice problem", role: "alert" };
+    const card = element("div", kind, element("p", {}, message));
+    const act = () => {
+      this.solved(message);
+      remedy.run();
+    };
     card.append(
-      button("notice-remedy", remedy.label, () => {
-        this.remove(message);
-        remedy.run();
-      }, remedy.label),
+      button("notice-remedy", remedy.label, act, remedy.label),
+      button("icon-button", this.language.t("close"), () => this.solved(message), icon("close")),
     );
     this.shown.set(message, card);
     this.list.append(card);
+  }
+
+  /** Take a problem away that is none any more. */
+  solved(message: string): void {
+    this.shown.get(message)?.remove();
+    this.shown.delete(message);
   }
 
   /** Say something that needs no answer; it goes by itself. */
@@ -33,10 +46,5 @@ export class Notice {
     const card = element("div", { class: "notice", role: "status" }, element("p", {}, message));
     this.list.append(card);
     setTimeout(() => card.remove(), 2500);
-  }
-
-  private remove(message: string): void {
-    this.shown.get(message)?.remove();
-    this.shown.delete(message);
   }
 }

@@ -1,9 +1,11 @@
 /** The attributes of the selected feature, as the service has them for the day on show, with the catalogue's titles and codes. */
 import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
+import { copyText } from "./clipboard";
 import { button, element, icon, name } from "./dom";
 import { swatch } from "./legend";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
+import { causeInWords } from "./outage";
 import type { Identity } from "./pick";
 import type { TownScene } from "./scene";
 import { type Selection, extentOf } from "./selection";
@@ -53,7 +55,7 @@ export class Panel {
     this.element.replaceChildren(element("p", { class: "attributes-wait" }, this.language.t("loading")));
     const { day, datetime } = this.time;
     try {
-      const feature = await this.ask(identity, datetime);
+      const feature = await this.api.connection.retrying(() => this.ask(identity, datetime));
       if (this.asked !== identity) return;
       if (!feature) return this.absent(identity, day!);
       this.feature = feature;
@@ -62,7 +64,7 @@ export class Panel {
     } catch (cause) {
       if (this.asked !== identity) return;
       this.element.hidden = true;
-      const message = this.language.t("item_failed", (cause as Error).message);
+      const message = this.language.t("item_failed", causeInWords(cause, this.language));
       this.notice.problem(message, { label: this.language.t("retry"), run: () => this.selection.set(identity) });
     }
   }
@@ -146,7 +148,7 @@ export class Panel {
     const { language } = this;
     const extent = feature.geometry && extentOf(feature.geometry);
     const fly = button("quiet", language.t("fly_to"), () => void (extent && this.flyTo(extent)), icon("target"), language.t("fly_to"));
-    const copy = button("quiet", language.t("copy_id"), () => void this.copy(identity.featureId), icon("copy"), language.t("copy_id"));
+    const copy = button("quiet", language.t("copy_id"), () => void copyText(identity.featureId, "copied", this.notice, language), icon("copy"), language.t("copy_id"));
     const query = new URLSearchParams({ f: "html", lang: language.code });
     if (this.time.datetime) query.set("datetime", this.time.datetime);
     const href = `${itemPath(identity.collectionId, identity.featureId)}?${query}`;
@@ -157,11 +159,6 @@ export class Panel {
 
   private flyTo(extent: Extent): Promise<boolean> {
     return this.town.flyToExtent(extent);
-  }
-
-  private async copy(text: string): Promise<void> {
-    await navigator.clipboard.writeText(text);
-    this.notice.say(this.language.t("copied"));
   }
 
   private value(field: FieldConfig, value: unknown): string {

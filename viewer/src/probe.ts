@@ -9,6 +9,7 @@ import type { TownScene } from "./scene";
 import type { Time } from "./time";
 import type { Toolbox } from "./tools/toolbox";
 import type { Underground } from "./underground";
+import { type TileAddress, tileOf } from "./vectortiles";
 
 export interface Probe {
   viewer: TownScene["widget"];
@@ -28,6 +29,9 @@ export interface Probe {
   underground: Underground;
   tools: Toolbox;
   time: Time;
+  tileOf: typeof tileOf;
+  /** Ids of the features of a layer in a tile, as they are painted for the day on show. */
+  painted: (collectionId: string, address: TileAddress) => Promise<string[]>;
 }
 
 declare global {
@@ -37,7 +41,7 @@ declare global {
 }
 
 export function addProbe(parts: Parts): void {
-  const { town, config, picker, selection, scenes, panel, layers, light, underground, tools, time } = parts;
+  const { town, config, picker, selection, scenes, panel, layers, light, underground, tools, time, tiles } = parts;
   window.twin = {
     viewer: town.widget,
     config,
@@ -51,7 +55,11 @@ export function addProbe(parts: Parts): void {
     camera: () => town.cameraState(),
     selectionDrawn: () => selection.drawn && panel.open,
     drawingCount: () => town.drawings.count,
-    layers, light, underground, tools, time,
+    layers, light, underground, tools, time, tileOf,
+    painted: async (collectionId, address) => {
+      const { features } = await tiles.part(layers.get(collectionId)!.config, address);
+      return features.map((feature) => String(feature.properties.id)).sort();
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 /** Globe, terrain, light and camera; nothing is requested from another host. */
 import {
-  CameraEventType, Cartesian2, Cartesian3, Cartographic, CesiumTerrainProvider, CesiumWidget, Color, Credit, CreditDisplay,
+  CameraEventType, Cartesian2, Cartesian3, Cartographic, CesiumWidget, Color, Credit, CreditDisplay,
   CustomHeightmapTerrainProvider, EasingFunction, GeographicTilingScheme, HeadingPitchRange, type ImageryLayer, JulianDate,
   KeyboardEventModifier, Math as CesiumMath, Matrix4, type PerspectiveFrustum, Rectangle, type Scene, SceneTransforms, Transforms, buildModuleUrl,
 } from "@cesium/engine";
@@ -8,7 +8,10 @@ import type { CameraState, Extent, TownConfig } from "./api";
 import { Drawings } from "./drawings";
 
 // Beside this page, under whatever prefix it lies: CesiumJS asks for its folder when it first needs a worker.
-Object.assign(globalThis, { CESIUM_BASE_URL: new URL("cesium/", document.baseURI).href });
+Object.assign(globalThis, { CESIUM_BASE_URL: new URL(`${CESIUM_FOLDER}/`, document.baseURI).href });
+
+/** The folder that holds what CesiumJS fetches by itself, named by the build (`vite.config.js`). */
+declare const CESIUM_FOLDER: string;
 
 const LAND = Color.fromCssColorString("#e2e7da");
 /** Degrees of land around the town, to the horizon of its highest views. */
@@ -58,15 +61,6 @@ export class TownScene {
 
   get scene(): Scene {
     return this.widget.scene;
-  }
-
-  /** Put the town's relief under it; without one a level surface stays. */
-  async loadTerrain(): Promise<void> {
-    if (!this.config.terrain) return;
-    const provider = await CesiumTerrainProvider.fromUrl(this.config.terrain, { requestVertexNormals: true });
-    this.scene.terrainProvider = provider;
-    this.scene.globe.enableLighting = provider.hasVertexNormals;
-    this.render();
   }
 
   render(): void {

@@ -3,6 +3,7 @@ import type { Api, Extent, Feature } from "./api";
 import { element, icon, name } from "./dom";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
+import { causeInWords } from "./outage";
 import type { TownScene } from "./scene";
 import { type Selection, extentOf } from "./selection";
 import type { Language } from "./words";
@@ -64,14 +65,15 @@ export class Search {
     this.asked = new AbortController();
     this.say(this.language.t("searching"));
     try {
-      this.results = await this.api.search(text, this.language.code, this.asked.signal);
+      const { signal } = this.asked;
+      this.results = await this.api.connection.retrying(() => this.api.search(text, this.language.code, signal));
       this.active = -1;
       if (this.results.length) this.render();
       else this.say(this.language.t("nothing_found", text));
     } catch (cause) {
       if ((cause as Error).name === "AbortError") return;
       this.close();
-      const message = this.language.t("search_failed", (cause as Error).message);
+      const message = this.language.t("search_failed", causeInWords(cause, this.language));
       this.notice.problem(message, { label: this.language.t("retry"), run: () => void this.ask(text) });
     }
   }

@@ -1,5 +1,5 @@
 /** The day of the town that is on show: now, or one that was chosen. Drawing and requests follow it. */
-import type { TimeConfig } from "./api";
+import type { LayerTime, TimeConfig } from "./api";
 
 const DAY = 86_400_000;
 
@@ -39,7 +39,21 @@ export class Time {
    * That is what 3D Tiles, which know days only, show of it too. Undefined asks for now.
    */
   get datetime(): string | undefined {
-    return this.chosen && `${this.chosen}T23:59:59.999`;
+    return this.chosen && endOf(this.chosen);
+  }
+
+  /**
+   * What to ask the service for a layer by: the end of the last day, on or before the one on show, on which it changed. All days
+   * until the next change share it, and with it what was fetched; null where the layer has not yet begun.
+   *
+   * Undefined asks for now, where the layer changes today: then now may still come before the change.
+   */
+  datetimeOf(layer: LayerTime | null): string | undefined | null {
+    if (!layer) return null;
+    if (!layer.changes) return this.datetime;
+    const last = layer.changes.findLast((change) => change <= this.number);
+    if (last === undefined) return null;
+    return this.chosen === undefined && last === numberOf(this.config.today) ? undefined : endOf(dayOf(last));
   }
 
   /** The nearest day after (1) or before (-1) the one on show on which something changed; today counts as one. */
@@ -52,6 +66,10 @@ export class Time {
   changed(listener: () => void): void {
     this.listeners.push(listener);
   }
+}
+
+function endOf(day: string): string {
+  return `${day}T23:59:59.999`;
 }
 
 export function numberOf(day: string): number {

@@ -33,7 +33,8 @@ export class VectorTiles {
   async part(layer: LayerConfig, address: TileAddress): Promise<TilePart> {
     const beyond = Math.max(address.z - layer.max_zoom, 0);
     const source = { z: address.z - beyond, row: address.row >> beyond, col: address.col >> beyond };
-    const features = meets(layer, source) ? await this.features(layer, source) : [];
+    const datetime = this.time.datetimeOf(layer.time);
+    const features = datetime !== null && meets(layer, source) ? await this.features(layer, source, datetime) : [];
     const times = 2 ** beyond;
     const extent = features[0]?.extent ?? 4096;
     return {
@@ -44,12 +45,12 @@ export class VectorTiles {
     };
   }
 
-  forget(): void {
-    this.tiles.clear();
+  /** Whether tiles wait for the service. */
+  get waiting(): boolean {
+    return this.api.connection.lost;
   }
 
-  private features(layer: LayerConfig, { z, row, col }: TileAddress): Promise<VectorTileFeature[]> {
-    const { datetime } = this.time;
+  private features(layer: LayerConfig, { z, row, col }: TileAddress, datetime: string | undefined): Promise<VectorTileFeature[]> {
     const key = `${layer.id}/${z}/${row}/${col}/${datetime ?? "now"}`;
     const known = this.tiles.get(key);
     if (known) {
@@ -57,7 +58,9 @@ export class VectorTiles {
       this.tiles.set(key, known);
       return known;
     }
-    const tile = this.api.vectorTile(layer, z, row, col, datetime).then(featuresOf, (cause) => {
+    // An empty tile that came of an outage would be taken for the truth: so it waits until the service is back.
+    const asked = this.api.connection.retrying(() => this.api.vectorTile(layer, z, row, col, datetime));
+    const tile = asked.then(featuresOf, (cause) => {
       this.tiles.delete(key);
       this.failed(layer, cause);
       return [];
