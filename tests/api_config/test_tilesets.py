@@ -267,7 +267,7 @@ def test_the_viewer_is_told_from_when_to_when_the_town_changes(changing: Any, in
     assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", "2150-01-01")
     changes = ["2010-05-01", "2020-06-01", "2022-03-01", "2024-01-01", "2150-01-01"]
     assert config["time"]["changes"] == changes
-    assert layers["building"]["time"] == {"steady": False}
+    assert layers["building"]["time"] == {"steady": False, "first": "2010-05-01", "last": None}
     assert layers["pipe_line"]["time"] is None
 
 
@@ -282,7 +282,11 @@ def test_a_town_in_which_all_that_is_known_is_true_today_is_steady_and_an_empty_
     config = ask.get("/viewer/config.json").json()
     assert empty["first"] == empty["last"] == empty["today"]
     assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", config["time"]["today"])
-    assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {"steady": True}
+    assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {
+        "steady": True,
+        "first": "2010-05-01",
+        "last": None,
+    }
 
 
 def test_a_layer_whose_features_have_all_ended_still_has_its_tileset(

@@ -47,8 +47,11 @@ export interface LayerConfig {
   label: string[];
   mvt: string | null;
   tileset: string | null;
-  /** Null where the layer never held anything; steady where all that its tileset holds is true today. */
-  time: { steady: boolean } | null;
+  /**
+   * Null where the layer never held anything; steady where all that its tileset holds is true today. From the first day
+   * to the last something of it is there (`last` is null where something stays).
+   */
+  time: { steady: boolean; first: string; last: string | null } | null;
   /** Number under which the layer's map was approved for publication. */
   map_approval?: string | null;
   /** How the layer is classed (密级), null where nobody has said it. */
@@ -68,6 +71,8 @@ export interface SceneConfig {
   text: Text;
   camera: CameraState;
   layers: string[];
+  /** Whether the scene names layers that are closed to this reader. */
+  layers_withheld?: boolean;
   transparency: Record<string, number>;
   ground: number;
   /** The day on show ("2024-06-01"); none is now. */
@@ -146,6 +151,19 @@ export class Api {
     const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", datetime, lang });
     const path = `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items?${query}`;
     return (await this.json<{ features: Feature[] }>(path, "application/geo+json")).features[0];
+  }
+
+  /** A few features that have a value in a field, as of `datetime`, undefined for now. */
+  async itemsWhere(collectionId: string, field: string, value: string, lang: Lang, datetime?: string): Promise<Feature[]> {
+    const filter = `${field} = '${value.replaceAll("'", "''")}'`;
+    const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", limit: "20", lang, ...(datetime ? { datetime } : {}) });
+    const path = `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items?${query}`;
+    return (await this.json<{ features: Feature[] }>(path, "application/geo+json")).features;
+  }
+
+  /** All states of a feature, the earliest first. */
+  async versions(collectionId: string, featureId: string, lang: Lang): Promise<Feature[]> {
+    return (await this.json<{ features: Feature[] }>(`${itemPath(collectionId, featureId)}/versions?lang=${lang}`, "application/geo+json")).features;
   }
 
   async search(text: string, lang: Lang, signal: AbortSignal): Promise<Feature[]> {
