@@ -174,6 +174,7 @@ def test_link_to_a_pipe_and_to_layers_that_are_not_open_says_what_it_does(browse
     expect(visit.page.locator(".notice", has_text="链接中的图层不存在或未对您开放：secret")).to_have_count(1)
     assert visit.run("() => twin.underground.on && twin.layers.get('pipe_line').visible")
     visit.settle()
+    assert visit.pick(lon, lat, axis) == {"collectionId": "pipe_line", "featureId": str(pipe["id"])}
     assert orange(pixels(visit)).sum() > 100
     visit.run("() => twin.showFeature('secret', '1')")
     expect(visit.page.locator(".attributes")).to_contain_text("不存在或未对您开放")

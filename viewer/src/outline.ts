@@ -24,11 +24,14 @@ void main() {
 
 export class Outline {
   private stage: PostProcessStage | undefined;
+  private unnumbered = false;
 
   constructor(
     private readonly scene: Scene,
     private readonly color: Color,
-  ) {}
+  ) {
+    scene.postRender.addEventListener(() => this.renew());
+  }
 
   /** Outline exactly these features; none takes the stage out of the scene and disposes of it. */
   set(features: Cesium3DTileFeature[]): void {
@@ -41,5 +44,18 @@ export class Outline {
     }
     this.stage ??= stages.add(new PostProcessStage({ fragmentShader: SHADER, uniforms: { color: this.color } })) as PostProcessStage;
     this.stage.selected = features;
+    this.unnumbered = true;
+  }
+
+  /**
+   * CesiumJS numbers the features of a tile while it draws a frame for a stage with `selected`; a stage that was given
+   * them before found no numbers and looks for them only when it gets another list.
+   */
+  private renew(): void {
+    if (!this.stage || !this.unnumbered) return;
+    // Private to CesiumJS: the number of a feature, undefined until there is one.
+    this.unnumbered = this.stage.selected.some((feature: { pickId?: unknown }) => feature.pickId === undefined);
+    if (!this.unnumbered) this.stage.selected = [...this.stage.selected];
+    this.scene.requestRender();
   }
 }
