@@ -55,6 +55,8 @@ class Visit:
         self.page.goto("about:blank")
         self.page.goto(f"{self.url}/viewer/?{query}{fragment}")
         self.settle()
+        # In a window as narrow as this one the layer tree has folded by itself.
+        self.page.evaluate("() => document.querySelector('.tree-fold[aria-expanded=false]')?.click()")
 
     def settle(self, seconds: float = 120) -> None:
         """Draw frames until everything visible has arrived."""

@@ -45,6 +45,11 @@ class Field:
     format: Literal["", "json"] = ""
     aliases: tuple[str, ...] = ()
 
+    def word(self, value: Any, lang: str) -> str:
+        """Return a value as a reader knows it: a code by its words, anything else as it is."""
+        words = self.codes.get(str(value))
+        return words(lang) if words is not None else str(value)
+
 
 @dataclass(frozen=True)
 class ZoomRule:
@@ -177,10 +182,13 @@ class Layer:
         """The columns in which a store holds what features say, besides their geometry."""
         return (*self.field_names, *(each.name for each in self.former_fields), ATTRIBUTES)
 
-    def title_of(self, properties: Mapping[str, Any], feature_id: Any) -> str:
-        """Return what a person would call a feature: the first of the label's fields that has a value, else its id."""
-        names = (name for name in self.label if self.field_of(name) and properties.get(name))
-        return next((str(properties[name]) for name in names), str(feature_id))
+    def title_of(self, properties: Mapping[str, Any], feature_id: Any, lang: str = "zh") -> str:
+        """Return what a person would call a feature: the first of the label's fields that has a value, else its id.
+
+        A code is called by its words.
+        """
+        fields = [field for name in self.label if (field := self.field_of(name)) and properties.get(name)]
+        return next((field.word(properties[field.name], lang) for field in fields), str(feature_id))
 
     def field_of(self, name: str) -> Field | None:
         return next((each for each in self.fields if each.name == name), None)

@@ -169,22 +169,42 @@ def _searched(call: Call, words: str, limit: int) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": features, "numberReturned": len(features)}
 
 
+_PLACES = ("address", "road_name", "parcel_no")
+"""Fields that say where a feature is; one without any is placed by X (north) and Y (east) of the town's grid."""
+_KINDS = ("class", "kind", "usage", "structure", "ifc_class", "land_use", "stage")
+
+
 def _hit(call: Call, layer: Layer, columns: tuple[str, ...], row: tuple[Any, ...]) -> dict[str, Any]:
-    """Return a hit small enough for a list: a point to fly to, a title, where it comes from."""
+    """Return a hit small enough for a list: a point to fly to, a title, its kind and place, so that two alike can be told apart."""
     by_name = dict(zip(columns, row, strict=True))
-    point = None
+    point = place = None
     if by_name.get("geometry") is not None:
         shapes = placed_geometries(from_wkb([by_name["geometry"]]))
         at = shapely.point_on_surface(shapely.force_2d(shapes))
+        x, y = shapely.get_coordinates(at).sum(axis=0)
+        place = f"X {y:.0f} Y {x:.0f}" if not shapely.is_empty(at).any() else None
         (fragment,) = geometry_fragments(at, call.town.store.crs, CRS84)
         point = orjson.loads(fragment)
-    title = layer.title_of(by_name, row[1])
+    title = layer.title_of(by_name, row[1], call.lang)
     return {
         "type": "Feature",
         "id": row[1],
         "geometry": point,
-        "properties": {"collection": layer.id, "layer": layer.title(call.lang), "title": title},
+        "properties": {
+            "collection": layer.id,
+            "layer": layer.title(call.lang),
+            "title": title,
+            "kind": _kind(layer, by_name, title, call.lang),
+            "place": next((str(by_name[name]) for name in _PLACES if by_name.get(name)), place),
+        },
     }
+
+
+def _kind(layer: Layer, by_name: dict[str, Any], title: str, lang: str) -> str | None:
+    """Return what sort of its layer's features one is, in words."""
+    fields = [field for name in _KINDS if (field := layer.field_of(name)) and by_name.get(name)]
+    kinds = (field.word(by_name[field.name], lang) for field in fields)
+    return next((kind for kind in kinds if kind != title), None)
 
 
 def _code_of(text: str) -> str:

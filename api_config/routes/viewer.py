@@ -63,19 +63,21 @@ def _config(call: Call) -> dict[str, Any]:
         "time": _time([layer_time for layer_time in times.values() if layer_time is not None], timeline.today),
         "layers": [_layer(call, layer, times[layer.id]) for layer in layers],
         "terrain": versioned("/terrain", terrain_version(call)) if open_ground else None,
-        "scenes": [_scene(scene, closed) for scene in settings.scenes],
+        "scenes": [_scene(scene, closed, {layer.id for layer in layers}) for scene in settings.scenes],
     }
 
 
-def _scene(scene: Mapping[str, Any], closed: frozenset[str]) -> dict[str, Any]:
-    """Return a scene that shows no closed layer and names none."""
+def _scene(scene: Mapping[str, Any], closed: frozenset[str], shown: set[str]) -> dict[str, Any]:
+    """Return a scene that shows no closed layer and names none, but says whether it wants one that is not shown."""
 
     def opened(value: Any) -> Any:
         if isinstance(value, Mapping):
             return {name: each for name, each in value.items() if name not in closed}
         return [each for each in value if each not in closed] if isinstance(value, list) else value
 
-    return {key: opened(value) for key, value in scene.items()}
+    # A layer that never was counts as well: nobody can tell a closed one from it.
+    withheld = not set(scene.get("layers", ())) <= shown
+    return {**{key: opened(value) for key, value in scene.items()}, "layers_withheld": withheld}
 
 
 def _time(times: list[LayerTime], today: int) -> dict[str, Any]:
@@ -100,10 +102,17 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
                     "codes": {code: _both(words) for code, words in field.codes.items()}} for field in layer.fields],
         "mvt": versioned(f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}", tiles_version(call, layer)) if layer.has_geometry else None,
         "tileset": versioned(f"{here}/3dtiles/tileset.json", tileset_version(call, layer)) if layer.model.get("kind") and time else None,
-        "time": {"steady": time.is_steady(timeline.today), "changes": time.listed} if time else None,
+        "time": _layer_time(time, timeline.today) if time else None,
         "map_approval": marking.approval or None,
         "classification": _both(CLASSES[marking.classification]) if marking.classification else None,
     }  # fmt: skip
+
+
+def _layer_time(time: LayerTime, today: int) -> dict[str, Any]:
+    """Return whether all states hold today, the days of change, and the first and last day on which something is there; last is
+    None where something stays."""
+    last = None if time.last is None else dates([time.last])[0]
+    return {"steady": time.is_steady(today), "changes": time.listed, "first": dates([time.first])[0], "last": last}
 
 
 def _both(text: Text) -> dict[str, str]:

@@ -29,10 +29,11 @@ _MOST = 200
 
 @dataclass(frozen=True)
 class LayerTime:
-    """The days on which something of a layer begins, at least one, and those on which something ends."""
+    """The days on which something of a layer begins, at least one, those on which something ends, and whether something stays."""
 
     begins: frozenset[int]
     ends: frozenset[int]
+    stays: bool
 
     @property
     def changes(self) -> frozenset[int]:
@@ -42,6 +43,15 @@ class LayerTime:
     def listed(self) -> list[int] | None:
         """Return every day of change, earliest first; None where there are too many to be told to a page."""
         return sorted(self.changes) if len(self.changes) <= _MOST_OF_A_LAYER else None
+
+    @property
+    def first(self) -> int:
+        return min(self.begins)
+
+    @property
+    def last(self) -> int | None:
+        """Return the last day on which something is there, None where something stays."""
+        return None if self.stays else max(self.ends) - 1
 
     def is_steady(self, day: int) -> bool:
         """Say whether every state there is holds on a day: nothing has ended by then, nothing is still to begin."""
@@ -72,13 +82,16 @@ class Timeline:
     def _read(self, layer: Layer, view: View) -> LayerTime | None:
         counted = self._town.store.census_instants(layer.id) if view.policy.admits_whole(layer.id) else None
         if counted is not None:
-            return LayerTime(self._days(counted.begins), self._days(counted.ends)) if counted.begins else None
+            stays = sum(counted.begins.values()) > sum(counted.ends.values())
+            return LayerTime(self._days(counted.begins), self._days(counted.ends), stays) if counted.begins else None
         begins: set[str] = set()
         ends: set[str] = set()
+        stays = False
         for frame in states(self._town.store, FeatureQuery(layer.id, view=view, fields=(), geometry=False)):
             begins.update(frame["valid_from"].unique())
             ends.update(frame["valid_to"].dropna().unique())
-        return LayerTime(self._days(begins), self._days(ends)) if begins else None
+            stays = stays or bool(frame["valid_to"].isna().any())
+        return LayerTime(self._days(begins), self._days(ends), stays) if begins else None
 
     def _days(self, instants: Iterable[str]) -> frozenset[int]:
         return frozenset(local_day_number(instant, self._town.settings.timezone) for instant in instants)

@@ -436,6 +436,26 @@ def test_search_finds_chinese_words_of_two_characters_in_several_collections(cli
         assert hit["geometry"] is None or hit["geometry"]["type"] == "Point"
 
 
+def test_search_says_what_kind_a_feature_is_and_where_so_that_two_alike_can_be_told_apart(client: httpx.Client) -> None:
+    hits = client.get("/search", params={"q": "检修井", "limit": "20", "lang": "zh"}).json()["features"]
+
+    facilities = [hit["properties"] for hit in hits if hit["properties"]["collection"] == "facility"]
+    assert facilities
+    assert all("检修井" in hit["kind"] for hit in facilities)
+    assert all(re.fullmatch(r"X \d+ Y \d+", hit["place"]) for hit in facilities)
+    assert len({hit["place"] for hit in facilities}) == len(facilities)
+
+
+def test_search_places_a_lamp_by_its_street(client: httpx.Client) -> None:
+    hits = client.get("/search", params={"q": "LD0004", "limit": "20"}).json()["features"]
+
+    lamps = [hit for hit in hits if hit["properties"]["collection"] == "street_lamp"]
+    assert lamps
+    for lamp in lamps:
+        item = client.get(f"/collections/street_lamp/items/{lamp['id']}").json()["properties"]
+        assert (lamp["properties"]["title"], lamp["properties"]["place"]) == (item["pole_no"], item["road_name"])
+
+
 def test_a_coordinate_comes_back_as_surveyors_write_it(client: httpx.Client) -> None:
     answer = client.get("/crs/transform?lon=118.3&lat=35.1&to=EPSG:4548").json()
 

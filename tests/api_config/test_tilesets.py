@@ -272,6 +272,7 @@ def test_the_viewer_is_told_from_when_to_when_the_town_changes(changing: Any, in
     assert layers["building"]["time"]["steady"] is False
     assert set(layers["building"]["time"]["changes"]) <= set(days)
     assert {day for one in layers.values() if one["time"] for day in one["time"]["changes"]} == set(days)
+    assert (layers["building"]["time"]["first"], layers["building"]["time"]["last"]) == ("2010-05-01", None)
     assert layers["pipe_line"]["time"] is None
 
 
@@ -289,6 +290,8 @@ def test_a_town_in_which_all_that_is_known_is_true_today_is_steady_and_an_empty_
     assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {
         "steady": True,
         "changes": [14_730],
+        "first": "2010-05-01",
+        "last": None,
     }
 
 

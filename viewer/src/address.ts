@@ -41,6 +41,7 @@ function stateOf({ town, layers, underground, selection, scenes, time, light, la
     layers: layers.all.filter((layer) => layer.visible).map((layer) => layer.id),
     transparency: Object.fromEntries(layers.all.map((layer) => [layer.id, 1 - layer.opacity])),
     ground: underground.ground,
+    groundNeeded: underground.needed,
     selection: selection.identity,
     scene: scenes.current?.id,
     day: time.day,

@@ -36,6 +36,9 @@ export interface LayerTime {
   steady: boolean;
   /** Every day on which something begins or ends, counted from 1970-01-01, earliest first; null where they are too many to tell. */
   changes: number[] | null;
+  /** From the first day to the last something of the layer is there; `last` is null where something stays. */
+  first: string;
+  last: string | null;
 }
 export interface LayerConfig {
   id: string;
@@ -77,6 +80,8 @@ export interface SceneConfig {
   text: Text;
   camera: CameraState;
   layers: string[];
+  /** Whether the scene names layers that are closed to this reader. */
+  layers_withheld?: boolean;
   transparency: Record<string, number>;
   ground: number;
   /** The day on show ("2024-06-01"); none is now. */
@@ -157,6 +162,19 @@ export class Api {
     const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", datetime, lang });
     const path = `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items?${query}`;
     return (await this.json<{ features: Feature[] }>(path, "application/geo+json")).features[0];
+  }
+
+  /** A few features that have a value in a field, as of `datetime`, undefined for now. */
+  async itemsWhere(collectionId: string, field: string, value: string, lang: Lang, datetime?: string): Promise<Feature[]> {
+    const filter = `${field} = '${value.replaceAll("'", "''")}'`;
+    const query = new URLSearchParams({ filter, "filter-lang": "cql2-text", limit: "20", lang, ...(datetime ? { datetime } : {}) });
+    const path = `${SERVICE}/collections/${encodeURIComponent(collectionId)}/items?${query}`;
+    return (await this.json<{ features: Feature[] }>(path, "application/geo+json")).features;
+  }
+
+  /** All states of a feature, the earliest first. */
+  async versions(collectionId: string, featureId: string, lang: Lang): Promise<Feature[]> {
+    return (await this.json<{ features: Feature[] }>(`${itemPath(collectionId, featureId)}/versions?lang=${lang}`, "application/geo+json")).features;
   }
 
   async search(text: string, lang: Lang, signal: AbortSignal): Promise<Feature[]> {

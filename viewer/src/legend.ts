@@ -1,13 +1,20 @@
 /** The layer tree: layers of the catalogue by CIM class with swatches, counts, transparency and legend. */
-import type { LayerConfig, LayerStyle } from "./api";
+import type { LayerConfig } from "./api";
 import { button, element, icon, name } from "./dom";
+import type { Hints } from "./hints";
 import type { Layers, TownLayer } from "./layers";
 import type { TownScene } from "./scene";
+import { swatch } from "./swatch";
 import type { Language, Text } from "./words";
+
+/** Windows in which the tree folds by itself. */
+const NARROW = "(max-width: 699px)";
 
 export class Legend {
   private readonly body = element("div", { class: "tree-body" });
   private readonly heading = element("h2");
+  private readonly fold = button("tree-fold", "", () => this.toggle());
+  private readonly tree = element("section", { class: "tree panel", id: "layers" });
   private readonly opened = new Set<string>();
   private readonly closedGroups = new Set<string>();
   private readonly rows = new Map<string, (layer: TownLayer) => void>();
@@ -17,18 +24,36 @@ export class Legend {
     parent: HTMLElement,
     private readonly layers: Layers,
     private readonly town: TownScene,
+    private readonly hints: Hints,
     private readonly language: Language,
   ) {
-    const tree = element("section", { class: "tree panel", id: "layers" }, element("header", {}, this.heading), this.body);
-    parent.append(tree);
+    this.heading.append(this.fold);
+    this.tree.append(element("header", {}, this.heading), this.body);
+    parent.append(this.tree);
+    const narrow = matchMedia(NARROW);
+    narrow.addEventListener("change", () => this.setFolded(narrow.matches));
     language.shown(() => this.render());
-    layers.changed(() => this.update());
+    this.setFolded(narrow.matches);
+    hints.changed(() => this.update());
+  }
+
+  /** Hide the tree but for its heading, or show it again. */
+  toggle(): void {
+    this.setFolded(this.body.hidden === false);
+  }
+
+  private setFolded(folded: boolean): void {
+    this.body.hidden = folded;
+    this.tree.classList.toggle("folded", folded);
+    this.fold.setAttribute("aria-expanded", String(!folded));
+    name(this.fold, this.language.t(folded ? "show_layers" : "hide_layers"));
   }
 
   private render(): void {
     const { language } = this;
     const top = this.body.scrollTop;
-    this.heading.textContent = language.t("layers");
+    this.fold.replaceChildren(icon("layers"), language.t("layers"), icon("chevron"));
+    this.setFolded(this.body.hidden !== false);
     this.rows.clear();
     const groups = Map.groupBy(this.listed, (layer) => layer.config.cim_class.id);
     this.body.replaceChildren(...[...groups.values()].map((layers) => this.group(layers)), this.emptySwitch() ?? "");
@@ -37,7 +62,7 @@ export class Legend {
   }
 
   private get listed(): TownLayer[] {
-    return this.layers.all.filter((layer) => layer.drawable || this.emptyShown);
+    return this.layers.all.filter((layer) => layer.drawable || layer.visible || this.emptyShown);
   }
 
   private update(): void {
@@ -76,9 +101,23 @@ export class Legend {
     this.rows.set(layer.id, () => {
       box.checked = layer.visible && layer.drawable;
       item.classList.toggle("shown", box.checked);
+      this.hint(layer, item);
     });
     if (this.opened.has(layer.id)) this.expand(layer, item, more);
     return item;
+  }
+
+  /** Under the row of a ticked layer that shows nothing: why, and what to do about it. */
+  private hint(layer: TownLayer, row: HTMLElement): void {
+    const hint = this.hints.of(layer, this.language);
+    const shown = row.querySelector(":scope > .tree-hint");
+    if ((shown?.firstChild?.textContent ?? undefined) === hint?.reason) return;
+    shown?.remove();
+    if (!hint) return;
+    const { remedy } = hint;
+    const words = remedy && this.language.t(remedy.word);
+    const control = remedy && button("quiet", words!, remedy.run, icon(remedy.icon), words!);
+    row.querySelector(".tree-line")!.after(element("div", { class: "tree-hint", role: "status" }, element("span", {}, hint.reason), control));
   }
 
   private open(layer: TownLayer, item: HTMLElement, more: HTMLElement): void {
@@ -139,54 +178,4 @@ export class Legend {
     };
     return button("quiet tree-empty", words, toggle, words);
   }
-}
-
-/** A small picture of how a layer is drawn. Presentation attributes, since inline styles are not allowed. */
-export function swatch(config: LayerConfig, color?: string): SVGSVGElement {
-  const { style } = config;
-  const kind = config.model?.kind ?? config.geometry;
-  const svg = shape("svg", { viewBox: "0 0 20 20", class: "swatch", "aria-hidden": "true" }) as SVGSVGElement;
-  svg.append(...marks(kind, style, color ?? firstColor(style)));
-  return svg;
-}
-
-function marks(kind: string, style: LayerStyle, color: string): SVGElement[] {
-  const line = style.line_color ?? color;
-  if (kind === "extrude" || kind === "mesh") {
-    return [
-      shape("path", { d: "M3 7 10 3.5 17 7 10 10.5Z", fill: color, stroke: "#0003" }),
-      shape("path", { d: "M3 7v7l7 3.5v-7Z", fill: color, stroke: "#0003" }),
-      shape("path", { d: "M17 7v7l-7 3.5v-7Z", fill: color, stroke: "#0003" }),
-      shape("path", { d: "M17 7v7l-7 3.5v-7Z", fill: "#0002" }),
-    ];
-  }
-  if (kind === "sweep" || kind.includes("Line")) {
-    const dash = style.dash ? "3 2" : "none";
-    const width = kind === "sweep" ? 4 : Math.min((style.line_width ?? 1) + 0.8, 4);
-    return [shape("path", { d: "M2 15 8 7l4 5 6-8", fill: "none", stroke: color, "stroke-width": width, "stroke-dasharray": dash, "stroke-linejoin": "round" })];
-  }
-  if (kind.includes("Polygon")) {
-    return [shape("rect", { x: 2.5, y: 3.5, width: 15, height: 13, rx: 2, fill: color, "fill-opacity": Math.max(style.opacity ?? 1, 0.12), stroke: line, "stroke-width": 1.3 })];
-  }
-  if (style.symbol === "triangle") return [shape("path", { d: "M10 3.5 17 16H3Z", fill: color })];
-  if (style.symbol === "square") return [shape("rect", { x: 5, y: 5, width: 10, height: 10, fill: color })];
-  if (style.symbol === "cross") return [shape("path", { d: "M8 4h4v4h4v4h-4v4H8v-4H4V8h4Z", fill: color })];
-  if (style.label && !style.symbol) return [text("文", color)];
-  return [shape("circle", { cx: 10, cy: 10, r: style.symbol === "dot" ? 3.5 : 5, fill: color })];
-}
-
-function text(word: string, color: string): SVGElement {
-  const node = shape("text", { x: 10, y: 15, "text-anchor": "middle", "font-size": 14, fill: color });
-  node.textContent = word;
-  return node;
-}
-
-function firstColor(style: LayerStyle): string {
-  return style.color ?? style.line_color ?? Object.values(style.colors ?? {})[0] ?? "#78909c";
-}
-
-function shape(tag: string, attributes: Record<string, string | number>): SVGElement {
-  const node = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, String(value));
-  return node;
 }

@@ -7,6 +7,7 @@ import { element, name, toggleFullScreen } from "./dom";
 import { Failures } from "./failures";
 import { addLanguageSwitch, addTitle } from "./header";
 import { DrapedImagery } from "./imagery";
+import { Hints } from "./hints";
 import { Keys } from "./keys";
 import { Labels } from "./labels";
 import { Layers, type TownLayer } from "./layers";
@@ -25,6 +26,7 @@ import { Pointer } from "./pointer";
 import { addProbe } from "./probe";
 import { Quality, asStep } from "./quality";
 import { Readout } from "./readout";
+import { Reveal } from "./reveal";
 import { TownScene } from "./scene";
 import { Scenes } from "./scenes";
 import { saveScreenshot } from "./screenshot";
@@ -71,7 +73,7 @@ async function open(): Promise<void> {
 
 function build(services: Services, failures: Failures, state: State): void {
   const model = makeModel(services, failures);
-  const parts: Parts = { ...services, ...model, ...makeControls(services, model, failures) };
+  const parts: Parts = { ...services, ...model, ...makeControls(services, model) };
   const { town } = parts;
   town.scene.renderError.addEventListener((_, cause: Error) => failures.graphics(cause));
   const terrain = new Terrain(town, services.config.terrain, services.api.connection, () => failures.terrain(() => void terrain.load()));
@@ -96,7 +98,7 @@ function attempt(start: () => unknown, failures: Failures): void {
   }
 }
 
-function makeModel({ page, config, api }: Services, failures: Failures): Model {
+function makeModel({ page, config, api, notice, language }: Services, failures: Failures): Model {
   const town = new TownScene(page.globe, page.credits, config, test);
   const time = new Time(config.time, config.town.timezone);
   const tiles = new VectorTiles(api, time, (layer) => failures.vectorTiles(layer, () => drape.repaint()));
@@ -104,36 +106,37 @@ function makeModel({ page, config, api }: Services, failures: Failures): Model {
   const failed = (layer: TownLayer) => failures.tileset(layer.config, () => layers.retry(layer));
   const layers: Layers = new Layers(config, town.scene, drape, time, api.connection, failed, test);
   const light = new Light(town, layers, time, new Quality(asStep(query.get("quality")) ?? (test ? "low" : undefined)));
-  const underground = new Underground(town, layers);
+  const underground = new Underground(town, layers, () => notice.say(language.t("ground_opened")));
   const picker = new Picker(town, layers, tiles);
   const selection = new Selection(town, layers);
-  return { town, time, tiles, drape, layers, light, underground, picker, selection };
+  const reveal = new Reveal(layers, underground, selection);
+  return { town, time, tiles, drape, layers, light, underground, picker, selection, reveal };
 }
 
-function makeControls(services: Services, model: Model, failures: Failures): Controls {
+function makeControls(services: Services, model: Model): Controls {
   const { page, config, api, notice, language } = services;
-  const { town, time, layers, underground, selection } = model;
-  const search = addFrame(services, model, failures);
-  const panel = new Panel(page.interface, api, layers, selection, town, time, notice, language);
+  const { town, time, layers, underground, selection, reveal } = model;
+  const { search, legend } = addFrame(services, model);
+  const panel = new Panel(page.interface, api, layers, selection, reveal, town, time, notice, language);
   const scenes = new Scenes(page.interface, config.scenes, town, layers, underground, time, language);
   const timeline = new Timeline(page.interface, time, language);
   const readout = new Readout(page.interface, page.credits, town, api, underground, language);
   const lightPanel = new LightPanel(page.interface, model.light, language);
   const tools = makeToolbox(services, model);
-  return { search, panel, scenes, timeline, readout, lightPanel, tools };
+  return { search, legend, panel, scenes, timeline, readout, lightPanel, tools };
 }
 
 /** The top of the window and its left side: title, search, language, layer tree. */
-function addFrame({ page, config, api, notice, language }: Services, { town, layers, selection }: Model, failures: Failures): Search {
+function addFrame({ page, config, api, notice, language }: Services, { town, time, layers, underground, reveal }: Model): Pick<Controls, "search" | "legend"> {
   const top = element("header", { class: "top" });
   const left = element("div", { class: "left" });
   page.interface.append(top, left);
   addTitle(top, config, language);
-  const search = new Search(top, api, layers, selection, town, notice, language);
+  const search = new Search(top, api, layers, reveal, town, notice, language);
   addLanguageSwitch(top, language);
-  attempt(() => new Legend(left, layers, town, language), failures);
+  const legend = new Legend(left, layers, town, new Hints(layers, town, underground, time), language);
   language.shown(() => name(page.globe, language.t("view")));
-  return search;
+  return { search, legend };
 }
 
 function makeToolbox({ page, api, notice, language }: Services, { town, picker }: Model): Toolbox {

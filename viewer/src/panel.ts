@@ -1,15 +1,19 @@
 /** The attributes of the selected feature, as the service has them for the day on show, with the catalogue's titles and codes. */
-import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
+import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, ServiceProblem, itemPath } from "./api";
 import { copyText } from "./clipboard";
 import { button, element, icon, name } from "./dom";
-import { swatch } from "./legend";
+import { History } from "./history";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
 import { causeInWords } from "./outage";
 import type { Identity } from "./pick";
+import { type Relation, nearest } from "./relations";
+import type { Reveal } from "./reveal";
 import type { TownScene } from "./scene";
 import { type Selection, extentOf } from "./selection";
+import { swatch } from "./swatch";
 import type { Time } from "./time";
+import { Values, filled, propertySets } from "./values";
 import type { Language } from "./words";
 
 /** What the service says of every state of a feature, beside the fields of its layer. */
@@ -23,21 +27,29 @@ const UNREADABLE = new Set(["mesh", "matrix", "properties"]);
 /** What a source said and no field takes: an object by the names of the source. */
 const ATTRIBUTES = "attributes";
 
+/** Answers for what does not exist or is not open to this reader. */
+const WITHHELD = new Set([401, 403, 404, 410]);
+
 export class Panel {
   readonly element = element("aside", { class: "attributes panel", id: "attributes", hidden: true, tabindex: -1, "aria-live": "polite" });
   feature: Feature | undefined;
   private asked: Identity | undefined;
+  private readonly values: Values;
+  private readonly history: History;
 
   constructor(
     parent: HTMLElement,
     private readonly api: Api,
     private readonly layers: Layers,
     private readonly selection: Selection,
+    private readonly reveal: Reveal,
     private readonly town: TownScene,
     private readonly time: Time,
     private readonly notice: Notice,
     private readonly language: Language,
   ) {
+    this.values = new Values(language, time.zone, (relation) => void this.follow(relation));
+    this.history = new History(api, time, language);
     parent.append(this.element);
     language.shown(() => this.feature && this.render(this.feature));
     selection.changed((identity) => void this.show(identity));
@@ -52,6 +64,7 @@ export class Panel {
     this.feature = undefined;
     this.element.hidden = !identity;
     if (!identity) return;
+    if (!this.layers.get(identity.collectionId)) return this.withheld();
     this.element.replaceChildren(element("p", { class: "attributes-wait" }, this.language.t("loading")));
     const { day, datetime } = this.time;
     try {
@@ -63,6 +76,7 @@ export class Panel {
       this.render(feature);
     } catch (cause) {
       if (this.asked !== identity) return;
+      if (cause instanceof ServiceProblem && WITHHELD.has(cause.status)) return this.withheld();
       this.element.hidden = true;
       const message = this.language.t("item_failed", causeInWords(cause, this.language));
       this.notice.problem(message, { label: this.language.t("retry"), run: () => this.selection.set(identity) });
@@ -84,6 +98,25 @@ export class Panel {
     this.element.replaceChildren(this.header(config, identity, nothing), words);
   }
 
+  /** Say that the feature, or its layer, does not exist or is closed; asking again would not help. */
+  private withheld(): void {
+    const close = button("icon-button", this.language.t("close"), () => this.selection.set(undefined), icon("close"));
+    this.element.replaceChildren(element("header", {}, element("p", {}, this.language.t("feature_withheld")), close));
+  }
+
+  /** Select the feature that a field names. */
+  private async follow({ collectionId, field, value, at }: Relation): Promise<void> {
+    const { language } = this;
+    try {
+      const features = await this.api.itemsWhere(collectionId, field, value, language.code, this.time.datetime);
+      const feature = nearest(features, at);
+      if (feature) this.reveal.feature({ collectionId, featureId: String(feature.id) });
+      else this.notice.say(language.t("nothing_found", value));
+    } catch {
+      this.notice.say(language.t("nothing_found", value));
+    }
+  }
+
   private render(feature: Feature): void {
     const identity = this.asked;
     const config = identity && this.layers.get(identity.collectionId)?.config;
@@ -91,32 +124,34 @@ export class Panel {
     const sets = propertySets(feature.properties.properties);
     this.element.replaceChildren(
       this.header(config, identity, feature),
-      element("div", { class: "attributes-body" }, this.table(config, feature), ...this.attributeTable(feature), ...this.setTables(sets)),
+      element("div", { class: "attributes-body" }, this.table(config, identity, feature), ...this.attributeTable(feature), ...this.setTables(sets), this.history.of(identity)),
       this.footer(identity, feature),
     );
   }
 
   private header(config: LayerConfig, identity: Identity, feature: Feature): HTMLElement {
     const { language } = this;
-    const title = config.label.map((field) => feature.properties[field]).find(Boolean) ?? identity.featureId;
+    const title = String(config.label.map((field) => feature.properties[field]).find(Boolean) ?? identity.featureId);
     const close = button("icon-button", language.t("close"), () => this.selection.set(undefined), icon("close"));
     const day = this.time.day && element("span", { class: "attributes-day" }, language.t("as_of", language.date(this.time.day)));
     const kind = element("p", { class: "attributes-kind" }, swatch(config), language.of(config.title), day);
-    const words = element("div", {}, kind, element("h2", {}, String(title)), element("p", { class: "attributes-id" }, identity.featureId));
+    const called = title !== identity.featureId;
+    const heading = element("h2", { class: called ? undefined : "attributes-id" }, title);
+    const words = element("div", {}, kind, heading, called && element("p", { class: "attributes-id" }, identity.featureId));
     return element("header", {}, words, close);
   }
 
-  private table(config: LayerConfig, feature: Feature): HTMLElement {
+  private table(config: LayerConfig, identity: Identity, feature: Feature): HTMLElement {
     const fields = [...config.fields, ...OF_A_STATE].filter((field) => !UNREADABLE.has(field.name));
     const known = new Set([...fields.map((field) => field.name), ...UNREADABLE, ATTRIBUTES, "id", "collection"]);
     const others = Object.keys(feature.properties)
       .filter((key) => !known.has(key))
       .map((key): FieldConfig => ({ name: key, type: "string", unit: "", title: { zh: key, en: key } }));
     const rows = [...fields, ...others]
-      .filter((field) => filled(feature.properties[field.name]))
+      .filter((field) => filled(feature.properties[field.name]) && String(feature.properties[field.name]) !== identity.featureId)
       .map((field) => {
         const term = element("th", { scope: "row", title: field.name }, this.language.of(field.title));
-        return element("tr", { "data-field": field.name }, term, element("td", {}, this.value(field, feature.properties[field.name])));
+        return element("tr", { "data-field": field.name }, term, element("td", {}, this.values.cell(config.id, field, feature)));
       });
     return element("table", {}, element("tbody", {}, ...rows));
   }
@@ -126,7 +161,7 @@ export class Panel {
     const values = feature.properties[ATTRIBUTES];
     if (!values || typeof values !== "object" || Array.isArray(values)) return [];
     const rows = Object.entries(values).map(([key, value]) =>
-      element("tr", { "data-attribute": key }, element("th", { scope: "row" }, key), element("td", {}, this.plain(value))),
+      element("tr", { "data-attribute": key }, element("th", { scope: "row" }, key), element("td", {}, this.values.plain(value))),
     );
     return [element("h3", {}, this.language.t("other_attributes")), element("table", {}, element("tbody", {}, ...rows))];
   }
@@ -136,7 +171,7 @@ export class Panel {
     if (!names.length) return [];
     const tables = names.map((set, index) => {
       const rows = Object.entries(sets[set]!).map(([key, value]) =>
-        element("tr", {}, element("th", { scope: "row" }, key), element("td", {}, this.plain(value))),
+        element("tr", {}, element("th", { scope: "row" }, key), element("td", {}, this.values.plain(value))),
       );
       const table = element("table", {}, element("tbody", {}, ...rows));
       return element("details", { class: "property-set", open: index < 3 }, element("summary", {}, icon("chevron"), set), table);
@@ -159,45 +194,5 @@ export class Panel {
 
   private flyTo(extent: Extent): Promise<boolean> {
     return this.town.flyToExtent(extent);
-  }
-
-  private value(field: FieldConfig, value: unknown): string {
-    const meaning = field.codes?.[String(value)];
-    if (meaning) return `${this.language.of(meaning)}（${String(value)}）`;
-    if (field.type === "datetime" && typeof value === "string") return this.language.instant(value, this.time.zone);
-    const text = this.plain(value, field.type === "number" ? 3 : 0);
-    return field.unit ? `${text} ${UNITS[field.unit] ?? field.unit}` : text;
-  }
-
-  private plain(value: unknown, digits = 6): string {
-    if (typeof value === "boolean") return value ? "✓" : "✗";
-    if (typeof value === "number") {
-      return value.toLocaleString(this.language.code === "zh" ? "zh-CN" : "en", { maximumFractionDigits: digits, useGrouping: false });
-    }
-    if (!filled(value)) return this.language.t("no_value");
-    return typeof value === "object" ? JSON.stringify(value) : String(value);
-  }
-}
-
-const UNITS: Record<string, string> = { m2: "m²", m3: "m³", deg: "°", percent: "%" };
-
-function filled(value: unknown): boolean {
-  return value !== null && value !== undefined && value !== "";
-}
-
-/** Property sets come as an object or as its JSON text; anything else holds none. */
-export function propertySets(value: unknown): Record<string, Record<string, unknown>> {
-  const sets = typeof value === "string" ? parsed(value) : value;
-  if (!sets || typeof sets !== "object") return {};
-  return Object.fromEntries(
-    Object.entries(sets).filter((entry): entry is [string, Record<string, unknown>] => typeof entry[1] === "object" && entry[1] !== null),
-  );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
   }
 }

@@ -2,12 +2,14 @@
 import type { Api, TownConfig } from "./api";
 import type { DrapedImagery } from "./imagery";
 import type { Layers } from "./layers";
+import type { Legend } from "./legend";
 import type { Light } from "./light";
 import type { LightPanel } from "./lightpanel";
 import type { Notice } from "./notice";
 import type { Panel } from "./panel";
 import type { Picker } from "./pick";
 import type { Readout } from "./readout";
+import type { Reveal } from "./reveal";
 import type { TownScene } from "./scene";
 import type { Scenes } from "./scenes";
 import type { Search } from "./search";
@@ -46,11 +48,13 @@ export interface Model {
   underground: Underground;
   picker: Picker;
   selection: Selection;
+  reveal: Reveal;
 }
 
 /** What the user sees around the scene and operates it with. */
 export interface Controls {
   search: Search;
+  legend: Legend;
   panel: Panel;
   scenes: Scenes;
   timeline: Timeline;

@@ -9,6 +9,8 @@ export interface State {
   layers?: string[];
   transparency?: Record<string, number>;
   ground?: number;
+  /** Whether a layer lies below the ground: then a closed ground is written too, for it would open by itself. */
+  groundNeeded?: boolean;
   selection?: Identity;
   scene?: string;
   /** The day on show; absent is now. */
@@ -28,7 +30,7 @@ export function toHash(state: State): string {
   if (state.layers) words.set("layers", state.layers.join(","));
   const transparent = Object.entries(state.transparency ?? {}).filter(([, share]) => share > 0);
   if (transparent.length) words.set("transparency", transparent.map(([id, share]) => `${id}:${Number(share.toFixed(2))}`).join(","));
-  if (state.ground !== undefined && state.ground < 1) words.set("ground", String(Number(state.ground.toFixed(2))));
+  if (state.ground !== undefined && (state.ground < 1 || state.groundNeeded)) words.set("ground", String(Number(state.ground.toFixed(2))));
   if (state.selection) words.set("feature", `${state.selection.collectionId}/${state.selection.featureId}`);
   if (state.scene) words.set("scene", state.scene);
   if (state.day) words.set("t", state.day);

@@ -40,8 +40,8 @@ export class Scenes {
   /** Set the scene without flying: its layers, transparency, ground and day. */
   dress(scene: SceneConfig): void {
     this.current = scene;
-    this.layers.show(scene.layers, scene.transparency);
-    this.underground.ground = scene.ground;
+    const show = () => this.layers.show(scene.layers, scene.transparency);
+    this.underground.arrange(show, scene.ground < 1 ? scene.ground : undefined);
     this.time.day = asDay(scene.datetime?.slice(0, 10));
     this.render();
     for (const listener of this.listeners) listener();
@@ -109,8 +109,9 @@ export class Scenes {
 
   private captionOf(scene: SceneConfig): HTMLElement[] {
     const { language } = this;
+    const withheld = scene.layers_withheld && element("p", { class: "caption-withheld" }, language.t(scene.layers.some((layerId) => this.layers.get(layerId)) ? "scene_partly_closed" : "scene_closed"));
     const count = element("span", { class: "caption-count" }, `${this.all.indexOf(scene) + 1} / ${this.all.length}`);
-    const words = element("div", { class: "caption-words" }, element("h2", {}, language.of(scene.title), count), element("p", {}, language.of(scene.text)));
+    const words = element("div", { class: "caption-words" }, element("h2", {}, language.of(scene.title), count), element("p", {}, language.of(scene.text)), withheld);
     const steps = element(
       "div",
       { class: "caption-steps" },

@@ -4,8 +4,9 @@ import { element, icon, name } from "./dom";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
 import { causeInWords } from "./outage";
+import type { Reveal } from "./reveal";
 import type { TownScene } from "./scene";
-import { type Selection, extentOf } from "./selection";
+import { extentOf } from "./selection";
 import type { Language } from "./words";
 
 const PAUSE = 220;
@@ -25,7 +26,7 @@ export class Search {
     parent: HTMLElement,
     private readonly api: Api,
     private readonly layers: Layers,
-    private readonly selection: Selection,
+    private readonly reveal: Reveal,
     private readonly town: TownScene,
     private readonly notice: Notice,
     private readonly language: Language,
@@ -87,12 +88,15 @@ export class Search {
     this.list.replaceChildren(
       ...this.results.map((feature, index) => {
         const layer = this.layers.get(String(feature.properties.collection));
-        const kind = layer ? this.language.of(layer.config.title) : String(feature.properties.collection);
+        const { title, kind, place, collection } = feature.properties;
+        const called = String(title ?? feature.id);
+        const collectionTitle = layer ? this.language.of(layer.config.title) : String(collection);
+        const words = [collectionTitle, kind, place].filter(Boolean).join(" · ");
         const item = element(
           "li",
-          { role: "option", id: `result-${index}`, "aria-selected": index === this.active },
-          element("span", { class: "results-title" }, String(feature.properties.title ?? feature.id)),
-          element("span", { class: "results-kind" }, kind),
+          { role: "option", title: `${called}\n${words}`, id: `result-${index}`, "aria-selected": index === this.active },
+          element("span", { class: "results-title" }, called),
+          element("span", { class: "results-kind" }, words),
         );
         // The box keeps the focus: pointer down must not take it before the click arrives.
         item.addEventListener("pointerdown", (event) => event.preventDefault());
@@ -128,8 +132,7 @@ export class Search {
     this.close();
     this.box.blur();
     const collectionId = String(feature.properties.collection);
-    if (!this.layers.get(collectionId)?.visible) this.layers.setVisible(collectionId, true);
-    this.selection.set({ collectionId, featureId: String(feature.id ?? feature.properties.id) });
+    this.reveal.feature({ collectionId, featureId: String(feature.id ?? feature.properties.id) });
     const extent = (feature.bbox && flat(feature.bbox)) ?? (feature.geometry && extentOf(feature.geometry));
     if (extent) void this.town.flyToExtent(extent);
   }

@@ -1,11 +1,9 @@
 /** The one selected feature, brought out in the scene: solid ones by an outline and colour, others on the ground. */
-import {
-  type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileContent, Color, ImageryLayer, type ImageryProvider,
-  type PostProcessStage, type PostProcessStageComposite, PostProcessStageLibrary,
-} from "@cesium/engine";
+import { type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileContent, Color, ImageryLayer, type ImageryProvider } from "@cesium/engine";
 import type { Extent, Feature, Geometry, Position } from "./api";
 import { CanvasImagery } from "./imagery";
 import type { Layers, TownLayer } from "./layers";
+import { Outline } from "./outline";
 import type { Identity } from "./pick";
 import type { TownScene } from "./scene";
 import { type TileAddress, mercator } from "./vectortiles";
@@ -15,8 +13,7 @@ const TINT = Color.fromCssColorString("#ffd180");
 
 export class Selection {
   identity: Identity | undefined;
-  private readonly outline: PostProcessStageComposite | undefined;
-  private readonly edge: PostProcessStage | undefined;
+  private readonly outline: Outline;
   private ground: ImageryLayer | undefined;
   private marked: { feature: Cesium3DTileFeature; content: Cesium3DTileContent }[] = [];
   private searched = new WeakSet<Cesium3DTileContent>();
@@ -29,14 +26,7 @@ export class Selection {
   ) {
     const { scene } = town;
     scene.postRender.addEventListener(() => this.tint());
-    if (!PostProcessStageLibrary.isSilhouetteSupported(scene)) return;
-    this.edge = PostProcessStageLibrary.createEdgeDetectionStage();
-    this.edge.uniforms.color = OUTLINE;
-    this.edge.uniforms.length = 0.01;
-    this.edge.selected = [];
-    this.outline = PostProcessStageLibrary.createSilhouetteStage([this.edge]);
-    this.outline.enabled = false;
-    scene.postProcessStages.add(this.outline);
+    this.outline = new Outline(scene, OUTLINE);
   }
 
   changed(listener: (identity: Identity | undefined) => void): void {
@@ -123,9 +113,7 @@ export class Selection {
   }
 
   private outlineMarked(): void {
-    if (!this.edge || !this.outline) return;
-    this.edge.selected = this.marked.map(({ feature }) => feature);
-    this.outline.enabled = this.marked.length > 0;
+    this.outline.set(this.marked.map(({ feature }) => feature));
     this.town.render();
   }
 

@@ -6,12 +6,13 @@ import type { Tool } from "./tools/tool";
 import type { Toolbox } from "./tools/toolbox";
 
 export function shortcuts(parts: Parts, commands: Commands): Key[] {
-  const { underground, lightPanel, search, scenes, timeline, tools } = parts;
+  const { underground, lightPanel, search, scenes, timeline, tools, legend } = parts;
   return [
     ...cameraKeys(parts),
     { shown: "H", word: "key_home", keys: { h: commands.home } },
     { shown: "U", word: "key_underground", keys: { u: () => underground.toggle() } },
     { shown: "L", word: "key_light", keys: { l: () => lightPanel.toggle() } },
+    { shown: "K", word: "key_layers", keys: { k: () => legend.toggle() } },
     { shown: "/", word: "key_search", keys: { "/": () => search.focus() } },
     ...toolKeys(tools),
     { shown: "P", word: "key_play", keys: { p: () => scenes.toggle() } },
