@@ -1,12 +1,12 @@
 /** The attributes of the selected feature, as the service has them for the day on show, with the catalogue's titles and codes. */
-import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
+import { type Api, type Feature, type FieldConfig, type LayerConfig, itemPath } from "./api";
 import { button, element, icon, name } from "./dom";
 import { swatch } from "./legend";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
 import type { Identity } from "./pick";
 import type { TownScene } from "./scene";
-import { type Selection, extentOf } from "./selection";
+import type { Selection } from "./selection";
 import type { Time } from "./time";
 import type { Language } from "./words";
 
@@ -144,19 +144,15 @@ export class Panel {
 
   private footer(identity: Identity, feature: Feature): HTMLElement {
     const { language } = this;
-    const extent = feature.geometry && extentOf(feature.geometry);
-    const fly = button("quiet", language.t("fly_to"), () => void (extent && this.flyTo(extent)), icon("target"), language.t("fly_to"));
+    const config = feature.geometry && this.layers.get(identity.collectionId)?.config;
+    const fly = button("quiet", language.t("fly_to"), () => void (config && this.town.flyToFeature(feature, config)), icon("target"), language.t("fly_to"));
     const copy = button("quiet", language.t("copy_id"), () => void this.copy(identity.featureId), icon("copy"), language.t("copy_id"));
     const query = new URLSearchParams({ f: "html", lang: language.code });
     if (this.time.datetime) query.set("datetime", this.time.datetime);
     const href = `${itemPath(identity.collectionId, identity.featureId)}?${query}`;
     const page = element("a", { class: "quiet", href, target: "_blank", rel: "noopener" }, icon("open"), language.t("item_page"));
     name(page, language.t("item_page"));
-    return element("footer", {}, extent && fly, copy, page);
-  }
-
-  private flyTo(extent: Extent): Promise<boolean> {
-    return this.town.flyToExtent(extent);
+    return element("footer", {}, config && fly, copy, page);
   }
 
   private async copy(text: string): Promise<void> {

@@ -33,6 +33,7 @@ export class Underground {
     translucency.frontFaceAlpha = this.opacity;
     translucency.backFaceAlpha = this.opacity;
     if (switched) this.renewGround();
+    this.town.camera.groundClosed = this.opacity === 1;
     this.town.render();
     for (const listener of this.listeners) listener();
   }

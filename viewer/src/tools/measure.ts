@@ -85,6 +85,8 @@ function areas(places: Cartesian3[]): { space: number; level: number } {
 class Measure implements ToolHandle {
   private places: Cartesian3[] = [];
   private hover: Cartesian3 | undefined;
+  private pointer = new Cartesian2();
+  private frame: number | undefined;
   private readonly sketch = new PrimitiveCollection();
 
   constructor(
@@ -95,6 +97,7 @@ class Measure implements ToolHandle {
   }
 
   stop(): void {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
     this.context.town.drawings.remove(this.sketch);
   }
 
@@ -110,10 +113,16 @@ class Measure implements ToolHandle {
     return this.finish();
   }
 
+  /** Follow the pointer on what is drawn, once a frame: looking below the sketch draws the town again. */
   move(position: Cartesian2): void {
     if (!this.places.length) return;
-    this.hover = this.context.town.groundAt(position);
-    this.redraw();
+    this.pointer = Cartesian2.clone(position);
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      if (!this.places.length) return;
+      this.hover = this.context.picker.placeAt(this.pointer);
+      this.redraw();
+    });
   }
 
   /** End the measure under way and wait for the next; one with too few places is dropped. */
