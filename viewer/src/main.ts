@@ -95,7 +95,7 @@ function makeControls(services: Services, model: Model): Controls {
   const panel = new Panel(page.interface, api, layers, selection, town, time, notice, language);
   const scenes = new Scenes(page.interface, config.scenes, town, layers, underground, time, language);
   const timeline = new Timeline(page.interface, time, language);
-  const readout = new Readout(page.interface, page.credits, town, api, underground, language);
+  const readout = new Readout(page.interface, page.credits, town, api, underground, model.picker, language);
   const tools = makeToolbox(services, model);
   return { search, panel, scenes, timeline, readout, tools };
 }

@@ -23,6 +23,8 @@ const ATTRIBUTES = "attributes";
 
 export class Panel {
   readonly element = element("aside", { class: "attributes panel", id: "attributes", hidden: true, tabindex: -1, "aria-live": "polite" });
+  /** `alsohere.ts` fills it. */
+  readonly alsoHere = element("nav", { class: "also-here", hidden: true });
   feature: Feature | undefined;
   private asked: Identity | undefined;
 
@@ -90,6 +92,7 @@ export class Panel {
     this.element.replaceChildren(
       this.header(config, identity, feature),
       element("div", { class: "attributes-body" }, this.table(config, feature), ...this.attributeTable(feature), ...this.setTables(sets)),
+      this.alsoHere,
       this.footer(identity, feature),
     );
   }
