@@ -58,7 +58,7 @@ export class Hints {
   /** What is draped is drawn from the layer's first zoom on; what is solid at any distance. */
   private tooFar(layer: TownLayer, language: Language): Hint | undefined {
     if (!layer.draped) return undefined;
-    const target = this.town.target();
+    const target = this.town.camera.target();
     const range = Cartesian3.distance(this.town.scene.camera.positionWC, Cartographic.toCartesian(target));
     const missing = layer.config.min_zoom - 1 - zoomOf(this.town.metresPerPixel(range), target.latitude);
     if (missing <= 0) return undefined;

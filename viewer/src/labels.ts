@@ -46,7 +46,7 @@ export class Labels {
   private async place(): Promise<void> {
     this.turn += 1;
     const { turn } = this;
-    const target = this.town.target();
+    const target = this.town.camera.target();
     const layers = this.layers.visible.filter((layer) => layer.config.style.label && layer.config.mvt);
     const { scene } = this.town;
     const range = Cartesian3.distance(scene.camera.positionWC, Cartographic.toCartesian(target));

@@ -120,7 +120,7 @@ function makeControls(services: Services, model: Model): Controls {
   const panel = new Panel(page.interface, api, layers, selection, reveal, town, time, notice, language);
   const scenes = new Scenes(page.interface, config.scenes, town, layers, underground, time, language);
   const timeline = new Timeline(page.interface, time, language);
-  const readout = new Readout(page.interface, page.credits, town, api, underground, language);
+  const readout = new Readout(page.interface, page.credits, town, api, underground, model.picker, language);
   const lightPanel = new LightPanel(page.interface, model.light, language);
   const tools = makeToolbox(services, model);
   return { search, legend, panel, scenes, timeline, readout, lightPanel, tools };

@@ -1,5 +1,5 @@
 /** The attributes of the selected feature, as the service has them for the day on show, with the catalogue's titles and codes. */
-import { type Api, type Extent, type Feature, type FieldConfig, type LayerConfig, ServiceProblem, itemPath } from "./api";
+import { type Api, type Feature, type FieldConfig, type LayerConfig, ServiceProblem, itemPath } from "./api";
 import { copyText } from "./clipboard";
 import { button, element, icon, name } from "./dom";
 import { History } from "./history";
@@ -10,7 +10,7 @@ import type { Identity } from "./pick";
 import { type Relation, nearest } from "./relations";
 import type { Reveal } from "./reveal";
 import type { TownScene } from "./scene";
-import { type Selection, extentOf } from "./selection";
+import type { Selection } from "./selection";
 import { swatch } from "./swatch";
 import type { Time } from "./time";
 import { Values, filled, propertySets } from "./values";
@@ -32,6 +32,8 @@ const WITHHELD = new Set([401, 403, 404, 410]);
 
 export class Panel {
   readonly element = element("aside", { class: "attributes panel", id: "attributes", hidden: true, tabindex: -1, "aria-live": "polite" });
+  /** `alsohere.ts` fills it. */
+  readonly alsoHere = element("nav", { class: "also-here", hidden: true });
   feature: Feature | undefined;
   private asked: Identity | undefined;
   private readonly values: Values;
@@ -125,6 +127,7 @@ export class Panel {
     this.element.replaceChildren(
       this.header(config, identity, feature),
       element("div", { class: "attributes-body" }, this.table(config, identity, feature), ...this.attributeTable(feature), ...this.setTables(sets), this.history.of(identity)),
+      this.alsoHere,
       this.footer(identity, feature),
     );
   }
@@ -181,18 +184,14 @@ export class Panel {
 
   private footer(identity: Identity, feature: Feature): HTMLElement {
     const { language } = this;
-    const extent = feature.geometry && extentOf(feature.geometry);
-    const fly = button("quiet", language.t("fly_to"), () => void (extent && this.flyTo(extent)), icon("target"), language.t("fly_to"));
+    const config = feature.geometry && this.layers.get(identity.collectionId)?.config;
+    const fly = button("quiet", language.t("fly_to"), () => void (config && this.town.flyToFeature(feature, config)), icon("target"), language.t("fly_to"));
     const copy = button("quiet", language.t("copy_id"), () => void copyText(identity.featureId, "copied", this.notice, language), icon("copy"), language.t("copy_id"));
     const query = new URLSearchParams({ f: "html", lang: language.code });
     if (this.time.datetime) query.set("datetime", this.time.datetime);
     const href = `${itemPath(identity.collectionId, identity.featureId)}?${query}`;
     const page = element("a", { class: "quiet", href, target: "_blank", rel: "noopener" }, icon("open"), language.t("item_page"));
     name(page, language.t("item_page"));
-    return element("footer", {}, extent && fly, copy, page);
-  }
-
-  private flyTo(extent: Extent): Promise<boolean> {
-    return this.town.flyToExtent(extent);
+    return element("footer", {}, config && fly, copy, page);
   }
 }

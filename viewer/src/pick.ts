@@ -10,8 +10,16 @@ export interface Identity {
   featureId: string;
 }
 
+/** A feature under the pointer, and its title where the tile knows it. */
+export interface Hit {
+  identity: Identity;
+  title: string | undefined;
+}
+
 /** Below this opacity a solid layer lets a click through to what lies behind it. */
 const SEE_THROUGH = 0.45;
+/** Solids looked for behind each other. */
+const MOST_SOLIDS = 6;
 /** Pixels a click may miss a line or point by. */
 const REACH = 7;
 
@@ -23,7 +31,26 @@ export class Picker {
   ) {}
 
   async at(position: Cartesian2): Promise<Identity | undefined> {
-    return this.town.drawings.hiddenDuring(() => this.solidAt(position)) ?? (await this.drapedAt(position));
+    const solid = this.town.drawings.hiddenDuring(() => this.solidAt(position));
+    return solid ?? (await this.drapedAt(this.town.groundAt(position), true))[0]?.identity;
+  }
+
+  /** Everything under the pointer: `first`, the other solids from the nearest on, then what lies on the ground from top to bottom. */
+  async allAt(position: Cartesian2, first: Identity): Promise<Hit[]> {
+    const [solids, place] = this.town.drawings.hiddenDuring(() => [this.solidsAt(position), this.surfaceAt(position)] as const);
+    const all = [...solids, ...(await this.drapedAt(place, false))];
+    const isFirst = ({ identity }: Hit) => identity.collectionId === first.collectionId && identity.featureId === first.featureId;
+    const own = all.find(isFirst) ?? { identity: first, title: undefined };
+    return distinct([own, ...all]);
+  }
+
+  private solidsAt(position: Cartesian2): Hit[] {
+    return this.town.scene.drillPick(position, MOST_SOLIDS, REACH, REACH).flatMap((picked: unknown) => {
+      const identity = this.identify(picked);
+      if (!identity) return [];
+      const labels = this.layers.get(identity.collectionId)?.config.label ?? [];
+      return [{ identity, title: titleOf(labels, (field) => (picked as Cesium3DTileFeature).getProperty(field)) }];
+    });
   }
 
   /** The solid feature drawn there: the first one in the way that is not see-through, else the first. */
@@ -37,6 +64,12 @@ export class Picker {
   /** The place a click means: on a solid feature where there is one, else on the ground. */
   placeAt(position: Cartesian2): Cartesian3 | undefined {
     return this.town.drawings.hiddenDuring(() => this.surfaceAt(position));
+  }
+
+  /** The layer whose solid is the surface there; undefined is the ground. It draws the place once more. */
+  surfaceLayer(position: Cartesian2): TownLayer | undefined {
+    const identity = this.town.drawings.hiddenDuring(() => this.identify(this.town.scene.pick(position)));
+    return identity && this.layers.get(identity.collectionId);
   }
 
   private surfaceAt(position: Cartesian2): Cartesian3 | undefined {
@@ -59,30 +92,47 @@ export class Picker {
     return this.layers.get(identity.collectionId)?.opacity ?? 1;
   }
 
-  private async drapedAt(position: Cartesian2): Promise<Identity | undefined> {
-    const ground = this.town.groundAt(position);
-    if (!ground) return undefined;
-    const { longitude, latitude } = Cartographic.fromCartesian(ground);
+  /** What lies on the ground at a place or plumb below it, from top to bottom; `oneOnly` stops at the first. */
+  private async drapedAt(place: Cartesian3 | undefined, oneOnly: boolean): Promise<Hit[]> {
+    if (!place) return [];
+    const { longitude, latitude } = Cartographic.fromCartesian(place);
     const [lon, lat] = [CesiumMath.toDegrees(longitude), CesiumMath.toDegrees(latitude)];
-    const metresPerPixel = this.town.metresPerPixel(Cartesian3.distance(this.town.scene.camera.positionWC, ground));
+    const metresPerPixel = this.town.metresPerPixel(Cartesian3.distance(this.town.scene.camera.positionWC, place));
     const z = zoomOf(metresPerPixel, latitude);
+    const hits: Hit[] = [];
     for (const layer of this.layers.draped.toReversed().filter(({ config }) => config.min_zoom <= z + 1)) {
-      const identity = await this.inLayer(layer, lon, lat, z, metresPerPixel / Math.cos(latitude));
-      if (identity) return identity;
+      hits.push(...(await this.inLayer(layer, lon, lat, z, metresPerPixel / Math.cos(latitude))));
+      if (oneOnly && hits.length) break;
     }
-    return undefined;
+    return hits;
   }
 
-  private async inLayer(layer: TownLayer, lon: number, lat: number, z: number, reach: number): Promise<Identity | undefined> {
+  private async inLayer(layer: TownLayer, lon: number, lat: number, z: number, reach: number): Promise<Hit[]> {
     const address = tileOf(lon, lat, z);
     const part = await this.tiles.part(layer.config, address);
     const [x, y] = mercator(lon, lat);
     const share = { x: x * 2 ** z - address.col, y: y * 2 ** z - address.row };
     const limit = (REACH * reach * 2 ** z) / 40_075_016.7;
-    const hit = part.features.findLast((feature) => contains(feature, part, share, limit));
-    const featureId = hit?.properties.id ?? hit?.id;
-    return featureId === undefined ? undefined : { collectionId: layer.id, featureId: String(featureId) };
+    return part.features
+      .filter((feature) => contains(feature, part, share, limit))
+      .reverse()
+      .flatMap((feature) => {
+        const featureId = feature.properties.id ?? feature.id;
+        if (featureId === undefined) return [];
+        const identity = { collectionId: layer.id, featureId: String(featureId) };
+        return [{ identity, title: titleOf(layer.config.label, (field) => feature.properties[field]) }];
+      });
   }
+}
+
+function titleOf(fields: string[], value: (field: string) => unknown): string | undefined {
+  const title = fields.map(value).find(Boolean);
+  return title === undefined ? undefined : String(title);
+}
+
+/** Each feature once, at its first place: tiles repeat what lies on their borders. */
+function distinct(hits: Hit[]): Hit[] {
+  return [...new Map(hits.toReversed().map((hit) => [`${hit.identity.collectionId}/${hit.identity.featureId}`, hit])).values()].reverse();
 }
 
 /** The zoom whose 512-pixel tiles have this resolution, within what the drape draws. */

@@ -1,7 +1,8 @@
-/** The line at the foot: coordinates under the pointer as X north, Y east, H, and the ground's opacity. */
-import { Cartesian2, Cartographic, Math as CesiumMath } from "@cesium/engine";
+/** The line at the foot: coordinates of what is under the pointer as X north, Y east, H, and the ground's opacity. */
+import { Cartesian2, type Cartesian3, Cartographic, Math as CesiumMath } from "@cesium/engine";
 import type { Api } from "./api";
 import { element, name } from "./dom";
+import type { Picker } from "./pick";
 import type { TownScene } from "./scene";
 import type { Underground } from "./underground";
 import type { Language } from "./words";
@@ -22,6 +23,7 @@ export class Readout {
     private readonly town: TownScene,
     private readonly api: Api,
     underground: Underground,
+    private readonly picker: Picker,
     private readonly language: Language,
   ) {
     const label = element("label", { for: "ground" });
@@ -54,28 +56,43 @@ export class Readout {
     });
   }
 
+  /** The ground at once, which costs little; what stands on it when the pointer rests, since that is drawn to be picked. */
   private show(position: Cartesian2): void {
     clearTimeout(this.timer);
     this.asked.abort();
-    const ground = this.town.groundAt(position);
-    if (!ground) {
-      this.place.textContent = "";
-      return;
-    }
-    const { longitude, latitude, height } = Cartographic.fromCartesian(ground);
-    const [lon, lat] = [CesiumMath.toDegrees(longitude), CesiumMath.toDegrees(latitude)];
-    const elevation = `H ${(height - this.town.heightOffset).toFixed(2)} m`;
     this.crsName.textContent = "";
-    this.place.textContent = `${this.language.t("longitude")} ${lon.toFixed(6)}°   ${this.language.t("latitude")} ${lat.toFixed(6)}°   ${elevation}`;
-    this.timer = setTimeout(() => void this.showTown(lon, lat, elevation), PAUSE);
+    const ground = this.town.groundAt(position);
+    this.place.textContent = ground ? this.geographic(ground) : "";
+    this.timer = setTimeout(() => this.showSurface(position), PAUSE);
   }
 
-  private async showTown(lon: number, lat: number, elevation: string): Promise<void> {
+  private showSurface(position: Cartesian2): void {
+    const place = this.picker.placeAt(position);
+    if (!place) return;
+    const layer = this.picker.surfaceLayer(position);
+    const surface = layer ? this.language.of(layer.config.title) : this.language.t("ground");
+    this.place.textContent = `${this.geographic(place)} ${surface}`;
+    void this.showTown(place, surface);
+  }
+
+  private geographic(place: Cartesian3): string {
+    const { longitude, latitude } = Cartographic.fromCartesian(place);
+    const [lon, lat] = [CesiumMath.toDegrees(longitude), CesiumMath.toDegrees(latitude)];
+    return `${this.language.t("longitude")} ${lon.toFixed(6)}°   ${this.language.t("latitude")} ${lat.toFixed(6)}°   ${this.elevation(place)}`;
+  }
+
+  private elevation(place: Cartesian3): string {
+    return `H ${(Cartographic.fromCartesian(place).height - this.town.heightOffset).toFixed(2)} m`;
+  }
+
+  private async showTown(place: Cartesian3, surface: string): Promise<void> {
     this.asked = new AbortController();
+    const { longitude, latitude } = Cartographic.fromCartesian(place);
     try {
+      const [lon, lat] = [CesiumMath.toDegrees(longitude), CesiumMath.toDegrees(latitude)];
       const { x_north, y_east } = await this.api.coordinates(lon, lat, this.town.crs, this.asked.signal);
       this.crsName.textContent = this.town.crs;
-      this.place.textContent = `X ${x_north.toFixed(2)}   Y ${y_east.toFixed(2)}   ${elevation}`;
+      this.place.textContent = `X ${x_north.toFixed(2)}   Y ${y_east.toFixed(2)}   ${this.elevation(place)} ${surface}`;
     } catch {
       // Longitude and latitude stay on show: the pointer has moved on, or the place is outside the town's system.
     }

@@ -1,11 +1,12 @@
-/** Globe, terrain, light and camera; nothing is requested from another host. */
+/** Globe, terrain and light; nothing is requested from another host. `camera.ts` flies and steers. */
 import {
-  CameraEventType, Cartesian2, Cartesian3, Cartographic, CesiumWidget, Color, Credit, CreditDisplay,
-  CustomHeightmapTerrainProvider, EasingFunction, GeographicTilingScheme, HeadingPitchRange, type ImageryLayer, JulianDate,
-  KeyboardEventModifier, Math as CesiumMath, Matrix4, type PerspectiveFrustum, Rectangle, type Scene, SceneTransforms, Transforms, buildModuleUrl,
+  type Cartesian2, Cartesian3, Cartographic, CesiumWidget, Color, Credit, CreditDisplay, CustomHeightmapTerrainProvider, GeographicTilingScheme,
+  type ImageryLayer, JulianDate, Rectangle, type Scene, SceneTransforms, buildModuleUrl,
 } from "@cesium/engine";
-import type { CameraState, Extent, TownConfig } from "./api";
+import type { CameraState, Extent, Feature, LayerConfig, TownConfig } from "./api";
+import { TownCamera } from "./camera";
 import { Drawings } from "./drawings";
+import { type Heights, boxOf, flatBox } from "./framing";
 
 // Beside this page, under whatever prefix it lies: CesiumJS asks for its folder when it first needs a worker.
 Object.assign(globalThis, { CESIUM_BASE_URL: new URL(`${CESIUM_FOLDER}/`, document.baseURI).href });
@@ -22,6 +23,7 @@ const INSTANT = JulianDate.fromIso8601("2026-06-21T04:00:00Z");
 export class TownScene {
   readonly widget: CesiumWidget;
   readonly drawings: Drawings;
+  readonly camera: TownCamera;
   /** Storage CRS of the town, the coordinates that users read. */
   readonly crs: string;
   /** Metres to add to an elevation of the town to get its height above the ellipsoid. */
@@ -56,11 +58,15 @@ export class TownScene {
     this.widget.clock.currentTime = INSTANT;
     this.drawings = new Drawings(this.scene);
     this.dress();
-    this.steer();
+    this.camera = new TownCamera(this.scene, test);
   }
 
   get scene(): Scene {
     return this.widget.scene;
+  }
+
+  private get heights(): Heights {
+    return { offset: this.heightOffset, ground: (lon, lat) => this.groundHeight(lon, lat) };
   }
 
   render(): void {
@@ -68,77 +74,26 @@ export class TownScene {
   }
 
   cameraState(): CameraState {
-    const { camera } = this.scene;
-    const place = camera.positionCartographic;
-    return {
-      lon: CesiumMath.toDegrees(place.longitude),
-      lat: CesiumMath.toDegrees(place.latitude),
-      height: place.height,
-      heading: CesiumMath.toDegrees(camera.heading),
-      pitch: CesiumMath.toDegrees(camera.pitch),
-      roll: CesiumMath.toDegrees(CesiumMath.negativePiToPi(camera.roll)),
-    };
+    return this.camera.state();
   }
 
-  /** Fly to a camera state; zero seconds (and any test) jumps. Resolves true on arrival, false if interrupted. */
   flyTo(state: CameraState, seconds = 1.6): Promise<boolean> {
-    const view = {
-      destination: Cartesian3.fromDegrees(state.lon, state.lat, state.height),
-      orientation: {
-        heading: CesiumMath.toRadians(state.heading),
-        pitch: CesiumMath.toRadians(state.pitch),
-        roll: CesiumMath.toRadians(state.roll),
-      },
-    };
-    if (this.test || seconds === 0) {
-      this.scene.camera.setView(view);
-      this.render();
-      return Promise.resolve(true);
-    }
-    return new Promise((resolve) => {
-      this.scene.camera.flyTo({
-        ...view,
-        duration: seconds,
-        easingFunction: EasingFunction.QUADRATIC_IN_OUT,
-        complete: () => resolve(true),
-        cancel: () => resolve(false),
-      });
-    });
+    return this.camera.flyTo(state, seconds);
   }
 
-  /** Look at an extent from the south; `nearest` keeps small things at a distance that shows where they are. */
-  flyToExtent(extent: Extent, seconds = 1.6, nearest = 120): Promise<boolean> {
-    const [west, south, east, north] = extent;
-    const lon = (west + east) / 2;
-    const lat = (south + north) / 2;
-    const metres = 111_320;
-    const width = (east - west) * metres * Math.cos(CesiumMath.toRadians(lat));
-    const size = Math.max(Math.hypot(width, (north - south) * metres), 1);
-    const range = Math.max(size * 0.95, nearest);
-    const pitch = CesiumMath.toRadians(-42);
-    const centre = Cartesian3.fromDegrees(lon, lat, this.groundHeight(lon, lat));
-    const frame = Transforms.eastNorthUpToFixedFrame(centre);
-    const eye = Matrix4.multiplyByPoint(
-      frame,
-      new Cartesian3(0, -range * Math.cos(pitch), -range * Math.sin(pitch)),
-      new Cartesian3(),
-    );
-    const place = Cartographic.fromCartesian(eye);
-    return this.flyTo(
-      {
-        lon: CesiumMath.toDegrees(place.longitude),
-        lat: CesiumMath.toDegrees(place.latitude),
-        height: place.height,
-        heading: 0,
-        pitch: CesiumMath.toDegrees(pitch),
-        roll: 0,
-      },
-      seconds,
-    );
+  /** Look at an extent on the ground, such as that of a layer. */
+  flyToExtent(extent: Extent, seconds = 1.6): Promise<boolean> {
+    return this.camera.frame(flatBox(extent, this.heights), seconds);
+  }
+
+  /** Look at a feature with its height and surroundings. */
+  async flyToFeature(feature: Feature, layer: LayerConfig, seconds = 1.6): Promise<boolean> {
+    const box = boxOf(feature, layer, this.heights);
+    return box ? this.camera.frame(box, seconds) : false;
   }
 
   goHome(seconds = 1.6): Promise<boolean> {
-    return this.flyToExtent(this.config.town.extent, seconds);
+    return this.camera.frame(flatBox(this.config.town.extent, this.heights), seconds, 0);
   }
 
   /** Height of the ground above the ellipsoid where it is loaded, else that of the town's centre. */
@@ -175,44 +130,11 @@ export class TownScene {
 
   /** Metres a pixel covers at a distance from the camera. */
   metresPerPixel(distance: number): number {
-    const { fovy } = this.scene.camera.frustum as PerspectiveFrustum;
-    return (distance * 2 * Math.tan(fovy! / 2)) / this.scene.canvas.clientHeight;
+    return this.camera.metresPerPixel(distance);
   }
 
-  /** What the camera looks at: the ground in the middle of the window, or below the camera. */
-  target(): Cartographic {
-    const { canvas, camera } = this.scene;
-    const ground = this.groundAt(new Cartesian2(canvas.clientWidth / 2, canvas.clientHeight * 0.55));
-    return ground ? Cartographic.fromCartesian(ground) : camera.positionCartographic.clone();
-  }
-
-  /** Turn about the place looked at, by degrees; or move by shares of the distance to it. */
-  nudge(step: { turn?: number; tilt?: number; right?: number; forward?: number; closer?: number }): void {
-    const { camera } = this.scene;
-    const target = this.target();
-    const centre = Cartographic.toCartesian(target);
-    const range = Math.max(Cartesian3.distance(camera.positionWC, centre), 5);
-    const frame = Transforms.eastNorthUpToFixedFrame(centre);
-    const heading = camera.heading + CesiumMath.toRadians(step.turn ?? 0);
-    const pitch = CesiumMath.clamp(camera.pitch + CesiumMath.toRadians(step.tilt ?? 0), -CesiumMath.PI_OVER_TWO, 0.5);
-    const right = (step.right ?? 0) * range;
-    const forward = (step.forward ?? 0) * range;
-    const moved = Matrix4.multiplyByPoint(
-      frame,
-      new Cartesian3(
-        right * Math.cos(heading) + forward * Math.sin(heading),
-        forward * Math.cos(heading) - right * Math.sin(heading),
-        0,
-      ),
-      new Cartesian3(),
-    );
-    camera.cancelFlight();
-    camera.lookAtTransform(
-      Transforms.eastNorthUpToFixedFrame(moved),
-      new HeadingPitchRange(heading, pitch, range * (1 - (step.closer ?? 0))),
-    );
-    camera.lookAtTransform(Matrix4.IDENTITY);
-    this.render();
+  nudge(step: Parameters<TownCamera["nudge"]>[0]): void {
+    this.camera.nudge(step);
   }
 
   /** The picture on screen as PNG. */
@@ -238,20 +160,6 @@ export class TownScene {
     globe.showGroundAtmosphere = false;
     globe.depthTestAgainstTerrain = true;
     globe.maximumScreenSpaceError = this.test ? 4 : 2;
-  }
-
-  private steer(): void {
-    const control = this.scene.screenSpaceCameraController;
-    control.enableCollisionDetection = false;
-    control.minimumZoomDistance = 0.5;
-    control.maximumZoomDistance = 60_000;
-    control.zoomEventTypes = [CameraEventType.WHEEL, CameraEventType.PINCH];
-    control.tiltEventTypes = [
-      CameraEventType.RIGHT_DRAG,
-      CameraEventType.MIDDLE_DRAG,
-      CameraEventType.PINCH,
-      { eventType: CameraEventType.LEFT_DRAG, modifier: KeyboardEventModifier.CTRL },
-    ];
   }
 }
 

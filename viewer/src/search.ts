@@ -1,12 +1,11 @@
 /** The search box: names, ids, addresses and point numbers of the whole town; a result is flown to and selected. */
-import type { Api, Extent, Feature } from "./api";
+import type { Api, Feature } from "./api";
 import { element, icon, name } from "./dom";
 import type { Layers } from "./layers";
 import type { Notice } from "./notice";
 import { causeInWords } from "./outage";
 import type { Reveal } from "./reveal";
 import type { TownScene } from "./scene";
-import { extentOf } from "./selection";
 import type { Language } from "./words";
 
 const PAUSE = 220;
@@ -133,8 +132,15 @@ export class Search {
     this.box.blur();
     const collectionId = String(feature.properties.collection);
     this.reveal.feature({ collectionId, featureId: String(feature.id ?? feature.properties.id) });
-    const extent = (feature.bbox && flat(feature.bbox)) ?? (feature.geometry && extentOf(feature.geometry));
-    if (extent) void this.town.flyToExtent(extent);
+    void this.flyTo(feature, collectionId);
+  }
+
+  /** A result has no heights: its item is asked for them, and the result itself does where there is no answer. */
+  private async flyTo(result: Feature, collectionId: string): Promise<void> {
+    const config = this.layers.get(collectionId)?.config;
+    if (!config) return;
+    const item = await this.api.item(collectionId, String(result.id ?? result.properties.id), this.language.code).catch(() => result);
+    await this.town.flyToFeature(item, config);
   }
 
   private open(): void {
@@ -147,9 +153,4 @@ export class Search {
     this.box.setAttribute("aria-expanded", "false");
     this.box.removeAttribute("aria-activedescendant");
   }
-}
-
-/** West, south, east, north of a bbox with four or six numbers. */
-function flat(bbox: number[]): Extent {
-  return bbox.length === 6 ? [bbox[0]!, bbox[1]!, bbox[3]!, bbox[4]!] : (bbox as Extent);
 }

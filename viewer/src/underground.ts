@@ -106,6 +106,7 @@ export class Underground {
     translucency.frontFaceAlpha = this.ground;
     translucency.backFaceAlpha = this.ground;
     if (switched) this.renewGround();
+    this.town.camera.groundClosed = !this.on;
     this.town.render();
     for (const listener of this.listeners) listener();
   }

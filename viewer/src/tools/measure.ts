@@ -85,6 +85,8 @@ function areas(places: Cartesian3[]): { space: number; level: number } {
 class Measure implements ToolHandle {
   private places: Cartesian3[] = [];
   private hover: Cartesian3 | undefined;
+  private pointer = new Cartesian2();
+  private frame: number | undefined;
   private readonly sketch = new PrimitiveCollection();
 
   constructor(
@@ -95,6 +97,7 @@ class Measure implements ToolHandle {
   }
 
   stop(): void {
+    if (this.frame !== undefined) cancelAnimationFrame(this.frame);
     this.context.town.drawings.remove(this.sketch);
   }
 
@@ -110,10 +113,16 @@ class Measure implements ToolHandle {
     return this.finish();
   }
 
+  /** Follow the pointer on what is drawn, once a frame: looking below the sketch draws the town again. */
   move(position: Cartesian2): void {
     if (!this.places.length) return;
-    this.hover = this.context.town.groundAt(position);
-    this.redraw();
+    this.pointer = Cartesian2.clone(position);
+    this.frame ??= requestAnimationFrame(() => {
+      this.frame = undefined;
+      if (!this.places.length) return;
+      this.hover = this.context.picker.placeAt(this.pointer);
+      this.redraw();
+    });
   }
 
   /** End the measure under way and wait for the next; one with too few places is dropped. */
@@ -126,16 +135,21 @@ class Measure implements ToolHandle {
   }
 
   private async keep(places: Cartesian3[]): Promise<void> {
-    const text = await this.result(places);
+    const coordinates = this.kind === "point" ? await this.coordinates(places[0]!) : undefined;
+    const text = () => coordinates ?? this.words(places);
     const { drawings } = this.context.town;
     const drawing = new PrimitiveCollection();
     drawings.add(drawing);
-    this.draw(drawing, places, text);
-    this.context.panel.add({ text: text.replaceAll("\n", " · "), dispose: () => drawings.remove(drawing) });
+    const draw = () => {
+      drawing.removeAll();
+      this.draw(drawing, places, shortened(text()));
+    };
+    draw();
+    this.context.panel.add({ text, translate: draw, dispose: () => drawings.remove(drawing) });
   }
 
-  private async result(places: Cartesian3[]): Promise<string> {
-    if (this.kind === "point") return this.coordinates(places[0]!);
+  /** The values of a finished measure in the language on show. */
+  private words(places: Cartesian3[]): string {
     if (this.kind === "area") {
       const { space, level } = areas(places);
       return `${this.value("area_3d", space, "m²")}\n${this.value("area_flat", level, "m²")}`;
@@ -195,6 +209,11 @@ class Measure implements ToolHandle {
 /** The places without repetition: a double click adds its place twice. */
 function distinct(places: Cartesian3[]): Cartesian3[] {
   return places.filter((place, index) => index === 0 || Cartesian3.distance(place, places[index - 1]!) > 0.02);
+}
+
+/** The first value alone: the whole stands in the list, and short labels leave room for each other. */
+function shortened(text: string): string {
+  return text.startsWith("X ") ? text : text.split("\n")[0]!;
 }
 
 /** Metres from the height of the first place up to that of the second. */

@@ -1,10 +1,13 @@
 /** The box at the top of the window: hint and controls of the active tool, and the results that tools left. */
-import { element } from "../dom";
+import { button, element, icon } from "../dom";
 import type { Language, Word } from "../words";
 
 /** What a tool leaves behind when it is done. */
 export interface Result {
-  text: string;
+  /** Its words in the language on show. */
+  text(): string;
+  /** Draw it again with the words of another language. */
+  translate?(): void;
   /** Dispose of its drawing in the scene. */
   dispose(): void;
 }
@@ -22,7 +25,10 @@ export class ToolPanel {
     private readonly language: Language,
   ) {
     parent.append(this.box);
-    language.shown(() => this.render());
+    language.shown(() => {
+      for (const result of this.results) result.translate?.();
+      this.render();
+    });
   }
 
   /** Call the listener when results come or go. */
@@ -51,6 +57,17 @@ export class ToolPanel {
     this.notify();
   }
 
+  /** Delete one result; the focus goes to the next, so that keys may go on deleting. */
+  private remove(result: Result): void {
+    const index = this.results.indexOf(result);
+    this.results.splice(index, 1);
+    result.dispose();
+    this.render();
+    this.notify();
+    const deletes = this.box.querySelectorAll<HTMLElement>(".measured button");
+    deletes[Math.min(index, deletes.length - 1)]?.focus();
+  }
+
   clear(): void {
     for (const result of this.results.splice(0)) result.dispose();
     this.render();
@@ -62,8 +79,14 @@ export class ToolPanel {
     this.box.replaceChildren(
       this.hint ? this.language.t(this.hint) : "",
       this.controls?.() ?? "",
-      element("ol", { class: "measured" }, ...this.results.map((result) => element("li", {}, result.text))),
+      element("ol", { class: "measured" }, ...this.results.map((result) => this.row(result))),
     );
+  }
+
+  private row(result: Result): HTMLElement {
+    const text = result.text().replaceAll("\n", " · ");
+    const label = `${this.language.t("measure_delete")}: ${text}`;
+    return element("li", {}, text, button("icon-button", label, () => this.remove(result), icon("close")));
   }
 
   private notify(): void {
