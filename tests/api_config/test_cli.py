@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -302,3 +303,19 @@ def test_who_brings_a_file_in_does_not_wait_for_the_libraries_of_the_server() ->
     told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout
 
     assert told == "False\n"
+
+
+def test_a_delivery_lets_a_service_on_the_same_machine_go_first(town: Path, plots: Path) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+
+    def niceness(*verb: str | Path) -> set[int]:
+        seen = set()
+        with subprocess.Popen([TWIN, "--town", town, *verb], stdout=subprocess.DEVNULL) as process:
+            while process.poll() is None:
+                with suppress(ProcessLookupError):
+                    seen.add(os.getpriority(os.PRIO_PROCESS, process.pid))
+        assert process.returncode == 0
+        return seen
+
+    assert max(niceness("ingest", plots, "--dry-run")) == max(own, 10)
+    assert niceness("status") == {own}
