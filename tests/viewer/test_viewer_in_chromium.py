@@ -331,7 +331,7 @@ def test_tool_that_fails_is_stopped_with_a_notice_and_the_viewer_goes_on(visit: 
     visit.press("area")
     expect(visit.page.locator("[data-tool=area]")).to_have_attribute("aria-pressed", "true")
     visit.page.keyboard.press("Escape")
-    notice.locator("button").click()
+    notice.locator(".notice-remedy").click()
     visit.page.keyboard.press("Escape")
 
 
@@ -543,7 +543,7 @@ def test_now_shows_neither_what_ended_nor_what_is_planned(past: TimeVisit) -> No
 def test_what_no_field_takes_is_shown_under_the_names_of_the_source_to_the_last_digit(past: TimeVisit) -> None:
     past.run("() => twin.showFeature('building', 'building.2')")
 
-    expect(past.page.locator(".attributes h3")).to_have_text("源数据的其他属性")
+    expect(past.page.locator(".attributes-body h3")).to_have_text("源数据的其他属性")
     expect(past.page.locator(".attributes tr", has_text="OWNER").locator("td")).to_have_text("李")
     expect(past.page.locator(".attributes tr", has_text="标识码").locator("td")).to_have_text(str(2**60 + 1))
 

@@ -83,8 +83,10 @@ function build(services: Services, failures: Failures, state: State): void {
     () => new Pointer(parts),
     () => addCommands(parts),
     () => renewSelection(parts),
-    () => new Labels(town, parts.layers, parts.tiles),
-    () => test && addProbe(parts),
+    () => {
+      const labels = new Labels(town, parts.layers, parts.tiles);
+      if (test) addProbe(parts, labels);
+    },
   ];
   for (const start of starts) attempt(start, failures);
 }

@@ -18,19 +18,13 @@ export class Notice {
     parent.append(this.list);
   }
 
-  /** Show a problem once, however often it happens, until its remedy is taken or it is closed; a calm one mends itself. */
-  problem(message: string, remedy: Remedy, calm = false): void {
+  /** Show a problem once, however often it happens, until its remedy, if it has one, is taken or it is closed; a calm one mends itself. */
+  problem(message: string, remedy?: Remedy, calm = false): void {
     if (this.shown.has(message)) return;
     const kind = calm ? { class: "notice calm", role: "status" } : { class: "notice problem", role: "alert" };
     const card = element("div", kind, element("p", {}, message));
-    const act = () => {
-      this.solved(message);
-      remedy.run();
-    };
-    card.append(
-      button("notice-remedy", remedy.label, act, remedy.label),
-      button("icon-button", this.language.t("close"), () => this.solved(message), icon("close")),
-    );
+    if (remedy) card.append(button("notice-remedy", remedy.label, () => this.take(message, remedy), remedy.label));
+    card.append(button("icon-button", this.language.t("close"), () => this.solved(message), icon("close")));
     this.shown.set(message, card);
     this.list.append(card);
   }
@@ -39,6 +33,11 @@ export class Notice {
   solved(message: string): void {
     this.shown.get(message)?.remove();
     this.shown.delete(message);
+  }
+
+  private take(message: string, remedy: Remedy): void {
+    this.solved(message);
+    remedy.run();
   }
 
   /** Say something that needs no answer; it goes by itself. */

@@ -24,9 +24,8 @@ export function showFirstView(parts: Parts, state: State): void {
 /** A link that names layers or a scene that this reader does not get says so; a feature's panel does that itself. */
 function sayMissing({ layers, scenes, notice, language }: Parts, state: State): void {
   const missing = (state.layers ?? []).filter((layerId) => !layers.get(layerId));
-  const close = { label: language.t("close"), run: () => {} };
-  if (missing.length) notice.problem(language.t("link_layers_missing", missing.join(language.t("comma"))), close);
-  if (state.scene && !scenes.get(state.scene)) notice.problem(language.t("link_scene_missing"), close);
+  if (missing.length) notice.problem(language.t("link_layers_missing", missing.join(language.t("comma"))));
+  if (state.scene && !scenes.get(state.scene)) notice.problem(language.t("link_scene_missing"));
 }
 
 function openGroundOf(scene: SceneConfig | undefined): number | undefined {

@@ -1,6 +1,7 @@
 /** What a test may ask of the viewer and do with it: `window.twin`, present only with `?test=1`. */
 import { Cartesian2 } from "@cesium/engine";
 import type { CameraState, TownConfig } from "./api";
+import type { Labels } from "./labels";
 import type { Layers } from "./layers";
 import type { Light } from "./light";
 import type { Parts } from "./parts";
@@ -24,6 +25,7 @@ export interface Probe {
   camera: () => CameraState;
   selectionDrawn: () => boolean;
   drawingCount: () => number;
+  labels: () => string[];
   layers: Layers;
   light: Light;
   underground: Underground;
@@ -40,7 +42,7 @@ declare global {
   }
 }
 
-export function addProbe(parts: Parts): void {
+export function addProbe(parts: Parts, labels: Labels): void {
   const { town, config, picker, selection, scenes, panel, layers, light, underground, tools, time, tiles } = parts;
   window.twin = {
     viewer: town.widget,
@@ -55,6 +57,7 @@ export function addProbe(parts: Parts): void {
     camera: () => town.cameraState(),
     selectionDrawn: () => selection.drawn && panel.open,
     drawingCount: () => town.drawings.count,
+    labels: () => labels.drawn.map(({ text }) => text),
     layers, light, underground, tools, time, tileOf,
     painted: async (collectionId, address) => {
       const { features } = await tiles.part(layers.get(collectionId)!.config, address);
