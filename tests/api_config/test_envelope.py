@@ -53,7 +53,7 @@ def test_an_error_of_the_program_tells_a_number_only_and_carries_every_header(
         raise RuntimeError("/secret/path SELECT password")
 
     ask = inside_of(demo_town)
-    monkeypatch.setattr(GeoPackageStore, "rows", broken)
+    monkeypatch.setattr(GeoPackageStore, "read_rows", broken)
 
     answer = ask.get("/collections/building/items", headers={"accept-language": "zh"})
 
@@ -75,7 +75,7 @@ def test_an_error_of_the_store_tells_a_number_only_too(
         raise StoreError(rule, **secret)
 
     ask = inside_of(demo_town)
-    monkeypatch.setattr(GeoPackageStore, "rows", broken)
+    monkeypatch.setattr(GeoPackageStore, "read_rows", broken)
 
     answer = ask.get("/collections/building/items", headers={"accept-language": "zh"})
 
