@@ -12,12 +12,18 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 
-from tiles.mesh import Float64, TileMesh, UInt8, UInt32, empty_mesh, merge
+from tiles.mesh import Float32, Float64, TileMesh, UInt8, UInt32, empty_mesh, merge
 
 Index = NDArray[np.intp]
 
 SAME_POINT = 1e-6
 """Metres between consecutive points below which they are one."""
+
+
+BAY = 3.6
+"""Metres of a wall that have one window, about: a wall has a whole number of them."""
+STOREY = 3.2
+"""Metres of a storey where nobody says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,7 @@ def extrude(
     colors: UInt8 | None = None,
     floor: bool = False,
     flat_color: tuple[int, int, int, int] | None = None,
+    storeys: Float64 | None = None,
 ) -> TileMesh:
     """Return walls with flat normals and a roof for each footprint; `floor=True` closes the solids.
 
@@ -61,7 +68,8 @@ def extrude(
     anything without area gives nothing. `base` is the foot's height and `height` the metres above it. An
     unknown height (NaN) gives the footprint alone, lying at `base`: painted with `flat_color` where that is
     given, so that nobody takes it for a low building. `feature` are row numbers (default: 0, 1, 2 ...),
-    `colors` (rows, 4). An unknown base gives nothing.
+    `colors` (rows, 4). An unknown base gives nothing. With `storeys` (rows; NaN or 0: as many as the height has room for) walls
+    know where their bays and storeys are (`TileMesh.facade`).
     """
     height = np.asarray(height, dtype=np.float64)
     base = np.asarray(base, dtype=np.float64)
@@ -70,7 +78,8 @@ def extrude(
         return empty_mesh()
     top = base + np.where(np.isnan(height), 0.0, height)
     roof_triangles = triangulate(rings)
-    parts = [_walls(rings, base, top), _lid(rings, roof_triangles, top, up=True)]
+    counted = None if storeys is None else _storeys(storeys, top - base)
+    parts = [_walls(rings, base, top, counted), _lid(rings, roof_triangles, top, up=True)]
     if floor:
         parts.append(_lid(rings, roof_triangles, np.where(top > base, base, np.nan), up=False))
     mesh = merge(parts)
@@ -81,7 +90,14 @@ def extrude(
         mesh.triangles,
         row if feature is None else np.asarray(feature, np.uint32)[row],
         _vertex_colors(row, colors, np.isnan(height), flat_color),
+        mesh.facade,
     )
+
+
+def _storeys(storeys: Float64, height: Float64) -> Float64:
+    """Return whole storeys, one at least."""
+    likely = np.round(np.nan_to_num(height) / STOREY)
+    return np.maximum(np.where(storeys > 0, storeys, likely), 1.0)
 
 
 def footprint_rings(polygons: NDArray[np.object_]) -> Rings:
@@ -115,7 +131,7 @@ def _cleaned(points: Float64, ring_of_point: Index, part_of_ring: Index, row_of_
     return Rings(points[keep], start, part, row_of_part[part])
 
 
-def _walls(rings: Rings, base: Float64, top: Float64) -> TileMesh:
+def _walls(rings: Rings, base: Float64, top: Float64, storeys: Float64 | None) -> TileMesh:
     """Return four vertices and two triangles for each edge of a ring whose feature rises above its base."""
     row = np.repeat(rings.row, rings.size)
     rises = np.flatnonzero((top > base)[row])
@@ -126,7 +142,8 @@ def _walls(rings: Rings, base: Float64, top: Float64) -> TileMesh:
     positions[:, :2, 2] = base[row][:, None]
     positions[:, 2:, 2] = top[row][:, None]
     along = end - begin
-    along /= np.hypot(along[:, 0], along[:, 1])[:, None]
+    length = np.hypot(along[:, 0], along[:, 1])
+    along /= length[:, None]
     outward = np.stack([along[:, 1], -along[:, 0], np.zeros(len(along))], axis=-1).astype(np.float32)
     corner = 4 * np.arange(len(rises), dtype=np.uint32)[:, None, None]
     quad = np.array([[0, 1, 2], [0, 2, 3]], np.uint32)
@@ -135,7 +152,16 @@ def _walls(rings: Rings, base: Float64, top: Float64) -> TileMesh:
         np.repeat(outward, 4, axis=0),
         (corner + quad).reshape(-1, 3),
         np.repeat(row, 4).astype(np.uint32),
+        facade=None if storeys is None else _facade(length, storeys[row]),
     )
+
+
+def _facade(length: Float64, storeys: Float64) -> Float32:
+    """Return bays and storeys at the four corners of each wall, in the order of its vertices."""
+    corners = np.zeros((len(length), 4, 2), np.float32)
+    corners[:, 1:3, 0] = np.maximum(np.round(length / BAY), 1.0)[:, None]
+    corners[:, 2:, 1] = storeys[:, None]
+    return corners.reshape(-1, 2)
 
 
 def _lid(rings: Rings, triangles: UInt32, height: Float64, *, up: bool) -> TileMesh:

@@ -163,7 +163,7 @@ def _localized(mesh: TileMesh, frame: LocalFrame, to_lonlat: ToLonLat, height_of
         # Any vertex will do: within a tile the convergence differs by less than a minute of arc.
         here = mesh.positions[:1]
         normals = turned_normals(normals, local_jacobians(here, frame, to_lonlat, height_offset))
-    return TileMesh(positions, normals, mesh.triangles, mesh.feature, mesh.colors)
+    return TileMesh(positions, normals, mesh.triangles, mesh.feature, mesh.colors, mesh.facade)
 
 
 def _encode(
@@ -210,6 +210,7 @@ def _with_triangles(mesh: TileMesh, chosen: NDArray[np.bool_]) -> TileMesh:
         triangles.reshape(-1, 3).astype(np.uint32),
         mesh.feature[used],
         None if mesh.colors is None else mesh.colors[used],
+        None if mesh.facade is None else mesh.facade[used],
     )
 
 
@@ -254,6 +255,8 @@ def _primitive(writer: GlbWriter, mesh: TileMesh) -> dict[str, Any]:
         attributes["NORMAL"] = writer.add_accessor(y_up(mesh.normals.astype(np.float64)), "VEC3", FLOAT)
     if mesh.colors is not None:
         attributes["COLOR_0"] = writer.add_accessor(linear_colors(mesh.colors), "VEC4", UNSIGNED_BYTE, normalized=True)
+    if mesh.facade is not None:
+        attributes["TEXCOORD_0"] = writer.add_accessor(mesh.facade, "VEC2", FLOAT)
     # 65535 itself restarts a strip and is not allowed as an index.
     short = len(mesh.positions) <= 65535
     indices = writer.add_accessor(

@@ -19,12 +19,17 @@ UInt32 = NDArray[np.uint32]
 UInt8 = NDArray[np.uint8]
 
 
+NO_WALL = (0.0, -1.0)
+"""What `TileMesh.facade` holds of a vertex that is on no wall."""
+
+
 @dataclass(frozen=True)
 class TileMesh:
     """Triangles of many features, each vertex knowing the row number of its feature.
 
     `positions` (n, 3) metres, `normals` (n, 3) unit vectors or None, `triangles` (m, 3) counter-clockwise
     seen from outside, `feature` (n,) row numbers, `colors` (n, 4) sRGB with alpha, 0-255, or None.
+    `facade` (n, 2) says where on a wall a vertex is, in bays along it and storeys up it; `NO_WALL` elsewhere.
     """
 
     positions: Float64
@@ -32,6 +37,7 @@ class TileMesh:
     triangles: UInt32
     feature: UInt32
     colors: UInt8 | None = None
+    facade: Float32 | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -57,7 +63,8 @@ def empty_mesh() -> TileMesh:
 def merge(meshes: Sequence[TileMesh]) -> TileMesh:
     """Return one mesh with the triangles of all, feature rows as they are.
 
-    Normals survive if every mesh has them. Colours survive if any mesh has them; the others turn white.
+    Normals survive if every mesh has them. Colours survive if any mesh has them; the others turn white. So do facades; the
+    others are no walls.
     """
     filled = [mesh for mesh in meshes if not mesh.is_empty]
     if not filled:
@@ -72,12 +79,24 @@ def merge(meshes: Sequence[TileMesh]) -> TileMesh:
         np.concatenate(triangles),
         np.concatenate([mesh.feature for mesh in filled]),
         _merged_colors(filled),
+        _merged_facades(filled),
     )
 
 
 def _merged_normals(meshes: Sequence[TileMesh]) -> Float32 | None:
     normals = [mesh.normals for mesh in meshes if mesh.normals is not None]
     return np.concatenate(normals) if len(normals) == len(meshes) else None
+
+
+def _merged_facades(meshes: Sequence[TileMesh]) -> Float32 | None:
+    if all(mesh.facade is None for mesh in meshes):
+        return None
+    return np.concatenate([mesh.facade if mesh.facade is not None else no_facade(mesh) for mesh in meshes])
+
+
+def no_facade(mesh: TileMesh) -> Float32:
+    """Return what says that no vertex of a mesh is on a wall."""
+    return np.tile(np.array(NO_WALL, np.float32), (len(mesh.positions), 1))
 
 
 def _merged_colors(meshes: Sequence[TileMesh]) -> UInt8 | None:

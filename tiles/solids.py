@@ -185,7 +185,10 @@ class Solids:
     def _extruded(self, frame: gpd.GeoDataFrame) -> TileMesh:
         """Return solids; a footprint whose height is unknown lies flat, in a colour of its own and hatched."""
         areas, base, height = frame.geometry.to_numpy(), self._bases(frame), self._heights(frame)
-        solid = extrude(areas, base, height, colors=feature_colors(self.layer, frame), flat_color=_rgba(_UNKNOWN))
+        column = self.layer.model.get("storeys")
+        storeys = np.asarray(frame[column], dtype=np.float64) if column else np.full(len(frame), np.nan)
+        colors = feature_colors(self.layer, frame)
+        solid = extrude(areas, base, height, colors=colors, flat_color=_rgba(_UNKNOWN), storeys=storeys)
         flat = np.flatnonzero(np.isnan(height))
         if not len(flat):
             return solid

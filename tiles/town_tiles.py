@@ -45,7 +45,7 @@ from twin_model.workers import report
 
 __all__ = ["PageTree", "TownTiles", "all_time", "build_contents", "states", "unpacked_glb"]
 
-_FORMAT = "6"
+_FORMAT = "7"
 _FADE = 2_000.0
 _GENERATIONS = 3
 """So many former generations of a page are looked into for a content that its tree has no more."""

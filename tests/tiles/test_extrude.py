@@ -11,7 +11,7 @@ from mesh_edges import open_edges
 from numpy.typing import NDArray
 
 from tiles.extrude import extrude, footprint_rings, triangulate
-from tiles.mesh import TileMesh, empty_mesh, merge
+from tiles.mesh import NO_WALL, TileMesh, empty_mesh, merge
 
 EAST, NORTH = 619_000.0, 3_886_000.0
 
@@ -206,3 +206,20 @@ def test_merged_meshes_keep_their_triangles_and_get_white_where_they_had_no_colo
     assert both.volume == pytest.approx(5.0)
     assert both.colors is not None
     assert {tuple(color) for color in both.colors.tolist()} == {(255, 0, 0, 255), (255, 255, 255, 255)}
+
+
+def test_walls_know_their_bays_and_storeys_and_roofs_that_they_are_none() -> None:
+    mesh = extrude(
+        objects(shapely.box(0, 0, 36, 7)), np.zeros(1), np.array([30.0]), storeys=np.array([10.0]), floor=True
+    )
+    guessed = extrude(objects(shapely.box(0, 0, 1, 7)), np.zeros(1), np.array([6.5]), storeys=np.array([np.nan]))
+    plain = extrude(objects(shapely.box(0, 0, 36, 7)), np.zeros(1), np.array([30.0]))
+
+    assert mesh.facade is not None and guessed.facade is not None and plain.facade is None
+    is_wall = mesh.normals[:, 2] == 0
+    assert (mesh.facade[~is_wall] == NO_WALL).all() and (~is_wall).sum() == 8
+    assert sorted(set(mesh.facade[is_wall][:, 0].tolist())) == [0.0, 2.0, 10.0]
+    height_by_storey = mesh.positions[is_wall][:, 2] / 3.0
+    assert mesh.facade[is_wall][:, 1].tolist() == height_by_storey.tolist()
+    assert guessed.facade.max(axis=0).tolist() == [2.0, 2.0]
+    assert guessed.facade[guessed.normals[:, 2] == 0][:, 0].min() == 0.0

@@ -181,3 +181,28 @@ def test_night_is_dark_above_and_below_and_nothing_moves_by_itself(lit: Visit) -
     assert shown[22.0].mean() < 0.5 * shown[12.0].mean()
     assert lit.run("() => twin.light.lamps") == 1
     assert lit.run(FRAMES) == 0
+
+
+def test_windows_are_lit_at_night_and_massing_takes_them_away(lit: Visit) -> None:
+    buildings = lit.get("/collections/building/items?limit=300")["features"]
+    tower = max(buildings, key=lambda feature: feature["properties"].get("storeys") or 0)
+    lon, lat = np.array(tower["geometry"]["coordinates"][0][0])[:, :2].mean(axis=0)
+    ground = lit.run("() => twin.config.town.center[2]")
+    camera = {"lon": lon, "lat": lat - 0.0011, "height": ground + 45.0, "heading": 0.0, "pitch": -3.0, "roll": 0.0}
+    lit.show("building")
+    lit.run("([camera]) => twin.flyTo(camera)", camera)
+    lit.run(SET, "2024-06-21", 22.0)
+    lit.settle()
+
+    windows = pixels(lit)
+    lit.page.keyboard.press("l")
+    lit.page.locator("#massing").press("Space")
+    plain = pixels(lit)
+    lit.page.locator("#massing").press("Space")
+    lit.page.keyboard.press("Escape")
+
+    def lamps(picture: Any) -> float:
+        return float(((picture[..., 0] > 0.6) & (picture[..., 0] > picture[..., 2])).mean())
+
+    assert lamps(windows) > 0.005
+    assert lamps(plain) < 0.0005

@@ -4,6 +4,7 @@ import {
 } from "@cesium/engine";
 import type { LayerConfig, TownConfig } from "./api";
 import type { Connection } from "./connection";
+import { Facades } from "./facades";
 import type { DrapedImagery } from "./imagery";
 import type { Time } from "./time";
 import { requestFailedTiles } from "./tileretry";
@@ -47,6 +48,7 @@ export class Layers {
   readonly all: TownLayer[];
   private readonly byId: Map<string, TownLayer>;
   private readonly listeners: (() => void)[] = [];
+  readonly facades = new Facades();
   /** Spherical harmonics of the light from all sides. Tiles that are loaded hold this very array: it is changed, not replaced. */
   private readonly evenLight = Array.from({ length: 9 }, () => new Cartesian3());
 
@@ -167,6 +169,7 @@ export class Layers {
     });
     tileset.environmentMapManager.enabled = false;
     tileset.imageBasedLighting.sphericalHarmonicCoefficients = this.evenLight;
+    if (layer.config.model?.kind === "extrude") tileset.customShader = this.facades.shader;
     tileset.tileFailed.addEventListener(() => void this.lose(layer));
     layer.tileset = tileset;
     dress(layer, tileset, this.time);

@@ -20,6 +20,7 @@ const FLATTEST = 4;
 
 export class Light {
   private chosen: number | undefined;
+  private plain = false;
   private readonly shadows: Shadows;
   private readonly sky: Sky;
   private readonly light = new DirectionalLight({ direction: Cartesian3.UNIT_X });
@@ -50,6 +51,16 @@ export class Light {
 
   set hour(hour: number | undefined) {
     this.chosen = hour === undefined ? undefined : Math.min(Math.max(hour, 0), 24);
+    this.apply();
+  }
+
+  /** Whether buildings are shown as plain solids, without windows. */
+  get massing(): boolean {
+    return this.plain;
+  }
+
+  set massing(on: boolean) {
+    this.plain = on;
     this.apply();
   }
 
@@ -87,6 +98,8 @@ export class Light {
     this.shadows.size = settings.shadowMap;
     this.shadows.darkness = day.shadow;
     this.sky.enabled = settings.sky;
+    this.layers.facades.detailed = settings.facades && !this.plain;
+    this.layers.facades.lamps = day.lamps;
     scene.postProcessStages.ambientOcclusion.enabled = settings.ambientOcclusion;
     scene.msaaSamples = this.town.test ? 1 : settings.msaaSamples;
     this.town.sky = colorOf(day.horizon);

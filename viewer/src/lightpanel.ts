@@ -11,6 +11,7 @@ const STEP = 1 / 12;
 export class LightPanel {
   private readonly box = element("section", { class: "light panel", role: "group", hidden: true });
   private readonly slider = element("input", { type: "range", id: "hour", min: 0, max: 24, step: STEP });
+  private readonly massing = element("input", { type: "checkbox", id: "massing" });
   private readonly clock = element("output", { class: "light-clock", for: "hour" });
   private readonly listeners: (() => void)[] = [];
 
@@ -22,6 +23,9 @@ export class LightPanel {
     parent.append(this.box);
     this.slider.addEventListener("input", () => {
       light.hour = this.slider.valueAsNumber;
+    });
+    this.massing.addEventListener("change", () => {
+      light.massing = this.massing.checked;
     });
     light.changed(() => this.renew());
     language.shown(() => this.render());
@@ -62,6 +66,7 @@ export class LightPanel {
       element("div", { class: "light-hour" }, this.slider, this.clock),
       element("p", { class: "light-sun" }),
       element("label", { class: "light-quality" }, language.t("quality"), this.qualities()),
+      element("label", { class: "light-massing" }, this.massing, language.t("massing")),
     );
     this.renew();
   }
@@ -82,6 +87,7 @@ export class LightPanel {
     this.slider.value = String(light.shownHour);
     this.slider.setAttribute("aria-valuetext", clock);
     this.clock.textContent = clock;
+    this.massing.checked = light.massing;
     const { rise, set } = light.sunHours;
     const words = this.box.querySelector(".light-sun");
     const hours = rise === undefined || set === undefined ? "" : language.t("sun_hours", clockOf(rise), clockOf(set));

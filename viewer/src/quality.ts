@@ -9,13 +9,15 @@ export interface QualitySettings {
   shadowMap: number;
   ambientOcclusion: boolean;
   sky: boolean;
+  /** Windows and storeys on walls. */
+  facades: boolean;
   msaaSamples: number;
 }
 
 export const QUALITY: Record<QualityStep, QualitySettings> = {
-  low: { shadowMap: 0, ambientOcclusion: false, sky: false, msaaSamples: 1 },
-  middle: { shadowMap: 2048, ambientOcclusion: false, sky: true, msaaSamples: 2 },
-  high: { shadowMap: 4096, ambientOcclusion: true, sky: true, msaaSamples: 4 },
+  low: { shadowMap: 0, ambientOcclusion: false, sky: false, facades: false, msaaSamples: 1 },
+  middle: { shadowMap: 2048, ambientOcclusion: false, sky: true, facades: true, msaaSamples: 2 },
+  high: { shadowMap: 4096, ambientOcclusion: true, sky: true, facades: true, msaaSamples: 4 },
 };
 
 /** The text if it is a step, else undefined. */

@@ -86,6 +86,7 @@ const WORDS = {
   light: { zh: "光照", en: "Light" },
   hour: { zh: "时刻", en: "Hour" },
   sun_hours: { zh: "日出 {0}，日落 {1}", en: "Sunrise {0}, sunset {1}" },
+  massing: { zh: "体块模式（不显示门窗）", en: "Plain massing, no windows" },
   quality: { zh: "画质", en: "Quality" },
   quality_auto: { zh: "自动", en: "Automatic" },
   quality_low: { zh: "低", en: "Low" },
