@@ -42,17 +42,27 @@ LONGEST_FIRST = (
     "notebooks/test_notebooks.py",
     "twin_model/test_committing_frames.py",
     "twin_model/test_many_hands.py",
+    "viewer/test_connection.py",
     "journeys/test_first_town.py",
     "data_samples/test_files.py",
+    "viewer/test_light.py",
     "twin_model/test_own_layers.py",
     "twin_model/test_postgis_store.py",
+    "viewer/test_selected.py",
     "twin_model/test_kills.py",
     "twin_model/test_frame_values.py",
+    "viewer/test_pointing.py",
     "api_config/test_cli.py",
     "twin_model/test_changing_catalogue.py",
+    "viewer/test_camera.py",
     "twin_model/test_two_writers.py",
+    "viewer/test_finding.py",
+    "api_config/test_held_answers.py",
+    "viewer/test_labels.py",
+    "viewer/test_first_load.py",
 )
-"""The files that take longest; a worker takes a whole file, so one that came last would be waited for."""
+"""The files that take longest; a worker takes a whole file, so one that came last would be waited for. Those with a
+browser stand apart: each draws with a core of its own."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
