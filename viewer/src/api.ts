@@ -53,7 +53,8 @@ export interface LayerConfig {
   min_zoom: number;
   max_zoom: number;
   style: LayerStyle;
-  model: { kind: string } | null;
+  /** How the layer becomes solid, and which fields say its foot and its height where it is extruded. */
+  model: { kind: string; base?: string; height?: string } | null;
   fields: FieldConfig[];
   /** The fields that a feature is called by, the best first. */
   label: string[];

@@ -1,6 +1,7 @@
 /** The box that a feature fills in space, and the direction from which it is looked at. `camera.ts` flies there. */
 import { Cartesian3, Math as CesiumMath } from "@cesium/engine";
-import type { Extent, Feature, Geometry, LayerConfig, Position } from "./api";
+import type { Extent, Feature, LayerConfig, Position } from "./api";
+import { extentOfAll, pathsOf } from "./geometry";
 
 /** An extent with its heights above the ellipsoid. */
 export interface Box {
@@ -23,13 +24,13 @@ const SURROUNDINGS = 22;
 
 /** The box of a feature: its corners' own heights, its roof, or its depth; else it lies on the ground. */
 export function boxOf(feature: Feature, layer: LayerConfig, heights: Heights): Box | undefined {
-  const places = feature.geometry ? positionsOf(feature.geometry) : cornersOfBbox(feature.bbox);
+  const places = feature.geometry ? pathsOf(feature.geometry).flat() : cornersOfBbox(feature.bbox);
   if (!places.length) return undefined;
-  const extent = extentOf(places);
+  const extent = extentOfAll(places);
   const ground = heights.ground((extent[0] + extent[2]) / 2, (extent[1] + extent[3]) / 2);
-  const elevations = [...places.flatMap(([, , z]) => (z === undefined ? [] : [z])), ...limitsOf(feature.properties)];
+  const elevations = [...places.flatMap(([, , z]) => (z === undefined ? [] : [z])), ...limitsOf(feature.properties, layer)];
   const levels = elevations.filter((z) => Number.isFinite(z)).map((z) => z + heights.offset);
-  const { height } = feature.properties;
+  const height = layer.model?.height ? feature.properties[layer.model.height] : undefined;
   if (typeof height === "number") levels.push((levels.length ? Math.min(...levels) : ground) + height);
   if (!layer.underground) levels.push(ground);
   if (!levels.length) levels.push(ground);
@@ -75,9 +76,9 @@ function sizeOf({ extent: [west, south, east, north] }: Box) {
   return { width: (east - west) * metresPerLon, depth: (north - south) * METRES_PER_DEGREE, metresPerLon };
 }
 
-/** Elevations that a feature gives as attributes. */
-function limitsOf(properties: Record<string, unknown>): number[] {
-  const names = ["base_elevation", "bottom", "top", "start_invert", "end_invert", "start_crown", "end_crown"];
+/** Elevations that a feature gives as attributes: the foot of what is extruded, lowest and highest point of a mesh. */
+function limitsOf(properties: Record<string, unknown>, { model }: LayerConfig): number[] {
+  const names = model?.kind === "mesh" ? ["bottom", "top"] : [model?.base ?? ""];
   return names.map((name) => properties[name]).filter((value): value is number => typeof value === "number");
 }
 
@@ -85,19 +86,4 @@ function cornersOfBbox(bbox: number[] | undefined): Position[] {
   if (!bbox) return [];
   const half = bbox.length / 2;
   return [bbox.slice(0, half), bbox.slice(half)];
-}
-
-function extentOf(places: Position[]): Extent {
-  const lons = places.map(([lon]) => lon!);
-  const lats = places.map(([, lat]) => lat!);
-  const least = (values: number[]) => values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  const most = (values: number[]) => values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
-  return [least(lons), least(lats), most(lons), most(lats)];
-}
-
-function positionsOf(geometry: Geometry): Position[] {
-  if (geometry.type === "GeometryCollection") return geometry.geometries.flatMap(positionsOf);
-  const flatten = (value: unknown): Position[] =>
-    Array.isArray(value) && typeof value[0] === "number" ? [value as Position] : (value as unknown[]).flatMap(flatten);
-  return flatten(geometry.coordinates);
 }

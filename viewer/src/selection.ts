@@ -1,6 +1,7 @@
 /** The one selected feature, brought out in the scene: solid ones by an outline and colour, others on the ground. */
 import { type Cesium3DTile, type Cesium3DTileFeature, type Cesium3DTileContent, Color, ImageryLayer, type ImageryProvider } from "@cesium/engine";
-import type { Extent, Feature, Geometry, Position } from "./api";
+import type { Feature, Geometry, Position } from "./api";
+import { extentOf, pathsOf } from "./geometry";
 import { CanvasImagery } from "./imagery";
 import type { Layers, TownLayer } from "./layers";
 import { Outline } from "./outline";
@@ -131,34 +132,6 @@ export class Selection {
   private removeGround(): void {
     if (this.ground) this.town.removeImagery(this.ground);
     this.ground = undefined;
-  }
-}
-
-export function extentOf(geometry: Geometry): Extent {
-  const positions = pathsOf(geometry).flat();
-  const lons = positions.map(([lon]) => lon!);
-  const lats = positions.map(([, lat]) => lat!);
-  const least = (values: number[]) => values.reduce((a, b) => Math.min(a, b), Infinity);
-  const most = (values: number[]) => values.reduce((a, b) => Math.max(a, b), -Infinity);
-  return [least(lons), least(lats), most(lons), most(lats)];
-}
-
-/** Rings and lines of a geometry; a point is a path of one position. */
-function pathsOf(geometry: Geometry): Position[][] {
-  switch (geometry.type) {
-    case "Point":
-      return [[geometry.coordinates]];
-    case "MultiPoint":
-      return geometry.coordinates.map((position) => [position]);
-    case "LineString":
-      return [geometry.coordinates];
-    case "MultiLineString":
-    case "Polygon":
-      return geometry.coordinates;
-    case "MultiPolygon":
-      return geometry.coordinates.flat();
-    case "GeometryCollection":
-      return geometry.geometries.flatMap(pathsOf);
   }
 }
 
