@@ -71,6 +71,12 @@ export class TownCamera {
     if (closing && this.lowest() > this.height) void this.surface();
   }
 
+  /** Metres over the ground, below it less than none; undefined while the ground is not known. */
+  aboveGround(): number | undefined {
+    const ground = this.scene.globe.getHeight(this.scene.camera.positionCartographic);
+    return ground === undefined ? undefined : this.height - ground;
+  }
+
   /** Metres a pixel covers at a distance from the camera. */
   metresPerPixel(distance: number): number {
     const { fovy } = this.scene.camera.frustum as PerspectiveFrustum;
@@ -179,8 +185,7 @@ export class TownCamera {
 
   /** The least height of the camera here while the ground is closed. */
   private lowest(): number {
-    const ground = this.scene.globe.getHeight(this.scene.camera.positionCartographic);
-    return ground === undefined ? Number.NEGATIVE_INFINITY : ground + CLEARANCE;
+    return this.height - (this.aboveGround() ?? Number.POSITIVE_INFINITY) + CLEARANCE;
   }
 
   private forgetGround(): void {

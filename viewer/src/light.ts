@@ -33,8 +33,8 @@ export class Light {
     readonly quality: Quality,
   ) {
     const { scene } = town;
-    this.shadows = new Shadows(scene);
-    this.sky = new Sky(scene);
+    this.shadows = new Shadows(town);
+    this.sky = new Sky(town);
     scene.light = this.light;
     const occlusion = scene.postProcessStages.ambientOcclusion;
     Object.assign(occlusion.uniforms, { intensity: 2.4, lengthCap: 0.35, bias: 0.12, directionCount: 6, stepCount: 12 });

@@ -4,7 +4,8 @@
  * CesiumJS keeps the biases of its shadow map in private fields: this is the only file that touches them, and a test holds
  * that they are there and have an effect. Its own values let walls and roofs of a town shade themselves in stripes.
  */
-import { type Scene, ShadowMode } from "@cesium/engine";
+import { ShadowMode } from "@cesium/engine";
+import type { TownScene } from "./scene";
 
 /** Of `ShadowMap`, engine 26.3: offsets are in texels along the normal, `depthBias` in shares of the map's depth. */
 interface Biases {
@@ -20,7 +21,8 @@ const REACH = 6;
 const [NEAREST_END, FARTHEST_END] = [600, 6_000];
 
 export class Shadows {
-  constructor(private readonly scene: Scene) {
+  constructor(private readonly town: TownScene) {
+    const { scene } = town;
     const { shadowMap } = scene;
     shadowMap.softShadows = true;
     shadowMap.fadingEnabled = false;
@@ -37,22 +39,20 @@ export class Shadows {
 
   /** Draw shadows on a map of so many pixels a side; 0 draws none. */
   set size(pixels: number) {
-    const { shadowMap } = this.scene;
+    const { shadowMap } = this.town.scene;
     shadowMap.enabled = pixels > 0;
     if (pixels > 0) shadowMap.size = pixels;
   }
 
   /** How dark they are: 0 black, 1 none. */
   set darkness(share: number) {
-    this.scene.shadowMap.darkness = share;
+    this.town.scene.shadowMap.darkness = share;
   }
 
   private reach(): void {
-    const { scene } = this;
+    const { scene } = this.town;
     if (!scene.shadowMap.enabled) return;
-    const { camera, globe } = scene;
-    const ground = globe.getHeight(camera.positionCartographic) ?? 0;
-    const above = Math.abs(camera.positionCartographic.height - ground);
+    const above = Math.abs(this.town.camera.aboveGround() ?? scene.camera.positionCartographic.height);
     scene.shadowMap.maximumDistance = Math.min(Math.max(above * REACH, NEAREST_END), FARTHEST_END);
   }
 }

@@ -1,5 +1,6 @@
 /** Sky above the horizon and haze that grows with distance: one pass over the picture. */
-import { Cartesian3, type Color, PostProcessStage, type Scene } from "@cesium/engine";
+import { Cartesian3, type Color, PostProcessStage } from "@cesium/engine";
+import type { TownScene } from "./scene";
 
 /**
  * Behind all that is drawn: a gradient from horizon to zenith and a glow around the sun. Over what is drawn: the horizon's
@@ -52,7 +53,8 @@ export class Sky {
   /** Towards the sun, in the earth's frame. */
   readonly sun = new Cartesian3();
 
-  constructor(private readonly scene: Scene) {
+  constructor(private readonly town: TownScene) {
+    const { scene } = town;
     this.stage = new PostProcessStage({
       name: "town_sky",
       fragmentShader: SHADER,
@@ -64,7 +66,7 @@ export class Sky {
         glow: () => this.vectors.glow,
         hazeFrom: () => this.hazeFrom(),
         hazeLength: () => 6 * this.hazeFrom() + 12_000,
-        strength: () => (this.isBelowGround() ? 0 : 1),
+        strength: () => ((town.camera.aboveGround() ?? 0) < 0 ? 0 : 1),
       },
     });
     scene.postProcessStages.add(this.stage);
@@ -81,14 +83,9 @@ export class Sky {
     }
   }
 
-  /** What lies near, as seen from the camera's height, stays clear. */
+  /** What lies near, as seen from so high above the ground, stays clear. */
   private hazeFrom(): number {
-    return Math.max(1_500, 2.2 * this.scene.camera.positionCartographic.height);
-  }
-
-  private isBelowGround(): boolean {
-    const { camera, globe } = this.scene;
-    const ground = globe.getHeight(camera.positionCartographic);
-    return ground !== undefined && camera.positionCartographic.height < ground;
+    const { camera, scene } = this.town;
+    return Math.max(1_500, 2.2 * (camera.aboveGround() ?? scene.camera.positionCartographic.height));
   }
 }

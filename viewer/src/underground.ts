@@ -1,5 +1,5 @@
 /** The ground made see-through, so that what lies below can be seen and reached. */
-import { Cartesian2, Cartographic, Color, NearFarScalar } from "@cesium/engine";
+import { Cartesian2, Color, NearFarScalar } from "@cesium/engine";
 import type { Layers, TownLayer } from "./layers";
 import type { TownScene } from "./scene";
 
@@ -127,10 +127,8 @@ export class Underground {
 
   /** Sky above the ground, earth below it. */
   private paintBackground(): void {
-    const { scene } = this.town;
-    const { longitude, latitude, height } = scene.camera.positionCartographic;
-    const ground = scene.globe.getHeight(new Cartographic(longitude, latitude));
-    scene.backgroundColor = ground !== undefined && height < ground ? EARTH : this.town.sky;
+    const isBelow = (this.town.camera.aboveGround() ?? 0) < 0;
+    this.town.scene.backgroundColor = isBelow ? EARTH : this.town.sky;
   }
 
   changed(listener: () => void): void {
