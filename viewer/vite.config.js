@@ -16,8 +16,6 @@ const COPIED = {
   [`${CESIUM}/Workers`]: join(ENGINE, "Build/Workers"),
   // Orientation of the earth, asked for with every frame's sun direction.
   [`${CESIUM}/Assets/IAU2006_XYS`]: join(ENGINE, "Source/Assets/IAU2006_XYS"),
-  // The attribution's logo.
-  [`${CESIUM}/Assets/Images`]: join(ENGINE, "Source/Assets/Images"),
   [`${CESIUM}/Assets/approximateTerrainHeights.json`]: join(ENGINE, "Source/Assets/approximateTerrainHeights.json"),
   [`${CESIUM}/ThirdParty/draco_decoder.wasm`]: join(ENGINE, "Source/ThirdParty/draco_decoder.wasm"),
   "cesium/LICENSE.md": join(ENGINE, "LICENSE.md"),

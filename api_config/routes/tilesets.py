@@ -169,9 +169,11 @@ def _paths(layers: Sequence[Layer]) -> OpenApiPaths:
         ),
         "/terrain/{z}/{x}/{y}.terrain": get_operation("terrainTile", "One tile of the ground", mesh, ["lang"]),
     }
-    kept = query_parameter("v", TEXT)
-    add_parameters(paths["/terrain/layer.json"], kept)
-    add_parameters(paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"), kept)
+    named_version = query_parameter("v", TEXT)
+    add_parameters(paths["/terrain/layer.json"], named_version)
+    add_parameters(
+        paths["/terrain/{z}/{x}/{y}.terrain"], *(path_parameter(name, WHOLE) for name in "zxy"), named_version
+    )
     return paths | per_layer([layer for layer in layers if layer.model.get("kind")], _solid_paths)
 
 
@@ -185,10 +187,10 @@ def _solid_paths(layer: Layer, here: str, tags: list[str]) -> OpenApiPaths:
         f"{layer.id}.3dtilesContent", f"Content of the 3D Tiles of {title}", "model/gltf-binary", when, tags
     )
     node = [path_parameter(name, WHOLE) for name in ("level", "x", "y")]
-    kept = query_parameter("v", TEXT)
-    add_parameters(root, kept)
-    add_parameters(part, *node, kept)
-    add_parameters(glb, *node, path_parameter("name", TEXT), kept)
+    named_version = query_parameter("v", TEXT)
+    add_parameters(root, named_version)
+    add_parameters(part, *node, named_version)
+    add_parameters(glb, *node, path_parameter("name", TEXT), named_version)
     return {
         f"{here}/3dtiles/tileset.json": root,
         f"{here}/3dtiles/{_NODE}/tileset.json": part,

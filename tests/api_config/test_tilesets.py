@@ -264,14 +264,14 @@ def test_the_viewer_is_told_from_when_to_when_the_town_changes(changing: Any, in
 
     config = ask.get("/viewer/config.json").json()
 
-    layers = {one["id"]: one for one in config["layers"]}
+    layers = {layer["id"]: layer for layer in config["layers"]}
     assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", "2150-01-01")
     changes = ["2010-05-01", "2020-06-01", "2022-03-01", "2024-01-01", "2150-01-01"]
     assert config["time"]["changes"] == changes
     days = [(date.fromisoformat(day) - date(1970, 1, 1)).days for day in changes]
     assert layers["building"]["time"]["steady"] is False
     assert set(layers["building"]["time"]["changes"]) <= set(days)
-    assert {day for one in layers.values() if one["time"] for day in one["time"]["changes"]} == set(days)
+    assert {day for layer in layers.values() if layer["time"] for day in layer["time"]["changes"]} == set(days)
     assert (layers["building"]["time"]["first"], layers["building"]["time"]["last"]) == ("2010-05-01", None)
     assert layers["pipe_line"]["time"] is None
 
@@ -287,7 +287,7 @@ def test_a_town_in_which_all_that_is_known_is_true_today_is_steady_and_an_empty_
     config = ask.get("/viewer/config.json").json()
     assert empty["first"] == empty["last"] == empty["today"]
     assert (config["time"]["first"], config["time"]["last"]) == ("2010-05-01", config["time"]["today"])
-    assert next(one for one in config["layers"] if one["id"] == "building")["time"] == {
+    assert next(layer for layer in config["layers"] if layer["id"] == "building")["time"] == {
         "steady": True,
         "changes": [14_730],
         "first": "2010-05-01",

@@ -14,7 +14,7 @@ def test_few_changes_are_told_by_their_days_and_many_by_months_or_years() -> Non
 
 
 def test_a_layer_is_steady_from_its_last_beginning_until_its_first_end() -> None:
-    one = LayerTime(frozenset({10, 20}), frozenset({30, 40}), stays=True)
+    layer_time = LayerTime(frozenset({10, 20}), frozenset({30, 40}), stays=True)
 
-    assert [day for day in (9, 19, 20, 29, 30, 45) if one.is_steady(day)] == [20, 29]
-    assert one.changes == {10, 20, 30, 40}
+    assert [day for day in (9, 19, 20, 29, 30, 45) if layer_time.is_steady(day)] == [20, 29]
+    assert layer_time.changes == {10, 20, 30, 40}

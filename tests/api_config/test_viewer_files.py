@@ -33,14 +33,14 @@ def test_a_file_is_sent_compressed_and_kept_where_its_name_tells_its_version(
     scratch: Any, built: Path, inside_of: Callable[..., Any]
 ) -> None:
     ask = inside_of(scratch.path, viewer=built)
-    kept = {}
+    is_immutable = {}
     for name in ("", "assets/index-Bdtbv78K.js", "cesium-26.3.0/Workers/decode.js", "maplibre/maplibre-gl.js"):
         answer = ask.get(f"/viewer/{name}", headers={"Accept-Encoding": "br, gzip"})
         assert answer.content == SCRIPT
         assert answer.headers["content-encoding"] == "gzip" and answer.headers["vary"].startswith("Accept-Encoding")
-        kept[name] = "immutable" in answer.headers["cache-control"]
+        is_immutable[name] = "immutable" in answer.headers["cache-control"]
 
-    assert list(kept.values()) == [False, True, True, False]
+    assert list(is_immutable.values()) == [False, True, True, False]
     plain = ask.get("/viewer/", headers={"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers and plain.content == SCRIPT
     again = {"If-None-Match": plain.headers["etag"], "Accept-Encoding": "identity"}

@@ -13,7 +13,7 @@ from matplotlib.image import imread
 from playwright.sync_api import Browser, expect
 from viewer_visit import Visit
 
-SET = "([day, hour]) => { twin.time.day = day; twin.light.hour = hour; return twin.light.sun; }"
+SET = "([day, hour]) => { twin.time.day = day ?? undefined; twin.light.hour = hour ?? undefined; return twin.light.sun; }"
 SHADOWS = """() => {
   const { shadowMap, globe } = twin.viewer.scene;
   const biases = [shadowMap._primitiveBias, shadowMap._terrainBias];
@@ -142,6 +142,25 @@ def test_shadows_are_soft_fall_on_the_ground_and_go_at_low_quality_chosen_by_key
     expect(lit.page.locator(".light")).to_be_hidden()
 
 
+def test_automatic_quality_goes_by_frames_and_does_not_try_again_what_was_too_slow(lit: Visit) -> None:
+    steps = lit.run(
+        """() => {
+          const { quality } = twin.light;
+          quality.choice = 'auto';
+          let at = performance.now();
+          const steps = [quality.step];
+          for (const milliseconds of [8, 100, 8, 2000]) {
+            for (let frame = 0; frame < 26; frame += 1) quality.frame(at += milliseconds);
+            steps.push(quality.step);
+          }
+          quality.choice = 'middle';
+          return steps;
+        }"""
+    )
+
+    assert steps == ["middle", "high", "middle", "middle", "middle"]
+
+
 def test_a_sunlit_roof_has_no_stripes_and_a_wall_stands_in_its_shadow(lit: Visit) -> None:
     """Stripes (shadow acne) are what the engine's own biases make of flat roofs."""
     buildings = lit.get("/collections/building/items?limit=300")["features"]
@@ -206,3 +225,14 @@ def test_windows_are_lit_at_night_and_massing_takes_them_away(lit: Visit) -> Non
 
     assert lamps(windows) > 0.005
     assert lamps(plain) < 0.0005
+
+
+def test_the_key_that_opens_the_light_closes_it_though_its_slider_has_the_focus(lit: Visit) -> None:
+    lit.page.keyboard.press("l")
+    expect(lit.page.locator("#hour")).to_be_focused()
+    lit.page.keyboard.press("ArrowRight")
+    moved = lit.run("() => twin.light.hour")
+    lit.page.keyboard.press("l")
+
+    assert moved == pytest.approx(10 + 1 / 12, abs=0.001)
+    expect(lit.page.locator(".light")).to_be_hidden()

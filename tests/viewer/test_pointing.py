@@ -114,10 +114,15 @@ def test_readout_over_a_roof_gives_the_height_of_the_roof_and_says_so(visit: Vis
     over_roof = numbers(readout.inner_text().split("H")[1])[0]
     visit.page.mouse.move(foot["x"], foot["y"])
     expect(readout).to_contain_text(ground)
+    height_of_ground = numbers(readout.inner_text().split("H")[1])[0]
+    visit.page.locator(".language").click()
+    expect(readout).to_contain_text("Ground")
+    visit.page.locator(".language").click()
+    expect(readout).to_contain_text(ground)
 
     offset = visit.run("() => twin.config.town.height_offset")
     assert over_roof == pytest.approx(visit.run(DRAWN_HEIGHT, roof["x"], roof["y"]) - offset, abs=0.1)
-    assert numbers(readout.inner_text().split("H")[1])[0] < over_roof - 5
+    assert height_of_ground < over_roof - 5
 
 
 def test_click_offers_everything_that_lies_there_and_a_second_click_goes_to_the_next(visit: Visit) -> None:

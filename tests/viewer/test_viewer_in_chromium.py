@@ -57,6 +57,7 @@ def test_town_opens_with_its_name_and_asks_no_other_host(opened: Visit) -> None:
     name = opened.run("() => twin.config.town.name.zh")
 
     expect(opened.page.locator("h1")).to_have_text(name)
+    expect(opened.page.locator("img")).to_have_count(0)  # no service of ion is used, so its logo is not shown
     assert opened.opening_troubles == []
 
 

@@ -52,14 +52,18 @@ export class Keys {
       element("header", {}, element("h2", {}, language.t("help_title")), button("icon-button", language.t("close"), () => this.help.close(), icon("close"))),
       element("ul", {}, ...mouse.map((word) => element("li", {}, language.t(word)))),
       element("table", {}, element("tbody", {}, ...rows)),
+      element("p", { class: "help-about" }, language.t("about")),
     );
   }
 }
+
+const SLIDER_KEYS = /^(Arrow.*|Home|End|PageUp|PageDown)$/;
 
 /** Whether a key belongs to the control that has the focus. */
 function typing(target: EventTarget | null, key: string): boolean {
   if (!(target instanceof HTMLElement)) return false;
   if (target instanceof HTMLSelectElement) return key !== "Escape";
+  if (target instanceof HTMLInputElement && target.type === "range") return SLIDER_KEYS.test(key);
   if (target instanceof HTMLInputElement && target.type !== "checkbox") return key !== "Escape";
   const operated = target.closest("button, a, summary, input, dialog");
   return operated !== null && (key === "Enter" || key === " " || (key.startsWith("Arrow") && operated instanceof HTMLInputElement));

@@ -54,7 +54,7 @@ void open();
 
 async function open(): Promise<void> {
   const state = fromHash(location.hash);
-  const page = { globe: byId("globe"), interface: byId("interface"), credits: element("span", { class: "credits" }) };
+  const page = { globe: byId("globe"), interface: byId("interface") };
   const language = new Language(state.lang ?? (query.get("lang") === "en" ? "en" : "zh"));
   const notice = new Notice(page.interface, language);
   const failures = new Failures(notice, language);
@@ -101,7 +101,7 @@ function attempt(start: () => unknown, failures: Failures): void {
 }
 
 function makeModel({ page, config, api, notice, language }: Services, failures: Failures): Model {
-  const town = new TownScene(page.globe, page.credits, config, test);
+  const town = new TownScene(page.globe, config, test);
   const time = new Time(config.time, config.town.timezone);
   const tiles = new VectorTiles(api, time, (layer) => failures.vectorTiles(layer, () => drape.repaint()));
   const drape: DrapedImagery = new DrapedImagery(town, tiles, config.town.extent);
@@ -122,7 +122,7 @@ function makeControls(services: Services, model: Model): Controls {
   const panel = new Panel(page.interface, api, layers, selection, reveal, town, time, notice, language);
   const scenes = new Scenes(page.interface, config.scenes, town, layers, underground, time, language);
   const timeline = new Timeline(page.interface, time, language);
-  const readout = new Readout(page.interface, page.credits, town, api, underground, model.picker, language);
+  const readout = new Readout(page.interface, town, api, underground, model.picker, language);
   const lightPanel = new LightPanel(page.interface, model.light, language);
   const tools = makeToolbox(services, model);
   return { search, legend, panel, scenes, timeline, readout, lightPanel, tools };

@@ -25,7 +25,6 @@ import type { Language } from "./words";
 export interface Page {
   globe: HTMLElement;
   interface: HTMLElement;
-  credits: HTMLElement;
 }
 
 /** What every part may use. */

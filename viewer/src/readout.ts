@@ -13,13 +13,13 @@ export class Readout {
   private readonly place = element("output", { class: "readout-place" });
   private readonly crsName = element("span", { class: "readout-crs" });
   private readonly slider = element("input", { type: "range", min: 0, max: 100, step: 1, id: "ground" });
+  private last: Cartesian2 | undefined;
   private timer: number | undefined;
   private asked = new AbortController();
   private frame: number | undefined;
 
   constructor(
     parent: HTMLElement,
-    credits: HTMLElement,
     private readonly town: TownScene,
     private readonly api: Api,
     underground: Underground,
@@ -29,7 +29,7 @@ export class Readout {
     const label = element("label", { for: "ground" });
     const value = element("output", { for: "ground" });
     parent.append(
-      element("footer", { class: "readout" }, credits, element("span", { class: "readout-ground" }, label, this.slider, value), this.crsName, this.place),
+      element("footer", { class: "readout" }, element("span", { class: "readout-ground" }, label, this.slider, value), this.crsName, this.place),
     );
     this.slider.addEventListener("input", () => {
       underground.ground = Number(this.slider.value) / 100;
@@ -43,6 +43,7 @@ export class Readout {
       label.textContent = language.t("ground");
       name(this.slider, language.t("ground_opacity"));
       show();
+      if (this.last) this.show(this.last);
     });
   }
 
@@ -58,6 +59,7 @@ export class Readout {
 
   /** The ground at once, which costs little; what stands on it when the pointer rests, since that is drawn to be picked. */
   private show(position: Cartesian2): void {
+    this.last = position;
     clearTimeout(this.timer);
     this.asked.abort();
     this.crsName.textContent = "";

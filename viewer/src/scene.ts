@@ -1,7 +1,7 @@
 /** Globe, terrain and light; nothing is requested from another host. `camera.ts` flies and steers. */
 import {
   type Cartesian2, Cartesian3, Cartographic, CesiumWidget, Color, Credit, CreditDisplay, CustomHeightmapTerrainProvider, GeographicTilingScheme,
-  type ImageryLayer, JulianDate, Rectangle, type Scene, SceneTransforms, buildModuleUrl,
+  type ImageryLayer, JulianDate, Rectangle, type Scene, SceneTransforms,
 } from "@cesium/engine";
 import type { CameraState, Extent, Feature, LayerConfig, TownConfig } from "./api";
 import { TownCamera } from "./camera";
@@ -33,8 +33,9 @@ export class TownScene {
   /** Colour behind all that is drawn, above ground. */
   sky = Color.fromCssColorString("#dbe6ec");
 
-  constructor(container: HTMLElement, credits: HTMLElement, private readonly config: TownConfig, readonly test: boolean) {
-    keepAttribution();
+  constructor(container: HTMLElement, private readonly config: TownConfig, readonly test: boolean) {
+    // Without ion nothing asks for its logo; the help page and NOTICE name CesiumJS.
+    CreditDisplay.cesiumCredit = new Credit("CesiumJS");
     this.crs = config.town.storage_crs;
     this.heightOffset = config.town.height_offset;
     this.center = config.town.center;
@@ -49,7 +50,7 @@ export class TownScene {
       msaaSamples: test ? 1 : 4,
       useBrowserRecommendedResolution: false,
       showRenderLoopErrors: false,
-      creditContainer: credits,
+      creditContainer: document.createElement("div"),
       creditViewport: container,
       contextOptions: { requestWebgl1: false },
     });
@@ -161,15 +162,6 @@ export class TownScene {
     globe.depthTestAgainstTerrain = true;
     globe.maximumScreenSpaceError = this.test ? 4 : 2;
   }
-}
-
-/** CesiumJS's attribution as it is, but without the inline style that `style-src 'self'` forbids. */
-function keepAttribution(): void {
-  const logo = buildModuleUrl("Assets/Images/ion-credit.png");
-  CreditDisplay.cesiumCredit = new Credit(
-    `<a href="https://cesium.com/" target="_blank" rel="noopener"><img src="${logo}" title="Cesium" alt="Cesium"/></a>`,
-    true,
-  );
 }
 
 function levelSurface(height: number): CustomHeightmapTerrainProvider {

@@ -142,6 +142,7 @@ const WORDS = {
   terrain_failed: { zh: "地形未能加载，暂以平面代替", en: "The terrain did not load; a level surface stands in" },
   graphics_failed: { zh: "图形显示中断：{0}", en: "Drawing stopped: {0}" },
   no_webgl: { zh: "此浏览器不支持 WebGL 2", en: "This browser offers no WebGL 2" },
+  about: { zh: "三维引擎：CesiumJS（Apache-2.0）；全部组件及许可见随附的 NOTICE。", en: "3D engine: CesiumJS (Apache-2.0). NOTICE, which comes with the program, lists all components and licences." },
   help_title: { zh: "操作说明", en: "How to move about" },
   help_drag: { zh: "左键拖动：平移", en: "Left drag: move" },
   help_wheel: { zh: "滚轮：缩放", en: "Wheel: zoom" },
