@@ -67,10 +67,6 @@ def _config(call: Call) -> dict[str, Any]:
     }
 
 
-_SHAPE = ("kind", "base", "height")
-"""What the viewer is told of a layer's solids."""
-
-
 def _scene(scene: Mapping[str, Any], closed: frozenset[str], shown: set[str]) -> dict[str, Any]:
     """Return a scene that shows no closed layer and names none, but says whether it wants one that is not shown."""
 
@@ -101,7 +97,7 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
         "features": features, "extent": extent_of(call.town, layer, policy) if time else None, "placed": is_placed(call.town, layer, policy),
         "min_zoom": layer.zoom.start, "max_zoom": max(layer.zoom.latest, layer.zoom.start), "style": layer.style,
         "label": [name for name in layer.label if layer.field_of(name)],
-        "model": {name: layer.model[name] for name in _SHAPE if name in layer.model} if layer.model.get("kind") else None,
+        "model": _shape(layer),
         "fields": [{"name": field.name, "type": field.type, "format": field.format, "unit": field.unit, "title": _both(field.title),
                     "codes": {code: _both(words) for code, words in field.codes.items()}} for field in layer.fields],
         "mvt": versioned(f"{here}/tiles/WebMercatorQuad/{{z}}/{{row}}/{{col}}", tiles_version(call, layer)) if layer.has_geometry else None,
@@ -110,6 +106,14 @@ def _layer(call: Call, layer: Layer, time: LayerTime | None) -> dict[str, Any]:
         "map_approval": marking.approval or None,
         "classification": _both(CLASSES[marking.classification]) if marking.classification else None,
     }  # fmt: skip
+
+
+def _shape(layer: Layer) -> dict[str, str] | None:
+    """Return how a layer becomes solid, and which of the fields that the caller may see say its foot and its height."""
+    if not layer.model.get("kind"):
+        return None
+    fields = {name: layer.model[name] for name in ("base", "height") if layer.field_of(layer.model.get(name, ""))}
+    return {"kind": layer.model["kind"], **fields}
 
 
 def _layer_time(time: LayerTime, today: int) -> dict[str, Any]:
