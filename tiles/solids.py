@@ -178,6 +178,13 @@ class Solids:
     def _heights(self, frame: gpd.GeoDataFrame) -> Floats:
         return np.asarray(frame[self.layer.model["height"]], dtype=np.float64)
 
+    def _storeys(self, frame: gpd.GeoDataFrame) -> Floats:
+        """Return the storeys that walls show; NaN where the number is unknown, or hidden from the looker."""
+        column = self.layer.model.get("storeys")
+        if not column or self.layer.field_of(column) is None:
+            return np.full(len(frame), np.nan)
+        return np.asarray(frame[column], dtype=np.float64)
+
     def _building_heights(self, frame: gpd.GeoDataFrame) -> tuple[Floats, Floats]:
         base, height = self._bases(frame), self._heights(frame)
         return base, base + np.where(np.isnan(height), _LIFT / 2, height)
@@ -185,9 +192,7 @@ class Solids:
     def _extruded(self, frame: gpd.GeoDataFrame) -> TileMesh:
         """Return solids; a footprint whose height is unknown lies flat, in a colour of its own and hatched."""
         areas, base, height = frame.geometry.to_numpy(), self._bases(frame), self._heights(frame)
-        column = self.layer.model.get("storeys")
-        storeys = np.asarray(frame[column], dtype=np.float64) if column else np.full(len(frame), np.nan)
-        colors = feature_colors(self.layer, frame)
+        colors, storeys = feature_colors(self.layer, frame), self._storeys(frame)
         solid = extrude(areas, base, height, colors=colors, flat_color=_rgba(_UNKNOWN), storeys=storeys)
         flat = np.flatnonzero(np.isnan(height))
         if not len(flat):

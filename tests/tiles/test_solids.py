@@ -21,6 +21,7 @@ from tiles.local_frame import LocalFrame, projected_frame
 from tiles.solids import Solids, feature_colors, placed_boxes
 from twin_model.building.mesh import Mesh, matrix_text
 from twin_model.catalogue import read_catalogue
+from twin_model.view import Policy
 
 Float64 = NDArray[np.float64]
 CATALOGUE = read_catalogue()
@@ -65,7 +66,7 @@ class Glb:
         one = self.json["accessors"][number]
         view = self.json["bufferViews"][one["bufferView"]]
         kind = {5120: "i1", 5121: "u1", 5122: "<i2", 5123: "<u2", 5125: "<u4", 5126: "<f4"}[one["componentType"]]
-        width = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}[one["type"]]
+        width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}[one["type"]]
         start = view.get("byteOffset", 0) + one.get("byteOffset", 0)
         stride = view.get("byteStride", np.dtype(kind).itemsize * width)
         raw = np.frombuffer(self._binary, np.uint8)
@@ -142,6 +143,21 @@ def test_a_house_stands_at_its_own_height_else_at_the_lowest_ground_of_its_corne
 
     assert boxes[:, 2].tolist() == pytest.approx([58.5, float(slope(np.array(EAST + 100), np.array(NORTH + 100)))])
     assert boxes[:, 5].tolist() == pytest.approx([64.5, boxes[1, 2] + 6])
+
+
+def test_walls_show_the_storeys_that_are_recorded_and_nobody_reads_there_a_number_that_is_hidden() -> None:
+    house = shapely.MultiPolygon([shapely.box(EAST + 100, NORTH + 100, EAST + 112, NORTH + 108)])
+    frame = frame_of("building", [house, house], height=[32.0, 32.0], base_elevation=[58.5, 58.5], storeys=[7, None])
+    shown = solids("building")
+    without = Policy(hidden={"building": frozenset({"storeys"})}).visible(shown.layer)
+
+    def storeys(drawn_solids: Solids) -> list[float]:
+        glb = drawn(drawn_solids, frame)
+        facade = glb.accessor(glb.json["meshes"][0]["primitives"][0]["attributes"]["TEXCOORD_0"])
+        return [float(facade[glb.features() == row, 1].max()) for row in (0, 1)]
+
+    assert storeys(shown) == [7.0, 10.0]
+    assert storeys(dataclasses.replace(shown, layer=without)) == [10.0, 10.0]
 
 
 def test_ground_that_is_not_known_is_height_zero() -> None:
